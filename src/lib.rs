@@ -1,1 +1,14 @@
-//! Placeholder.
+//! matrix-rendezvous: the mailbox in which two devices of one person meet to sign the new one in by
+//! QR code (MSC4388). Stateless workers; sessions in Redis, or in memory for one replica.
+//!
+//! ```text
+//! bytes ─► net ─► http ─► policy ─► session ─► store ─► { memory | redis }
+//!            └── model, config, telemetry, clock, lifecycle (leaves: anyone may use them) ──┘
+//! ```
+//!
+//! An import runs along an arrow or to a leaf, never back; `tests/it/architecture.rs` holds us to it.
+//! Beside the walk of a request stand `cli`, `healthcheck`, `admin` (the operators' listener) and
+//! `app`, which alone names every concrete type.
+
+pub mod clock;
+pub mod model;

@@ -11,4 +11,6 @@
 //! `app`, which alone names every concrete type.
 
 pub mod clock;
+pub mod config;
 pub mod model;
+pub mod telemetry;

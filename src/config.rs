@@ -1,0 +1,208 @@
+//! Configuration: where it comes from, and what of it is valid.
+//!
+//! For `main` and `app`. A raw form that mirrors the TOML file is merged from all sources, then
+//! validated into [`Config`], which the rest of the program may believe. It reads no environment and
+//! no arguments itself: they are handed in.
+
+pub mod http;
+pub mod lenient;
+pub mod limits;
+pub mod secret;
+pub mod session;
+pub mod sources;
+pub mod store;
+pub mod telemetry;
+
+use crate::config::lenient::{Period, leaf};
+pub use crate::config::sources::{ConfigError, Problem, Sources};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::net::SocketAddr;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// The whole configuration, valid.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Whether MSC4388 is served, and to whom.
+    pub mode: Mode,
+    /// Whether MSC4388 is also served under its stable prefix.
+    pub stable_api: bool,
+    /// The listener for clients.
+    pub http: http::Http,
+    /// Address of the listener for operators.
+    pub admin_listen: SocketAddr,
+    /// Bounds of sessions.
+    pub session: session::Session,
+    /// Where sessions live.
+    pub store: store::Store,
+    /// Rates per client, or `None` where they are off.
+    pub limits: Option<limits::Limits>,
+    /// The clocks of a shutdown.
+    pub shutdown: Shutdown,
+    /// Logs.
+    pub telemetry: telemetry::Telemetry,
+}
+
+/// Who may create a session through MSC4388.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Nobody: the API answers as if it did not exist.
+    Off,
+    /// Anyone.
+    Open,
+}
+
+/// The two clocks that SIGTERM starts, one after the other.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shutdown {
+    /// Time in which connections are still accepted.
+    #[serde(deserialize_with = "leaf")]
+    pub grace: Period,
+    /// Time for requests under way.
+    #[serde(deserialize_with = "leaf")]
+    pub drain: Period,
+}
+
+/// The configuration as it is written, every key present.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Raw {
+    #[serde(deserialize_with = "leaf")]
+    mode: RawMode,
+    http: http::RawHttp,
+    admin: RawAdmin,
+    api: RawApi,
+    msc4108: RawMsc4108,
+    session: session::RawSession,
+    store: store::RawStore,
+    limits: limits::RawLimits,
+    shutdown: Shutdown,
+    telemetry: telemetry::RawTelemetry,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawAdmin {
+    #[serde(deserialize_with = "leaf")]
+    listen: SocketAddr,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawApi {
+    #[serde(deserialize_with = "leaf")]
+    stable: bool,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawMsc4108 {
+    #[serde(deserialize_with = "leaf")]
+    enabled: bool,
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum RawMode {
+    Off,
+    Authenticated,
+    Open,
+}
+
+impl FromStr for RawMode {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "off" => Ok(Self::Off),
+            "authenticated" => Ok(Self::Authenticated),
+            "open" | "public" => Ok(Self::Open),
+            _ => Err("expected \"off\", \"authenticated\" or \"open\""),
+        }
+    }
+}
+
+impl Config {
+    /// Merges the sources and validates what comes out.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names every problem with its key and its source.
+    pub fn load(sources: &Sources) -> Result<(Self, Raw), ConfigError> {
+        let merged = sources.merge()?;
+        let raw: Raw = merged.extract()?;
+        let mut problems = Vec::new();
+        let config = raw.validate(&mut problems);
+        match config {
+            Some(config) if problems.is_empty() => Ok((config, raw)),
+            _ => Err(merged.locate(problems)),
+        }
+    }
+
+    /// What starts, but deserves a word in the log.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if self.mode == Mode::Off {
+            warnings.push("mode is off: every rendezvous request is answered with 404".to_owned());
+        }
+        let ttl = self.session.ttl;
+        if !(Duration::from_mins(2)..=Duration::from_mins(5)).contains(&ttl) {
+            warnings.push(format!(
+                "session.ttl is {}, outside the 120s to 300s that MSC4388 asks for",
+                Period(ttl)
+            ));
+        }
+        if matches!(self.store, store::Store::Memory) {
+            warnings.push(
+                "store.backend is memory: for one replica only, and a restart ends all sessions"
+                    .to_owned(),
+            );
+        }
+        warnings
+    }
+}
+
+impl Raw {
+    /// The configuration, or `None` and at least one problem.
+    fn validate(&self, problems: &mut Vec<Problem>) -> Option<Config> {
+        let mode = match self.mode {
+            RawMode::Off => Mode::Off,
+            RawMode::Open => Mode::Open,
+            RawMode::Authenticated => {
+                problems.push(Problem::new(
+                    "mode",
+                    "\"authenticated\" is not available in this release; use \"open\" or \"off\"",
+                ));
+                Mode::Off
+            }
+        };
+        if self.msc4108.enabled {
+            problems.push(Problem::new(
+                "msc4108.enabled",
+                "is not available in this release",
+            ));
+        }
+        let telemetry = self.telemetry.validate(problems);
+        let store = self.store.validate(problems);
+        Some(Config {
+            mode,
+            stable_api: self.api.stable,
+            http: self.http.validate(problems),
+            admin_listen: self.admin.listen,
+            session: self.session.validate(problems),
+            limits: self.limits.validate(problems),
+            shutdown: self.shutdown,
+            store: store?,
+            telemetry: telemetry?,
+        })
+    }
+}
+
+/// TOML, with secrets masked.
+impl fmt::Display for Raw {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&toml::to_string(self).map_err(|_| fmt::Error)?)
+    }
+}

@@ -1,0 +1,130 @@
+//! The section `http`: the listener for clients.
+
+use crate::config::Problem;
+use crate::config::lenient::{Period, leaf, list};
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
+use std::time::Duration;
+
+/// The shortest idle timeout that starts: nginx and haproxy keep upstream connections for 60 s by
+/// default, and whoever closes first loses no request.
+const MIN_IDLE: Duration = Duration::from_secs(75);
+
+/// The listener for clients.
+#[derive(Debug, Clone)]
+pub struct Http {
+    /// Address to listen on.
+    pub listen: SocketAddr,
+    /// Peers whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Whether HTTP/2 without TLS is accepted.
+    pub h2c: bool,
+    /// Connections open at once.
+    pub max_connections: usize,
+    /// Deadlines of a connection and of a request.
+    pub timeouts: Timeouts,
+}
+
+/// How long each wait on a client may last.
+#[derive(Debug, Clone, Copy)]
+pub struct Timeouts {
+    /// A request's head, from its first byte.
+    pub header: Duration,
+    /// A request's body.
+    pub body: Duration,
+    /// A request as a whole.
+    pub request: Duration,
+    /// The pause between two requests on a connection.
+    pub idle: Duration,
+}
+
+/// The section as it is written.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawHttp {
+    #[serde(deserialize_with = "leaf")]
+    listen: SocketAddr,
+    #[serde(deserialize_with = "list")]
+    trusted_proxies: Vec<Network>,
+    #[serde(deserialize_with = "leaf")]
+    h2c: bool,
+    #[serde(deserialize_with = "leaf")]
+    max_connections: usize,
+    #[serde(deserialize_with = "leaf")]
+    header_timeout: Period,
+    #[serde(deserialize_with = "leaf")]
+    body_timeout: Period,
+    #[serde(deserialize_with = "leaf")]
+    request_timeout: Period,
+    #[serde(deserialize_with = "leaf")]
+    idle_timeout: Period,
+}
+
+impl RawHttp {
+    pub(super) fn validate(&self, problems: &mut Vec<Problem>) -> Http {
+        if self.max_connections == 0 {
+            problems.push(Problem::new("http.max_connections", "must be at least 1"));
+        }
+        for (key, period) in [
+            ("http.header_timeout", self.header_timeout),
+            ("http.body_timeout", self.body_timeout),
+            ("http.request_timeout", self.request_timeout),
+        ] {
+            if period.0.is_zero() {
+                problems.push(Problem::new(key, "must be more than zero"));
+            }
+        }
+        if self.idle_timeout.0 < MIN_IDLE {
+            problems.push(Problem::new(
+                "http.idle_timeout",
+                "must be at least 75s: proxies reuse connections that long, and would lose requests",
+            ));
+        }
+        Http {
+            listen: self.listen,
+            trusted_proxies: self
+                .trusted_proxies
+                .iter()
+                .map(|network| network.0)
+                .collect(),
+            h2c: self.h2c,
+            max_connections: self.max_connections,
+            timeouts: Timeouts {
+                header: self.header_timeout.0,
+                body: self.body_timeout.0,
+                request: self.request_timeout.0,
+                idle: self.idle_timeout.0,
+            },
+        }
+    }
+}
+
+/// A range of addresses; a single address is a range of one.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(transparent)]
+struct Network(IpNet);
+
+impl FromStr for Network {
+    type Err = NetworkError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse::<IpAddr>()
+            .map(IpNet::from)
+            .or_else(|_| text.parse::<IpNet>())
+            .map(|network| Self(network.trunc()))
+            .map_err(|_| NetworkError)
+    }
+}
+
+/// The text is neither an address nor a CIDR range.
+#[derive(Debug)]
+struct NetworkError;
+
+impl fmt::Display for NetworkError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("expected an address or a CIDR range such as 10.0.0.0/8")
+    }
+}

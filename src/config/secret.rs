@@ -1,0 +1,89 @@
+//! A value that no print, error or log may show.
+
+use serde::{Serialize, Serializer};
+use std::convert::Infallible;
+use std::fmt;
+use std::str::FromStr;
+use url::Url;
+
+/// What stands where a secret was.
+const MASK: &str = "***";
+
+/// A URL that may hold a password. Only [`SecretUrl::expose`] gives it away.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretUrl(String);
+
+impl SecretUrl {
+    /// The URL with its secrets.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Any text; whether it is a URL that the store understands is the store's to say.
+impl FromStr for SecretUrl {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// The URL without its password and without its query, which may hold another one (Sentinel's).
+impl fmt::Display for SecretUrl {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Ok(mut url) = Url::parse(&self.0) else {
+            return out.write_str(MASK);
+        };
+        if url.password().is_some() && url.set_password(Some(MASK)).is_err() {
+            return out.write_str(MASK);
+        }
+        let secret = |name: &str| name.to_ascii_lowercase().contains("password");
+        if url.query_pairs().any(|(name, _)| secret(&name)) {
+            let pairs: Vec<_> = url.query_pairs().into_owned().collect();
+            url.query_pairs_mut().clear().extend_pairs(
+                pairs
+                    .iter()
+                    .map(|(name, value)| (name, if secret(name) { MASK } else { value })),
+            );
+        }
+        out.write_str(url.as_str())
+    }
+}
+
+impl fmt::Debug for SecretUrl {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "SecretUrl({self})")
+    }
+}
+
+impl Serialize for SecretUrl {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::SecretUrl;
+
+    #[test]
+    fn passwords_are_masked_wherever_they_stand() {
+        for url in [
+            "redis://user:hunter2@host:6379/0",
+            "redis://:hunter2@host",
+            "redis-sentinel://host:1/0?sentinelServiceName=m&sentinelPassword=hunter2",
+            "not a url hunter2",
+        ] {
+            let secret: SecretUrl = url.parse().expect("any text");
+            assert!(
+                !format!("{secret} {secret:?}").contains("hunter2"),
+                "{secret}"
+            );
+            assert_eq!(secret.expose(), url);
+        }
+        let open: SecretUrl = "redis://host:6379/0".parse().expect("any text");
+        assert_eq!(open.to_string(), "redis://host:6379/0");
+    }
+}

@@ -1,0 +1,61 @@
+//! The section `session`: bounds of sessions.
+
+use crate::config::Problem;
+use crate::config::lenient::{Period, leaf};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Outside this a sign-in cannot finish, or a mailbox becomes storage.
+const TTL: std::ops::RangeInclusive<Duration> = Duration::from_secs(10)..=Duration::from_hours(1);
+
+/// At 41 bytes a record, more would cost more than ten payloads.
+const MAX_TXN_IDS: usize = 1024;
+
+/// Bounds of sessions.
+#[derive(Debug, Clone, Copy)]
+pub struct Session {
+    /// Lifetime from creation.
+    pub ttl: Duration,
+    /// Live sessions over all replicas.
+    pub max_live: u64,
+    /// Transaction ids recorded per session.
+    pub max_txn_ids: usize,
+}
+
+/// The section as it is written.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawSession {
+    #[serde(deserialize_with = "leaf")]
+    ttl: Period,
+    #[serde(deserialize_with = "leaf")]
+    max_live: u64,
+    #[serde(deserialize_with = "leaf")]
+    max_txn_ids: usize,
+}
+
+impl RawSession {
+    pub(super) fn validate(&self, problems: &mut Vec<Problem>) -> Session {
+        if !TTL.contains(&self.ttl.0) {
+            problems.push(Problem::new("session.ttl", "must be between 10s and 1h"));
+        }
+        // 2^53: Lua's numbers, which hold the count in Redis, are exact up to there.
+        if self.max_live == 0 || self.max_live > 1 << 53 {
+            problems.push(Problem::new(
+                "session.max_live",
+                "must be between 1 and 2^53",
+            ));
+        }
+        if !(1..=MAX_TXN_IDS).contains(&self.max_txn_ids) {
+            problems.push(Problem::new(
+                "session.max_txn_ids",
+                "must be between 1 and 1024",
+            ));
+        }
+        Session {
+            ttl: self.ttl.0,
+            max_live: self.max_live,
+            max_txn_ids: self.max_txn_ids,
+        }
+    }
+}

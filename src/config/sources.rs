@@ -1,0 +1,197 @@
+//! The sources of the configuration, one over the other, and errors that say which one is wrong.
+
+use figment::providers::{Format, Toml};
+use figment::value::{Dict, Map, Value};
+use figment::{Figment, Metadata, Profile, Provider};
+use serde::de::DeserializeOwned;
+use std::fmt;
+use std::path::PathBuf;
+
+/// Every default, commented: the documented sample is what runs.
+pub const DEFAULTS: &str = include_str!("../../config/default.toml");
+
+/// What variables of the environment begin with.
+pub const ENV_PREFIX: &str = "RENDEZVOUS_";
+
+/// The variable that names the configuration file.
+pub const ENV_FILE: &str = "RENDEZVOUS_CONFIG";
+
+/// Where configuration comes from, the later ones over the earlier.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// A TOML file.
+    pub file: Option<PathBuf>,
+    /// Variables of the environment; those without our prefix are ignored.
+    pub env: Vec<(String, String)>,
+    /// Keys and values from the command line, each with the flag that gave it.
+    pub flags: Vec<(String, String, String)>,
+}
+
+/// The merged sources.
+#[derive(Debug)]
+pub struct Merged(Figment);
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    key: String,
+    reason: String,
+}
+
+impl Problem {
+    /// `key` as in `session.ttl`; `reason` without the key.
+    pub fn new(key: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self {
+            key: key.into(),
+            reason: reason.into(),
+        }
+    }
+}
+
+/// Everything that is wrong, a line each: key, reason, source.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct ConfigError(Vec<String>);
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0.join("\n"))
+    }
+}
+
+impl Sources {
+    /// Lays the sources over each other.
+    ///
+    /// # Errors
+    /// A file that is missing or unreadable.
+    pub(super) fn merge(&self) -> Result<Merged, ConfigError> {
+        let defaults = File {
+            path: "built-in defaults".to_owned(),
+            text: DEFAULTS.to_owned(),
+        };
+        let mut figment = Figment::from(defaults);
+        let named = self
+            .env
+            .iter()
+            .find(|(name, _)| name == ENV_FILE)
+            .map(|(_, path)| path.into());
+        if let Some(path) = self.file.clone().or(named) {
+            let text = std::fs::read_to_string(&path)
+                .map_err(|error| ConfigError(vec![format!("{}: {error}", path.display())]))?;
+            figment = figment.merge(File {
+                path: path.display().to_string(),
+                text,
+            });
+        }
+        for (name, value) in &self.env {
+            if let Some(rest) = name.strip_prefix(ENV_PREFIX)
+                && name != ENV_FILE
+            {
+                let key = rest.to_ascii_lowercase().replace("__", ".");
+                let source = format!("environment variable {name}");
+                figment = figment.merge(One {
+                    source,
+                    key,
+                    value: value.clone(),
+                });
+            }
+        }
+        for (flag, key, value) in &self.flags {
+            let (key, value) = (key.clone(), value.clone());
+            figment = figment.merge(One {
+                source: format!("flag {flag}"),
+                key,
+                value,
+            });
+        }
+        Ok(Merged(figment))
+    }
+}
+
+impl Merged {
+    /// Reads the whole.
+    ///
+    /// # Errors
+    /// Unknown keys, wrong types, malformed TOML; each with key and source.
+    pub(super) fn extract<T: DeserializeOwned>(&self) -> Result<T, ConfigError> {
+        self.0.extract().map_err(|error| {
+            ConfigError(
+                error
+                    .into_iter()
+                    .map(|error| self.describe(&error))
+                    .collect(),
+            )
+        })
+    }
+
+    fn describe(&self, error: &figment::Error) -> String {
+        let mut path = error.path.clone();
+        if let figment::error::Kind::UnknownField(field, _) = &error.kind {
+            path.push(field.clone());
+        }
+        let key = path.join(".");
+        let source = self.0.find_metadata(&key).or(error.metadata.as_ref());
+        let source = source.map_or_else(String::new, |source| format!(" (from {})", source.name));
+        match &error.kind {
+            figment::error::Kind::UnknownField(_, expected) => {
+                format!(
+                    "{key}: unknown key, expected one of {}{source}",
+                    expected.join(", ")
+                )
+            }
+            kind if key.is_empty() => format!("{kind}{source}"),
+            kind => format!("{key}: {kind}{source}"),
+        }
+    }
+
+    /// Adds to each problem where its value comes from.
+    pub(super) fn locate(&self, problems: Vec<Problem>) -> ConfigError {
+        let lines =
+            problems
+                .into_iter()
+                .map(|Problem { key, reason }| match self.0.find_metadata(&key) {
+                    Some(source) => format!("{key}: {reason} (from {})", source.name),
+                    None => format!("{key}: {reason}"),
+                });
+        ConfigError(lines.collect())
+    }
+}
+
+/// The configuration file, named in errors by its path.
+struct File {
+    path: String,
+    text: String,
+}
+
+impl Provider for File {
+    fn metadata(&self) -> Metadata {
+        Metadata::named(self.path.clone())
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
+        Toml::string(&self.text).data().map_err(|mut error| {
+            error.metadata = Some(self.metadata());
+            error
+        })
+    }
+}
+
+/// One key from the environment or the command line, always as text (`lenient` reads it).
+struct One {
+    source: String,
+    key: String,
+    value: String,
+}
+
+impl Provider for One {
+    fn metadata(&self) -> Metadata {
+        Metadata::named(self.source.clone())
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
+        let nested = figment::util::nest(&self.key, Value::from(self.value.clone()));
+        Ok(nested
+            .into_dict()
+            .map(|dict| Map::from([(Profile::Default, dict)]))
+            .unwrap_or_default())
+    }
+}

@@ -1,0 +1,170 @@
+//! The section `store`: where sessions live.
+
+use crate::config::Problem;
+use crate::config::lenient::{Period, leaf, list, optional};
+use crate::config::secret::SecretUrl;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// Where sessions live.
+#[derive(Debug, Clone)]
+pub enum Store {
+    /// In this process.
+    Memory,
+    /// In Redis.
+    Redis(Redis),
+}
+
+/// How Redis is reached.
+#[derive(Debug, Clone)]
+pub struct Redis {
+    /// Its URL, password included.
+    pub url: SecretUrl,
+    /// What every key begins with.
+    pub prefix: String,
+    /// The longest that a request waits for it.
+    pub command_timeout: Duration,
+    /// Certificates to trust beside the platform's.
+    pub ca_file: Option<PathBuf>,
+    /// Names of start checks whose failure is accepted.
+    pub accept: Vec<String>,
+}
+
+/// The section as it is written.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawStore {
+    #[serde(deserialize_with = "leaf")]
+    backend: Backend,
+    redis: RawRedis,
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Backend {
+    Memory,
+    Redis,
+}
+
+impl FromStr for Backend {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "memory" => Ok(Self::Memory),
+            "redis" => Ok(Self::Redis),
+            _ => Err("expected \"memory\" or \"redis\""),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRedis {
+    #[serde(
+        default,
+        deserialize_with = "optional",
+        skip_serializing_if = "Option::is_none"
+    )]
+    url: Option<SecretUrl>,
+    #[serde(
+        default,
+        deserialize_with = "optional",
+        skip_serializing_if = "Option::is_none"
+    )]
+    url_file: Option<PathBuf>,
+    #[serde(deserialize_with = "leaf")]
+    prefix: String,
+    #[serde(deserialize_with = "leaf")]
+    command_timeout: Period,
+    #[serde(
+        default,
+        deserialize_with = "optional",
+        skip_serializing_if = "Option::is_none"
+    )]
+    ca_file: Option<PathBuf>,
+    #[serde(deserialize_with = "list")]
+    accept: Vec<CheckName>,
+}
+
+/// The name of a start check (`store::redis::Check`).
+#[derive(Debug, Clone, Serialize)]
+#[serde(transparent)]
+struct CheckName(String);
+
+impl FromStr for CheckName {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "version" | "eviction" | "memory" | "acl" | "latency" => Ok(Self(text.to_owned())),
+            _ => Err("expected version, eviction, memory, acl or latency"),
+        }
+    }
+}
+
+impl RawStore {
+    pub(super) fn validate(&self, problems: &mut Vec<Problem>) -> Option<Store> {
+        match self.backend {
+            Backend::Memory => Some(Store::Memory),
+            Backend::Redis => self.redis.validate(problems).map(Store::Redis),
+        }
+    }
+}
+
+impl RawRedis {
+    fn validate(&self, problems: &mut Vec<Problem>) -> Option<Redis> {
+        if self.prefix.contains(['{', '}']) {
+            problems.push(Problem::new(
+                "store.redis.prefix",
+                "must have no braces: Redis Cluster would take them for the hash tag",
+            ));
+        }
+        if !(Duration::from_millis(10)..=Duration::from_secs(10)).contains(&self.command_timeout.0)
+        {
+            problems.push(Problem::new(
+                "store.redis.command_timeout",
+                "must be between 10ms and 10s",
+            ));
+        }
+        Some(Redis {
+            url: self.url(problems)?,
+            prefix: self.prefix.clone(),
+            command_timeout: self.command_timeout.0,
+            ca_file: self.ca_file.clone(),
+            accept: self.accept.iter().map(|name| name.0.clone()).collect(),
+        })
+    }
+
+    fn url(&self, problems: &mut Vec<Problem>) -> Option<SecretUrl> {
+        match (&self.url, &self.url_file) {
+            (Some(url), None) => Some(url.clone()),
+            (None, Some(path)) => match std::fs::read_to_string(path) {
+                Ok(text) => text.trim().parse().ok(),
+                Err(error) => {
+                    problems.push(Problem::new(
+                        "store.redis.url_file",
+                        format!("{}: {error}", path.display()),
+                    ));
+                    None
+                }
+            },
+            (Some(_), Some(_)) => {
+                problems.push(Problem::new(
+                    "store.redis.url_file",
+                    "is set beside store.redis.url; keep one",
+                ));
+                None
+            }
+            (None, None) => {
+                problems.push(Problem::new(
+                    "store.redis.url",
+                    "is needed with store.backend = \"redis\" (or url_file)",
+                ));
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! The section `telemetry`: logs.
+
+use crate::config::Problem;
+use crate::config::lenient::leaf;
+use crate::telemetry::logs::{self, LogFormat};
+use serde::{Deserialize, Serialize};
+use std::str::FromStr;
+
+/// Logs.
+#[derive(Debug, Clone)]
+pub struct Telemetry {
+    /// A filter that `logs::parse_level` has read once already.
+    pub log_level: String,
+    /// Text or JSON.
+    pub log_format: LogFormat,
+    /// Whether each request gets a line.
+    pub access_log: bool,
+}
+
+/// The section as it is written.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawTelemetry {
+    #[serde(deserialize_with = "leaf")]
+    log_level: String,
+    #[serde(deserialize_with = "leaf")]
+    log_format: RawFormat,
+    #[serde(deserialize_with = "leaf")]
+    access_log: bool,
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(transparent)]
+struct RawFormat(LogFormat);
+
+impl FromStr for RawFormat {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "text" => Ok(Self(LogFormat::Text)),
+            "json" => Ok(Self(LogFormat::Json)),
+            _ => Err("expected \"text\" or \"json\""),
+        }
+    }
+}
+
+impl RawTelemetry {
+    pub(super) fn validate(&self, problems: &mut Vec<Problem>) -> Option<Telemetry> {
+        if let Err(error) = logs::parse_level(&self.log_level) {
+            problems.push(Problem::new("telemetry.log_level", error.to_string()));
+            return None;
+        }
+        Some(Telemetry {
+            log_level: self.log_level.clone(),
+            log_format: self.log_format.0,
+            access_log: self.access_log,
+        })
+    }
+}

@@ -1,0 +1,5 @@
+//! What an operator sees: logs and metrics. Leaves: any module may use them.
+
+pub mod labels;
+pub mod logs;
+pub mod metrics;

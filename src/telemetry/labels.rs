@@ -1,0 +1,185 @@
+//! The values of metric labels: closed sets, so that no client can make a series.
+
+/// Declares an enum whose variants are the values of one label.
+macro_rules! label {
+    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $label:literal,)+ }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum $name { $($(#[$doc])* $variant,)+ }
+
+        impl $name {
+            /// Every value, in the order of `index`.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The value as it stands in the metric.
+            #[must_use]
+            pub const fn label(self) -> &'static str {
+                match self { $(Self::$variant => $label,)+ }
+            }
+
+            /// The value's place in `ALL`.
+            #[must_use]
+            pub const fn index(self) -> usize {
+                self as usize
+            }
+        }
+    };
+}
+
+label! {
+    /// The API that a path belongs to.
+    Api {
+        /// MSC4388 under its unstable prefix.
+        Msc4388 = "msc4388",
+        /// MSC4388 under the stable prefix.
+        V1 = "v1",
+        /// No API of ours.
+        None = "none",
+    }
+}
+
+label! {
+    /// The template of a path, without its prefix.
+    Route {
+        /// Discovery and creation.
+        Rendezvous = "/rendezvous",
+        /// One session.
+        Session = "/rendezvous/{id}",
+        /// A write with a transaction id.
+        Txn = "/rendezvous/{id}/{txnId}",
+        /// Any other path.
+        Other = "other",
+    }
+}
+
+label! {
+    /// The method of a request.
+    Method {
+        /// GET
+        Get = "GET",
+        /// HEAD
+        Head = "HEAD",
+        /// POST
+        Post = "POST",
+        /// PUT
+        Put = "PUT",
+        /// DELETE
+        Delete = "DELETE",
+        /// OPTIONS
+        Options = "OPTIONS",
+        /// Any other method.
+        Other = "other",
+    }
+}
+
+label! {
+    /// What became of a write.
+    WriteOutcome {
+        /// Stored.
+        Written = "written",
+        /// Recognised as one that had happened, or that changed nothing.
+        Retried = "retried",
+        /// Answered from the record of its transaction id.
+        Replayed = "replayed",
+        /// Refused: the token was stale.
+        Conflict = "conflict",
+    }
+}
+
+label! {
+    /// A call of the store.
+    Operation {
+        /// Create a session.
+        Create = "create",
+        /// Read a session.
+        Read = "read",
+        /// Write a session.
+        Write = "write",
+        /// Delete a session.
+        Delete = "delete",
+        /// Count the live sessions.
+        Live = "live",
+    }
+}
+
+label! {
+    /// How a call of the store ended.
+    OperationOutcome {
+        /// Answered.
+        Ok = "ok",
+        /// Not connected, or refused.
+        Unavailable = "unavailable",
+        /// Not answered within the deadline.
+        Timeout = "timeout",
+        /// Answered, but not to this call.
+        BadReply = "bad_reply",
+    }
+}
+
+label! {
+    /// Why a request was refused.
+    Rejection {
+        /// No such path, or a dialect that is off.
+        Unrecognized = "unrecognized",
+        /// A known path with another method.
+        Method = "method",
+        /// No such session, or no longer.
+        NotFound = "not_found",
+        /// The token was stale.
+        Conflict = "conflict",
+        /// The body is no JSON.
+        NotJson = "not_json",
+        /// The body is JSON, but no object, or one with a key twice.
+        BadJson = "bad_json",
+        /// A field is missing.
+        MissingParam = "missing_param",
+        /// A field or a path segment is malformed.
+        InvalidParam = "invalid_param",
+        /// The payload or the body is too large.
+        TooLarge = "too_large",
+        /// The body did not arrive in time.
+        BodyTimeout = "body_timeout",
+        /// A browser asked for the session as a page or a subresource.
+        FetchMetadata = "fetch_metadata",
+        /// The client's rate of creations and discoveries.
+        RateCreate = "rate_create",
+        /// The client's rate of calls on sessions.
+        RateSession = "rate_session",
+        /// `session.max_live` sessions live.
+        SessionsFull = "sessions_full",
+        /// The session has recorded `session.max_txn_ids` transaction ids.
+        TxnsFull = "txns_full",
+        /// The store could not answer.
+        Store = "store",
+        /// The request's whole deadline ran out.
+        RequestTimeout = "request_timeout",
+        /// A panic.
+        Internal = "internal",
+    }
+}
+
+label! {
+    /// A wait that ended by its deadline.
+    Wait {
+        /// A request's head, once begun.
+        Header = "header",
+        /// The next request on a connection.
+        Idle = "idle",
+        /// A request's body.
+        Body = "body",
+        /// A request as a whole.
+        Request = "request",
+        /// A client that does not read its reply.
+        Send = "send",
+    }
+}
+
+label! {
+    /// A table of rate limits.
+    Limiter {
+        /// Creations and discoveries by client.
+        Create = "create",
+        /// Calls on sessions by client.
+        Session = "session",
+    }
+}

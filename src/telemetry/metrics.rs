@@ -1,0 +1,260 @@
+//! All metrics, in one struct: the doc comment of a field is its HELP text.
+//!
+//! Handles are resolved at the start, so that a request touches atomics and no map of labels, and so
+//! that every series stands at 0 before its first event.
+
+use crate::telemetry::labels::{Api, Limiter, Method, Rejection, Route, Wait, WriteOutcome};
+pub use crate::telemetry::labels::{Operation, OperationOutcome};
+use prometheus::process_collector::ProcessCollector;
+use prometheus::{
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
+};
+
+/// Buckets in seconds. A poll on the embedded store takes tens of microseconds and one on Redis a
+/// millisecond under load; a deadline is 0.8 s.
+const BUCKETS: [f64; 12] = [
+    0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0,
+];
+
+/// The statuses that a request can end with.
+const STATUSES: [u16; 13] = [
+    200, 204, 400, 403, 404, 405, 408, 409, 413, 429, 500, 503, 504,
+];
+
+macro_rules! metrics {
+    ($(#[doc = $help:literal] $field:ident: $kind:ident = $name:literal $labels:tt,)+) => {
+        /// Every metric of the service.
+        #[derive(Debug)]
+        pub struct Metrics {
+            registry: Registry,
+            requests: Vec<Option<IntCounter>>,
+            durations: Vec<Histogram>,
+            operations: Vec<Histogram>,
+            $(#[doc = $help] pub $field: $kind,)+
+        }
+
+        impl Metrics {
+            fn register() -> Result<Self, prometheus::Error> {
+                let registry = Registry::new();
+                $(
+                    let $field = metrics!(@new $kind $name, $help.trim(), $labels);
+                    registry.register(Box::new($field.clone()))?;
+                )+
+                registry.register(Box::new(ProcessCollector::for_self()))?;
+                Ok(Self {
+                    registry,
+                    requests: Vec::new(),
+                    durations: Vec::new(),
+                    operations: Vec::new(),
+                    $($field,)+
+                })
+            }
+        }
+    };
+    (@new IntCounter $name:literal, $help:expr, []) => { IntCounter::new($name, $help)? };
+    (@new IntGauge $name:literal, $help:expr, []) => { IntGauge::new($name, $help)? };
+    (@new IntCounterVec $name:literal, $help:expr, $labels:tt) => {
+        IntCounterVec::new(Opts::new($name, $help), &$labels)?
+    };
+    (@new IntGaugeVec $name:literal, $help:expr, $labels:tt) => {
+        IntGaugeVec::new(Opts::new($name, $help), &$labels)?
+    };
+    (@new HistogramVec $name:literal, $help:expr, $labels:tt) => {
+        HistogramVec::new(HistogramOpts::new($name, $help).buckets(BUCKETS.to_vec()), &$labels)?
+    };
+}
+
+metrics! {
+    /// Requests answered.
+    http_requests: IntCounterVec = "rendezvous_http_requests_total" ["api", "route", "method", "status"],
+    /// Time from a request's head to its reply.
+    http_durations: HistogramVec = "rendezvous_http_request_duration_seconds" ["api", "route"],
+    /// Requests being worked on.
+    http_in_flight: IntGauge = "rendezvous_http_requests_in_flight" [],
+    /// Connections by state: active ones are working on a request.
+    connections: IntGaugeVec = "rendezvous_connections" ["state"],
+    /// Connections that may be open at once, by configuration.
+    connections_limit: IntGauge = "rendezvous_connections_limit" [],
+    /// Waits on a client that ended by their deadline.
+    timeouts: IntCounterVec = "rendezvous_timeouts_total" ["wait"],
+    /// Panics caught in a handler; each was answered with a 500.
+    panics: IntCounter = "rendezvous_panics_total" [],
+    /// Sessions created.
+    sessions_created: IntCounterVec = "rendezvous_sessions_created_total" ["api"],
+    /// Sessions deleted by a client before their time.
+    sessions_deleted: IntCounterVec = "rendezvous_sessions_deleted_total" ["api"],
+    /// Sessions that are live, over all replicas, as the store counts them.
+    sessions_live: IntGauge = "rendezvous_sessions_live" [],
+    /// Writes by what became of them.
+    writes: IntCounterVec = "rendezvous_writes_total" ["api", "outcome"],
+    /// Requests refused, by reason.
+    rejections: IntCounterVec = "rendezvous_rejections_total" ["reason"],
+    /// Time of a call to the store.
+    store_operations: HistogramVec = "rendezvous_store_operation_duration_seconds" ["operation", "outcome"],
+    /// Whether the store answered when it was last asked for this page: 1 or 0.
+    store_up: IntGauge = "rendezvous_store_up" [],
+    /// Connections to the store made again after one was lost.
+    store_reconnects: IntCounter = "rendezvous_store_reconnects_total" [],
+    /// Replies of the store that did not fit their call; each cost a connection.
+    store_bad_replies: IntCounter = "rendezvous_store_bad_replies_total" [],
+    /// Sessions of unknown outcome that were left to their TTL, since the clean-up queue was full.
+    store_orphans_dropped: IntCounter = "rendezvous_store_orphans_dropped_total" [],
+    /// Clients that a rate limiter remembers.
+    limiter_keys: IntGaugeVec = "rendezvous_limiter_keys" ["limiter"],
+    /// Always 1; the labels say what runs.
+    build_info: IntGaugeVec = "rendezvous_build_info" ["version", "revision"],
+}
+
+impl Metrics {
+    /// Registers everything, each series at 0.
+    ///
+    /// # Panics
+    /// Where two metrics share a name: a mistake in this file, that any test finds.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut metrics = Self::register().expect("names are unique and well-formed");
+        metrics.resolve_http();
+        metrics.operations = pairs(Operation::ALL, OperationOutcome::ALL)
+            .map(|(operation, outcome)| {
+                let labels = [operation.label(), outcome.label()];
+                metrics.store_operations.with_label_values(&labels)
+            })
+            .collect();
+        for api in [Api::Msc4388, Api::V1] {
+            metrics.sessions_created.with_label_values(&[api.label()]);
+            metrics.sessions_deleted.with_label_values(&[api.label()]);
+            for outcome in WriteOutcome::ALL {
+                metrics
+                    .writes
+                    .with_label_values(&[api.label(), outcome.label()]);
+            }
+        }
+        for reason in Rejection::ALL {
+            metrics.rejections.with_label_values(&[reason.label()]);
+        }
+        for wait in Wait::ALL {
+            metrics.timeouts.with_label_values(&[wait.label()]);
+        }
+        for limiter in Limiter::ALL {
+            metrics.limiter_keys.with_label_values(&[limiter.label()]);
+        }
+        for state in ["active", "idle"] {
+            metrics.connections.with_label_values(&[state]);
+        }
+        metrics
+            .build_info
+            .with_label_values(&[VERSION, REVISION])
+            .set(1);
+        metrics
+    }
+
+    fn resolve_http(&mut self) {
+        for ((api, route), (method, status)) in pairs(Api::ALL, Route::ALL)
+            .flat_map(|place| pairs(Method::ALL, &STATUSES).map(move |what| (place, what)))
+        {
+            let counter = is_plausible(api, route, method, status)
+                .then(|| self.request_counter(api, route, method, status));
+            self.requests.push(counter);
+        }
+        self.durations = pairs(Api::ALL, Route::ALL)
+            .map(|(api, route)| {
+                self.http_durations
+                    .with_label_values(&[api.label(), route.label()])
+            })
+            .collect();
+    }
+
+    /// Counts one answered request that took `seconds`.
+    pub fn request(&self, api: Api, route: Route, method: Method, status: u16, seconds: f64) {
+        let place = api.index() * Route::ALL.len() + route.index();
+        self.durations[place].observe(seconds);
+        let row = (place * Method::ALL.len() + method.index()) * STATUSES.len();
+        let known = STATUSES
+            .iter()
+            .position(|known| *known == status)
+            .and_then(|column| self.requests[row + column].as_ref());
+        match known {
+            Some(counter) => counter.inc(),
+            // A combination that nobody foresaw is still counted, only more slowly.
+            None => self.request_counter(api, route, method, status).inc(),
+        }
+    }
+
+    fn request_counter(&self, api: Api, route: Route, method: Method, status: u16) -> IntCounter {
+        let status = status.to_string();
+        self.http_requests
+            .with_label_values(&[api.label(), route.label(), method.label(), &status])
+    }
+
+    /// The histogram of one operation's outcome.
+    #[must_use]
+    pub fn store_operation(&self, operation: Operation, outcome: OperationOutcome) -> &Histogram {
+        &self.operations[operation.index() * OperationOutcome::ALL.len() + outcome.index()]
+    }
+
+    /// Counts a refusal.
+    pub fn reject(&self, reason: Rejection) {
+        self.rejections.with_label_values(&[reason.label()]).inc();
+    }
+
+    /// Counts a wait that ended by its deadline.
+    pub fn timed_out(&self, wait: Wait) {
+        self.timeouts.with_label_values(&[wait.label()]).inc();
+    }
+
+    /// The Prometheus text format of everything.
+    ///
+    /// # Errors
+    /// Where the encoder refuses a metric, which none of ours gives it reason to.
+    pub fn encode(&self) -> Result<String, prometheus::Error> {
+        TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The package's version.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The commit that was built, where the build names it in `RENDEZVOUS_REVISION`.
+pub const REVISION: &str = match option_env!("RENDEZVOUS_REVISION") {
+    Some(revision) => revision,
+    None => "unknown",
+};
+
+fn pairs<A: Copy, B: Copy>(
+    first: &'static [A],
+    second: &'static [B],
+) -> impl Iterator<Item = (A, B)> {
+    first
+        .iter()
+        .flat_map(move |a| second.iter().map(move |b| (*a, *b)))
+}
+
+/// Whether a request can end so; the series that stand at 0 from the start.
+fn is_plausible(api: Api, route: Route, method: Method, status: u16) -> bool {
+    if (api == Api::None) != (route == Route::Other) {
+        return false;
+    }
+    let anywhere = matches!(status, 404 | 429 | 500 | 503);
+    match (route, method) {
+        (_, Method::Options) => status == 204,
+        (Route::Other, _) => status == 404,
+        (Route::Rendezvous, Method::Get | Method::Head) | (Route::Session, Method::Delete) => {
+            anywhere || status == 200
+        }
+        (Route::Rendezvous, Method::Post) => {
+            anywhere || matches!(status, 200 | 400 | 403 | 408 | 413)
+        }
+        (Route::Session, Method::Get | Method::Head) => anywhere || matches!(status, 200 | 403),
+        (Route::Session | Route::Txn, Method::Put) => {
+            anywhere || matches!(status, 200 | 400 | 408 | 409 | 413)
+        }
+        (Route::Rendezvous | Route::Session | Route::Txn, _) => status == 405,
+    }
+}

@@ -1,0 +1,176 @@
+//! Where sessions live: one trait, two stores.
+//!
+//! For the use cases in `session`, which know neither store, and for `app`, which picks one. A store
+//! knows no dialect, no HTTP status and no client; whatever must be atomic happens inside one call.
+
+pub mod memory;
+pub mod observed;
+pub mod redis;
+
+use crate::model::{Payload, Presented, SequenceToken, SessionId, TxnKey};
+use std::future::Future;
+use std::time::Duration;
+
+/// Keeps sessions, and decides about each write in one atomic step.
+///
+/// Every method may be called again after an error or after its future was dropped: running any of
+/// them twice leaves what running it once leaves (docs/adr/0002-a-write-that-happened-is-a-success.md).
+pub trait Store: Send + Sync + 'static {
+    /// Takes a place among the live sessions, then creates one.
+    ///
+    /// # Errors
+    /// [`StoreError`]: whether the session exists is unknown; the store removes it in the background,
+    /// and its TTL is the backstop.
+    fn create(&self, new: &NewSession) -> impl Future<Output = Result<Created, StoreError>> + Send;
+
+    /// Reads a session, as it is after every write acknowledged so far (linearizable).
+    ///
+    /// With `unless` the payload is spared where the token is still that one.
+    ///
+    /// # Errors
+    /// [`StoreError`]: nothing is known of the session.
+    fn read(
+        &self,
+        id: SessionId,
+        unless: Option<SequenceToken>,
+    ) -> impl Future<Output = Result<Read, StoreError>> + Send;
+
+    /// Compares and swaps, or recognises a write that happened before.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the write may or may not have happened; sending it again is harmless and tells.
+    fn write(&self, write: &Write) -> impl Future<Output = Result<Written, StoreError>> + Send;
+
+    /// Ends a session and gives its place back.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the session may or may not be gone.
+    fn delete(&self, id: SessionId) -> impl Future<Output = Result<Deleted, StoreError>> + Send;
+
+    /// How many sessions are live, over all replicas.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the store could not be asked.
+    fn live(&self) -> impl Future<Output = Result<u64, StoreError>> + Send;
+}
+
+/// A session to create.
+#[derive(Debug, Clone)]
+pub struct NewSession {
+    /// A fresh random id.
+    pub id: SessionId,
+    /// `SequenceToken::first` of the id and the payload.
+    pub token: SequenceToken,
+    /// The first payload.
+    pub data: Payload,
+}
+
+/// What became of a [`NewSession`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Created {
+    /// It lives.
+    Created {
+        /// Time until it ends, by the store's clock.
+        expires_in: Duration,
+    },
+    /// `session.max_live` sessions live already. Nothing was stored, and nobody was evicted.
+    Full {
+        /// When a place is likely to be free.
+        retry_after: Duration,
+    },
+}
+
+/// What a read saw.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Read {
+    /// The session's state.
+    Found {
+        /// The payload.
+        data: Payload,
+        /// The token of this state.
+        token: SequenceToken,
+        /// Time until the session ends, by the store's clock.
+        expires_in: Duration,
+    },
+    /// The token is still the one that the caller named.
+    Unchanged {
+        /// Time until the session ends, by the store's clock.
+        expires_in: Duration,
+    },
+    /// No such session lives.
+    Gone,
+}
+
+/// One write to one session.
+#[derive(Debug, Clone)]
+pub struct Write {
+    /// The session.
+    pub id: SessionId,
+    /// The token that the client named, and the one that the write yields.
+    pub presented: Presented,
+    /// The new payload.
+    pub data: Payload,
+    /// Where given, the record of this txnId alone decides about a repeated write.
+    pub txn: Option<TxnKey>,
+}
+
+/// What became of a [`Write`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// The payload is stored; this is the session's new token.
+    Written(SequenceToken),
+    /// The write had happened before, or changes nothing: this token answers it.
+    Retried(SequenceToken),
+    /// The txnId was answered before, and is answered alike: with a token, or a conflict.
+    Replayed(Option<SequenceToken>),
+    /// The token was stale. Nothing changed (but for the record of a txnId).
+    Conflict,
+    /// The session has recorded as many txnIds as it may. Nothing changed.
+    TxnsFull {
+        /// Time until the session ends: until then no new txnId is taken.
+        retry_after: Duration,
+    },
+    /// No such session lives.
+    Gone,
+}
+
+/// What became of a delete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deleted {
+    /// The session lived, and is gone now.
+    Deleted,
+    /// No such session lived.
+    Gone,
+}
+
+/// The store could not answer; a write's outcome is unknown. To a client this is a 503, never a 404:
+/// it would take a 404 for the end of its sign-in.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// There is no connection to the store, or it refuses commands (loading, read-only, no quorum,
+    /// out of memory). The text is the store's own and may name hosts: for the log only.
+    #[error("the store is not available: {0}")]
+    Unavailable(String),
+    /// No answer came within the command's deadline.
+    #[error("the store did not answer in time")]
+    Timeout,
+    /// An answer came that is not ours, or not of the expected form.
+    #[error("the store's reply made no sense")]
+    BadReply,
+}
+
+/// The limits of one store, from the configuration's `session` section.
+#[derive(Debug, Clone, Copy)]
+pub struct SessionLimits {
+    /// Lifetime of a session from its creation; writes do not extend it.
+    pub ttl: Duration,
+    /// Live sessions over all replicas; newcomers past it are refused.
+    pub max_live: u64,
+    /// txnIds that one session records.
+    pub max_txn_ids: usize,
+}
+
+/// How many past tokens a session remembers, to recognise the retry of a write that its peer has
+/// answered since. A sign-in makes about eight writes in all (PROTOCOL, section 3): twice that
+/// recognises any retry within it, for 384 bytes.
+pub const RECENT_TOKENS: usize = 16;

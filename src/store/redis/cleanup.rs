@@ -1,0 +1,97 @@
+//! What a create of unknown outcome left behind, taken away in the background.
+//!
+//! A queue with a bound, one task, a bounded number of tries: what is dropped here ends by its TTL.
+
+use crate::model::SessionId;
+use crate::store::redis::keys::{Keys, member};
+use crate::store::redis::scripts::Scripts;
+use crate::telemetry::metrics::Metrics;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// Orphans that may wait: what an outage of some seconds leaves on a busy worker. 16 KiB.
+const QUEUE: usize = 1024;
+
+/// Tries for one orphan, a second apart: longer than a failover takes; then its TTL ends it.
+const TRIES: u32 = 10;
+const PAUSE: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+pub(super) struct Cleanup {
+    queue: mpsc::Sender<SessionId>,
+    metrics: Arc<Metrics>,
+}
+
+impl Cleanup {
+    pub(super) fn start(
+        scripts: &Arc<Scripts>,
+        keys: &Keys,
+        deadline: Duration,
+        metrics: &Arc<Metrics>,
+        stop: &CancellationToken,
+    ) -> Self {
+        let (queue, mut orphans) = mpsc::channel(QUEUE);
+        let (scripts, keys) = (Arc::clone(scripts), keys.clone());
+        let work = async move {
+            while let Some(id) = orphans.recv().await {
+                for _ in 0..TRIES {
+                    if remove(&scripts, &keys, deadline, id).await {
+                        break;
+                    }
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        };
+        let stop = stop.clone();
+        tokio::spawn(async move { stop.run_until_cancelled(work).await });
+        Self {
+            queue,
+            metrics: Arc::clone(metrics),
+        }
+    }
+}
+
+/// Session first, lease second, so that the lease covers the session to the end.
+async fn remove(scripts: &Scripts, keys: &Keys, deadline: Duration, id: SessionId) -> bool {
+    let both = async {
+        scripts.delete(keys.session(id), vec![]).await?;
+        scripts.release(keys.index(), vec![member(id)]).await
+    };
+    tokio::time::timeout(deadline, both)
+        .await
+        .is_ok_and(|removed| removed.is_ok())
+}
+
+/// Takes the session away when dropped, unless it is disowned first: by an outcome that is known.
+///
+/// A guard, because the client may go away at any await, and its request's future with it.
+#[derive(Debug)]
+pub(super) struct Orphan<'a> {
+    cleanup: &'a Cleanup,
+    id: Option<SessionId>,
+}
+
+impl<'a> Orphan<'a> {
+    pub(super) fn new(cleanup: &'a Cleanup, id: SessionId) -> Self {
+        Self {
+            cleanup,
+            id: Some(id),
+        }
+    }
+
+    pub(super) fn disown(mut self) {
+        self.id = None;
+    }
+}
+
+impl Drop for Orphan<'_> {
+    fn drop(&mut self) {
+        if let Some(id) = self.id
+            && self.cleanup.queue.try_send(id).is_err()
+        {
+            self.cleanup.metrics.store_orphans_dropped.inc();
+        }
+    }
+}

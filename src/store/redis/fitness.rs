@@ -1,0 +1,226 @@
+//! The look at Redis before the worker calls itself ready: would this one lose sign-ins?
+//!
+//! It reads INFO, since managed Redis often forbids CONFIG, and walks one session of its own through
+//! every script, which shows whether the ACL allows them. What it cannot learn is a warning; what is
+//! wrong keeps the worker unready until it is mended, or accepted by name (`store.redis.accept`).
+
+use crate::model::{Payload, SequenceToken, SessionId};
+use crate::store::StoreError;
+use crate::store::redis::keys::{Keys, member};
+use crate::store::redis::scripts::{Reply, Scripts};
+use crate::store::redis::{bytes, millis, number};
+use fred::clients::Client;
+use fred::interfaces::ClientLike;
+use fred::types::{InfoKind, Value};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The oldest Redis whose scripts and commands we use (`PEXPIRE`, effects replication, `ZRANGE …
+/// BYSCORE`): also the oldest that is tested.
+const MIN_VERSION: (u64, u64) = (7, 0);
+
+/// What one live session costs Redis, lease and worst-case payload included (docs/performance.md).
+const BYTES_PER_SESSION: u64 = 6 * 1024;
+
+/// How long the probe's own session lives, should the worker die in the middle of the probe.
+const PROBE_TTL: Duration = Duration::from_secs(10);
+
+/// One thing that is looked at; the names are those of `store.redis.accept`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Check {
+    /// Redis 7.0, or a Valkey.
+    Version,
+    /// `maxmemory-policy noeviction`: every session has a TTL, so any other policy evicts live ones.
+    Eviction,
+    /// Room for `session.max_live` sessions under `maxmemory`.
+    Memory,
+    /// Scripts and all their commands are allowed.
+    Acl,
+    /// A round trip takes less than a quarter of `store.redis.command_timeout`.
+    Latency,
+}
+
+impl fmt::Display for Check {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Version => "version",
+            Self::Eviction => "eviction",
+            Self::Memory => "memory",
+            Self::Acl => "acl",
+            Self::Latency => "latency",
+        })
+    }
+}
+
+/// What the look needs.
+pub(super) struct Probe {
+    pub(super) client: Client,
+    pub(super) scripts: Arc<Scripts>,
+    pub(super) keys: Keys,
+    pub(super) max_live: u64,
+    pub(super) command_timeout: Duration,
+    pub(super) accept: Vec<Check>,
+}
+
+impl Probe {
+    /// What is wrong and not accepted, a line each. Empty: fit.
+    pub(super) async fn run(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        match self.infos().await {
+            Ok(infos) => infos
+                .iter()
+                .for_each(|info| inspect(info, self.max_live, &mut found)),
+            Err(error) => tracing::warn!(
+                %error, "INFO is refused, so version, eviction policy and memory are unknown"
+            ),
+        }
+        if let Err(reason) = self.walk().await {
+            found.push((Check::Acl, reason));
+        } else if !self.fast_enough().await {
+            let limit = self.command_timeout / 4;
+            found.push((
+                Check::Latency,
+                format!("each of five round trips took over {limit:?}"),
+            ));
+        }
+        let mut refused = Vec::new();
+        for (check, reason) in found {
+            if self.accept.contains(&check) {
+                tracing::warn!("accepted by store.redis.accept: {check}: {reason}");
+            } else {
+                refused.push(format!("{check}: {reason}"));
+            }
+        }
+        refused
+    }
+
+    /// INFO of every primary.
+    async fn infos(&self) -> Result<Vec<HashMap<String, String>>, fred::error::Error> {
+        let mut infos = Vec::new();
+        if self.client.is_clustered() {
+            for server in self.client.active_connections() {
+                let node = self.client.with_cluster_node(server);
+                infos.push(fields(&node.info::<String>(Some(InfoKind::Default)).await?));
+            }
+        } else {
+            infos.push(fields(
+                &self.client.info::<String>(Some(InfoKind::Default)).await?,
+            ));
+        }
+        Ok(infos)
+    }
+
+    /// One session from lease to release, so that every command of every script runs once.
+    async fn walk(&self) -> Result<(), String> {
+        let id = SessionId::random();
+        let (session, index) = (self.keys.session(id), self.keys.index());
+        let empty = || Value::from_static_str("");
+        let data = Payload::new("probe").map_err(|error| error.to_string())?;
+        let token = SequenceToken::first(id, &data);
+        let next = token.next(id, &data);
+        let scripts = &self.scripts;
+        let take = vec![
+            member(id),
+            millis(PROBE_TTL),
+            number(u64::MAX >> 12),
+            number(16),
+        ];
+        expect("take", scripts.take(index.clone(), take).await, 'T')?;
+        let create = vec![
+            bytes(token.as_bytes()),
+            Value::Bytes(data.to_bytes()),
+            millis(PROBE_TTL),
+        ];
+        expect("create", scripts.create(session.clone(), create).await, 'C')?;
+        let write = vec![
+            bytes(token.as_bytes()),
+            bytes(next.as_bytes()),
+            Value::Bytes(data.to_bytes()),
+            empty(),
+            number(1),
+            number(24),
+        ];
+        expect("write", scripts.write(session.clone(), write).await, 'W')?;
+        expect(
+            "read",
+            scripts.read(session.clone(), vec![empty()]).await,
+            'F',
+        )?;
+        expect("live", scripts.live(index.clone(), vec![]).await, 'L')?;
+        expect("delete", scripts.delete(session, vec![]).await, 'D')?;
+        expect(
+            "release",
+            scripts.release(index, vec![member(id)]).await,
+            'R',
+        )
+    }
+
+    async fn fast_enough(&self) -> bool {
+        for _ in 0..5 {
+            let ping = self.client.ping::<Value>(None);
+            if tokio::time::timeout(self.command_timeout / 4, ping)
+                .await
+                .is_ok()
+            {
+                return true;
+            }
+        }
+        false
+    }
+}
+
+fn expect(script: &str, reply: Result<Reply, StoreError>, letter: char) -> Result<(), String> {
+    match reply {
+        Ok(reply) if reply.letter() == letter => Ok(()),
+        Ok(reply) => Err(format!("the script {script} answered {:?}", reply.letter())),
+        Err(error) => Err(format!("the script {script} cannot run: {error}")),
+    }
+}
+
+fn inspect(info: &HashMap<String, String>, max_live: u64, found: &mut Vec<(Check, String)>) {
+    // A Valkey calls itself Redis 7.2 in `redis_version`, for clients like us.
+    match info.get("redis_version").map(|text| (text, version(text))) {
+        Some((_, Some(version))) if version >= MIN_VERSION => {}
+        Some((text, _)) => {
+            found.push((Check::Version, format!("Redis {text} is older than 7.0")));
+        }
+        None => tracing::warn!("INFO shows no redis_version"),
+    }
+    match info.get("maxmemory_policy").map(String::as_str) {
+        Some("noeviction") => {}
+        Some(policy) => found.push((
+            Check::Eviction,
+            format!("maxmemory-policy is {policy}, which evicts live sessions; set noeviction"),
+        )),
+        None => tracing::warn!("INFO shows no maxmemory_policy; it must be noeviction"),
+    }
+    let needed = max_live * BYTES_PER_SESSION;
+    match info
+        .get("maxmemory")
+        .and_then(|text| text.parse::<u64>().ok())
+    {
+        Some(0) => {}
+        Some(maxmemory) if maxmemory >= needed => {}
+        Some(maxmemory) => found.push((
+            Check::Memory,
+            format!("maxmemory is {maxmemory} bytes; session.max_live = {max_live} needs {needed}"),
+        )),
+        None => tracing::warn!("INFO shows no maxmemory"),
+    }
+}
+
+fn version(text: &str) -> Option<(u64, u64)> {
+    let mut parts = text.split('.').map(str::parse);
+    Some((parts.next()?.ok()?, parts.next()?.ok()?))
+}
+
+fn fields(info: &str) -> HashMap<String, String> {
+    info.lines()
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
+        .collect()
+}

@@ -1,0 +1,201 @@
+//! Calls of the Lua scripts: one round trip, a checked reply, and a second try where it is harmless.
+//!
+//! Every script is harmless when run twice, so a call whose connection broke is sent again within the
+//! operation's deadline: the client then sees a slow success in place of a failed sign-in.
+
+use crate::store::StoreError;
+use crate::telemetry::metrics::Metrics;
+use bytes::Bytes;
+use fred::clients::Client;
+use fred::error::{Error, ErrorKind};
+use fred::interfaces::{ClientLike, LuaInterface};
+use fred::types::{Key, Value};
+use fred::util::sha1_hash;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Pause before a call is sent again, growing by itself each time: a failover or a moving slot takes
+/// longer than a round trip, and the operation's deadline ends the tries.
+const RETRY_PAUSE: Duration = Duration::from_millis(10);
+
+/// Tries of one call. At the pauses above they outlast the deadline's default of 800 ms; the bound is
+/// for deadlines that are configured longer.
+const MAX_TRIES: u32 = 16;
+
+#[derive(Debug)]
+struct Script {
+    sha: &'static str,
+    body: &'static str,
+    /// Strings in its reply after the nonce and the letter.
+    fields: usize,
+}
+
+/// The scripts and the connection they run on.
+#[derive(Debug)]
+pub(super) struct Scripts {
+    client: Client,
+    metrics: Arc<Metrics>,
+    /// Echoed by each reply. Counts up, so no two calls of a process share one.
+    nonce: AtomicU64,
+    create: Script,
+    read: Script,
+    write: Script,
+    delete: Script,
+    take: Script,
+    release: Script,
+    live: Script,
+}
+
+/// A reply of the right form to the right call.
+#[derive(Debug)]
+pub(super) struct Reply {
+    letter: char,
+    fields: Vec<Bytes>,
+}
+
+impl Reply {
+    pub(super) fn letter(&self) -> char {
+        self.letter
+    }
+
+    /// A field's bytes. The number of fields was checked when the reply was read.
+    pub(super) fn field(&self, index: usize) -> &Bytes {
+        &self.fields[index]
+    }
+}
+
+/// Declares one method per script, named as its file.
+macro_rules! calls {
+    ($($name:ident),*) => {
+        $(pub(super) async fn $name(&self, key: Key, arguments: Vec<Value>) -> Result<Reply, StoreError> {
+            self.call(&self.$name, key, arguments).await
+        })*
+    };
+}
+
+impl Scripts {
+    pub(super) fn new(client: Client, metrics: Arc<Metrics>) -> Self {
+        // The start of the nonces differs from process to process, so that a reply kept by a proxy or
+        // a connection that changed hands does not fit by chance.
+        let nonce = AtomicU64::new(uuid::Uuid::new_v4().as_u64_pair().0 >> 16);
+        Self {
+            client,
+            metrics,
+            nonce,
+            create: Script::new(include_str!("lua/create.lua"), 1),
+            read: Script::new(include_str!("lua/read.lua"), 3),
+            write: Script::new(include_str!("lua/write.lua"), 1),
+            delete: Script::new(include_str!("lua/delete.lua"), 0),
+            take: Script::new(include_str!("lua/take.lua"), 1),
+            release: Script::new(include_str!("lua/release.lua"), 0),
+            live: Script::new(include_str!("lua/live.lua"), 1),
+        }
+    }
+
+    calls!(create, read, write, delete, take, release, live);
+
+    async fn call(
+        &self,
+        script: &Script,
+        key: Key,
+        mut arguments: Vec<Value>,
+    ) -> Result<Reply, StoreError> {
+        let nonce = self.nonce.fetch_add(1, Ordering::Relaxed).to_string();
+        arguments.insert(0, Value::String(nonce.as_str().into()));
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let error = match self.send(script, &key, &arguments).await {
+                Ok(value) => return self.check(script, &nonce, value).await,
+                Err(error) => error,
+            };
+            if matches!(error.kind(), ErrorKind::Timeout) {
+                return Err(StoreError::Timeout);
+            }
+            if tries == MAX_TRIES || !is_passing(&error) {
+                return Err(StoreError::Unavailable(error.to_string()));
+            }
+            tokio::time::sleep(RETRY_PAUSE * tries).await;
+        }
+    }
+
+    async fn send(&self, script: &Script, key: &Key, arguments: &[Value]) -> Result<Value, Error> {
+        let sent = self
+            .client
+            .evalsha(script.sha, key.clone(), arguments.to_vec())
+            .await;
+        match sent {
+            // After a restart or a SCRIPT FLUSH; EVAL runs the script and keeps it for the next call.
+            Err(error) if error.details().starts_with("NOSCRIPT") => {
+                self.client
+                    .eval(script.body, key.clone(), arguments.to_vec())
+                    .await
+            }
+            sent => sent,
+        }
+    }
+
+    /// Reads a reply, or drops the connection it came by: one reply that is not the call's own means
+    /// that all after it are shifted too.
+    async fn check(&self, script: &Script, nonce: &str, value: Value) -> Result<Reply, StoreError> {
+        if let Some(reply) = parse(script, nonce, value) {
+            return Ok(reply);
+        }
+        self.metrics.store_bad_replies.inc();
+        tracing::error!("a reply of Redis does not fit its call: dropping the connection");
+        if let Err(error) = self.client.force_reconnection().await {
+            tracing::warn!(%error, "the connection could not be dropped");
+        }
+        Err(StoreError::BadReply)
+    }
+}
+
+impl Script {
+    fn new(body: &'static str, fields: usize) -> Self {
+        // Seven short strings that live as long as the process.
+        let sha = Box::leak(sha1_hash(body).into_boxed_str());
+        Self { sha, body, fields }
+    }
+}
+
+fn parse(script: &Script, nonce: &str, value: Value) -> Option<Reply> {
+    let Value::Array(values) = value else {
+        return None;
+    };
+    if values.len() != script.fields + 2 {
+        return None;
+    }
+    let mut strings = values.into_iter().map(|value| match value {
+        Value::String(text) => Some(text.into_inner()),
+        Value::Bytes(bytes) => Some(bytes),
+        _ => None,
+    });
+    let echoed = strings.next()??;
+    let letter = strings.next()??;
+    if echoed != nonce.as_bytes() || letter.len() != 1 {
+        return None;
+    }
+    Some(Reply {
+        letter: char::from(letter[0]),
+        fields: strings.collect::<Option<_>>()?,
+    })
+}
+
+/// Whether another try may find the store well again: the connection broke, or Redis is loading,
+/// failing over, or moving a slot.
+fn is_passing(error: &Error) -> bool {
+    const PASSING: [&str; 5] = [
+        "TRYAGAIN",
+        "LOADING",
+        "READONLY",
+        "CLUSTERDOWN",
+        "MASTERDOWN",
+    ];
+    matches!(
+        error.kind(),
+        ErrorKind::IO | ErrorKind::Canceled | ErrorKind::Routing | ErrorKind::Cluster
+    ) || PASSING
+        .iter()
+        .any(|prefix| error.details().starts_with(prefix))
+}

@@ -13,5 +13,7 @@
 pub mod clock;
 pub mod config;
 pub mod model;
+pub mod policy;
+pub mod session;
 pub mod store;
 pub mod telemetry;

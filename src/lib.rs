@@ -12,7 +12,10 @@
 
 pub mod clock;
 pub mod config;
+pub mod http;
+pub mod lifecycle;
 pub mod model;
+pub mod net;
 pub mod policy;
 pub mod session;
 pub mod store;

@@ -1,0 +1,12 @@
+//! HTTP: requests into use cases, outcomes into replies.
+//!
+//! `service` is the pipeline from top to bottom; the other files are its steps. One dialect is one
+//! file. Nothing here knows which store there is.
+
+pub mod body;
+pub mod error;
+pub mod json;
+pub mod msc4388;
+pub mod reply;
+pub mod route;
+pub mod service;

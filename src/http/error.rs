@@ -1,0 +1,219 @@
+//! Every way in which a request is refused, and the one place that says what each means to a client.
+
+use crate::policy::Refusal;
+use crate::store::StoreError;
+use crate::telemetry::labels::{Api, Limiter, Rejection};
+use hyper::StatusCode;
+use std::time::Duration;
+
+/// A refusal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ApiError {
+    /// No such path, or a dialect that is off.
+    Unrecognized,
+    /// The path is known, the method is not.
+    Method {
+        /// The methods that are.
+        allow: &'static str,
+    },
+    /// No such session, or no longer.
+    NotFound,
+    /// The sequence token was stale.
+    Conflict(Api),
+    /// The body is not JSON, or not UTF-8, or did not arrive whole.
+    NotJson,
+    /// The body is JSON, but not one object with each key once.
+    BadJson(&'static str),
+    /// A field is missing.
+    MissingParam(&'static str),
+    /// A field or a path segment is malformed.
+    InvalidParam(&'static str),
+    /// The payload is too large.
+    PayloadTooLarge,
+    /// The body is too large, and what of it has not arrived is not waited for.
+    BodyTooLarge,
+    /// The body did not arrive in time.
+    BodyTimeout,
+    /// The policy refused.
+    Refused(Refusal),
+    /// As many sessions live as may.
+    SessionsFull {
+        /// When a place is likely to be free.
+        retry_after: Duration,
+    },
+    /// The session records no more transaction ids.
+    TxnsFull {
+        /// Time until the session ends.
+        retry_after: Duration,
+    },
+    /// The store could not answer; the outcome of a write is unknown.
+    Store(StoreError),
+    /// The request's whole deadline ran out; the outcome of a write is unknown.
+    RequestTimeout,
+    /// A panic.
+    Internal,
+}
+
+/// What a refusal means to a client and to an operator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verdict {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The Matrix error code.
+    pub errcode: &'static str,
+    /// The text for people.
+    pub message: &'static str,
+    /// The reason in `rendezvous_rejections_total`.
+    pub reason: Rejection,
+    /// When trying again makes sense, where that is known.
+    pub retry_after: Option<Duration>,
+    /// Whether the connection cannot be used again, since part of the request was left unread.
+    pub close: bool,
+}
+
+/// After an outage of unknown length: soon, since a sign-in waits.
+const SOON: Duration = Duration::from_secs(1);
+
+impl ApiError {
+    /// What the refusal means. The Matrix codes are those of the client-server API and of MSC4388.
+    #[must_use]
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one exhaustive match is the point of this file"
+    )]
+    pub fn verdict(&self) -> Verdict {
+        use Rejection as R;
+        use StatusCode as S;
+        let plain = |status, errcode, message, reason| Verdict {
+            status,
+            errcode,
+            message,
+            reason,
+            retry_after: None,
+            close: false,
+        };
+        let later = |message, reason, after| Verdict {
+            retry_after: Some(after),
+            ..plain(S::TOO_MANY_REQUESTS, "M_LIMIT_EXCEEDED", message, reason)
+        };
+        let unknown = |message, reason| Verdict {
+            retry_after: Some(SOON),
+            ..plain(S::SERVICE_UNAVAILABLE, "M_UNKNOWN", message, reason)
+        };
+        match self {
+            Self::Unrecognized => plain(
+                S::NOT_FOUND,
+                "M_UNRECOGNIZED",
+                "Unrecognized request",
+                R::Unrecognized,
+            ),
+            Self::Method { .. } => plain(
+                S::METHOD_NOT_ALLOWED,
+                "M_UNRECOGNIZED",
+                "Unrecognized method for this path",
+                R::Method,
+            ),
+            Self::NotFound => plain(
+                S::NOT_FOUND,
+                "M_NOT_FOUND",
+                "No such rendezvous session, or it has expired",
+                R::NotFound,
+            ),
+            Self::Conflict(api) => {
+                let errcode = match api {
+                    Api::V1 => "M_CONCURRENT_WRITE",
+                    Api::Msc4388 | Api::None => "IO_ELEMENT_MSC4388_CONCURRENT_WRITE",
+                };
+                plain(
+                    S::CONFLICT,
+                    errcode,
+                    "sequence_token is not the current one",
+                    R::Conflict,
+                )
+            }
+            Self::NotJson => plain(
+                S::BAD_REQUEST,
+                "M_NOT_JSON",
+                "The body is not valid JSON",
+                R::NotJson,
+            ),
+            Self::BadJson(message) => plain(S::BAD_REQUEST, "M_BAD_JSON", message, R::BadJson),
+            Self::MissingParam(message) => {
+                plain(S::BAD_REQUEST, "M_MISSING_PARAM", message, R::MissingParam)
+            }
+            Self::InvalidParam(message) => {
+                plain(S::BAD_REQUEST, "M_INVALID_PARAM", message, R::InvalidParam)
+            }
+            Self::PayloadTooLarge => plain(
+                S::PAYLOAD_TOO_LARGE,
+                "M_TOO_LARGE",
+                "data is longer than 4096 bytes",
+                R::TooLarge,
+            ),
+            Self::BodyTooLarge => Verdict {
+                close: true,
+                ..plain(
+                    S::PAYLOAD_TOO_LARGE,
+                    "M_TOO_LARGE",
+                    "The body is longer than 32 KiB",
+                    R::TooLarge,
+                )
+            },
+            Self::BodyTimeout => Verdict {
+                close: true,
+                ..plain(
+                    S::REQUEST_TIMEOUT,
+                    "M_UNKNOWN",
+                    "The body did not arrive in time",
+                    R::BodyTimeout,
+                )
+            },
+            Self::Refused(Refusal::FetchMetadata) => plain(
+                S::FORBIDDEN,
+                "M_FORBIDDEN",
+                "A rendezvous session is not shown as a page",
+                R::FetchMetadata,
+            ),
+            Self::Refused(Refusal::Rate {
+                limiter: Limiter::Create,
+                retry_after,
+            }) => later("Too many sessions created", R::RateCreate, *retry_after),
+            Self::Refused(Refusal::Rate {
+                limiter: Limiter::Session,
+                retry_after,
+            }) => later("Too many requests", R::RateSession, *retry_after),
+            Self::SessionsFull { retry_after } => later(
+                "Too many rendezvous sessions",
+                R::SessionsFull,
+                *retry_after,
+            ),
+            Self::TxnsFull { retry_after } => later(
+                "Too many transaction ids in this session",
+                R::TxnsFull,
+                *retry_after,
+            ),
+            Self::Store(
+                StoreError::Unavailable(_) | StoreError::Timeout | StoreError::BadReply,
+            ) => unknown("The session store did not answer; try again", R::Store),
+            Self::RequestTimeout => unknown("The request took too long", R::RequestTimeout),
+            Self::Internal => plain(
+                S::INTERNAL_SERVER_ERROR,
+                "M_UNKNOWN",
+                "Internal server error",
+                R::Internal,
+            ),
+        }
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}

@@ -1,0 +1,183 @@
+//! The JSON dialect: MSC4388, "Secure out-of-band channel for sign in with QR".
+//!
+//! One method an endpoint, named as ruma names them, behind an [`Admitted`].
+
+use crate::http::error::ApiError;
+use crate::http::json::Fields;
+use crate::http::reply::Reply;
+use crate::model::{SequenceToken, SessionId, TxnKey};
+use crate::policy::Admitted;
+use crate::session::{Creation, Sessions};
+use crate::store::{Deleted, Read, Store, Written};
+use crate::telemetry::labels::{Api, WriteOutcome};
+use crate::telemetry::metrics::Metrics;
+use serde::Serialize;
+use std::time::Duration;
+
+/// Bytes of a reply beside its payload: field names, a token, a number; twice that for a few escapes.
+const ENVELOPE: usize = 256;
+
+#[derive(Serialize)]
+struct Discovery {
+    create_available: bool,
+}
+
+#[derive(Serialize)]
+struct CreatedBody<'a> {
+    id: &'a str,
+    sequence_token: &'a str,
+    expires_in_ms: u64,
+}
+
+#[derive(Serialize)]
+struct StateBody<'a> {
+    data: &'a str,
+    sequence_token: &'a str,
+    expires_in_ms: u64,
+}
+
+#[derive(Serialize)]
+struct TokenBody<'a> {
+    sequence_token: &'a str,
+}
+
+#[derive(Serialize)]
+struct Nothing {}
+
+/// The endpoints, for one request that was admitted.
+#[derive(Debug)]
+pub struct Msc4388<'a, S> {
+    /// Without it no endpoint can be reached.
+    pub admitted: Admitted,
+    /// Which prefix the request came by: it decides the conflict's code.
+    pub api: Api,
+    /// The use cases.
+    pub sessions: &'a Sessions<S>,
+    /// What happened, for operators.
+    pub metrics: &'a Metrics,
+}
+
+impl<S: Store> Msc4388<'_, S> {
+    /// `GET /rendezvous`: whether the caller may create a session. In mode `open` anyone may.
+    #[must_use]
+    pub fn discover_rendezvous_session(&self) -> Reply {
+        Reply::json(
+            &Discovery {
+                create_available: true,
+            },
+            ENVELOPE,
+        )
+    }
+
+    /// `POST /rendezvous`: creates a session that holds `data`.
+    ///
+    /// # Errors
+    /// A body that does not fit; no room for another session; the store.
+    pub async fn create_rendezvous_session(&self, body: &[u8]) -> Result<Reply, ApiError> {
+        let data = Fields::parse(body)?.data()?;
+        match self.sessions.create(data).await? {
+            Creation::Created {
+                id,
+                token,
+                expires_in,
+            } => {
+                self.metrics
+                    .sessions_created
+                    .with_label_values(&[self.api.label()])
+                    .inc();
+                Ok(id.with_str(|id| {
+                    let body = CreatedBody {
+                        id,
+                        sequence_token: token.as_str(),
+                        expires_in_ms: milliseconds(expires_in),
+                    };
+                    Reply::json(&body, ENVELOPE)
+                }))
+            }
+            Creation::Full { retry_after } => Err(ApiError::SessionsFull { retry_after }),
+        }
+    }
+
+    /// `GET /rendezvous/{id}`: the payload, its token, and the time left.
+    ///
+    /// # Errors
+    /// No such session; the store.
+    pub async fn get_rendezvous_session(&self, id: SessionId) -> Result<Reply, ApiError> {
+        match self.sessions.read(id).await? {
+            Read::Found {
+                data,
+                token,
+                expires_in,
+            } => {
+                let size = data.as_str().len() + ENVELOPE;
+                let body = StateBody {
+                    data: data.as_str(),
+                    sequence_token: token.as_str(),
+                    expires_in_ms: milliseconds(expires_in),
+                };
+                Ok(Reply::json(&body, size))
+            }
+            // No token was named, so nothing was spared; a store that says so is mistaken.
+            Read::Unchanged { .. } => Err(ApiError::Internal),
+            Read::Gone => Err(ApiError::NotFound),
+        }
+    }
+
+    /// `PUT /rendezvous/{id}` and `PUT /rendezvous/{id}/{txnId}`: overwrites the payload, if the
+    /// caller names its current token.
+    ///
+    /// # Errors
+    /// A body that does not fit; a stale token; no such session; no room for another txnId; the store.
+    pub async fn update_rendezvous_session(
+        &self,
+        id: SessionId,
+        txn: Option<TxnKey>,
+        body: &[u8],
+    ) -> Result<Reply, ApiError> {
+        let fields = Fields::parse(body)?;
+        let (token, data) = (fields.sequence_token()?, fields.data()?);
+        let (outcome, token) = match self.sessions.update(id, token, data, txn).await? {
+            Written::Written(token) => (WriteOutcome::Written, Some(token)),
+            Written::Retried(token) => (WriteOutcome::Retried, Some(token)),
+            Written::Replayed(token) => (WriteOutcome::Replayed, token),
+            Written::Conflict => (WriteOutcome::Conflict, None),
+            Written::TxnsFull { retry_after } => return Err(ApiError::TxnsFull { retry_after }),
+            Written::Gone => return Err(ApiError::NotFound),
+        };
+        self.metrics
+            .writes
+            .with_label_values(&[self.api.label(), outcome.label()])
+            .inc();
+        token.map(token_reply).ok_or(ApiError::Conflict(self.api))
+    }
+
+    /// `DELETE /rendezvous/{id}`: ends the session.
+    ///
+    /// # Errors
+    /// No such session; the store.
+    pub async fn delete_rendezvous_session(&self, id: SessionId) -> Result<Reply, ApiError> {
+        match self.sessions.delete(id).await? {
+            Deleted::Deleted => {
+                self.metrics
+                    .sessions_deleted
+                    .with_label_values(&[self.api.label()])
+                    .inc();
+                Ok(Reply::json(&Nothing {}, ENVELOPE))
+            }
+            Deleted::Gone => Err(ApiError::NotFound),
+        }
+    }
+}
+
+fn token_reply(token: SequenceToken) -> Reply {
+    Reply::json(
+        &TokenBody {
+            sequence_token: token.as_str(),
+        },
+        ENVELOPE,
+    )
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    duration.as_millis().try_into().unwrap_or(u64::MAX)
+}

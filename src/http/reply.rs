@@ -1,0 +1,177 @@
+//! A reply before it is HTTP: status, JSON, and whether the connection ends with it.
+
+use crate::http::error::ApiError;
+use crate::telemetry::labels::Rejection;
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH,
+    CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use hyper::{Response, StatusCode};
+use serde::Serialize;
+use std::time::Duration;
+
+/// Room for the headers of any reply, so that the map never grows.
+const HEADERS: usize = 12;
+
+/// One reply.
+#[derive(Debug)]
+pub struct Reply {
+    status: StatusCode,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Json(Vec<u8>),
+    Preflight,
+    Error(ApiError),
+}
+
+impl Reply {
+    /// 200 with a JSON body. `size` is about how long it will be.
+    ///
+    /// # Panics
+    /// Never: what is serialised here are structs of strings and numbers.
+    pub fn json(value: &impl Serialize, size: usize) -> Self {
+        let mut body = Vec::with_capacity(size);
+        serde_json::to_writer(&mut body, value).expect("strings and numbers");
+        Self {
+            status: StatusCode::OK,
+            kind: Kind::Json(body),
+        }
+    }
+
+    /// 204 with what a browser may do from any page (Fetch, "CORS protocol").
+    #[must_use]
+    pub fn preflight() -> Self {
+        Self {
+            status: StatusCode::NO_CONTENT,
+            kind: Kind::Preflight,
+        }
+    }
+
+    /// The reply's status.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// Why it is a refusal, where it is one.
+    #[must_use]
+    pub fn rejection(&self) -> Option<Rejection> {
+        match &self.kind {
+            Kind::Error(error) => Some(error.verdict().reason),
+            Kind::Json(_) | Kind::Preflight => None,
+        }
+    }
+
+    /// The HTTP reply; without a body where the request was a HEAD.
+    #[must_use]
+    pub fn into_response(self, head: bool) -> Response<Full<Bytes>> {
+        let mut headers = HeaderMap::with_capacity(HEADERS);
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.insert(
+            CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; sandbox"),
+        );
+        let body = match self.kind {
+            Kind::Json(body) => Some(body),
+            Kind::Preflight => {
+                preflight(&mut headers);
+                None
+            }
+            Kind::Error(error) => Some(refusal(&error, &mut headers)),
+        };
+        let mut response = Response::new(Full::default());
+        if let Some(body) = body {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+            if !head {
+                *response.body_mut() = Full::new(Bytes::from(body));
+            }
+        }
+        *response.status_mut() = self.status;
+        *response.headers_mut() = headers;
+        response
+    }
+}
+
+impl From<ApiError> for Reply {
+    fn from(error: ApiError) -> Self {
+        Self {
+            status: error.verdict().status,
+            kind: Kind::Error(error),
+        }
+    }
+}
+
+fn preflight(headers: &mut HeaderMap) {
+    headers.insert(
+        ACCESS_CONTROL_ALLOW_METHODS,
+        HeaderValue::from_static("GET, HEAD, POST, PUT, DELETE, OPTIONS"),
+    );
+    headers.insert(
+        ACCESS_CONTROL_ALLOW_HEADERS,
+        HeaderValue::from_static(
+            "X-Requested-With, Content-Type, Authorization, Date, If-Match, If-None-Match",
+        ),
+    );
+    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
+}
+
+#[derive(Serialize)]
+struct ErrorBody<'a> {
+    errcode: &'a str,
+    error: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_ms: Option<u64>,
+}
+
+/// The Matrix error body (client-server API, "Standard error response"), and the headers beside it.
+fn refusal(error: &ApiError, headers: &mut HeaderMap) -> Vec<u8> {
+    let verdict = error.verdict();
+    if let Some(after) = verdict.retry_after {
+        headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(after)));
+    }
+    if verdict.close {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    if let ApiError::Method { allow } = error {
+        headers.insert(ALLOW, HeaderValue::from_static(allow));
+    }
+    // Only M_LIMIT_EXCEEDED has the field; a 503 says it in the header alone.
+    let limited = verdict.status == StatusCode::TOO_MANY_REQUESTS;
+    let retry_after_ms = verdict.retry_after.filter(|_| limited).map(milliseconds);
+    let body = ErrorBody {
+        errcode: verdict.errcode,
+        error: verdict.message,
+        retry_after_ms,
+    };
+    serde_json::to_vec(&body).expect("strings and a number")
+}
+
+/// Whole seconds, rounded up, and never 0: that would invite the client to come straight back.
+fn whole_seconds(duration: Duration) -> u64 {
+    duration
+        .as_millis()
+        .div_ceil(1000)
+        .max(1)
+        .try_into()
+        .unwrap_or(u64::MAX)
+}
+
+/// Whole milliseconds, rounded up.
+fn milliseconds(duration: Duration) -> u64 {
+    duration
+        .as_micros()
+        .div_ceil(1000)
+        .max(1)
+        .try_into()
+        .unwrap_or(u64::MAX)
+}

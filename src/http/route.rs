@@ -1,0 +1,230 @@
+//! What a path and a method ask for.
+
+use crate::model::{InvalidTxnId, SessionId, TxnKey};
+use crate::telemetry::labels::{self, Api};
+use hyper::Method;
+use percent_encoding::percent_decode;
+use std::borrow::Cow;
+
+/// The unstable prefix of MSC4388, always served.
+pub const UNSTABLE: &str = "/_matrix/client/unstable/io.element.msc4388/rendezvous";
+
+/// The stable prefix of MSC4388, served by configuration.
+pub const STABLE: &str = "/_matrix/client/v1/rendezvous";
+
+/// What a path names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Route {
+    /// The API it belongs to.
+    pub api: Api,
+    /// What of that API.
+    pub target: Target,
+}
+
+/// The resources of the rendezvous API, and everything else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// Discovery and creation.
+    Rendezvous,
+    /// One session; `None` for an id that no session can have.
+    Session(Option<SessionId>),
+    /// One write to one session.
+    Txn(Option<SessionId>, Result<TxnKey, InvalidTxnId>),
+    /// Nothing of ours.
+    Other,
+}
+
+impl Route {
+    /// Reads a request's path: split at raw slashes first, then each segment percent-decoded, so that
+    /// an encoded slash is part of a segment. Leading slashes count as one, since a base URL often
+    /// ends in another.
+    #[must_use]
+    pub fn of(path: &str) -> Self {
+        let path = &path[path.len() - path.trim_start_matches('/').len()..];
+        for (api, prefix) in [(Api::Msc4388, UNSTABLE), (Api::V1, STABLE)] {
+            if let Some(rest) = strip_prefix(path, &prefix[1..]) {
+                return Self {
+                    api,
+                    target: Target::of(rest),
+                }
+                .known();
+            }
+        }
+        Self {
+            api: Api::None,
+            target: Target::Other,
+        }
+    }
+
+    fn known(self) -> Self {
+        match self.target {
+            Target::Other => Self {
+                api: Api::None,
+                target: Target::Other,
+            },
+            Target::Rendezvous | Target::Session(_) | Target::Txn(..) => self,
+        }
+    }
+
+    /// The methods that the path knows, for `Allow` (RFC 9110 §10.2.1).
+    #[must_use]
+    pub fn allow(self) -> &'static str {
+        match self.target {
+            Target::Rendezvous => "GET, HEAD, POST, OPTIONS",
+            Target::Session(_) => "GET, HEAD, PUT, DELETE, OPTIONS",
+            Target::Txn(..) => "PUT, OPTIONS",
+            Target::Other => "OPTIONS",
+        }
+    }
+
+    /// The path's template, for metrics.
+    #[must_use]
+    pub fn label(self) -> labels::Route {
+        match self.target {
+            Target::Rendezvous => labels::Route::Rendezvous,
+            Target::Session(_) => labels::Route::Session,
+            Target::Txn(..) => labels::Route::Txn,
+            Target::Other => labels::Route::Other,
+        }
+    }
+}
+
+impl Target {
+    /// Reads what follows the prefix: nothing, or segments that each begin with a slash.
+    fn of(rest: &str) -> Self {
+        let mut segments = rest.split('/').skip(1);
+        match (segments.next(), segments.next(), segments.next()) {
+            (None, ..) => Self::Rendezvous,
+            (Some(id), None, _) => Self::Session(SessionId::parse(&decode(id))),
+            (Some(id), Some(txn), None) => {
+                Self::Txn(SessionId::parse(&decode(id)), TxnKey::parse(&decode(txn)))
+            }
+            (Some(_), Some(_), Some(_)) => Self::Other,
+        }
+    }
+}
+
+/// The rest of `path` behind `prefix`, where the prefix ends at a segment's end.
+fn strip_prefix<'a>(path: &'a str, prefix: &str) -> Option<&'a str> {
+    if let Some(rest) = path.strip_prefix(prefix) {
+        return (rest.is_empty() || rest.starts_with('/')).then_some(rest);
+    }
+    if !path.contains('%') {
+        return None;
+    }
+    let mut rest = path;
+    for (index, expected) in prefix.split('/').enumerate() {
+        if index > 0 {
+            rest = rest.strip_prefix('/')?;
+        }
+        let (segment, _) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        if *decode(segment) != *expected.as_bytes() {
+            return None;
+        }
+        rest = &rest[segment.len()..];
+    }
+    Some(rest)
+}
+
+fn decode(segment: &str) -> Cow<'_, [u8]> {
+    percent_decode(segment.as_bytes()).into()
+}
+
+/// The method as metrics know it.
+#[must_use]
+pub fn method_label(method: &Method) -> labels::Method {
+    match *method {
+        Method::GET => labels::Method::Get,
+        Method::HEAD => labels::Method::Head,
+        Method::POST => labels::Method::Post,
+        Method::PUT => labels::Method::Put,
+        Method::DELETE => labels::Method::Delete,
+        Method::OPTIONS => labels::Method::Options,
+        _ => labels::Method::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Route, STABLE, Target, UNSTABLE};
+    use crate::model::{InvalidTxnId, SessionId, TxnKey};
+    use crate::telemetry::labels::Api;
+
+    fn target(path: &str) -> Target {
+        Route::of(path).target
+    }
+
+    #[test]
+    fn paths_name_resources() {
+        let id = SessionId::random();
+        assert_eq!(
+            Route::of(UNSTABLE),
+            Route {
+                api: Api::Msc4388,
+                target: Target::Rendezvous
+            }
+        );
+        assert_eq!(
+            Route::of(STABLE),
+            Route {
+                api: Api::V1,
+                target: Target::Rendezvous
+            }
+        );
+        assert_eq!(target(&format!("/{UNSTABLE}")), Target::Rendezvous);
+        assert_eq!(
+            target(&format!("{UNSTABLE}/{id}")),
+            Target::Session(Some(id))
+        );
+        assert_eq!(target(&format!("{UNSTABLE}/")), Target::Session(None));
+        let txn = TxnKey::parse(b"t1");
+        assert_eq!(
+            target(&format!("{UNSTABLE}/{id}/t1")),
+            Target::Txn(Some(id), txn)
+        );
+        assert_eq!(
+            target(&format!("{UNSTABLE}/{id}/t%31")),
+            Target::Txn(Some(id), txn)
+        );
+        assert_eq!(
+            target(&format!("{UNSTABLE}/{id}/")),
+            Target::Txn(Some(id), Err(InvalidTxnId))
+        );
+        for other in [
+            "",
+            "/",
+            "*",
+            "/x",
+            &format!("{UNSTABLE}x"),
+            &format!("{UNSTABLE}/a/b/c"),
+        ] {
+            assert_eq!(
+                Route::of(other),
+                Route {
+                    api: Api::None,
+                    target: Target::Other
+                },
+                "{other}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_encoded_slash_is_part_of_its_segment() {
+        let id = SessionId::random();
+        assert_eq!(target(&format!("{UNSTABLE}%2F{id}")), Target::Other);
+        assert_eq!(
+            target(&format!("{UNSTABLE}/{id}%2Ft1")),
+            Target::Session(None)
+        );
+        assert_eq!(
+            target(&format!("{UNSTABLE}/{id}/a%2Fb")),
+            Target::Txn(Some(id), Err(InvalidTxnId))
+        );
+        let encoded = UNSTABLE.replace("rendezvous", "%72endezvous");
+        assert_eq!(
+            target(&format!("{encoded}/{id}")),
+            Target::Session(Some(id))
+        );
+    }
+}

@@ -1,0 +1,122 @@
+//! The phases of the process, and the signals that move it through them.
+//!
+//! Starting → Serving → Leaving → Draining → Stopped. A soft token stands inside a hard one: the soft
+//! one ends accepting, the hard one cuts what is left. A second signal goes straight to the hard one.
+
+use crate::config::Shutdown;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Shared by listeners, connections and probes.
+#[derive(Debug, Clone, Default)]
+pub struct Lifecycle {
+    leaving: Arc<AtomicBool>,
+    soft: CancellationToken,
+    hard: CancellationToken,
+}
+
+impl Lifecycle {
+    /// A process that is serving.
+    #[must_use]
+    pub fn new() -> Self {
+        let hard = CancellationToken::new();
+        Self {
+            leaving: Arc::default(),
+            soft: hard.child_token(),
+            hard,
+        }
+    }
+
+    /// Whether SIGTERM came: not ready, and every reply ends its connection, so that a proxy's pool
+    /// empties itself before anything is closed beneath it.
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Relaxed)
+    }
+
+    /// Cancelled when no new connection is accepted any more.
+    #[must_use]
+    pub fn soft(&self) -> &CancellationToken {
+        &self.soft
+    }
+
+    /// Cancelled when what is left is cut.
+    #[must_use]
+    pub fn hard(&self) -> &CancellationToken {
+        &self.hard
+    }
+
+    /// Waits for a signal, then walks through the phases until every connection of `connections` has
+    /// ended. `stop_accepting` ends when the listeners have closed. Returns whether nothing was cut.
+    ///
+    /// # Errors
+    /// Where the operating system refuses a signal handler.
+    pub async fn run(
+        &self,
+        clocks: Shutdown,
+        connections: &TaskTracker,
+    ) -> Result<bool, std::io::Error> {
+        let mut signals = Signals::new()?;
+        let name = signals.next().await;
+        tracing::info!(signal = name, grace = %clocks.grace, "leaving: not ready, still accepting");
+        self.leaving.store(true, Ordering::Relaxed);
+        if signals.interrupts(tokio::time::sleep(clocks.grace.0)).await {
+            tracing::info!(drain = %clocks.drain, "draining: no new connections");
+            self.soft.cancel();
+            connections.close();
+            let drained = tokio::time::timeout(clocks.drain.0, connections.wait());
+            let mut all_ended = false;
+            signals
+                .interrupts(async { all_ended = drained.await.is_ok() })
+                .await;
+            if all_ended {
+                self.hard.cancel();
+                tracing::info!("stopped: every request ended");
+                return Ok(true);
+            }
+        }
+        connections.close();
+        let cut = connections.len();
+        self.hard.cancel();
+        connections.wait().await;
+        tracing::warn!(connections = cut, "stopped: connections were cut");
+        Ok(cut == 0)
+    }
+}
+
+/// SIGTERM (an orchestrator) and SIGINT (a person at a terminal).
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, std::io::Error> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+
+    /// Runs `phase` to its end, or until another signal. Returns whether it came to its end.
+    async fn interrupts(&mut self, phase: impl Future<Output = ()>) -> bool {
+        tokio::select! {
+            () = phase => true,
+            name = self.next() => {
+                tracing::warn!(signal = name, "a second signal: cutting now");
+                false
+            }
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! Bytes and connections: sockets in, requests out to `http`.
+//!
+//! `listener` accepts, `connection` speaks HTTP/1.1 or HTTP/2 on one socket, `guard` ends every wait
+//! on it, `client_ip` says whose request it is.
+
+pub mod client_ip;
+pub mod connection;
+pub mod guard;
+pub mod listener;

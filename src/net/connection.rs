@@ -1,0 +1,170 @@
+//! One connection: which HTTP it speaks, its requests, and an end that loses no reply.
+
+use crate::clock::Clock;
+use crate::config::http::Http;
+use crate::http::service::Service;
+use crate::lifecycle::Lifecycle;
+use crate::net::client_ip::client_ip;
+use crate::net::guard::{Activity, Guard, SocketTimeouts};
+use crate::store::Store;
+use crate::telemetry::metrics::Metrics;
+use bytes::{Bytes, BytesMut};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{CONNECTION, HeaderValue};
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper::{Request, Response, Version};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use std::convert::Infallible;
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+
+/// What a client that speaks HTTP/2 without TLS sends first (RFC 9113 §3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// The largest head, in bytes, and so hyper's read buffer: above what any proxy's headers need, and
+/// below what ten thousand connections could hurt with.
+const MAX_HEAD: usize = 16 * 1024;
+
+/// HTTP/2 streams of one connection at a time: as many requests as a proxy would send at once.
+const MAX_STREAMS: u32 = 128;
+
+/// What every connection shares.
+#[derive(Debug)]
+pub struct Connections<S> {
+    /// The pipeline.
+    pub service: Service<S>,
+    /// The listener's section of the configuration.
+    pub config: Http,
+    /// The phases of the process.
+    pub lifecycle: Lifecycle,
+    /// Metrics.
+    pub metrics: Arc<Metrics>,
+    /// Time.
+    pub clock: Clock,
+}
+
+impl<S: Store> Connections<S> {
+    /// Serves one connection to its end.
+    pub async fn serve(self: Arc<Self>, stream: TcpStream, peer: IpAddr) {
+        let hard = self.lifecycle.hard().child_token();
+        hard.run_until_cancelled(async {
+            if let Err(error) = self.speak(stream, peer).await {
+                tracing::debug!(%error, "a connection ended badly");
+            }
+        })
+        .await;
+    }
+
+    async fn speak(self: &Arc<Self>, stream: TcpStream, peer: IpAddr) -> io::Result<()> {
+        // A reply is one small write, and the client waits for it.
+        stream.set_nodelay(true)?;
+        let timeouts = SocketTimeouts {
+            header: Some(self.config.timeouts.header),
+            idle: self.config.timeouts.idle,
+            send: self.config.timeouts.request,
+        };
+        let activity = Arc::new(Activity::default());
+        let (metrics, clock) = (Arc::clone(&self.metrics), &self.clock);
+        let mut guard = Guard::new(stream, timeouts, Arc::clone(&activity), metrics, clock);
+        if self.config.h2c && begins_with_preface(&mut guard).await? {
+            guard.without_header_timeout();
+            return self.http2(guard, activity, peer).await;
+        }
+        self.http1(guard, activity, peer).await
+    }
+
+    async fn http1(
+        self: &Arc<Self>,
+        guard: Guard<TcpStream>,
+        activity: Arc<Activity>,
+        peer: IpAddr,
+    ) -> io::Result<()> {
+        let service = service_fn(|request| {
+            let (shared, activity) = (Arc::clone(self), Arc::clone(&activity));
+            async move { shared.respond(request, &activity, peer).await }
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            // The guard has both deadlines; hyper's own would end idle connections too early.
+            .header_read_timeout(None)
+            .max_buf_size(MAX_HEAD)
+            .serve_connection(TokioIo::new(guard), service);
+        let mut connection = std::pin::pin!(connection);
+        let soft = self.lifecycle.soft().child_token();
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = soft.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        ended.map_err(io::Error::other)
+    }
+
+    async fn http2(
+        self: &Arc<Self>,
+        guard: Guard<TcpStream>,
+        activity: Arc<Activity>,
+        peer: IpAddr,
+    ) -> io::Result<()> {
+        let service = service_fn(|request| {
+            let (shared, activity) = (Arc::clone(self), Arc::clone(&activity));
+            async move { shared.respond(request, &activity, peer).await }
+        });
+        let connection = http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(MAX_STREAMS)
+            .max_header_list_size(u32::try_from(MAX_HEAD).unwrap_or(u32::MAX))
+            .serve_connection(TokioIo::new(guard), service);
+        let mut connection = std::pin::pin!(connection);
+        let soft = self.lifecycle.soft().child_token();
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = soft.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        ended.map_err(io::Error::other)
+    }
+
+    async fn respond(
+        &self,
+        request: Request<Incoming>,
+        activity: &Activity,
+        peer: IpAddr,
+    ) -> Result<Response<Full<Bytes>>, Infallible> {
+        let _busy = activity.begin();
+        let http2 = request.version() == Version::HTTP_2;
+        let client = client_ip(peer, request.headers(), &self.config.trusted_proxies);
+        let mut response = self.service.respond(request, client).await;
+        if http2 {
+            // HTTP/2 has no such header (RFC 9113 §8.2.2); its connections end by GOAWAY.
+            response.headers_mut().remove(CONNECTION);
+        } else if self.lifecycle.is_leaving() {
+            response
+                .headers_mut()
+                .insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        Ok(response)
+    }
+}
+
+/// Whether the client speaks HTTP/2 at once. What was read stays to be read.
+async fn begins_with_preface(guard: &mut Guard<TcpStream>) -> io::Result<bool> {
+    let mut begun = BytesMut::with_capacity(PREFACE.len());
+    while begun.len() < PREFACE.len() && PREFACE.starts_with(&begun) {
+        let mut rest = (&mut *guard).take((PREFACE.len() - begun.len()) as u64);
+        if rest.read_buf(&mut begun).await? == 0 {
+            break;
+        }
+    }
+    let is_http2 = *begun == *PREFACE;
+    guard.unread(begun.freeze());
+    Ok(is_http2)
+}

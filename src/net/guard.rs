@@ -1,0 +1,290 @@
+//! A socket on which no wait is endless.
+//!
+//! hyper's own header timeout runs from the moment a connection is idle, so it cannot let an idle
+//! connection live for 90 s and yet give a head 10 s. Here the deadline of a head begins with its
+//! first byte. It also ends a client that does not read its reply. It knows no HTTP: `connection`
+//! tells it, through [`Activity`], when a request is being worked on; then other deadlines count.
+
+use crate::clock::Clock;
+use crate::telemetry::labels::Wait;
+use crate::telemetry::metrics::Metrics;
+use bytes::{Buf, Bytes};
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Sleep;
+
+/// How much is still read, and for how long, after the last reply: closing with unread bytes resets
+/// the connection, and the client would lose the reply that tells it why.
+const LINGER_BYTES: usize = 4 * 1024 * 1024;
+const LINGER: Duration = Duration::from_secs(2);
+
+/// Requests of one connection: how many are under way, and how many have begun so far.
+#[derive(Debug, Default)]
+pub struct Activity {
+    active: AtomicU32,
+    begun: AtomicU32,
+}
+
+/// One request under way, until dropped.
+#[derive(Debug)]
+pub struct Busy<'a>(&'a Activity);
+
+impl Activity {
+    /// A request's head is complete.
+    pub fn begin(&self) -> Busy<'_> {
+        self.active.fetch_add(1, Ordering::Relaxed);
+        self.begun.fetch_add(1, Ordering::Relaxed);
+        Busy(self)
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.active.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The deadlines of a socket.
+#[derive(Debug, Clone, Copy)]
+pub struct SocketTimeouts {
+    /// From a head's first byte to its last; `None` where heads cannot be told apart (HTTP/2).
+    pub header: Option<Duration>,
+    /// From the end of one request to the first byte of the next.
+    pub idle: Duration,
+    /// For a client to take some of its reply.
+    pub send: Duration,
+}
+
+/// The guarded socket.
+#[derive(Debug)]
+pub struct Guard<IO> {
+    io: IO,
+    /// Bytes that were read to see which HTTP this is, and not used.
+    unread: Bytes,
+    timeouts: SocketTimeouts,
+    activity: Arc<Activity>,
+    metrics: Arc<Metrics>,
+    reading: Deadline,
+    writing: Deadline,
+    /// Whether bytes of the next head have come, and after how many requests that was seen.
+    head_begun: bool,
+    requests_seen: u32,
+    /// Once our side has ended: how much is still read, and until when.
+    linger: Option<(usize, Pin<Box<Sleep>>)>,
+}
+
+impl<IO> Guard<IO> {
+    /// Guards a fresh socket.
+    pub fn new(
+        io: IO,
+        timeouts: SocketTimeouts,
+        activity: Arc<Activity>,
+        metrics: Arc<Metrics>,
+        clock: &Clock,
+    ) -> Self {
+        Self {
+            io,
+            unread: Bytes::new(),
+            timeouts,
+            activity,
+            metrics,
+            reading: Deadline::new(clock.clone()),
+            writing: Deadline::new(clock.clone()),
+            head_begun: false,
+            requests_seen: 0,
+            linger: None,
+        }
+    }
+
+    /// Gives bytes back, to be read again first.
+    pub fn unread(&mut self, bytes: Bytes) {
+        self.unread = bytes;
+    }
+
+    /// From here on heads have no deadline of their own.
+    pub fn without_header_timeout(&mut self) {
+        self.timeouts.header = None;
+    }
+
+    /// Starts a new wait where a request has come since the last look.
+    fn look(&mut self) {
+        let begun = self.activity.begun.load(Ordering::Relaxed);
+        if begun != self.requests_seen {
+            self.requests_seen = begun;
+            self.head_begun = false;
+            self.reading.stop();
+        }
+    }
+
+    /// Nothing to read: is it time to give up?
+    fn poll_read_deadline(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        if self.activity.active.load(Ordering::Relaxed) > 0 {
+            return Poll::Pending;
+        }
+        self.look();
+        let (wait, timeout) = match self.timeouts.header {
+            Some(header) if self.head_begun => (Wait::Header, header),
+            _ => (Wait::Idle, self.timeouts.idle),
+        };
+        ready!(self.reading.poll(timeout, cx));
+        self.metrics.timed_out(wait);
+        Poll::Ready(io::ErrorKind::TimedOut.into())
+    }
+
+    /// Bytes came.
+    fn note_read(&mut self) {
+        if self.activity.active.load(Ordering::Relaxed) > 0 {
+            return;
+        }
+        self.look();
+        if !self.head_begun && self.timeouts.header.is_some() {
+            self.head_begun = true;
+            self.reading.stop();
+        }
+    }
+
+    fn poll_written<T>(
+        &mut self,
+        written: Poll<io::Result<T>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.writing.stop();
+            return written;
+        }
+        ready!(self.writing.poll(self.timeouts.send, cx));
+        self.metrics.timed_out(Wait::Send);
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl<IO: AsyncRead + Unpin> AsyncRead for Guard<IO> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.unread.has_remaining() {
+            let length = self.unread.len().min(buf.remaining());
+            buf.put_slice(&self.unread.split_to(length));
+            return Poll::Ready(Ok(()));
+        }
+        if let Poll::Ready(read) = Pin::new(&mut self.io).poll_read(cx, buf) {
+            self.note_read();
+            return Poll::Ready(read);
+        }
+        self.poll_read_deadline(cx).map(Err)
+    }
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guard<IO> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.io).poll_write(cx, bytes);
+        self.poll_written(written, cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.io).poll_write_vectored(cx, slices);
+        self.poll_written(written, cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    /// Ends our side, then reads on until the client has ended its own, within bounds.
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if this.linger.is_none() {
+            ready!(Pin::new(&mut this.io).poll_shutdown(cx))?;
+        }
+        let timer = || (LINGER_BYTES, Box::pin(tokio::time::sleep(LINGER)));
+        let (left, timer) = this.linger.get_or_insert_with(timer);
+        let mut scrap = [0; 4 * 1024];
+        loop {
+            let mut buf = ReadBuf::new(&mut scrap);
+            match Pin::new(&mut this.io).poll_read(cx, &mut buf) {
+                Poll::Ready(Ok(())) if !buf.filled().is_empty() && *left > 0 => {
+                    *left = left.saturating_sub(buf.filled().len());
+                }
+                Poll::Ready(_) => return Poll::Ready(Ok(())),
+                Poll::Pending => return timer.as_mut().poll(cx).map(Ok),
+            }
+        }
+    }
+}
+
+/// A deadline that is set for every request and almost never reached: so it remembers when the wait
+/// began, and leaves a timer that was set for an earlier wait where it is until that fires.
+#[derive(Debug)]
+struct Deadline {
+    clock: Clock,
+    since: Option<Duration>,
+    timer: Option<Pin<Box<Sleep>>>,
+    /// When the timer fires, by the clock.
+    fires: Duration,
+}
+
+impl Deadline {
+    fn new(clock: Clock) -> Self {
+        Self {
+            clock,
+            since: None,
+            timer: None,
+            fires: Duration::ZERO,
+        }
+    }
+
+    /// The wait is over.
+    fn stop(&mut self) {
+        self.since = None;
+    }
+
+    /// Ready once the wait, which begins with the first call, has lasted for `timeout`.
+    fn poll(&mut self, timeout: Duration, cx: &mut Context<'_>) -> Poll<()> {
+        let now = self.clock.now();
+        let end = *self.since.get_or_insert(now) + timeout;
+        if now >= end {
+            return Poll::Ready(());
+        }
+        loop {
+            match &mut self.timer {
+                Some(timer) if self.fires <= end => {
+                    if timer.as_mut().poll(cx).is_pending() {
+                        return Poll::Pending;
+                    }
+                    if self.clock.now() >= end {
+                        return Poll::Ready(());
+                    }
+                    self.timer = None;
+                }
+                _ => {
+                    let now = self.clock.now();
+                    self.fires = end;
+                    self.timer = Some(Box::pin(tokio::time::sleep(end.saturating_sub(now))));
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,139 @@
+//! On a runtime whose time is paused: it moves by itself to the next timer when nothing else can run.
+
+use super::{Activity, Guard, SocketTimeouts};
+use crate::clock::Clock;
+use crate::telemetry::metrics::Metrics;
+use bytes::Bytes;
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+const TIMEOUTS: SocketTimeouts = SocketTimeouts {
+    header: Some(Duration::from_secs(10)),
+    idle: Duration::from_secs(90),
+    send: Duration::from_secs(30),
+};
+
+struct Rig {
+    clock: Clock,
+    activity: Arc<Activity>,
+    guard: Guard<DuplexStream>,
+    client: DuplexStream,
+}
+
+fn rig() -> Rig {
+    let (client, server) = duplex(64);
+    let clock = Clock::system();
+    let activity = Arc::new(Activity::default());
+    let metrics = Arc::new(Metrics::new());
+    let guard = Guard::new(server, TIMEOUTS, Arc::clone(&activity), metrics, &clock);
+    Rig {
+        clock,
+        activity,
+        guard,
+        client,
+    }
+}
+
+/// Reads until the guard gives up, and says how long that took.
+async fn time_to_give_up(rig: &mut Rig) -> Duration {
+    let begun = rig.clock.now();
+    loop {
+        match rig.guard.read_u8().await {
+            Ok(_) => {}
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::TimedOut);
+                return rig.clock.now() - begun;
+            }
+        }
+    }
+}
+
+fn about(expected: u64, measured: Duration) {
+    // The runtime's timers count in milliseconds.
+    let expected = Duration::from_secs(expected);
+    assert!(
+        measured.abs_diff(expected) < Duration::from_millis(5),
+        "{measured:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_connection_has_the_idle_timeout() {
+    about(90, time_to_give_up(&mut rig()).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_has_ten_seconds_from_its_first_byte() {
+    let mut rig = rig();
+    tokio::time::advance(Duration::from_secs(60)).await;
+    rig.client.write_all(b"G").await.expect("room");
+    about(10, time_to_give_up(&mut rig).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dripping_head_gains_nothing() {
+    let mut rig = rig();
+    let (mut drip, fresh) = (rig.client, duplex(1).0);
+    rig.client = fresh;
+    tokio::spawn(async move {
+        while drip.write_all(b"x").await.is_ok() {
+            tokio::time::sleep(Duration::from_secs(3)).await;
+        }
+    });
+    about(10, time_to_give_up(&mut rig).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_under_way_stops_the_clock_and_its_end_starts_the_idle_one() {
+    let mut rig = rig();
+    rig.client.write_all(b"G").await.expect("room");
+    rig.guard.read_u8().await.expect("a byte");
+    let activity = Arc::clone(&rig.activity);
+    let busy = activity.begin();
+    let waited = tokio::time::timeout(Duration::from_secs(600), rig.guard.read_u8()).await;
+    assert!(
+        waited.is_err(),
+        "no deadline of the socket counts during a request"
+    );
+    drop(busy);
+    about(90, time_to_give_up(&mut rig).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_head_has_its_own_ten_seconds() {
+    let mut rig = rig();
+    for _ in 0..2 {
+        rig.client.write_all(b"G").await.expect("room");
+        rig.guard.read_u8().await.expect("a byte");
+        drop(Arc::clone(&rig.activity).begin());
+        let idle = tokio::time::timeout(Duration::from_secs(50), rig.guard.read_u8()).await;
+        assert!(idle.is_err(), "idle for 50 s is allowed");
+    }
+    rig.client.write_all(b"G").await.expect("room");
+    about(10, time_to_give_up(&mut rig).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_does_not_read_is_given_up() {
+    let mut rig = rig();
+    let begun = rig.clock.now();
+    let error = rig
+        .guard
+        .write_all(&[0; 1024])
+        .await
+        .expect_err("nobody reads");
+    assert_eq!(error.kind(), ErrorKind::TimedOut);
+    about(30, rig.clock.now() - begun);
+}
+
+#[tokio::test(start_paused = true)]
+async fn bytes_given_back_are_read_first() {
+    let mut rig = rig();
+    rig.client.write_all(b"cd").await.expect("room");
+    rig.guard.unread(Bytes::from_static(b"ab"));
+    let mut text = [0; 4];
+    rig.guard.read_exact(&mut text).await.expect("four bytes");
+    assert_eq!(&text, b"abcd");
+}

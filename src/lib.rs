@@ -10,8 +10,12 @@
 //! Beside the walk of a request stand `cli`, `healthcheck`, `admin` (the operators' listener) and
 //! `app`, which alone names every concrete type.
 
+pub mod admin;
+pub mod app;
+pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod healthcheck;
 pub mod http;
 pub mod lifecycle;
 pub mod model;

@@ -1,2 +1,80 @@
-//! Placeholder.
-fn main() {}
+//! matrix-rendezvous: arguments, configuration, telemetry, app, exit code.
+
+use clap::Parser;
+use matrix_rendezvous::cli::{Cli, Command, ConfigCommand, Overrides};
+use matrix_rendezvous::config::{Config, ConfigError, Raw};
+use matrix_rendezvous::telemetry::logs;
+use matrix_rendezvous::{app, healthcheck};
+use std::error::Error;
+use std::process::ExitCode;
+
+/// Bad configuration or usage (`EX_USAGE` of sysexits.h): trying again will not help.
+const EXIT_USAGE: u8 = 64;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = if error.use_stderr() { EXIT_USAGE } else { 0 };
+            // Nothing is left to tell it to where even the terminal is gone.
+            let _printed = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let (config, raw) = match load(cli.overrides) {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            eprintln!("configuration error:\n{error}");
+            return ExitCode::from(EXIT_USAGE);
+        }
+    };
+    let done = match cli.command.unwrap_or(Command::Serve) {
+        Command::Serve => serve(config),
+        Command::Config(ConfigCommand::Check) => {
+            config
+                .warnings()
+                .iter()
+                .for_each(|warning| eprintln!("warning: {warning}"));
+            println!("the configuration is valid");
+            Ok(())
+        }
+        Command::Config(ConfigCommand::Print) => {
+            print!("{raw}");
+            Ok(())
+        }
+        Command::Healthcheck => healthcheck::run(config.admin_listen).map_err(Into::into),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("matrix-rendezvous: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn load(overrides: Overrides) -> Result<(Config, Raw), ConfigError> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place where the environment is read"
+    )]
+    let env = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    Config::load(&overrides.sources(env))
+}
+
+fn serve(config: Config) -> Result<(), Box<dyn Error + Send + Sync>> {
+    logs::init(
+        logs::parse_level(&config.telemetry.log_level)?,
+        config.telemetry.log_format,
+    )?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    if runtime.block_on(app::run(config))? {
+        Ok(())
+    } else {
+        Err("connections were cut".into())
+    }
+}

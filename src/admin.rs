@@ -1,0 +1,170 @@
+//! The listener for operators: `/healthz`, `/readyz`, `/metrics`, `/version`.
+//!
+//! For orchestrators and Prometheus, on an address of its own that is never exposed. It stays up
+//! until the very end, so that a probe sees the whole shutdown. It never touches a session.
+
+use crate::clock::Clock;
+use crate::lifecycle::Lifecycle;
+use crate::net::listener;
+use crate::store::Store;
+use crate::store::redis::StoreState;
+use crate::telemetry::metrics::{Metrics, REVISION, VERSION};
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Mutex, Semaphore, watch};
+use tokio_util::task::TaskTracker;
+
+/// Probes and scrapes at once: a few Prometheis and an orchestrator.
+const MAX_CONNECTIONS: usize = 64;
+
+/// An operator's tools are near, and send their heads at once.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a count of live sessions is good for: many scrapers ask the store once.
+const LIVE_TTL: Duration = Duration::from_secs(2);
+
+/// What the pages show.
+#[derive(Debug)]
+pub struct Admin<S> {
+    /// The store, asked for its live sessions.
+    pub store: Arc<S>,
+    /// Whether the store may be served from.
+    pub state: watch::Receiver<StoreState>,
+    /// The phases of the process.
+    pub lifecycle: Lifecycle,
+    /// Metrics.
+    pub metrics: Arc<Metrics>,
+    /// Client connections under way.
+    pub connections: TaskTracker,
+    /// Time.
+    pub clock: Clock,
+    /// When the live sessions were last counted.
+    pub counted: Mutex<Option<Duration>>,
+}
+
+impl<S: Store> Admin<S> {
+    /// Serves until everything is cut.
+    pub async fn run(self: Arc<Self>, listener: TcpListener) {
+        let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let (tasks, stop) = (TaskTracker::new(), self.lifecycle.hard().clone());
+        listener::accept(listener, permits, &tasks, &stop, |stream, _peer| {
+            let (admin, stop) = (Arc::clone(&self), stop.clone());
+            async move {
+                stop.run_until_cancelled(admin.serve(stream)).await;
+            }
+        })
+        .await;
+    }
+
+    async fn serve(self: Arc<Self>, stream: TcpStream) {
+        let service = service_fn(|request| {
+            let admin = Arc::clone(&self);
+            async move { Ok::<_, Infallible>(admin.page(&request).await) }
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADER_TIMEOUT)
+            .serve_connection(TokioIo::new(stream), service);
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "an admin connection ended badly");
+        }
+    }
+
+    async fn page<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            return text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n");
+        }
+        match request.uri().path() {
+            // Alive is whoever answers. It never looks at the store: restarting helps no outage.
+            "/healthz" => text(StatusCode::OK, "ok\n"),
+            "/readyz" => match self.readiness() {
+                Ok(()) => text(StatusCode::OK, "ready\n"),
+                Err(reason) => text(StatusCode::SERVICE_UNAVAILABLE, reason),
+            },
+            "/metrics" => self.metrics().await,
+            "/version" => {
+                let body = format!("{{\"version\":\"{VERSION}\",\"revision\":\"{REVISION}\"}}\n");
+                with_type(StatusCode::OK, body, "application/json")
+            }
+            _ => text(
+                StatusCode::NOT_FOUND,
+                "/healthz /readyz /metrics /version\n",
+            ),
+        }
+    }
+
+    /// Ready after the store was reached and found fit once, and until SIGTERM.
+    fn readiness(&self) -> Result<(), String> {
+        if self.lifecycle.is_leaving() {
+            return Err("shutting down\n".to_owned());
+        }
+        match &*self.state.borrow() {
+            StoreState::Ready => Ok(()),
+            StoreState::Connecting => Err("the store has not been reached yet\n".to_owned()),
+            StoreState::Unfit(reasons) => Err(format!("{}\n", reasons.join("\n"))),
+        }
+    }
+
+    async fn metrics(&self) -> Response<Full<Bytes>> {
+        self.count_live().await;
+        let open = i64::try_from(self.connections.len()).unwrap_or(i64::MAX);
+        let active = self.metrics.http_in_flight.get().min(open);
+        self.metrics
+            .connections
+            .with_label_values(&["active"])
+            .set(active);
+        self.metrics
+            .connections
+            .with_label_values(&["idle"])
+            .set(open - active);
+        match self.metrics.encode() {
+            Ok(page) => with_type(StatusCode::OK, page, "text/plain; version=0.0.4"),
+            Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
+        }
+    }
+
+    async fn count_live(&self) {
+        // Whoever comes second waits for the first one's count, within the store's deadline.
+        let mut counted = self.counted.lock().await;
+        let now = self.clock.now();
+        if counted.is_some_and(|at| now.saturating_sub(at) < LIVE_TTL) {
+            return;
+        }
+        *counted = Some(now);
+        match self.store.live().await {
+            Ok(live) => {
+                self.metrics
+                    .sessions_live
+                    .set(i64::try_from(live).unwrap_or(i64::MAX));
+                self.metrics.store_up.set(1);
+            }
+            Err(_) => self.metrics.store_up.set(0),
+        }
+    }
+}
+
+fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    with_type(status, body, "text/plain; charset=utf-8")
+}
+
+fn with_type(
+    status: StatusCode,
+    body: impl Into<Bytes>,
+    content_type: &'static str,
+) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}

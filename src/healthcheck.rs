@@ -1,0 +1,42 @@
+//! The probe for images without curl: asks the admin listener whether the service is ready.
+
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// Below the default timeout of a Docker health check (30 s) and of a Kubernetes exec probe's caller.
+const DEADLINE: Duration = Duration::from_secs(3);
+
+/// The longest answer that is looked at; reasons for not being ready are a few lines.
+const MAX_ANSWER: u64 = 16 * 1024;
+
+/// Asks `/readyz` on `admin_listen`.
+///
+/// # Errors
+/// Where the service cannot be reached or is not ready; the text says why.
+pub fn run(admin_listen: SocketAddr) -> io::Result<()> {
+    let address = reachable(admin_listen);
+    let mut stream = TcpStream::connect_timeout(&address, DEADLINE)?;
+    stream.set_read_timeout(Some(DEADLINE))?;
+    stream.set_write_timeout(Some(DEADLINE))?;
+    stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.take(MAX_ANSWER).read_to_string(&mut answer)?;
+    if answer.starts_with("HTTP/1.1 200 ") {
+        return Ok(());
+    }
+    let reason = answer
+        .split_once("\r\n\r\n")
+        .map_or("no HTTP answer", |(_, body)| body.trim());
+    Err(io::Error::other(format!("not ready: {reason}")))
+}
+
+/// A listener on all addresses is reached on the loopback one.
+fn reachable(listen: SocketAddr) -> SocketAddr {
+    let ip = match listen.ip() {
+        ip if !ip.is_unspecified() => ip,
+        IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+    };
+    SocketAddr::new(ip, listen.port())
+}

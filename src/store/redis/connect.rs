@@ -97,7 +97,9 @@ pub(super) fn client(settings: &RedisSettings) -> Result<Client, ConnectError> {
     Builder::from_config(config)
         .set_policy(reconnect)
         .set_performance_config(PerformanceConfig {
-            default_command_timeout: settings.command_timeout,
+            // A little before the operation's own deadline, so that fred forgets a command that still
+            // waits for a connection, and does not send it when nobody wants its answer any more.
+            default_command_timeout: settings.command_timeout.mul_f32(0.95),
             ..PerformanceConfig::default()
         })
         .set_connection_config(ConnectionConfig {
@@ -208,20 +210,26 @@ pub(super) fn supervise(
     receiver
 }
 
+/// Logs and counts what happens to the connection: one line when it is lost and one when it is back,
+/// however many attempts lie between.
 async fn count_events(client: Client, metrics: Arc<Metrics>) {
     let (mut errors, mut connects) = (client.error_rx(), client.reconnect_rx());
-    let mut connected_before = false;
+    let (mut connected_before, mut lost) = (false, false);
     loop {
         tokio::select! {
             event = errors.recv() => match event {
-                Ok((error, server)) => tracing::warn!(
-                    %error, server = server.map(|server| server.to_string()), "Redis connection lost"
-                ),
+                Ok((error, _)) if lost => tracing::debug!(%error, "Redis is still not reached"),
+                Ok((error, server)) => {
+                    lost = true;
+                    let server = server.map(|server| server.to_string());
+                    tracing::warn!(%error, server, "Redis connection lost; trying again");
+                }
                 Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return,
             },
             event = connects.recv() => match event {
                 Ok(server) => {
+                    lost = false;
                     tracing::info!(%server, "Redis connected");
                     if connected_before {
                         metrics.store_reconnects.inc();

@@ -3,7 +3,7 @@
 //! One method an endpoint, named as ruma names them, behind an [`Admitted`].
 
 use crate::http::error::ApiError;
-use crate::http::json::Fields;
+use crate::http::json::{self, Fields};
 use crate::http::reply::Reply;
 use crate::model::{SequenceToken, SessionId, TxnKey};
 use crate::policy::Admitted;
@@ -25,13 +25,6 @@ struct Discovery {
 #[derive(Serialize)]
 struct CreatedBody<'a> {
     id: &'a str,
-    sequence_token: &'a str,
-    expires_in_ms: u64,
-}
-
-#[derive(Serialize)]
-struct StateBody<'a> {
-    data: &'a str,
     sequence_token: &'a str,
     expires_in_ms: u64,
 }
@@ -109,13 +102,8 @@ impl<S: Store> Msc4388<'_, S> {
                 token,
                 expires_in,
             } => {
-                let size = data.as_str().len() + ENVELOPE;
-                let body = StateBody {
-                    data: data.as_str(),
-                    sequence_token: token.as_str(),
-                    expires_in_ms: milliseconds(expires_in),
-                };
-                Ok(Reply::json(&body, size))
+                let left = milliseconds(expires_in);
+                Ok(Reply::raw_json(state_body(data.as_str(), token, left)))
             }
             // No token was named, so nothing was spared; a store that says so is mistaken.
             Read::Unchanged { .. } => Err(ApiError::Internal),
@@ -167,6 +155,20 @@ impl<S: Store> Msc4388<'_, S> {
             Deleted::Gone => Err(ApiError::NotFound),
         }
     }
+}
+
+/// The body of every poll, and so written by hand: the payload is mostly base64, which is JSON as it
+/// stands, and looking for escapes byte by byte cost a twentieth of a poll.
+fn state_body(data: &str, token: SequenceToken, expires_in_ms: u64) -> Vec<u8> {
+    let mut body = Vec::with_capacity(data.len() + ENVELOPE);
+    body.extend_from_slice(b"{\"data\":");
+    json::write_string(&mut body, data);
+    body.extend_from_slice(b",\"sequence_token\":\"");
+    body.extend_from_slice(token.as_bytes());
+    body.extend_from_slice(b"\",\"expires_in_ms\":");
+    body.extend_from_slice(expires_in_ms.to_string().as_bytes());
+    body.push(b'}');
+    body
 }
 
 fn token_reply(token: SequenceToken) -> Reply {

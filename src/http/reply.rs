@@ -45,6 +45,15 @@ impl Reply {
         }
     }
 
+    /// 200 with a body that is JSON already.
+    #[must_use]
+    pub fn raw_json(body: Vec<u8>) -> Self {
+        Self {
+            status: StatusCode::OK,
+            kind: Kind::Json(body),
+        }
+    }
+
     /// 204 with what a browser may do from any page (Fetch, "CORS protocol").
     #[must_use]
     pub fn preflight() -> Self {

@@ -18,6 +18,9 @@ pub fn client_ip(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Client
         let address = address.to_canonical();
         trusted.iter().any(|network| network.contains(&address))
     };
+    if !is_trusted(peer) {
+        return peer.into();
+    }
     let mut client = peer;
     // Repeated headers are one list, in their order (RFC 9110 §5.3).
     let mut hops = headers

@@ -1,6 +1,6 @@
 //! The sources of the configuration, one over the other, and errors that say which one is wrong.
 
-use figment::providers::{Format, Toml};
+use figment::providers::Serialized;
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
 use serde::de::DeserializeOwned;
@@ -168,11 +168,25 @@ impl Provider for File {
     }
 
     fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
-        Toml::string(&self.text).data().map_err(|mut error| {
+        // Parsed here first, since figment's message quotes the line, and with it perhaps a password.
+        let table = self.text.parse::<toml::Table>().map_err(|error| {
+            let place = error
+                .span()
+                .map_or_else(String::new, |span| place(&self.text, span.start));
+            let mut error = figment::Error::from(format!("{place}{}", error.message()));
             error.metadata = Some(self.metadata());
             error
-        })
+        })?;
+        Serialized::defaults(table).data()
     }
+}
+
+/// Where in a text an offset is, for people.
+fn place(text: &str, offset: usize) -> String {
+    let before = text.get(..offset).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+    format!("line {line}, column {column}: ")
 }
 
 /// One key from the environment or the command line, always as text (`lenient` reads it).

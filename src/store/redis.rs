@@ -138,6 +138,28 @@ impl RedisStore {
         orphan.disown();
         Ok(Created::Created { expires_in })
     }
+
+    async fn delete_then_release(
+        &self,
+        id: SessionId,
+        deleted: &mut Option<Deleted>,
+    ) -> Result<(), StoreError> {
+        let orphan = Orphan::new(&self.cleanup, id);
+        let reply = self.scripts.delete(self.keys.session(id), vec![]).await?;
+        match reply.letter() {
+            'D' => *deleted = Some(Deleted::Deleted),
+            'G' => *deleted = Some(Deleted::Gone),
+            _ => return Err(StoreError::BadReply),
+        }
+        // A session that was not there has no lease either, unless this very call took it away at
+        // its first try.
+        if reply.letter() == 'D' || reply.sent_again {
+            let member = vec![keys::member(id)];
+            self.scripts.release(self.keys.index(), member).await?;
+        }
+        orphan.disown();
+        Ok(())
+    }
 }
 
 impl Store for RedisStore {
@@ -146,6 +168,7 @@ impl Store for RedisStore {
     }
 
     async fn read(&self, id: SessionId, unless: Option<SequenceToken>) -> Result<Read, StoreError> {
+        let named = unless.is_some();
         let unless = unless.map_or(Value::from_static_str(""), |token| bytes(token.as_bytes()));
         let reply = self
             .in_time(self.scripts.read(self.keys.session(id), vec![unless]))
@@ -156,7 +179,7 @@ impl Store for RedisStore {
                 data: reply.payload(1)?,
                 expires_in: reply.millis(2)?,
             }),
-            'U' => Ok(Read::Unchanged {
+            'U' if named => Ok(Read::Unchanged {
                 expires_in: reply.millis(2)?,
             }),
             'G' => Ok(Read::Gone),
@@ -197,27 +220,12 @@ impl Store for RedisStore {
     }
 
     async fn delete(&self, id: SessionId) -> Result<Deleted, StoreError> {
-        let reply = self
-            .in_time(self.scripts.delete(self.keys.session(id), vec![]))
-            .await?;
-        match reply.letter() {
-            'D' => {}
-            'G' => return Ok(Deleted::Gone),
-            _ => return Err(StoreError::BadReply),
-        }
         // The session is gone whatever becomes of its lease, so the client is told so either way.
-        let orphan = Orphan::new(&self.cleanup, id);
-        let release = self
-            .scripts
-            .release(self.keys.index(), vec![keys::member(id)]);
-        if self
-            .in_time(release)
-            .await
-            .is_ok_and(|reply| reply.letter() == 'R')
-        {
-            orphan.disown();
-        }
-        Ok(Deleted::Deleted)
+        let mut deleted = None;
+        let outcome = self
+            .in_time(self.delete_then_release(id, &mut deleted))
+            .await;
+        deleted.map_or(outcome.and(Err(StoreError::BadReply)), Ok)
     }
 
     async fn live(&self) -> Result<u64, StoreError> {

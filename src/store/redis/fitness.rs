@@ -198,7 +198,7 @@ fn inspect(info: &HashMap<String, String>, max_live: u64, found: &mut Vec<(Check
         )),
         None => tracing::warn!("INFO shows no maxmemory_policy; it must be noeviction"),
     }
-    let needed = max_live * BYTES_PER_SESSION;
+    let needed = max_live.saturating_mul(BYTES_PER_SESSION);
     match info
         .get("maxmemory")
         .and_then(|text| text.parse::<u64>().ok())

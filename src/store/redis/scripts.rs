@@ -51,6 +51,8 @@ pub(super) struct Scripts {
 #[derive(Debug)]
 pub(super) struct Reply {
     letter: char,
+    /// Whether the call was sent more than once, so that an earlier run may be what it found.
+    pub(super) sent_again: bool,
     fields: Vec<Bytes>,
 }
 
@@ -107,7 +109,7 @@ impl Scripts {
         loop {
             tries += 1;
             let error = match self.send(script, &key, &arguments).await {
-                Ok(value) => return self.check(script, &nonce, value).await,
+                Ok(value) => return self.check(script, &nonce, value, tries > 1).await,
                 Err(error) => error,
             };
             if matches!(error.kind(), ErrorKind::Timeout) {
@@ -138,9 +140,19 @@ impl Scripts {
 
     /// Reads a reply, or drops the connection it came by: one reply that is not the call's own means
     /// that all after it are shifted too.
-    async fn check(&self, script: &Script, nonce: &str, value: Value) -> Result<Reply, StoreError> {
-        if let Some(reply) = parse(script, nonce, value) {
-            return Ok(reply);
+    async fn check(
+        &self,
+        script: &Script,
+        nonce: &str,
+        value: Value,
+        sent_again: bool,
+    ) -> Result<Reply, StoreError> {
+        if let Some((letter, fields)) = parse(script, nonce, value) {
+            return Ok(Reply {
+                letter,
+                sent_again,
+                fields,
+            });
         }
         self.metrics.store_bad_replies.inc();
         tracing::error!("a reply of Redis does not fit its call: dropping the connection");
@@ -159,7 +171,8 @@ impl Script {
     }
 }
 
-fn parse(script: &Script, nonce: &str, value: Value) -> Option<Reply> {
+/// A reply's letter and fields, where it is of the right form and to the right call.
+fn parse(script: &Script, nonce: &str, value: Value) -> Option<(char, Vec<Bytes>)> {
     let Value::Array(values) = value else {
         return None;
     };
@@ -176,10 +189,7 @@ fn parse(script: &Script, nonce: &str, value: Value) -> Option<Reply> {
     if echoed != nonce.as_bytes() || letter.len() != 1 {
         return None;
     }
-    Some(Reply {
-        letter: char::from(letter[0]),
-        fields: strings.collect::<Option<_>>()?,
-    })
+    Some((char::from(letter[0]), strings.collect::<Option<_>>()?))
 }
 
 /// Whether another try may find the store well again: the connection broke, or Redis is loading,

@@ -13,6 +13,9 @@ local session = KEYS[1]
 redis.call('HDEL', session, '')
 local token = redis.call('HGET', session, 't')
 if not token then
+  if redis.call('EXISTS', session) == 1 then
+    return redis.error_reply('MRVFORMAT a session without a token')
+  end
   return {ARGV[1], 'G', '', '', ''}
 end
 local left = tostring(redis.call('PTTL', session))

@@ -18,6 +18,9 @@ local session, nonce, named, next_token, payload, txn =
 redis.call('HDEL', session, '')
 local token = redis.call('HGET', session, 't')
 if not token then
+  if redis.call('EXISTS', session) == 1 then
+    return redis.error_reply('MRVFORMAT a session without a token')
+  end
   return {nonce, 'G', ''}
 end
 

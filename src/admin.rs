@@ -6,8 +6,7 @@
 use crate::clock::Clock;
 use crate::lifecycle::Lifecycle;
 use crate::net::listener;
-use crate::store::Store;
-use crate::store::redis::StoreState;
+use crate::store::{Store, StoreState};
 use crate::telemetry::metrics::{Metrics, REVISION, VERSION};
 use bytes::Bytes;
 use http_body_util::Full;

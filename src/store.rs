@@ -159,6 +159,18 @@ pub enum StoreError {
     BadReply,
 }
 
+/// Whether the store may be served from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreState {
+    /// The first connection is still being made.
+    Connecting,
+    /// Reached, but configured so that sign-ins would be lost; one line per reason.
+    Unfit(Vec<String>),
+    /// Reached once and found fit. An outage later does not take this back: every replica would
+    /// leave the load balancer at once, and the error bodies with them.
+    Ready,
+}
+
 /// The limits of one store, from the configuration's `session` section.
 #[derive(Debug, Clone, Copy)]
 pub struct SessionLimits {

@@ -16,8 +16,8 @@ pub use fitness::Check;
 
 use crate::model::{Payload, Presented, SequenceToken, SessionId, TOKEN_LEN};
 use crate::store::{
-    Created, Deleted, NewSession, RECENT_TOKENS, Read, SessionLimits, Store, StoreError, Write,
-    Written,
+    Created, Deleted, NewSession, RECENT_TOKENS, Read, SessionLimits, Store, StoreError,
+    StoreState, Write, Written,
 };
 use crate::telemetry::metrics::Metrics;
 use cleanup::{Cleanup, Orphan};
@@ -31,18 +31,6 @@ use tokio_util::sync::CancellationToken;
 
 /// Ended leases that one new session sweeps: enough to outrun growth, too few to stall Redis.
 const SWEEP: usize = 16;
-
-/// Whether the store may be served from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StoreState {
-    /// The first connection is still being made.
-    Connecting,
-    /// Reached, but configured so that sign-ins would be lost; one line per reason.
-    Unfit(Vec<String>),
-    /// Reached once and found fit. An outage later does not take this back: every replica would
-    /// leave the load balancer at once, and the error bodies with them.
-    Ready,
-}
 
 /// Sessions in Redis. Cheap to share; holds one multiplexed connection per Redis primary.
 #[derive(Debug)]

@@ -3,11 +3,10 @@
 //! One multiplexed connection per primary. Measured on two cores at 50 clients, one connection was
 //! faster than two to eight, since pipelining batches better (docs/performance.md).
 
-use crate::store::SessionLimits;
-use crate::store::redis::StoreState;
 use crate::store::redis::fitness::{self, Check};
 use crate::store::redis::keys::Keys;
 use crate::store::redis::scripts::Scripts;
+use crate::store::{SessionLimits, StoreState};
 use crate::telemetry::metrics::Metrics;
 use fred::clients::Client;
 use fred::interfaces::{ClientLike, EventInterface};

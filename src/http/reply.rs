@@ -167,12 +167,7 @@ fn refusal(error: &ApiError, headers: &mut HeaderMap) -> Vec<u8> {
 
 /// Whole seconds, rounded up, and never 0: that would invite the client to come straight back.
 fn whole_seconds(duration: Duration) -> u64 {
-    duration
-        .as_millis()
-        .div_ceil(1000)
-        .max(1)
-        .try_into()
-        .unwrap_or(u64::MAX)
+    milliseconds(duration).div_ceil(1000)
 }
 
 /// Whole milliseconds, rounded up.
@@ -183,4 +178,28 @@ fn milliseconds(duration: Duration) -> u64 {
         .max(1)
         .try_into()
         .unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{milliseconds, whole_seconds};
+    use std::time::Duration;
+
+    #[test]
+    fn a_wait_is_rounded_up_and_the_header_never_says_less_than_the_body() {
+        for (micros, millis, seconds) in [
+            (0, 1, 1),
+            (1, 1, 1),
+            (1_000_000, 1000, 1),
+            (1_000_001, 1001, 2),
+            (99_000_400, 99_001, 100),
+        ] {
+            let wait = Duration::from_micros(micros);
+            assert_eq!(
+                (milliseconds(wait), whole_seconds(wait)),
+                (millis, seconds),
+                "{wait:?}"
+            );
+        }
+    }
 }

@@ -44,7 +44,7 @@ async fn time_to_give_up(rig: &mut Rig) -> Duration {
             Ok(_) => {}
             Err(error) => {
                 assert_eq!(error.kind(), ErrorKind::TimedOut);
-                return rig.clock.now() - begun;
+                return rig.clock.now().saturating_sub(begun);
             }
         }
     }
@@ -67,7 +67,7 @@ async fn an_idle_connection_has_the_idle_timeout() {
 #[tokio::test(start_paused = true)]
 async fn a_head_has_ten_seconds_from_its_first_byte() {
     let mut rig = rig();
-    tokio::time::advance(Duration::from_secs(60)).await;
+    tokio::time::advance(Duration::from_mins(1)).await;
     rig.client.write_all(b"G").await.expect("room");
     about(10, time_to_give_up(&mut rig).await);
 }
@@ -92,7 +92,7 @@ async fn a_request_under_way_stops_the_clock_and_its_end_starts_the_idle_one() {
     rig.guard.read_u8().await.expect("a byte");
     let activity = Arc::clone(&rig.activity);
     let busy = activity.begin();
-    let waited = tokio::time::timeout(Duration::from_secs(600), rig.guard.read_u8()).await;
+    let waited = tokio::time::timeout(Duration::from_mins(10), rig.guard.read_u8()).await;
     assert!(
         waited.is_err(),
         "no deadline of the socket counts during a request"
@@ -125,7 +125,7 @@ async fn a_client_that_does_not_read_is_given_up() {
         .await
         .expect_err("nobody reads");
     assert_eq!(error.kind(), ErrorKind::TimedOut);
-    about(30, rig.clock.now() - begun);
+    about(30, rig.clock.now().saturating_sub(begun));
 }
 
 #[tokio::test(start_paused = true)]

@@ -13,7 +13,6 @@ use fred::interfaces::{ClientLike, EventInterface};
 use fred::types::Builder;
 use fred::types::config::{
     Config, ConnectionConfig, PerformanceConfig, ReconnectError, ReconnectPolicy, TcpConfig,
-    UnresponsiveConfig,
 };
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -39,10 +38,6 @@ const JITTER_MS: u32 = 200;
 /// nothing, so without these an attempt would never end.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// A connection that owes a reply for so long is dropped: half of what a client waits before it
-/// looks for a network error of its own, and far above any script's microseconds.
-const UNRESPONSIVE: Duration = Duration::from_secs(2);
 
 /// Time between two looks at a Redis that was found unfit.
 const RECHECK: Duration = Duration::from_secs(5);
@@ -107,10 +102,6 @@ pub(super) fn client(settings: &RedisSettings) -> Result<Client, ConnectError> {
             // Trying again is `scripts`' business, which knows that it is harmless and for how long.
             max_command_attempts: 1,
             max_command_buffer_len: MAX_WAITING,
-            unresponsive: UnresponsiveConfig {
-                max_timeout: Some(UNRESPONSIVE),
-                interval: UNRESPONSIVE / 4,
-            },
             tcp: TcpConfig {
                 nodelay: Some(true),
                 ..TcpConfig::default()

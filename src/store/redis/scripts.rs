@@ -38,6 +38,11 @@ pub(super) struct Scripts {
     metrics: Arc<Metrics>,
     /// Echoed by each reply. Counts up, so no two calls of a process share one.
     nonce: AtomicU64,
+    /// Counts replies, to tell a slow Redis from a connection that fell silent.
+    answered: AtomicU64,
+    /// Counts connections that were dropped by us, so that each is dropped once, however many calls
+    /// were waiting on it.
+    dropped: AtomicU64,
     create: Script,
     read: Script,
     write: Script,
@@ -85,6 +90,8 @@ impl Scripts {
             client,
             metrics,
             nonce,
+            answered: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
             create: Script::new(include_str!("lua/create.lua"), 1),
             read: Script::new(include_str!("lua/read.lua"), 3),
             write: Script::new(include_str!("lua/write.lua"), 1),
@@ -105,14 +112,35 @@ impl Scripts {
     ) -> Result<Reply, StoreError> {
         let nonce = self.nonce.fetch_add(1, Ordering::Relaxed).to_string();
         arguments.insert(0, Value::String(nonce.as_str().into()));
+        let connection = self.dropped.load(Ordering::Relaxed);
+        let answered = self.answered.load(Ordering::Relaxed);
         let mut tries = 0;
         loop {
             tries += 1;
             let error = match self.send(script, &key, &arguments).await {
-                Ok(value) => return self.check(script, &nonce, value, tries > 1).await,
+                Ok(value) => {
+                    self.answered.fetch_add(1, Ordering::Relaxed);
+                    if let Some((letter, fields)) = parse(script, &nonce, value) {
+                        return Ok(Reply {
+                            letter,
+                            sent_again: tries > 1,
+                            fields,
+                        });
+                    }
+                    // One reply that is not the call's own: all that follow are shifted too.
+                    self.metrics.store_bad_replies.inc();
+                    self.drop_connection(connection, "a reply does not fit its call")
+                        .await;
+                    return Err(StoreError::BadReply);
+                }
                 Err(error) => error,
             };
             if matches!(error.kind(), ErrorKind::Timeout) {
+                // In a cluster others answer while one is silent, so there the deadline alone tells.
+                let silent = self.answered.load(Ordering::Relaxed) == answered;
+                if self.client.is_connected() && (silent || self.client.is_clustered()) {
+                    self.drop_connection(connection, "no reply came").await;
+                }
                 return Err(StoreError::Timeout);
             }
             if tries == MAX_TRIES || !is_passing(&error) {
@@ -138,28 +166,23 @@ impl Scripts {
         }
     }
 
-    /// Reads a reply, or drops the connection it came by: one reply that is not the call's own means
-    /// that all after it are shifted too.
-    async fn check(
-        &self,
-        script: &Script,
-        nonce: &str,
-        value: Value,
-        sent_again: bool,
-    ) -> Result<Reply, StoreError> {
-        if let Some((letter, fields)) = parse(script, nonce, value) {
-            return Ok(Reply {
-                letter,
-                sent_again,
-                fields,
-            });
+    /// Drops the connection that a call was sent on, unless that was done since.
+    ///
+    /// fred's own watch for unresponsive connections counts from the last write, and so never fires
+    /// on a busy one.
+    async fn drop_connection(&self, seen: u64, reason: &str) {
+        let order = Ordering::Relaxed;
+        if self
+            .dropped
+            .compare_exchange(seen, seen + 1, order, order)
+            .is_err()
+        {
+            return;
         }
-        self.metrics.store_bad_replies.inc();
-        tracing::error!("a reply of Redis does not fit its call: dropping the connection");
+        tracing::error!(reason, "dropping the connection to Redis");
         if let Err(error) = self.client.force_reconnection().await {
             tracing::warn!(%error, "the connection could not be dropped");
         }
-        Err(StoreError::BadReply)
     }
 }
 

@@ -1,0 +1,152 @@
+//! The picture in `src/lib.rs`, held against the `use` lines: one way down, and nothing hidden.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The walk of a request, from the top. A module may import what stands below it.
+const WALK: [&str; 5] = ["net", "http", "policy", "session", "store"];
+
+/// Anyone may import these; they import only each other.
+const LEAVES: [&str; 5] = ["model", "config", "telemetry", "clock", "lifecycle"];
+
+/// Beside the walk: they may import anything, and nothing imports them.
+const BESIDE: [&str; 6] = ["main", "lib", "app", "admin", "cli", "healthcheck"];
+
+/// Crates that belong to one part of the house.
+const HOMES: [(&str, &[&str]); 5] = [
+    ("fred::", &["store/redis"]),
+    ("prometheus::", &["telemetry/metrics.rs"]),
+    ("governor::", &["policy/rate.rs"]),
+    ("figment::", &["config/sources.rs"]),
+    (
+        "hyper::",
+        &[
+            "http",
+            "net",
+            "policy.rs",
+            "policy/fetch_metadata.rs",
+            "admin.rs",
+        ],
+    ),
+];
+
+const LONGEST_FILE: usize = 300;
+
+fn sources() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder)
+            .expect("a folder")
+            .map(|entry| entry.expect("an entry"))
+        {
+            let path: PathBuf = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let name = path
+                    .strip_prefix(&root)
+                    .expect("below")
+                    .display()
+                    .to_string();
+                found.push((name, fs::read_to_string(path).expect("text")));
+            }
+        }
+    }
+    assert!(found.len() > 30, "only {} files were found", found.len());
+    found
+}
+
+/// The top-level module that a file belongs to.
+fn module(file: &str) -> &str {
+    file.split(['/', '.']).next().expect("a name")
+}
+
+/// The top-level modules that a text names by `crate::`.
+fn imports(text: &str) -> Vec<&str> {
+    let code = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"));
+    code.flat_map(|line| line.split("crate::").skip(1))
+        .map(|rest| {
+            rest.split(|c: char| !(c.is_alphanumeric() || c == '_'))
+                .next()
+                .unwrap_or("")
+        })
+        .collect()
+}
+
+fn may_import(from: &str, to: &str) -> bool {
+    let place = |module: &str| WALK.iter().position(|step| *step == module);
+    if from == to || BESIDE.contains(&from) {
+        return true;
+    }
+    match (place(from), place(to)) {
+        (Some(from), Some(to)) => from < to,
+        _ => LEAVES.contains(&to),
+    }
+}
+
+#[test]
+fn imports_run_one_way_down() {
+    for (file, text) in sources() {
+        let from = module(&file);
+        let known = WALK.contains(&from) || LEAVES.contains(&from) || BESIDE.contains(&from);
+        assert!(known, "{file} belongs to no part of the picture");
+        for to in imports(&text) {
+            assert!(
+                may_import(from, to),
+                "{file} imports crate::{to}, against the arrow"
+            );
+        }
+    }
+}
+
+#[test]
+fn each_crate_has_its_home() {
+    for (file, text) in sources() {
+        for (name, homes) in HOMES {
+            let used = text.lines().any(|line| {
+                let line = line.trim_start();
+                !line.starts_with("//") && line.contains(name)
+            });
+            let at_home = homes.iter().any(|home| file.starts_with(home));
+            assert!(
+                !used || at_home,
+                "{file} uses {name}, whose home is {homes:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn files_have_one_reason_to_exist() {
+    for (file, text) in sources() {
+        assert!(
+            text.starts_with("//!"),
+            "{file} does not say what it is for"
+        );
+        assert!(
+            text.lines().count() <= LONGEST_FILE,
+            "{file} is longer than {LONGEST_FILE} lines"
+        );
+        assert!(
+            !file.ends_with("mod.rs") && !file.contains("util"),
+            "{file}: what is it for?"
+        );
+    }
+}
+
+/// A rule that never fires guards nothing.
+#[test]
+fn the_rules_can_fail() {
+    assert_eq!(
+        imports("use crate::net::x;\nlet a = crate::http::y;"),
+        ["net", "http"]
+    );
+    assert!(!may_import("store", "session"));
+    assert!(!may_import("policy", "http"));
+    assert!(!may_import("model", "store"));
+    assert!(may_import("http", "store"));
+}

@@ -1,0 +1,208 @@
+//! The command line: what each command answers, with which exit code, and where it says what.
+//!
+//! Exit codes: 0, 1 for "no" or a crash, 64 for a configuration or a usage that cannot be meant. The
+//! sources of the configuration are in `cli/sources.rs`, what is refused in `cli/refused.rs`.
+
+mod refused;
+mod sources;
+
+use std::io::Read;
+use std::process::Stdio;
+
+use nix::sys::signal::Signal;
+
+use crate::harness::api::UNSTABLE;
+use crate::harness::eventually;
+use crate::harness::http::Request;
+use crate::harness::server::{Server, Store, command};
+
+/// What a run of the binary came to.
+#[derive(Debug)]
+pub struct Run {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Run {
+    #[track_caller]
+    fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{self:#?}");
+        self
+    }
+
+    /// Refused as a configuration, with a message that names all of these.
+    #[track_caller]
+    fn expect_refused(self, named: &[&str]) -> Self {
+        let run = self.expect(64);
+        for name in named {
+            assert!(run.stderr.contains(name), "{name} is not named: {run:#?}");
+        }
+        run
+    }
+
+    /// Whether it warns of this key.
+    fn warns_of(&self, key: &str) -> bool {
+        let line = |line: &str| line.to_lowercase().contains("warn") && line.contains(key);
+        self.stderr.lines().any(line)
+    }
+}
+
+/// Runs the binary to its end with these arguments and these variables of the environment.
+#[track_caller]
+fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Run {
+    let mut command = command();
+    command.args(arguments).envs(variables.iter().copied());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the binary starts");
+    let text = |output: Option<&mut dyn Read>| {
+        let mut text = String::new();
+        output
+            .expect("piped")
+            .read_to_string(&mut text)
+            .expect("text");
+        text
+    };
+    // Whatever it prints fits a pipe, so that it ends without being read.
+    let waited = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        eventually("the command ends", || child.try_wait().expect("a child"))
+    }));
+    if waited.is_err() {
+        let _ = child.kill();
+    }
+    let status = waited.unwrap_or_else(|_| child.wait().expect("a child"));
+    let stdout = text(child.stdout.as_mut().map(|output| output as &mut dyn Read));
+    let stderr = text(child.stderr.as_mut().map(|output| output as &mut dyn Read));
+    Run {
+        code: status.code(),
+        stdout,
+        stderr,
+    }
+}
+
+fn check(variables: &[(&str, &str)]) -> Run {
+    run(&["config", "check"], variables)
+}
+
+/// `config print` as TOML.
+#[track_caller]
+fn print(arguments: &[&str], variables: &[(&str, &str)]) -> toml::Table {
+    let run = run(&[&["config", "print"], arguments].concat(), variables).expect(0);
+    run.stdout
+        .parse()
+        .unwrap_or_else(|error| panic!("no TOML ({error}): {run:#?}"))
+}
+
+#[test]
+fn help_and_version_are_no_errors() {
+    let help = run(&["--help"], &[]).expect(0);
+    for command in ["serve", "config", "healthcheck"] {
+        assert!(
+            help.stdout.contains(command),
+            "{command} is not in {help:#?}"
+        );
+    }
+    let version = run(&["--version"], &[]).expect(0);
+    assert!(
+        version.stdout.contains(env!("CARGO_PKG_VERSION")),
+        "{version:#?}"
+    );
+}
+
+#[test]
+fn what_nobody_can_have_meant_is_a_usage_error() {
+    let usages: [&[&str]; 9] = [
+        &["nonsense"],
+        &["--nonsense"],
+        &["serve", "--nonsense"],
+        &["config"],
+        &["config", "nonsense"],
+        &["serve", "--mode"],
+        &["serve", "extra"],
+        &["serve", "--set", "session.ttl"],
+        &["healthcheck", "extra"],
+    ];
+    for usage in usages {
+        let run = run(usage, &[]).expect(64);
+        assert!(!run.stderr.is_empty(), "{usage:?}: {run:#?}");
+        assert_eq!(run.stdout, "", "{usage:?}");
+    }
+}
+
+#[test]
+fn the_defaults_are_valid() {
+    check(&[]).expect(0);
+}
+
+#[test]
+fn the_printed_defaults_are_a_configuration_of_their_own() {
+    let printed = run(&["config", "print"], &[]).expect(0).stdout;
+    let file = file(&printed);
+    let path = file.path().to_str().expect("a path");
+    run(&["config", "check", "--config", path], &[]).expect(0);
+    assert_eq!(
+        run(&["config", "print", "--config", path], &[])
+            .expect(0)
+            .stdout,
+        printed
+    );
+}
+
+/// A configuration file.
+fn file(text: &str) -> tempfile::NamedTempFile {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), text).expect("a file");
+    file
+}
+
+#[test]
+fn serving_is_what_it_does_without_a_command() {
+    let server = Server::start(Store::Memory, &[]);
+    server.raw(&Request::get(UNSTABLE)).expect(200);
+}
+
+#[test]
+fn a_port_that_is_taken_is_a_crash_and_not_a_usage_error() {
+    let server = Server::start(Store::Memory, &[]);
+    for (taken, free) in [("HTTP", "ADMIN"), ("ADMIN", "HTTP")] {
+        let address = if taken == "HTTP" {
+            server.http
+        } else {
+            server.admin
+        }
+        .to_string();
+        let [taken, free] = [taken, free].map(|listener| format!("RENDEZVOUS_{listener}__LISTEN"));
+        let run = run(&["serve"], &[(&taken, &address), (&free, "127.0.0.1:0")]).expect(1);
+        assert!(run.stderr.contains(&address), "{run:#?}");
+    }
+}
+
+fn healthcheck(admin: &str) -> Run {
+    run(&["healthcheck"], &[("RENDEZVOUS_ADMIN__LISTEN", admin)])
+}
+
+#[test]
+fn the_healthcheck_says_whether_the_server_is_ready() {
+    let server = Server::start(Store::Memory, &[("shutdown.grace", "300s")]);
+    let admin = server.admin.to_string();
+    healthcheck(&admin).expect(0);
+    run(&["healthcheck", "--admin-listen", &admin], &[]).expect(0);
+    server.signal(Signal::SIGTERM);
+    eventually("not ready", || {
+        (server.admin_get("/readyz").status == 503).then_some(())
+    });
+    healthcheck(&admin).expect(1);
+    drop(server);
+    healthcheck(&admin).expect(1);
+}
+
+#[test]
+fn the_healthcheck_of_a_wildcard_address_asks_the_loopback() {
+    let server = Server::start(Store::Memory, &[("admin.listen", "0.0.0.0:0")]);
+    healthcheck(&format!("0.0.0.0:{}", server.admin.port())).expect(0);
+}
+
+#[test]
+fn a_healthcheck_that_is_misconfigured_is_no_verdict() {
+    healthcheck("nonsense").expect(64);
+}

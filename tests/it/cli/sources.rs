@@ -1,0 +1,227 @@
+//! Where configuration comes from: file, environment, flags, each over the one before.
+
+use super::{check, file, print, run};
+use crate::harness::api::UNSTABLE;
+use crate::harness::http::Request;
+use crate::harness::server::{Server, shared_redis};
+
+/// The value of a key such as `session.ttl`.
+#[track_caller]
+fn get<'t>(table: &'t toml::Table, key: &str) -> &'t toml::Value {
+    let mut segments = key.split('.');
+    let first = &table[segments.next().expect("a key")];
+    segments.fold(first, |value, segment| &value[segment])
+}
+
+#[test]
+fn a_file_is_over_the_defaults() {
+    let file = file("mode = \"open\"\n[session]\nttl = \"180s\"\n");
+    let path = file.path().to_str().expect("a path");
+    let printed = print(&["--config", path], &[]);
+    assert_eq!(get(&printed, "mode").as_str(), Some("open"));
+    let same = print(&[], &[("RENDEZVOUS_SESSION__TTL", "180s")]);
+    assert_eq!(get(&printed, "session.ttl"), get(&same, "session.ttl"));
+    // What the file does not name keeps its default.
+    assert_eq!(
+        get(&printed, "http.listen").as_str(),
+        Some("127.0.0.1:8080")
+    );
+}
+
+#[test]
+fn the_environment_is_over_the_file_and_flags_are_over_the_environment() {
+    let file =
+        file("mode = \"open\"\n[session]\nmax_live = 1\nmax_txn_ids = 1\n[api]\nstable = true\n");
+    let path = file.path().to_str().expect("a path");
+    let variables = [
+        ("RENDEZVOUS_SESSION__MAX_LIVE", "2"),
+        ("RENDEZVOUS_SESSION__MAX_TXN_IDS", "2"),
+        ("RENDEZVOUS_MODE", "open"),
+    ];
+    let flags = [
+        "--config",
+        path,
+        "--set",
+        "session.max_txn_ids=3",
+        "--mode",
+        "off",
+    ];
+    let printed = print(&flags, &variables);
+    let number = |key| get(&printed, key).as_integer();
+    assert_eq!(
+        (number("session.max_live"), number("session.max_txn_ids")),
+        (Some(2), Some(3))
+    );
+    assert_eq!(get(&printed, "api.stable").as_bool(), Some(true));
+    assert_eq!(get(&printed, "mode").as_str(), Some("off"));
+}
+
+#[test]
+fn every_flag_sets_its_key() {
+    let flags = [
+        "--mode",
+        "open",
+        "--listen",
+        "127.0.0.1:1",
+        "--admin-listen",
+        "127.0.0.1:2",
+        "--set",
+        "session.ttl=200s",
+        "--set",
+        "store.redis.prefix=a=b:",
+        "--set",
+        "http.trusted_proxies=10.0.0.0/8,192.0.2.1",
+    ];
+    let printed = print(&flags, &[]);
+    let expected = [
+        ("mode", "open"),
+        ("http.listen", "127.0.0.1:1"),
+        ("admin.listen", "127.0.0.1:2"),
+        ("store.redis.prefix", "a=b:"),
+    ];
+    for (key, value) in expected {
+        assert_eq!(get(&printed, key).as_str(), Some(value), "{key}");
+    }
+    assert_eq!(
+        get(&printed, "http.trusted_proxies")
+            .as_array()
+            .map(Vec::len),
+        Some(2)
+    );
+}
+
+#[test]
+fn the_environment_names_the_file_and_the_flag_is_over_it() {
+    let one = file("[session]\nmax_live = 1\n");
+    let two = file("[session]\nmax_live = 2\n");
+    let [one, two] = [&one, &two].map(|file| file.path().to_str().expect("a path"));
+    let named = [("RENDEZVOUS_CONFIG", one)];
+    let max_live = |printed: &toml::Table| get(printed, "session.max_live").as_integer();
+    assert_eq!(max_live(&print(&[], &named)), Some(1));
+    assert_eq!(max_live(&print(&["--config", two], &named)), Some(2));
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    for arguments in [
+        &["config", "check", "--config", "not-there.toml"][..],
+        &["serve", "--config", "not-there.toml"],
+    ] {
+        run(arguments, &[]).expect_refused(&["not-there.toml"]);
+    }
+    check(&[("RENDEZVOUS_CONFIG", "not-there.toml")]).expect_refused(&["not-there.toml"]);
+}
+
+#[test]
+fn a_list_in_the_environment_is_the_list_in_a_file() {
+    let file = file("[http]\ntrusted_proxies = [\"10.0.0.0/8\", \"2001:db8::/32\"]\n");
+    let path = file.path().to_str().expect("a path");
+    let from_file = print(&["--config", path], &[]);
+    for spelled in ["10.0.0.0/8,2001:db8::/32", "10.0.0.0/8, 2001:db8::/32"] {
+        let from_env = print(&[], &[("RENDEZVOUS_HTTP__TRUSTED_PROXIES", spelled)]);
+        assert_eq!(
+            get(&from_env, "http.trusted_proxies"),
+            get(&from_file, "http.trusted_proxies")
+        );
+    }
+    let one = print(&[], &[("RENDEZVOUS_HTTP__TRUSTED_PROXIES", "10.0.0.0/8")]);
+    assert_eq!(
+        get(&one, "http.trusted_proxies").as_array().map(Vec::len),
+        Some(1)
+    );
+}
+
+/// From the environment `12345` could arrive as a number, and `true` as a truth value.
+#[test]
+fn text_that_looks_like_another_type_is_text_where_text_is_wanted() {
+    for text in ["12345", "true", "1.5", "[x]", "off"] {
+        let printed = print(&[], &[("RENDEZVOUS_STORE__REDIS__PREFIX", text)]);
+        assert_eq!(get(&printed, "store.redis.prefix").as_str(), Some(text));
+    }
+}
+
+#[test]
+fn numbers_in_a_file_may_be_written_as_text_and_the_other_way_round() {
+    let file = file("[session]\nmax_live = \"7\"\n[store.redis]\nprefix = 7\n");
+    let printed = print(&["--config", file.path().to_str().expect("a path")], &[]);
+    assert_eq!(get(&printed, "session.max_live").as_integer(), Some(7));
+    assert_eq!(get(&printed, "store.redis.prefix").as_str(), Some("7"));
+}
+
+const SECRET: &str = "correct-horse";
+
+#[test]
+fn a_secret_is_masked_wherever_it_is_printed() {
+    let urls = [
+        format!("redis://user:{SECRET}@127.0.0.1:1/0"),
+        format!("redis://:{SECRET}@127.0.0.1:1"),
+        format!("rediss://user:{SECRET}@127.0.0.1:1/0"),
+        format!("redis-sentinel://127.0.0.1:1/0?sentinelServiceName=m&sentinelPassword={SECRET}"),
+        // None of these is a URL, and all of them could be somebody's password.
+        format!("redis://user:{SECRET}@127.0.0.1:port/0"),
+        format!("http://user:{SECRET}@127.0.0.1:1/"),
+        SECRET.to_owned(),
+    ];
+    for url in urls {
+        let variables = [
+            ("RENDEZVOUS_STORE__BACKEND", "redis"),
+            ("RENDEZVOUS_STORE__REDIS__URL", &url),
+        ];
+        for arguments in [&["config", "print"], &["config", "check"]] {
+            let run = run(arguments, &variables);
+            let said = format!("{}{}", run.stdout, run.stderr);
+            assert!(!said.contains(SECRET), "{arguments:?} {url}: {run:#?}");
+        }
+    }
+}
+
+#[test]
+fn a_secret_in_a_file_with_a_mistake_beside_it_is_not_quoted() {
+    let line = format!("url = \"redis://user:{SECRET}@127.0.0.1:1/0\"");
+    let texts = [
+        format!("[store.redis]\n{line}\nnonsense = 1\n"),
+        format!("[store.redis]\n{line} nonsense\n"),
+        format!("[store.redis]\n{line}\n{line}\n"),
+        format!("[store]\nbackend = \"nonsense\"\n[store.redis]\n{line}\n"),
+        format!("[store.redis]\nurls = \"redis://user:{SECRET}@127.0.0.1:1/0\"\n"),
+    ];
+    for text in texts {
+        let file = file(&text);
+        let path = file.path().to_str().expect("a path");
+        let run = run(&["config", "check", "--config", path], &[]).expect_refused(&[path]);
+        assert!(!run.stderr.contains(SECRET), "{run:#?}");
+    }
+}
+
+#[test]
+fn a_secret_may_stand_in_a_file_of_its_own() {
+    let file = file(&format!("{}\n", shared_redis().url()));
+    let path = file.path().to_str().expect("a path");
+    let settings = [
+        ("mode", "open"),
+        ("store.backend", "redis"),
+        ("store.redis.url_file", path),
+        ("store.redis.prefix", "of-a-file:"),
+    ];
+    let server = Server::launch(&settings);
+    crate::harness::eventually("the server is ready", || {
+        (server.admin_get("/readyz").status == 200).then_some(())
+    });
+    server.call(&Request::get(UNSTABLE)).expect(200);
+    server.create("hello");
+    let keys = shared_redis().command(&["KEYS", "of-a-file:s:*"]);
+    assert_eq!(keys.array().len(), 1, "{keys:?}");
+}
+
+#[test]
+fn a_secret_that_is_given_twice_or_not_to_be_read_is_refused() {
+    let file = file("redis://127.0.0.1:1/0");
+    let path = file.path().to_str().expect("a path");
+    let redis = ("RENDEZVOUS_STORE__BACKEND", "redis");
+    let url = ("RENDEZVOUS_STORE__REDIS__URL", "redis://127.0.0.1:1/0");
+    let of_a_file = |path| ("RENDEZVOUS_STORE__REDIS__URL_FILE", path);
+    check(&[redis, url, of_a_file(path)]).expect_refused(&["store.redis.url_file"]);
+    check(&[redis, of_a_file("not-there")]).expect_refused(&["store.redis.url_file", "not-there"]);
+    check(&[redis]).expect_refused(&["store.redis.url"]);
+    check(&[redis, of_a_file(path)]).expect(0);
+}

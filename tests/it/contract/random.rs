@@ -1,0 +1,255 @@
+//! Random interleavings of everything, each answer compared with the model's.
+
+use super::model::Model;
+use super::rig::{MemoryRig, RedisRig, Rig, TTL};
+use super::{new_session, payload, txn};
+use matrix_rendezvous::model::{Presented, SequenceToken};
+use matrix_rendezvous::store::{Created, Deleted, Read, Store, Write, Written};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use std::time::Duration;
+
+/// One step. Numbers choose among what there is by then, so that every step means something.
+#[derive(Debug, Clone)]
+enum Step {
+    Create {
+        data: u8,
+    },
+    Read {
+        session: usize,
+        unless: Token,
+    },
+    Write {
+        session: usize,
+        token: Token,
+        data: u8,
+        txn: Option<u8>,
+    },
+    /// An earlier write again, word for word.
+    Retry {
+        write: usize,
+    },
+    Delete {
+        session: usize,
+    },
+    Pass {
+        milliseconds: u64,
+    },
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Token {
+    Current,
+    Past(usize),
+    Elsewhere(usize),
+    Foreign,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let token = prop_oneof![
+        6 => Just(Token::Current),
+        2 => (0_usize..24).prop_map(Token::Past),
+        1 => any::<usize>().prop_map(Token::Elsewhere),
+        1 => Just(Token::Foreign),
+    ];
+    // Few sessions, few payloads and few txnIds, so that they meet.
+    let write = (
+        any::<usize>(),
+        token.clone(),
+        0_u8..4,
+        proptest::option::weighted(0.4, 0_u8..8),
+    );
+    let step = prop_oneof![
+        2 => (0_u8..4).prop_map(|data| Step::Create { data }),
+        4 => (any::<usize>(), token).prop_map(|(session, unless)| Step::Read { session, unless }),
+        12 => write.prop_map(|(session, token, data, txn)| Step::Write { session, token, data, txn }),
+        5 => any::<usize>().prop_map(|write| Step::Retry { write }),
+        1 => any::<usize>().prop_map(|session| Step::Delete { session }),
+        1 => (1_u64..=150_000).prop_map(|milliseconds| Step::Pass { milliseconds }),
+    ];
+    vec(step, 1..120)
+}
+
+/// The model, and every write so far with its session.
+#[derive(Default)]
+struct Run {
+    model: Model,
+    writes: Vec<(usize, Write)>,
+}
+
+impl Run {
+    async fn step<R: Rig>(&mut self, rig: &mut R, step: &Step) {
+        match step {
+            Step::Create { data } => self.create(rig, *data).await,
+            Step::Pass { milliseconds } => {
+                let by = Duration::from_millis(*milliseconds);
+                self.model.now += by;
+                rig.advance(by).await;
+            }
+            _ if self.model.sessions.is_empty() => {}
+            Step::Read { session, unless } => {
+                let index = session % self.model.sessions.len();
+                self.read(rig, index, self.token(index, *unless)).await;
+            }
+            Step::Write {
+                session,
+                token,
+                data,
+                txn: name,
+            } => {
+                let index = session % self.model.sessions.len();
+                let (id, data) = (self.model.sessions[index].id, payload(&data.to_string()));
+                let presented = self
+                    .token(index, *token)
+                    .map_or(Presented::Foreign, |token| Presented::Ours {
+                        token,
+                        next: token.next(id, &data),
+                    });
+                let txn = name.map(|name| txn(&format!("t{name}")));
+                self.writes.push((
+                    index,
+                    Write {
+                        id,
+                        presented,
+                        data,
+                        txn,
+                    },
+                ));
+                self.write(rig, self.writes.len() - 1).await;
+            }
+            Step::Retry { write } if !self.writes.is_empty() => {
+                self.write(rig, write % self.writes.len()).await;
+            }
+            Step::Retry { .. } => {}
+            Step::Delete { session } => {
+                let index = session % self.model.sessions.len();
+                let id = self.model.sessions[index].id;
+                let expected = if self.model.delete(index) {
+                    Deleted::Deleted
+                } else {
+                    Deleted::Gone
+                };
+                assert_eq!(rig.store().delete(id).await, Ok(expected));
+            }
+        }
+        assert_eq!(rig.store().live().await, Ok(self.model.live()));
+    }
+
+    fn token(&self, index: usize, token: Token) -> Option<SequenceToken> {
+        let sessions = &self.model.sessions;
+        match token {
+            Token::Current => Some(sessions[index].token()),
+            Token::Past(back) => {
+                let tokens = &sessions[index].tokens;
+                Some(tokens[tokens.len().saturating_sub(1 + back)])
+            }
+            Token::Elsewhere(other) => Some(sessions[other % sessions.len()].token()),
+            Token::Foreign => None,
+        }
+    }
+
+    async fn create<R: Rig>(&mut self, rig: &mut R, data: u8) {
+        let new = new_session(&data.to_string());
+        let outcome = rig.store().create(&new).await.expect("a store");
+        if self.model.is_full() {
+            assert!(matches!(outcome, Created::Full { .. }), "{outcome:?}");
+            return;
+        }
+        let Created::Created { expires_in } = outcome else {
+            panic!("{outcome:?}")
+        };
+        assert!(rig.is_time_left(expires_in, TTL), "{expires_in:?}");
+        rig.created(new.id);
+        self.model.create(new.id, new.token, new.data);
+    }
+
+    async fn read<R: Rig>(&self, rig: &R, index: usize, unless: Option<SequenceToken>) {
+        let session = &self.model.sessions[index];
+        let read = rig.store().read(session.id, unless).await.expect("a store");
+        if !session.lives(self.model.now) {
+            assert_eq!(read, Read::Gone);
+            return;
+        }
+        let left = session.left(self.model.now);
+        match read {
+            Read::Unchanged { expires_in } => {
+                assert_eq!(unless, Some(session.token()));
+                assert!(
+                    rig.is_time_left(expires_in, left),
+                    "{expires_in:?}, not {left:?}"
+                );
+            }
+            Read::Found {
+                data,
+                token,
+                expires_in,
+            } => {
+                assert_ne!(unless, Some(session.token()));
+                assert_eq!((&data, token), (&session.data, session.token()));
+                assert!(
+                    rig.is_time_left(expires_in, left),
+                    "{expires_in:?}, not {left:?}"
+                );
+            }
+            Read::Gone => panic!("gone while it lives"),
+        }
+    }
+
+    async fn write<R: Rig>(&mut self, rig: &R, write: usize) {
+        let (index, write) = &self.writes[write];
+        let outcome = rig.store().write(write).await.expect("a store");
+        match (outcome, self.model.write(*index, write)) {
+            (
+                Written::TxnsFull { retry_after },
+                Written::TxnsFull {
+                    retry_after: expected,
+                },
+            ) => {
+                assert!(rig.is_time_left(retry_after, expected), "{retry_after:?}");
+            }
+            (outcome, expected) => assert_eq!(outcome, expected),
+        }
+    }
+}
+
+fn interleave<R: Rig>(cases: u32, runtime: &tokio::runtime::Runtime, rig: R) {
+    let rig = std::cell::RefCell::new(rig);
+    let config = Config {
+        cases,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let checked = TestRunner::new(config).run(&steps(), |steps| {
+        let mut rig = rig.borrow_mut();
+        rig.clear();
+        runtime.block_on(async {
+            let mut run = Run::default();
+            for step in &steps {
+                run.step(&mut *rig, step).await;
+            }
+        });
+        Ok(())
+    });
+    checked.unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("a runtime")
+}
+
+#[test]
+fn memory_answers_as_the_model() {
+    interleave(512, &runtime(), MemoryRig::new());
+}
+
+#[test]
+fn redis_answers_as_the_model() {
+    let runtime = runtime();
+    let rig = runtime.block_on(RedisRig::start());
+    interleave(64, &runtime, rig);
+}

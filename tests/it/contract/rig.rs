@@ -1,0 +1,165 @@
+//! A store and its time, alike for both stores.
+
+use crate::harness::redis::RedisServer;
+use crate::harness::redis::resp::Connection;
+use matrix_rendezvous::clock::{Clock, Hand};
+use matrix_rendezvous::model::SessionId;
+use matrix_rendezvous::store::memory::MemoryStore;
+use matrix_rendezvous::store::redis::{RedisSettings, RedisStore};
+use matrix_rendezvous::store::{SessionLimits, Store, StoreState};
+use matrix_rendezvous::telemetry::metrics::Metrics;
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+pub const TTL: Duration = Duration::from_mins(5);
+pub const MAX_LIVE: u64 = 5;
+pub const MAX_TXN_IDS: usize = 6;
+
+const LIMITS: SessionLimits = SessionLimits {
+    ttl: TTL,
+    max_live: MAX_LIVE,
+    max_txn_ids: MAX_TXN_IDS,
+};
+
+/// A store whose time can be moved.
+pub trait Rig {
+    type Store: Store;
+
+    fn store(&self) -> &Self::Store;
+
+    /// To be told of every session that was created.
+    fn created(&mut self, id: SessionId);
+
+    /// Moves the store's time forward.
+    async fn advance(&mut self, by: Duration);
+
+    /// Whether `reported` is the time left of a session that has `expected` left.
+    fn is_time_left(&self, reported: Duration, expected: Duration) -> bool;
+
+    /// Takes every session away.
+    fn clear(&mut self);
+}
+
+pub struct MemoryRig {
+    store: MemoryStore,
+    hand: Hand,
+}
+
+impl MemoryRig {
+    pub fn new() -> Self {
+        let (clock, hand) = Clock::manual();
+        Self {
+            store: MemoryStore::new(clock, LIMITS),
+            hand,
+        }
+    }
+}
+
+impl Rig for MemoryRig {
+    type Store = MemoryStore;
+
+    fn store(&self) -> &MemoryStore {
+        &self.store
+    }
+
+    fn created(&mut self, _: SessionId) {}
+
+    async fn advance(&mut self, by: Duration) {
+        self.hand.advance(by);
+    }
+
+    fn is_time_left(&self, reported: Duration, expected: Duration) -> bool {
+        reported == expected
+    }
+
+    fn clear(&mut self) {
+        self.hand.advance(TTL);
+    }
+}
+
+pub struct RedisRig {
+    store: RedisStore,
+    redis: Connection,
+    /// Time by our count, and when each session ends by it.
+    now: Duration,
+    ends: Vec<(SessionId, Duration)>,
+    _running: DropGuard,
+    _server: RedisServer,
+}
+
+impl RedisRig {
+    pub async fn start() -> Self {
+        let server = RedisServer::start();
+        let settings = RedisSettings {
+            url: server.url(),
+            prefix: "t:".to_owned(),
+            // Longer than by default: on a busy machine a slow answer is no wrong one.
+            command_timeout: Duration::from_secs(10),
+            ca_file: None,
+            accept: Vec::new(),
+        };
+        let stop = CancellationToken::new();
+        let metrics = Arc::new(Metrics::new());
+        let (store, mut state) =
+            RedisStore::start(&settings, LIMITS, &metrics, &stop).expect("good settings");
+        let ready = state.wait_for(|state| *state == StoreState::Ready);
+        tokio::time::timeout(crate::harness::PATIENCE, ready)
+            .await
+            .expect("Redis answers")
+            .expect("somebody tries");
+        let redis = server.connect();
+        Self {
+            store,
+            redis,
+            now: Duration::ZERO,
+            ends: Vec::new(),
+            _running: stop.drop_guard(),
+            _server: server,
+        }
+    }
+
+    /// Ends a session as its TTL would: the key expires, and its lease is over.
+    fn end(&mut self, id: SessionId) {
+        let key = format!("t:s:{{{id}}}");
+        self.redis.command(&["PEXPIRE", &key, "1"]);
+        crate::harness::eventually("a session expires", || {
+            (self.redis.command(&["EXISTS", &key]).int() == 0).then_some(())
+        });
+        let member = &Sha256::digest(id.as_bytes())[..12];
+        self.redis
+            .command(&[&b"ZADD"[..], b"t:{lease}:live", b"XX", b"1", member]);
+    }
+}
+
+impl Rig for RedisRig {
+    type Store = RedisStore;
+
+    fn store(&self) -> &RedisStore {
+        &self.store
+    }
+
+    fn created(&mut self, id: SessionId) {
+        self.ends.push((id, self.now + TTL));
+    }
+
+    async fn advance(&mut self, by: Duration) {
+        self.now += by;
+        let now = self.now;
+        let due: Vec<_> = self.ends.extract_if(.., |(_, end)| *end <= now).collect();
+        for (id, _) in due {
+            self.end(id);
+        }
+    }
+
+    /// Redis's own clock runs as it runs: hardly, within a test.
+    fn is_time_left(&self, reported: Duration, _: Duration) -> bool {
+        reported <= TTL && reported > TTL / 2
+    }
+
+    fn clear(&mut self) {
+        self.redis.command(&["FLUSHDB"]);
+        self.ends.clear();
+    }
+}

@@ -1,0 +1,160 @@
+//! The JSON dialect as a client speaks it, and what every reply of the public listener must have.
+//!
+//! For the protocol tests. [`Server::call`] holds each reply, whatever its status, to the section of the
+//! contract about every response; a test that wants the bytes alone uses [`Server::raw`].
+
+use serde_json::{Value, json};
+
+use super::http::{Reply, Request};
+use super::server::Server;
+
+/// Where the dialect always lives.
+pub const UNSTABLE: &str = "/_matrix/client/unstable/io.element.msc4388/rendezvous";
+/// Where it lives once `api.stable` is on.
+pub const STABLE: &str = "/_matrix/client/v1/rendezvous";
+/// What a lost race is called under [`UNSTABLE`].
+pub const CONFLICT: &str = "IO_ELEMENT_MSC4388_CONCURRENT_WRITE";
+
+/// A session as a client that reads it sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    pub id: String,
+    pub data: String,
+    pub token: String,
+    pub expires_in_ms: u64,
+}
+
+/// The path of a session.
+pub fn at(id: &str) -> String {
+    format!("{UNSTABLE}/{id}")
+}
+
+/// The body of a write.
+pub fn body(token: &str, data: &str) -> Value {
+    json!({"sequence_token": token, "data": data})
+}
+
+impl Server {
+    /// Sends one request; its reply has what every reply has.
+    #[track_caller]
+    pub fn call(&self, request: &Request) -> Reply {
+        let reply = self.raw(request);
+        reply.assert_house_rules();
+        reply
+    }
+
+    #[track_caller]
+    pub fn try_create(&self, data: &str) -> Reply {
+        self.call(&Request::post(UNSTABLE).json(&json!({"data": data})))
+    }
+
+    #[track_caller]
+    pub fn create(&self, data: &str) -> Session {
+        let reply = self.try_create(data).expect(200);
+        let [id, token] = ["id", "sequence_token"].map(|member| reply.text(member));
+        Session {
+            id,
+            token,
+            data: data.to_owned(),
+            expires_in_ms: reply.number("expires_in_ms"),
+        }
+    }
+
+    #[track_caller]
+    pub fn read(&self, id: &str) -> Session {
+        let reply = self.call(&Request::get(&at(id))).expect(200);
+        let [data, token] = ["data", "sequence_token"].map(|member| reply.text(member));
+        Session {
+            id: id.to_owned(),
+            data,
+            token,
+            expires_in_ms: reply.number("expires_in_ms"),
+        }
+    }
+
+    /// `PUT /rendezvous/{id}`.
+    #[track_caller]
+    pub fn put(&self, id: &str, token: &str, data: &str) -> Reply {
+        self.call(&Request::put(&at(id)).json(&body(token, data)))
+    }
+
+    /// The same where it must succeed; the new token.
+    #[track_caller]
+    pub fn write(&self, id: &str, token: &str, data: &str) -> String {
+        self.put(id, token, data).expect(200).text("sequence_token")
+    }
+
+    /// `PUT /rendezvous/{id}/{txnId}`.
+    #[track_caller]
+    pub fn put_txn(&self, id: &str, txn: &str, token: &str, data: &str) -> Reply {
+        self.call(&Request::put(&format!("{}/{txn}", at(id))).json(&body(token, data)))
+    }
+
+    /// The session still holds this payload under this token.
+    #[track_caller]
+    pub fn assert_holds(&self, id: &str, data: &str, token: &str) {
+        let now = self.read(id);
+        assert_eq!((now.data.as_str(), now.token.as_str()), (data, token));
+    }
+
+    #[track_caller]
+    pub fn assert_gone(&self, id: &str) {
+        self.call(&Request::get(&at(id)))
+            .expect_error(404, "M_NOT_FOUND");
+    }
+}
+
+impl Reply {
+    /// What every reply of the public listener has, errors included.
+    #[track_caller]
+    pub fn assert_house_rules(&self) {
+        assert_eq!(self.all("access-control-allow-origin"), ["*"], "{self}");
+        assert_eq!(
+            self.header("x-content-type-options"),
+            Some("nosniff"),
+            "{self}"
+        );
+        assert_eq!(self.header("server"), None, "{self}");
+        let cache = self.header("cache-control").unwrap_or_default();
+        assert!(
+            cache.split(',').any(|part| part.trim() == "no-store"),
+            "{self}"
+        );
+        let policy = self.header("content-security-policy").unwrap_or_default();
+        assert!(policy.contains("default-src 'none'"), "{self}");
+        if !self.body.is_empty() {
+            assert_eq!(
+                self.header("content-type"),
+                Some("application/json"),
+                "{self}"
+            );
+        }
+        // A reply to HEAD has the headers of an error and no body to look into.
+        if self.status >= 400 && !self.body.is_empty() {
+            assert!(
+                !self.text("errcode").is_empty() && !self.text("error").is_empty(),
+                "{self}"
+            );
+            self.assert_says_when_to_retry();
+        }
+    }
+
+    #[track_caller]
+    fn assert_says_when_to_retry(&self) {
+        let limited = self.text("errcode") == "M_LIMIT_EXCEEDED";
+        assert_eq!(self.status == 429, limited, "{self}");
+        let after = self
+            .header("retry-after")
+            .map(|value| value.parse::<u64>().expect("seconds"));
+        if limited {
+            assert_eq!(
+                after,
+                Some(self.number("retry_after_ms").div_ceil(1000)),
+                "{self}"
+            );
+        }
+        if self.status == 503 {
+            assert_eq!(after, Some(1), "{self}");
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! An HTTP/1.1 client of bytes, for tests that must see exactly what went over the wire.
+//!
+//! It sends what it is told, valid or not, and keeps every header line it receives, duplicates among
+//! them. It follows nothing, repairs nothing and retries nothing; every wait in it is bounded by
+//! [`PATIENCE`].
+
+mod message;
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+pub use message::{Reply, Request};
+
+use super::PATIENCE;
+
+/// One TCP connection to a server.
+pub struct Connection {
+    stream: TcpStream,
+    unread: Vec<u8>,
+}
+
+impl Connection {
+    #[track_caller]
+    pub fn open(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect_timeout(&address, PATIENCE).expect("a connection");
+        stream
+            .set_read_timeout(Some(PATIENCE))
+            .expect("a read timeout");
+        stream
+            .set_write_timeout(Some(PATIENCE))
+            .expect("a write timeout");
+        stream.set_nodelay(true).expect("no delay");
+        Self {
+            stream,
+            unread: Vec::new(),
+        }
+    }
+
+    /// Sends a request whole and reads its reply whole.
+    #[track_caller]
+    pub fn send(&mut self, request: &Request) -> Reply {
+        self.write(&request.bytes());
+        if request.method == "HEAD" {
+            self.reply_to_head()
+        } else {
+            self.reply()
+        }
+    }
+
+    #[track_caller]
+    pub fn write(&mut self, bytes: &[u8]) {
+        self.stream
+            .write_all(bytes)
+            .expect("the server takes the bytes");
+    }
+
+    /// Sends the same bytes so many times; false when the other side will have no more of them.
+    pub fn takes(&mut self, bytes: &[u8], times: usize) -> bool {
+        (0..times).all(|_| self.stream.write_all(bytes).is_ok())
+    }
+
+    /// The next reply, interim ones among them.
+    #[track_caller]
+    pub fn reply(&mut self) -> Reply {
+        let mut reply = self.reply_to_head();
+        if reply.status >= 200 && reply.status != 204 && reply.status != 304 {
+            let length = reply.header("content-length").map(str::parse::<usize>);
+            match length {
+                Some(length) => reply.body = self.take(length.expect("a length")),
+                None => panic!("the end of the body is unknown: {reply}"),
+            }
+        }
+        reply
+    }
+
+    /// The next reply, where none has a body, whatever its `Content-Length` says.
+    #[track_caller]
+    pub fn reply_to_head(&mut self) -> Reply {
+        let end = loop {
+            if let Some(at) = self.unread.windows(4).position(|w| w == b"\r\n\r\n") {
+                break at;
+            }
+            assert!(
+                self.fill(),
+                "closed before a reply: {:?}",
+                String::from_utf8_lossy(&self.unread)
+            );
+        };
+        let head = String::from_utf8(self.take(end + 4)).expect("a head of text");
+        let mut lines = head.trim_end().split("\r\n");
+        let status_line = lines.next().unwrap_or_default();
+        assert!(
+            status_line.starts_with("HTTP/1."),
+            "no status line: {status_line:?}"
+        );
+        let status = status_line.split(' ').nth(1).and_then(|s| s.parse().ok());
+        let headers = lines.map(|line| {
+            let (name, value) = line.split_once(':').expect("a header line");
+            (name.to_owned(), value.trim().to_owned())
+        });
+        let headers = headers.collect();
+        Reply {
+            status: status.expect("a status"),
+            headers,
+            body: Vec::new(),
+        }
+    }
+
+    /// Exactly so many bytes.
+    #[track_caller]
+    pub fn take(&mut self, count: usize) -> Vec<u8> {
+        while self.unread.len() < count {
+            assert!(
+                self.fill(),
+                "closed after {} bytes of {count}",
+                self.unread.len()
+            );
+        }
+        let rest = self.unread.split_off(count);
+        std::mem::replace(&mut self.unread, rest)
+    }
+
+    /// Everything up to the end of the connection, whether it was closed or reset.
+    #[track_caller]
+    pub fn read_to_close(&mut self) -> Vec<u8> {
+        while self.fill() {}
+        std::mem::take(&mut self.unread)
+    }
+
+    /// Sends byte after byte, one each `pace`, until the server speaks or closes; what it said.
+    #[track_caller]
+    pub fn drip_until_close(&mut self, byte: u8, pace: Duration) -> Vec<u8> {
+        let deadline = Instant::now() + PATIENCE;
+        self.stream
+            .set_read_timeout(Some(pace))
+            .expect("a read timeout");
+        while Instant::now() < deadline {
+            // A failed write is the close itself; the read below tells what came before it.
+            let _ = self.stream.write_all(&[byte]);
+            match self.try_fill() {
+                Ok(0) => return std::mem::take(&mut self.unread),
+                Ok(_) => {}
+                Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+                Err(_) => return std::mem::take(&mut self.unread),
+            }
+        }
+        panic!("the server listened to single bytes for {PATIENCE:?}")
+    }
+
+    /// Whether nothing arrives, not even a close, for as long as `within`.
+    pub fn stays_silent(&mut self, within: Duration) -> bool {
+        self.stream
+            .set_read_timeout(Some(within))
+            .expect("a read timeout");
+        let waited = self.try_fill();
+        self.stream
+            .set_read_timeout(Some(PATIENCE))
+            .expect("a read timeout");
+        waited.is_err_and(|e| matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut))
+    }
+
+    /// Reads once; false at the end of the connection.
+    #[track_caller]
+    fn fill(&mut self) -> bool {
+        match self.try_fill() {
+            Ok(count) => count > 0,
+            Err(e) if matches!(e.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => {
+                false
+            }
+            Err(e) => panic!("{e}, after {:?}", String::from_utf8_lossy(&self.unread)),
+        }
+    }
+
+    fn try_fill(&mut self) -> std::io::Result<usize> {
+        let mut block = [0; 16 * 1024];
+        let count = self.stream.read(&mut block)?;
+        self.unread.extend_from_slice(&block[..count]);
+        Ok(count)
+    }
+}

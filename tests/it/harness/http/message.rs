@@ -1,0 +1,172 @@
+//! Requests and replies as values: what a test says, and what it looks at.
+//!
+//! For the client one level up, which moves them over the wire. Nothing here waits.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+/// A request that has not been sent yet. `Host`, and `Content-Length` where there is a body, are added
+/// on the wire; everything else is the test's.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub(super) method: String,
+    target: String,
+    headers: Vec<(String, String)>,
+    body: Option<Vec<u8>>,
+}
+
+impl Request {
+    pub fn new(method: &str, target: &str) -> Self {
+        let (method, target) = (method.to_owned(), target.to_owned());
+        Self {
+            method,
+            target,
+            headers: Vec::new(),
+            body: None,
+        }
+    }
+
+    pub fn get(target: &str) -> Self {
+        Self::new("GET", target)
+    }
+
+    pub fn head(target: &str) -> Self {
+        Self::new("HEAD", target)
+    }
+
+    pub fn options(target: &str) -> Self {
+        Self::new("OPTIONS", target)
+    }
+
+    pub fn post(target: &str) -> Self {
+        Self::new("POST", target).body("")
+    }
+
+    pub fn put(target: &str) -> Self {
+        Self::new("PUT", target).body("")
+    }
+
+    pub fn delete(target: &str) -> Self {
+        Self::new("DELETE", target)
+    }
+
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = Some(body.into());
+        self
+    }
+
+    pub fn json(self, body: &Value) -> Self {
+        self.header("Content-Type", "application/json")
+            .body(body.to_string())
+    }
+
+    /// The request as it goes over the wire.
+    pub fn bytes(&self) -> Vec<u8> {
+        let mut head = format!(
+            "{} {} HTTP/1.1\r\nHost: rendezvous.test\r\n",
+            self.method, self.target
+        );
+        for (name, value) in &self.headers {
+            write!(head, "{name}: {value}\r\n").expect("a String takes every write");
+        }
+        if let Some(body) = &self.body {
+            write!(head, "Content-Length: {}\r\n", body.len()).expect("a String takes every write");
+        }
+        head.push_str("\r\n");
+        let mut bytes = head.into_bytes();
+        bytes.extend_from_slice(self.body.as_deref().unwrap_or_default());
+        bytes
+    }
+}
+
+/// A reply, complete.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Reply {
+    /// Every value of a header, in the order of the wire.
+    pub fn all(&self, name: &str) -> Vec<&str> {
+        let same = |(n, _): &&(String, String)| n.eq_ignore_ascii_case(name);
+        self.headers
+            .iter()
+            .filter(same)
+            .map(|(_, value)| value.as_str())
+            .collect()
+    }
+
+    /// The value of a header that may stand once at most.
+    #[track_caller]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let values = self.all(name);
+        assert!(
+            values.len() <= 1,
+            "{name} stands {} times: {self}",
+            values.len()
+        );
+        values.first().copied()
+    }
+
+    pub fn says_close(&self) -> bool {
+        self.header("connection")
+            .is_some_and(|value| value.eq_ignore_ascii_case("close"))
+    }
+
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("no JSON ({e}): {self}"))
+    }
+
+    /// A member of the body that is a string.
+    #[track_caller]
+    pub fn text(&self, member: &str) -> String {
+        let value = self.json()[member].clone();
+        value
+            .as_str()
+            .unwrap_or_else(|| panic!("no string {member:?}: {self}"))
+            .to_owned()
+    }
+
+    /// A member of the body that is a whole number.
+    #[track_caller]
+    pub fn number(&self, member: &str) -> u64 {
+        self.json()[member]
+            .as_u64()
+            .unwrap_or_else(|| panic!("no number {member:?}: {self}"))
+    }
+
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{self}");
+        self
+    }
+
+    #[track_caller]
+    pub fn expect_error(self, status: u16, errcode: &str) -> Self {
+        assert_eq!(
+            (self.status, self.text("errcode").as_str()),
+            (status, errcode),
+            "{self}"
+        );
+        self
+    }
+}
+
+impl std::fmt::Display for Reply {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(f, "{}", self.status)?;
+        self.headers
+            .iter()
+            .try_for_each(|(name, value)| writeln!(f, "{name}: {value}"))?;
+        write!(f, "\n{}", String::from_utf8_lossy(&self.body))
+    }
+}

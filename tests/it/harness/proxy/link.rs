@@ -1,0 +1,176 @@
+//! The connections through the proxy: commands in, replies out, faults in between.
+
+use std::collections::VecDeque;
+use std::io::{BufReader, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use super::wire::{Frame, read_frame, words};
+use super::{Fault, Target};
+
+/// What is armed, and what happened.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) next: Option<(Target, Fault)>,
+    pub(super) every: Option<(Target, Fault)>,
+    pub(super) struck: usize,
+    pub(super) holding: bool,
+    pub(super) connections: Vec<TcpStream>,
+    pub(super) accepted: usize,
+    pub(super) stopped: bool,
+}
+
+/// The proxy as its connections see it.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    state: Mutex<State>,
+    pub(super) released: Condvar,
+}
+
+impl Shared {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Makes a link of each connection, until the proxy is dropped.
+pub(super) fn accept(listener: &TcpListener, upstream: SocketAddr, shared: &Arc<Shared>) {
+    for client in listener.incoming().map_while(Result::ok) {
+        let mut state = shared.state();
+        if state.stopped {
+            return;
+        }
+        state.accepted += 1;
+        // A Redis that is down refuses; the worker sees its connection close.
+        let Ok(server) = TcpStream::connect(upstream) else {
+            continue;
+        };
+        for stream in [&client, &server] {
+            stream.set_nodelay(true).expect("no delay");
+            state
+                .connections
+                .push(stream.try_clone().expect("a handle"));
+        }
+        let link = Arc::new(Link {
+            client,
+            server,
+            shared: Arc::clone(shared),
+            expected: Mutex::default(),
+        });
+        let (up, down) = (Arc::clone(&link), link);
+        std::thread::spawn(move || up.commands().unwrap_or_else(|_| up.cut()));
+        std::thread::spawn(move || down.replies().unwrap_or_else(|_| down.cut()));
+    }
+}
+
+/// One connection of the worker, and ours to Redis for it.
+struct Link {
+    client: TcpStream,
+    server: TcpStream,
+    shared: Arc<Shared>,
+    /// One entry for each command whose reply is under way.
+    expected: Mutex<VecDeque<Option<(Target, Fault)>>>,
+}
+
+impl Link {
+    fn expected(&self) -> MutexGuard<'_, VecDeque<Option<(Target, Fault)>>> {
+        self.expected.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Commands inwards.
+    fn commands(&self) -> std::io::Result<()> {
+        let mut from = BufReader::new(&self.client);
+        loop {
+            let command = read_frame(&mut from)?;
+            let fault = self.fault_for(&command);
+            if let Some((_, Fault::CutCommand)) = fault {
+                self.shared.state().struck += 1;
+                return Err(std::io::ErrorKind::ConnectionAborted.into());
+            }
+            // Before the command goes out, so that its reply cannot overtake the entry.
+            self.expected().push_back(fault);
+            (&self.server).write_all(&command)?;
+        }
+    }
+
+    fn fault_for(&self, command: &Frame) -> Option<(Target, Fault)> {
+        let target = target(&words(command)?)?;
+        let mut state = self.shared.state();
+        let meant = |armed: &mut (Target, Fault)| armed.0 == target;
+        state
+            .next
+            .take_if(meant)
+            .or(state.every.filter(|armed| armed.0 == target))
+    }
+
+    /// Replies outwards.
+    fn replies(&self) -> std::io::Result<()> {
+        let mut from = BufReader::new(&self.server);
+        loop {
+            let reply = read_frame(&mut from)?;
+            let fault = self.expected().pop_front().flatten();
+            let Some((target, fault)) = fault else {
+                (&self.client).write_all(&reply)?;
+                continue;
+            };
+            if reply.starts_with(b"-NOSCRIPT") {
+                let mut state = self.shared.state();
+                if state.every.is_none() {
+                    state.next = Some((target, fault));
+                }
+                drop(state);
+                (&self.client).write_all(&reply)?;
+                continue;
+            }
+            self.strike(fault, &reply)?;
+        }
+    }
+
+    fn strike(&self, fault: Fault, reply: &Frame) -> std::io::Result<()> {
+        self.shared.state().struck += 1;
+        match fault {
+            Fault::CutCommand | Fault::CutReply => {
+                Err(std::io::ErrorKind::ConnectionAborted.into())
+            }
+            Fault::SwallowReply => Ok(()),
+            Fault::HoldReply => {
+                let state = self.shared.state();
+                drop(
+                    self.shared
+                        .released
+                        .wait_while(state, |state| state.holding),
+                );
+                (&self.client).write_all(reply)
+            }
+            Fault::Alter(alter) => (&self.client).write_all(&alter(reply)),
+            Fault::InsertBefore(bytes) => {
+                (&self.client).write_all(bytes)?;
+                (&self.client).write_all(reply)
+            }
+        }
+    }
+
+    fn cut(&self) {
+        let _ = self.client.shutdown(Shutdown::Both);
+        let _ = self.server.shutdown(Shutdown::Both);
+    }
+}
+
+/// What a command is; none where no fault is ever meant for it.
+fn target(words: &[Vec<u8>]) -> Option<Target> {
+    let (name, arguments) = words.split_first()?;
+    match name.to_ascii_uppercase().as_slice() {
+        b"EVALSHA" | b"EVAL" => {
+            let key = arguments.get(2)?;
+            let is_session = key.windows(3).any(|part| part == b"s:{");
+            Some(if is_session {
+                Target::Session
+            } else {
+                Target::Lease
+            })
+        }
+        b"INFO" => Some(Target::Info),
+        b"PING" => Some(Target::Ping),
+        _ => None,
+    }
+}

@@ -1,0 +1,146 @@
+//! The tests' own Redis client: RESP2 on a blocking socket, every wait with an end.
+//!
+//! For what a test asks Redis behind the service's back. It shares nothing with the client library
+//! that the service uses, so that one mistake cannot hide another.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpStream};
+
+use crate::harness::PATIENCE;
+
+/// What Redis answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// `+OK`
+    Simple(String),
+    /// `-ERR …`
+    Error(String),
+    /// `:1`
+    Integer(i64),
+    /// `$2 hi`
+    Bulk(Vec<u8>),
+    /// `*2 …`
+    Array(Vec<Reply>),
+    /// Either form of nil.
+    Nil,
+}
+
+impl Reply {
+    /// The number, of an integer or of digits in a string.
+    #[track_caller]
+    pub fn int(&self) -> i64 {
+        match self {
+            Self::Integer(number) => *number,
+            Self::Bulk(_) | Self::Simple(_) => self.text().parse().expect("a number"),
+            _ => panic!("not a number: {self:?}"),
+        }
+    }
+
+    /// The text of a string.
+    #[track_caller]
+    pub fn text(&self) -> String {
+        match self {
+            Self::Simple(text) => text.clone(),
+            Self::Bulk(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+            _ => panic!("not a string: {self:?}"),
+        }
+    }
+
+    /// The elements of an array.
+    #[track_caller]
+    pub fn array(&self) -> &[Reply] {
+        match self {
+            Self::Array(elements) => elements,
+            _ => panic!("not an array: {self:?}"),
+        }
+    }
+
+    /// The elements of an array of strings.
+    #[track_caller]
+    pub fn texts(&self) -> Vec<String> {
+        self.array().iter().map(Self::text).collect()
+    }
+
+    /// The bytes of a string.
+    #[track_caller]
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Bulk(bytes) => bytes,
+            _ => panic!("not a string: {self:?}"),
+        }
+    }
+}
+
+/// An open connection.
+#[derive(Debug)]
+pub struct Connection {
+    stream: BufReader<TcpStream>,
+}
+
+impl Connection {
+    /// Connects.
+    #[track_caller]
+    pub fn open(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect_timeout(&address, PATIENCE).expect("Redis accepts");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        stream.set_write_timeout(Some(PATIENCE)).expect("a timeout");
+        Self {
+            stream: BufReader::new(stream),
+        }
+    }
+
+    /// Sends one command and waits for its reply.
+    #[track_caller]
+    pub fn command<W: AsRef<[u8]>>(&mut self, words: &[W]) -> Reply {
+        let mut request = format!("*{}\r\n", words.len()).into_bytes();
+        for word in words {
+            let word = word.as_ref();
+            request.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
+            request.extend_from_slice(word);
+            request.extend_from_slice(b"\r\n");
+        }
+        self.stream
+            .get_mut()
+            .write_all(&request)
+            .expect("Redis takes the command");
+        read_reply(&mut self.stream).expect("a reply from Redis")
+    }
+}
+
+/// Reads one reply, nested ones included.
+pub fn read_reply(from: &mut impl BufRead) -> std::io::Result<Reply> {
+    let mut line = String::new();
+    if from.read_line(&mut line)? == 0 {
+        return Err(std::io::ErrorKind::UnexpectedEof.into());
+    }
+    let rest = line.get(1..).unwrap_or_default().trim_end();
+    let number = || rest.parse::<i64>().map_err(std::io::Error::other);
+    Ok(match line.as_bytes()[0] {
+        b'+' => Reply::Simple(rest.to_owned()),
+        b'-' => Reply::Error(rest.to_owned()),
+        b':' => Reply::Integer(number()?),
+        b'$' => match usize::try_from(number()?) {
+            Ok(length) => {
+                let mut bytes = vec![0; length + 2];
+                from.read_exact(&mut bytes)?;
+                bytes.truncate(length);
+                Reply::Bulk(bytes)
+            }
+            Err(_) => Reply::Nil,
+        },
+        b'*' => match usize::try_from(number()?) {
+            Ok(length) => Reply::Array(
+                (0..length)
+                    .map(|_| read_reply(from))
+                    .collect::<std::io::Result<_>>()?,
+            ),
+            Err(_) => Reply::Nil,
+        },
+        other => {
+            return Err(std::io::Error::other(format!(
+                "not RESP2: {:?}",
+                other as char
+            )));
+        }
+    })
+}

@@ -1,0 +1,35 @@
+//! HTTP that holds: whatever a client sends, slowly, twice or not at all, nobody else pays for it.
+//!
+//! None of this depends on the store, so these tests run on the embedded one.
+
+mod connections;
+mod deadlines;
+mod h2c;
+mod smuggling;
+
+use crate::harness::api::UNSTABLE;
+use crate::harness::http::Connection;
+use crate::harness::server::{Server, Store};
+
+fn start(settings: &[(&str, &str)]) -> Server {
+    Server::start(Store::Memory, settings)
+}
+
+/// A create whose head promises more body than ever comes.
+fn half_a_create(server: &Server) -> Connection {
+    let mut connection = Connection::open(server.http);
+    let head = format!(
+        "POST {UNSTABLE} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n",
+        BODY.len()
+    );
+    connection.write(head.as_bytes());
+    connection.write(&BODY[..BODY.len() / 2]);
+    connection
+}
+
+/// The rest of [`half_a_create`].
+fn other_half() -> &'static [u8] {
+    &BODY[BODY.len() / 2..]
+}
+
+const BODY: &[u8] = br#"{"data": "in two halves"}"#;

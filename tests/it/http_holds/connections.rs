@@ -1,0 +1,147 @@
+//! Connections: kept alive, counted, capped, and given back when a client goes away.
+
+use std::time::Duration;
+
+use super::{half_a_create, other_half, start};
+use crate::harness::api::{UNSTABLE, at, body};
+use crate::harness::eventually;
+use crate::harness::http::{Connection, Request};
+use crate::harness::server::Server;
+
+#[test]
+fn a_connection_serves_a_whole_sign_in() {
+    let server = start(&[]);
+    let session = server.create("hello");
+    let mut connection = Connection::open(server.http);
+    let mut token = session.token;
+    for n in 0..8 {
+        let write = Request::put(&at(&session.id)).json(&body(&token, &format!("message {n}")));
+        let reply = connection.send(&write).expect(200);
+        assert!(!reply.says_close(), "{reply}");
+        token = reply.text("sequence_token");
+        // Errors keep the connection too: a client that polls must not pay for a handshake each time.
+        let late = Request::put(&at(&session.id)).json(&body("stale", "late"));
+        assert!(!connection.send(&late).expect(409).says_close());
+        assert!(
+            !connection
+                .send(&Request::get(&at("not-here")))
+                .expect(404)
+                .says_close()
+        );
+        assert!(
+            !connection
+                .send(&Request::post(UNSTABLE).body("{"))
+                .expect(400)
+                .says_close()
+        );
+    }
+    assert!(
+        !connection
+            .send(&Request::delete(&at(&session.id)))
+            .expect(200)
+            .says_close()
+    );
+    connection.send(&Request::get(UNSTABLE)).expect(200);
+}
+
+#[test]
+fn a_client_that_asks_for_a_close_gets_it() {
+    let server = start(&[]);
+    let mut connection = Connection::open(server.http);
+    connection
+        .send(&Request::get(UNSTABLE).header("Connection", "close"))
+        .expect(200);
+    assert_eq!(connection.read_to_close(), b"");
+}
+
+#[test]
+fn http_1_0_is_answered_and_closed() {
+    let server = start(&[]);
+    let mut connection = Connection::open(server.http);
+    connection.write(format!("GET {UNSTABLE} HTTP/1.0\r\n\r\n").as_bytes());
+    assert_eq!(
+        connection.reply().expect(200).json()["create_available"],
+        true
+    );
+    assert_eq!(connection.read_to_close(), b"");
+}
+
+#[test]
+fn http_1_0_is_kept_alive_on_request() {
+    let server = start(&[]);
+    let mut connection = Connection::open(server.http);
+    let poll = format!("GET {UNSTABLE} HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    for _ in 0..2 {
+        connection.write(poll.as_bytes());
+        connection.reply().expect(200);
+    }
+}
+
+#[test]
+fn what_is_not_http_is_refused_and_closed() {
+    let server = start(&[]);
+    for bytes in [
+        &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..],
+        b"nonsense\r\n\r\n",
+        b"\0\0\0\0\r\n\r\n",
+    ] {
+        let mut connection = Connection::open(server.http);
+        connection.write(bytes);
+        let received = connection.read_to_close();
+        assert!(!received.starts_with(b"HTTP/1.1 2"));
+    }
+    let mut connection = Connection::open(server.http);
+    connection
+        .write(format!("GET {UNSTABLE} HTTP/1.1\r\nX: {}\r\n", "x".repeat(1 << 20)).as_bytes());
+    assert!(!connection.read_to_close().starts_with(b"HTTP/1.1 2"));
+    server.call(&Request::get(UNSTABLE)).expect(200);
+}
+
+#[track_caller]
+fn eventually_at(server: &Server, name: &str, value: u64) {
+    let reached = || (server.metrics().sum(name, &[]) == value).then_some(());
+    eventually(&format!("{name} is {value}"), reached);
+}
+
+#[test]
+fn a_client_that_goes_away_mid_request_leaves_nothing_behind() {
+    let server = start(&[]);
+    let clients: Vec<_> = (0..3).map(|_| half_a_create(&server)).collect();
+    eventually_at(&server, "rendezvous_http_requests_in_flight", 3);
+    drop(clients);
+    eventually_at(&server, "rendezvous_http_requests_in_flight", 0);
+}
+
+#[test]
+fn connections_are_counted_while_they_are_open() {
+    let server = start(&[]);
+    eventually_at(&server, "rendezvous_connections", 0);
+    let clients: Vec<_> = (0..3)
+        .map(|_| {
+            let mut connection = Connection::open(server.http);
+            connection.send(&Request::get(UNSTABLE)).expect(200);
+            connection
+        })
+        .collect();
+    eventually_at(&server, "rendezvous_connections", 3);
+    drop(clients);
+    eventually_at(&server, "rendezvous_connections", 0);
+}
+
+/// The permit is taken before the accept: a client over the cap waits in the kernel's queue.
+#[test]
+fn over_the_cap_a_connection_waits_for_another_to_end() {
+    let server = start(&[("http.max_connections", "2")]);
+    let mut first = half_a_create(&server);
+    let mut second = Connection::open(server.http);
+    second.send(&Request::get(UNSTABLE)).expect(200);
+    let mut third = Connection::open(server.http);
+    third.write(&Request::get(UNSTABLE).bytes());
+    assert!(third.stays_silent(Duration::from_millis(300)));
+    // Those inside are served meanwhile.
+    second.send(&Request::get(UNSTABLE)).expect(200);
+    first.write(other_half());
+    first.reply().expect(200);
+    drop(second);
+    third.reply().expect(200);
+}

@@ -1,0 +1,144 @@
+//! How long a client may take over a head, a body and a whole request, and that a pause costs nothing.
+//!
+//! Each test sets the deadline it is about to a fraction of a second and leaves the others far beyond
+//! the patience of the tests, so that only that one can end the wait.
+
+use std::time::Duration;
+
+use super::{half_a_create, other_half, start};
+use crate::harness::api::UNSTABLE;
+use crate::harness::http::{Connection, Request};
+use crate::harness::server::Server;
+
+const FAR: &str = "300s";
+const DRIP: Duration = Duration::from_millis(20);
+
+/// A server whose deadlines are all far away, except for this one.
+fn start_with_short(key: &str, others: &[(&str, &str)]) -> Server {
+    let mut settings: Vec<_> = [
+        "header_timeout",
+        "body_timeout",
+        "request_timeout",
+        "idle_timeout",
+    ]
+    .iter()
+    .map(|name| (format!("http.{name}"), FAR))
+    .collect();
+    settings.push((key.to_owned(), "300ms"));
+    let mut settings: Vec<_> = settings
+        .iter()
+        .map(|(key, value)| (key.as_str(), *value))
+        .collect();
+    settings.extend(others);
+    start(&settings)
+}
+
+fn half_a_head(server: &Server) -> Connection {
+    let mut connection = Connection::open(server.http);
+    connection.write(format!("GET {UNSTABLE} HTTP/1.1\r\nHost: x\r\nX-Half: ").as_bytes());
+    connection
+}
+
+/// Whatever is said before a close in the middle of a head, it is no success.
+#[track_caller]
+fn assert_no_success(received: &[u8]) {
+    assert!(
+        !received.starts_with(b"HTTP/1.1 2"),
+        "{}",
+        String::from_utf8_lossy(received)
+    );
+}
+
+#[test]
+fn half_a_head_is_closed() {
+    let server = start_with_short("http.header_timeout", &[]);
+    assert_no_success(&half_a_head(&server).read_to_close());
+}
+
+#[test]
+fn a_head_that_drips_is_closed() {
+    let server = start_with_short("http.header_timeout", &[]);
+    assert_no_success(&half_a_head(&server).drip_until_close(b'a', DRIP));
+}
+
+#[test]
+fn half_a_head_after_a_whole_request_is_closed() {
+    let server = start_with_short("http.header_timeout", &[]);
+    let mut connection = Connection::open(server.http);
+    connection.send(&Request::get(UNSTABLE)).expect(200);
+    connection.write(b"GET ");
+    assert_no_success(&connection.read_to_close());
+}
+
+#[test]
+fn a_head_in_pieces_within_the_deadline_is_answered() {
+    let server = start(&[]);
+    let mut connection = Connection::open(server.http);
+    for piece in Request::get(UNSTABLE).bytes().chunks(7) {
+        connection.write(piece);
+    }
+    connection.reply().expect(200);
+}
+
+/// The deadline of a head starts with its first byte: a proxy's pool keeps connections for a minute.
+#[test]
+fn an_idle_connection_outlives_the_header_deadline() {
+    let server = start_with_short("http.header_timeout", &[]);
+    let mut idle = Connection::open(server.http);
+    idle.send(&Request::get(UNSTABLE)).expect(200);
+    let mut silent = Connection::open(server.http);
+    // Begun after both and closed by the deadline: theirs would have passed too.
+    half_a_head(&server).read_to_close();
+    half_a_head(&server).read_to_close();
+    idle.send(&Request::get(UNSTABLE)).expect(200);
+    silent.send(&Request::get(UNSTABLE)).expect(200);
+}
+
+#[test]
+fn half_a_body_is_timed_out_with_a_matrix_error() {
+    let server = start_with_short("http.body_timeout", &[]);
+    let mut connection = half_a_create(&server);
+    let reply = connection.reply().expect(408);
+    reply.assert_house_rules();
+    assert!(reply.says_close(), "{reply}");
+    connection.read_to_close();
+}
+
+#[test]
+fn a_body_that_drips_is_timed_out() {
+    let server = start_with_short("http.body_timeout", &[]);
+    let mut connection = Connection::open(server.http);
+    let head = format!("POST {UNSTABLE} HTTP/1.1\r\nHost: x\r\nContent-Length: 30000\r\n\r\n");
+    connection.write(head.as_bytes());
+    let received = connection.drip_until_close(b' ', DRIP);
+    assert!(
+        received.starts_with(b"HTTP/1.1 408 "),
+        "{}",
+        String::from_utf8_lossy(&received)
+    );
+}
+
+#[test]
+fn a_request_that_takes_too_long_as_a_whole_gets_an_error_with_a_matrix_body() {
+    let server = start_with_short("http.request_timeout", &[]);
+    let mut connection = half_a_create(&server);
+    let reply = connection.reply();
+    assert!(reply.status >= 400, "{reply}");
+    reply.assert_house_rules();
+    connection.read_to_close();
+}
+
+#[test]
+fn a_timed_out_body_creates_nothing() {
+    let server = start_with_short("http.body_timeout", &[("session.max_live", "1")]);
+    half_a_create(&server).read_to_close();
+    server.create("the only one");
+}
+
+#[test]
+fn a_body_in_two_halves_within_the_deadline_is_taken() {
+    let server = start(&[]);
+    let mut connection = half_a_create(&server);
+    connection.write(other_half());
+    connection.reply().expect(200);
+}

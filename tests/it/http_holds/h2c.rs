@@ -1,0 +1,144 @@
+//! HTTP/2 without TLS: only where the configuration says so, and then with the same deadlines.
+
+use super::start;
+use crate::harness::api::UNSTABLE;
+use crate::harness::http::{Connection, Request};
+
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const SETTINGS: u8 = 4;
+const END_STREAM: u8 = 1;
+const END_HEADERS: u8 = 4;
+
+struct Frame {
+    kind: u8,
+    flags: u8,
+    stream: u8,
+    payload: Vec<u8>,
+}
+
+impl Frame {
+    fn bytes(&self) -> Vec<u8> {
+        let length = u8::try_from(self.payload.len()).expect("a short frame");
+        let mut bytes = vec![0, 0, length, self.kind, self.flags, 0, 0, 0, self.stream];
+        bytes.extend_from_slice(&self.payload);
+        bytes
+    }
+
+    #[track_caller]
+    fn next(connection: &mut Connection) -> Self {
+        let head = connection.take(9);
+        let length = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
+        Self {
+            kind: head[3],
+            flags: head[4],
+            stream: head[8],
+            payload: connection.take(length),
+        }
+    }
+}
+
+/// HPACK without tables or Huffman: indexed `:method GET` and `:scheme http`, literal path and authority.
+fn get(path: &str) -> Vec<u8> {
+    let mut block = vec![0x82, 0x86];
+    for (name, value) in [(0x04, path), (0x01, "rendezvous.test")] {
+        block.extend([name, u8::try_from(value.len()).expect("a short value")]);
+        block.extend_from_slice(value.as_bytes());
+    }
+    block
+}
+
+#[test]
+fn without_h2c_the_preface_is_refused() {
+    let server = start(&[]);
+    let mut connection = Connection::open(server.http);
+    connection.write(PREFACE);
+    let received = connection.read_to_close();
+    assert_ne!(
+        received.get(3),
+        Some(&SETTINGS),
+        "{}",
+        String::from_utf8_lossy(&received)
+    );
+}
+
+#[test]
+fn with_h2c_a_request_is_answered() {
+    let server = start(&[("http.h2c", "true")]);
+    let mut connection = Connection::open(server.http);
+    connection.write(PREFACE);
+    connection.write(
+        &Frame {
+            kind: SETTINGS,
+            flags: 0,
+            stream: 0,
+            payload: vec![],
+        }
+        .bytes(),
+    );
+    let first = Frame::next(&mut connection);
+    assert_eq!((first.kind, first.stream), (SETTINGS, 0));
+    let flags = END_STREAM | END_HEADERS;
+    let request = Frame {
+        kind: HEADERS,
+        flags,
+        stream: 1,
+        payload: get(UNSTABLE),
+    };
+    connection.write(&request.bytes());
+    let mut body = Vec::new();
+    loop {
+        let frame = Frame::next(&mut connection);
+        match (frame.stream, frame.kind) {
+            // `:status 200` is an entry of the static table.
+            (1, HEADERS) => assert_eq!(frame.payload.first(), Some(&0x88)),
+            (1, DATA) => body.extend_from_slice(&frame.payload),
+            (0, _) => continue,
+            (stream, kind) => panic!("a frame of kind {kind} on stream {stream}"),
+        }
+        if frame.flags & END_STREAM != 0 {
+            break;
+        }
+    }
+    assert_eq!(
+        String::from_utf8_lossy(&body),
+        r#"{"create_available":true}"#
+    );
+}
+
+#[test]
+fn with_h2c_http_1_1_is_served_as_ever() {
+    let server = start(&[("http.h2c", "true")]);
+    let mut connection = Connection::open(server.http);
+    for _ in 0..2 {
+        let reply = connection.send(&Request::get(UNSTABLE)).expect(200);
+        reply.assert_house_rules();
+    }
+}
+
+#[test]
+fn with_h2c_half_a_preface_is_closed() {
+    let server = start(&[("http.h2c", "true"), ("http.header_timeout", "300ms")]);
+    let mut connection = Connection::open(server.http);
+    connection.write(&PREFACE[..PREFACE.len() / 2]);
+    let received = connection.read_to_close();
+    assert!(
+        !received.starts_with(b"HTTP/1.1 2"),
+        "{}",
+        String::from_utf8_lossy(&received)
+    );
+}
+
+#[test]
+fn with_h2c_half_a_head_of_http_1_1_is_closed() {
+    let server = start(&[("http.h2c", "true"), ("http.header_timeout", "300ms")]);
+    let mut connection = Connection::open(server.http);
+    connection.write(format!("GET {UNSTABLE} HTTP/1.1\r\nX-Half: ").as_bytes());
+    let received = connection.read_to_close();
+    assert!(
+        !received.starts_with(b"HTTP/1.1 2"),
+        "{}",
+        String::from_utf8_lossy(&received)
+    );
+}

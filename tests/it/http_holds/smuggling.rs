@@ -1,0 +1,174 @@
+//! A request whose end two readers could see in different places never gets a second reply.
+//!
+//! Each case is written in one piece with a second request behind it, as an attacker behind a proxy
+//! would. Exactly how the first is refused is the HTTP library's; that the connection ends is not.
+
+use super::start;
+use crate::harness::api::UNSTABLE;
+use crate::harness::http::{Connection, Request};
+use crate::harness::server::Server;
+
+/// How many replies came before the connection ended. Bodies of this service hold no status line.
+#[track_caller]
+fn replies_until_close(server: &Server, bytes: &[u8]) -> usize {
+    let mut connection = Connection::open(server.http);
+    connection.write(bytes);
+    let received = connection.read_to_close();
+    String::from_utf8_lossy(&received)
+        .matches("HTTP/1.")
+        .count()
+}
+
+fn smuggled() -> String {
+    format!("GET {UNSTABLE} HTTP/1.1\r\nHost: x\r\n\r\n")
+}
+
+/// A create with these framing headers and this body, and the smuggled request right behind it.
+fn create_with(framing: &str, body: &str) -> String {
+    format!(
+        "POST {UNSTABLE} HTTP/1.1\r\nHost: x\r\n{framing}\r\n\r\n{body}{}",
+        smuggled()
+    )
+}
+
+#[track_caller]
+fn assert_one_reply_at_most(framing: &str, body: &str) {
+    let server = start(&[]);
+    let bytes = create_with(framing, body);
+    let replies = replies_until_close(&server, bytes.as_bytes());
+    assert!(replies <= 1, "{replies} replies to {bytes}");
+    // The server itself goes on.
+    server.raw(&Request::get(UNSTABLE)).expect(200);
+}
+
+const BODY: &str = r#"{"data":"x"}"#;
+const CHUNKED_BODY: &str = "c\r\n{\"data\":\"x\"}\r\n0\r\n\r\n";
+
+#[test]
+fn a_length_and_a_transfer_encoding() {
+    assert_one_reply_at_most(
+        "Content-Length: 12\r\nTransfer-Encoding: chunked",
+        CHUNKED_BODY,
+    );
+}
+
+#[test]
+fn a_transfer_encoding_and_a_length() {
+    assert_one_reply_at_most(
+        "Transfer-Encoding: chunked\r\nContent-Length: 23",
+        CHUNKED_BODY,
+    );
+}
+
+#[test]
+fn a_length_that_ends_where_the_chunks_do_not() {
+    assert_one_reply_at_most(
+        "Content-Length: 5\r\nTransfer-Encoding: chunked",
+        "0\r\n\r\n",
+    );
+}
+
+#[test]
+fn two_lengths_that_differ() {
+    assert_one_reply_at_most("Content-Length: 12\r\nContent-Length: 13", BODY);
+}
+
+/// Two readers cannot see its end in two places: it counts as one length (RFC 9110 §8.6), and what
+/// follows is a request of its own.
+#[test]
+fn two_lengths_that_are_equal_are_one() {
+    let server = start(&[]);
+    let mut connection = Connection::open(server.http);
+    let framing = "Content-Length: 12\r\nContent-Length: 12";
+    connection.write(create_with(framing, BODY).as_bytes());
+    let id = connection.reply().expect(200).text("id");
+    server.assert_holds(&id, "x", &server.read(&id).token);
+    connection.reply().expect(200);
+}
+
+#[test]
+fn a_list_of_two_lengths() {
+    assert_one_reply_at_most("Content-Length: 12, 13", BODY);
+}
+
+#[test]
+fn a_list_of_lengths() {
+    assert_one_reply_at_most("Content-Length: 12, 12", BODY);
+}
+
+#[test]
+fn a_length_with_a_sign() {
+    assert_one_reply_at_most("Content-Length: +12", BODY);
+}
+
+#[test]
+fn a_transfer_encoding_that_is_not_known() {
+    assert_one_reply_at_most("Transfer-Encoding: xchunked", CHUNKED_BODY);
+}
+
+#[test]
+fn a_transfer_encoding_that_ends_in_another() {
+    assert_one_reply_at_most("Transfer-Encoding: chunked, identity", CHUNKED_BODY);
+}
+
+#[test]
+fn a_header_name_with_a_space_before_its_colon() {
+    assert_one_reply_at_most("Content-Length: 12\r\nTransfer-Encoding : chunked", BODY);
+}
+
+#[test]
+fn a_folded_header_line() {
+    assert_one_reply_at_most(
+        "Content-Length: 12\r\nX: a\r\n Transfer-Encoding: chunked",
+        BODY,
+    );
+}
+
+#[test]
+fn a_chunk_size_that_is_no_number() {
+    assert_one_reply_at_most(
+        "Transfer-Encoding: chunked",
+        "0x0c\r\n{\"data\":\"x\"}\r\n0\r\n\r\n",
+    );
+}
+
+/// A request that is refused before its body is read: what was not read is no request.
+#[test]
+fn the_body_of_a_refused_request_is_not_taken_for_the_next() {
+    let server = start(&[]);
+    for path in [
+        "/unknown",
+        "/_matrix/client/v1/rendezvous",
+        &format!("{UNSTABLE}/a+b"),
+    ] {
+        let body = smuggled();
+        let mut bytes = Request::put(path).body(body).bytes();
+        let last = Request::get("/last").header("Connection", "close");
+        bytes.extend_from_slice(&last.bytes());
+        let mut connection = Connection::open(server.http);
+        connection.write(&bytes);
+        let received = connection.read_to_close();
+        let received = String::from_utf8_lossy(&received);
+        assert!(received.starts_with("HTTP/1.1 404 "), "{path}: {received}");
+        assert!(!received.contains("create_available"), "{path}: {received}");
+    }
+}
+
+/// The same two requests with nothing wrong in them do get two replies.
+#[test]
+fn an_honest_pipeline_is_answered_in_order() {
+    let server = start(&[]);
+    for (framing, body) in [
+        ("Content-Length: 12", BODY),
+        ("Transfer-Encoding: chunked", CHUNKED_BODY),
+    ] {
+        let mut connection = Connection::open(server.http);
+        connection.write(create_with(framing, body).as_bytes());
+        let created = connection.reply().expect(200);
+        server.assert_holds(&created.text("id"), "x", &created.text("sequence_token"));
+        assert_eq!(
+            connection.reply().expect(200).json()["create_available"],
+            true
+        );
+    }
+}

@@ -1,0 +1,168 @@
+//! The life of the process, as operators and their load balancers see it.
+//!
+//! Starting and leaving here, the admin listener, metrics and logs below. Redis that is away at start or
+//! later is in `redis_*.rs`.
+
+mod admin;
+mod logs;
+mod metrics;
+
+use std::net::TcpStream;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use crate::harness::api::UNSTABLE;
+use crate::harness::http::{Connection, Request};
+use crate::harness::server::{Server, Store};
+use crate::harness::{eventually, on_both_stores};
+
+const FAR: &str = "300s";
+
+on_both_stores! {
+    with ["shutdown.grace" = "300s", "shutdown.drain" = "300s"];
+    a_leaving_server_is_not_ready_and_serves_on_until_told_again,
+}
+
+on_both_stores! {
+    with ["shutdown.grace" = "100ms", "shutdown.drain" = "300s"];
+    after_the_grace_requests_in_flight_end_and_the_exit_is_clean,
+    an_idle_server_exits_cleanly,
+}
+
+fn not_ready(server: &Server) {
+    eventually("not ready", || {
+        (server.admin_get("/readyz").status == 503).then_some(())
+    });
+}
+
+fn a_leaving_server_is_not_ready_and_serves_on_until_told_again(server: &Server) {
+    let session = server.create("zero");
+    let mut pooled = Connection::open(server.http);
+    assert!(
+        !pooled
+            .send(&Request::get(UNSTABLE))
+            .expect(200)
+            .says_close()
+    );
+    let mut idle = Connection::open(server.http);
+    idle.send(&Request::get(UNSTABLE)).expect(200);
+
+    server.signal(Signal::SIGTERM);
+    not_ready(server);
+    // Alive all the same: whoever restarts it now cuts what it still serves.
+    server.admin_get("/healthz").expect(200);
+    // Whoever is in flight, pooled or new is answered, and told to go elsewhere next.
+    let reply = pooled.send(&Request::get(UNSTABLE)).expect(200);
+    assert!(reply.says_close(), "{reply}");
+    assert_eq!(pooled.read_to_close(), b"");
+    let reply = server.put(&session.id, &session.token, "one").expect(200);
+    assert!(reply.says_close(), "{reply}");
+    let reply = server.call(&Request::get("/unknown")).expect(404);
+    assert!(reply.says_close(), "{reply}");
+    server.assert_holds(&session.id, "one", &server.read(&session.id).token);
+
+    server.signal(Signal::SIGTERM);
+    server.ended();
+}
+
+/// A create that has sent half its body, and the other half.
+fn half_a_create(server: &Server) -> (Connection, &'static [u8]) {
+    let body = br#"{"data":"in two halves"}"#;
+    let mut connection = Connection::open(server.http);
+    let head = format!(
+        "POST {UNSTABLE} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    connection.write(head.as_bytes());
+    connection.write(&body[..10]);
+    in_flight(server, 1);
+    (connection, &body[10..])
+}
+
+fn in_flight(server: &Server, count: u64) {
+    eventually("the request is in flight", || {
+        let now = server
+            .metrics()
+            .sum("rendezvous_http_requests_in_flight", &[]);
+        (now == count).then_some(())
+    });
+}
+
+fn no_longer_accepts(server: &Server) {
+    eventually("no new connection", || {
+        TcpStream::connect_timeout(&server.http, Duration::from_secs(1)).err()
+    });
+}
+
+fn after_the_grace_requests_in_flight_end_and_the_exit_is_clean(server: &Server) {
+    let (mut connection, rest) = half_a_create(server);
+    server.signal(Signal::SIGTERM);
+    no_longer_accepts(server);
+    connection.write(rest);
+    let reply = connection.reply().expect(200);
+    assert!(reply.says_close(), "{reply}");
+    assert_eq!(server.ended().code(), Some(0), "{}", server.log());
+}
+
+fn an_idle_server_exits_cleanly(server: &Server) {
+    server.create("hello");
+    let mut idle = Connection::open(server.http);
+    idle.send(&Request::get(UNSTABLE)).expect(200);
+    server.signal(Signal::SIGTERM);
+    // An idle connection holds nothing up, and is closed without a word.
+    assert_eq!(idle.read_to_close(), b"");
+    assert_eq!(server.ended().code(), Some(0), "{}", server.log());
+}
+
+#[test]
+fn an_interrupt_is_a_termination() {
+    let server = Server::start(Store::Memory, &[("shutdown.grace", "100ms")]);
+    server.signal(Signal::SIGINT);
+    assert_eq!(server.ended().code(), Some(0), "{}", server.log());
+}
+
+/// A request that outlives the drain is cut, and the exit says so.
+#[test]
+fn after_the_drain_what_is_left_is_cut() {
+    let settings = [
+        ("shutdown.grace", "100ms"),
+        ("shutdown.drain", "100ms"),
+        ("http.body_timeout", FAR),
+        ("http.request_timeout", FAR),
+    ];
+    let server = Server::start(Store::Memory, &settings);
+    let (mut connection, _) = half_a_create(&server);
+    server.signal(Signal::SIGTERM);
+    connection.read_to_close();
+    let code = server.ended().code();
+    assert!(
+        code.is_some_and(|code| code != 0),
+        "{code:?}: {}",
+        server.log()
+    );
+}
+
+#[test]
+fn a_second_signal_cuts_at_once() {
+    for second in [Signal::SIGTERM, Signal::SIGINT] {
+        let settings = [
+            ("shutdown.grace", FAR),
+            ("shutdown.drain", FAR),
+            ("http.body_timeout", FAR),
+            ("http.request_timeout", FAR),
+        ];
+        let server = Server::start(Store::Memory, &settings);
+        let (mut connection, _) = half_a_create(&server);
+        server.signal(Signal::SIGTERM);
+        not_ready(&server);
+        server.signal(second);
+        connection.read_to_close();
+        let code = server.ended().code();
+        assert!(
+            code.is_some_and(|code| code != 0),
+            "{code:?}: {}",
+            server.log()
+        );
+    }
+}

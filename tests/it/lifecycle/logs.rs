@@ -1,0 +1,104 @@
+//! The log: one line a request where wanted, readable by machines where wanted, and naming nobody.
+
+use serde_json::{Value, json};
+
+use crate::harness::api::{UNSTABLE, at, body};
+use crate::harness::eventually;
+use crate::harness::http::Request;
+use crate::harness::server::{Server, Store};
+
+/// The lines that the log has by now, once there are more than so many.
+fn more_than(server: &Server, lines: usize) -> Vec<String> {
+    eventually("more lines in the log", || {
+        let log: Vec<_> = server.log().lines().map(str::to_owned).collect();
+        (log.len() > lines).then_some(log)
+    })
+}
+
+#[test]
+fn every_request_has_one_line() {
+    let server = Server::start(Store::Memory, &[("telemetry.log_format", "json")]);
+    let before = server.log().lines().count();
+    server
+        .call(&Request::post(UNSTABLE).json(&json!({"data": "x"})))
+        .expect(200);
+    server.call(&Request::get("/unknown")).expect(404);
+    server.call(&Request::get(UNSTABLE)).expect(200);
+    let lines = more_than(&server, before + 2);
+    let of = |line: &String| {
+        let line: Value = serde_json::from_str(line).expect("a line of JSON");
+        (
+            line["method"].as_str().expect("a method").to_owned(),
+            line["status"].as_u64(),
+        )
+    };
+    let seen: Vec<_> = lines[before..].iter().map(of).collect();
+    let expected = [("POST", 200), ("GET", 404), ("GET", 200)];
+    assert_eq!(
+        seen,
+        expected.map(|(method, status)| (method.to_owned(), Some(status)))
+    );
+}
+
+#[test]
+fn every_line_is_json_where_json_is_asked_for() {
+    let settings = [("telemetry.log_format", "json"), ("session.ttl", "10s")];
+    let server = Server::start(Store::Memory, &settings);
+    server.create("x");
+    server.signal(nix::sys::signal::Signal::SIGINT);
+    server.signal(nix::sys::signal::Signal::SIGINT);
+    server.ended();
+    for line in server.log().lines() {
+        let line: Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
+        assert!(
+            line["level"].is_string() && line["timestamp"].is_string(),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn without_an_access_log_requests_leave_no_line() {
+    let server = Server::start(Store::Memory, &[("telemetry.access_log", "false")]);
+    let before = server.log();
+    server.create("x");
+    server.call(&Request::get("/unknown")).expect(404);
+    server.signal(nix::sys::signal::Signal::SIGTERM);
+    // The next line is that of the signal.
+    let lines = more_than(&server, before.lines().count());
+    assert!(
+        lines[before.lines().count()].contains("SIGTERM"),
+        "{lines:?}"
+    );
+}
+
+/// Whoever reads the log must not be able to take part in a sign-in, nor to say who did.
+#[test]
+fn no_line_names_a_session_a_client_or_a_payload() {
+    let settings = [
+        ("http.trusted_proxies", "127.0.0.1"),
+        ("telemetry.log_level", "debug"),
+        ("limits.enabled", "true"),
+    ];
+    for store in [Store::Memory, Store::Redis] {
+        let server = Server::start(store, &settings);
+        let session = server.create("payload-of-mine");
+        let path = format!("{}/txn-of-mine", at(&session.id));
+        let before = server.log().lines().count();
+        let requests = [
+            Request::put(&path).json(&body(&session.token, "payload-of-mine-too")),
+            Request::put(&path.replace("-mine", "+mine")).json(&body(&session.token, "x")),
+            Request::get("/path/of-mine?query=of-mine"),
+            Request::get(UNSTABLE).header("Authorization", "Bearer of-mine"),
+            Request::post(UNSTABLE).body("{of-mine"),
+            Request::delete(&at(&session.id)),
+        ];
+        for request in &requests {
+            server.call(&request.clone().header("X-Forwarded-For", "203.0.113.77"));
+        }
+        let log = more_than(&server, before + requests.len() - 1).join("\n");
+        for secret in [&*session.id, &*session.token, "of-mine", "203.0.113.77"] {
+            assert!(!log.contains(secret), "{secret} stands in\n{log}");
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! How much one client may ask for, and how many sessions there may be.
+//!
+//! Rows of the contract: 429 wherever a table has it, with `M_LIMIT_EXCEEDED`, `retry_after_ms` and
+//! `Retry-After` (checked by `Server::call` on each). Rates are set so slow that no place comes back while
+//! a test runs; that places do come back is tested with a fast one. Who counts as one client is in
+//! `limits/clients.rs`.
+
+mod clients;
+
+use crate::harness::api::{UNSTABLE, at, body};
+use crate::harness::http::Request;
+use crate::harness::server::{Server, Store};
+use crate::harness::{eventually, on_both_stores};
+
+on_both_stores! {
+    with ["session.max_live" = "2"];
+    over_the_cap_a_newcomer_is_refused_and_the_living_live_on,
+    a_deleted_session_frees_its_place,
+}
+
+on_both_stores! {
+    with ["limits.enabled" = "false"];
+    without_limits_no_rate_is_kept,
+}
+
+fn over_the_cap_a_newcomer_is_refused_and_the_living_live_on(server: &Server) {
+    let sessions = [server.create("one"), server.create("two")];
+    for _ in 0..5 {
+        let refused = server
+            .try_create("three")
+            .expect_error(429, "M_LIMIT_EXCEEDED");
+        assert!(refused.number("retry_after_ms") > 0, "{refused}");
+    }
+    for session in sessions {
+        server.assert_holds(&session.id, &session.data, &session.token);
+        server.write(&session.id, &session.token, "next");
+    }
+}
+
+fn a_deleted_session_frees_its_place(server: &Server) {
+    let [one, two] = [server.create("one"), server.create("two")];
+    for gone in [one, two] {
+        server
+            .try_create("too many")
+            .expect_error(429, "M_LIMIT_EXCEEDED");
+        server.call(&Request::delete(&at(&gone.id))).expect(200);
+        eventually("the place is free", || {
+            (server.try_create("new").status == 200).then_some(())
+        });
+    }
+    server
+        .try_create("too many")
+        .expect_error(429, "M_LIMIT_EXCEEDED");
+}
+
+fn without_limits_no_rate_is_kept(server: &Server) {
+    let session = server.create("hello");
+    for _ in 0..50 {
+        server.create("hello");
+    }
+    for _ in 0..600 {
+        assert_eq!(server.raw(&Request::get(&at(&session.id))).status, 200);
+    }
+}
+
+/// What one client has before it must wait, and next to nothing after that.
+const CREATES: [(&str, &str); 3] = [
+    ("limits.enabled", "true"),
+    ("limits.create.burst", "2"),
+    ("limits.create.per_second", "0.001"),
+];
+const CALLS: [(&str, &str); 3] = [
+    ("limits.enabled", "true"),
+    ("limits.session.burst", "4"),
+    ("limits.session.per_second", "0.001"),
+];
+const TRUSTED: (&str, &str) = ("http.trusted_proxies", "127.0.0.1/32,10.0.0.0/8");
+
+fn start(settings: &[(&str, &str)], trusted: &[(&str, &str)]) -> Server {
+    Server::start(Store::Memory, &[settings, trusted].concat())
+}
+
+#[test]
+fn a_client_over_its_creations_is_refused_and_may_still_use_its_sessions() {
+    let server = start(&CREATES, &[]);
+    let session = server.create("one");
+    server.create("two");
+    for _ in 0..3 {
+        let refused = server
+            .try_create("three")
+            .expect_error(429, "M_LIMIT_EXCEEDED");
+        // One more in 1000 s: whoever computes what is left says about that.
+        assert!(refused.number("retry_after_ms") > 1000, "{refused}");
+    }
+    let token = server.write(&session.id, &session.token, "next");
+    server.assert_holds(&session.id, "next", &token);
+    // Discovery would only send it here again; a preflight is answered whatever it is about.
+    let discovery = server.call(&Request::get(UNSTABLE));
+    discovery.expect_error(429, "M_LIMIT_EXCEEDED");
+    server.call(&Request::options(UNSTABLE)).expect(204);
+    server.call(&Request::delete(&at(&session.id))).expect(200);
+    server
+        .try_create("three")
+        .expect_error(429, "M_LIMIT_EXCEEDED");
+}
+
+#[test]
+fn a_client_over_its_requests_on_sessions_is_refused_each_of_them() {
+    let server = start(&CALLS, &[TRUSTED]);
+    let session = server.create("zero");
+    let path = at(&session.id);
+    let from =
+        |client: &str, request: Request| server.call(&request.header("X-Forwarded-For", client));
+    let put = Request::put(&path).json(&body(&session.token, "one"));
+    let put_txn = Request::put(&format!("{path}/txn")).json(&body(&session.token, "one"));
+    let requests = [
+        Request::get(&path),
+        put,
+        put_txn.clone(),
+        Request::delete(&path),
+    ];
+    for _ in 0..4 {
+        from("203.0.113.1", Request::get(&path)).expect(200);
+    }
+    for request in requests {
+        from("203.0.113.1", request).expect_error(429, "M_LIMIT_EXCEEDED");
+    }
+    from("203.0.113.1", Request::head(&path)).expect(429);
+    from("203.0.113.1", Request::options(&path)).expect(204);
+    // Nothing happened, and the refusal of the txnId was not recorded: it is there to be retried.
+    let read = from("203.0.113.2", Request::get(&path)).expect(200);
+    assert_eq!(
+        (read.text("data"), read.text("sequence_token")),
+        ("zero".into(), session.token)
+    );
+    from("203.0.113.2", put_txn).expect(200);
+}
+
+#[test]
+fn the_default_lets_a_client_create_twenty_at_once() {
+    let slow = [
+        ("limits.enabled", "true"),
+        ("limits.create.per_second", "0.001"),
+    ];
+    let server = start(&slow, &[]);
+    for _ in 0..20 {
+        server.create("x");
+    }
+    server.try_create("x").expect_error(429, "M_LIMIT_EXCEEDED");
+}
+
+#[test]
+fn a_place_comes_back_with_time() {
+    let fast = [
+        ("limits.enabled", "true"),
+        ("limits.create.burst", "1"),
+        ("limits.create.per_second", "5"),
+    ];
+    let server = start(&fast, &[]);
+    eventually("a refusal", || {
+        (server.try_create("x").status == 429).then_some(())
+    });
+    eventually("a place again", || {
+        (server.try_create("x").status == 200).then_some(())
+    });
+}

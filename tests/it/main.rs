@@ -1,0 +1,32 @@
+//! The server as its clients and operators meet it: the real binary, real ports, real Redis.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test waits in real time, bounded, and clears the environment of what it starts"
+)]
+
+mod architecture;
+mod cli;
+mod contract;
+mod harness;
+mod http_holds;
+mod lifecycle;
+mod limits;
+mod panics;
+mod protocol_bad_input;
+mod protocol_fetch_metadata;
+mod protocol_modes;
+mod protocol_replies;
+mod protocol_routes;
+mod protocol_sessions;
+mod protocol_sizes;
+mod protocol_txns;
+mod protocol_writes;
+mod redis_faults;
+mod redis_footprint;
+mod redis_foreign_replies;
+mod redis_lost_replies;
+mod redis_refuses;
+mod redis_start_checks;
+mod redis_urls;
+mod replicas;

@@ -1,0 +1,141 @@
+//! A panic in a handler: a 500 with a Matrix body and a counter, and the process lives.
+//!
+//! The one place where a store is a stand-in: a real one cannot be made to panic on demand. It runs
+//! behind the real pipeline and a real port, in this process.
+
+use crate::harness::http::{Connection, Request};
+use matrix_rendezvous::clock::Clock;
+use matrix_rendezvous::config::{Config, Sources};
+use matrix_rendezvous::http::service::Service;
+use matrix_rendezvous::lifecycle::Lifecycle;
+use matrix_rendezvous::model::{SequenceToken, SessionId};
+use matrix_rendezvous::net::connection::Connections;
+use matrix_rendezvous::net::listener;
+use matrix_rendezvous::policy::Policy;
+use matrix_rendezvous::store::{
+    Created, Deleted, NewSession, Read, Store, StoreError, Write, Written,
+};
+use matrix_rendezvous::telemetry::metrics::Metrics;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+const PATH: &str = "/_matrix/client/unstable/io.element.msc4388/rendezvous";
+
+/// Panics on a read, hangs on a delete, and creates well.
+struct Broken;
+
+impl Store for Broken {
+    async fn create(&self, _: &NewSession) -> Result<Created, StoreError> {
+        Ok(Created::Created {
+            expires_in: Duration::from_mins(5),
+        })
+    }
+
+    async fn read(&self, _: SessionId, _: Option<SequenceToken>) -> Result<Read, StoreError> {
+        panic!("on purpose")
+    }
+
+    async fn write(&self, _: &Write) -> Result<Written, StoreError> {
+        Err(StoreError::BadReply)
+    }
+
+    async fn delete(&self, _: SessionId) -> Result<Deleted, StoreError> {
+        std::future::pending().await
+    }
+
+    async fn live(&self) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+}
+
+struct Rig {
+    address: SocketAddr,
+    metrics: Arc<Metrics>,
+    _runtime: tokio::runtime::Runtime,
+}
+
+fn serve() -> Rig {
+    let flags = [("mode", "open"), ("http.request_timeout", "50ms")]
+        .map(|(key, value)| ("--set".to_owned(), key.to_owned(), value.to_owned()));
+    let sources = Sources {
+        flags: flags.to_vec(),
+        ..Sources::default()
+    };
+    let (config, _) = Config::load(&sources).expect("good flags");
+    let (clock, metrics) = (Clock::system(), Arc::new(Metrics::new()));
+    let policy = Arc::new(Policy::new(None, &clock, Arc::clone(&metrics)));
+    let store = Arc::new(Broken);
+    let service = Service::new(&config, store, policy, Arc::clone(&metrics), clock.clone());
+    let shared = Arc::new(Connections {
+        service,
+        config: config.http,
+        lifecycle: Lifecycle::new(),
+        metrics: Arc::clone(&metrics),
+        clock,
+    });
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let socket = runtime
+        .block_on(TcpListener::bind("127.0.0.1:0"))
+        .expect("a port");
+    let address = socket.local_addr().expect("an address");
+    runtime.spawn(async move {
+        let (permits, tasks, stop) = (
+            Arc::new(Semaphore::new(8)),
+            TaskTracker::new(),
+            CancellationToken::new(),
+        );
+        listener::accept(socket, permits, &tasks, &stop, |stream, peer| {
+            Arc::clone(&shared).serve(stream, peer)
+        })
+        .await;
+    });
+    Rig {
+        address,
+        metrics,
+        _runtime: runtime,
+    }
+}
+
+#[test]
+fn a_panic_is_a_500_and_the_connection_and_the_process_live() {
+    let rig = serve();
+    let mut connection = Connection::open(rig.address);
+    let path = format!("{PATH}/{}", SessionId::random());
+    for panics in 1..=2 {
+        connection
+            .send(&Request::get(&path))
+            .expect_error(500, "M_UNKNOWN");
+        assert_eq!(rig.metrics.panics.get(), panics);
+        assert_eq!(rig.metrics.http_in_flight.get(), 0);
+    }
+    connection.send(&Request::get(PATH)).expect(200);
+}
+
+#[test]
+fn a_request_that_never_ends_is_a_503_by_the_whole_request_deadline() {
+    let rig = serve();
+    let path = format!("{PATH}/{}", SessionId::random());
+    let reply = Connection::open(rig.address)
+        .send(&Request::delete(&path))
+        .expect_error(503, "M_UNKNOWN");
+    assert_eq!(reply.header("retry-after"), Some("1"));
+    let timeouts = rig.metrics.timeouts.with_label_values(&["request"]);
+    assert_eq!(timeouts.get(), 1);
+}
+
+#[test]
+fn a_reply_that_makes_no_sense_is_a_503() {
+    let rig = serve();
+    let path = format!("{PATH}/{}", SessionId::random());
+    let body = r#"{"sequence_token":"t","data":"x"}"#;
+    let request = Request::put(&path).body(body);
+    let reply = Connection::open(rig.address)
+        .send(&request)
+        .expect_error(503, "M_UNKNOWN");
+    assert_eq!(reply.header("retry-after"), Some("1"));
+}

@@ -1,0 +1,155 @@
+//! Which prefixes exist in which mode.
+//!
+//! Rows of the contract: "Prefixes", "Who may create" as far as `open` and `off` go, and that a dialect
+//! which is off is nowhere. That `authenticated` does not start yet is in `cli.rs`.
+
+use serde_json::json;
+
+use crate::harness::api::{CONFLICT, STABLE, UNSTABLE, at, body};
+use crate::harness::http::Request;
+use crate::harness::on_both_stores;
+use crate::harness::server::{Server, Store};
+
+on_both_stores! {
+    the_stable_prefix_is_unrecognized_by_default,
+    the_other_dialect_is_unrecognized_by_default,
+    without_an_auth_backend_a_token_is_not_looked_at,
+}
+
+on_both_stores! {
+    with ["mode" = "public"];
+    public_is_another_name_of_open,
+}
+
+on_both_stores! {
+    with ["api.stable" = "true"];
+    the_conflict_code_is_that_of_the_prefix,
+    both_prefixes_lead_to_the_same_session,
+}
+
+on_both_stores! {
+    with ["mode" = "off", "api.stable" = "true"];
+    the_dialect_is_unrecognized_when_off,
+}
+
+/// Every request of the dialect under a prefix, for a session that may exist.
+fn everything_under(prefix: &str, id: &str) -> Vec<Request> {
+    let session = format!("{prefix}/{id}");
+    vec![
+        Request::get(prefix),
+        Request::post(prefix).json(&json!({"data": "x"})),
+        Request::post(prefix).body("{"),
+        Request::new("PATCH", prefix),
+        Request::get(&session),
+        Request::get(&session).header("Sec-Fetch-Mode", "navigate"),
+        Request::put(&session).json(&body("t", "x")),
+        Request::put(&format!("{session}/txn")).json(&body("t", "x")),
+        Request::put(&format!("{session}/a+b")).json(&body("t", "x")),
+        Request::delete(&session),
+        Request::get(&format!("{prefix}/a+b")),
+    ]
+}
+
+#[track_caller]
+fn assert_nothing_under(server: &Server, prefix: &str, id: &str) {
+    for request in everything_under(prefix, id) {
+        let reply = server.call(&request);
+        assert_eq!(reply.status, 404, "{request:?}: {reply}");
+        reply.expect_error(404, "M_UNRECOGNIZED");
+    }
+    server.call(&Request::head(prefix)).expect(404);
+}
+
+fn the_stable_prefix_is_unrecognized_by_default(server: &Server) {
+    let session = server.create("hello");
+    assert_nothing_under(server, STABLE, &session.id);
+    server.assert_holds(&session.id, "hello", &session.token);
+}
+
+fn the_other_dialect_is_unrecognized_by_default(server: &Server) {
+    let prefix = "/_matrix/client/unstable/org.matrix.msc4108/rendezvous";
+    let session = server.create("hello");
+    assert_nothing_under(server, prefix, &session.id);
+    server.assert_holds(&session.id, "hello", &session.token);
+}
+
+fn without_an_auth_backend_a_token_is_not_looked_at(server: &Server) {
+    let bearing = |request: Request| request.header("Authorization", "Bearer nonsense");
+    let discovery = server.call(&bearing(Request::get(UNSTABLE))).expect(200);
+    assert_eq!(discovery.json(), json!({"create_available": true}));
+    let create = Request::post(UNSTABLE).json(&json!({"data": "x"}));
+    server.call(&bearing(create)).expect(200);
+}
+
+fn public_is_another_name_of_open(server: &Server) {
+    let discovery = server.call(&Request::get(UNSTABLE)).expect(200);
+    assert_eq!(discovery.json(), json!({"create_available": true}));
+    let session = server.create("hello");
+    server.assert_holds(&session.id, "hello", &session.token);
+}
+
+fn the_dialect_is_unrecognized_when_off(server: &Server) {
+    assert_nothing_under(server, UNSTABLE, "some-session");
+    assert_nothing_under(server, STABLE, "some-session");
+}
+
+/// Nobody gets an open mailbox by forgetting a setting.
+#[test]
+fn the_default_mode_is_off() {
+    let server = Server::launch(&[("limits.enabled", "false")]);
+    assert_nothing_under(&server, UNSTABLE, "some-session");
+}
+
+#[test]
+fn a_session_outlives_a_server_that_turned_the_dialect_off() {
+    let open = Server::start(Store::Redis, &[]);
+    let session = open.create("hello");
+    let prefix = open.prefix.clone().expect("a prefix");
+    let off = Server::start(
+        Store::Redis,
+        &[("mode", "off"), ("store.redis.prefix", &prefix)],
+    );
+    assert_nothing_under(&off, UNSTABLE, &session.id);
+    open.assert_holds(&session.id, "hello", &session.token);
+}
+
+fn the_conflict_code_is_that_of_the_prefix(server: &Server) {
+    let session = server.create("zero");
+    for (prefix, errcode) in [(UNSTABLE, CONFLICT), (STABLE, "M_CONCURRENT_WRITE")] {
+        let path = format!("{prefix}/{}", session.id);
+        let late = Request::put(&path).json(&body("stale", "late"));
+        server.call(&late).expect_error(409, errcode);
+        let late = Request::put(&format!("{path}/txn-{errcode}")).json(&body("stale", "late"));
+        server.call(&late).expect_error(409, errcode);
+    }
+}
+
+fn both_prefixes_lead_to_the_same_session(server: &Server) {
+    let reply = server
+        .call(&Request::post(STABLE).json(&json!({"data": "zero"})))
+        .expect(200);
+    let (id, token) = (reply.text("id"), reply.text("sequence_token"));
+    server.assert_holds(&id, "zero", &token);
+    let one = server.write(&id, &token, "one");
+    let path = format!("{STABLE}/{id}");
+    assert_eq!(
+        server
+            .call(&Request::get(&path))
+            .expect(200)
+            .text("sequence_token"),
+        one
+    );
+    let two = server
+        .call(&Request::put(&path).json(&body(&one, "two")))
+        .expect(200);
+    server.assert_holds(&id, "two", &two.text("sequence_token"));
+    assert_eq!(
+        server.call(&Request::delete(&path)).expect(200).json(),
+        json!({})
+    );
+    server
+        .call(&Request::get(&at(&id)))
+        .expect_error(404, "M_NOT_FOUND");
+    let discovery = server.call(&Request::get(STABLE)).expect(200);
+    assert_eq!(discovery.json(), json!({"create_available": true}));
+}

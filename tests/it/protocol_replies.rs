@@ -1,0 +1,164 @@
+//! What stands on every reply, and the answer to a preflight.
+//!
+//! Rows of section 0: error bodies, CORS, security headers, `OPTIONS`. The headers themselves are checked
+//! by `Server::call` on every reply of every test; here each status is visited with a browser's headers.
+
+use serde_json::json;
+
+use crate::harness::api::{UNSTABLE, at, body};
+use crate::harness::http::{Connection, Reply, Request};
+use crate::harness::on_both_stores;
+use crate::harness::server::Server;
+
+on_both_stores! {
+    every_kind_of_reply_is_for_any_origin_and_for_no_cache,
+    no_origin_is_echoed,
+    a_preflight_is_answered_on_any_path,
+    a_preflight_looks_no_session_up,
+    an_error_says_what_is_wrong_in_json,
+}
+
+on_both_stores! {
+    with ["mode" = "off"];
+    a_preflight_is_answered_while_the_dialect_is_off,
+}
+
+/// A request for each status that a healthy server gives, limits aside.
+fn one_of_each(server: &Server) -> Vec<(u16, Request)> {
+    let session = server.create("hello");
+    let path = at(&session.id);
+    vec![
+        (200, Request::get(UNSTABLE)),
+        (200, Request::post(UNSTABLE).json(&json!({"data": "x"}))),
+        (200, Request::get(&path)),
+        (200, Request::put(&path).json(&body(&session.token, "next"))),
+        (
+            409,
+            Request::put(&format!("{path}/txn")).json(&body("stale", "x")),
+        ),
+        (204, Request::options(&path)),
+        (400, Request::post(UNSTABLE).body("{")),
+        (400, Request::put(&path).body("{}")),
+        (
+            400,
+            Request::put(&format!("{path}/a+b")).json(&body("stale", "x")),
+        ),
+        (
+            403,
+            Request::get(&path).header("Sec-Fetch-Mode", "navigate"),
+        ),
+        (404, Request::get(&at("nothing-is-here"))),
+        (404, Request::get("/unknown")),
+        (405, Request::new("PATCH", UNSTABLE)),
+        (409, Request::put(&path).json(&body("stale", "late"))),
+        (
+            413,
+            Request::post(UNSTABLE).json(&json!({"data": "x".repeat(4097)})),
+        ),
+        (413, Request::post(UNSTABLE).body(vec![b' '; 32 * 1024 + 1])),
+        (200, Request::delete(&path)),
+        (404, Request::delete(&path)),
+    ]
+}
+
+fn every_kind_of_reply_is_for_any_origin_and_for_no_cache(server: &Server) {
+    for (status, request) in one_of_each(server) {
+        let browser = request
+            .header("Origin", "https://app.example")
+            .header("Cookie", "a=b");
+        let reply = server.call(&browser).expect(status);
+        assert_eq!(
+            reply.all("access-control-allow-credentials"),
+            Vec::<&str>::new(),
+            "{reply}"
+        );
+        assert_eq!(reply.all("set-cookie"), Vec::<&str>::new(), "{reply}");
+        // No part of a sign-in may reach a cache, and none may be found by its age.
+        assert_eq!(reply.all("etag"), Vec::<&str>::new(), "{reply}");
+    }
+}
+
+fn no_origin_is_echoed(server: &Server) {
+    for origin in ["https://app.example", "null", "http://localhost:8080"] {
+        for (status, request) in one_of_each(server) {
+            let reply = server
+                .call(&request.header("Origin", origin))
+                .expect(status);
+            let echoed = reply.headers.iter().find(|(_, value)| value == origin);
+            assert_eq!(echoed, None, "{reply}");
+        }
+    }
+}
+
+#[track_caller]
+fn assert_is_a_preflight_reply(reply: &Reply) {
+    assert_eq!(reply.status, 204, "{reply}");
+    let expected = [
+        (
+            "access-control-allow-methods",
+            "GET, HEAD, POST, PUT, DELETE, OPTIONS",
+        ),
+        (
+            "access-control-allow-headers",
+            "X-Requested-With, Content-Type, Authorization, Date, If-Match, If-None-Match",
+        ),
+        ("access-control-max-age", "86400"),
+    ];
+    for (name, value) in expected {
+        assert_eq!(reply.header(name), Some(value), "{reply}");
+    }
+}
+
+fn preflight(path: &str) -> Request {
+    Request::options(path)
+        .header("Origin", "https://app.example")
+        .header("Access-Control-Request-Method", "PUT")
+        .header("Access-Control-Request-Headers", "content-type")
+}
+
+fn a_preflight_is_answered_on_any_path(server: &Server) {
+    let session = server.create("hello");
+    let txn = format!("{}/txn", at(&session.id));
+    let invalid_txn = format!("{}/a+b", at(&session.id));
+    let paths = [
+        UNSTABLE,
+        &at(&session.id),
+        &txn,
+        &invalid_txn,
+        &at("a+b"),
+        "/",
+        "/unknown",
+        "/_matrix/client/v1/rendezvous",
+    ];
+    for path in paths {
+        assert_is_a_preflight_reply(&server.call(&preflight(path)));
+        assert_is_a_preflight_reply(&server.call(&Request::options(path)));
+    }
+    // Two on one connection: the first had no body that could be taken for the second.
+    let mut connection = Connection::open(server.http);
+    for _ in 0..2 {
+        assert_is_a_preflight_reply(&connection.send(&preflight(UNSTABLE)));
+    }
+}
+
+fn a_preflight_looks_no_session_up(server: &Server) {
+    let bearing = preflight(&at("nothing-is-here")).header("Authorization", "Bearer nonsense");
+    assert_is_a_preflight_reply(&server.call(&bearing.header("Sec-Fetch-Mode", "navigate")));
+}
+
+fn a_preflight_is_answered_while_the_dialect_is_off(server: &Server) {
+    for path in [UNSTABLE, &at("nothing-is-here"), "/unknown"] {
+        assert_is_a_preflight_reply(&server.call(&preflight(path)));
+    }
+}
+
+fn an_error_says_what_is_wrong_in_json(server: &Server) {
+    for (status, request) in one_of_each(server) {
+        let reply = server.call(&request).expect(status);
+        if status >= 400 {
+            let body = reply.json();
+            let members: Vec<_> = body.as_object().expect("an object").keys().collect();
+            assert_eq!(members, ["errcode", "error"], "{reply}");
+        }
+    }
+}

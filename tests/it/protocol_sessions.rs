@@ -1,0 +1,249 @@
+//! A session from its creation to its end: discovery, create, read, delete, expiry.
+//!
+//! Rows of the contract: the table of the JSON dialect without its writes, the shape of ids and tokens,
+//! `expires_in_ms`, and the 404 of everything that is not there (any more).
+
+use std::collections::HashSet;
+
+use serde_json::json;
+
+use crate::harness::api::{UNSTABLE, at};
+use crate::harness::http::Request;
+use crate::harness::server::{Server, Store, shared_redis};
+use crate::harness::{eventually, on_both_stores};
+
+on_both_stores! {
+    discovery_says_that_anyone_may_create,
+    a_created_session_is_described_in_full_and_in_nothing_else,
+    ids_are_opaque_long_and_never_alike,
+    equal_payloads_in_two_sessions_have_different_tokens,
+    a_read_repeats_payload_and_token_byte_for_byte,
+    a_read_changes_nothing,
+    any_text_is_stored_as_it_was,
+    sessions_do_not_touch_each_other,
+    a_deleted_session_is_gone_for_every_request,
+    deleting_is_answered_with_an_empty_object,
+    a_session_that_never_was_is_not_found,
+    session_requests_ignore_authorization,
+    what_is_left_of_the_life_shrinks_and_no_write_extends_it,
+}
+
+on_both_stores! {
+    with ["session.ttl" = "120s"];
+    a_new_session_has_the_configured_life,
+}
+
+fn discovery_says_that_anyone_may_create(server: &Server) {
+    let reply = server.call(&Request::get(UNSTABLE)).expect(200);
+    assert_eq!(reply.json(), json!({"create_available": true}));
+}
+
+fn a_created_session_is_described_in_full_and_in_nothing_else(server: &Server) {
+    let reply = server.try_create("hello").expect(200);
+    let body = reply.json();
+    let members: HashSet<_> = body
+        .as_object()
+        .expect("an object")
+        .keys()
+        .map(String::as_str)
+        .collect();
+    assert_eq!(
+        members,
+        HashSet::from(["id", "sequence_token", "expires_in_ms"])
+    );
+    let read = server
+        .call(&Request::get(&at(&reply.text("id"))))
+        .expect(200)
+        .json();
+    let members: HashSet<_> = read
+        .as_object()
+        .expect("an object")
+        .keys()
+        .map(String::as_str)
+        .collect();
+    assert_eq!(
+        members,
+        HashSet::from(["data", "sequence_token", "expires_in_ms"])
+    );
+}
+
+fn ids_are_opaque_long_and_never_alike(server: &Server) {
+    let sessions: Vec<_> = (0..20).map(|_| server.create("equal")).collect();
+    for session in &sessions {
+        assert!((20..=255).contains(&session.id.len()), "{session:?}");
+        let opaque = |c: char| c.is_ascii_alphanumeric() || "._~-".contains(c);
+        assert!(session.id.chars().all(opaque), "{session:?}");
+    }
+    let ids: HashSet<_> = sessions.iter().map(|session| session.id.as_str()).collect();
+    assert_eq!(ids.len(), sessions.len());
+    // A clock inside would give ids of one moment the same first characters (UUIDv7 does, 8 of them).
+    let starts: HashSet<_> = ids.iter().map(|id| &id[..6]).collect();
+    assert_eq!(starts.len(), ids.len(), "{ids:?}");
+}
+
+fn equal_payloads_in_two_sessions_have_different_tokens(server: &Server) {
+    let [one, two] = [server.create("equal"), server.create("equal")];
+    assert_ne!(one.token, two.token);
+}
+
+/// Written tokens are held to the same in `protocol_writes.rs`.
+pub fn assert_is_a_token(token: &str) {
+    let alphabet = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    assert!(
+        token.chars().all(alphabet),
+        "not base64url without padding: {token:?}"
+    );
+    // 128 bits are 22 characters of base64url.
+    assert!((22..=255).contains(&token.len()), "{token:?}");
+}
+
+fn a_read_repeats_payload_and_token_byte_for_byte(server: &Server) {
+    let session = server.create("hello");
+    assert_is_a_token(&session.token);
+    for _ in 0..3 {
+        server.assert_holds(&session.id, "hello", &session.token);
+    }
+}
+
+fn a_read_changes_nothing(server: &Server) {
+    let session = server.create("hello");
+    server.read(&session.id);
+    server.write(&session.id, &session.token, "next");
+}
+
+fn any_text_is_stored_as_it_was(server: &Server) {
+    let texts = [
+        "",
+        " ",
+        "\u{0}",
+        "\"\\/\r\n\t\u{1f}\u{7f}",
+        "naïve 漢字 😀",
+        "\u{feff}x\u{2028}",
+        "null",
+    ];
+    for text in texts {
+        let session = server.create(text);
+        server.assert_holds(&session.id, text, &session.token);
+        let token = server.write(&session.id, &session.token, &format!("{text}{text}"));
+        server.assert_holds(&session.id, &format!("{text}{text}"), &token);
+    }
+}
+
+fn sessions_do_not_touch_each_other(server: &Server) {
+    let [one, two] = [server.create("one"), server.create("two")];
+    let token = server.write(&one.id, &one.token, "one, again");
+    server.put(&two.id, &token, "two, again").expect(409);
+    server.assert_holds(&two.id, "two", &two.token);
+    server.call(&Request::delete(&at(&one.id))).expect(200);
+    server.assert_holds(&two.id, "two", &two.token);
+}
+
+fn a_deleted_session_is_gone_for_every_request(server: &Server) {
+    let session = server.create("hello");
+    server.call(&Request::delete(&at(&session.id))).expect(200);
+    server.assert_gone(&session.id);
+    server
+        .put(&session.id, &session.token, "next")
+        .expect_error(404, "M_NOT_FOUND");
+    server
+        .put_txn(&session.id, "txn", &session.token, "next")
+        .expect_error(404, "M_NOT_FOUND");
+    let again = server.call(&Request::delete(&at(&session.id)));
+    again.expect_error(404, "M_NOT_FOUND");
+    server.assert_gone(&session.id);
+}
+
+fn deleting_is_answered_with_an_empty_object(server: &Server) {
+    let session = server.create("hello");
+    let reply = server.call(&Request::delete(&at(&session.id))).expect(200);
+    assert_eq!(reply.json(), json!({}));
+}
+
+fn a_session_that_never_was_is_not_found(server: &Server) {
+    let alive = server.create("hello");
+    let id = "n".repeat(alive.id.len());
+    server.assert_gone(&id);
+    server
+        .put(&id, &alive.token, "next")
+        .expect_error(404, "M_NOT_FOUND");
+    server
+        .put_txn(&id, "txn", &alive.token, "next")
+        .expect_error(404, "M_NOT_FOUND");
+    server
+        .call(&Request::delete(&at(&id)))
+        .expect_error(404, "M_NOT_FOUND");
+    // Shorter and longer than any id of ours, all within the grammar.
+    for id in ["x", "._~-", &"a".repeat(255)] {
+        server.assert_gone(id);
+    }
+}
+
+fn session_requests_ignore_authorization(server: &Server) {
+    let session = server.create("hello");
+    let bearer =
+        |request: Request| server.call(&request.header("Authorization", "Bearer nonsense"));
+    bearer(Request::get(&at(&session.id))).expect(200);
+    let next = json!({"sequence_token": session.token, "data": "next"});
+    bearer(Request::put(&at(&session.id)).json(&next)).expect(200);
+    bearer(Request::delete(&at(&session.id))).expect(200);
+}
+
+fn what_is_left_of_the_life_shrinks_and_no_write_extends_it(server: &Server) {
+    let session = server.create("hello");
+    let before = eventually("some of the life has passed", || {
+        let left = server.read(&session.id).expires_in_ms;
+        (left + 50 < session.expires_in_ms).then_some(left)
+    });
+    let token = server.write(&session.id, &session.token, "next");
+    assert!(server.read(&session.id).expires_in_ms <= before);
+    server
+        .put_txn(&session.id, "txn", &token, "after next")
+        .expect(200);
+    assert!(server.read(&session.id).expires_in_ms <= before);
+}
+
+fn a_new_session_has_the_configured_life(server: &Server) {
+    let session = server.create("hello");
+    assert!(
+        (1..=120_000).contains(&session.expires_in_ms),
+        "{session:?}"
+    );
+    // Above what any slow machine takes for one request, below the default of 300 s.
+    assert!(session.expires_in_ms > 60_000, "{session:?}");
+}
+
+#[test]
+fn the_default_life_is_five_minutes() {
+    let server = Server::start(Store::Memory, &[]);
+    let session = server.create("hello");
+    assert!(
+        (240_001..=300_000).contains(&session.expires_in_ms),
+        "{session:?}"
+    );
+}
+
+/// The embedded store's clock is in the hands of the contract suite; Redis lets a test shorten a life.
+#[test]
+fn an_expired_session_is_not_found() {
+    let server = Server::start(Store::Redis, &[]);
+    let session = server.create("hello");
+    let key = format!("{}s:{{{}}}", server.prefix.as_deref().unwrap(), session.id);
+    assert_eq!(
+        shared_redis().command(&["PEXPIRE", &key, "1"]).int(),
+        1,
+        "no key {key}"
+    );
+    eventually("the session expires", || {
+        (server.raw(&Request::get(&at(&session.id))).status == 404).then_some(())
+    });
+    server.assert_gone(&session.id);
+    server
+        .put(&session.id, &session.token, "next")
+        .expect_error(404, "M_NOT_FOUND");
+    server
+        .put_txn(&session.id, "txn", &session.token, "next")
+        .expect_error(404, "M_NOT_FOUND");
+    server
+        .call(&Request::delete(&at(&session.id)))
+        .expect_error(404, "M_NOT_FOUND");
+}

@@ -1,0 +1,107 @@
+//! What a txnId may look like, and how many of them one session records.
+
+use super::assert_same_words;
+use crate::harness::api::{CONFLICT, at};
+use crate::harness::http::{Reply, Request};
+use crate::harness::on_both_stores;
+use crate::harness::server::Server;
+
+on_both_stores! {
+    txn_ids_follow_the_grammar_after_decoding,
+    a_txn_id_outside_the_grammar_is_an_invalid_param,
+    a_session_records_64_txn_ids_by_default,
+}
+
+on_both_stores! {
+    with ["session.max_txn_ids" = "3"];
+    past_the_bound_new_txn_ids_are_refused_and_the_session_lives_on,
+}
+
+fn txn_ids_follow_the_grammar_after_decoding(server: &Server) {
+    let session = server.create("zero");
+    let plain = server
+        .put_txn(&session.id, "m1.~_-Z", &session.token, "one")
+        .expect(200);
+    assert_same_words(
+        &plain,
+        &server.put_txn(&session.id, "%6D1%2E~_-%5a", "any", "any"),
+    );
+    let mut token = plain.text("sequence_token");
+    let longest = "t".repeat(255);
+    // The first is 255 characters once decoded, 257 before.
+    for txn in [
+        format!("%61{}", &longest[1..]),
+        longest,
+        "~".into(),
+        "0".into(),
+    ] {
+        let reply = server.put_txn(&session.id, &txn, &token, &txn).expect(200);
+        token = reply.text("sequence_token");
+    }
+}
+
+fn a_txn_id_outside_the_grammar_is_an_invalid_param(server: &Server) {
+    let session = server.create("zero");
+    let endless = "t".repeat(256);
+    let invalid = [
+        "a+b", "a:b", "a@b", "a%20b", "a%2Fb", "a%2fb", "a%00b", "%FF", "%C3%A4", "a%", "a%2",
+        "a%zz",
+    ];
+    for txn in invalid.into_iter().chain([endless.as_str()]) {
+        let reply = server.put_txn(&session.id, txn, &session.token, "one");
+        assert_eq!(reply.status, 400, "{txn}: {reply}");
+        reply.expect_error(400, "M_INVALID_PARAM");
+        server.assert_holds(&session.id, "zero", &session.token);
+    }
+}
+
+/// Fills the session's records and returns the reply to the first txnId past the bound.
+fn fill(server: &Server, id: &str, bound: usize) -> Reply {
+    let mut token = server.read(id).token;
+    for n in 0..bound {
+        // Conflicts count as much as writes: every other one is one.
+        let sent = if n % 2 == 0 {
+            token.clone()
+        } else {
+            "stale".to_owned()
+        };
+        let reply = server.put_txn(id, &format!("txn{n}"), &sent, &format!("data {n}"));
+        if n % 2 == 0 {
+            token = reply.expect(200).text("sequence_token");
+        } else {
+            reply.expect_error(409, CONFLICT);
+        }
+    }
+    server.put_txn(id, "past", &token, "past")
+}
+
+fn a_session_records_64_txn_ids_by_default(server: &Server) {
+    let session = server.create("zero");
+    fill(server, &session.id, 64).expect_error(429, "M_LIMIT_EXCEEDED");
+}
+
+fn past_the_bound_new_txn_ids_are_refused_and_the_session_lives_on(server: &Server) {
+    let session = server.create("zero");
+    let refused = fill(server, &session.id, 3).expect_error(429, "M_LIMIT_EXCEEDED");
+    assert!(refused.number("retry_after_ms") > 0, "{refused}");
+    let now = server.read(&session.id);
+    assert_eq!(now.data, "data 2");
+    // Recorded ones replay, the other form of PUT writes, and another session has room of its own.
+    let replay = server
+        .put_txn(&session.id, "txn2", "any", "any")
+        .expect(200);
+    assert_eq!(replay.text("sequence_token"), now.token);
+    server
+        .put_txn(&session.id, "txn1", &now.token, "any")
+        .expect_error(409, CONFLICT);
+    let next = server.write(&session.id, &now.token, "next");
+    server
+        .put_txn(&session.id, "past", &next, "past")
+        .expect_error(429, "M_LIMIT_EXCEEDED");
+    server.assert_holds(&session.id, "next", &next);
+    let other = server.create("zero");
+    server
+        .put_txn(&other.id, "past", &other.token, "one")
+        .expect(200);
+    server.call(&Request::delete(&at(&session.id))).expect(200);
+}

@@ -1,0 +1,225 @@
+//! `PUT /rendezvous/{id}` without a txnId: compare-and-swap, and a write that happened is a success.
+//!
+//! Rows of the contract: "Tokens" and "PUT without txnId". The order of its four rules is tested where
+//! two of them apply at once.
+
+use std::collections::HashSet;
+
+use serde_json::json;
+
+use crate::harness::api::{CONFLICT, UNSTABLE, at};
+use crate::harness::http::Request;
+use crate::harness::on_both_stores;
+use crate::harness::server::Server;
+use crate::protocol_sessions::assert_is_a_token;
+
+on_both_stores! {
+    the_current_token_writes,
+    a_write_is_answered_with_its_token_alone,
+    every_write_makes_a_token_never_seen_before,
+    no_earlier_token_becomes_valid_again,
+    a_stale_token_with_other_data_is_a_conflict_and_changes_nothing,
+    any_stale_token_with_the_current_data_gets_the_current_token,
+    a_retry_after_the_other_side_wrote_gets_its_own_token,
+    a_retry_of_the_first_write_gets_its_own_token_after_two_more,
+    current_data_decides_before_an_earlier_write_does,
+    the_same_data_under_another_stale_token_is_no_retry,
+    a_token_of_another_kind_is_simply_stale,
+    a_conflict_is_not_remembered,
+    escapes_are_decoded_before_anything_is_compared,
+    of_two_writers_one_wins_and_the_other_may_read_and_go_on,
+}
+
+fn the_current_token_writes(server: &Server) {
+    let session = server.create("zero");
+    let token = server.write(&session.id, &session.token, "one");
+    server.assert_holds(&session.id, "one", &token);
+    let token = server.write(&session.id, &token, "two");
+    server.assert_holds(&session.id, "two", &token);
+}
+
+fn a_write_is_answered_with_its_token_alone(server: &Server) {
+    let session = server.create("zero");
+    let reply = server.put(&session.id, &session.token, "one").expect(200);
+    let token = reply.text("sequence_token");
+    assert_is_a_token(&token);
+    assert_eq!(reply.json(), json!({"sequence_token": token}));
+}
+
+fn every_write_makes_a_token_never_seen_before(server: &Server) {
+    let session = server.create("equal");
+    let mut seen = HashSet::from([session.token.clone()]);
+    let mut token = session.token;
+    for data in ["equal", "equal", "other", "equal", "", ""] {
+        token = server.write(&session.id, &token, data);
+        assert!(seen.insert(token.clone()), "{token} came back");
+        server.assert_holds(&session.id, data, &token);
+    }
+}
+
+fn no_earlier_token_becomes_valid_again(server: &Server) {
+    let session = server.create("a");
+    let mut tokens = vec![session.token];
+    for data in ["b", "a", "b", "a"] {
+        tokens.push(server.write(&session.id, tokens.last().unwrap(), data));
+    }
+    let current = tokens.pop().unwrap();
+    for stale in &tokens {
+        server
+            .put(&session.id, stale, "late")
+            .expect_error(409, CONFLICT);
+        server.assert_holds(&session.id, "a", &current);
+    }
+}
+
+fn a_stale_token_with_other_data_is_a_conflict_and_changes_nothing(server: &Server) {
+    let session = server.create("zero");
+    let token = server.write(&session.id, &session.token, "one");
+    let before = server.read(&session.id);
+    server
+        .put(&session.id, &session.token, "late")
+        .expect_error(409, CONFLICT);
+    let after = server.read(&session.id);
+    assert_eq!((after.data, after.token), ("one".to_owned(), token.clone()));
+    assert!(after.expires_in_ms <= before.expires_in_ms);
+    server.write(&session.id, &token, "two");
+}
+
+fn any_stale_token_with_the_current_data_gets_the_current_token(server: &Server) {
+    let session = server.create("zero");
+    let one = server.write(&session.id, &session.token, "one");
+    let two = server.write(&session.id, &one, "two");
+    let three = server.write(&session.id, &two, "three");
+    for stale in [&session.token, &one, &two, "never a token of this session"] {
+        assert_eq!(
+            server.write(&session.id, stale, "three"),
+            three,
+            "with {stale}"
+        );
+        server.assert_holds(&session.id, "three", &three);
+    }
+}
+
+fn a_retry_after_the_other_side_wrote_gets_its_own_token(server: &Server) {
+    let session = server.create("zero");
+    let mine = server.write(&session.id, &session.token, "mine");
+    let theirs = server.write(&session.id, &mine, "theirs");
+    assert_eq!(server.write(&session.id, &session.token, "mine"), mine);
+    server.assert_holds(&session.id, "theirs", &theirs);
+    // The sign-in goes on from there.
+    server.write(&session.id, &theirs, "mine again");
+}
+
+fn a_retry_of_the_first_write_gets_its_own_token_after_two_more(server: &Server) {
+    let session = server.create("zero");
+    let one = server.write(&session.id, &session.token, "one");
+    let two = server.write(&session.id, &one, "two");
+    let three = server.write(&session.id, &two, "three");
+    assert_eq!(server.write(&session.id, &session.token, "one"), one);
+    assert_eq!(server.write(&session.id, &one, "two"), two);
+    server.assert_holds(&session.id, "three", &three);
+}
+
+fn current_data_decides_before_an_earlier_write_does(server: &Server) {
+    let session = server.create("zero");
+    let one = server.write(&session.id, &session.token, "equal");
+    let two = server.write(&session.id, &one, "between");
+    let three = server.write(&session.id, &two, "equal");
+    assert_eq!(server.write(&session.id, &session.token, "equal"), three);
+}
+
+fn the_same_data_under_another_stale_token_is_no_retry(server: &Server) {
+    let session = server.create("zero");
+    let one = server.write(&session.id, &session.token, "one");
+    let two = server.write(&session.id, &one, "two");
+    server
+        .put(&session.id, "foreign", "one")
+        .expect_error(409, CONFLICT);
+    server
+        .put(&session.id, &one, "one")
+        .expect_error(409, CONFLICT);
+    server.assert_holds(&session.id, "two", &two);
+}
+
+fn a_token_of_another_kind_is_simply_stale(server: &Server) {
+    let session = server.create("zero");
+    let padded = format!("{}=", session.token);
+    let upper = session.token.to_uppercase();
+    let shorter = &session.token[..session.token.len() - 1];
+    let endless = "t".repeat(20_000);
+    let quoted = format!("\"{}\"", session.token);
+    let foreign = [
+        "",
+        " ",
+        "\u{0}",
+        "漢字 😀",
+        "\"",
+        "*",
+        &padded,
+        &upper,
+        shorter,
+        &quoted,
+        &endless,
+    ];
+    for token in foreign.into_iter().filter(|token| *token != session.token) {
+        server
+            .put(&session.id, token, "other")
+            .expect_error(409, CONFLICT);
+        assert_eq!(
+            server.write(&session.id, token, "zero"),
+            session.token,
+            "with {token:?}"
+        );
+        server.assert_holds(&session.id, "zero", &session.token);
+    }
+}
+
+fn a_conflict_is_not_remembered(server: &Server) {
+    let session = server.create("zero");
+    let one = server.write(&session.id, &session.token, "one");
+    server.put(&session.id, &session.token, "two").expect(409);
+    let two = server.write(&session.id, &one, "two");
+    server.assert_holds(&session.id, "two", &two);
+}
+
+fn of_two_writers_one_wins_and_the_other_may_read_and_go_on(server: &Server) {
+    let session = server.create("zero");
+    let mut statuses = std::thread::scope(|scope| {
+        let writers: Vec<_> = (0..8)
+            .map(|n| {
+                scope.spawn({
+                    let session = &session;
+                    move || {
+                        server
+                            .put(&session.id, &session.token, &format!("writer {n}"))
+                            .status
+                    }
+                })
+            })
+            .collect();
+        writers
+            .into_iter()
+            .map(|writer| writer.join().unwrap())
+            .collect::<Vec<_>>()
+    });
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 409, 409, 409, 409, 409, 409, 409]);
+    let now = server.read(&session.id);
+    server.write(&session.id, &now.token, "next");
+}
+
+fn escapes_are_decoded_before_anything_is_compared(server: &Server) {
+    let reply =
+        server.call(&Request::post(UNSTABLE).body(r#"{"d\u0061ta":"\ud83d\ude00\u0000\/\n"}"#));
+    let (id, token) = (reply.text("id"), reply.text("sequence_token"));
+    server.assert_holds(&id, "😀\u{0}/\n", &token);
+    let first = u32::from(token.as_bytes()[0]);
+    let escaped = format!(r"\u{first:04x}{}", &token[1..]);
+    let body = format!(r#"{{"sequence_token":"{escaped}","data":"next"}}"#);
+    let next = server.call(&Request::put(&at(&id)).body(body)).expect(200);
+    server.assert_holds(&id, "next", &next.text("sequence_token"));
+    // Equal after decoding is equal data.
+    let body = r#"{"sequence_token":"stale","data":"n\u0065xt"}"#;
+    let same = server.call(&Request::put(&at(&id)).body(body)).expect(200);
+    assert_eq!(same.text("sequence_token"), next.text("sequence_token"));
+}

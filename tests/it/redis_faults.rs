@@ -1,0 +1,195 @@
+//! Redis on its bad days: down, killed, paused, loading, or emptied of scripts.
+//!
+//! What must hold in each: an answer within a bound, 503 and never 404 while a session may live, and
+//! health regained without a restart. A Redis that answers but refuses is in `redis_refuses`; replies
+//! that are lost one by one are in `redis_lost_replies`.
+
+use crate::harness::redis::worker::{launch_on, ready_on, request};
+use crate::harness::redis::{DURABLE, RedisServer, Reply, until};
+
+#[test]
+fn down_at_the_start_the_worker_serves_503_and_recovers_by_itself() {
+    let mut redis = RedisServer::start_with(DURABLE);
+    let [session, spare] = {
+        let earlier = ready_on(&redis.url(), &[]);
+        [(); 2].map(|()| earlier.create("hello"))
+    };
+    redis.kill();
+    let worker = launch_on(&redis.url(), &[]);
+    worker.admin_get("/healthz").expect(200);
+    let readyz = worker.admin_get("/readyz").expect(503);
+    let reason = String::from_utf8(readyz.body).expect("text").to_lowercase();
+    assert!(
+        reason.contains("redis") || reason.contains("store"),
+        "no reason: {reason}"
+    );
+    worker.assert_all_refused(&spare);
+    worker.assert_refused(&request::read(&session.id));
+    worker.admin_get("/healthz").expect(200);
+    worker.admin_get("/readyz").expect(503);
+
+    redis.restart();
+    until("the worker becomes ready", || worker.is_ready());
+    worker.assert_holds(&session.id, "hello", &session.token);
+    let second = worker.write(&session.id, &session.token, "ECDH");
+    worker.assert_holds(&session.id, "ECDH", &second);
+}
+
+#[test]
+fn paused_at_the_start_the_worker_serves_503_and_recovers_by_itself() {
+    let redis = RedisServer::start();
+    redis.pause();
+    let worker = launch_on(&redis.url(), &[]);
+    worker.assert_refused(&request::create("x"));
+    worker.admin_get("/readyz").expect(503);
+    redis.resume();
+    until("the worker becomes ready", || worker.is_ready());
+    worker.create("hello");
+}
+
+#[test]
+fn killed_and_restarted_amid_a_sign_in_nothing_acknowledged_is_lost() {
+    let mut redis = RedisServer::start_with(DURABLE);
+    let worker = ready_on(&redis.url(), &[]);
+    let [session, spare] = [(); 2].map(|()| worker.create("hello"));
+    let second = worker.write(&session.id, &session.token, "ECDH");
+    let recorded = worker
+        .put_txn(&session.id, "t1", &second, "protocols")
+        .expect(200);
+    let third = recorded.text("sequence_token");
+    redis.kill();
+
+    worker.assert_all_refused(&spare);
+    worker.assert_refused(&request::read(&session.id));
+    // Every replica would leave the load balancer at once, and the error bodies with them.
+    worker.admin_get("/readyz").expect(200);
+    worker.admin_get("/healthz").expect(200);
+    let metric = |name| worker.metrics().sum(name, &[]);
+    until("the outage is on /metrics", || {
+        metric("rendezvous_store_up") == 0
+    });
+    let reconnects = metric("rendezvous_store_reconnects_total");
+
+    redis.restart();
+    let read = worker.persist(&request::read(&session.id)).expect(200);
+    assert_eq!(read.text("data"), "protocols");
+    assert_eq!(read.text("sequence_token"), third);
+    let replayed = worker
+        .put_txn(&session.id, "t1", &second, "protocols")
+        .expect(200);
+    assert_eq!(replayed.text("sequence_token"), third);
+    let fourth = worker.write(&session.id, &third, "success");
+    worker.assert_holds(&session.id, "success", &fourth);
+    worker.admin_get("/readyz").expect(200);
+    until("the end of the outage is on /metrics", || {
+        metric("rendezvous_store_up") == 1
+    });
+    assert!(metric("rendezvous_store_reconnects_total") > reconnects);
+}
+
+#[test]
+fn restarted_without_persistence_a_session_is_gone_and_new_ones_are_made() {
+    let mut redis = RedisServer::start();
+    let worker = ready_on(&redis.url(), &[]);
+    let session = worker.create("hello");
+    redis.kill();
+    redis.restart();
+    worker
+        .persist(&request::read(&session.id))
+        .expect_error(404, "M_NOT_FOUND");
+    worker.create("again");
+}
+
+#[test]
+fn paused_every_request_ends_in_a_503_and_what_landed_landed_once() {
+    let redis = RedisServer::start();
+    let worker = ready_on(&redis.url(), &[]);
+    let [plain, with_txn] = [(); 2].map(|()| worker.create("hello"));
+    let writes = [
+        (
+            &plain,
+            request::write(&plain.id, None, &plain.token, "ECDH"),
+        ),
+        (
+            &with_txn,
+            request::write(&with_txn.id, Some("t"), &with_txn.token, "ECDH"),
+        ),
+    ];
+    redis.pause();
+    worker.assert_refused(&request::create("x"));
+    worker.assert_refused(&request::read(&plain.id));
+    for (_, write) in &writes {
+        worker.assert_refused(write);
+    }
+    worker.admin_get("/readyz").expect(200);
+    redis.resume();
+
+    for (session, write) in &writes {
+        let token = worker.persist(write).expect(200).text("sequence_token");
+        assert_ne!(token, session.token);
+        worker.assert_holds(&session.id, "ECDH", &token);
+        let next = worker.write(&session.id, &token, "protocols");
+        worker.assert_holds(&session.id, "protocols", &next);
+    }
+    // The create that was told 503: whatever of it landed is taken away again.
+    until("two sessions and two leases are left", || {
+        let sessions = redis.command(&["KEYS", "mrv:s:*"]).array().len();
+        sessions == 2 && redis.command(&["ZCARD", "mrv:{lease}:live"]).int() == 2
+    });
+}
+
+#[test]
+fn script_flush_between_requests_is_not_seen_by_clients() {
+    let redis = RedisServer::start();
+    let worker = ready_on(&redis.url(), &[]);
+    let flush = || assert_eq!(redis.command(&["SCRIPT", "FLUSH"]).text(), "OK");
+    flush();
+    let session = worker.create("hello");
+    flush();
+    worker.assert_holds(&session.id, "hello", &session.token);
+    flush();
+    let second = worker.write(&session.id, &session.token, "ECDH");
+    flush();
+    let third = worker
+        .put_txn(&session.id, "t", &second, "protocols")
+        .expect(200);
+    flush();
+    worker.assert_holds(&session.id, "protocols", &third.text("sequence_token"));
+    flush();
+    worker.call(&request::delete(&session.id)).expect(200);
+    worker.assert_gone(&session.id);
+}
+
+#[test]
+fn while_redis_loads_its_data_requests_are_503_and_then_succeed() {
+    let mut redis = RedisServer::start_with(&["--rdbcompression", "no"]);
+    let worker = ready_on(&redis.url(), &[]);
+    let [session, spare] = [(); 2].map(|()| worker.create("hello"));
+    for key in 0..200 {
+        redis.command(&["SET", &format!("filler{key}"), &"x".repeat(1100)]);
+    }
+    assert_eq!(redis.command(&["SAVE"]).text(), "OK");
+    redis.kill();
+    // A tenth of a second for each key, with a look at the clients after each: it loads until told
+    // to hurry.
+    redis.restart_loading(&[
+        "--key-load-delay",
+        "100000",
+        "--loading-process-events-interval-bytes",
+        "1024",
+    ]);
+    let mut operator = redis.connect();
+    let mut loading =
+        || matches!(operator.command(&["PING"]), Reply::Error(e) if e.starts_with("LOADING"));
+    assert!(loading());
+    worker.assert_all_refused(&spare);
+    worker.assert_refused(&request::read(&session.id));
+    assert!(loading(), "it was to load all the while");
+    redis.command(&["CONFIG", "SET", "key-load-delay", "0"]);
+
+    let read = worker.persist(&request::read(&session.id)).expect(200);
+    assert_eq!(
+        (read.text("data"), read.text("sequence_token")),
+        ("hello".into(), session.token)
+    );
+}

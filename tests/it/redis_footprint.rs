@@ -1,0 +1,114 @@
+//! What sessions cost Redis, and that nothing of them outlives them.
+//!
+//! The numbers bound an operator's `maxmemory`: the start check and the documentation promise 6 KiB a
+//! session, lease included.
+
+use std::thread;
+
+use crate::harness::redis::RedisServer;
+use crate::harness::redis::worker::{ready_on, request};
+use crate::harness::server::Server;
+
+/// The largest payload.
+const FULL: usize = 4096;
+
+fn used_memory(redis: &RedisServer) -> i64 {
+    let info = redis.command(&["INFO", "memory"]).text();
+    let used = info
+        .lines()
+        .find_map(|line| line.strip_prefix("used_memory:"));
+    used.expect("used_memory").parse().expect("a number")
+}
+
+/// As many sessions with full payloads, by two threads: a request each is mostly waiting.
+fn fill(worker: &Server, count: usize) {
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| (0..count / 2).for_each(|_| drop(worker.create(&"x".repeat(FULL)))));
+        }
+    });
+}
+
+#[test]
+fn a_full_session_costs_redis_under_six_kibibytes_lease_included() {
+    const SESSIONS: usize = 600;
+    let redis = RedisServer::start();
+    let worker = ready_on(&redis.url(), &[]);
+    // Scripts, buffers and the index are there before the count begins.
+    fill(&worker, 2);
+    let before = used_memory(&redis);
+    fill(&worker, SESSIONS);
+    let cost = (used_memory(&redis) - before) / i64::try_from(SESSIONS).expect("a count");
+    assert!(
+        cost > i64::try_from(FULL).expect("a size"),
+        "{cost} bytes: nothing was stored"
+    );
+    assert!(cost < 6 * 1024, "{cost} bytes a session");
+}
+
+#[test]
+fn sixty_four_txn_ids_of_the_longest_kind_stay_small() {
+    let redis = RedisServer::start();
+    let worker = ready_on(&redis.url(), &[]);
+    let session = worker.create(&"x".repeat(FULL));
+    let key = format!("mrv:s:{{{}}}", session.id);
+    let size = || {
+        redis
+            .command(&["MEMORY", "USAGE", &key, "SAMPLES", "0"])
+            .int()
+    };
+    let before = size();
+    let txn = |number: usize| format!("{number:0>255}");
+    let mut token = session.token.clone();
+    let put =
+        |number, token: &str| worker.put_txn(&session.id, &txn(number), token, &"y".repeat(FULL));
+    for number in (0..64).step_by(2) {
+        token = put(number, &token).expect(200).text("sequence_token");
+        // A conflict is recorded as well, and takes as much.
+        put(number + 1, &session.token).expect(409);
+    }
+    // Sixteen past tokens and 64 records of 41 bytes, in the allocator's classes. One field each of
+    // the raw ids would be 25 KiB.
+    let full = size();
+    assert!(
+        full - before < 6 * 1024,
+        "{} bytes for 64 txnIds",
+        full - before
+    );
+
+    let refused = worker.put_txn(&session.id, &txn(64), &token, &"z".repeat(FULL));
+    refused.expect_error(429, "M_LIMIT_EXCEEDED");
+    assert_eq!(size(), full, "a refused txnId left something");
+    // A recorded one is still answered.
+    worker
+        .put_txn(&session.id, &txn(0), &session.token, "whatever")
+        .expect(200);
+    worker.assert_holds(&session.id, &"y".repeat(FULL), &token);
+}
+
+#[test]
+fn every_key_is_under_the_prefix_and_ends_by_itself() {
+    let redis = RedisServer::start();
+    let prefix = "some-team/rendezvous:";
+    let settings = [("store.redis.prefix", prefix), ("session.ttl", "120s")];
+    let worker = ready_on(&redis.url(), &settings);
+    let [kept, deleted] = [(); 2].map(|()| worker.create("hello"));
+    for session in [&kept, &deleted] {
+        let token = worker.write(&session.id, &session.token, "ECDH");
+        worker
+            .put_txn(&session.id, "t", &token, "protocols")
+            .expect(200);
+        worker.put_txn(&session.id, "u", &token, "late").expect(409);
+    }
+    worker.call(&request::delete(&deleted.id)).expect(200);
+
+    let keys = redis.command(&["KEYS", "*"]).texts();
+    assert!(keys.iter().any(|key| key.contains(&kept.id)), "{keys:?}");
+    for key in &keys {
+        assert!(key.starts_with(prefix), "{key}");
+        assert!(!key.contains(&deleted.id), "{key} outlived its session");
+        let left = redis.command(&["PTTL", key]).int();
+        // The lease outlasts its session by the deadline of a command, and by no more.
+        assert!((1..=121_000).contains(&left), "{key} lives for {left} ms");
+    }
+}

@@ -1,0 +1,152 @@
+//! Replies that are not the call's own: another call's, of another form, or no reply of a script.
+//!
+//! A pipelined connection that lost or gained one reply hands every later caller its neighbour's. To
+//! a client that would be a message from the other side. So a worker must notice, say 503 or ask
+//! again, count it, and never use that connection any more.
+
+use crate::harness::proxy::{Alteration, Fault, Proxy, Target};
+use crate::harness::redis::RedisServer;
+use crate::harness::redis::worker::{ready_on, request};
+use crate::harness::server::Server;
+
+/// Counts replies that did not fit.
+const BAD_REPLIES: &str = "rendezvous_store_bad_replies_total";
+
+/// What may arrive in a reply's place: valid RESP2, each wrong in another way.
+const ALTERATIONS: [Alteration; 11] = [
+    |_| b"+OK\r\n".to_vec(),
+    |_| b":1\r\n".to_vec(),
+    |_| b"$-1\r\n".to_vec(),
+    |_| b"*-1\r\n".to_vec(),
+    |_| b"*0\r\n".to_vec(),
+    |_| b"*2\r\n$1\r\n7\r\n$1\r\nG\r\n".to_vec(),
+    |reply| replace(reply, 1, b"$1\r\n7\r\n"),
+    |reply| replace(reply, 1, b"$-1\r\n"),
+    |reply| replace(reply, 2, b"$1\r\nX\r\n"),
+    |reply| replace(reply, 2, b"$0\r\n\r\n"),
+    |reply| replace(reply, 3, b"*0\r\n"),
+];
+
+/// The reply with its n-th element, counted from 1, replaced.
+fn replace(reply: &[u8], element: usize, by: &[u8]) -> Vec<u8> {
+    // The elements of these replies are bulk strings without line breaks: two lines each.
+    let lines: Vec<_> = reply.split_inclusive(|byte| *byte == b'\n').collect();
+    let at = 1 + (element - 1) * 2;
+    [&lines[..at].concat(), by, &lines[at + 2..].concat()].concat()
+}
+
+fn start() -> (RedisServer, Proxy, Server) {
+    let redis = RedisServer::start();
+    let proxy = Proxy::start(redis.address());
+    let worker = ready_on(&proxy.url(), &[]);
+    (redis, proxy, worker)
+}
+
+#[test]
+fn a_swallowed_reply_never_gives_one_client_the_payload_of_another() {
+    let (_redis, proxy, worker) = start();
+    let mine = worker.create("my secret");
+    let theirs = worker.create("their secret");
+    let (before, connections) = (worker.metrics().sum(BAD_REPLIES, &[]), proxy.accepted());
+    proxy.next(Target::Session, Fault::SwallowReply);
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| worker.call(&request::read(&mine.id)));
+        proxy.wait_until_struck();
+        // Its answer is the next on that connection, and the first read still waits for one.
+        let second = worker.call(&request::read(&theirs.id));
+        let first = first.join().expect("an answer");
+        for (reply, own) in [(first, "my secret"), (second, "their secret")] {
+            assert!([200, 503].contains(&reply.status), "{reply}");
+            assert!(reply.status == 503 || reply.text("data") == own, "{reply}");
+        }
+    });
+    proxy.heal();
+    assert_eq!(
+        worker
+            .persist(&request::read(&mine.id))
+            .expect(200)
+            .text("data"),
+        "my secret"
+    );
+    assert_eq!(
+        worker
+            .persist(&request::read(&theirs.id))
+            .expect(200)
+            .text("data"),
+        "their secret"
+    );
+    assert!(
+        worker.metrics().sum(BAD_REPLIES, &[]) > before,
+        "nobody counted it"
+    );
+    assert!(
+        proxy.accepted() > connections,
+        "the shifted connection is still in use"
+    );
+}
+
+#[test]
+fn an_extra_reply_never_shifts_the_ones_behind_it() {
+    let (_redis, proxy, worker) = start();
+    let sessions = ["one", "two", "three"].map(|data| worker.create(data));
+    for extra in [&b"+OK\r\n"[..], b"*2\r\n$1\r\n7\r\n$1\r\nG\r\n", b"$-1\r\n"] {
+        let (before, connections) = (worker.metrics().sum(BAD_REPLIES, &[]), proxy.accepted());
+        proxy.next(Target::Session, Fault::InsertBefore(extra));
+        for session in &sessions {
+            let reply = worker.persist(&request::read(&session.id)).expect(200);
+            assert_eq!(reply.text("data"), session.data);
+        }
+        proxy.heal();
+        assert!(
+            worker.metrics().sum(BAD_REPLIES, &[]) > before,
+            "nobody counted it"
+        );
+        assert!(
+            proxy.accepted() > connections,
+            "the shifted connection is still in use"
+        );
+    }
+}
+
+#[test]
+fn a_reply_of_another_form_is_no_answer_to_any_request() {
+    let (_redis, proxy, worker) = start();
+    for (number, alteration) in ALTERATIONS.into_iter().enumerate() {
+        let session = worker.persist(&request::create("hello")).expect(200);
+        let [id, first] = ["id", "sequence_token"].map(|member| session.text(member));
+        // Answered 503, and answered well when it is sent again.
+        let falsified = |request| {
+            proxy.next(Target::Session, Fault::Alter(alteration));
+            let reply = worker.call(&request);
+            proxy.heal();
+            assert_eq!(reply.status, 503, "alteration {number}: {reply}");
+            worker.persist(&request).expect(200)
+        };
+        falsified(request::create("hello"));
+        assert_eq!(falsified(request::read(&id)).text("data"), "hello");
+        let second = falsified(request::write(&id, None, &first, "ECDH")).text("sequence_token");
+        worker.assert_holds(&id, "ECDH", &second);
+        let third = falsified(request::write(&id, Some("t"), &second, "protocols"));
+        worker.assert_holds(&id, "protocols", &third.text("sequence_token"));
+    }
+}
+
+#[test]
+fn an_error_in_a_replys_place_is_an_outage_and_no_404() {
+    let (_redis, proxy, worker) = start();
+    let errors: [Alteration; 4] = [
+        |_| b"-ERR something new\r\n".to_vec(),
+        |_| b"-NOPERM this user has no permissions\r\n".to_vec(),
+        |_| b"-MISCONF Redis is configured to save RDB snapshots\r\n".to_vec(),
+        |_| b"-BUSY Redis is busy running a script\r\n".to_vec(),
+    ];
+    for error in errors {
+        let session = worker.create("hello");
+        proxy.every(Target::Session, Fault::Alter(error));
+        worker.assert_refused(&request::read(&session.id));
+        let write = request::write(&session.id, None, &session.token, "ECDH");
+        worker.assert_refused(&write);
+        proxy.heal();
+        worker.persist(&write).expect(200);
+    }
+}

@@ -1,0 +1,45 @@
+//! Two workers on one Redis, one of them behind a proxy that loses what it is told to lose.
+
+use crate::harness::proxy::{Fault, Proxy};
+use crate::harness::redis::worker::ready_on;
+use crate::harness::redis::{RedisServer, until};
+use crate::harness::server::Server;
+
+/// Each way to lose an exchange whose script may have run.
+pub const LOSSES: [Fault; 3] = [Fault::CutCommand, Fault::CutReply, Fault::HoldReply];
+
+/// One Redis, a worker behind the proxy and one that is not.
+pub struct Bench {
+    pub redis: RedisServer,
+    pub proxy: Proxy,
+    pub faulty: Server,
+    pub sound: Server,
+}
+
+impl Bench {
+    pub fn start() -> Self {
+        let redis = RedisServer::start();
+        let proxy = Proxy::start(redis.address());
+        let faulty = ready_on(&proxy.url(), &[]);
+        let sound = ready_on(&redis.url(), &[]);
+        Self {
+            redis,
+            proxy,
+            faulty,
+            sound,
+        }
+    }
+
+    /// As many sessions are left, and as many leases of sessions, after `what`.
+    #[track_caller]
+    pub fn until_live(&self, count: usize, what: &str) {
+        until(
+            &format!("{what}: {count} sessions and {count} leases are left"),
+            || {
+                let sessions = self.redis.command(&["KEYS", "mrv:s:*"]).array().len();
+                let leases = self.redis.command(&["ZCARD", "mrv:{lease}:live"]).int();
+                (sessions, usize::try_from(leases).expect("a count")) == (count, count)
+            },
+        );
+    }
+}

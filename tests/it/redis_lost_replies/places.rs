@@ -1,0 +1,103 @@
+//! Places among the live sessions: a create or a delete whose reply was lost keeps none, and gives the
+//! session's own back.
+
+use super::bench::{Bench, LOSSES};
+use crate::harness::http::Connection;
+use crate::harness::proxy::{Fault, Target};
+use crate::harness::redis::until;
+use crate::harness::redis::worker::request;
+
+/// Each loss on the way to the session, and on the way to its lease.
+fn losses() -> impl Iterator<Item = (Target, Fault, String)> {
+    let each = |target| LOSSES.map(|loss| (target, loss, format!("{target:?}, {loss:?}")));
+    [Target::Lease, Target::Session].into_iter().flat_map(each)
+}
+
+#[test]
+fn a_create_whose_reply_is_lost_leaves_neither_a_session_nor_a_lease() {
+    let bench = Bench::start();
+    bench.sound.create("somebody else's");
+    for (target, loss, what) in losses() {
+        bench.proxy.every(target, loss);
+        bench.faulty.assert_refused(&request::create("x"));
+        bench.proxy.heal();
+        bench.until_live(1, &what);
+    }
+    let created = bench.faulty.persist(&request::create("again")).expect(200);
+    bench
+        .sound
+        .call(&request::read(&created.text("id")))
+        .expect(200);
+}
+
+#[test]
+fn a_create_whose_reply_is_lost_once_leaves_the_one_session_that_was_answered() {
+    let bench = Bench::start();
+    for (before, (target, loss, what)) in losses().enumerate() {
+        bench.proxy.next(target, loss);
+        let first = bench.faulty.call(&request::create("x"));
+        bench.proxy.heal();
+        let created = match first.status {
+            503 => bench.faulty.persist(&request::create("x")),
+            _ => first,
+        };
+        let id = created.expect(200).text("id");
+        bench.until_live(before + 1, &what);
+        bench.sound.call(&request::read(&id)).expect(200);
+    }
+}
+
+#[test]
+fn a_delete_whose_reply_is_lost_ends_the_session_and_gives_its_place_back() {
+    let bench = Bench::start();
+    for (target, loss, what) in losses() {
+        let session = bench.sound.create("hello");
+        bench.proxy.every(target, loss);
+        let reply = bench.faulty.call(&request::delete(&session.id));
+        // With the lease alone unreachable the session is gone, which is what was asked for.
+        let expected = if target == Target::Session { 503 } else { 200 };
+        assert_eq!(reply.status, expected, "{what}: {reply}");
+        bench.proxy.heal();
+        let again = bench.faulty.persist(&request::delete(&session.id));
+        assert!([200, 404].contains(&again.status), "{what}: {again}");
+        bench.sound.assert_gone(&session.id);
+        bench.until_live(0, &what);
+    }
+}
+
+#[test]
+fn a_delete_whose_reply_is_lost_once_gives_its_place_back() {
+    let bench = Bench::start();
+    for (target, loss, what) in losses() {
+        let session = bench.sound.create("hello");
+        bench.proxy.next(target, loss);
+        // Sent again by the worker itself it finds nothing left to delete: then 404 is the truth.
+        let reply = bench.faulty.call(&request::delete(&session.id));
+        assert!([200, 404, 503].contains(&reply.status), "{what}: {reply}");
+        bench.proxy.heal();
+        let again = bench.faulty.persist(&request::delete(&session.id));
+        assert!([200, 404].contains(&again.status), "{what}: {again}");
+        bench.until_live(0, &what);
+    }
+}
+
+#[test]
+fn a_client_that_leaves_amid_a_create_leaves_neither_a_session_nor_a_lease() {
+    let bench = Bench::start();
+    for target in [Target::Lease, Target::Session] {
+        bench.proxy.every(target, Fault::HoldReply);
+        let mut client = Connection::open(bench.faulty.http);
+        client.write(&request::create("x").bytes());
+        bench.proxy.wait_until_struck();
+        drop(client);
+        until("the request is over", || {
+            bench
+                .faulty
+                .metrics()
+                .sum("rendezvous_http_requests_in_flight", &[])
+                == 0
+        });
+        bench.proxy.heal();
+        bench.until_live(0, &format!("{target:?}"));
+    }
+}

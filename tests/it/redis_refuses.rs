@@ -1,0 +1,131 @@
+//! A Redis that answers, but refuses or holds something else: demoted, cut off from its replicas, full,
+//! or with a foreign key in a session's place.
+//!
+//! What must hold in each: 503 and never 404, no old payload ever, and everything well again as soon
+//! as Redis is.
+
+use crate::harness::api::Session;
+use crate::harness::redis::worker::{ready_on, request};
+use crate::harness::redis::{RedisServer, until};
+use crate::harness::server::Server;
+
+fn key(id: &str) -> String {
+    format!("mrv:s:{{{id}}}")
+}
+
+#[test]
+fn a_key_of_another_type_in_a_sessions_place_is_an_outage_and_no_404() {
+    let redis = RedisServer::start();
+    let worker = ready_on(&redis.url(), &[]);
+    let session = worker.create("hello");
+    redis.command(&["SET", &key(&session.id), "not a hash"]);
+    worker.assert_refused(&request::read(&session.id));
+    for txn in [None, Some("t")] {
+        let write = request::write(&session.id, txn, &session.token, "x");
+        worker.assert_refused(&write);
+    }
+    worker.create("others go on");
+}
+
+#[test]
+fn a_session_with_garbage_in_it_is_an_outage_and_no_404() {
+    let redis = RedisServer::start();
+    let worker = ready_on(&redis.url(), &[]);
+    let breakages: [&[&'static str]; 4] = [
+        &["HSET", "KEY", "t", "no token of ours"],
+        &["HSET", "KEY", "t", ""],
+        &["HDEL", "KEY", "d"],
+        &["HDEL", "KEY", "t"],
+    ];
+    let mut wrong = Vec::new();
+    for breakage in breakages {
+        let session = worker.create("hello");
+        let key = key(&session.id);
+        let word = |word: &&'static str| {
+            if *word == "KEY" {
+                key.clone()
+            } else {
+                (*word).to_owned()
+            }
+        };
+        let command: Vec<_> = breakage.iter().map(word).collect();
+        redis.command(&command);
+        let status = worker.call(&request::read(&session.id)).status;
+        if status != 503 {
+            wrong.push((breakage, status));
+        }
+        worker.create("others go on");
+    }
+    assert!(wrong.is_empty(), "not answered with 503: {wrong:?}");
+}
+
+/// A session that was written to, and one to spare.
+fn two_sessions(worker: &Server) -> (Session, String, Session) {
+    let [session, spare] = [(); 2].map(|()| worker.create("hello"));
+    let second = worker.write(&session.id, &session.token, "ECDH");
+    (session, second, spare)
+}
+
+/// Nothing that an isolated primary still knows is told: neither what a session holds, nor that a
+/// token is stale, nor that a write happened before.
+#[track_caller]
+fn assert_tells_nothing(worker: &Server, written: &Session, spare: &Session) {
+    worker.assert_refused(&request::read(&written.id));
+    for form in [None, Some("u")] {
+        for data in ["a conflict", "ECDH"] {
+            worker.assert_refused(&request::write(&written.id, form, &written.token, data));
+        }
+    }
+    worker.assert_all_refused(spare);
+}
+
+#[test]
+fn a_demoted_primary_is_refused_not_read_from() {
+    let redis = RedisServer::start();
+    let worker = ready_on(&redis.url(), &[]);
+    let (session, second, spare) = two_sessions(&worker);
+    redis.command(&["REPLICAOF", "127.0.0.1", "1"]);
+    assert_tells_nothing(&worker, &session, &spare);
+    redis.command(&["REPLICAOF", "NO", "ONE"]);
+    let read = worker.persist(&request::read(&session.id)).expect(200);
+    assert_eq!(
+        (read.text("data"), read.text("sequence_token")),
+        ("ECDH".to_owned(), second)
+    );
+}
+
+#[test]
+fn a_primary_cut_off_from_its_replicas_is_refused_not_read_from() {
+    let redis = RedisServer::start();
+    let worker = ready_on(&redis.url(), &[]);
+    let (session, second, spare) = two_sessions(&worker);
+    redis.command(&["CONFIG", "SET", "min-replicas-to-write", "1"]);
+    assert_tells_nothing(&worker, &session, &spare);
+    redis.command(&["CONFIG", "SET", "min-replicas-to-write", "0"]);
+    worker.assert_holds(&session.id, "ECDH", &second);
+}
+
+#[test]
+fn a_full_redis_refuses_newcomers_and_lets_live_sign_ins_finish() {
+    let redis = RedisServer::start();
+    let worker = ready_on(&redis.url(), &[]);
+    let session = worker.create("hello");
+    redis.command(&["CONFIG", "SET", "maxmemory", "1"]);
+    worker.assert_refused(&request::create("x"));
+    worker.assert_holds(&session.id, "hello", &session.token);
+    // A script that began with a write goes on when memory is short, and the one that fences reads
+    // and writes costs no memory; so a session that has its place keeps it to the end.
+    let second = worker.write(&session.id, &session.token, "ECDH");
+    let third = worker
+        .put_txn(&session.id, "t", &second, "protocols")
+        .expect(200);
+    worker.assert_holds(&session.id, "protocols", &third.text("sequence_token"));
+    worker.call(&request::delete(&session.id)).expect(200);
+    worker.assert_refused(&request::create("x"));
+
+    redis.command(&["CONFIG", "SET", "maxmemory", "0"]);
+    worker.create("again");
+    until("the refused creates left no lease", || {
+        redis.command(&["ZCARD", "mrv:{lease}:live"]).int() == 1
+    });
+}

@@ -1,0 +1,194 @@
+//! A Redis that would lose sign-ins keeps the worker unready, and says why in one line.
+//!
+//! The reason stands on `/readyz` and in the log; the operator may override each check by its name;
+//! and a Redis that is put right makes the worker ready without a restart.
+
+use crate::harness::proxy::{Fault, Proxy, Target};
+use crate::harness::redis::worker::{launch_on, ready_on, request};
+use crate::harness::redis::{RedisServer, until};
+use crate::harness::server::Server;
+
+/// The rule for a Redis user that the documentation gives operators, word by word.
+fn documented_rule() -> Vec<String> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/architecture.md");
+    let text = std::fs::read_to_string(path).expect("the documentation");
+    let rule = text
+        .lines()
+        .find(|line| line.contains("~mrv:*") && line.contains("+evalsha"));
+    let rule = rule
+        .expect("one line with the rule")
+        .trim()
+        .trim_matches('`');
+    rule.split(' ').map(str::to_owned).collect()
+}
+
+/// The worker is not ready for this reason, which one line tells on `/readyz` and one in the log.
+#[track_caller]
+fn assert_unready(worker: &Server, check: &str, detail: &str) {
+    let tells = |text: &str| {
+        text.lines()
+            .any(|line| line.contains(check) && line.contains(detail))
+    };
+    let mut page = String::new();
+    until("/readyz gives the reason", || {
+        let readyz = worker.admin_get("/readyz").expect(503);
+        page = String::from_utf8(readyz.body).expect("text");
+        tells(&page)
+    });
+    until("the log gives the reason", || tells(&worker.log()));
+    worker.admin_get("/healthz").expect(200);
+}
+
+#[test]
+fn a_policy_that_evicts_live_sessions_is_refused_until_it_is_put_right() {
+    let redis = RedisServer::start_with(&["--maxmemory-policy", "allkeys-lru"]);
+    let worker = launch_on(&redis.url(), &[]);
+    assert_unready(&worker, "eviction", "allkeys-lru");
+    redis.command(&["CONFIG", "SET", "maxmemory-policy", "volatile-ttl"]);
+    assert_unready(&worker, "eviction", "volatile-ttl");
+    redis.command(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
+    until("the worker becomes ready", || worker.is_ready());
+    worker.create("hello");
+}
+
+#[test]
+fn a_policy_that_evicts_is_accepted_by_name() {
+    let redis = RedisServer::start_with(&["--maxmemory-policy", "allkeys-lru"]);
+    let worker = ready_on(&redis.url(), &[("store.redis.accept", "eviction")]);
+    worker.create("hello");
+}
+
+#[test]
+fn another_checks_name_accepts_nothing() {
+    let redis = RedisServer::start_with(&["--maxmemory-policy", "allkeys-lru"]);
+    let worker = launch_on(
+        &redis.url(),
+        &[("store.redis.accept", "memory,acl,version,latency")],
+    );
+    assert_unready(&worker, "eviction", "allkeys-lru");
+}
+
+#[test]
+fn too_little_memory_for_max_live_is_refused_and_a_smaller_max_live_fits() {
+    let redis = RedisServer::start_with(&["--maxmemory", "40mb"]);
+    let worker = launch_on(&redis.url(), &[]);
+    assert_unready(&worker, "memory", "10000");
+    ready_on(&redis.url(), &[("session.max_live", "2000")]).create("hello");
+    ready_on(&redis.url(), &[("store.redis.accept", "memory")]).create("hello");
+}
+
+#[test]
+fn the_largest_max_live_that_is_accepted_is_weighed_without_overflow() {
+    let redis = RedisServer::start_with(&["--maxmemory", "40mb"]);
+    let most = (1_u64 << 53).to_string();
+    assert_unready(
+        &launch_on(&redis.url(), &[("session.max_live", &most)]),
+        "memory",
+        &most,
+    );
+}
+
+#[test]
+fn an_old_version_is_refused() {
+    let redis = RedisServer::start();
+    let proxy = Proxy::start(redis.address());
+    proxy.every(
+        Target::Info,
+        Fault::Alter(|info| {
+            let info = String::from_utf8(info.to_vec()).expect("text");
+            assert!(info.contains("redis_version:7.0."));
+            info.replace("redis_version:7.0.", "redis_version:6.2.")
+                .into_bytes()
+        }),
+    );
+    assert_unready(&launch_on(&proxy.url(), &[]), "version", "6.2.");
+    ready_on(&proxy.url(), &[("store.redis.accept", "version")]).create("hello");
+}
+
+#[test]
+fn a_redis_that_answers_too_late_is_refused_until_it_is_quick() {
+    let redis = RedisServer::start_with(&["--maxmemory-policy", "allkeys-lru"]);
+    let proxy = Proxy::start(redis.address());
+    let worker = launch_on(&proxy.url(), &[]);
+    // Connected, which takes a PING of its own; the next look at this Redis finds it slow.
+    assert_unready(&worker, "eviction", "allkeys-lru");
+    proxy.every(Target::Ping, Fault::HoldReply);
+    redis.command(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
+    assert_unready(&worker, "latency", "round trips");
+    proxy.heal();
+    until("the worker becomes ready", || worker.is_ready());
+}
+
+#[test]
+fn the_documented_rule_is_enough_and_none_of_its_commands_can_be_spared() {
+    let redis = RedisServer::start();
+    let rule = documented_rule();
+    let worker = ready_on(&user(&redis, "documented", &rule), &[]);
+    let session = worker.create("hello");
+    let second = worker.write(&session.id, &session.token, "ECDH");
+    let third = worker
+        .put_txn(&session.id, "t", &second, "protocols")
+        .expect(200);
+    worker.assert_holds(&session.id, "protocols", &third.text("sequence_token"));
+    worker.call(&request::delete(&session.id)).expect(200);
+    worker.assert_gone(&session.id);
+    let log = worker.log();
+    assert!(!log.contains("NOPERM") && !log.contains("WARN"), "{log}");
+
+    // EVAL is for a Redis that has lost its scripts; without INFO or PING only less is known of it.
+    let needed = |word: &&String| word.starts_with('+') && !OPTIONAL.contains(&word.as_str());
+    for missing in rule.iter().filter(needed) {
+        let url = user(
+            &redis,
+            &format!("without{missing}"),
+            &without(&rule, missing),
+        );
+        assert_unready(&launch_on(&url, &[]), "acl", "");
+    }
+}
+
+/// Words of the rule that a worker can start without.
+const OPTIONAL: [&str; 3] = ["+eval", "+info", "+ping"];
+
+#[test]
+fn without_info_the_worker_serves_and_warns() {
+    let redis = RedisServer::start();
+    let worker = ready_on(
+        &user(&redis, "no-info", &without(&documented_rule(), "+info")),
+        &[],
+    );
+    worker.create("hello");
+    let log = worker.log();
+    assert!(
+        log.lines()
+            .any(|line| line.contains("WARN") && line.contains("INFO")),
+        "{log}"
+    );
+}
+
+#[test]
+fn a_user_without_the_prefix_is_refused() {
+    let redis = RedisServer::start();
+    let mut rule = without(&documented_rule(), "~mrv:*");
+    rule.push("~other:*".to_owned());
+    let url = user(&redis, "elsewhere", &rule);
+    assert_unready(&launch_on(&url, &[]), "acl", "");
+    ready_on(&url, &[("store.redis.prefix", "other:")]).create("hello");
+}
+
+fn without(rule: &[String], word: &str) -> Vec<String> {
+    assert!(
+        rule.iter().any(|one| one == word),
+        "{word} is not in the rule"
+    );
+    rule.iter().filter(|one| *one != word).cloned().collect()
+}
+
+/// Makes a user with these rights and no others; the URL that logs in as it.
+fn user(redis: &RedisServer, name: &str, rule: &[String]) -> String {
+    let command = ["ACL", "SETUSER", name, "on", ">secret", "-@all"].map(str::to_owned);
+    let reply = redis.command(&[&command[..], rule].concat());
+    assert_eq!(reply.text(), "OK", "{rule:?}");
+    // Without a database: naming one takes SELECT, which is for the operator who wants it to allow.
+    format!("redis://{name}:secret@127.0.0.1:{}", redis.port())
+}

@@ -1,0 +1,109 @@
+//! Every form of `store.redis.url`: one sign-in's worth of requests through each.
+//!
+//! What these deployments do on their bad days is not here; that they are reached at all is.
+
+use std::collections::BTreeSet;
+
+use crate::harness::redis::RedisServer;
+use crate::harness::redis::tls::TlsRedis;
+use crate::harness::redis::topology::{Cluster, Sentinels};
+use crate::harness::redis::worker::{launch_on, ready_on, request};
+use crate::harness::server::Server;
+
+/// Create, read, write, read by the other side, write in the other form, delete.
+#[track_caller]
+fn assert_serves(worker: &Server) {
+    let session = worker.create("hello");
+    worker.assert_holds(&session.id, "hello", &session.token);
+    let second = worker.write(&session.id, &session.token, "ECDH");
+    worker.assert_holds(&session.id, "ECDH", &second);
+    let third = worker
+        .put_txn(&session.id, "a", &second, "protocols")
+        .expect(200);
+    worker.assert_holds(&session.id, "protocols", &third.text("sequence_token"));
+    worker.call(&request::delete(&session.id)).expect(200);
+    worker.assert_gone(&session.id);
+}
+
+#[test]
+fn standalone_is_served_from() {
+    let redis = RedisServer::start();
+    assert_serves(&ready_on(&redis.url(), &[]));
+}
+
+#[test]
+fn a_password_is_sent_and_the_database_of_the_url_is_used() {
+    let redis = RedisServer::start_with(&["--requirepass", "correct horse"]);
+    let url = format!("redis://:correct%20horse@127.0.0.1:{}/3", redis.port());
+    let worker = ready_on(&url, &[]);
+    assert_serves(&worker);
+
+    worker.create("stays");
+    let keyspace = redis.command(&["INFO", "keyspace"]).text();
+    assert!(keyspace.contains("db3:"), "{keyspace}");
+    assert!(!keyspace.contains("db0:"), "{keyspace}");
+}
+
+#[test]
+fn a_wrong_password_keeps_the_worker_unready_and_is_not_printed() {
+    let redis = RedisServer::start_with(&["--requirepass", "correct"]);
+    let url = format!("redis://:Tr0ub4dor@127.0.0.1:{}/0", redis.port());
+    let worker = launch_on(&url, &[]);
+    worker.assert_refused(&request::create("x"));
+    let readyz = worker.admin_get("/readyz").expect(503);
+    let told = format!("{readyz}{}", worker.log());
+    assert!(!told.contains("Tr0ub4dor"), "{told}");
+}
+
+#[test]
+fn tls_is_served_from_with_an_authority_of_its_own() {
+    let redis = TlsRedis::start();
+    let ca = redis.ca_file();
+    let ca = ca.to_str().expect("UTF-8");
+    assert_serves(&ready_on(&redis.url(), &[("store.redis.ca_file", ca)]));
+}
+
+#[test]
+fn tls_without_its_authority_is_not_trusted() {
+    let redis = TlsRedis::start();
+    let worker = launch_on(&redis.url(), &[]);
+    // The request waits for the connection that every attempt fails to make.
+    worker.assert_refused(&request::create("x"));
+    worker.admin_get("/readyz").expect(503);
+    let clients = redis.server.command(&["INFO", "commandstats"]).text();
+    assert!(!clients.contains("evalsha"), "{clients}");
+}
+
+#[test]
+fn the_primary_is_found_through_sentinels() {
+    let trio = Sentinels::start();
+    let worker = ready_on(&trio.url(), &[]);
+    assert_serves(&worker);
+
+    let session = worker.create("stays");
+    let key = format!("mrv:s:{{{}}}", session.id);
+    assert_eq!(trio.primary.command(&["EXISTS", &key]).int(), 1);
+}
+
+#[test]
+fn sessions_spread_over_a_cluster_and_the_cap_is_one_for_all() {
+    let cluster = Cluster::start();
+    let worker = ready_on(&cluster.url(), &[("session.max_live", "40")]);
+    assert_serves(&worker);
+
+    let ids: BTreeSet<_> = (0..40).map(|_| worker.create("x").id).collect();
+    worker.try_create("x").expect_error(429, "M_LIMIT_EXCEEDED");
+    for node in cluster.nodes() {
+        // 40 sessions miss one of three nodes by chance less than once in a million runs.
+        let here = node.command(&["KEYS", "mrv:s:*"]).texts();
+        assert!(
+            !here.is_empty(),
+            "no session on the node at {}",
+            node.port()
+        );
+    }
+    for id in &ids {
+        worker.call(&request::read(id)).expect(200);
+        worker.call(&request::delete(id)).expect(200);
+    }
+}

@@ -108,7 +108,10 @@ impl<S: Store> Admin<S> {
         }
         match &*self.state.borrow() {
             StoreState::Ready => Ok(()),
-            StoreState::Connecting => Err("the store has not been reached yet\n".to_owned()),
+            StoreState::Connecting(None) => Err("the store has not been reached yet\n".to_owned()),
+            StoreState::Connecting(Some(reason)) => {
+                Err(format!("the store has not been reached yet: {reason}\n"))
+            }
             StoreState::Unfit(reasons) => Err(format!("{}\n", reasons.join("\n"))),
         }
     }

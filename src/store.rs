@@ -162,8 +162,8 @@ pub enum StoreError {
 /// Whether the store may be served from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreState {
-    /// The first connection is still being made.
-    Connecting,
+    /// The first connection is still being made; why it is not there yet, where that is known.
+    Connecting(Option<String>),
     /// Reached, but configured so that sign-ins would be lost; one line per reason.
     Unfit(Vec<String>),
     /// Reached once and found fit. An outage later does not take this back: every replica would

@@ -160,11 +160,12 @@ pub(super) fn supervise(
     metrics: &Arc<Metrics>,
     stop: &CancellationToken,
 ) -> watch::Receiver<StoreState> {
-    let (state, receiver) = watch::channel(StoreState::Connecting);
-    tokio::spawn(
-        stop.clone()
-            .run_until_cancelled_owned(count_events(client.clone(), Arc::clone(metrics))),
-    );
+    let (state, receiver) = watch::channel(StoreState::Connecting(None));
+    tokio::spawn(stop.clone().run_until_cancelled_owned(count_events(
+        client.clone(),
+        Arc::clone(metrics),
+        state.clone(),
+    )));
     let probe = fitness::Probe {
         client: client.clone(),
         scripts: Arc::clone(scripts),
@@ -202,15 +203,19 @@ pub(super) fn supervise(
 
 /// Logs and counts what happens to the connection: one line when it is lost and one when it is back,
 /// however many attempts lie between.
-async fn count_events(client: Client, metrics: Arc<Metrics>) {
+async fn count_events(client: Client, metrics: Arc<Metrics>, state: watch::Sender<StoreState>) {
     let (mut errors, mut connects) = (client.error_rx(), client.reconnect_rx());
     let (mut connected_before, mut lost) = (false, false);
     loop {
         tokio::select! {
             event = errors.recv() => match event {
-                Ok((error, _)) if lost => tracing::debug!(%error, "Redis is still not reached"),
+                Ok((error, _)) if lost => {
+                    note_failure(&state, &error);
+                    tracing::debug!(%error, "Redis is still not reached");
+                }
                 Ok((error, server)) => {
                     lost = true;
+                    note_failure(&state, &error);
                     let server = server.map(|server| server.to_string());
                     tracing::warn!(%error, server, "Redis connection lost; trying again");
                 }
@@ -231,4 +236,15 @@ async fn count_events(client: Client, metrics: Arc<Metrics>) {
             },
         }
     }
+}
+
+/// Says on `/readyz` why the first connection is not there yet. Later failures do not show there.
+fn note_failure(state: &watch::Sender<StoreState>, error: &fred::error::Error) {
+    state.send_if_modified(|state| match state {
+        StoreState::Connecting(reason) => {
+            *reason = Some(error.details().to_owned());
+            true
+        }
+        StoreState::Unfit(_) | StoreState::Ready => false,
+    });
 }

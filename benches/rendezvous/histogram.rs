@@ -1,0 +1,90 @@
+//! Latencies in fixed memory: a log-linear histogram of nanoseconds.
+//!
+//! For the load generator, which records a million requests a round and must not pay for it. It never
+//! allocates after its creation and never forgets an outlier; it does forget which request was slow.
+
+use std::time::Duration;
+
+/// Buckets per power of two are `2^SUB_BITS`: 64 of them keep every value within 1.6 %, well below
+/// the noise of a shared machine, in 18 KiB, which stay in the first-level cache.
+const SUB_BITS: u32 = 6;
+const SUB: u64 = 1 << SUB_BITS;
+
+/// Longest latency told apart: 2^40 ns, 18 minutes. No request outlives its round, so none comes near.
+const MAX_NANOS: u64 = (1 << 40) - 1;
+
+/// Values below `SUB` have a bucket each; then `SUB` buckets for each power of two up to 2^40.
+const BUCKETS: usize = ((40 - SUB_BITS as usize) + 1) << SUB_BITS;
+
+/// How often each latency was seen.
+#[derive(Debug, Clone)]
+pub struct Histogram {
+    counts: Vec<u64>,
+    total: u64,
+}
+
+impl Histogram {
+    /// An empty one.
+    pub fn new() -> Self {
+        Self {
+            counts: vec![0; BUCKETS],
+            total: 0,
+        }
+    }
+
+    /// Counts one latency.
+    pub fn record(&mut self, latency: Duration) {
+        let nanos = u64::try_from(latency.as_nanos())
+            .unwrap_or(MAX_NANOS)
+            .min(MAX_NANOS);
+        self.counts[bucket(nanos)] += 1;
+        self.total += 1;
+    }
+
+    /// Adds what another one counted.
+    pub fn merge(&mut self, other: &Self) {
+        for (count, more) in self.counts.iter_mut().zip(&other.counts) {
+            *count += more;
+        }
+        self.total += other.total;
+    }
+
+    /// How many latencies were counted.
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// The latency that `per_mille` of a thousand requests did not exceed: the upper end of its bucket,
+    /// so the error is never in our favour. `None` while nothing was counted.
+    pub fn quantile(&self, per_mille: u64) -> Option<Duration> {
+        let rank = (self.total * per_mille).div_ceil(1000).max(1);
+        let mut seen = 0;
+        for (index, count) in self.counts.iter().enumerate() {
+            seen += count;
+            if seen >= rank {
+                return Some(Duration::from_nanos(upper_end(index)));
+            }
+        }
+        None
+    }
+}
+
+/// The bucket of a value, at most `MAX_NANOS`.
+fn bucket(nanos: u64) -> usize {
+    if nanos < SUB {
+        return usize::try_from(nanos).unwrap_or(0);
+    }
+    let shift = nanos.ilog2() - SUB_BITS;
+    let index = (u64::from(shift) << SUB_BITS) + (nanos >> shift);
+    usize::try_from(index).unwrap_or(BUCKETS - 1)
+}
+
+/// The largest value of a bucket.
+fn upper_end(index: usize) -> u64 {
+    let index = index as u64;
+    if index < SUB {
+        return index;
+    }
+    let shift = (index >> SUB_BITS) - 1;
+    ((index - (shift << SUB_BITS) + 1) << shift) - 1
+}

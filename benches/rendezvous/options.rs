@@ -1,0 +1,94 @@
+//! The command line of the bench, after `cargo bench --bench rendezvous --`.
+
+use crate::scenario::Scenario;
+use crate::servers::{FloorHeaders, Store};
+use clap::Parser;
+use std::time::Duration;
+
+/// Measures the server against its floors, on this machine, and prints Markdown.
+#[derive(Debug, Parser)]
+#[command(name = "cargo bench --bench rendezvous --", max_term_width = 100)]
+pub struct Options {
+    /// Half a minute instead of seven: one connection count, short rounds; for a first look only
+    #[arg(long)]
+    pub quick: bool,
+    /// Scenarios to measure [default: all]
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Scenario>,
+    /// Stores to measure on [default: both]
+    #[arg(long, value_enum, value_delimiter = ',')]
+    store: Vec<Store>,
+    /// Connections, a list [default: 1,50,500; quick: 50]
+    #[arg(long, value_delimiter = ',', value_parser = connections)]
+    connections: Vec<usize>,
+    /// Length of a round [default: 1.25; quick: 0.5]
+    #[arg(long, value_parser = seconds)]
+    seconds: Option<Duration>,
+    /// Rounds of each side, in turn [default: 5; quick: 3]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    rounds: Option<u16>,
+    /// Headers of the floors' replies: the server's own, or Content-Type alone
+    #[arg(long, alias = "bare-headers", value_enum, default_value = "same")]
+    pub floor_headers: FloorHeaders,
+    /// Given by `cargo bench`
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+impl Options {
+    /// The scenarios, in the order of a table.
+    pub fn scenarios(&self) -> Vec<Scenario> {
+        match self.only.as_slice() {
+            [] => vec![
+                Scenario::Create,
+                Scenario::Poll,
+                Scenario::Write,
+                Scenario::Flow,
+            ],
+            only => only.to_vec(),
+        }
+    }
+
+    /// The stores.
+    pub fn stores(&self) -> Vec<Store> {
+        match self.store.as_slice() {
+            [] => vec![Store::Memory, Store::Redis],
+            only => only.to_vec(),
+        }
+    }
+
+    /// The connection counts: one (latency alone), the targets' fifty, and the most that is promised.
+    pub fn connections(&self) -> Vec<usize> {
+        match (self.connections.as_slice(), self.quick) {
+            ([], true) => vec![50],
+            ([], false) => vec![1, 50, 500],
+            (given, _) => given.to_vec(),
+        }
+    }
+
+    /// Length of a round. A second and a quarter is 125 ticks of CPU time on each core, so its rounding
+    /// is below 1 %, and short enough that a slow spell of the machine meets both sides.
+    pub fn window(&self) -> Duration {
+        let default = if self.quick { 500 } else { 1250 };
+        self.seconds.unwrap_or(Duration::from_millis(default))
+    }
+
+    /// Rounds of each side: an odd number has a round in the middle; five bear two bad ones.
+    pub fn rounds(&self) -> usize {
+        self.rounds.unwrap_or(if self.quick { 3 } else { 5 }).into()
+    }
+}
+
+fn connections(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number @ 1..=10_000) => Ok(number),
+        _ => Err("1 to 10000, the server's own bound".to_owned()),
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    match text.parse() {
+        Ok(seconds) if (0.1..=3600.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err("0.1 to 3600 seconds".to_owned()),
+    }
+}

@@ -150,17 +150,18 @@ impl Scripts {
         }
     }
 
+    /// fred's futures are boxed: each is 7 KB, and every layer above would hold and move as much.
     async fn send(&self, script: &Script, key: &Key, arguments: &[Value]) -> Result<Value, Error> {
         let sent = self
             .client
-            .evalsha(script.sha, key.clone(), arguments.to_vec())
-            .await;
-        match sent {
+            .evalsha(script.sha, key.clone(), arguments.to_vec());
+        match Box::pin(sent).await {
             // After a restart or a SCRIPT FLUSH; EVAL runs the script and keeps it for the next call.
             Err(error) if error.details().starts_with("NOSCRIPT") => {
-                self.client
-                    .eval(script.body, key.clone(), arguments.to_vec())
-                    .await
+                let sent = self
+                    .client
+                    .eval(script.body, key.clone(), arguments.to_vec());
+                Box::pin(sent).await
             }
             sent => sent,
         }
@@ -180,7 +181,7 @@ impl Scripts {
             return;
         }
         tracing::error!(reason, "dropping the connection to Redis");
-        if let Err(error) = self.client.force_reconnection().await {
+        if let Err(error) = Box::pin(self.client.force_reconnection()).await {
             tracing::warn!(%error, "the connection could not be dropped");
         }
     }

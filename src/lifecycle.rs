@@ -1,7 +1,7 @@
 //! The phases of the process, and the signals that move it through them.
 //!
-//! Starting → Serving → Leaving → Draining → Stopped. A soft token stands inside a hard one: the soft
-//! one ends accepting, the hard one cuts what is left. A second signal goes straight to the hard one.
+//! Serving → Leaving (`is_leaving`) → Draining (soft token) → cut (hard token). The soft token stands inside the
+//! hard one: it ends accepting, the hard one cuts what is left. A second signal goes straight to the hard one.
 
 use crate::config::Shutdown;
 use std::future::Future;
@@ -51,7 +51,7 @@ impl Lifecycle {
     }
 
     /// Waits for a signal, then walks through the phases until every connection of `connections` has
-    /// ended. `stop_accepting` ends when the listeners have closed. Returns whether nothing was cut.
+    /// ended. Returns whether nothing was cut.
     ///
     /// # Errors
     /// Where the operating system refuses a signal handler.

@@ -18,9 +18,7 @@ const BUCKETS: [f64; 12] = [
 ];
 
 /// The statuses that a request can end with.
-const STATUSES: [u16; 13] = [
-    200, 204, 400, 403, 404, 405, 408, 409, 413, 429, 500, 503, 504,
-];
+const STATUSES: [u16; 12] = [200, 204, 400, 403, 404, 405, 408, 409, 413, 429, 500, 503];
 
 macro_rules! metrics {
     ($(#[doc = $help:literal] $field:ident: $kind:ident = $name:literal $labels:tt,)+) => {

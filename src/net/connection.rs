@@ -19,6 +19,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::io;
 use std::net::IpAddr;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
@@ -71,9 +72,17 @@ impl<S: Store> Connections<S> {
         let activity = Arc::new(Activity::default());
         let (metrics, clock) = (Arc::clone(&self.metrics), &self.clock);
         let mut guard = Guard::new(stream, timeouts, Arc::clone(&activity), metrics, clock);
-        if self.config.h2c && begins_with_preface(&mut guard).await? {
-            guard.without_header_timeout();
-            return self.http2(guard, activity, peer).await;
+        if self.config.h2c {
+            // Nothing was asked yet, so a connection that is still silent may end when we leave.
+            let soft = self.lifecycle.soft().child_token();
+            let begun = soft.run_until_cancelled(begins_with_preface(&mut guard));
+            let Some(is_http2) = begun.await else {
+                return Ok(());
+            };
+            if is_http2? {
+                guard.without_header_timeout();
+                return self.http2(guard, activity, peer).await;
+            }
         }
         self.http1(guard, activity, peer).await
     }
@@ -94,16 +103,8 @@ impl<S: Store> Connections<S> {
             .header_read_timeout(None)
             .max_buf_size(MAX_HEAD)
             .serve_connection(TokioIo::new(guard), service);
-        let mut connection = std::pin::pin!(connection);
-        let soft = self.lifecycle.soft().child_token();
-        let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = soft.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
-        };
-        ended.map_err(io::Error::other)
+        self.to_its_end(connection, http1::Connection::graceful_shutdown)
+            .await
     }
 
     async fn http2(
@@ -121,12 +122,22 @@ impl<S: Store> Connections<S> {
             .max_concurrent_streams(MAX_STREAMS)
             .max_header_list_size(u32::try_from(MAX_HEAD).unwrap_or(u32::MAX))
             .serve_connection(TokioIo::new(guard), service);
-        let mut connection = std::pin::pin!(connection);
+        self.to_its_end(connection, http2::Connection::graceful_shutdown)
+            .await
+    }
+
+    /// Runs a connection, and from the soft token on lets it `leave`: idle at once, else after the
+    /// requests under way.
+    async fn to_its_end<C>(&self, connection: C, leave: impl FnOnce(Pin<&mut C>)) -> io::Result<()>
+    where
+        C: Future<Output = hyper::Result<()>>,
+    {
+        let mut connection = pin!(connection);
         let soft = self.lifecycle.soft().child_token();
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
             () = soft.cancelled() => {
-                connection.as_mut().graceful_shutdown();
+                leave(connection.as_mut());
                 connection.await
             }
         };

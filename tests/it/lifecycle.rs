@@ -115,6 +115,25 @@ fn an_idle_server_exits_cleanly(server: &Server) {
     assert_eq!(server.ended().code(), Some(0), "{}", server.log());
 }
 
+/// With h2c the first bytes say which HTTP it is; a proxy's connection in advance has sent none.
+#[test]
+fn with_h2c_a_silent_connection_holds_nothing_up() {
+    let settings = [
+        ("http.h2c", "true"),
+        ("shutdown.grace", "100ms"),
+        ("shutdown.drain", FAR),
+    ];
+    let server = Server::start(Store::Memory, &settings);
+    let mut silent = Connection::open(server.http);
+    eventually("the connection is accepted", || {
+        let idle = [("state", "idle")];
+        (server.metrics().sum("rendezvous_connections", &idle) == 1).then_some(())
+    });
+    server.signal(Signal::SIGTERM);
+    assert_eq!(silent.read_to_close(), b"");
+    assert_eq!(server.ended().code(), Some(0), "{}", server.log());
+}
+
 #[test]
 fn an_interrupt_is_a_termination() {
     let server = Server::start(Store::Memory, &[("shutdown.grace", "100ms")]);

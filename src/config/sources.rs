@@ -124,11 +124,7 @@ impl Merged {
     }
 
     fn describe(&self, error: &figment::Error) -> String {
-        let mut path = error.path.clone();
-        if let figment::error::Kind::UnknownField(field, _) = &error.kind {
-            path.push(field.clone());
-        }
-        let key = path.join(".");
+        let key = error.path.join(".");
         let source = self.0.find_metadata(&key).or(error.metadata.as_ref());
         let source = source.map_or_else(String::new, |source| format!(" (from {})", source.name));
         match &error.kind {

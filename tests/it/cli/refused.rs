@@ -15,8 +15,9 @@ fn an_unknown_key_in_a_file_is_named_with_the_file() {
     for (text, key) in texts {
         let file = file(text);
         let path = file.path().to_str().expect("a path");
+        let line = format!("\n{key}: unknown key");
         for command in [&["config", "check"][..], &["config", "print"], &["serve"]] {
-            run(&[command, &["--config", path]].concat(), &[]).expect_refused(&[key, path]);
+            run(&[command, &["--config", path]].concat(), &[]).expect_refused(&[&line, path]);
         }
     }
 }
@@ -39,7 +40,7 @@ fn an_unknown_key_in_the_environment_is_named_with_its_variable() {
 #[test]
 fn an_unknown_key_on_the_command_line_is_named_with_its_flag() {
     let set = ["config", "check", "--set", "session.nonsense=1"];
-    run(&set, &[]).expect_refused(&["session.nonsense", "--set"]);
+    run(&set, &[]).expect_refused(&["\nsession.nonsense: unknown key", "--set"]);
 }
 
 #[test]

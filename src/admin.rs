@@ -5,6 +5,7 @@
 
 use crate::clock::Clock;
 use crate::lifecycle::Lifecycle;
+use crate::net::guard::{Activity, Guard, SocketTimeouts};
 use crate::net::listener;
 use crate::store::{Store, StoreState};
 use crate::telemetry::metrics::{Metrics, REVISION, VERSION};
@@ -25,8 +26,12 @@ use tokio_util::task::TaskTracker;
 /// Probes and scrapes at once: a few Prometheis and an orchestrator.
 const MAX_CONNECTIONS: usize = 64;
 
-/// An operator's tools are near, and send their heads at once.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// An operator's tools are near, send their heads at once, and come back within a scrape interval.
+const TIMEOUTS: SocketTimeouts = SocketTimeouts {
+    header: Some(Duration::from_secs(10)),
+    idle: Duration::from_secs(90),
+    send: Duration::from_secs(10),
+};
 
 /// How long a count of live sessions is good for: many scrapers ask the store once.
 const LIVE_TTL: Duration = Duration::from_secs(2);
@@ -65,14 +70,26 @@ impl<S: Store> Admin<S> {
     }
 
     async fn serve(self: Arc<Self>, stream: TcpStream) {
+        let activity = Arc::new(Activity::default());
+        let metrics = Arc::clone(&self.metrics);
+        let guard = Guard::new(
+            stream,
+            TIMEOUTS,
+            Arc::clone(&activity),
+            metrics,
+            &self.clock,
+        );
         let service = service_fn(|request| {
-            let admin = Arc::clone(&self);
-            async move { Ok::<_, Infallible>(admin.page(&request).await) }
+            let (admin, activity) = (Arc::clone(&self), Arc::clone(&activity));
+            async move {
+                let _busy = activity.begin();
+                Ok::<_, Infallible>(admin.page(&request).await)
+            }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(HEADER_TIMEOUT)
-            .serve_connection(TokioIo::new(stream), service);
+            .header_read_timeout(None)
+            .serve_connection(TokioIo::new(guard), service);
         if let Err(error) = connection.await {
             tracing::debug!(%error, "an admin connection ended badly");
         }

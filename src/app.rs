@@ -10,7 +10,7 @@ use crate::net::listener;
 use crate::policy::Policy;
 use crate::store::memory::MemoryStore;
 use crate::store::observed::Observed;
-use crate::store::redis::{Check, RedisSettings, RedisStore};
+use crate::store::redis::{RedisSettings, RedisStore};
 use crate::store::{SessionLimits, Store, StoreState};
 use crate::telemetry::metrics::Metrics;
 use std::net::SocketAddr;
@@ -54,7 +54,7 @@ pub async fn run(config: Config) -> Result<bool, Box<dyn std::error::Error + Sen
             serve(parts, store, ready).await
         }
         config::store::Store::Redis(redis) => {
-            let settings = redis_settings(redis)?;
+            let settings = redis_settings(redis);
             let stop = parts.lifecycle.hard();
             let (store, state) = RedisStore::start(&settings, limits, &parts.metrics, stop)?;
             serve(parts, store, state).await
@@ -62,18 +62,14 @@ pub async fn run(config: Config) -> Result<bool, Box<dyn std::error::Error + Sen
     }
 }
 
-fn redis_settings(redis: config::store::Redis) -> Result<RedisSettings, serde_json::Error> {
-    let accept = redis
-        .accept
-        .into_iter()
-        .map(|name| serde_json::from_value(name.into()));
-    Ok(RedisSettings {
+fn redis_settings(redis: config::store::Redis) -> RedisSettings {
+    RedisSettings {
         url: redis.url.expose().to_owned(),
         prefix: redis.prefix,
         command_timeout: redis.command_timeout,
         ca_file: redis.ca_file,
-        accept: accept.collect::<Result<Vec<Check>, _>>()?,
-    })
+        accept: redis.accept,
+    }
 }
 
 async fn serve<S: Store>(

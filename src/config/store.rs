@@ -3,7 +3,8 @@
 use crate::config::Problem;
 use crate::config::lenient::{Period, leaf, list, optional};
 use crate::config::secret::SecretUrl;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
+use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -28,8 +29,68 @@ pub struct Redis {
     pub command_timeout: Duration,
     /// Certificates to trust beside the platform's.
     pub ca_file: Option<PathBuf>,
-    /// Names of start checks whose failure is accepted.
-    pub accept: Vec<String>,
+    /// Start checks whose failure is accepted.
+    pub accept: Vec<Check>,
+}
+
+/// One thing that is looked at before a Redis is called fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Check {
+    /// Redis 7.0, or a Valkey.
+    Version,
+    /// `maxmemory-policy noeviction`: every session has a TTL, so any other policy evicts live ones.
+    Eviction,
+    /// Room for `session.max_live` sessions under `maxmemory`.
+    Memory,
+    /// Scripts and all their commands are allowed.
+    Acl,
+    /// A round trip takes less than a quarter of `store.redis.command_timeout`.
+    Latency,
+}
+
+impl Check {
+    const ALL: [Self; 5] = [
+        Self::Version,
+        Self::Eviction,
+        Self::Memory,
+        Self::Acl,
+        Self::Latency,
+    ];
+
+    /// As it is written in `store.redis.accept`, on `/readyz` and in the log: the one place.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Version => "version",
+            Self::Eviction => "eviction",
+            Self::Memory => "memory",
+            Self::Acl => "acl",
+            Self::Latency => "latency",
+        }
+    }
+}
+
+impl fmt::Display for Check {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.name())
+    }
+}
+
+impl FromStr for Check {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_it = |check: &Self| check.name() == text;
+        Self::ALL.into_iter().find(is_it).ok_or_else(|| {
+            let names = Self::ALL.map(Self::name);
+            format!("expected one of {}", names.join(", "))
+        })
+    }
+}
+
+impl Serialize for Check {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
 }
 
 /// The section as it is written.
@@ -86,23 +147,7 @@ struct RawRedis {
     )]
     ca_file: Option<PathBuf>,
     #[serde(deserialize_with = "list")]
-    accept: Vec<CheckName>,
-}
-
-/// The name of a start check (`store::redis::Check`).
-#[derive(Debug, Clone, Serialize)]
-#[serde(transparent)]
-struct CheckName(String);
-
-impl FromStr for CheckName {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "version" | "eviction" | "memory" | "acl" | "latency" => Ok(Self(text.to_owned())),
-            _ => Err("expected version, eviction, memory, acl or latency"),
-        }
-    }
+    accept: Vec<Check>,
 }
 
 impl RawStore {
@@ -134,7 +179,7 @@ impl RawRedis {
             prefix: self.prefix.clone(),
             command_timeout: self.command_timeout.0,
             ca_file: self.ca_file.clone(),
-            accept: self.accept.iter().map(|name| name.0.clone()).collect(),
+            accept: self.accept.clone(),
         })
     }
 

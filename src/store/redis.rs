@@ -12,7 +12,6 @@ mod keys;
 mod scripts;
 
 pub use connect::{ConnectError, RedisSettings};
-pub use fitness::Check;
 
 use crate::model::{Payload, Presented, SequenceToken, SessionId, TOKEN_LEN};
 use crate::store::{

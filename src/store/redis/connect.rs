@@ -3,7 +3,8 @@
 //! One multiplexed connection per primary. Measured on two cores at 50 clients, one connection was
 //! faster than two to eight, since pipelining batches better (docs/performance.md).
 
-use crate::store::redis::fitness::{self, Check};
+use crate::config::store::Check;
+use crate::store::redis::fitness;
 use crate::store::redis::keys::Keys;
 use crate::store::redis::scripts::Scripts;
 use crate::store::{SessionLimits, StoreState};

@@ -4,6 +4,7 @@
 //! every script, which shows whether the ACL allows them. What it cannot learn is a warning; what is
 //! wrong keeps the worker unready until it is mended, or accepted by name (`store.redis.accept`).
 
+use crate::config::store::Check;
 use crate::model::{Payload, SequenceToken, SessionId};
 use crate::store::StoreError;
 use crate::store::redis::keys::{Keys, member};
@@ -12,9 +13,7 @@ use crate::store::redis::{bytes, millis, number};
 use fred::clients::Client;
 use fred::interfaces::ClientLike;
 use fred::types::{InfoKind, Value};
-use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,34 +27,6 @@ const BYTES_PER_SESSION: u64 = 6 * 1024;
 
 /// How long the probe's own session lives, should the worker die in the middle of the probe.
 const PROBE_TTL: Duration = Duration::from_secs(10);
-
-/// One thing that is looked at; the names are those of `store.redis.accept`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Check {
-    /// Redis 7.0, or a Valkey.
-    Version,
-    /// `maxmemory-policy noeviction`: every session has a TTL, so any other policy evicts live ones.
-    Eviction,
-    /// Room for `session.max_live` sessions under `maxmemory`.
-    Memory,
-    /// Scripts and all their commands are allowed.
-    Acl,
-    /// A round trip takes less than a quarter of `store.redis.command_timeout`.
-    Latency,
-}
-
-impl fmt::Display for Check {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(match self {
-            Self::Version => "version",
-            Self::Eviction => "eviction",
-            Self::Memory => "memory",
-            Self::Acl => "acl",
-            Self::Latency => "latency",
-        })
-    }
-}
 
 /// What the look needs.
 pub(super) struct Probe {

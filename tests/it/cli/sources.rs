@@ -148,6 +148,29 @@ fn numbers_in_a_file_may_be_written_as_text_and_the_other_way_round() {
     assert_eq!(get(&printed, "store.redis.prefix").as_str(), Some("7"));
 }
 
+/// The names stand in the documentation, in the configuration as printed, and in what a mistake is told.
+#[test]
+fn a_start_check_has_one_name() {
+    let names = ["version", "eviction", "memory", "acl", "latency"];
+    let documented = format!("accept: {}.", names.join(", "));
+    let defaults = include_str!("../../../config/default.toml");
+    assert!(defaults.contains(&documented), "{documented}");
+    let variable = "RENDEZVOUS_STORE__REDIS__ACCEPT";
+    let printed = print(&[], &[(variable, &names.join(","))]);
+    let accepted = get(&printed, "store.redis.accept")
+        .as_array()
+        .expect("a list");
+    assert!(
+        accepted
+            .iter()
+            .map(|name| name.as_str())
+            .eq(names.map(Some)),
+        "{accepted:?}"
+    );
+    let expected = names.join(", ");
+    check(&[(variable, "Version")]).expect_refused(&["store.redis.accept", &expected, variable]);
+}
+
 const SECRET: &str = "correct-horse";
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::admin::Admin;
 use crate::clock::Clock;
-use crate::config::{self, Config};
+use crate::config::{self, Config, Problem};
 use crate::http::service::Service;
 use crate::lifecycle::Lifecycle;
 use crate::net::connection::Connections;
@@ -10,7 +10,7 @@ use crate::net::listener;
 use crate::policy::Policy;
 use crate::store::memory::MemoryStore;
 use crate::store::observed::Observed;
-use crate::store::redis::{RedisSettings, RedisStore};
+use crate::store::redis::{ConnectError, RedisSettings, RedisStore, Server};
 use crate::store::{SessionLimits, Store, StoreState};
 use crate::telemetry::metrics::Metrics;
 use std::net::SocketAddr;
@@ -27,11 +27,50 @@ struct Parts {
     lifecycle: Lifecycle,
 }
 
+/// Where sessions will live, settled before anything runs.
+#[derive(Debug)]
+pub enum Place {
+    /// In this process.
+    Memory,
+    /// In Redis.
+    Redis(Box<RedisSettings>),
+}
+
+/// Settles what only a part can judge. For every command, so that `config check` refuses what `serve`
+/// would.
+///
+/// # Errors
+/// Everything that is wrong, by the keys of the configuration.
+pub fn settle(config: &Config) -> Result<Place, Vec<Problem>> {
+    let redis = match &config.store {
+        config::store::Store::Memory => return Ok(Place::Memory),
+        config::store::Store::Redis(redis) => redis,
+    };
+    let problem = |error: ConnectError| {
+        let key = match error {
+            ConnectError::Url(_) | ConnectError::Tls(_) => redis.url_key,
+            ConnectError::CaFile { .. } => "store.redis.ca_file",
+        };
+        Problem::new(key, error.to_string())
+    };
+    let server = Server::parse(redis.url.expose(), redis.ca_file.as_deref())
+        .map_err(|errors| errors.into_iter().map(problem).collect::<Vec<_>>())?;
+    Ok(Place::Redis(Box::new(RedisSettings {
+        server,
+        prefix: redis.prefix.clone(),
+        command_timeout: redis.command_timeout,
+        accept: redis.accept.clone(),
+    })))
+}
+
 /// Runs the service until a signal ends it. Returns whether nothing was cut.
 ///
 /// # Errors
-/// An address that cannot be listened on; store settings that cannot work.
-pub async fn run(config: Config) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
+/// An address that cannot be listened on; TLS settings that rustls refuses.
+pub async fn run(
+    config: Config,
+    place: Place,
+) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
@@ -47,28 +86,17 @@ pub async fn run(config: Config) -> Result<bool, Box<dyn std::error::Error + Sen
         max_live: parts.config.session.max_live,
         max_txn_ids: parts.config.session.max_txn_ids,
     };
-    match parts.config.store.clone() {
-        config::store::Store::Memory => {
+    match place {
+        Place::Memory => {
             let store = MemoryStore::new(parts.clock.clone(), limits);
             let (_, ready) = watch::channel(StoreState::Ready);
             serve(parts, store, ready).await
         }
-        config::store::Store::Redis(redis) => {
-            let settings = redis_settings(redis);
+        Place::Redis(settings) => {
             let stop = parts.lifecycle.hard();
             let (store, state) = RedisStore::start(&settings, limits, &parts.metrics, stop)?;
             serve(parts, store, state).await
         }
-    }
-}
-
-fn redis_settings(redis: config::store::Redis) -> RedisSettings {
-    RedisSettings {
-        url: redis.url.expose().to_owned(),
-        prefix: redis.prefix,
-        command_timeout: redis.command_timeout,
-        ca_file: redis.ca_file,
-        accept: redis.accept,
     }
 }
 

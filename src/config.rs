@@ -125,19 +125,26 @@ impl FromStr for RawMode {
 }
 
 impl Config {
-    /// Merges the sources and validates what comes out.
+    /// Merges the sources and validates what comes out. `settle` makes of it what only the parts can
+    /// make, or says what is wrong: whether a URL is one that the store can dial.
     ///
     /// # Errors
     /// [`ConfigError`] names every problem with its key and its source.
-    pub fn load(sources: &Sources) -> Result<(Self, Raw), ConfigError> {
+    pub fn load<T>(
+        sources: &Sources,
+        settle: impl FnOnce(&Self) -> Result<T, Vec<Problem>>,
+    ) -> Result<(Self, Raw, T), ConfigError> {
         let merged = sources.merge()?;
         let raw: Raw = merged.extract()?;
         let mut problems = Vec::new();
-        let config = raw.validate(&mut problems);
-        match config {
-            Some(config) if problems.is_empty() => Ok((config, raw)),
-            _ => Err(merged.locate(problems)),
+        if let Some(config) = raw.validate(&mut problems) {
+            match settle(&config) {
+                Ok(settled) if problems.is_empty() => return Ok((config, raw, settled)),
+                Ok(_) => {}
+                Err(more) => problems.extend(more),
+            }
         }
+        Err(merged.locate(problems))
     }
 
     /// What starts, but deserves a word in the log.

@@ -21,7 +21,7 @@ fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    let (config, raw) = match load(cli.overrides) {
+    let (config, raw, place) = match load(cli.overrides) {
         Ok(loaded) => loaded,
         Err(error) => {
             eprintln!("configuration error:\n{error}");
@@ -29,7 +29,7 @@ fn main() -> ExitCode {
         }
     };
     let done = match cli.command.unwrap_or(Command::Serve) {
-        Command::Serve => serve(config),
+        Command::Serve => serve(config, place),
         Command::Config(ConfigCommand::Check) => {
             config
                 .warnings()
@@ -53,7 +53,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn load(overrides: Overrides) -> Result<(Config, Raw), ConfigError> {
+fn load(overrides: Overrides) -> Result<(Config, Raw, app::Place), ConfigError> {
     #[expect(
         clippy::disallowed_methods,
         reason = "the one place where the environment is read"
@@ -61,10 +61,10 @@ fn load(overrides: Overrides) -> Result<(Config, Raw), ConfigError> {
     let env = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
-    Config::load(&overrides.sources(env))
+    Config::load(&overrides.sources(env), app::settle)
 }
 
-fn serve(config: Config) -> Result<(), Box<dyn Error + Send + Sync>> {
+fn serve(config: Config, place: app::Place) -> Result<(), Box<dyn Error + Send + Sync>> {
     logs::init(
         logs::parse_level(&config.telemetry.log_level)?,
         config.telemetry.log_format,
@@ -72,7 +72,7 @@ fn serve(config: Config) -> Result<(), Box<dyn Error + Send + Sync>> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    if runtime.block_on(app::run(config))? {
+    if runtime.block_on(app::run(config, place))? {
         Ok(())
     } else {
         Err("connections were cut".into())

@@ -4,8 +4,9 @@ use crate::config::Problem;
 use crate::config::lenient::{Period, leaf, list, optional};
 use crate::config::secret::SecretUrl;
 use serde::{Deserialize, Serialize, Serializer};
+use std::convert::Infallible;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -21,8 +22,10 @@ pub enum Store {
 /// How Redis is reached.
 #[derive(Debug, Clone)]
 pub struct Redis {
-    /// Its URL, password included.
+    /// Its URL, password included. Whether it is one is the store's to say.
     pub url: SecretUrl,
+    /// The key that the URL came by, for what the store says of it.
+    pub url_key: &'static str,
     /// What every key begins with.
     pub prefix: String,
     /// The longest that a request waits for it.
@@ -174,8 +177,10 @@ impl RawRedis {
                 "must be between 10ms and 10s",
             ));
         }
+        let (url_key, url) = self.url(problems)?;
         Some(Redis {
-            url: self.url(problems)?,
+            url,
+            url_key,
             prefix: self.prefix.clone(),
             command_timeout: self.command_timeout.0,
             ca_file: self.ca_file.clone(),
@@ -183,33 +188,33 @@ impl RawRedis {
         })
     }
 
-    fn url(&self, problems: &mut Vec<Problem>) -> Option<SecretUrl> {
-        match (&self.url, &self.url_file) {
-            (Some(url), None) => Some(url.clone()),
-            (None, Some(path)) => match std::fs::read_to_string(path) {
-                Ok(text) => text.trim().parse().ok(),
-                Err(error) => {
-                    problems.push(Problem::new(
-                        "store.redis.url_file",
-                        format!("{}: {error}", path.display()),
-                    ));
-                    None
-                }
+    /// The URL, and the key that it came by.
+    fn url(&self, problems: &mut Vec<Problem>) -> Option<(&'static str, SecretUrl)> {
+        const FILE: &str = "store.redis.url_file";
+        let refused = match (&self.url, &self.url_file) {
+            (Some(url), None) => return Some(("store.redis.url", url.clone())),
+            (None, Some(path)) => match read(path) {
+                Ok(url) => return Some((FILE, url)),
+                Err(reason) => Problem::new(FILE, format!("{}: {reason}", path.display())),
             },
-            (Some(_), Some(_)) => {
-                problems.push(Problem::new(
-                    "store.redis.url_file",
-                    "is set beside store.redis.url; keep one",
-                ));
-                None
-            }
-            (None, None) => {
-                problems.push(Problem::new(
-                    "store.redis.url",
-                    "is needed with store.backend = \"redis\" (or url_file)",
-                ));
-                None
-            }
-        }
+            (Some(_), Some(_)) => Problem::new(FILE, "is set beside store.redis.url; keep one"),
+            (None, None) => Problem::new(
+                "store.redis.url",
+                "is needed with store.backend = \"redis\" (or url_file)",
+            ),
+        };
+        problems.push(refused);
+        None
+    }
+}
+
+/// The secret in a file, without the line end that an editor leaves.
+fn read(path: &Path) -> Result<SecretUrl, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+    match text.trim() {
+        "" => Err("is empty".to_owned()),
+        url => Ok(url
+            .parse()
+            .unwrap_or_else(|never: Infallible| match never {})),
     }
 }

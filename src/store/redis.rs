@@ -10,8 +10,10 @@ mod connect;
 mod fitness;
 mod keys;
 mod scripts;
+mod server;
 
 pub use connect::{ConnectError, RedisSettings};
+pub use server::Server;
 
 use crate::model::{Payload, Presented, SequenceToken, SessionId, TOKEN_LEN};
 use crate::store::{
@@ -45,8 +47,7 @@ impl RedisStore {
     /// Starts connecting, for ever and in the background, and returns at once.
     ///
     /// # Errors
-    /// [`ConnectError`] where the settings themselves cannot work: a malformed URL, an unreadable CA
-    /// file.
+    /// [`ConnectError`] where rustls refuses the TLS settings.
     pub fn start(
         settings: &RedisSettings,
         limits: SessionLimits,

@@ -66,7 +66,7 @@ fn serve() -> Rig {
         flags: flags.to_vec(),
         ..Sources::default()
     };
-    let (config, _) = Config::load(&sources).expect("good flags");
+    let (config, _, ()) = Config::load(&sources, |_| Ok(())).expect("good flags");
     let (clock, metrics) = (Clock::system(), Arc::new(Metrics::new()));
     let policy = Arc::new(Policy::new(None, &clock, Arc::clone(&metrics)));
     let store = Arc::new(Broken);

@@ -7,17 +7,15 @@ use crate::config::store::Check;
 use crate::store::redis::fitness;
 use crate::store::redis::keys::Keys;
 use crate::store::redis::scripts::Scripts;
+use crate::store::redis::server::Server;
 use crate::store::{SessionLimits, StoreState};
 use crate::telemetry::metrics::Metrics;
 use fred::clients::Client;
 use fred::interfaces::{ClientLike, EventInterface};
 use fred::types::Builder;
 use fred::types::config::{
-    Config, ConnectionConfig, PerformanceConfig, ReconnectError, ReconnectPolicy, TcpConfig,
+    ConnectionConfig, PerformanceConfig, ReconnectError, ReconnectPolicy, TcpConfig,
 };
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,15 +44,12 @@ const RECHECK: Duration = Duration::from_secs(5);
 /// How Redis is reached, from the configuration's `store.redis` section.
 #[derive(Debug, Clone)]
 pub struct RedisSettings {
-    /// Any URL that fred knows: `redis`, `rediss`, and both with `-sentinel` and `-cluster`. Holds a
-    /// password, perhaps.
-    pub url: String,
+    /// Which one, and whom to believe that it is it.
+    pub server: Server,
     /// What every key begins with; without braces.
     pub prefix: String,
     /// The longest that one operation may take, from the request's side.
     pub command_timeout: Duration,
-    /// PEM file of certificates to trust beside the platform's.
-    pub ca_file: Option<PathBuf>,
     /// Checks whose failure is accepted.
     pub accept: Vec<Check>,
 }
@@ -62,11 +57,11 @@ pub struct RedisSettings {
 /// The settings cannot work, whatever Redis does.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// fred refuses the URL. The text does not repeat it, since it may hold a password.
-    #[error("store.redis.url is not a Redis URL: {0}")]
+    /// The URL is none that fred can dial. The text does not repeat it, since it may hold a password.
+    #[error("not a URL of a Redis: {0}")]
     Url(String),
     /// The CA file is missing, unreadable, or holds no certificate.
-    #[error("store.redis.ca_file {path}: {reason}")]
+    #[error("{path}: {reason}")]
     CaFile {
         /// The file.
         path: PathBuf,
@@ -80,13 +75,9 @@ pub enum ConnectError {
 
 /// A client that is not connected yet.
 pub(super) fn client(settings: &RedisSettings) -> Result<Client, ConnectError> {
-    let url_error = |error: fred::error::Error| ConnectError::Url(error.details().to_owned());
-    let mut config = Config::from_url(&settings.url).map_err(url_error)?;
+    let mut config = settings.server.config()?;
     // Down at the start is an outage like any other: keep trying.
     config.fail_fast = false;
-    if settings.url.starts_with("rediss") || settings.url.starts_with("valkeys") {
-        config.tls = Some(tls(settings)?.into());
-    }
     let mut reconnect = ReconnectPolicy::new_exponential(0, FIRST_PAUSE_MS, LAST_PAUSE_MS, 2);
     reconnect.set_jitter(JITTER_MS);
     Builder::from_config(config)
@@ -117,38 +108,7 @@ pub(super) fn client(settings: &RedisSettings) -> Result<Client, ConnectError> {
             ..ConnectionConfig::default()
         })
         .build()
-        .map_err(url_error)
-}
-
-fn tls(settings: &RedisSettings) -> Result<ClientConfig, ConnectError> {
-    let mut roots = RootCertStore::empty();
-    let platform = rustls_native_certs::load_native_certs();
-    for error in &platform.errors {
-        tracing::warn!(%error, "a certificate of the platform could not be loaded");
-    }
-    roots.add_parsable_certificates(platform.certs);
-    if let Some(path) = &settings.ca_file {
-        let failed = |reason: String| ConnectError::CaFile {
-            path: path.clone(),
-            reason,
-        };
-        let mut found = false;
-        for certificate in CertificateDer::pem_file_iter(path).map_err(|e| failed(e.to_string()))? {
-            let certificate = certificate.map_err(|error| failed(error.to_string()))?;
-            roots
-                .add(certificate)
-                .map_err(|error| failed(error.to_string()))?;
-            found = true;
-        }
-        if !found {
-            return Err(failed("no certificate in it".to_owned()));
-        }
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    Ok(ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth())
+        .map_err(|error| ConnectError::Url(error.details().to_owned()))
 }
 
 /// Connects in the background, then looks whether this Redis keeps what it is given.

@@ -5,7 +5,7 @@ use crate::harness::redis::resp::Connection;
 use matrix_rendezvous::clock::{Clock, Hand};
 use matrix_rendezvous::model::SessionId;
 use matrix_rendezvous::store::memory::MemoryStore;
-use matrix_rendezvous::store::redis::{RedisSettings, RedisStore};
+use matrix_rendezvous::store::redis::{RedisSettings, RedisStore, Server};
 use matrix_rendezvous::store::{SessionLimits, Store, StoreState};
 use matrix_rendezvous::telemetry::metrics::Metrics;
 use sha2::{Digest, Sha256};
@@ -93,11 +93,10 @@ impl RedisRig {
     pub async fn start() -> Self {
         let server = RedisServer::start();
         let settings = RedisSettings {
-            url: server.url(),
+            server: Server::parse(&server.url(), None).expect("a URL"),
             prefix: "t:".to_owned(),
             // Longer than by default: on a busy machine a slow answer is no wrong one.
             command_timeout: Duration::from_secs(10),
-            ca_file: None,
             accept: Vec::new(),
         };
         let stop = CancellationToken::new();

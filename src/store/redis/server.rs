@@ -1,0 +1,114 @@
+//! Which Redis, and whom to believe that it is it: what can be told before anything is dialled.
+//!
+//! For `app`, which asks before anything runs, so that `config check` refuses what `serve` would.
+
+use crate::store::redis::ConnectError;
+use fred::types::config::Config;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use url::Url;
+
+/// The schemes, each also with `-sentinel` and `-cluster`. fred would take any other (`http`,
+/// `redis+tls`) for plain text, and send the password over it.
+const PLAIN: [&str; 2] = ["redis", "valkey"];
+const TLS: [&str; 2] = ["rediss", "valkeys"];
+
+/// A Redis that can be dialled: a URL that fred takes, and certificates that rustls takes.
+#[derive(Clone)]
+pub struct Server {
+    config: Config,
+    tls: bool,
+    authorities: RootCertStore,
+}
+
+impl Server {
+    /// Reads the URL, and the PEM file of certificates to trust beside the platform's.
+    ///
+    /// # Errors
+    /// Everything that is wrong, [`ConnectError::Url`] and [`ConnectError::CaFile`].
+    pub fn parse(url: &str, ca_file: Option<&Path>) -> Result<Self, Vec<ConnectError>> {
+        let authorities = ca_file.map_or(Ok(RootCertStore::empty()), |path| {
+            authorities(path).map_err(|reason| ConnectError::CaFile {
+                path: path.to_owned(),
+                reason,
+            })
+        });
+        match (parse_url(url).map_err(ConnectError::Url), authorities) {
+            (Ok((config, tls)), Ok(authorities)) => Ok(Self {
+                config,
+                tls,
+                authorities,
+            }),
+            (url, authorities) => Err(url.err().into_iter().chain(authorities.err()).collect()),
+        }
+    }
+
+    /// What fred is given.
+    pub(super) fn config(&self) -> Result<Config, ConnectError> {
+        let mut config = self.config.clone();
+        if self.tls {
+            config.tls = Some(self.client_config()?.into());
+        }
+        Ok(config)
+    }
+
+    fn client_config(&self) -> Result<ClientConfig, ConnectError> {
+        let mut roots = self.authorities.clone();
+        let platform = rustls_native_certs::load_native_certs();
+        for error in &platform.errors {
+            tracing::warn!(%error, "a certificate of the platform could not be loaded");
+        }
+        roots.add_parsable_certificates(platform.certs);
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        Ok(ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth())
+    }
+}
+
+/// Without the password.
+impl fmt::Debug for Server {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Server")
+            .field("tls", &self.tls)
+            .finish_non_exhaustive()
+    }
+}
+
+/// fred's form of the URL, and whether it asks for TLS; or what is wrong, without a word of the URL.
+fn parse_url(text: &str) -> Result<(Config, bool), String> {
+    let url = Url::parse(text).map_err(|error| error.to_string())?;
+    let scheme = url.scheme();
+    let kind = ["-sentinel", "-cluster"]
+        .iter()
+        .find_map(|kind| scheme.strip_suffix(kind))
+        .unwrap_or(scheme);
+    let tls = TLS.contains(&kind);
+    if !tls && !PLAIN.contains(&kind) {
+        return Err("its scheme is none of redis, rediss, valkey, valkeys, nor one of them with -sentinel or -cluster".to_owned());
+    }
+    // Behind a colon fred quotes the part of the URL that it does not like.
+    let config = Config::from_url(text).map_err(|error| {
+        let details = error.details();
+        details.split(": ").next().unwrap_or_default().to_owned()
+    })?;
+    Ok((config, tls))
+}
+
+fn authorities(path: &Path) -> Result<RootCertStore, String> {
+    let mut roots = RootCertStore::empty();
+    let certificates = CertificateDer::pem_file_iter(path).map_err(|error| error.to_string())?;
+    for certificate in certificates {
+        let certificate = certificate.map_err(|error| error.to_string())?;
+        roots.add(certificate).map_err(|error| error.to_string())?;
+    }
+    if roots.is_empty() {
+        return Err("no certificate in it".to_owned());
+    }
+    Ok(roots)
+}

@@ -6,7 +6,7 @@
 use crate::config::Shutdown;
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -17,6 +17,7 @@ pub struct Lifecycle {
     leaving: Arc<AtomicBool>,
     soft: CancellationToken,
     hard: CancellationToken,
+    cut: Arc<AtomicUsize>,
 }
 
 impl Lifecycle {
@@ -28,6 +29,7 @@ impl Lifecycle {
             leaving: Arc::default(),
             soft: hard.child_token(),
             hard,
+            cut: Arc::default(),
         }
     }
 
@@ -48,6 +50,12 @@ impl Lifecycle {
     #[must_use]
     pub fn hard(&self) -> &CancellationToken {
         &self.hard
+    }
+
+    /// A connection met the hard token before our side of it had ended. One that only waits for the
+    /// client's end is not cut: the client has every reply.
+    pub fn count_cut(&self) {
+        self.cut.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Waits for a signal, then walks through the phases until every connection of `connections` has
@@ -80,10 +88,14 @@ impl Lifecycle {
             }
         }
         connections.close();
-        let cut = connections.len();
         self.hard.cancel();
         connections.wait().await;
-        tracing::warn!(connections = cut, "stopped: connections were cut");
+        let cut = self.cut.load(Ordering::Relaxed);
+        if cut == 0 {
+            tracing::info!("stopped: every request ended");
+        } else {
+            tracing::warn!(connections = cut, "stopped: connections were cut");
+        }
         Ok(cut == 0)
     }
 }

@@ -52,16 +52,24 @@ pub struct Connections<S> {
 impl<S: Store> Connections<S> {
     /// Serves one connection to its end.
     pub async fn serve(self: Arc<Self>, stream: TcpStream, peer: IpAddr) {
+        let activity = Arc::new(Activity::default());
         let hard = self.lifecycle.hard().child_token();
-        hard.run_until_cancelled(async {
-            if let Err(error) = self.speak(stream, peer).await {
-                tracing::debug!(%error, "a connection ended badly");
-            }
-        })
-        .await;
+        let spoken = hard.run_until_cancelled(self.speak(stream, Arc::clone(&activity), peer));
+        match spoken.await {
+            Some(Ok(())) => {}
+            Some(Err(error)) => tracing::debug!(%error, "a connection ended badly"),
+            // Whoever has our end already loses nothing.
+            None if activity.has_ended() => {}
+            None => self.lifecycle.count_cut(),
+        }
     }
 
-    async fn speak(self: &Arc<Self>, stream: TcpStream, peer: IpAddr) -> io::Result<()> {
+    async fn speak(
+        self: &Arc<Self>,
+        stream: TcpStream,
+        activity: Arc<Activity>,
+        peer: IpAddr,
+    ) -> io::Result<()> {
         // A reply is one small write, and the client waits for it.
         stream.set_nodelay(true)?;
         let timeouts = SocketTimeouts {
@@ -69,7 +77,6 @@ impl<S: Store> Connections<S> {
             idle: self.config.timeouts.idle,
             send: self.config.timeouts.request,
         };
-        let activity = Arc::new(Activity::default());
         let (metrics, clock) = (Arc::clone(&self.metrics), &self.clock);
         let mut guard = Guard::new(stream, timeouts, Arc::clone(&activity), metrics, clock);
         if self.config.h2c {

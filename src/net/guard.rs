@@ -13,7 +13,7 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -24,11 +24,13 @@ use tokio::time::Sleep;
 const LINGER_BYTES: usize = 4 * 1024 * 1024;
 const LINGER: Duration = Duration::from_secs(2);
 
-/// Requests of one connection: how many are under way, and how many have begun so far.
+/// Requests of one connection: how many are under way, how many have begun so far, and whether all
+/// that was to be said has been said.
 #[derive(Debug, Default)]
 pub struct Activity {
     active: AtomicU32,
     begun: AtomicU32,
+    ended: AtomicBool,
 }
 
 /// One request under way, until dropped.
@@ -41,6 +43,11 @@ impl Activity {
         self.active.fetch_add(1, Ordering::Relaxed);
         self.begun.fetch_add(1, Ordering::Relaxed);
         Busy(self)
+    }
+
+    /// Whether our side has ended: the last reply is out, and all that is left is the client's end.
+    pub fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Relaxed)
     }
 }
 
@@ -215,6 +222,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guard<IO> {
         let this = &mut *self;
         if this.linger.is_none() {
             ready!(Pin::new(&mut this.io).poll_shutdown(cx))?;
+            this.activity.ended.store(true, Ordering::Relaxed);
         }
         let timer = || (LINGER_BYTES, Box::pin(tokio::time::sleep(LINGER)));
         let (left, timer) = this.linger.get_or_insert_with(timer);

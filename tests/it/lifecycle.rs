@@ -115,6 +115,19 @@ fn an_idle_server_exits_cleanly(server: &Server) {
     assert_eq!(server.ended().code(), Some(0), "{}", server.log());
 }
 
+/// Its last reply is out, and so is our end; that it keeps its own end open is no reason to fail. The
+/// drain is shorter than the time for which we would wait for it.
+#[test]
+fn an_idle_client_that_does_not_close_is_not_cut() {
+    let settings = [("shutdown.grace", "100ms"), ("shutdown.drain", "1s")];
+    let server = Server::start(Store::Memory, &settings);
+    let mut idle = Connection::open(server.http);
+    idle.send(&Request::get(UNSTABLE)).expect(200);
+    server.signal(Signal::SIGTERM);
+    assert_eq!(server.ended().code(), Some(0), "{}", server.log());
+    assert_eq!(idle.read_to_close(), b"");
+}
+
 /// With h2c the first bytes say which HTTP it is; a proxy's connection in advance has sent none.
 #[test]
 fn with_h2c_a_silent_connection_holds_nothing_up() {

@@ -1,10 +1,15 @@
-//! Reads a request's body: bounded in size before it is read, and in time while it is.
+//! Reads a request's body: bounded in size before it is read, and in time while it is. And what is left
+//! of one that nobody wanted, as far as it is there.
 
 use crate::http::error::ApiError;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::Body;
+use hyper::header::EXPECT;
+use hyper::{Request, Version};
+use std::future::poll_fn;
 use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
 /// The longest body, in bytes: a payload of 4096 characters takes six times as much when each is
@@ -14,31 +19,30 @@ pub const MAX_BODY_BYTES: usize = 32 * 1024;
 /// Reads a whole body.
 ///
 /// # Errors
-/// `BodyTooLarge` by Content-Length, or as soon as more has arrived; `BodyTimeout`; `NotJson` where
+/// `BodyTooLarge` by Content-Length, or as soon as more has arrived; `BodyTimeout`; `BodyBroken` where
 /// the body breaks off.
-pub async fn read<B>(body: B, deadline: Duration) -> Result<Bytes, ApiError>
+pub async fn read<B>(body: &mut B, deadline: Duration) -> Result<Bytes, ApiError>
 where
-    B: Body<Data = Bytes> + Send,
+    B: Body<Data = Bytes> + Send + Unpin,
 {
     if body.size_hint().lower() > MAX_BODY_BYTES as u64 {
         return Err(ApiError::BodyTooLarge);
     }
-    let body = std::pin::pin!(body);
     tokio::time::timeout(deadline, collect(body))
         .await
         .unwrap_or(Err(ApiError::BodyTimeout))
 }
 
-async fn collect<B>(mut body: Pin<&mut B>) -> Result<Bytes, ApiError>
+async fn collect<B>(body: &mut B) -> Result<Bytes, ApiError>
 where
-    B: Body<Data = Bytes> + Send,
+    B: Body<Data = Bytes> + Send + Unpin,
 {
     let mut whole = Bytes::new();
     // Most bodies are one frame, which is then taken as it is; only a second one costs a copy.
     let mut joined = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let Ok(frame) = frame else {
-            return Err(ApiError::NotJson);
+            return Err(ApiError::BodyBroken);
         };
         let Ok(data) = frame.into_data() else {
             continue;
@@ -58,4 +62,76 @@ where
     } else {
         joined.freeze()
     })
+}
+
+/// Takes what is left of a body that nobody wanted, as far as it is there already. Whether it ended, so
+/// that the connection can be used again.
+///
+/// It waits for nobody: hyper reads the socket when this task yields, so a frame that is there comes
+/// within one turn.
+pub async fn take_rest<B>(request: &mut Request<B>) -> bool
+where
+    B: Body<Data = Bytes> + Send + Unpin,
+{
+    if request.version() == Version::HTTP_2 {
+        // There a body is a stream's own, and no other request stands behind it.
+        return true;
+    }
+    if request.headers().contains_key(EXPECT) {
+        // To ask for the body would be to tell the client to send it.
+        return false;
+    }
+    let (mut taken, mut yielded) = (0, false);
+    while taken <= MAX_BODY_BYTES {
+        let body = &mut *request.body_mut();
+        match poll_fn(|cx| Poll::Ready(Pin::new(&mut *body).poll_frame(cx))).await {
+            Poll::Ready(None) => return true,
+            Poll::Ready(Some(Err(_broken))) => return false,
+            Poll::Ready(Some(Ok(frame))) => {
+                taken += frame.data_ref().map_or(0, Bytes::len);
+                yielded = false;
+            }
+            Poll::Pending if yielded => return false,
+            Poll::Pending => {
+                yielded = true;
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MAX_BODY_BYTES, take_rest};
+    use bytes::Bytes;
+    use hyper::Request;
+    use hyper::body::{Body, Frame};
+    use std::convert::Infallible;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    /// A client that sends faster than we read, and how often it was read from.
+    struct Endless(usize);
+
+    impl Body for Endless {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            self.0 += 1;
+            assert!(self.0 <= MAX_BODY_BYTES, "it is read without end");
+            Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&[b'x'; 1024])))))
+        }
+    }
+
+    #[tokio::test]
+    async fn what_nobody_wanted_is_not_read_for_ever() {
+        let mut request = Request::new(Endless(0));
+        assert!(!take_rest(&mut request).await);
+        assert_eq!(request.body().0, MAX_BODY_BYTES / 1024 + 1);
+    }
 }

@@ -20,8 +20,10 @@ pub enum ApiError {
     NotFound,
     /// The sequence token was stale.
     Conflict(Api),
-    /// The body is not JSON, or not UTF-8, or did not arrive whole.
+    /// The body is not JSON, or not UTF-8.
     NotJson,
+    /// The body did not arrive whole, or its chunks make no sense.
+    BodyBroken,
     /// The body is JSON, but not one object with each key once.
     BadJson(&'static str),
     /// A field is missing.
@@ -137,6 +139,15 @@ impl ApiError {
                 "The body is not valid JSON",
                 R::NotJson,
             ),
+            Self::BodyBroken => Verdict {
+                close: true,
+                ..plain(
+                    S::BAD_REQUEST,
+                    "M_NOT_JSON",
+                    "The body did not arrive whole",
+                    R::NotJson,
+                )
+            },
             Self::BadJson(message) => plain(S::BAD_REQUEST, "M_BAD_JSON", message, R::BadJson),
             Self::MissingParam(message) => {
                 plain(S::BAD_REQUEST, "M_MISSING_PARAM", message, R::MissingParam)

@@ -20,6 +20,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use http_body_util::Full;
 use hyper::body::Body;
+use hyper::header::{CONNECTION, HeaderValue};
 use hyper::{Method, Request, Response};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -60,9 +61,13 @@ impl<S: Store> Service<S> {
     }
 
     /// Answers one request. It always has an answer: an error of any layer is a Matrix body.
-    pub async fn respond<B>(&self, request: Request<B>, client: ClientIp) -> Response<Full<Bytes>>
+    pub async fn respond<B>(
+        &self,
+        mut request: Request<B>,
+        client: ClientIp,
+    ) -> Response<Full<Bytes>>
     where
-        B: Body<Data = Bytes> + Send,
+        B: Body<Data = Bytes> + Send + Unpin,
     {
         let begun = self.clock.now();
         let in_flight = InFlight::new(&self.metrics);
@@ -70,7 +75,7 @@ impl<S: Store> Service<S> {
         let method = method_label(request.method());
         let head = request.method() == Method::HEAD;
         let reply = self
-            .survive(route, request, client)
+            .survive(route, &mut request, client)
             .await
             .unwrap_or_else(Reply::from);
         if let Some(reason) = reply.rejection() {
@@ -84,7 +89,14 @@ impl<S: Store> Service<S> {
             log(route, method.label(), status, took);
         }
         drop(in_flight);
-        reply.into_response(head)
+        let mut response = reply.into_response(head);
+        // A reply that came before the body: only where its end is near does the connection go on, and
+        // a client that is to come back on another one must be told.
+        if !request.body().is_end_stream() && !body::take_rest(&mut request).await {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(CONNECTION, close);
+        }
+        response
     }
 
     /// Answers within the deadline, and through a panic: one request's mistake must not take the
@@ -92,11 +104,11 @@ impl<S: Store> Service<S> {
     async fn survive<B>(
         &self,
         route: Route,
-        request: Request<B>,
+        request: &mut Request<B>,
         client: ClientIp,
     ) -> Result<Reply, ApiError>
     where
-        B: Body<Data = Bytes> + Send,
+        B: Body<Data = Bytes> + Send + Unpin,
     {
         let answer = AssertUnwindSafe(self.answer(route, request, client)).catch_unwind();
         match tokio::time::timeout(self.timeouts.request, answer).await {
@@ -116,11 +128,11 @@ impl<S: Store> Service<S> {
     async fn answer<B>(
         &self,
         route: Route,
-        request: Request<B>,
+        request: &mut Request<B>,
         client: ClientIp,
     ) -> Result<Reply, ApiError>
     where
-        B: Body<Data = Bytes> + Send,
+        B: Body<Data = Bytes> + Send + Unpin,
     {
         // A preflight carries no credentials and touches nothing, so it is the same everywhere.
         if request.method() == Method::OPTIONS {
@@ -180,11 +192,11 @@ impl<S: Store> Service<S> {
         }
     }
 
-    async fn body<B>(&self, request: Request<B>) -> Result<Bytes, ApiError>
+    async fn body<B>(&self, request: &mut Request<B>) -> Result<Bytes, ApiError>
     where
-        B: Body<Data = Bytes> + Send,
+        B: Body<Data = Bytes> + Send + Unpin,
     {
-        let body = body::read(request.into_body(), self.timeouts.body).await;
+        let body = body::read(request.body_mut(), self.timeouts.body).await;
         if matches!(body, Err(ApiError::BodyTimeout)) {
             self.metrics.timed_out(Wait::Body);
         }

@@ -4,6 +4,7 @@
 
 mod connections;
 mod deadlines;
+mod early_replies;
 mod h2c;
 mod smuggling;
 

@@ -5,7 +5,10 @@
 //! one of the wrong type. The whole body is read before anything is refused: a body that is not JSON
 //! is `M_NOT_JSON`, whatever else is wrong with it.
 
+mod surrogate;
+
 use crate::http::error::ApiError;
+use crate::http::json::surrogate::has_lone_surrogate;
 use crate::model::{Payload, PayloadTooLarge};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::borrow::Cow;
@@ -34,7 +37,11 @@ impl<'a> Fields<'a> {
     /// `NotJson` or `BadJson`.
     pub fn parse(body: &'a [u8]) -> Result<Self, ApiError> {
         let text = std::str::from_utf8(body).map_err(|_| ApiError::NotJson)?;
-        match serde_json::from_str::<Document<'a>>(text).map_err(|_| ApiError::NotJson)? {
+        let document = serde_json::from_str(text).map_err(|_| ApiError::NotJson)?;
+        if has_lone_surrogate(text) {
+            return Err(ApiError::NotJson);
+        }
+        match document {
             Document::Object {
                 duplicate: true, ..
             } => Err(ApiError::BadJson("A key stands twice in the object")),

@@ -105,6 +105,46 @@ fn an_old_version_is_refused() {
     ready_on(&proxy.url(), &[("store.redis.accept", "version")]).create("hello");
 }
 
+/// Only a Redis that will not tell is served from unseen; one that could not tell is asked again.
+#[test]
+fn an_info_that_fails_is_asked_again() {
+    let redis = RedisServer::start_with(&["--maxmemory-policy", "allkeys-lru"]);
+    let proxy = Proxy::start(redis.address());
+    proxy.every(
+        Target::Info,
+        Fault::Alter(|_| b"-BUSY Redis is busy running a script\r\n".to_vec()),
+    );
+    let worker = launch_on(&proxy.url(), &[]);
+    assert_unready(&worker, "INFO failed", "BUSY");
+    proxy.heal();
+    assert_unready(&worker, "eviction", "allkeys-lru");
+    proxy.every(Target::Info, Fault::HoldReply);
+    redis.command(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
+    assert_unready(&worker, "INFO failed", "");
+    proxy.heal();
+    until("the worker becomes ready", || worker.is_ready());
+}
+
+/// No answer is no answer of the ACL's, and nothing that an operator can have meant to accept.
+#[test]
+fn a_script_that_gets_no_answer_is_not_called_refused() {
+    let redis = RedisServer::start();
+    for (fault, detail) in [
+        (Fault::HoldReply, "in time"),
+        (Fault::Alter(|_| b":1\r\n".to_vec()), "no sense"),
+        (Fault::Alter(|_| b"-MISCONF no\r\n".to_vec()), "MISCONF"),
+    ] {
+        let proxy = Proxy::start(redis.address());
+        proxy.every(Target::Lease, fault);
+        let worker = launch_on(&proxy.url(), &[("store.redis.accept", "acl")]);
+        assert_unready(&worker, "the script take", detail);
+        let log = worker.log();
+        assert!(!log.contains("acl"), "{log}");
+        proxy.heal();
+        until("the worker becomes ready", || worker.is_ready());
+    }
+}
+
 #[test]
 fn a_redis_that_answers_too_late_is_refused_until_it_is_quick() {
     let redis = RedisServer::start_with(&["--maxmemory-policy", "allkeys-lru"]);

@@ -1,8 +1,9 @@
 //! The look at Redis before the worker calls itself ready: would this one lose sign-ins?
 //!
 //! It reads INFO, since managed Redis often forbids CONFIG, and walks one session of its own through
-//! every script, which shows whether the ACL allows them. What it cannot learn is a warning; what is
-//! wrong keeps the worker unready until it is mended, or accepted by name (`store.redis.accept`).
+//! every script, which shows whether the ACL allows them. What it may not learn is a warning; what is
+//! wrong keeps the worker unready until it is mended, or accepted by name (`store.redis.accept`). What
+//! it could not learn this time (no answer, a lost connection) is neither: the look is repeated.
 
 use crate::config::store::Check;
 use crate::model::{Payload, SequenceToken, SessionId};
@@ -38,6 +39,28 @@ pub(super) struct Probe {
     pub(super) accept: Vec<Check>,
 }
 
+/// How Redis says that we may not, and will not later on either: by the ACL, in a script of Redis 7.0,
+/// in one of later releases and of Valkey, and where a managed Redis has taken a command away.
+const REFUSALS: [&str; 5] = [
+    "NOPERM",
+    "The user executing the script can't",
+    "ACL failure in script",
+    "has no permissions",
+    "ERR unknown command",
+];
+
+fn is_refusal(error: &str) -> bool {
+    REFUSALS.iter().any(|refusal| error.contains(refusal))
+}
+
+/// Why the walk did not come to its end.
+enum Halt {
+    /// Redis refuses a command.
+    Refused(String),
+    /// It could not be told this time.
+    Unknown(String),
+}
+
 impl Probe {
     /// What is wrong and not accepted, a line each. Empty: fit.
     pub(super) async fn run(&self) -> Vec<String> {
@@ -46,20 +69,22 @@ impl Probe {
             Ok(infos) => infos
                 .iter()
                 .for_each(|info| inspect(info, self.max_live, &mut found)),
-            Err(error) => tracing::warn!(
+            Err(error) if is_refusal(error.details()) => tracing::warn!(
                 %error, "INFO is refused, so version, eviction policy and memory are unknown"
             ),
-        }
-        if let Err(reason) = self.walk().await {
-            found.push((Check::Acl, reason));
-        } else if !self.fast_enough().await {
-            let limit = self.command_timeout / 4;
-            found.push((
-                Check::Latency,
-                format!("each of five round trips took over {limit:?}"),
-            ));
+            Err(error) => return vec![unknown(&format!("INFO failed: {}", error.details()))],
         }
         let mut refused = Vec::new();
+        match self.walk().await {
+            Ok(()) if self.fast_enough().await => {}
+            Ok(()) => {
+                let limit = self.command_timeout / 4;
+                let reason = format!("each of five round trips took over {limit:?}");
+                found.push((Check::Latency, reason));
+            }
+            Err(Halt::Refused(reason)) => found.push((Check::Acl, reason)),
+            Err(Halt::Unknown(reason)) => refused.push(unknown(&reason)),
+        }
         for (check, reason) in found {
             if self.accept.contains(&check) {
                 tracing::warn!("accepted by store.redis.accept: {check}: {reason}");
@@ -87,11 +112,11 @@ impl Probe {
     }
 
     /// One session from lease to release, so that every command of every script runs once.
-    async fn walk(&self) -> Result<(), String> {
+    async fn walk(&self) -> Result<(), Halt> {
         let id = SessionId::random();
         let (session, index) = (self.keys.session(id), self.keys.index());
         let empty = || Value::from_static_str("");
-        let data = Payload::new("probe").map_err(|error| error.to_string())?;
+        let data = Payload::new("probe").map_err(|error| Halt::Unknown(error.to_string()))?;
         let token = SequenceToken::first(id, &data);
         let next = token.next(id, &data);
         let scripts = &self.scripts;
@@ -145,12 +170,21 @@ impl Probe {
     }
 }
 
-fn expect(script: &str, reply: Result<Reply, StoreError>, letter: char) -> Result<(), String> {
-    match reply {
-        Ok(reply) if reply.letter() == letter => Ok(()),
-        Ok(reply) => Err(format!("the script {script} answered {:?}", reply.letter())),
-        Err(error) => Err(format!("the script {script} cannot run: {error}")),
-    }
+/// No check has failed, so there is none to accept by name.
+fn unknown(reason: &str) -> String {
+    format!("Redis could not be looked at, and will be again: {reason}")
+}
+
+fn expect(script: &str, reply: Result<Reply, StoreError>, letter: char) -> Result<(), Halt> {
+    let (halt, reason): (fn(String) -> Halt, _) = match reply {
+        Ok(reply) if reply.letter() == letter => return Ok(()),
+        Ok(reply) => (Halt::Unknown, format!("answered {:?}", reply.letter())),
+        Err(StoreError::Unavailable(error)) if is_refusal(&error) => {
+            (Halt::Refused, format!("cannot run: {error}"))
+        }
+        Err(error) => (Halt::Unknown, format!("cannot run: {error}")),
+    };
+    Err(halt(format!("the script {script} {reason}")))
 }
 
 fn inspect(info: &HashMap<String, String>, max_live: u64, found: &mut Vec<(Check, String)>) {

@@ -137,7 +137,8 @@ pub enum Written {
 /// What became of a delete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deleted {
-    /// The session lived, and is gone now.
+    /// The session lived, and is gone now. Where the call had to be sent twice, it may have been gone
+    /// before the first.
     Deleted,
     /// No such session lived.
     Gone,

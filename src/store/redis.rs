@@ -134,14 +134,16 @@ impl RedisStore {
     ) -> Result<(), StoreError> {
         let orphan = Orphan::new(&self.cleanup, id);
         let reply = self.scripts.delete(self.keys.session(id), vec![]).await?;
-        match reply.letter() {
-            'D' => *deleted = Some(Deleted::Deleted),
-            'G' => *deleted = Some(Deleted::Gone),
+        *deleted = match reply.letter() {
+            'D' => Some(Deleted::Deleted),
+            // This very call found it, perhaps, at its first try, whose reply was lost: then a 404 would
+            // call a success a failure.
+            'G' if reply.sent_again => Some(Deleted::Deleted),
+            'G' => Some(Deleted::Gone),
             _ => return Err(StoreError::BadReply),
-        }
-        // A session that was not there has no lease either, unless this very call took it away at
-        // its first try.
-        if reply.letter() == 'D' || reply.sent_again {
+        };
+        // A session that was not there has no lease either.
+        if *deleted == Some(Deleted::Deleted) {
             let member = vec![keys::member(id)];
             self.scripts.release(self.keys.index(), member).await?;
         }

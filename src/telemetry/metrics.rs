@@ -98,6 +98,8 @@ metrics! {
     store_bad_replies: IntCounter = "rendezvous_store_bad_replies_total" [],
     /// Sessions of unknown outcome that were left to their TTL, since the clean-up queue was full.
     store_orphans_dropped: IntCounter = "rendezvous_store_orphans_dropped_total" [],
+    /// Sessions of unknown outcome that were left to their TTL, since ten tries to clean them up failed.
+    store_orphans_given_up: IntCounter = "rendezvous_store_orphans_given_up_total" [],
     /// Clients that a rate limiter remembers.
     limiter_keys: IntGaugeVec = "rendezvous_limiter_keys" ["limiter"],
     /// Always 1; the labels say what runs.

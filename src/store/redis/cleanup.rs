@@ -1,6 +1,7 @@
 //! What a create of unknown outcome left behind, taken away in the background.
 //!
-//! A queue with a bound, one task, a bounded number of tries: what is dropped here ends by its TTL.
+//! A queue with a bound, one task, a bounded number of tries: what is dropped here, or given up, is
+//! counted, and ends by its TTL.
 
 use crate::model::SessionId;
 use crate::store::redis::keys::{Keys, member};
@@ -34,10 +35,14 @@ impl Cleanup {
     ) -> Self {
         let (queue, mut orphans) = mpsc::channel(QUEUE);
         let (scripts, keys) = (Arc::clone(scripts), keys.clone());
+        let given_up = metrics.store_orphans_given_up.clone();
         let work = async move {
             while let Some(id) = orphans.recv().await {
-                for _ in 0..TRIES {
-                    if remove(&scripts, &keys, deadline, id).await {
+                let mut left = TRIES;
+                while !remove(&scripts, &keys, deadline, id).await {
+                    left -= 1;
+                    if left == 0 {
+                        given_up.inc();
                         break;
                     }
                     tokio::time::sleep(PAUSE).await;

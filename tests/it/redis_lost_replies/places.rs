@@ -3,9 +3,9 @@
 
 use super::bench::{Bench, LOSSES};
 use crate::harness::http::Connection;
-use crate::harness::proxy::{Fault, Target};
-use crate::harness::redis::until;
-use crate::harness::redis::worker::request;
+use crate::harness::proxy::{Fault, Proxy, Target};
+use crate::harness::redis::worker::{ready_on, request};
+use crate::harness::redis::{RedisServer, until};
 
 /// Each loss on the way to the session, and on the way to its lease.
 fn losses() -> impl Iterator<Item = (Target, Fault, String)> {
@@ -90,6 +90,25 @@ fn a_delete_whose_reply_is_lost_once_gives_its_place_back() {
         );
         bench.until_live(0, &what);
     }
+}
+
+/// What nobody could take away is left to its TTL: no other sign says that places are missing.
+#[test]
+fn an_orphan_that_is_given_up_is_counted() {
+    let redis = RedisServer::start();
+    let proxy = Proxy::start(redis.address());
+    // Each try ends by the deadline, so a shorter one spares the test most of its ten.
+    let worker = ready_on(&proxy.url(), &[("store.redis.command_timeout", "200ms")]);
+    let counted = |name| worker.metrics().sum(name, &[]);
+    let given_up = "rendezvous_store_orphans_given_up_total";
+    assert_eq!(counted(given_up), 0);
+    proxy.every(Target::Session, Fault::CutCommand);
+    worker.assert_refused(&request::create("x"));
+    until("the orphan is given up", || counted(given_up) == 1);
+    assert_eq!(counted("rendezvous_store_orphans_dropped_total"), 0);
+    proxy.heal();
+    worker.persist(&request::create("y")).expect(200);
+    assert_eq!(counted(given_up), 1);
 }
 
 #[test]

@@ -138,6 +138,27 @@ fn files_have_one_reason_to_exist() {
     }
 }
 
+/// The variables that are read while the binary is built.
+fn build_variables(text: &str) -> Vec<&str> {
+    text.split("env!(\"")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .collect()
+}
+
+/// Left in the environment of an image, such a variable would be an unknown key, and end the server.
+#[test]
+fn no_variable_of_the_build_is_one_of_the_configuration() {
+    let mut found = 0;
+    for (file, text) in sources() {
+        for name in build_variables(&text) {
+            found += 1;
+            assert!(!name.starts_with("RENDEZVOUS_"), "{file} reads {name}");
+        }
+    }
+    assert!(found > 1, "only {found} variables were found");
+}
+
 /// A rule that never fires guards nothing.
 #[test]
 fn the_rules_can_fail() {
@@ -149,4 +170,8 @@ fn the_rules_can_fail() {
     assert!(!may_import("policy", "http"));
     assert!(!may_import("model", "store"));
     assert!(may_import("http", "store"));
+    assert_eq!(
+        build_variables("env!(\"A\"), option_env!(\"B\")"),
+        ["A", "B"]
+    );
 }

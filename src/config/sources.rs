@@ -29,7 +29,11 @@ pub struct Sources {
 
 /// The merged sources.
 #[derive(Debug)]
-pub struct Merged(Figment);
+pub struct Merged {
+    figment: Figment,
+    /// Sources that Kubernetes may have set, by their names.
+    service_links: Vec<String>,
+}
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,12 +86,16 @@ impl Sources {
                 text,
             });
         }
+        let mut service_links = Vec::new();
         for (name, value) in &self.env {
             if let Some(rest) = name.strip_prefix(ENV_PREFIX)
                 && name != ENV_FILE
             {
                 let key = rest.to_ascii_lowercase().replace("__", ".");
                 let source = format!("environment variable {name}");
+                if is_service_link(rest, value) {
+                    service_links.push(source.clone());
+                }
                 figment = figment.merge(One {
                     source,
                     key,
@@ -103,7 +111,10 @@ impl Sources {
                 value,
             });
         }
-        Ok(Merged(figment))
+        Ok(Merged {
+            figment,
+            service_links,
+        })
     }
 }
 
@@ -113,7 +124,7 @@ impl Merged {
     /// # Errors
     /// Unknown keys, wrong types, malformed TOML; each with key and source.
     pub(super) fn extract<T: DeserializeOwned>(&self) -> Result<T, ConfigError> {
-        self.0.extract().map_err(|error| {
+        self.figment.extract().map_err(|error| {
             ConfigError(
                 error
                     .into_iter()
@@ -125,12 +136,21 @@ impl Merged {
 
     fn describe(&self, error: &figment::Error) -> String {
         let key = error.path.join(".");
-        let source = self.0.find_metadata(&key).or(error.metadata.as_ref());
-        let source = source.map_or_else(String::new, |source| format!(" (from {})", source.name));
+        let source = self.figment.find_metadata(&key).or(error.metadata.as_ref());
+        let source = source.map_or("", |source| &source.name);
+        let hint = if self.service_links.iter().any(|link| link == source) {
+            "; where Kubernetes set it, for a Service of this name, set enableServiceLinks: false in the pod"
+        } else {
+            ""
+        };
+        let source = match source {
+            "" => String::new(),
+            source => format!(" (from {source})"),
+        };
         match &error.kind {
             figment::error::Kind::UnknownField(_, expected) => {
                 format!(
-                    "{key}: unknown key, expected one of {}{source}",
+                    "{key}: unknown key, expected one of {}{source}{hint}",
                     expected.join(", ")
                 )
             }
@@ -141,15 +161,28 @@ impl Merged {
 
     /// Adds to each problem where its value comes from.
     pub(super) fn locate(&self, problems: Vec<Problem>) -> ConfigError {
-        let lines =
-            problems
-                .into_iter()
-                .map(|Problem { key, reason }| match self.0.find_metadata(&key) {
-                    Some(source) => format!("{key}: {reason} (from {})", source.name),
-                    None => format!("{key}: {reason}"),
-                });
+        let lines = problems.into_iter().map(|Problem { key, reason }| {
+            match self.figment.find_metadata(&key) {
+                Some(source) => format!("{key}: {reason} (from {})", source.name),
+                None => format!("{key}: {reason}"),
+            }
+        });
         ConfigError(lines.collect())
     }
+}
+
+/// Whether a variable is of the kind that Kubernetes sets in every pod for a Service called
+/// `rendezvous` or `rendezvous-…`. `name` is without our prefix, and no key of ours is named so.
+fn is_service_link(name: &str, value: &str) -> bool {
+    let by_name = name == "PORT"
+        || name.starts_with("PORT_")
+        || name.contains("_PORT")
+        || name.ends_with("SERVICE_HOST")
+        || name.starts_with("SERVICE_PORT");
+    by_name
+        || ["tcp://", "udp://", "sctp://"]
+            .iter()
+            .any(|scheme| value.starts_with(scheme))
 }
 
 /// The configuration file, named in errors by its path.

@@ -29,11 +29,35 @@ fn an_unknown_key_in_the_environment_is_named_with_its_variable() {
         "RENDEZVOUS_SESSION__NONSENSE",
         "RENDEZVOUS_SESSION_TTL",
         "RENDEZVOUS_NONSENSE__TTL",
-        // What Kubernetes injects for a Service of this name.
-        "RENDEZVOUS_PORT",
     ] {
-        check(&[(name, "tcp://10.0.0.1:80")]).expect_refused(&[name]);
-        run(&["serve"], &[(name, "tcp://10.0.0.1:80")]).expect_refused(&[name]);
+        let refused = check(&[(name, "x")]).expect_refused(&[name]);
+        assert!(!refused.stderr.contains("Kubernetes"), "{refused:#?}");
+        run(&["serve"], &[(name, "x")]).expect_refused(&[name]);
+    }
+}
+
+/// Kubernetes sets these in every pod beside a Service called `rendezvous`, or `rendezvous-http`: who
+/// runs into it has made no mistake in the configuration, and finds none there.
+#[test]
+fn a_service_link_of_kubernetes_is_refused_with_what_to_do() {
+    for (name, value) in [
+        ("RENDEZVOUS_SERVICE_HOST", "10.0.0.1"),
+        ("RENDEZVOUS_SERVICE_PORT", "80"),
+        ("RENDEZVOUS_SERVICE_PORT_HTTP", "80"),
+        ("RENDEZVOUS_PORT", "tcp://10.0.0.1:80"),
+        ("RENDEZVOUS_PORT_80_TCP", "tcp://10.0.0.1:80"),
+        ("RENDEZVOUS_PORT_80_TCP_PROTO", "tcp"),
+        ("RENDEZVOUS_PORT_80_TCP_ADDR", "10.0.0.1"),
+        ("RENDEZVOUS_HTTP_SERVICE_HOST", "10.0.0.1"),
+        ("RENDEZVOUS_HTTP_SERVICE_PORT", "80"),
+        ("RENDEZVOUS_HTTP_PORT_80_TCP_PORT", "80"),
+        ("RENDEZVOUS_X", "tcp://10.0.0.1:80"),
+        ("RENDEZVOUS_X", "udp://10.0.0.1:80"),
+    ] {
+        let named = [name, "unknown key", "enableServiceLinks: false"];
+        for command in [&["config", "check"][..], &["serve"]] {
+            run(command, &[(name, value)]).expect_refused(&named);
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::config::Sources;
 use clap::{Args, Parser, Subcommand};
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// The rendezvous server for Matrix QR-code sign-in (MSC4388).
@@ -63,7 +64,7 @@ pub struct Overrides {
 impl Overrides {
     /// The sources of the configuration, with the environment as it was handed in.
     #[must_use]
-    pub fn sources(self, env: Vec<(String, String)>) -> Sources {
+    pub fn sources(self, env: Vec<(OsString, OsString)>) -> Sources {
         let mut flags = Vec::new();
         for (key, value) in self.set {
             flags.push((format!("--set {key}"), key, value));

@@ -58,9 +58,7 @@ fn load(overrides: Overrides) -> Result<(Config, Raw, app::Place), ConfigError> 
         clippy::disallowed_methods,
         reason = "the one place where the environment is read"
     )]
-    let env = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
+    let env = std::env::vars_os().collect();
     Config::load(&overrides.sources(env), app::settle)
 }
 

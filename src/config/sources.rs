@@ -4,6 +4,7 @@ use figment::providers::Serialized;
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
 use serde::de::DeserializeOwned;
+use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -22,7 +23,7 @@ pub struct Sources {
     /// A TOML file.
     pub file: Option<PathBuf>,
     /// Variables of the environment; those without our prefix are ignored.
-    pub env: Vec<(String, String)>,
+    pub env: Vec<(OsString, OsString)>,
     /// Keys and values from the command line, each with the flag that gave it.
     pub flags: Vec<(String, String, String)>,
 }
@@ -66,7 +67,7 @@ impl Sources {
     /// Lays the sources over each other.
     ///
     /// # Errors
-    /// A file that is missing or unreadable.
+    /// A file that is missing or unreadable; a variable of ours that is not UTF-8.
     pub(super) fn merge(&self) -> Result<Merged, ConfigError> {
         let defaults = File {
             path: "built-in defaults".to_owned(),
@@ -86,22 +87,33 @@ impl Sources {
                 text,
             });
         }
-        let mut service_links = Vec::new();
+        let (mut service_links, mut unreadable) = (Vec::new(), Vec::new());
+        let ours = |name: &OsString| name.as_encoded_bytes().starts_with(ENV_PREFIX.as_bytes());
         for (name, value) in &self.env {
-            if let Some(rest) = name.strip_prefix(ENV_PREFIX)
-                && name != ENV_FILE
-            {
-                let key = rest.to_ascii_lowercase().replace("__", ".");
-                let source = format!("environment variable {name}");
-                if is_service_link(rest, value) {
-                    service_links.push(source.clone());
-                }
-                figment = figment.merge(One {
-                    source,
-                    key,
-                    value: value.clone(),
-                });
+            if !ours(name) || name == ENV_FILE {
+                continue;
             }
+            // Its value may be a secret, so it is not shown, not even in part.
+            let (Some(name), Some(value)) = (name.to_str(), value.to_str()) else {
+                unreadable.push(format!(
+                    "environment variable {}: is not UTF-8",
+                    name.display()
+                ));
+                continue;
+            };
+            let rest = name.strip_prefix(ENV_PREFIX).unwrap_or(name);
+            let source = format!("environment variable {name}");
+            if is_service_link(rest, value) {
+                service_links.push(source.clone());
+            }
+            figment = figment.merge(One {
+                source,
+                key: rest.to_ascii_lowercase().replace("__", "."),
+                value: value.to_owned(),
+            });
+        }
+        if !unreadable.is_empty() {
+            return Err(ConfigError(unreadable));
         }
         for (flag, key, value) in &self.flags {
             let (key, value) = (key.clone(), value.clone());

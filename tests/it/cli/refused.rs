@@ -1,7 +1,9 @@
 //! Configurations that do not start: each is named by its key and its source, with exit code 64.
 
 use super::{check, file, run};
-use crate::harness::server::{Server, Store, variable};
+use crate::harness::server::{Server, Store, command, variable};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 
 #[test]
 fn an_unknown_key_in_a_file_is_named_with_the_file() {
@@ -61,6 +63,43 @@ fn a_service_link_of_kubernetes_is_refused_with_what_to_do() {
     }
 }
 
+/// It must not be as if it had not been set: then `RENDEZVOUS_MODE=…` in a wrong encoding is `off`.
+#[test]
+fn a_variable_that_is_not_utf_8_is_named() {
+    let text = |bytes: &[u8]| OsStr::from_bytes(bytes).to_owned();
+    for (name, value) in [
+        (text(b"RENDEZVOUS_MODE"), text(b"op\xe9n")),
+        (
+            text(b"RENDEZVOUS_STORE__REDIS__URL"),
+            text(b"correct-horse\xff"),
+        ),
+        (text(b"RENDEZVOUS_NAME\xff"), text(b"x")),
+    ] {
+        for arguments in [&["config", "check"][..], &["serve"]] {
+            let mut command = command();
+            command.args(arguments).env(&name, &value);
+            let output = command.output().expect("the binary starts");
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(64), "{name:?}: {said}");
+            assert!(said.contains(&*name.to_string_lossy()), "{name:?}: {said}");
+            assert!(said.contains("UTF-8"), "{name:?}: {said}");
+            assert!(!said.contains("correct-horse"), "{said}");
+        }
+    }
+    // Nobody else's business is ours, and a path need not be text.
+    let mut others = command();
+    others.args(["config", "check"]).env("LANG", text(b"\xff"));
+    assert!(others.output().expect("the binary starts").status.success());
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join(text(b"\xff.toml"));
+    std::fs::write(&path, "mode = \"open\"\n").expect("a file");
+    let mut named = command();
+    named
+        .args(["config", "check"])
+        .env("RENDEZVOUS_CONFIG", &path);
+    assert!(named.output().expect("the binary starts").status.success());
+}
+
 #[test]
 fn an_unknown_key_on_the_command_line_is_named_with_its_flag() {
     let set = ["config", "check", "--set", "session.nonsense=1"];
@@ -108,105 +147,6 @@ fn a_value_that_is_wrong_is_named_with_key_and_source() {
         let set = format!("{key}={value}");
         run(&["config", "check", "--set", &set], &[]).expect_refused(&[key, "--set"]);
     }
-}
-
-#[test]
-fn a_redis_prefix_with_braces_is_refused() {
-    for prefix in ["{a}:", "a{", "}a"] {
-        let variables = [
-            ("RENDEZVOUS_STORE__BACKEND", "redis"),
-            ("RENDEZVOUS_STORE__REDIS__URL", "redis://127.0.0.1:1/0"),
-            ("RENDEZVOUS_STORE__REDIS__PREFIX", prefix),
-        ];
-        check(&variables)
-            .expect_refused(&["store.redis.prefix", "RENDEZVOUS_STORE__REDIS__PREFIX"]);
-    }
-}
-
-/// Neither `config check` nor `serve` takes these settings of `store.redis`, and both say alike why.
-#[track_caller]
-fn redis_refused(settings: &[(&str, &str)], named: &[&str]) {
-    let settings: Vec<_> = [("store.backend", "redis")]
-        .iter()
-        .chain(settings)
-        .map(|(key, value)| (variable(key), *value))
-        .collect();
-    let settings: Vec<_> = settings
-        .iter()
-        .map(|(key, value)| (&**key, *value))
-        .collect();
-    for command in [&["config", "check"][..], &["serve"]] {
-        let run = run(command, &settings).expect_refused(named);
-        assert!(!run.stderr.contains(PASSWORD), "{run:#?}");
-    }
-    // On the embedded store nobody asks for them.
-    check(&settings[1..]).expect(0);
-}
-
-const PASSWORD: &str = "correct-horse";
-
-#[test]
-fn a_url_that_no_redis_can_have_is_refused() {
-    for url in [
-        "",
-        "nonsense",
-        PASSWORD,
-        &format!("redis://user:{PASSWORD}@127.0.0.1:port/0"),
-        &format!("redis://user:{PASSWORD}@/0"),
-        &format!("redis://user:{PASSWORD}@127.0.0.1:6379/nonsense"),
-        &format!("redis://user:{PASSWORD}@127.0.0.1:6379/0/1"),
-        // Another scheme would be plain text, with the password in it.
-        &format!("http://user:{PASSWORD}@127.0.0.1:6379/0"),
-        &format!("redis+tls://user:{PASSWORD}@127.0.0.1:6379/0"),
-        &format!("redis-sentinel://127.0.0.1:26379/0?sentinelPassword={PASSWORD}"),
-        &format!("redis-cluster://127.0.0.1:7000?node=user:{PASSWORD}@127.0.0.2:7000"),
-    ] {
-        let named = ["store.redis.url: ", "RENDEZVOUS_STORE__REDIS__URL"];
-        redis_refused(&[("store.redis.url", url)], &named);
-        let file = file(url);
-        let path = file.path().to_str().expect("a path");
-        let named = [
-            "store.redis.url_file: ",
-            "RENDEZVOUS_STORE__REDIS__URL_FILE",
-        ];
-        redis_refused(&[("store.redis.url_file", path)], &named);
-    }
-}
-
-#[test]
-fn a_file_of_a_secret_that_is_empty_says_so() {
-    let file = file(" \n");
-    let path = file.path().to_str().expect("a path");
-    redis_refused(
-        &[("store.redis.url_file", path)],
-        &["store.redis.url_file: ", path, "is empty"],
-    );
-}
-
-#[test]
-fn a_file_of_certificates_that_has_none_is_refused() {
-    let (empty, key) = (
-        file(""),
-        file("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
-    );
-    let [empty, key] = [&empty, &key].map(|file| file.path().to_str().expect("a path"));
-    for url in ["redis://127.0.0.1:1", "rediss://127.0.0.1:1"] {
-        for ca_file in ["not-there.pem", "/", empty, key] {
-            redis_refused(
-                &[("store.redis.url", url), ("store.redis.ca_file", ca_file)],
-                &[
-                    "store.redis.ca_file: ",
-                    ca_file,
-                    "RENDEZVOUS_STORE__REDIS__CA_FILE",
-                ],
-            );
-        }
-    }
-    let both = [
-        ("store.redis.url", "nonsense"),
-        ("store.redis.ca_file", "not-there.pem"),
-    ];
-    redis_refused(&both, &["store.redis.url: ", "store.redis.ca_file: "]);
 }
 
 #[test]

@@ -1,0 +1,104 @@
+//! Settings of `store.redis` that cannot work: refused before anything runs, by `config check` as by
+//! `serve`, and without a word of a password.
+
+use super::{check, file, run};
+use crate::harness::server::variable;
+
+#[test]
+fn a_redis_prefix_with_braces_is_refused() {
+    for prefix in ["{a}:", "a{", "}a"] {
+        let variables = [
+            ("RENDEZVOUS_STORE__BACKEND", "redis"),
+            ("RENDEZVOUS_STORE__REDIS__URL", "redis://127.0.0.1:1/0"),
+            ("RENDEZVOUS_STORE__REDIS__PREFIX", prefix),
+        ];
+        check(&variables)
+            .expect_refused(&["store.redis.prefix", "RENDEZVOUS_STORE__REDIS__PREFIX"]);
+    }
+}
+
+/// Neither `config check` nor `serve` takes these settings of `store.redis`, and both say alike why.
+#[track_caller]
+fn redis_refused(settings: &[(&str, &str)], named: &[&str]) {
+    let settings: Vec<_> = [("store.backend", "redis")]
+        .iter()
+        .chain(settings)
+        .map(|(key, value)| (variable(key), *value))
+        .collect();
+    let settings: Vec<_> = settings
+        .iter()
+        .map(|(key, value)| (&**key, *value))
+        .collect();
+    for command in [&["config", "check"][..], &["serve"]] {
+        let run = run(command, &settings).expect_refused(named);
+        assert!(!run.stderr.contains(PASSWORD), "{run:#?}");
+    }
+    // On the embedded store nobody asks for them.
+    check(&settings[1..]).expect(0);
+}
+
+const PASSWORD: &str = "correct-horse";
+
+#[test]
+fn a_url_that_no_redis_can_have_is_refused() {
+    for url in [
+        "",
+        "nonsense",
+        PASSWORD,
+        &format!("redis://user:{PASSWORD}@127.0.0.1:port/0"),
+        &format!("redis://user:{PASSWORD}@/0"),
+        &format!("redis://user:{PASSWORD}@127.0.0.1:6379/nonsense"),
+        &format!("redis://user:{PASSWORD}@127.0.0.1:6379/0/1"),
+        // Another scheme would be plain text, with the password in it.
+        &format!("http://user:{PASSWORD}@127.0.0.1:6379/0"),
+        &format!("redis+tls://user:{PASSWORD}@127.0.0.1:6379/0"),
+        &format!("redis-sentinel://127.0.0.1:26379/0?sentinelPassword={PASSWORD}"),
+        &format!("redis-cluster://127.0.0.1:7000?node=user:{PASSWORD}@127.0.0.2:7000"),
+    ] {
+        let named = ["store.redis.url: ", "RENDEZVOUS_STORE__REDIS__URL"];
+        redis_refused(&[("store.redis.url", url)], &named);
+        let file = file(url);
+        let path = file.path().to_str().expect("a path");
+        let named = [
+            "store.redis.url_file: ",
+            "RENDEZVOUS_STORE__REDIS__URL_FILE",
+        ];
+        redis_refused(&[("store.redis.url_file", path)], &named);
+    }
+}
+
+#[test]
+fn a_file_of_a_secret_that_is_empty_says_so() {
+    let file = file(" \n");
+    let path = file.path().to_str().expect("a path");
+    redis_refused(
+        &[("store.redis.url_file", path)],
+        &["store.redis.url_file: ", path, "is empty"],
+    );
+}
+
+#[test]
+fn a_file_of_certificates_that_has_none_is_refused() {
+    let (empty, key) = (
+        file(""),
+        file("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
+    );
+    let [empty, key] = [&empty, &key].map(|file| file.path().to_str().expect("a path"));
+    for url in ["redis://127.0.0.1:1", "rediss://127.0.0.1:1"] {
+        for ca_file in ["not-there.pem", "/", empty, key] {
+            redis_refused(
+                &[("store.redis.url", url), ("store.redis.ca_file", ca_file)],
+                &[
+                    "store.redis.ca_file: ",
+                    ca_file,
+                    "RENDEZVOUS_STORE__REDIS__CA_FILE",
+                ],
+            );
+        }
+    }
+    let both = [
+        ("store.redis.url", "nonsense"),
+        ("store.redis.ca_file", "not-there.pem"),
+    ];
+    redis_refused(&both, &["store.redis.url: ", "store.redis.ca_file: "]);
+}

@@ -12,6 +12,7 @@ use crate::store::{Deleted, Read, Store, Written};
 use crate::telemetry::labels::{Api, WriteOutcome};
 use crate::telemetry::metrics::Metrics;
 use serde::Serialize;
+use std::io::Write;
 use std::time::Duration;
 
 /// Bytes of a reply beside its payload: field names, a token, a number; twice that for a few escapes.
@@ -166,8 +167,7 @@ fn state_body(data: &str, token: SequenceToken, expires_in_ms: u64) -> Vec<u8> {
     body.extend_from_slice(b",\"sequence_token\":\"");
     body.extend_from_slice(token.as_bytes());
     body.extend_from_slice(b"\",\"expires_in_ms\":");
-    body.extend_from_slice(expires_in_ms.to_string().as_bytes());
-    body.push(b'}');
+    write!(body, "{expires_in_ms}}}").expect("a vector takes every byte");
     body
 }
 

@@ -1,6 +1,7 @@
 //! Reads a request's body: bounded in size before it is read, and in time while it is. And what is left
 //! of one that nobody wanted, as far as it is there.
 
+use crate::clock::within;
 use crate::http::error::ApiError;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
@@ -8,7 +9,7 @@ use hyper::body::Body;
 use hyper::header::EXPECT;
 use hyper::{Request, Version};
 use std::future::poll_fn;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ where
     if body.size_hint().lower() > MAX_BODY_BYTES as u64 {
         return Err(ApiError::BodyTooLarge);
     }
-    tokio::time::timeout(deadline, collect(body))
+    within(deadline, pin!(collect(body)))
         .await
         .unwrap_or(Err(ApiError::BodyTimeout))
 }

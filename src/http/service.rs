@@ -3,7 +3,7 @@
 //! Route, policy, body, use case, reply; around them a whole-request deadline, a net under panics,
 //! and the metrics and the log line of the request. It never learns which store there is.
 
-use crate::clock::Clock;
+use crate::clock::{Clock, within};
 use crate::config::http::Timeouts;
 use crate::config::{Config, Mode};
 use crate::http::body;
@@ -20,9 +20,10 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use http_body_util::Full;
 use hyper::body::Body;
-use hyper::header::{CONNECTION, HeaderValue};
+use hyper::header::{CONNECTION, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response};
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,6 +38,7 @@ pub struct Service<S> {
     stable_api: bool,
     access_log: bool,
     timeouts: Timeouts,
+    headers: HeaderMap,
 }
 
 impl<S: Store> Service<S> {
@@ -57,13 +59,14 @@ impl<S: Store> Service<S> {
             stable_api: config.stable_api,
             access_log: config.telemetry.access_log,
             timeouts: config.http.timeouts,
+            headers: Reply::headers(),
         }
     }
 
     /// Answers one request. It always has an answer: an error of any layer is a Matrix body.
     pub async fn respond<B>(
         &self,
-        mut request: Request<B>,
+        request: &mut Request<B>,
         client: ClientIp,
     ) -> Response<Full<Bytes>>
     where
@@ -75,7 +78,7 @@ impl<S: Store> Service<S> {
         let method = method_label(request.method());
         let head = request.method() == Method::HEAD;
         let reply = self
-            .survive(route, &mut request, client)
+            .survive(route, request, client)
             .await
             .unwrap_or_else(Reply::from);
         if let Some(reason) = reply.rejection() {
@@ -89,10 +92,10 @@ impl<S: Store> Service<S> {
             log(route, method.label(), status, took);
         }
         drop(in_flight);
-        let mut response = reply.into_response(head);
+        let mut response = reply.into_response(self.headers.clone(), head);
         // A reply that came before the body: only where its end is near does the connection go on, and
         // a client that is to come back on another one must be told.
-        if !request.body().is_end_stream() && !body::take_rest(&mut request).await {
+        if !request.body().is_end_stream() && !body::take_rest(request).await {
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(CONNECTION, close);
         }
@@ -111,14 +114,14 @@ impl<S: Store> Service<S> {
         B: Body<Data = Bytes> + Send + Unpin,
     {
         let answer = AssertUnwindSafe(self.answer(route, request, client)).catch_unwind();
-        match tokio::time::timeout(self.timeouts.request, answer).await {
-            Ok(Ok(reply)) => reply,
-            Ok(Err(_panic)) => {
+        match within(self.timeouts.request, pin!(answer)).await {
+            Some(Ok(reply)) => reply,
+            Some(Err(_panic)) => {
                 self.metrics.panics.inc();
                 tracing::error!(route = route.label().label(), "a handler panicked");
                 Err(ApiError::Internal)
             }
-            Err(_elapsed) => {
+            None => {
                 self.metrics.timed_out(Wait::Request);
                 Err(ApiError::RequestTimeout)
             }

@@ -40,15 +40,11 @@ impl<S: Store> Observed<S> {
         }
     }
 
-    async fn timed<T>(
-        &self,
-        operation: Operation,
-        call: impl Future<Output = Result<T, StoreError>> + Send,
-    ) -> Result<T, StoreError> {
-        let begun = self.clock.now();
-        let result = call.await;
+    /// Notes a call that began at `begun` and ended now. After the call, and not around it, since a
+    /// future within a future is moved as often as it is wrapped.
+    fn note<T>(&self, operation: Operation, begun: Duration, result: &Result<T, StoreError>) {
         let now = self.clock.now();
-        let outcome = match &result {
+        let outcome = match result {
             Ok(_) => OperationOutcome::Ok,
             Err(StoreError::Unavailable(reason)) => {
                 self.warn(operation, reason, now);
@@ -61,29 +57,42 @@ impl<S: Store> Observed<S> {
         self.metrics
             .store_operation(operation, outcome)
             .observe(took.as_secs_f64());
-        result
     }
 }
 
 impl<S: Store> Store for Observed<S> {
     async fn create(&self, new: &NewSession) -> Result<Created, StoreError> {
-        self.timed(Operation::Create, self.store.create(new)).await
+        let begun = self.clock.now();
+        let created = self.store.create(new).await;
+        self.note(Operation::Create, begun, &created);
+        created
     }
 
     async fn read(&self, id: SessionId, unless: Option<SequenceToken>) -> Result<Read, StoreError> {
-        self.timed(Operation::Read, self.store.read(id, unless))
-            .await
+        let begun = self.clock.now();
+        let read = self.store.read(id, unless).await;
+        self.note(Operation::Read, begun, &read);
+        read
     }
 
     async fn write(&self, write: &Write) -> Result<Written, StoreError> {
-        self.timed(Operation::Write, self.store.write(write)).await
+        let begun = self.clock.now();
+        let written = self.store.write(write).await;
+        self.note(Operation::Write, begun, &written);
+        written
     }
 
     async fn delete(&self, id: SessionId) -> Result<Deleted, StoreError> {
-        self.timed(Operation::Delete, self.store.delete(id)).await
+        let begun = self.clock.now();
+        let deleted = self.store.delete(id).await;
+        self.note(Operation::Delete, begun, &deleted);
+        deleted
     }
 
     async fn live(&self) -> Result<u64, StoreError> {
-        self.timed(Operation::Live, self.store.live()).await
+        let begun = self.clock.now();
+        let live = self.store.live().await;
+        self.note(Operation::Live, begun, &live);
+        live
     }
 }

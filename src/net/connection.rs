@@ -52,24 +52,12 @@ pub struct Connections<S> {
 impl<S: Store> Connections<S> {
     /// Serves one connection to its end.
     pub async fn serve(self: Arc<Self>, stream: TcpStream, peer: IpAddr) {
-        let activity = Arc::new(Activity::default());
-        let hard = self.lifecycle.hard().child_token();
-        let spoken = hard.run_until_cancelled(self.speak(stream, Arc::clone(&activity), peer));
-        match spoken.await {
-            Some(Ok(())) => {}
-            Some(Err(error)) => tracing::debug!(%error, "a connection ended badly"),
-            // Whoever has our end already loses nothing.
-            None if activity.has_ended() => {}
-            None => self.lifecycle.count_cut(),
+        if let Err(error) = self.speak(stream, peer).await {
+            tracing::debug!(%error, "a connection ended badly");
         }
     }
 
-    async fn speak(
-        self: &Arc<Self>,
-        stream: TcpStream,
-        activity: Arc<Activity>,
-        peer: IpAddr,
-    ) -> io::Result<()> {
+    async fn speak(self: &Arc<Self>, stream: TcpStream, peer: IpAddr) -> io::Result<()> {
         // A reply is one small write, and the client waits for it.
         stream.set_nodelay(true)?;
         let timeouts = SocketTimeouts {
@@ -77,6 +65,7 @@ impl<S: Store> Connections<S> {
             idle: self.config.timeouts.idle,
             send: self.config.timeouts.request,
         };
+        let activity = Arc::new(Activity::default());
         let (metrics, clock) = (Arc::clone(&self.metrics), &self.clock);
         let mut guard = Guard::new(stream, timeouts, Arc::clone(&activity), metrics, clock);
         if self.config.h2c {
@@ -100,17 +89,15 @@ impl<S: Store> Connections<S> {
         activity: Arc<Activity>,
         peer: IpAddr,
     ) -> io::Result<()> {
-        let service = service_fn(|request| {
-            let (shared, activity) = (Arc::clone(self), Arc::clone(&activity));
-            async move { shared.respond(request, &activity, peer).await }
-        });
+        let service =
+            service_fn(|request| Arc::clone(self).respond(request, Arc::clone(&activity), peer));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             // The guard has both deadlines; hyper's own would end idle connections too early.
             .header_read_timeout(None)
             .max_buf_size(MAX_HEAD)
             .serve_connection(TokioIo::new(guard), service);
-        self.to_its_end(connection, http1::Connection::graceful_shutdown)
+        self.to_its_end(connection, http1::Connection::graceful_shutdown, &activity)
             .await
     }
 
@@ -120,47 +107,55 @@ impl<S: Store> Connections<S> {
         activity: Arc<Activity>,
         peer: IpAddr,
     ) -> io::Result<()> {
-        let service = service_fn(|request| {
-            let (shared, activity) = (Arc::clone(self), Arc::clone(&activity));
-            async move { shared.respond(request, &activity, peer).await }
-        });
+        let service =
+            service_fn(|request| Arc::clone(self).respond(request, Arc::clone(&activity), peer));
         let connection = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .max_concurrent_streams(MAX_STREAMS)
             .max_header_list_size(u32::try_from(MAX_HEAD).unwrap_or(u32::MAX))
             .serve_connection(TokioIo::new(guard), service);
-        self.to_its_end(connection, http2::Connection::graceful_shutdown)
+        self.to_its_end(connection, http2::Connection::graceful_shutdown, &activity)
             .await
     }
 
-    /// Runs a connection, and from the soft token on lets it `leave`: idle at once, else after the
-    /// requests under way.
-    async fn to_its_end<C>(&self, connection: C, leave: impl FnOnce(Pin<&mut C>)) -> io::Result<()>
+    /// Runs a connection; from the soft token on lets it `leave`, idle at once, else after the requests
+    /// under way; and cuts it at the hard token, which never comes before the soft one.
+    async fn to_its_end<C>(
+        &self,
+        connection: C,
+        leave: impl FnOnce(Pin<&mut C>),
+        activity: &Activity,
+    ) -> io::Result<()>
     where
         C: Future<Output = hyper::Result<()>>,
     {
         let mut connection = pin!(connection);
         let soft = self.lifecycle.soft().child_token();
-        let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = soft.cancelled() => {
-                leave(connection.as_mut());
-                connection.await
+        if let Some(ended) = soft.run_until_cancelled(connection.as_mut()).await {
+            return ended.map_err(io::Error::other);
+        }
+        leave(connection.as_mut());
+        match self.lifecycle.hard().run_until_cancelled(connection).await {
+            Some(ended) => ended.map_err(io::Error::other),
+            // Whoever has our end already loses nothing.
+            None if activity.has_ended() => Ok(()),
+            None => {
+                self.lifecycle.count_cut();
+                Ok(())
             }
-        };
-        ended.map_err(io::Error::other)
+        }
     }
 
     async fn respond(
-        &self,
-        request: Request<Incoming>,
-        activity: &Activity,
+        self: Arc<Self>,
+        mut request: Request<Incoming>,
+        activity: Arc<Activity>,
         peer: IpAddr,
     ) -> Result<Response<Full<Bytes>>, Infallible> {
         let _busy = activity.begin();
         let http2 = request.version() == Version::HTTP_2;
         let client = client_ip(peer, request.headers(), &self.config.trusted_proxies);
-        let mut response = self.service.respond(request, client).await;
+        let mut response = self.service.respond(&mut request, client).await;
         if http2 {
             // HTTP/2 has no such header (RFC 9113 §8.2.2); its connections end by GOAWAY.
             response.headers_mut().remove(CONNECTION);

@@ -37,15 +37,12 @@ impl<'a> Fields<'a> {
     /// `NotJson` or `BadJson`.
     pub fn parse(body: &'a [u8]) -> Result<Self, ApiError> {
         let text = std::str::from_utf8(body).map_err(|_| ApiError::NotJson)?;
-        let document = serde_json::from_str(text).map_err(|_| ApiError::NotJson)?;
-        if has_lone_surrogate(text) {
-            return Err(ApiError::NotJson);
-        }
-        match document {
-            Document::Object {
-                duplicate: true, ..
-            } => Err(ApiError::BadJson("A key stands twice in the object")),
-            Document::Object { fields, .. } => Ok(fields),
+        match serde_json::from_str(text).map_err(|_| ApiError::NotJson)? {
+            Document::Known(fields) => Ok(fields),
+            // serde_json does not look into the strings that it skips.
+            _ if has_lone_surrogate(text) => Err(ApiError::NotJson),
+            Document::Extended(fields) => Ok(fields),
+            Document::Ambiguous => Err(ApiError::BadJson("A key stands twice in the object")),
             Document::Other => Err(ApiError::BadJson("The body is not a JSON object")),
         }
     }
@@ -101,7 +98,13 @@ pub fn write_string(out: &mut Vec<u8>, text: &str) {
 }
 
 enum Document<'a> {
-    Object { fields: Fields<'a>, duplicate: bool },
+    /// An object with texts in the fields that we know, and nothing else.
+    Known(Fields<'a>),
+    /// An object in which something was skipped.
+    Extended(Fields<'a>),
+    /// An object in which a key stands twice.
+    Ambiguous,
+    /// No object.
     Other,
 }
 
@@ -124,7 +127,7 @@ impl<'de> Visitor<'de> for DocumentVisitor {
         let mut fields = Fields::default();
         // At most as many keys as fit a body of 32 KiB.
         let mut unknown = BTreeSet::new();
-        let mut duplicate = false;
+        let (mut duplicate, mut skipped) = (false, false);
         while let Some(Text(key)) = map.next_key::<Text<'de>>()? {
             let field = match key.as_ref() {
                 "data" => &mut fields.data,
@@ -137,8 +140,15 @@ impl<'de> Visitor<'de> for DocumentVisitor {
             };
             duplicate |= !matches!(field, Field::Missing);
             *field = map.next_value()?;
+            skipped |= matches!(field, Field::NotAString);
         }
-        Ok(Document::Object { fields, duplicate })
+        Ok(if duplicate {
+            Document::Ambiguous
+        } else if skipped || !unknown.is_empty() {
+            Document::Extended(fields)
+        } else {
+            Document::Known(fields)
+        })
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {

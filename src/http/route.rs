@@ -92,6 +92,10 @@ impl Route {
 impl Target {
     /// Reads what follows the prefix: nothing, or segments that each begin with a slash.
     fn of(rest: &str) -> Self {
+        // What nearly every request asks for, at once: an id of ours has neither slash nor escape.
+        if let Some(id) = rest.as_bytes().get(1..).and_then(SessionId::parse) {
+            return Self::Session(Some(id));
+        }
         let mut segments = rest.split('/').skip(1);
         match (segments.next(), segments.next(), segments.next()) {
             (None, ..) => Self::Rendezvous,

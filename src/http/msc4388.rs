@@ -133,10 +133,7 @@ impl<S: Store> Msc4388<'_, S> {
             Written::TxnsFull { retry_after } => return Err(ApiError::TxnsFull { retry_after }),
             Written::Gone => return Err(ApiError::NotFound),
         };
-        self.metrics
-            .writes
-            .with_label_values(&[self.api.label(), outcome.label()])
-            .inc();
+        self.metrics.write(self.api, outcome);
         token.map(token_reply).ok_or(ApiError::Conflict(self.api))
     }
 

@@ -38,6 +38,11 @@ label! {
     }
 }
 
+impl Api {
+    /// Those that have sessions: the first of `ALL`.
+    pub const WITH_SESSIONS: &'static [Self] = &[Self::Msc4388, Self::V1];
+}
+
 label! {
     /// The template of a path, without its prefix.
     Route {

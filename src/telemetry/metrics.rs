@@ -29,6 +29,7 @@ macro_rules! metrics {
             requests: Vec<Option<IntCounter>>,
             durations: Vec<Histogram>,
             operations: Vec<Histogram>,
+            written: Vec<IntCounter>,
             $(#[doc = $help] pub $field: $kind,)+
         }
 
@@ -45,6 +46,7 @@ macro_rules! metrics {
                     requests: Vec::new(),
                     durations: Vec::new(),
                     operations: Vec::new(),
+                    written: Vec::new(),
                     $($field,)+
                 })
             }
@@ -121,15 +123,16 @@ impl Metrics {
                 metrics.store_operations.with_label_values(&labels)
             })
             .collect();
-        for api in [Api::Msc4388, Api::V1] {
+        for api in Api::WITH_SESSIONS {
             metrics.sessions_created.with_label_values(&[api.label()]);
             metrics.sessions_deleted.with_label_values(&[api.label()]);
-            for outcome in WriteOutcome::ALL {
-                metrics
-                    .writes
-                    .with_label_values(&[api.label(), outcome.label()]);
-            }
         }
+        metrics.written = pairs(Api::WITH_SESSIONS, WriteOutcome::ALL)
+            .map(|(api, outcome)| {
+                let labels = [api.label(), outcome.label()];
+                metrics.writes.with_label_values(&labels)
+            })
+            .collect();
         for reason in Rejection::ALL {
             metrics.rejections.with_label_values(&[reason.label()]);
         }
@@ -191,6 +194,14 @@ impl Metrics {
     #[must_use]
     pub fn store_operation(&self, operation: Operation, outcome: OperationOutcome) -> &Histogram {
         &self.operations[operation.index() * OperationOutcome::ALL.len() + outcome.index()]
+    }
+
+    /// Counts a write.
+    pub fn write(&self, api: Api, outcome: WriteOutcome) {
+        let place = api.index() * WriteOutcome::ALL.len() + outcome.index();
+        if let Some(counter) = self.written.get(place) {
+            counter.inc();
+        }
     }
 
     /// Counts a refusal.

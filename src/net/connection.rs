@@ -89,8 +89,10 @@ impl<S: Store> Connections<S> {
         activity: Arc<Activity>,
         peer: IpAddr,
     ) -> io::Result<()> {
-        let service =
-            service_fn(|request| Arc::clone(self).respond(request, Arc::clone(&activity), peer));
+        let service = service_fn(|mut request| {
+            let (shared, activity) = (Arc::clone(self), Arc::clone(&activity));
+            async move { shared.respond(&mut request, &activity, peer).await }
+        });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             // The guard has both deadlines; hyper's own would end idle connections too early.
@@ -107,8 +109,10 @@ impl<S: Store> Connections<S> {
         activity: Arc<Activity>,
         peer: IpAddr,
     ) -> io::Result<()> {
-        let service =
-            service_fn(|request| Arc::clone(self).respond(request, Arc::clone(&activity), peer));
+        let service = service_fn(|mut request| {
+            let (shared, activity) = (Arc::clone(self), Arc::clone(&activity));
+            async move { shared.respond(&mut request, &activity, peer).await }
+        });
         let connection = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .max_concurrent_streams(MAX_STREAMS)
@@ -147,15 +151,15 @@ impl<S: Store> Connections<S> {
     }
 
     async fn respond(
-        self: Arc<Self>,
-        mut request: Request<Incoming>,
-        activity: Arc<Activity>,
+        &self,
+        request: &mut Request<Incoming>,
+        activity: &Activity,
         peer: IpAddr,
     ) -> Result<Response<Full<Bytes>>, Infallible> {
         let _busy = activity.begin();
         let http2 = request.version() == Version::HTTP_2;
         let client = client_ip(peer, request.headers(), &self.config.trusted_proxies);
-        let mut response = self.service.respond(&mut request, client).await;
+        let mut response = self.service.respond(request, client).await;
         if http2 {
             // HTTP/2 has no such header (RFC 9113 §8.2.2); its connections end by GOAWAY.
             response.headers_mut().remove(CONNECTION);

@@ -3,11 +3,10 @@
 //! For whoever measures or expires: the system's monotonic clock, or one that a test moves by hand.
 //! It never tells the time of day: what clients see of that comes from the store.
 
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+pub mod deadline;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::Poll;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -68,25 +67,4 @@ impl Hand {
         let nanos = u64::try_from(by.as_nanos()).expect("less than 584 years");
         self.nanos.fetch_add(nanos, Ordering::SeqCst);
     }
-}
-
-/// What `future` yields, or `None` where that takes longer than `limit`.
-///
-/// As tokio's `timeout`, but where the future is ready at its first poll, as most are, no clock is read
-/// and no timer is made; and it is not moved, which matters for one that holds a whole request.
-pub async fn within<F: Future>(limit: Duration, mut future: Pin<&mut F>) -> Option<F::Output> {
-    let mut timer = pin!(None);
-    poll_fn(|cx| {
-        if let Poll::Ready(output) = future.as_mut().poll(cx) {
-            return Poll::Ready(Some(output));
-        }
-        if timer.is_none() {
-            timer.set(Some(tokio::time::sleep(limit)));
-        }
-        match timer.as_mut().as_pin_mut() {
-            Some(timer) => timer.poll(cx).map(|()| None),
-            None => Poll::Pending,
-        }
-    })
-    .await
 }

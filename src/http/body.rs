@@ -1,7 +1,7 @@
 //! Reads a request's body: bounded in size before it is read, and in time while it is. And what is left
 //! of one that nobody wanted, as far as it is there.
 
-use crate::clock::within;
+use crate::clock::deadline::Deadline;
 use crate::http::error::ApiError;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
@@ -22,14 +22,19 @@ pub const MAX_BODY_BYTES: usize = 32 * 1024;
 /// # Errors
 /// `BodyTooLarge` by Content-Length, or as soon as more has arrived; `BodyTimeout`; `BodyBroken` where
 /// the body breaks off.
-pub async fn read<B>(body: &mut B, deadline: Duration) -> Result<Bytes, ApiError>
+pub async fn read<B>(
+    body: &mut B,
+    limit: Duration,
+    deadline: &mut Deadline,
+) -> Result<Bytes, ApiError>
 where
     B: Body<Data = Bytes> + Send + Unpin,
 {
     if body.size_hint().lower() > MAX_BODY_BYTES as u64 {
         return Err(ApiError::BodyTooLarge);
     }
-    within(deadline, pin!(collect(body)))
+    deadline
+        .bound(limit, pin!(collect(body)))
         .await
         .unwrap_or(Err(ApiError::BodyTimeout))
 }

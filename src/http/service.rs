@@ -3,7 +3,8 @@
 //! Route, policy, body, use case, reply; around them a whole-request deadline, a net under panics,
 //! and the metrics and the log line of the request. It never learns which store there is.
 
-use crate::clock::{Clock, within};
+use crate::clock::Clock;
+use crate::clock::deadline::Deadline;
 use crate::config::http::Timeouts;
 use crate::config::{Config, Mode};
 use crate::http::body;
@@ -63,11 +64,13 @@ impl<S: Store> Service<S> {
         }
     }
 
-    /// Answers one request. It always has an answer: an error of any layer is a Matrix body.
+    /// Answers one request. It always has an answer: an error of any layer is a Matrix body. `deadline`
+    /// bounds it, and may be used again for the next request.
     pub async fn respond<B>(
         &self,
         request: &mut Request<B>,
         client: ClientIp,
+        deadline: &mut Deadline,
     ) -> Response<Full<Bytes>>
     where
         B: Body<Data = Bytes> + Send + Unpin,
@@ -78,7 +81,7 @@ impl<S: Store> Service<S> {
         let method = method_label(request.method());
         let head = request.method() == Method::HEAD;
         let reply = self
-            .survive(route, request, client)
+            .survive(route, request, client, deadline)
             .await
             .unwrap_or_else(Reply::from);
         if let Some(reason) = reply.rejection() {
@@ -109,12 +112,15 @@ impl<S: Store> Service<S> {
         route: Route,
         request: &mut Request<B>,
         client: ClientIp,
+        deadline: &mut Deadline,
     ) -> Result<Reply, ApiError>
     where
         B: Body<Data = Bytes> + Send + Unpin,
     {
-        let answer = AssertUnwindSafe(self.answer(route, request, client)).catch_unwind();
-        match within(self.timeouts.request, pin!(answer)).await {
+        // Pinned before it is wrapped: a future of kilobytes that is moved is copied.
+        let answer = pin!(self.answer(route, request, client));
+        let answer = AssertUnwindSafe(answer).catch_unwind();
+        match deadline.bound(self.timeouts.request, pin!(answer)).await {
             Some(Ok(reply)) => reply,
             Some(Err(_panic)) => {
                 self.metrics.panics.inc();
@@ -199,7 +205,8 @@ impl<S: Store> Service<S> {
     where
         B: Body<Data = Bytes> + Send + Unpin,
     {
-        let body = body::read(request.body_mut(), self.timeouts.body).await;
+        let mut deadline = Deadline::new(self.clock.clone());
+        let body = body::read(request.body_mut(), self.timeouts.body, &mut deadline).await;
         if matches!(body, Err(ApiError::BodyTimeout)) {
             self.metrics.timed_out(Wait::Body);
         }

@@ -1,6 +1,7 @@
 //! One connection: which HTTP it speaks, its requests, and an end that loses no reply.
 
 use crate::clock::Clock;
+use crate::clock::deadline::Deadline;
 use crate::config::http::Http;
 use crate::http::service::Service;
 use crate::lifecycle::Lifecycle;
@@ -20,7 +21,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::IpAddr;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
@@ -49,6 +50,22 @@ pub struct Connections<S> {
     pub clock: Clock,
 }
 
+/// What the requests of one connection share.
+struct Client {
+    peer: IpAddr,
+    activity: Arc<Activity>,
+    /// The deadline of the last request, for the next one. HTTP/2 has several at a time; then all but
+    /// one make their own.
+    spare: Mutex<Option<Deadline>>,
+}
+
+impl Client {
+    /// A panic under the lock would leave a deadline or none, and both are good.
+    fn spare(&self) -> MutexGuard<'_, Option<Deadline>> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl<S: Store> Connections<S> {
     /// Serves one connection to its end.
     pub async fn serve(self: Arc<Self>, stream: TcpStream, peer: IpAddr) {
@@ -65,9 +82,14 @@ impl<S: Store> Connections<S> {
             idle: self.config.timeouts.idle,
             send: self.config.timeouts.request,
         };
-        let activity = Arc::new(Activity::default());
+        let client = Arc::new(Client {
+            peer,
+            activity: Arc::default(),
+            spare: Mutex::default(),
+        });
+        let activity = Arc::clone(&client.activity);
         let (metrics, clock) = (Arc::clone(&self.metrics), &self.clock);
-        let mut guard = Guard::new(stream, timeouts, Arc::clone(&activity), metrics, clock);
+        let mut guard = Guard::new(stream, timeouts, activity, metrics, clock);
         if self.config.h2c {
             // Nothing was asked yet, so a connection that is still silent may end when we leave.
             let soft = self.lifecycle.soft().child_token();
@@ -77,21 +99,20 @@ impl<S: Store> Connections<S> {
             };
             if is_http2? {
                 guard.without_header_timeout();
-                return self.http2(guard, activity, peer).await;
+                return self.http2(guard, client).await;
             }
         }
-        self.http1(guard, activity, peer).await
+        self.http1(guard, client).await
     }
 
     async fn http1(
         self: &Arc<Self>,
         guard: Guard<TcpStream>,
-        activity: Arc<Activity>,
-        peer: IpAddr,
+        client: Arc<Client>,
     ) -> io::Result<()> {
         let service = service_fn(|mut request| {
-            let (shared, activity) = (Arc::clone(self), Arc::clone(&activity));
-            async move { shared.respond(&mut request, &activity, peer).await }
+            let (shared, client) = (Arc::clone(self), Arc::clone(&client));
+            async move { shared.respond(&mut request, &client).await }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -99,27 +120,34 @@ impl<S: Store> Connections<S> {
             .header_read_timeout(None)
             .max_buf_size(MAX_HEAD)
             .serve_connection(TokioIo::new(guard), service);
-        self.to_its_end(connection, http1::Connection::graceful_shutdown, &activity)
-            .await
+        self.to_its_end(
+            connection,
+            http1::Connection::graceful_shutdown,
+            &client.activity,
+        )
+        .await
     }
 
     async fn http2(
         self: &Arc<Self>,
         guard: Guard<TcpStream>,
-        activity: Arc<Activity>,
-        peer: IpAddr,
+        client: Arc<Client>,
     ) -> io::Result<()> {
         let service = service_fn(|mut request| {
-            let (shared, activity) = (Arc::clone(self), Arc::clone(&activity));
-            async move { shared.respond(&mut request, &activity, peer).await }
+            let (shared, client) = (Arc::clone(self), Arc::clone(&client));
+            async move { shared.respond(&mut request, &client).await }
         });
         let connection = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .max_concurrent_streams(MAX_STREAMS)
             .max_header_list_size(u32::try_from(MAX_HEAD).unwrap_or(u32::MAX))
             .serve_connection(TokioIo::new(guard), service);
-        self.to_its_end(connection, http2::Connection::graceful_shutdown, &activity)
-            .await
+        self.to_its_end(
+            connection,
+            http2::Connection::graceful_shutdown,
+            &client.activity,
+        )
+        .await
     }
 
     /// Runs a connection; from the soft token on lets it `leave`, idle at once, else after the requests
@@ -153,13 +181,15 @@ impl<S: Store> Connections<S> {
     async fn respond(
         &self,
         request: &mut Request<Incoming>,
-        activity: &Activity,
-        peer: IpAddr,
+        client: &Client,
     ) -> Result<Response<Full<Bytes>>, Infallible> {
-        let _busy = activity.begin();
+        let _busy = client.activity.begin();
         let http2 = request.version() == Version::HTTP_2;
-        let client = client_ip(peer, request.headers(), &self.config.trusted_proxies);
-        let mut response = self.service.respond(request, client).await;
+        let spare = client.spare().take();
+        let mut deadline = spare.unwrap_or_else(|| Deadline::new(self.clock.clone()));
+        let ip = client_ip(client.peer, request.headers(), &self.config.trusted_proxies);
+        let mut response = self.service.respond(request, ip, &mut deadline).await;
+        *client.spare() = Some(deadline);
         if http2 {
             // HTTP/2 has no such header (RFC 9113 §8.2.2); its connections end by GOAWAY.
             response.headers_mut().remove(CONNECTION);

@@ -6,6 +6,7 @@
 //! tells it, through [`Activity`], when a request is being worked on; then other deadlines count.
 
 use crate::clock::Clock;
+use crate::clock::deadline::Deadline;
 use crate::telemetry::labels::Wait;
 use crate::telemetry::metrics::Metrics;
 use bytes::{Buf, Bytes};
@@ -235,60 +236,6 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guard<IO> {
                 }
                 Poll::Ready(_) => return Poll::Ready(Ok(())),
                 Poll::Pending => return timer.as_mut().poll(cx).map(Ok),
-            }
-        }
-    }
-}
-
-/// A deadline that is set for every request and almost never reached: so it remembers when the wait
-/// began, and leaves a timer that was set for an earlier wait where it is until that fires.
-#[derive(Debug)]
-struct Deadline {
-    clock: Clock,
-    since: Option<Duration>,
-    timer: Option<Pin<Box<Sleep>>>,
-    /// When the timer fires, by the clock.
-    fires: Duration,
-}
-
-impl Deadline {
-    fn new(clock: Clock) -> Self {
-        Self {
-            clock,
-            since: None,
-            timer: None,
-            fires: Duration::ZERO,
-        }
-    }
-
-    /// The wait is over.
-    fn stop(&mut self) {
-        self.since = None;
-    }
-
-    /// Ready once the wait, which begins with the first call, has lasted for `timeout`.
-    fn poll(&mut self, timeout: Duration, cx: &mut Context<'_>) -> Poll<()> {
-        let now = self.clock.now();
-        let end = *self.since.get_or_insert(now) + timeout;
-        if now >= end {
-            return Poll::Ready(());
-        }
-        loop {
-            match &mut self.timer {
-                Some(timer) if self.fires <= end => {
-                    if timer.as_mut().poll(cx).is_pending() {
-                        return Poll::Pending;
-                    }
-                    if self.clock.now() >= end {
-                        return Poll::Ready(());
-                    }
-                    self.timer = None;
-                }
-                _ => {
-                    let now = self.clock.now();
-                    self.fires = end;
-                    self.timer = Some(Box::pin(tokio::time::sleep(end.saturating_sub(now))));
-                }
             }
         }
     }

@@ -1,0 +1,112 @@
+//! A deadline that is set for every request and almost never reached.
+//!
+//! Making a timer takes the runtime's lock, and so does taking it away, twice a request. So a deadline
+//! remembers when the wait began, and leaves a timer that was set for an earlier wait where it is until
+//! that fires; while nothing has to wait, there is none.
+
+use crate::clock::Clock;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::time::Sleep;
+
+/// The end of one wait after the other.
+#[derive(Debug)]
+pub struct Deadline {
+    clock: Clock,
+    since: Option<Duration>,
+    timer: Option<Pin<Box<Sleep>>>,
+    /// When the timer fires, by the clock.
+    fires: Duration,
+}
+
+impl Deadline {
+    /// A deadline for waits to come.
+    #[must_use]
+    pub fn new(clock: Clock) -> Self {
+        Self {
+            clock,
+            since: None,
+            timer: None,
+            fires: Duration::ZERO,
+        }
+    }
+
+    /// The wait is over.
+    pub fn stop(&mut self) {
+        self.since = None;
+    }
+
+    /// Ready once the wait, which begins with the first call, has lasted for `limit`.
+    pub fn poll(&mut self, limit: Duration, cx: &mut Context<'_>) -> Poll<()> {
+        let since = match self.since {
+            Some(since) => since,
+            None => *self.since.insert(self.clock.now()),
+        };
+        let end = since + limit;
+        loop {
+            match &mut self.timer {
+                Some(timer) if self.fires <= end => {
+                    ready!(timer.as_mut().poll(cx));
+                    self.timer = None;
+                }
+                _ => {
+                    let now = self.clock.now();
+                    if now >= end {
+                        return Poll::Ready(());
+                    }
+                    self.fires = end;
+                    self.timer = Some(Box::pin(tokio::time::sleep(end.saturating_sub(now))));
+                }
+            }
+        }
+    }
+
+    /// What `future` yields, or `None` where it makes us wait for longer than `limit`. It is not moved,
+    /// which matters for one that holds a whole request.
+    pub async fn bound<F: Future>(
+        &mut self,
+        limit: Duration,
+        mut future: Pin<&mut F>,
+    ) -> Option<F::Output> {
+        self.stop();
+        poll_fn(|cx| match future.as_mut().poll(cx) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending => self.poll(limit, cx).map(|()| None),
+        })
+        .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Deadline;
+    use crate::clock::Clock;
+    use std::future::{pending, ready};
+    use std::pin::pin;
+    use std::time::Duration;
+
+    /// On paused time, which moves by itself to the next timer.
+    #[tokio::test(start_paused = true)]
+    async fn each_wait_has_its_own_length_whatever_timer_was_left() {
+        let clock = Clock::system();
+        let mut deadline = Deadline::new(clock.clone());
+        let seconds = Duration::from_secs;
+        for limit in [seconds(10), seconds(30), seconds(3), seconds(30)] {
+            let begun = clock.now();
+            assert_eq!(deadline.bound(limit, pin!(ready(7))).await, Some(7));
+            assert_eq!(clock.now(), begun, "nothing waited");
+            assert_eq!(deadline.bound(limit, pin!(pending::<()>())).await, None);
+            // tokio's timers count in milliseconds.
+            let took = clock.now().saturating_sub(begun);
+            assert!(
+                limit <= took && took <= limit + Duration::from_millis(2),
+                "{took:?}"
+            );
+            // One that ends in the middle leaves its timer behind.
+            let half = pin!(tokio::time::sleep(limit / 2));
+            assert_eq!(deadline.bound(limit, half).await, Some(()));
+        }
+    }
+}

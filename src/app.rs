@@ -94,7 +94,8 @@ pub async fn run(
         }
         Place::Redis(settings) => {
             let stop = parts.lifecycle.hard();
-            let (store, state) = RedisStore::start(&settings, limits, &parts.metrics, stop)?;
+            let clock = parts.clock.clone();
+            let (store, state) = RedisStore::start(&settings, limits, clock, &parts.metrics, stop)?;
             serve(parts, store, state).await
         }
     }

@@ -9,29 +9,31 @@ mod cleanup;
 mod connect;
 mod fitness;
 mod keys;
+mod reply;
 mod scripts;
 mod server;
 
 pub use connect::{ConnectError, RedisSettings};
 pub use server::Server;
 
-use crate::model::{Payload, Presented, SequenceToken, SessionId, TOKEN_LEN};
+use crate::clock::Clock;
+use crate::model::{Presented, SequenceToken, SessionId};
 use crate::store::{
-    Created, Deleted, NewSession, RECENT_TOKENS, Read, SessionLimits, Store, StoreError,
-    StoreState, Write, Written,
+    Created, Deleted, NewSession, Read, SessionLimits, Store, StoreError, StoreState, Write,
+    Written,
 };
 use crate::telemetry::metrics::Metrics;
 use cleanup::{Cleanup, Orphan};
-use fred::types::Value;
-use keys::Keys;
-use scripts::{Reply, Scripts};
+use keys::{Keys, member};
+use scripts::{Argument, Scripts};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// Ended leases that one new session sweeps: enough to outrun growth, too few to stall Redis.
-const SWEEP: usize = 16;
+const SWEEP: u64 = 16;
 
 /// Sessions in Redis. Cheap to share; holds one multiplexed connection per Redis primary.
 #[derive(Debug)]
@@ -51,14 +53,16 @@ impl RedisStore {
     pub fn start(
         settings: &RedisSettings,
         limits: SessionLimits,
+        clock: Clock,
         metrics: &Arc<Metrics>,
         stop: &CancellationToken,
     ) -> Result<(Self, watch::Receiver<StoreState>), ConnectError> {
         let client = connect::client(settings)?;
-        let scripts = Arc::new(Scripts::new(client.clone(), Arc::clone(metrics)));
+        let deadline = settings.command_timeout;
+        let scripts = Scripts::new(client.clone(), clock, deadline, Arc::clone(metrics));
+        let scripts = Arc::new(scripts);
         let keys = Keys::new(&settings.prefix);
         let state = connect::supervise(client, settings, limits, &scripts, &keys, metrics, stop);
-        let deadline = settings.command_timeout;
         let cleanup = Cleanup::start(&scripts, &keys, deadline, metrics, stop);
         Ok((
             Self {
@@ -72,10 +76,10 @@ impl RedisStore {
         ))
     }
 
-    /// One deadline over all round trips of one operation, so that a client never waits for two.
+    /// One deadline over both calls of one operation, so that a client never waits for two.
     async fn in_time<T>(
         &self,
-        operation: impl Future<Output = Result<T, StoreError>>,
+        operation: Pin<&mut impl Future<Output = Result<T, StoreError>>>,
     ) -> Result<T, StoreError> {
         tokio::time::timeout(self.deadline, operation)
             .await
@@ -86,41 +90,32 @@ impl RedisStore {
         // From here until the outcome is known, whatever ends this future leaves an orphan behind.
         let orphan = Orphan::new(&self.cleanup, new.id);
         let hold = self.limits.ttl + self.deadline;
-        let taken = self
-            .scripts
-            .take(
-                self.keys.index(),
-                vec![
-                    keys::member(new.id),
-                    millis(hold),
-                    number(self.limits.max_live),
-                    number(SWEEP as u64),
-                ],
-            )
-            .await?;
-        match taken.letter() {
-            'T' => {}
+        let lease = [
+            Argument::Bytes(&member(new.id)),
+            millis(hold),
+            Argument::Number(self.limits.max_live),
+            Argument::Number(SWEEP),
+        ];
+        let taken = self.scripts.take(self.keys.index(), &lease).await?;
+        match taken.letter {
+            'T' => taken.bare(())?,
             'N' => {
                 orphan.disown();
                 return Ok(Created::Full {
-                    retry_after: taken.millis(0)?,
+                    retry_after: taken.millis()?,
                 });
             }
             _ => return Err(StoreError::BadReply),
         }
-        let created = self
-            .scripts
-            .create(
-                self.keys.session(new.id),
-                vec![
-                    bytes(new.token.as_bytes()),
-                    Value::Bytes(new.data.to_bytes()),
-                    millis(self.limits.ttl),
-                ],
-            )
-            .await?;
-        let expires_in = match created.letter() {
-            'C' => created.millis(0)?,
+        let session = [
+            Argument::Bytes(new.token.as_bytes()),
+            Argument::Payload(&new.data),
+            millis(self.limits.ttl),
+        ];
+        let key = self.keys.session(new.id);
+        let created = self.scripts.create(&key, &session).await?;
+        let expires_in = match created.letter {
+            'C' => created.millis()?,
             _ => return Err(StoreError::BadReply),
         };
         orphan.disown();
@@ -133,19 +128,20 @@ impl RedisStore {
         deleted: &mut Option<Deleted>,
     ) -> Result<(), StoreError> {
         let orphan = Orphan::new(&self.cleanup, id);
-        let reply = self.scripts.delete(self.keys.session(id), vec![]).await?;
-        *deleted = match reply.letter() {
-            'D' => Some(Deleted::Deleted),
+        let reply = self.scripts.delete(&self.keys.session(id), &[]).await?;
+        *deleted = match reply.letter {
+            'D' => reply.bare(Some(Deleted::Deleted))?,
             // This very call found it, perhaps, at its first try, whose reply was lost: then a 404 would
             // call a success a failure.
-            'G' if reply.sent_again => Some(Deleted::Deleted),
-            'G' => Some(Deleted::Gone),
+            'G' if reply.sent_again => reply.bare(Some(Deleted::Deleted))?,
+            'G' => reply.bare(Some(Deleted::Gone))?,
             _ => return Err(StoreError::BadReply),
         };
         // A session that was not there has no lease either.
         if *deleted == Some(Deleted::Deleted) {
-            let member = vec![keys::member(id)];
-            self.scripts.release(self.keys.index(), member).await?;
+            let member = member(id);
+            let member = [Argument::Bytes(&member)];
+            self.scripts.release(self.keys.index(), &member).await?;
         }
         orphan.disown();
         Ok(())
@@ -154,57 +150,66 @@ impl RedisStore {
 
 impl Store for RedisStore {
     async fn create(&self, new: &NewSession) -> Result<Created, StoreError> {
-        self.in_time(self.take_then_create(new)).await
+        self.in_time(pin!(self.take_then_create(new))).await
     }
 
     async fn read(&self, id: SessionId, unless: Option<SequenceToken>) -> Result<Read, StoreError> {
-        let named = unless.is_some();
-        let unless = unless.map_or(Value::from_static_str(""), |token| bytes(token.as_bytes()));
-        let reply = self
-            .in_time(self.scripts.read(self.keys.session(id), vec![unless]))
-            .await?;
-        match reply.letter() {
-            'F' => Ok(Read::Found {
-                token: reply.token(0)?,
-                data: reply.payload(1)?,
-                expires_in: reply.millis(2)?,
+        let key = self.keys.session(id);
+        let reply = match &unless {
+            None => self.scripts.read(&key, &[]).await?,
+            Some(token) => {
+                let token = [Argument::Bytes(token.as_bytes())];
+                self.scripts.read(&key, &token).await?
+            }
+        };
+        match reply.letter {
+            'F' => {
+                let (token, expires_in, data) = reply.state()?;
+                Ok(Read::Found {
+                    data,
+                    token,
+                    expires_in,
+                })
+            }
+            'U' if unless.is_some() => Ok(Read::Unchanged {
+                expires_in: reply.millis()?,
             }),
-            'U' if named => Ok(Read::Unchanged {
-                expires_in: reply.millis(2)?,
-            }),
-            'G' => Ok(Read::Gone),
+            'G' => reply.bare(Read::Gone),
             _ => Err(StoreError::BadReply),
         }
     }
 
     async fn write(&self, write: &Write) -> Result<Written, StoreError> {
-        let (named, next) = match &write.presented {
-            Presented::Ours { token, next } => (bytes(token.as_bytes()), bytes(next.as_bytes())),
-            Presented::Foreign => (Value::from_static_str(""), Value::from_static_str("")),
+        let (named, next) = match write.presented {
+            Presented::Ours { token, next } => (Some(token), Some(next)),
+            Presented::Foreign => (None, None),
         };
-        let arguments = vec![
-            named,
-            next,
-            Value::Bytes(write.data.to_bytes()),
-            write
-                .txn
-                .map_or(Value::from_static_str(""), |txn| bytes(txn.as_bytes())),
-            number(self.limits.max_txn_ids as u64),
-            number((RECENT_TOKENS * TOKEN_LEN) as u64),
+        let swap = [
+            optional(named.as_ref()),
+            optional(next.as_ref()),
+            Argument::Payload(&write.data),
         ];
-        let reply = self
-            .in_time(self.scripts.write(self.keys.session(write.id), arguments))
-            .await?;
-        match reply.letter() {
-            'W' => Ok(Written::Written(reply.token(0)?)),
-            'R' => Ok(Written::Retried(reply.token(0)?)),
-            'P' if reply.is_empty(0) => Ok(Written::Replayed(None)),
-            'P' => Ok(Written::Replayed(Some(reply.token(0)?))),
-            'C' => Ok(Written::Conflict),
+        let key = self.keys.session(write.id);
+        let reply = match &write.txn {
+            None => self.scripts.write(&key, &swap).await?,
+            Some(txn) => {
+                let [named, next, data] = swap;
+                let records = Argument::Number(self.limits.max_txn_ids as u64);
+                let once = [named, next, data, Argument::Bytes(txn.as_bytes()), records];
+                self.scripts.write(&key, &once).await?
+            }
+        };
+        match reply.letter {
+            'W' => reply
+                .bare(next.map(Written::Written))?
+                .ok_or(StoreError::BadReply),
+            'R' => Ok(Written::Retried(reply.token()?)),
+            'P' => Ok(Written::Replayed(reply.optional_token()?)),
+            'C' => reply.bare(Written::Conflict),
             'T' => Ok(Written::TxnsFull {
-                retry_after: reply.millis(0)?,
+                retry_after: reply.millis()?,
             }),
-            'G' => Ok(Written::Gone),
+            'G' => reply.bare(Written::Gone),
             _ => Err(StoreError::BadReply),
         }
     }
@@ -212,57 +217,26 @@ impl Store for RedisStore {
     async fn delete(&self, id: SessionId) -> Result<Deleted, StoreError> {
         // The session is gone whatever becomes of its lease, so the client is told so either way.
         let mut deleted = None;
-        let outcome = self
-            .in_time(self.delete_then_release(id, &mut deleted))
-            .await;
+        let outcome = {
+            let both = pin!(self.delete_then_release(id, &mut deleted));
+            self.in_time(both).await
+        };
         deleted.map_or(outcome.and(Err(StoreError::BadReply)), Ok)
     }
 
     async fn live(&self) -> Result<u64, StoreError> {
-        let reply = self
-            .in_time(self.scripts.live(self.keys.index(), vec![]))
-            .await?;
-        match reply.letter() {
-            'L' => reply.number(0),
+        let reply = self.scripts.live(self.keys.index(), &[]).await?;
+        match reply.letter {
+            'L' => reply.number(),
             _ => Err(StoreError::BadReply),
         }
     }
 }
 
-fn bytes(bytes: &[u8]) -> Value {
-    Value::Bytes(bytes::Bytes::copy_from_slice(bytes))
+fn optional(token: Option<&SequenceToken>) -> Argument<'_> {
+    Argument::Bytes(token.map_or(b"", |token| token.as_bytes()))
 }
 
-fn number(number: u64) -> Value {
-    Value::String(number.to_string().into())
-}
-
-fn millis(duration: Duration) -> Value {
-    Value::String(duration.as_millis().to_string().into())
-}
-
-/// What the fields of a reply must spell; anything else is a reply that is not ours.
-impl Reply {
-    fn token(&self, field: usize) -> Result<SequenceToken, StoreError> {
-        SequenceToken::parse(self.field(field)).ok_or(StoreError::BadReply)
-    }
-
-    fn payload(&self, field: usize) -> Result<Payload, StoreError> {
-        Payload::from_stored(self.field(field).clone()).ok_or(StoreError::BadReply)
-    }
-
-    fn number(&self, field: usize) -> Result<u64, StoreError> {
-        std::str::from_utf8(self.field(field))
-            .ok()
-            .and_then(|text| text.parse().ok())
-            .ok_or(StoreError::BadReply)
-    }
-
-    fn millis(&self, field: usize) -> Result<Duration, StoreError> {
-        self.number(field).map(Duration::from_millis)
-    }
-
-    fn is_empty(&self, field: usize) -> bool {
-        self.field(field).is_empty()
-    }
+fn millis(duration: Duration) -> Argument<'static> {
+    Argument::Number(duration.as_millis().try_into().unwrap_or(u64::MAX))
 }

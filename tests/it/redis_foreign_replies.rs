@@ -13,26 +13,61 @@ use crate::harness::server::Server;
 const BAD_REPLIES: &str = "rendezvous_store_bad_replies_total";
 
 /// What may arrive in a reply's place: valid RESP2, each wrong in another way.
-const ALTERATIONS: [Alteration; 11] = [
+const ALTERATIONS: [Alteration; 17] = [
     |_| b"+OK\r\n".to_vec(),
     |_| b":1\r\n".to_vec(),
     |_| b"$-1\r\n".to_vec(),
     |_| b"*-1\r\n".to_vec(),
     |_| b"*0\r\n".to_vec(),
     |_| b"*2\r\n$1\r\n7\r\n$1\r\nG\r\n".to_vec(),
-    |reply| replace(reply, 1, b"$1\r\n7\r\n"),
-    |reply| replace(reply, 1, b"$-1\r\n"),
-    |reply| replace(reply, 2, b"$1\r\nX\r\n"),
-    |reply| replace(reply, 2, b"$0\r\n\r\n"),
-    |reply| replace(reply, 3, b"*0\r\n"),
+    // Another call's nonce, none, and one that is a part of the call's own.
+    |reply| {
+        with_head(reply, |nonce, rest| {
+            format!("{}{rest}", nonce.replace('1', "2"))
+        })
+    },
+    |reply| with_head(reply, |_, rest| rest.to_owned()),
+    |reply| with_head(reply, |nonce, rest| format!("{}{rest}", &nonce[1..])),
+    // Another letter, none, and one without what it carries.
+    |reply| with_head(reply, |nonce, rest| format!("{nonce}X{}", &rest[1..])),
+    |reply| with_head(reply, |nonce, rest| format!("{nonce}{}", &rest[1..])),
+    |reply| with_head(reply, |nonce, rest| format!("{nonce}{}", emptied(rest))),
+    |reply| with_head(reply, |nonce, rest| format!("{nonce}{rest}x")),
+    |reply| with_head(reply, |_, _| String::new()),
+    // A payload too many, of another form, or none.
+    |reply| [b"*3\r\n", head(reply), b"$0\r\n\r\n$0\r\n\r\n"].concat(),
+    |reply| [b"*2\r\n", head(reply), b"*0\r\n"].concat(),
+    |reply| [b"*1\r\n", head(reply)].concat(),
 ];
 
-/// The reply with its n-th element, counted from 1, replaced.
-fn replace(reply: &[u8], element: usize, by: &[u8]) -> Vec<u8> {
-    // The elements of these replies are bulk strings without line breaks: two lines each.
+/// The letter without what it carries; one that carries nothing gets something.
+fn emptied(rest: &str) -> String {
+    if rest.len() == 1 {
+        return format!("{rest} ");
+    }
+    rest[..1].to_owned()
+}
+
+/// The string with nonce and letter, as RESP has it: all of the reply, but for a read's payload.
+fn head(reply: &[u8]) -> &[u8] {
+    // None of these strings has a line break: two lines each.
     let lines: Vec<_> = reply.split_inclusive(|byte| *byte == b'\n').collect();
-    let at = 1 + (element - 1) * 2;
-    [&lines[..at].concat(), by, &lines[at + 2..].concat()].concat()
+    let before = if reply[0] == b'*' { lines[0].len() } else { 0 };
+    let at = usize::from(before > 0);
+    &reply[before..before + lines[at].len() + lines[at + 1].len()]
+}
+
+/// The reply with another such string in its place.
+fn with_head(reply: &[u8], by: fn(&str, &str) -> String) -> Vec<u8> {
+    let head = head(reply);
+    let text = std::str::from_utf8(head).expect("text");
+    let text = text.lines().nth(1).expect("two lines");
+    let (nonce, rest) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).expect("a letter"));
+    let other = by(nonce, rest);
+    let at = reply.len() - reply.strip_prefix(b"*2\r\n").unwrap_or(reply).len();
+    let (before, after) = (&reply[..at], &reply[at + head.len()..]);
+    let other = format!("${}\r\n{other}\r\n", other.len());
+    [before, other.as_bytes(), after].concat()
 }
 
 fn start() -> (RedisServer, Proxy, Server) {

@@ -5,7 +5,7 @@
 
 use crate::model::SessionId;
 use crate::store::redis::keys::{Keys, member};
-use crate::store::redis::scripts::Scripts;
+use crate::store::redis::scripts::{Argument, Scripts};
 use crate::telemetry::metrics::Metrics;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,8 +61,9 @@ impl Cleanup {
 /// Session first, lease second, so that the lease covers the session to the end.
 async fn remove(scripts: &Scripts, keys: &Keys, deadline: Duration, id: SessionId) -> bool {
     let both = async {
-        scripts.delete(keys.session(id), vec![]).await?;
-        scripts.release(keys.index(), vec![member(id)]).await
+        scripts.delete(&keys.session(id), &[]).await?;
+        let member = [Argument::Bytes(&member(id))];
+        scripts.release(keys.index(), &member).await
     };
     tokio::time::timeout(deadline, both)
         .await

@@ -95,7 +95,7 @@ pub(super) fn client(settings: &RedisSettings) -> Result<Client, ConnectError> {
             max_command_attempts: 1,
             max_command_buffer_len: MAX_WAITING,
             tcp: TcpConfig {
-                nodelay: Some(true),
+                nodelay: None,
                 ..TcpConfig::default()
             },
             // A primary that was demoted answers these; another one has its place by now.

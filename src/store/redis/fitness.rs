@@ -9,8 +9,9 @@ use crate::config::store::Check;
 use crate::model::{Payload, SequenceToken, SessionId};
 use crate::store::StoreError;
 use crate::store::redis::keys::{Keys, member};
-use crate::store::redis::scripts::{Reply, Scripts};
-use crate::store::redis::{bytes, millis, number};
+use crate::store::redis::reply::Reply;
+use crate::store::redis::scripts::{Argument, Scripts};
+use crate::store::redis::{SWEEP, millis};
 use fred::clients::Client;
 use fred::interfaces::ClientLike;
 use fred::types::{InfoKind, Value};
@@ -38,6 +39,9 @@ pub(super) struct Probe {
     pub(super) command_timeout: Duration,
     pub(super) accept: Vec<Check>,
 }
+
+/// The probe is no session, and is let in past any cap.
+const NO_CAP: Argument<'static> = Argument::Number(1 << 53);
 
 /// How Redis says that we may not, and will not later on either: by the ACL, in a script of Redis 7.0,
 /// in one of later releases and of Valkey, and where a managed Redis has taken a command away.
@@ -115,45 +119,34 @@ impl Probe {
     async fn walk(&self) -> Result<(), Halt> {
         let id = SessionId::random();
         let (session, index) = (self.keys.session(id), self.keys.index());
-        let empty = || Value::from_static_str("");
+        let member = member(id);
+        let member = Argument::Bytes(&member);
         let data = Payload::new("probe").map_err(|error| Halt::Unknown(error.to_string()))?;
         let token = SequenceToken::first(id, &data);
         let next = token.next(id, &data);
+        let (first, next) = (token.as_bytes().as_slice(), next.as_bytes().as_slice());
+        let (first, next) = (Argument::Bytes(first), Argument::Bytes(next));
+        let data = Argument::Payload(&data);
         let scripts = &self.scripts;
-        let take = vec![
-            member(id),
+        let take = [member, millis(PROBE_TTL), NO_CAP, Argument::Number(SWEEP)];
+        expect("take", scripts.take(index, &take).await, 'T')?;
+        // What has its place keeps it in a full house.
+        let again = [
+            member,
             millis(PROBE_TTL),
-            number(u64::MAX >> 12),
-            number(16),
+            Argument::Number(0),
+            Argument::Number(SWEEP),
         ];
-        expect("take", scripts.take(index.clone(), take).await, 'T')?;
-        let create = vec![
-            bytes(token.as_bytes()),
-            Value::Bytes(data.to_bytes()),
-            millis(PROBE_TTL),
-        ];
-        expect("create", scripts.create(session.clone(), create).await, 'C')?;
-        let write = vec![
-            bytes(token.as_bytes()),
-            bytes(next.as_bytes()),
-            Value::Bytes(data.to_bytes()),
-            empty(),
-            number(1),
-            number(24),
-        ];
-        expect("write", scripts.write(session.clone(), write).await, 'W')?;
-        expect(
-            "read",
-            scripts.read(session.clone(), vec![empty()]).await,
-            'F',
-        )?;
-        expect("live", scripts.live(index.clone(), vec![]).await, 'L')?;
-        expect("delete", scripts.delete(session, vec![]).await, 'D')?;
-        expect(
-            "release",
-            scripts.release(index, vec![member(id)]).await,
-            'R',
-        )
+        expect("take", scripts.take(index, &again).await, 'T')?;
+        let create = [first, data, millis(PROBE_TTL)];
+        expect("create", scripts.create(&session, &create).await, 'C')?;
+        let write = [first, next, data];
+        expect("write", scripts.write(&session, &write).await, 'W')?;
+        expect("read", scripts.read(&session, &[]).await, 'F')?;
+        expect("live", scripts.live(index, &[]).await, 'L')?;
+        expect("delete", scripts.delete(&session, &[]).await, 'D')?;
+        expect("read", scripts.read(&session, &[]).await, 'G')?;
+        expect("release", scripts.release(index, &[member]).await, 'R')
     }
 
     async fn fast_enough(&self) -> bool {
@@ -177,8 +170,8 @@ fn unknown(reason: &str) -> String {
 
 fn expect(script: &str, reply: Result<Reply, StoreError>, letter: char) -> Result<(), Halt> {
     let (halt, reason): (fn(String) -> Halt, _) = match reply {
-        Ok(reply) if reply.letter() == letter => return Ok(()),
-        Ok(reply) => (Halt::Unknown, format!("answered {:?}", reply.letter())),
+        Ok(reply) if reply.letter == letter => return Ok(()),
+        Ok(reply) => (Halt::Unknown, format!("answered {:?}", reply.letter)),
         Err(StoreError::Unavailable(error)) if is_refusal(&error) => {
             (Halt::Refused, format!("cannot run: {error}"))
         }

@@ -1,7 +1,7 @@
 //! The names of things in Redis.
 
 use crate::model::SessionId;
-use fred::types::{Key, Value};
+use fred::types::Key;
 use sha2::{Digest, Sha256};
 
 /// Bytes of an id's hash in the index: 96 bits tell ten thousand live sessions apart, and an index
@@ -35,14 +35,14 @@ impl Keys {
     }
 
     /// `<prefix>{lease}:live`: the sorted set of live sessions.
-    pub(super) fn index(&self) -> Key {
-        self.index.clone()
+    pub(super) fn index(&self) -> &Key {
+        &self.index
     }
 }
 
 /// A session's name in the index.
-pub(super) fn member(id: SessionId) -> Value {
-    Value::Bytes(bytes::Bytes::copy_from_slice(
-        &Sha256::digest(id.as_bytes())[..MEMBER_BYTES],
-    ))
+pub(super) fn member(id: SessionId) -> [u8; MEMBER_BYTES] {
+    let mut member = [0; MEMBER_BYTES];
+    member.copy_from_slice(&Sha256::digest(id.as_bytes())[..MEMBER_BYTES]);
+    member
 }

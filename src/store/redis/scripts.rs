@@ -3,9 +3,13 @@
 //! Every script is harmless when run twice, so a call whose connection broke is sent again within the
 //! operation's deadline: the client then sees a slow success in place of a failed sign-in.
 
+use crate::clock::Clock;
+use crate::model::Payload;
 use crate::store::StoreError;
+use crate::store::redis::reply::Reply;
 use crate::telemetry::metrics::Metrics;
 use bytes::Bytes;
+use bytes_utils::Str;
 use fred::clients::Client;
 use fred::error::{Error, ErrorKind};
 use fred::interfaces::{ClientLike, LuaInterface};
@@ -25,16 +29,17 @@ const MAX_TRIES: u32 = 16;
 
 #[derive(Debug)]
 struct Script {
-    sha: &'static str,
+    sha: Str,
     body: &'static str,
-    /// Strings in its reply after the nonce and the letter.
-    fields: usize,
 }
 
 /// The scripts and the connection they run on.
 #[derive(Debug)]
 pub(super) struct Scripts {
     client: Client,
+    clock: Clock,
+    /// How long one call may take, all its tries together.
+    deadline: Duration,
     metrics: Arc<Metrics>,
     /// Echoed by each reply. Counts up, so no two calls of a process share one.
     nonce: AtomicU64,
@@ -52,119 +57,166 @@ pub(super) struct Scripts {
     live: Script,
 }
 
-/// A reply of the right form to the right call.
-#[derive(Debug)]
-pub(super) struct Reply {
-    letter: char,
-    /// Whether the call was sent more than once, so that an earlier run may be what it found.
-    pub(super) sent_again: bool,
-    fields: Vec<Bytes>,
+/// One argument of a script. Borrowed, since a call that is sent again needs it again.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Argument<'a> {
+    /// Text or bytes, copied.
+    Bytes(&'a [u8]),
+    /// A payload, shared.
+    Payload(&'a Payload),
+    /// A number.
+    Number(u64),
 }
 
-impl Reply {
-    pub(super) fn letter(&self) -> char {
-        self.letter
-    }
-
-    /// A field's bytes. The number of fields was checked when the reply was read.
-    pub(super) fn field(&self, index: usize) -> &Bytes {
-        &self.fields[index]
-    }
+/// Where a call stands before it is sent, to tell afterwards what happened to its connection.
+struct Sent {
+    nonce: u64,
+    dropped: u64,
+    answered: u64,
 }
 
 /// Declares one method per script, named as its file.
 macro_rules! calls {
     ($($name:ident),*) => {
-        $(pub(super) async fn $name(&self, key: Key, arguments: Vec<Value>) -> Result<Reply, StoreError> {
+        $(pub(super) async fn $name(
+            &self,
+            key: &Key,
+            arguments: &[Argument<'_>],
+        ) -> Result<Reply, StoreError> {
             self.call(&self.$name, key, arguments).await
         })*
     };
 }
 
 impl Scripts {
-    pub(super) fn new(client: Client, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(
+        client: Client,
+        clock: Clock,
+        deadline: Duration,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         // The start of the nonces differs from process to process, so that a reply kept by a proxy or
         // a connection that changed hands does not fit by chance.
         let nonce = AtomicU64::new(uuid::Uuid::new_v4().as_u64_pair().0 >> 16);
         Self {
             client,
+            clock,
+            deadline,
             metrics,
             nonce,
             answered: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
-            create: Script::new(include_str!("lua/create.lua"), 1),
-            read: Script::new(include_str!("lua/read.lua"), 3),
-            write: Script::new(include_str!("lua/write.lua"), 1),
-            delete: Script::new(include_str!("lua/delete.lua"), 0),
-            take: Script::new(include_str!("lua/take.lua"), 1),
-            release: Script::new(include_str!("lua/release.lua"), 0),
-            live: Script::new(include_str!("lua/live.lua"), 1),
+            create: Script::new(include_str!("lua/create.lua")),
+            read: Script::new(include_str!("lua/read.lua")),
+            write: Script::new(include_str!("lua/write.lua")),
+            delete: Script::new(include_str!("lua/delete.lua")),
+            take: Script::new(include_str!("lua/take.lua")),
+            release: Script::new(include_str!("lua/release.lua")),
+            live: Script::new(include_str!("lua/live.lua")),
         }
     }
 
     calls!(create, read, write, delete, take, release, live);
 
+    /// Runs a script, again where that may help, within the deadline.
     async fn call(
         &self,
         script: &Script,
-        key: Key,
-        mut arguments: Vec<Value>,
+        key: &Key,
+        arguments: &[Argument<'_>],
     ) -> Result<Reply, StoreError> {
-        let nonce = self.nonce.fetch_add(1, Ordering::Relaxed).to_string();
-        arguments.insert(0, Value::String(nonce.as_str().into()));
-        let connection = self.dropped.load(Ordering::Relaxed);
-        let answered = self.answered.load(Ordering::Relaxed);
-        let mut tries = 0;
+        let sent = Sent {
+            nonce: self.nonce.fetch_add(1, Ordering::Relaxed),
+            dropped: self.dropped.load(Ordering::Relaxed),
+            answered: self.answered.load(Ordering::Relaxed),
+        };
+        let begun = self.clock.now();
+        // fred's own deadline, which is ours but for a moment, ends the first try; only a second one
+        // needs another timer.
+        let mut outcome = self.send(script, sent.nonce, key, arguments).await;
+        let (mut tries, mut sent_again) = (1, false);
         loop {
-            tries += 1;
-            let error = match self.send(script, &key, &arguments).await {
-                Ok(value) => {
-                    self.answered.fetch_add(1, Ordering::Relaxed);
-                    if let Some((letter, fields)) = parse(script, &nonce, value) {
-                        return Ok(Reply {
-                            letter,
-                            sent_again: tries > 1,
-                            fields,
-                        });
-                    }
-                    // One reply that is not the call's own: all that follow are shifted too.
-                    self.metrics.store_bad_replies.inc();
-                    self.drop_connection(connection, "a reply does not fit its call")
-                        .await;
-                    return Err(StoreError::BadReply);
-                }
+            let error = match outcome {
+                Ok(value) => return self.receive(&sent, sent_again, value).await,
                 Err(error) => error,
             };
-            if matches!(error.kind(), ErrorKind::Timeout) {
-                // In a cluster others answer while one is silent, so there the deadline alone tells.
-                let silent = self.answered.load(Ordering::Relaxed) == answered;
-                if self.client.is_connected() && (silent || self.client.is_clustered()) {
-                    self.drop_connection(connection, "no reply came").await;
+            let unknown = is_unknown_script(&error);
+            if tries == MAX_TRIES || !(unknown || is_passing(&error)) {
+                return Err(self.give_up(&sent, &error).await);
+            }
+            // In a box, so that a call that needs no second try does not hold the room for one.
+            let again = Box::pin(async {
+                if unknown {
+                    return self.send_whole(script, sent.nonce, key, arguments).await;
                 }
-                return Err(StoreError::Timeout);
-            }
-            if tries == MAX_TRIES || !is_passing(&error) {
-                return Err(StoreError::Unavailable(error.to_string()));
-            }
-            tokio::time::sleep(RETRY_PAUSE * tries).await;
+                tokio::time::sleep(RETRY_PAUSE * tries).await;
+                self.send(script, sent.nonce, key, arguments).await
+            });
+            let left = (begun + self.deadline).saturating_sub(self.clock.now());
+            outcome = tokio::time::timeout(left, again)
+                .await
+                .map_err(|_| StoreError::Timeout)?;
+            tries += 1;
+            // A script that was unknown has not run.
+            sent_again |= !unknown;
         }
     }
 
-    /// fred's futures are boxed: each is 7 KB, and every layer above would hold and move as much.
-    async fn send(&self, script: &Script, key: &Key, arguments: &[Value]) -> Result<Value, Error> {
-        let sent = self
-            .client
-            .evalsha(script.sha, key.clone(), arguments.to_vec());
-        match Box::pin(sent).await {
-            // After a restart or a SCRIPT FLUSH; EVAL runs the script and keeps it for the next call.
-            Err(error) if error.details().starts_with("NOSCRIPT") => {
-                let sent = self
-                    .client
-                    .eval(script.body, key.clone(), arguments.to_vec());
-                Box::pin(sent).await
-            }
-            sent => sent,
+    /// Sends a call. fred's future is 7 KB, so whoever awaits this keeps it where it is made: pinned, and
+    /// never in an argument. A box would cost a copy of it; moved through every layer it once cost a
+    /// third of a request.
+    async fn send(
+        &self,
+        script: &Script,
+        nonce: u64,
+        key: &Key,
+        arguments: &[Argument<'_>],
+    ) -> Result<Value, Error> {
+        let arguments = values(nonce, arguments);
+        self.client
+            .evalsha(script.sha.clone(), key.clone(), arguments)
+            .await
+    }
+
+    /// After a restart or a SCRIPT FLUSH: EVAL runs the script and keeps it for the next call.
+    async fn send_whole(
+        &self,
+        script: &Script,
+        nonce: u64,
+        key: &Key,
+        arguments: &[Argument<'_>],
+    ) -> Result<Value, Error> {
+        let arguments = values(nonce, arguments);
+        self.client.eval(script.body, key.clone(), arguments).await
+    }
+
+    async fn receive(
+        &self,
+        sent: &Sent,
+        sent_again: bool,
+        value: Value,
+    ) -> Result<Reply, StoreError> {
+        self.answered.fetch_add(1, Ordering::Relaxed);
+        if let Some(reply) = Reply::parse(sent.nonce, sent_again, value) {
+            return Ok(reply);
         }
+        // One reply that is not the call's own: all that follow are shifted too.
+        self.metrics.store_bad_replies.inc();
+        self.drop_connection(sent.dropped, "a reply does not fit its call")
+            .await;
+        Err(StoreError::BadReply)
+    }
+
+    async fn give_up(&self, sent: &Sent, error: &Error) -> StoreError {
+        if !matches!(error.kind(), ErrorKind::Timeout) {
+            return StoreError::Unavailable(error.to_string());
+        }
+        // In a cluster others answer while one is silent, so there the deadline alone tells.
+        let silent = self.answered.load(Ordering::Relaxed) == sent.answered;
+        if self.client.is_connected() && (silent || self.client.is_clustered()) {
+            self.drop_connection(sent.dropped, "no reply came").await;
+        }
+        StoreError::Timeout
     }
 
     /// Drops the connection that a call was sent on, unless that was done since.
@@ -188,32 +240,33 @@ impl Scripts {
 }
 
 impl Script {
-    fn new(body: &'static str, fields: usize) -> Self {
-        // Seven short strings that live as long as the process.
-        let sha = Box::leak(sha1_hash(body).into_boxed_str());
-        Self { sha, body, fields }
+    fn new(body: &'static str) -> Self {
+        Self {
+            sha: sha1_hash(body).into(),
+            body,
+        }
     }
 }
 
-/// A reply's letter and fields, where it is of the right form and to the right call.
-fn parse(script: &Script, nonce: &str, value: Value) -> Option<(char, Vec<Bytes>)> {
-    let Value::Array(values) = value else {
-        return None;
-    };
-    if values.len() != script.fields + 2 {
-        return None;
-    }
-    let mut strings = values.into_iter().map(|value| match value {
-        Value::String(text) => Some(text.into_inner()),
-        Value::Bytes(bytes) => Some(bytes),
-        _ => None,
-    });
-    let echoed = strings.next()??;
-    let letter = strings.next()??;
-    if echoed != nonce.as_bytes() || letter.len() != 1 {
-        return None;
-    }
-    Some((char::from(letter[0]), strings.collect::<Option<_>>()?))
+/// The nonce, and what the script is told beside it.
+fn values(nonce: u64, arguments: &[Argument<'_>]) -> Vec<Value> {
+    let mut values = Vec::with_capacity(arguments.len() + 1);
+    values.push(number(nonce));
+    values.extend(arguments.iter().map(|argument| match argument {
+        Argument::Bytes(bytes) => Value::Bytes(Bytes::copy_from_slice(bytes)),
+        Argument::Payload(payload) => Value::Bytes(payload.to_bytes()),
+        Argument::Number(value) => number(*value),
+    }));
+    values
+}
+
+/// Numbers of ours stay below 2^53, since Lua's are exact up to there.
+fn number(number: u64) -> Value {
+    Value::Integer(i64::try_from(number).unwrap_or(i64::MAX))
+}
+
+fn is_unknown_script(error: &Error) -> bool {
+    error.details().starts_with("NOSCRIPT")
 }
 
 /// Whether another try may find the store well again: the connection broke, or Redis is loading,

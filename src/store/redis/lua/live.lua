@@ -2,9 +2,9 @@
 --
 -- KEYS[1]  the index (take.lua)
 -- ARGV     1 nonce of this call
--- Reply    {nonce, 'L', count}
+-- Reply    nonce 'L' count
 --
 -- Twice is harmless: it changes nothing.
 local time = redis.call('TIME')
 local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
-return {ARGV[1], 'L', tostring(redis.call('ZCOUNT', KEYS[1], '(' .. now, '+inf'))}
+return ARGV[1] .. 'L' .. redis.call('ZCOUNT', KEYS[1], '(' .. now, '+inf')

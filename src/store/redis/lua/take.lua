@@ -4,22 +4,22 @@
 -- ARGV     1 nonce of this call, 2 the member, 3 how long the lease lasts (the session's TTL and the
 --          command deadline, so that it never ends before its session), 4 how many may live,
 --          5 how many ended leases one call sweeps
--- Reply    {nonce, 'T', ''}                          taken
---          {nonce, 'N', milliseconds until a place}  full; nothing was written
+-- Reply    nonce 'T'                            taken
+--          nonce 'N' milliseconds until a place  full; nothing was written
 --
 -- Twice is harmless: a member that is known has its place already.
-local index = KEYS[1]
-if redis.call('ZSCORE', index, ARGV[2]) then
-  return {ARGV[1], 'T', ''}
-end
+local index, member, hold, cap = KEYS[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local now_text = string.format('%.0f', now)
 -- ZCARD counts ended leases that are not swept yet, so only at the cap is the exact count worth it.
-if redis.call('ZCARD', index) >= tonumber(ARGV[4]) then
-  if redis.call('ZCOUNT', index, '(' .. now_text, '+inf') >= tonumber(ARGV[4]) then
+if redis.call('ZCARD', index) >= cap then
+  if redis.call('ZSCORE', index, member) then
+    return ARGV[1] .. 'T'
+  end
+  if redis.call('ZCOUNT', index, '(' .. now_text, '+inf') >= cap then
     local first = redis.call('ZRANGE', index, '(' .. now_text, '+inf', 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')
-    return {ARGV[1], 'N', string.format('%.0f', (first[2] or now) - now)}
+    return ARGV[1] .. 'N' .. string.format('%.0f', (first[2] or now) - now)
   end
 end
 -- Bounded: sweeping a million at once stalls Redis for a tenth of a second. More than one, so that
@@ -28,9 +28,10 @@ local ended = redis.call('ZRANGE', index, '-inf', now_text, 'BYSCORE', 'LIMIT', 
 if #ended > 0 then
   redis.call('ZREM', index, unpack(ended))
 end
-redis.call('ZADD', index, string.format('%.0f', now + ARGV[3]), ARGV[2])
--- The index goes when its last lease has ended; a worker with a shorter TTL must not shorten that.
-if redis.call('PTTL', index) < tonumber(ARGV[3]) then
-  redis.call('PEXPIRE', index, ARGV[3])
+redis.call('ZADD', index, 'NX', string.format('%.0f', now + hold), member)
+-- The index goes when its last lease has ended; a worker with a shorter TTL must not shorten that (GT).
+-- GT takes a key without an end for one that never ends, so a new index gets its first end by NX.
+if redis.call('PEXPIRE', index, hold, 'GT') == 0 then
+  redis.call('PEXPIRE', index, hold, 'NX')
 end
-return {ARGV[1], 'T', ''}
+return ARGV[1] .. 'T'

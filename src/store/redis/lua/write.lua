@@ -1,68 +1,73 @@
 -- Compares and swaps, or recognises a write that happened before (PROTOCOL, section 1).
 --
--- KEYS[1]  the session's hash
+-- KEYS[1]  the session's hash (create.lua)
 -- ARGV     1 nonce of this call, 2 the token that the client named, 3 the token that the write yields
---          (both '' where the client's cannot be ours), 4 payload, 5 key of the txnId (16 bytes, ''
---          for none), 6 how many txnIds a session records, 7 bytes of past tokens that it keeps
--- Reply    {nonce, 'W', new token}           written
---          {nonce, 'R', token}               a retry: this token answers it
---          {nonce, 'P', token}               the txnId's answer again: a token, or '' for a conflict
---          {nonce, 'C', ''}                  conflict
---          {nonce, 'T', milliseconds left}   no room for another txnId
---          {nonce, 'G', ''}                  gone
+--          (both '' where the client's cannot be ours), 4 payload; where there is a txnId, 5 its key
+--          (16 bytes) and 6 how many txnIds a session records
+-- Reply    nonce 'W'                     written; ARGV[3] is the new token
+--          nonce 'R' token               a retry: this token answers it
+--          nonce 'P' token               the txnId's answer again; without a token it was a conflict
+--          nonce 'C'                     conflict
+--          nonce 'T' milliseconds left   no room for another txnId
+--          nonce 'G'                     gone
 --
--- Twice is harmless: the second run finds the first one's token among r, or its record in q, and
--- answers what the first one answered. The write that changes nothing, first, is read.lua's.
+-- Twice is harmless: the second run finds the first one's token among t, or its record in q, and
+-- answers what the first one answered.
+--
+-- The write that changes nothing, first, is read.lua's. It does one thing more: a Redis that is out of
+-- memory refuses a script at its first HSET, but not at one behind an HDEL. So a full Redis refuses
+-- newcomers (create.lua) and lets the sign-ins that live finish, which hardly grow.
 local session, nonce, named, next_token, payload, txn =
   KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-redis.call('HDEL', session, '')
-local token = redis.call('HGET', session, 't')
-if not token then
-  if redis.call('EXISTS', session) == 1 then
-    return redis.error_reply('MRVFORMAT a session without a token')
-  end
-  return {nonce, 'G', ''}
-end
-
+-- The current token, and 16 before it.
+local TOKEN, TOKENS = 24, 24 * 17
 -- A record is the txnId's key (16 bytes), 'w' or 'c', and a token's 24 bytes (of a conflict: dashes).
 local RECORD = 41
-local records
-if txn ~= '' then
+
+redis.call('HDEL', session, '')
+local tokens = redis.call('HGET', session, 't')
+local records, record, full
+if tokens and txn then
   records = redis.call('HGET', session, 'q') or ''
   local at = string.find(records, txn, 1, true)
-  while at do
-    if (at - 1) % RECORD == 0 then
-      local conflict = string.sub(records, at + 16, at + 16) == 'c'
-      return {nonce, 'P', conflict and '' or string.sub(records, at + 17, at + 40)}
-    end
+  while at and (at - 1) % RECORD ~= 0 do
     at = string.find(records, txn, at + 1, true)
   end
-  if #records >= ARGV[6] * RECORD then
-    return {nonce, 'T', tostring(redis.call('PTTL', session))}
-  end
+  record = at and string.sub(records, at + 16, at + 40)
+  full = #records >= ARGV[6] * RECORD
 end
 
-if token == named then
-  local recent = (redis.call('HGET', session, 'r') or '') .. token
+if tokens and string.sub(tokens, 1, TOKEN) == named and not record and not full then
   local time = redis.call('TIME')
-  local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
-  redis.call('HSET', session, 't', next_token, 'd', payload, 'm', now,
-    'r', string.sub(recent, -ARGV[7]))
+  redis.call('HSET', session, 't', string.sub(next_token .. tokens, 1, TOKENS), 'd', payload,
+    'm', string.format('%s%03d', time[1], time[2] / 1000))
   if records then
     redis.call('HSET', session, 'q', records .. txn .. 'w' .. next_token)
   end
-  return {nonce, 'W', next_token}
+  return nonce .. 'W'
 end
 
+if not tokens then
+  if redis.call('EXISTS', session) == 1 then
+    return redis.error_reply('MRVFORMAT a session without a token')
+  end
+  return nonce .. 'G'
+end
+if record then
+  return nonce .. 'P' .. (string.sub(record, 1, 1) == 'w' and string.sub(record, 2) or '')
+end
+if full then
+  return nonce .. 'T' .. redis.call('PTTL', session)
+end
 if records then
-  redis.call('HSET', session, 'q', records .. txn .. 'c' .. string.rep('-', 24))
-  return {nonce, 'C', ''}
+  redis.call('HSET', session, 'q', records .. txn .. 'c' .. string.rep('-', TOKEN))
+  return nonce .. 'C'
 end
 if redis.call('HGET', session, 'd') == payload then
-  return {nonce, 'R', token}
+  return nonce .. 'R' .. string.sub(tokens, 1, TOKEN)
 end
 -- Tokens stand one after the other; a match across two of them would need 144 bits of luck.
-if next_token ~= '' and string.find(redis.call('HGET', session, 'r') or '', next_token, 1, true) then
-  return {nonce, 'R', next_token}
+if next_token ~= '' and string.find(tokens, next_token, 1, true) then
+  return nonce .. 'R' .. next_token
 end
-return {nonce, 'C', ''}
+return nonce .. 'C'

@@ -1,7 +1,7 @@
 //! The connection to Redis: made in the background, remade for ever, never waited for without end.
 //!
 //! One multiplexed connection per primary. Measured on two cores at 50 clients, one connection was
-//! faster than two to eight, since pipelining batches better (docs/performance.md).
+//! faster than two to eight, since pipelining batches better.
 
 use crate::config::store::Check;
 use crate::store::redis::fitness;

@@ -112,3 +112,15 @@ fn every_key_is_under_the_prefix_and_ends_by_itself() {
         assert!((1..=121_000).contains(&left), "{key} lives for {left} ms");
     }
 }
+
+/// A deploy that shortens `session.ttl` runs both at once: the index must outlive the older sessions.
+#[test]
+fn a_worker_with_a_shorter_ttl_does_not_end_the_index_of_the_others() {
+    let redis = RedisServer::start();
+    let long = ready_on(&redis.url(), &[("session.ttl", "300s")]);
+    let short = ready_on(&redis.url(), &[("session.ttl", "10s")]);
+    let session = long.create("hello");
+    short.create("hello");
+    let left = |key: &str| redis.command(&["PTTL", key]).int();
+    assert!(left("mrv:{lease}:live") >= left(&format!("mrv:s:{{{}}}", session.id)));
+}

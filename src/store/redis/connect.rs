@@ -1,7 +1,8 @@
 //! The connection to Redis: made in the background, remade for ever, never waited for without end.
 //!
 //! One multiplexed connection per primary. Measured on two cores at 50 clients, one connection was
-//! faster than two to eight, since pipelining batches better.
+//! faster than two to eight, since pipelining batches better. Nagle's algorithm stays on
+//! (docs/adr/0008-nagle-towards-redis.md).
 
 use crate::config::store::Check;
 use crate::store::redis::fitness;
@@ -13,9 +14,7 @@ use crate::telemetry::metrics::Metrics;
 use fred::clients::Client;
 use fred::interfaces::{ClientLike, EventInterface};
 use fred::types::Builder;
-use fred::types::config::{
-    ConnectionConfig, PerformanceConfig, ReconnectError, ReconnectPolicy, TcpConfig,
-};
+use fred::types::config::{ConnectionConfig, PerformanceConfig, ReconnectError, ReconnectPolicy};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -94,10 +93,6 @@ pub(super) fn client(settings: &RedisSettings) -> Result<Client, ConnectError> {
             // Trying again is `scripts`' business, which knows that it is harmless and for how long.
             max_command_attempts: 1,
             max_command_buffer_len: MAX_WAITING,
-            tcp: TcpConfig {
-                nodelay: None,
-                ..TcpConfig::default()
-            },
             // A primary that was demoted answers these; another one has its place by now.
             reconnect_errors: vec![
                 ReconnectError::ClusterDown,

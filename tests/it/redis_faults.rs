@@ -4,7 +4,9 @@
 //! health regained without a restart. A Redis that answers but refuses is in `redis_refuses`; replies
 //! that are lost one by one are in `redis_lost_replies`.
 
-use crate::harness::redis::worker::{launch_on, ready_on, request};
+use std::time::Instant;
+
+use crate::harness::redis::worker::{HANG, launch_on, ready_on, request};
 use crate::harness::redis::{DURABLE, RedisServer, Reply, until};
 
 #[test]
@@ -136,6 +138,34 @@ fn paused_every_request_ends_in_a_503_and_what_landed_landed_once() {
         let sessions = redis.command(&["KEYS", "mrv:s:*"]).array().len();
         sessions == 2 && redis.command(&["ZCARD", "mrv:{lease}:live"]).int() == 2
     });
+}
+
+/// The first call after the silence begins is the one that drops the connection, and must not wait for
+/// the next one: found by a review, a read hung for 30 s and a scrape for ever.
+#[test]
+fn paused_whoever_comes_first_does_not_hang() {
+    let redis = RedisServer::start();
+    let worker = ready_on(&redis.url(), &[]);
+    let session = worker.create("hello");
+    let firsts = [
+        request::read(&session.id),
+        request::write(&session.id, None, &session.token, "ECDH"),
+        request::write(&session.id, Some("t"), &session.token, "ECDH"),
+        request::create("x"),
+        request::delete(&session.id),
+    ];
+    for first in firsts {
+        let worker = ready_on(&redis.url(), &[]);
+        redis.pause();
+        worker.assert_refused(&first);
+        redis.resume();
+    }
+    let worker = ready_on(&redis.url(), &[]);
+    redis.pause();
+    let begun = Instant::now();
+    worker.admin_get("/metrics").expect(200);
+    assert!(begun.elapsed() < HANG, "{:?}", begun.elapsed());
+    redis.resume();
 }
 
 #[test]

@@ -83,7 +83,8 @@ pub(super) fn client(settings: &RedisSettings) -> Result<Client, ConnectError> {
         .set_policy(reconnect)
         .set_performance_config(PerformanceConfig {
             // A little before the operation's own deadline, so that fred forgets a command that still
-            // waits for a connection, and does not send it when nobody wants its answer any more.
+            // waits for a connection, and does not send it when nobody wants its answer any more. (A
+            // second try that is cut short may still be sent: harmless, as every script is twice.)
             default_command_timeout: settings.command_timeout.mul_f32(0.95),
             ..PerformanceConfig::default()
         })

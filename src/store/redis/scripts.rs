@@ -137,12 +137,12 @@ impl Scripts {
         let (mut tries, mut sent_again) = (1, false);
         loop {
             let error = match outcome {
-                Ok(value) => return self.receive(&sent, sent_again, value).await,
+                Ok(value) => return self.receive(&sent, sent_again, value),
                 Err(error) => error,
             };
             let unknown = is_unknown_script(&error);
             if tries == MAX_TRIES || !(unknown || is_passing(&error)) {
-                return Err(self.give_up(&sent, &error).await);
+                return Err(self.give_up(&sent, &error));
             }
             // In a box, so that a call that needs no second try does not hold the room for one.
             let again = Box::pin(async {
@@ -155,7 +155,7 @@ impl Scripts {
             let left = (begun + self.deadline).saturating_sub(self.clock.now());
             outcome = tokio::time::timeout(left, again)
                 .await
-                .map_err(|_| StoreError::Timeout)?;
+                .unwrap_or_else(|_| Err(Error::new(ErrorKind::Timeout, "the last try")));
             tries += 1;
             // A script that was unknown has not run.
             sent_again |= !unknown;
@@ -190,31 +190,25 @@ impl Scripts {
         self.client.eval(script.body, key.clone(), arguments).await
     }
 
-    async fn receive(
-        &self,
-        sent: &Sent,
-        sent_again: bool,
-        value: Value,
-    ) -> Result<Reply, StoreError> {
+    fn receive(&self, sent: &Sent, sent_again: bool, value: Value) -> Result<Reply, StoreError> {
         self.answered.fetch_add(1, Ordering::Relaxed);
         if let Some(reply) = Reply::parse(sent.nonce, sent_again, value) {
             return Ok(reply);
         }
         // One reply that is not the call's own: all that follow are shifted too.
         self.metrics.store_bad_replies.inc();
-        self.drop_connection(sent.dropped, "a reply does not fit its call")
-            .await;
+        self.drop_connection(sent.dropped, "a reply does not fit its call");
         Err(StoreError::BadReply)
     }
 
-    async fn give_up(&self, sent: &Sent, error: &Error) -> StoreError {
+    fn give_up(&self, sent: &Sent, error: &Error) -> StoreError {
         if !matches!(error.kind(), ErrorKind::Timeout) {
             return StoreError::Unavailable(error.to_string());
         }
         // In a cluster others answer while one is silent, so there the deadline alone tells.
         let silent = self.answered.load(Ordering::Relaxed) == sent.answered;
         if self.client.is_connected() && (silent || self.client.is_clustered()) {
-            self.drop_connection(sent.dropped, "no reply came").await;
+            self.drop_connection(sent.dropped, "no reply came");
         }
         StoreError::Timeout
     }
@@ -222,8 +216,8 @@ impl Scripts {
     /// Drops the connection that a call was sent on, unless that was done since.
     ///
     /// fred's own watch for unresponsive connections counts from the last write, and so never fires
-    /// on a busy one.
-    async fn drop_connection(&self, seen: u64, reason: &str) {
+    /// on a busy one. It answers only when it has connected again, which no request waits for.
+    fn drop_connection(&self, seen: u64, reason: &str) {
         let order = Ordering::Relaxed;
         if self
             .dropped
@@ -233,9 +227,15 @@ impl Scripts {
             return;
         }
         tracing::error!(reason, "dropping the connection to Redis");
-        if let Err(error) = Box::pin(self.client.force_reconnection()).await {
-            tracing::warn!(%error, "the connection could not be dropped");
-        }
+        let (client, deadline) = (self.client.clone(), self.deadline);
+        tokio::spawn(async move {
+            let dropped = Box::pin(client.force_reconnection());
+            match tokio::time::timeout(deadline, dropped).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::warn!(%error, "the connection could not be dropped"),
+                Err(_) => tracing::debug!("the connection is dropped, and not made again yet"),
+            }
+        });
     }
 }
 

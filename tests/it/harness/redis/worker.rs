@@ -15,7 +15,7 @@ use crate::harness::server::Server;
 
 /// A request to a store in trouble ends within a second (`store.redis.command_timeout`, and no second
 /// wait behind it); past this many it hangs, on a loaded machine too.
-const HANG: Duration = Duration::from_secs(6);
+pub const HANG: Duration = Duration::from_secs(3);
 
 /// A worker on this Redis, ready.
 #[track_caller]

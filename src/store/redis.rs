@@ -240,3 +240,20 @@ fn optional(token: Option<&SequenceToken>) -> Argument<'_> {
 fn millis(duration: Duration) -> Argument<'static> {
     Argument::Number(duration.as_millis().try_into().unwrap_or(u64::MAX))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::model::TOKEN_LEN;
+    use crate::store::RECENT_TOKENS;
+
+    #[test]
+    fn the_scripts_and_the_model_agree_about_tokens() {
+        let kept = format!(
+            "TOKEN, TOKENS = {TOKEN_LEN}, {TOKEN_LEN} * {}\n",
+            RECENT_TOKENS + 1
+        );
+        assert!(include_str!("redis/lua/write.lua").contains(&kept));
+        let current = format!("string.sub(tokens, 1, {TOKEN_LEN})");
+        assert!(include_str!("redis/lua/read.lua").contains(&current));
+    }
+}

@@ -13,7 +13,7 @@ use crate::harness::server::Server;
 const BAD_REPLIES: &str = "rendezvous_store_bad_replies_total";
 
 /// What may arrive in a reply's place: valid RESP2, each wrong in another way.
-const ALTERATIONS: [Alteration; 17] = [
+const ALTERATIONS: [Alteration; 18] = [
     |_| b"+OK\r\n".to_vec(),
     |_| b":1\r\n".to_vec(),
     |_| b"$-1\r\n".to_vec(),
@@ -38,6 +38,10 @@ const ALTERATIONS: [Alteration; 17] = [
     |reply| [b"*3\r\n", head(reply), b"$0\r\n\r\n$0\r\n\r\n"].concat(),
     |reply| [b"*2\r\n", head(reply), b"*0\r\n"].concat(),
     |reply| [b"*1\r\n", head(reply)].concat(),
+    |reply| match reply[0] {
+        b'*' => head(reply).to_vec(),
+        _ => [b"*2\r\n", head(reply), b"$1\r\nx\r\n"].concat(),
+    },
 ];
 
 /// The letter without what it carries; one that carries nothing gets something.

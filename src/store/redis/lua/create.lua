@@ -7,7 +7,7 @@
 -- Twice is harmless: ids are random, so a session that exists under this one is the first run's, and
 -- is left as it is (its owner may have written already).
 --
--- The hash: v format version; t current token, with the ones before it behind it, newest first (so
+-- The hash: v format version (for the release that will have a second one); t current token, with the ones before it behind it, newest first (so
 -- that a write has one field to read and to write); d payload; x expiry; m last write (both in Redis's
 -- milliseconds); q records of txnIds, once there are any (write.lua).
 local session, nonce = KEYS[1], ARGV[1]

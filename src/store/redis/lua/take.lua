@@ -7,8 +7,10 @@
 -- Reply    nonce 'T'                            taken
 --          nonce 'N' milliseconds until a place  full; nothing was written
 --
--- Twice is harmless: a member that is known has its place already.
+-- Twice is harmless: a member that is known has its place already. The write that changes nothing,
+-- first, is read.lua's: a primary that was demoted must not refuse a newcomer by an old count.
 local index, member, hold, cap = KEYS[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+redis.call('ZREM', index, '')
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local now_text = string.format('%.0f', now)

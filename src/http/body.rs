@@ -17,6 +17,10 @@ use std::time::Duration;
 /// escaped (`\u0041`), and the token and the field names take the rest.
 pub const MAX_BODY_BYTES: usize = 32 * 1024;
 
+/// What is discarded of a body that nobody wanted, and for how long (PROTOCOL, section 0).
+const DISCARD_BYTES: usize = 4 * 1024 * 1024;
+const DISCARD: Duration = Duration::from_secs(2);
+
 /// Reads a whole body.
 ///
 /// # Errors
@@ -75,11 +79,15 @@ where
 ///
 /// It waits for nobody: hyper reads the socket when this task yields, so a frame that is there comes
 /// within one turn.
-pub async fn take_rest<B>(request: &mut Request<B>) -> bool
+///
+/// Over HTTP/2 it is waited for, within bounds: a stream that is reset while its body is still coming
+/// loses the reply, and a reply that waits holds up nobody else.
+pub async fn take_rest<B>(request: &mut Request<B>, deadline: &mut Deadline) -> bool
 where
     B: Body<Data = Bytes> + Send + Unpin,
 {
     if request.version() == Version::HTTP_2 {
+        deadline.bound(DISCARD, pin!(discard(request))).await;
         // There a body is a stream's own, and no other request stands behind it.
         return true;
     }
@@ -107,9 +115,24 @@ where
     false
 }
 
+async fn discard<B>(request: &mut Request<B>)
+where
+    B: Body<Data = Bytes> + Send + Unpin,
+{
+    let mut taken = 0;
+    while let Some(Ok(frame)) = request.body_mut().frame().await {
+        taken += frame.data_ref().map_or(0, Bytes::len);
+        if taken > DISCARD_BYTES {
+            return;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{MAX_BODY_BYTES, take_rest};
+    use crate::clock::Clock;
+    use crate::clock::deadline::Deadline;
     use bytes::Bytes;
     use hyper::Request;
     use hyper::body::{Body, Frame};
@@ -137,7 +160,8 @@ mod tests {
     #[tokio::test]
     async fn what_nobody_wanted_is_not_read_for_ever() {
         let mut request = Request::new(Endless(0));
-        assert!(!take_rest(&mut request).await);
+        let mut deadline = Deadline::new(Clock::system());
+        assert!(!take_rest(&mut request, &mut deadline).await);
         assert_eq!(request.body().0, MAX_BODY_BYTES / 1024 + 1);
     }
 }

@@ -98,7 +98,7 @@ impl<S: Store> Service<S> {
         let mut response = reply.into_response(self.headers.clone(), head);
         // A reply that came before the body: only where its end is near does the connection go on, and
         // a client that is to come back on another one must be told.
-        if !request.body().is_end_stream() && !body::take_rest(request).await {
+        if !request.body().is_end_stream() && !body::take_rest(request, deadline).await {
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(CONNECTION, close);
         }

@@ -93,6 +93,7 @@ fn no_origin_is_echoed(server: &Server) {
 #[track_caller]
 fn assert_is_a_preflight_reply(reply: &Reply) {
     assert_eq!(reply.status, 204, "{reply}");
+    assert_eq!(reply.header("content-type"), None, "it has no content");
     let expected = [
         (
             "access-control-allow-methods",

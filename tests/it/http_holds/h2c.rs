@@ -7,7 +7,9 @@ use crate::harness::http::{Connection, Request};
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
+const PING: u8 = 6;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 
@@ -20,8 +22,10 @@ struct Frame {
 
 impl Frame {
     fn bytes(&self) -> Vec<u8> {
-        let length = u8::try_from(self.payload.len()).expect("a short frame");
-        let mut bytes = vec![0, 0, length, self.kind, self.flags, 0, 0, 0, self.stream];
+        let [high, low] = u16::try_from(self.payload.len())
+            .expect("a short frame")
+            .to_be_bytes();
+        let mut bytes = vec![0, high, low, self.kind, self.flags, 0, 0, 0, self.stream];
         bytes.extend_from_slice(&self.payload);
         bytes
     }
@@ -105,6 +109,53 @@ fn with_h2c_a_request_is_answered() {
         String::from_utf8_lossy(&body),
         r#"{"create_available":true}"#
     );
+}
+
+/// Found by a review: a stream that was reset while its body was still coming lost the 404 or 413.
+#[test]
+fn with_h2c_a_reply_before_the_body_does_not_reset_the_stream() {
+    let server = start(&[("http.h2c", "true")]);
+    let mut connection = Connection::open(server.http);
+    connection.write(PREFACE);
+    let frame = |kind, flags, stream, payload| Frame {
+        kind,
+        flags,
+        stream,
+        payload,
+    };
+    let part = || vec![b'x'; 16_000];
+    let sent = [
+        frame(SETTINGS, 0, 0, vec![]),
+        frame(HEADERS, END_HEADERS, 1, get("/nothing/of/ours")),
+        frame(DATA, 0, 1, part()),
+        frame(DATA, END_STREAM, 1, part()),
+    ];
+    // The last part of the body comes when the server has had its time to answer the rest: it has seen
+    // what came before, since it has answered a ping behind it.
+    let (before, last) = sent.split_at(3);
+    for frame in before {
+        connection.write(&frame.bytes());
+    }
+    let ping = frame(PING, 0, 0, vec![7; 8]);
+    let mut seen = Vec::new();
+    for last in [None, Some(&last[0])] {
+        if let Some(frame) = last {
+            connection.write(&frame.bytes());
+        }
+        connection.write(&ping.bytes());
+        loop {
+            let frame = Frame::next(&mut connection);
+            if (frame.kind, frame.flags) == (PING, 1) {
+                break;
+            }
+            seen.push((frame.stream, frame.kind));
+        }
+    }
+    while !seen.contains(&(1, DATA)) {
+        let frame = Frame::next(&mut connection);
+        seen.push((frame.stream, frame.kind));
+    }
+    assert!(!seen.contains(&(1, RST_STREAM)), "{seen:?}");
 }
 
 #[test]

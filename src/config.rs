@@ -193,6 +193,10 @@ impl Raw {
         }
         let telemetry = self.telemetry.validate(problems);
         let store = self.store.validate(problems);
+        // Port 0 is whichever is free.
+        if self.http.listens_on(self.admin.listen) && self.admin.listen.port() != 0 {
+            problems.push(Problem::new("admin.listen", "is http.listen as well"));
+        }
         Some(Config {
             mode,
             stable_api: self.api.stable,

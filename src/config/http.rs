@@ -13,6 +13,9 @@ use std::time::Duration;
 /// default, and whoever closes first loses no request.
 const MIN_IDLE: Duration = Duration::from_secs(75);
 
+/// More connections than one process has file descriptors for, on any usual system.
+const MAX_CONNECTIONS: usize = 1_000_000;
+
 /// The listener for clients.
 #[derive(Debug, Clone)]
 pub struct Http {
@@ -64,9 +67,16 @@ pub struct RawHttp {
 }
 
 impl RawHttp {
+    pub(super) fn listens_on(&self, address: SocketAddr) -> bool {
+        self.listen == address
+    }
+
     pub(super) fn validate(&self, problems: &mut Vec<Problem>) -> Http {
-        if self.max_connections == 0 {
-            problems.push(Problem::new("http.max_connections", "must be at least 1"));
+        if !(1..=MAX_CONNECTIONS).contains(&self.max_connections) {
+            problems.push(Problem::new(
+                "http.max_connections",
+                "must be between 1 and 1000000",
+            ));
         }
         for (key, period) in [
             ("http.header_timeout", self.header_timeout),

@@ -108,6 +108,9 @@ impl<'de, T: FromStr<Err: fmt::Display>> Visitor<'de> for List<T> {
     }
 }
 
+/// Nothing here waits for longer, and sums of such waits stay far below what a clock can hold.
+const LONGEST: Duration = Duration::from_hours(24);
+
 /// A length of time, written `300s`, `5m` or `800ms`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Period(pub Duration);
@@ -116,9 +119,12 @@ impl FromStr for Period {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        humantime::parse_duration(text)
-            .map(Self)
-            .map_err(|_| "expected a length of time such as \"300s\" or \"800ms\"")
+        let duration = humantime::parse_duration(text)
+            .map_err(|_| "expected a length of time such as \"300s\" or \"800ms\"")?;
+        if duration > LONGEST {
+            return Err("no wait of this service is longer than a day");
+        }
+        Ok(Self(duration))
     }
 }
 

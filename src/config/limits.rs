@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+/// At about 64 bytes a client, more would be no bound: 640 MB.
+const MAX_KEYS: usize = 10_000_000;
+
 /// Rates per client, on each replica.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
@@ -49,8 +52,11 @@ struct RawRate {
 
 impl RawLimits {
     pub(super) fn validate(&self, problems: &mut Vec<Problem>) -> Option<Limits> {
-        if self.max_keys == 0 {
-            problems.push(Problem::new("limits.max_keys", "must be at least 1"));
+        if !(1..=MAX_KEYS).contains(&self.max_keys) {
+            problems.push(Problem::new(
+                "limits.max_keys",
+                "must be between 1 and 10000000",
+            ));
         }
         let create = self.create.validate("limits.create", problems);
         let session = self.session.validate("limits.session", problems);

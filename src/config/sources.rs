@@ -77,7 +77,7 @@ impl Sources {
         let named = self
             .env
             .iter()
-            .find(|(name, _)| name == ENV_FILE)
+            .find(|(name, path)| name == ENV_FILE && !path.is_empty())
             .map(|(_, path)| path.into());
         if let Some(path) = self.file.clone().or(named) {
             let text = std::fs::read_to_string(&path)

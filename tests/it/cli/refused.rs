@@ -124,6 +124,7 @@ fn a_value_that_is_wrong_is_named_with_key_and_source() {
         ("http.trusted_proxies", "10.0.0.0/33"),
         ("http.trusted_proxies", "10.0.0.0/8,nonsense"),
         ("http.max_connections", "0"),
+        ("http.max_connections", "1000001"),
         ("http.header_timeout", "0s"),
         // A proxy's pool would lose requests.
         ("http.idle_timeout", "74s"),
@@ -133,10 +134,13 @@ fn a_value_that_is_wrong_is_named_with_key_and_source() {
         ("limits.create.per_second", "NaN"),
         ("limits.session.per_second", "inf"),
         ("limits.max_keys", "0"),
+        ("limits.max_keys", "10000001"),
         ("store.backend", "nonsense"),
         ("telemetry.log_format", "xml"),
         ("telemetry.log_level", "info,=,"),
         ("shutdown.grace", "soon"),
+        ("shutdown.grace", "25h"),
+        ("admin.listen", "127.0.0.1:8080"),
         // Of a later release.
         ("msc4108.enabled", "true"),
         ("mode", "authenticated"),

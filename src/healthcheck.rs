@@ -4,7 +4,8 @@ use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// Below the default timeout of a Docker health check (30 s) and of a Kubernetes exec probe's caller.
+/// Below the default timeout of a Docker health check (30 s). That of a Kubernetes exec probe is 1 s, and
+/// must be set higher for an answer that takes longer.
 const DEADLINE: Duration = Duration::from_secs(3);
 
 /// The longest answer that is looked at; reasons for not being ready are a few lines.

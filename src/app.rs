@@ -130,7 +130,7 @@ async fn serve<S: Store>(
         clock: clock.clone(),
         counted: Mutex::new(None),
     });
-    let mut operating = tokio::spawn(admin.run(operators));
+    let operating = tokio::spawn(admin.run(operators));
     let housekeeper = Arc::clone(&policy);
     let stop = lifecycle.hard().clone();
     tokio::spawn(async move { stop.run_until_cancelled(housekeeper.housekeeping()).await });
@@ -142,7 +142,7 @@ async fn serve<S: Store>(
         clock,
     });
     let (tracker, soft) = (connections.clone(), lifecycle.soft().clone());
-    let mut accepting = tokio::spawn(async move {
+    let accepting = tokio::spawn(async move {
         let permits = Arc::new(Semaphore::new(max_connections));
         listener::accept(http, permits, &tracker, &soft, |stream, peer| {
             Arc::clone(&shared).serve(stream, peer)
@@ -152,8 +152,8 @@ async fn serve<S: Store>(
     // A worker that says it is ready and serves nobody is worse than none.
     tokio::select! {
         all_ended = lifecycle.run(config.shutdown, &connections) => Ok(all_ended?),
-        Err(panic) = &mut accepting => Err(panic.into()),
-        Err(panic) = &mut operating => Err(panic.into()),
+        Err(panic) = accepting => Err(panic.into()),
+        Err(panic) = operating => Err(panic.into()),
     }
 }
 

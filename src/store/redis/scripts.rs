@@ -133,7 +133,7 @@ impl Scripts {
         let begun = self.clock.now();
         // fred's own deadline, which is ours but for a moment, ends the first try; only a second one
         // needs another timer.
-        let mut outcome = self.send(script, sent.nonce, key, arguments).await;
+        let mut outcome = self.send(script, false, sent.nonce, key, arguments).await;
         let (mut tries, mut sent_again) = (1, false);
         loop {
             let error = match outcome {
@@ -146,11 +146,10 @@ impl Scripts {
             }
             // In a box, so that a call that needs no second try does not hold the room for one.
             let again = Box::pin(async {
-                if unknown {
-                    return self.send_whole(script, sent.nonce, key, arguments).await;
+                if !unknown {
+                    tokio::time::sleep(RETRY_PAUSE * tries).await;
                 }
-                tokio::time::sleep(RETRY_PAUSE * tries).await;
-                self.send(script, sent.nonce, key, arguments).await
+                self.send(script, unknown, sent.nonce, key, arguments).await
             });
             let left = (begun + self.deadline).saturating_sub(self.clock.now());
             outcome = tokio::time::timeout(left, again)
@@ -162,32 +161,25 @@ impl Scripts {
         }
     }
 
-    /// Sends a call. fred's future is 7 KB, so whoever awaits this keeps it where it is made: pinned, and
+    /// Sends a call, by the script's name or `whole`: EVAL also keeps it for the next call, where Redis has
+    /// restarted or was told to forget (SCRIPT FLUSH). fred's future is 7 KB, so whoever awaits this keeps it where it is made: pinned, and
     /// never in an argument. A box would cost a copy of it; moved through every layer it once cost a
     /// third of a request.
     async fn send(
         &self,
         script: &Script,
+        whole: bool,
         nonce: u64,
         key: &Key,
         arguments: &[Argument<'_>],
     ) -> Result<Value, Error> {
-        let arguments = values(nonce, arguments);
-        self.client
-            .evalsha(script.sha.clone(), key.clone(), arguments)
-            .await
-    }
-
-    /// After a restart or a SCRIPT FLUSH: EVAL runs the script and keeps it for the next call.
-    async fn send_whole(
-        &self,
-        script: &Script,
-        nonce: u64,
-        key: &Key,
-        arguments: &[Argument<'_>],
-    ) -> Result<Value, Error> {
-        let arguments = values(nonce, arguments);
-        self.client.eval(script.body, key.clone(), arguments).await
+        let (key, arguments) = (key.clone(), values(nonce, arguments));
+        if whole {
+            self.client.eval(script.body, key, arguments).await
+        } else {
+            let sha = script.sha.clone();
+            self.client.evalsha(sha, key, arguments).await
+        }
     }
 
     fn receive(&self, sent: &Sent, sent_again: bool, value: Value) -> Result<Reply, StoreError> {

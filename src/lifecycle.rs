@@ -4,9 +4,11 @@
 //! hard one: it ends accepting, the hard one cuts what is left. A second signal goes straight to the hard one.
 
 use crate::config::Shutdown;
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Poll, Waker};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -44,6 +46,30 @@ impl Lifecycle {
     #[must_use]
     pub fn soft(&self) -> &CancellationToken {
         &self.soft
+    }
+
+    /// Runs a connection's future to its end, or until no new connection is accepted; then `None`.
+    ///
+    /// A connection is woken several times a request, and asking a token takes its locks each time. So
+    /// it is asked once, to be woken by it, and again only when the process leaves, which comes first.
+    pub async fn until_draining<F: Future>(&self, mut future: Pin<&mut F>) -> Option<F::Output> {
+        // A token of its own: the waiters of a shared one would stand behind one lock.
+        let soft = self.soft.child_token();
+        let mut draining = pin!(soft.cancelled());
+        let mut asked: Option<Waker> = None;
+        poll_fn(|cx| {
+            let known = asked
+                .as_ref()
+                .is_some_and(|waker| waker.will_wake(cx.waker()));
+            if !known || self.is_leaving() {
+                if draining.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(None);
+                }
+                asked = Some(cx.waker().clone());
+            }
+            future.as_mut().poll(cx).map(Some)
+        })
+        .await
     }
 
     /// Cancelled when what is left is cut.

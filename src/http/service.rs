@@ -23,8 +23,9 @@ use http_body_util::Full;
 use hyper::body::Body;
 use hyper::header::{CONNECTION, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response};
+use std::future::Future;
 use std::panic::AssertUnwindSafe;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -80,10 +81,12 @@ impl<S: Store> Service<S> {
         let route = Route::of(request.uri().path());
         let method = method_label(request.method());
         let head = request.method() == Method::HEAD;
-        let reply = self
-            .survive(route, request, client, deadline)
-            .await
-            .unwrap_or_else(Reply::from);
+        let reply = {
+            // Pinned before it is wrapped: a future of kilobytes that is moved is copied.
+            let answer = pin!(self.answer(route, request, client));
+            self.survive(route, answer, deadline).await
+        }
+        .unwrap_or_else(Reply::from);
         if let Some(reason) = reply.rejection() {
             self.metrics.reject(reason);
         }
@@ -107,18 +110,12 @@ impl<S: Store> Service<S> {
 
     /// Answers within the deadline, and through a panic: one request's mistake must not take the
     /// process, and with it every other request, down.
-    async fn survive<B>(
+    async fn survive(
         &self,
         route: Route,
-        request: &mut Request<B>,
-        client: ClientIp,
+        answer: Pin<&mut impl Future<Output = Result<Reply, ApiError>>>,
         deadline: &mut Deadline,
-    ) -> Result<Reply, ApiError>
-    where
-        B: Body<Data = Bytes> + Send + Unpin,
-    {
-        // Pinned before it is wrapped: a future of kilobytes that is moved is copied.
-        let answer = pin!(self.answer(route, request, client));
+    ) -> Result<Reply, ApiError> {
         let answer = AssertUnwindSafe(answer).catch_unwind();
         match deadline.bound(self.timeouts.request, pin!(answer)).await {
             Some(Ok(reply)) => reply,

@@ -184,6 +184,6 @@ pub struct SessionLimits {
 }
 
 /// How many past tokens a session remembers, to recognise the retry of a write that its peer has
-/// answered since. A sign-in makes about eight writes in all (PROTOCOL, section 3): twice that
-/// recognises any retry within it, for 384 bytes.
-pub const RECENT_TOKENS: usize = 16;
+/// answered since. Whoever waits for an answer writes nothing else, and a peer that writes again before
+/// it is read overwrites its own message: one write lies between, and four are remembered.
+pub const RECENT_TOKENS: usize = 4;

@@ -1,10 +1,10 @@
 //! What a script answers: one string that begins with the call's nonce and a status letter. What the
-//! letter carries follows; a payload comes as a second string.
+//! letter carries follows; a payload comes as a second string, and the session's time left as a number.
 //!
 //! A reply that is not of this form, or echoes another nonce, is some other call's: it is never
 //! believed, and `scripts` drops the connection that it came by.
 
-use crate::model::{Payload, SequenceToken, TOKEN_LEN};
+use crate::model::{Payload, SequenceToken};
 use crate::store::StoreError;
 use bytes::Bytes;
 use fred::types::Value;
@@ -19,16 +19,21 @@ pub(super) struct Reply {
     pub(super) sent_again: bool,
     /// What follows the letter.
     rest: Bytes,
-    payload: Option<Bytes>,
+    /// A payload, and the milliseconds that its session has left.
+    state: Option<(Bytes, u64)>,
 }
 
 impl Reply {
     /// Reads the reply to the call with that nonce.
     pub(super) fn parse(nonce: u64, sent_again: bool, value: Value) -> Option<Self> {
-        let (head, payload) = match value {
+        let (head, state) = match value {
             Value::Array(values) => {
-                let [head, payload] = <[Value; 2]>::try_from(values).ok()?;
-                (string(head)?, Some(string(payload)?))
+                let [head, payload, left] = <[Value; 3]>::try_from(values).ok()?;
+                let Value::Integer(left) = left else {
+                    return None;
+                };
+                let state = (string(payload)?, u64::try_from(left).ok()?);
+                (string(head)?, Some(state))
             }
             head => (string(head)?, None),
         };
@@ -42,13 +47,13 @@ impl Reply {
             letter: char::from(letter),
             sent_again,
             rest: head.slice(at + 1..),
-            payload,
+            state,
         })
     }
 
     /// A reply that carries no payload: what its letter carries.
     fn carried(&self) -> Result<&[u8], StoreError> {
-        match self.payload {
+        match self.state {
             None => Ok(&self.rest),
             Some(_) => Err(StoreError::BadReply),
         }
@@ -77,7 +82,10 @@ impl Reply {
 
     /// A reply that carries a number.
     pub(super) fn number(&self) -> Result<u64, StoreError> {
-        parse_number(self.carried()?)
+        std::str::from_utf8(self.carried()?)
+            .ok()
+            .and_then(|digits| digits.parse().ok())
+            .ok_or(StoreError::BadReply)
     }
 
     /// A reply that carries a time in milliseconds.
@@ -85,16 +93,12 @@ impl Reply {
         self.number().map(Duration::from_millis)
     }
 
-    /// A reply that carries a token, a time in milliseconds, and a payload.
+    /// A reply that carries a token, a payload, and how long they live.
     pub(super) fn state(self) -> Result<(SequenceToken, Duration, Payload), StoreError> {
-        let (token, left) = self
-            .rest
-            .split_at_checked(TOKEN_LEN)
-            .ok_or(StoreError::BadReply)?;
-        let token = SequenceToken::parse(token).ok_or(StoreError::BadReply)?;
-        let left = Duration::from_millis(parse_number(left)?);
-        let payload = self.payload.and_then(Payload::from_stored);
-        Ok((token, left, payload.ok_or(StoreError::BadReply)?))
+        let token = SequenceToken::parse(&self.rest).ok_or(StoreError::BadReply)?;
+        let (payload, left) = self.state.ok_or(StoreError::BadReply)?;
+        let payload = Payload::from_stored(payload).ok_or(StoreError::BadReply)?;
+        Ok((token, Duration::from_millis(left), payload))
     }
 }
 
@@ -104,11 +108,4 @@ fn string(value: Value) -> Option<Bytes> {
         Value::Bytes(bytes) => Some(bytes),
         _ => None,
     }
-}
-
-fn parse_number(digits: &[u8]) -> Result<u64, StoreError> {
-    std::str::from_utf8(digits)
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .ok_or(StoreError::BadReply)
 }

@@ -17,6 +17,6 @@ end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 redis.call('HSET', session, 'v', '1', 'd', ARGV[3],
-  'x', string.format('%.0f', now + ARGV[4]), 'm', string.format('%.0f', now))
+  'x', now + ARGV[4], 'm', now)
 redis.call('PEXPIRE', session, ARGV[4])
 return nonce .. 'C' .. ARGV[4]

@@ -2,9 +2,9 @@
 --
 -- KEYS[1]  the session's hash (create.lua)
 -- ARGV     1 nonce of this call, 2 the token for which the payload is spared, where there is one
--- Reply    nonce 'F' token milliseconds left, and as a second string the payload   found
---          nonce 'U' milliseconds left                                             the token is still ARGV[2]
---          nonce 'G'                                                               gone
+-- Reply    nonce 'F' token, payload, milliseconds left   found; three in an array, the last a number
+--          nonce 'U' milliseconds left                   the token is still ARGV[2]
+--          nonce 'G'                                     gone
 --
 -- Twice is harmless: it changes nothing. It still begins with a write, one that removes no field, so
 -- that a demoted primary, or one cut off from its replicas, refuses instead of answering with an old
@@ -27,4 +27,4 @@ end
 if not payload then
   return redis.error_reply('MRVFORMAT a session without a payload')
 end
-return {nonce .. 'F' .. token .. left, payload}
+return {nonce .. 'F' .. token, payload, left}

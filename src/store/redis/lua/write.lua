@@ -19,8 +19,8 @@
 -- newcomers (create.lua) and lets the sign-ins that live finish, which hardly grow.
 local session, nonce, named, next_token, payload, txn =
   KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
--- The current token, and 16 before it.
-local TOKEN, TOKENS = 24, 24 * 17
+-- The current token, and 4 before it.
+local TOKEN, TOKENS = 24, 24 * 5
 -- A record is the txnId's key (16 bytes), 'w' or 'c', and a token's 24 bytes (of a conflict: dashes).
 local RECORD = 41
 
@@ -36,9 +36,10 @@ if tokens and txn then
 end
 
 if tokens and string.sub(tokens, 1, TOKEN) == named and not record and not full then
+  -- Microseconds to milliseconds by cutting: less than half of what string.format takes.
   local time = redis.call('TIME')
   redis.call('HSET', session, 't', string.sub(next_token .. tokens, 1, TOKENS), 'd', payload,
-    'm', string.format('%s%03d', time[1], time[2] / 1000))
+    'm', time[1] .. string.sub('00000' .. time[2], -6, -4))
   if records then
     redis.call('HSET', session, 'q', records .. txn .. 'w' .. next_token)
   end

@@ -13,7 +13,7 @@ use crate::harness::server::Server;
 const BAD_REPLIES: &str = "rendezvous_store_bad_replies_total";
 
 /// What may arrive in a reply's place: valid RESP2, each wrong in another way.
-const ALTERATIONS: [Alteration; 18] = [
+const ALTERATIONS: [Alteration; 22] = [
     |_| b"+OK\r\n".to_vec(),
     |_| b":1\r\n".to_vec(),
     |_| b"$-1\r\n".to_vec(),
@@ -23,7 +23,8 @@ const ALTERATIONS: [Alteration; 18] = [
     // Another call's nonce, none, and one that is a part of the call's own.
     |reply| {
         with_head(reply, |nonce, rest| {
-            format!("{}{rest}", nonce.replace('1', "2"))
+            let nonce: u64 = nonce.parse().expect("a number");
+            format!("{}{rest}", nonce + 1)
         })
     },
     |reply| with_head(reply, |_, rest| rest.to_owned()),
@@ -34,14 +35,18 @@ const ALTERATIONS: [Alteration; 18] = [
     |reply| with_head(reply, |nonce, rest| format!("{nonce}{}", emptied(rest))),
     |reply| with_head(reply, |nonce, rest| format!("{nonce}{rest}x")),
     |reply| with_head(reply, |_, _| String::new()),
-    // A payload too many, of another form, or none.
-    |reply| [b"*3\r\n", head(reply), b"$0\r\n\r\n$0\r\n\r\n"].concat(),
-    |reply| [b"*2\r\n", head(reply), b"*0\r\n"].concat(),
-    |reply| [b"*1\r\n", head(reply)].concat(),
+    // A payload and a time left: where none are due, or of another form, or one of them, or none.
     |reply| match reply[0] {
         b'*' => head(reply).to_vec(),
-        _ => [b"*2\r\n", head(reply), b"$1\r\nx\r\n"].concat(),
+        _ => with_state(reply, b"$1\r\nx\r\n:1\r\n"),
     },
+    |reply| with_state(reply, b"$0\r\n\r\n$1\r\n1\r\n"),
+    |reply| with_state(reply, b"*0\r\n:1\r\n"),
+    |reply| with_state(reply, b"$1\r\n\xff\r\n:1\r\n"),
+    |reply| with_state(reply, b"$1\r\nx\r\n:-1\r\n"),
+    |reply| [b"*4\r\n", head(reply), b"$1\r\nx\r\n:1\r\n:1\r\n"].concat(),
+    |reply| [b"*2\r\n", head(reply), b"$1\r\nx\r\n"].concat(),
+    |reply| [b"*1\r\n", head(reply)].concat(),
 ];
 
 /// The letter without what it carries; one that carries nothing gets something.
@@ -52,13 +57,18 @@ fn emptied(rest: &str) -> String {
     rest[..1].to_owned()
 }
 
-/// The string with nonce and letter, as RESP has it: all of the reply, but for a read's payload.
+/// The string with nonce and letter, as RESP has it: all of the reply, but for what a read found.
 fn head(reply: &[u8]) -> &[u8] {
     // None of these strings has a line break: two lines each.
     let lines: Vec<_> = reply.split_inclusive(|byte| *byte == b'\n').collect();
     let before = if reply[0] == b'*' { lines[0].len() } else { 0 };
     let at = usize::from(before > 0);
     &reply[before..before + lines[at].len() + lines[at + 1].len()]
+}
+
+/// The reply's head, and behind it what a read finds.
+fn with_state(reply: &[u8], state: &[u8]) -> Vec<u8> {
+    [b"*3\r\n", head(reply), state].concat()
 }
 
 /// The reply with another such string in its place.
@@ -68,7 +78,7 @@ fn with_head(reply: &[u8], by: fn(&str, &str) -> String) -> Vec<u8> {
     let text = text.lines().nth(1).expect("two lines");
     let (nonce, rest) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).expect("a letter"));
     let other = by(nonce, rest);
-    let at = reply.len() - reply.strip_prefix(b"*2\r\n").unwrap_or(reply).len();
+    let at = reply.len() - reply.strip_prefix(b"*3\r\n").unwrap_or(reply).len();
     let (before, after) = (&reply[..at], &reply[at + head.len()..]);
     let other = format!("${}\r\n{other}\r\n", other.len());
     [before, other.as_bytes(), after].concat()

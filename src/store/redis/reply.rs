@@ -6,7 +6,7 @@
 
 use crate::model::{Payload, SequenceToken};
 use crate::store::StoreError;
-use bytes::Bytes;
+use bytes_utils::Str;
 use fred::types::Value;
 use std::time::Duration;
 
@@ -18,9 +18,9 @@ pub(super) struct Reply {
     /// Whether the call was sent more than once, so that an earlier run may be what it found.
     pub(super) sent_again: bool,
     /// What follows the letter.
-    rest: Bytes,
+    rest: Str,
     /// A payload, and the milliseconds that its session has left.
-    state: Option<(Bytes, u64)>,
+    state: Option<(Str, u64)>,
 }
 
 impl Reply {
@@ -32,19 +32,19 @@ impl Reply {
                 let Value::Integer(left) = left else {
                     return None;
                 };
-                let state = (string(payload)?, u64::try_from(left).ok()?);
-                (string(head)?, Some(state))
+                let state = (text(payload)?, u64::try_from(left).ok()?);
+                (text(head)?, Some(state))
             }
-            head => (string(head)?, None),
+            head => (text(head)?, None),
         };
-        let at = head.iter().position(|byte| !byte.is_ascii_digit())?;
-        let echoed: u64 = std::str::from_utf8(&head[..at]).ok()?.parse().ok()?;
-        let letter = head[at];
-        if echoed != nonce || !letter.is_ascii_uppercase() {
+        let at = head.find(|part: char| !part.is_ascii_digit())?;
+        let (echoed, rest) = head.split_at(at);
+        let letter = rest.chars().next()?;
+        if echoed.parse() != Ok(nonce) || !letter.is_ascii_uppercase() {
             return None;
         }
         Some(Self {
-            letter: char::from(letter),
+            letter,
             sent_again,
             rest: head.slice(at + 1..),
             state,
@@ -52,7 +52,7 @@ impl Reply {
     }
 
     /// A reply that carries no payload: what its letter carries.
-    fn carried(&self) -> Result<&[u8], StoreError> {
+    fn carried(&self) -> Result<&str, StoreError> {
         match self.state {
             None => Ok(&self.rest),
             Some(_) => Err(StoreError::BadReply),
@@ -62,14 +62,14 @@ impl Reply {
     /// A reply that carries nothing means this.
     pub(super) fn bare<T>(&self, meaning: T) -> Result<T, StoreError> {
         match self.carried()? {
-            [] => Ok(meaning),
-            [..] => Err(StoreError::BadReply),
+            "" => Ok(meaning),
+            _ => Err(StoreError::BadReply),
         }
     }
 
     /// A reply that carries a token.
     pub(super) fn token(&self) -> Result<SequenceToken, StoreError> {
-        SequenceToken::parse(self.carried()?).ok_or(StoreError::BadReply)
+        SequenceToken::parse(self.carried()?.as_bytes()).ok_or(StoreError::BadReply)
     }
 
     /// A reply that carries a token, or nothing.
@@ -82,10 +82,7 @@ impl Reply {
 
     /// A reply that carries a number.
     pub(super) fn number(&self) -> Result<u64, StoreError> {
-        std::str::from_utf8(self.carried()?)
-            .ok()
-            .and_then(|digits| digits.parse().ok())
-            .ok_or(StoreError::BadReply)
+        self.carried()?.parse().map_err(|_| StoreError::BadReply)
     }
 
     /// A reply that carries a time in milliseconds.
@@ -95,17 +92,17 @@ impl Reply {
 
     /// A reply that carries a token, a payload, and how long they live.
     pub(super) fn state(self) -> Result<(SequenceToken, Duration, Payload), StoreError> {
-        let token = SequenceToken::parse(&self.rest).ok_or(StoreError::BadReply)?;
+        let token = SequenceToken::parse(self.rest.as_bytes()).ok_or(StoreError::BadReply)?;
         let (payload, left) = self.state.ok_or(StoreError::BadReply)?;
         let payload = Payload::from_stored(payload).ok_or(StoreError::BadReply)?;
         Ok((token, Duration::from_millis(left), payload))
     }
 }
 
-fn string(value: Value) -> Option<Bytes> {
+/// A string, which fred takes for bytes where it is no UTF-8; nothing of ours is that.
+fn text(value: Value) -> Option<Str> {
     match value {
-        Value::String(text) => Some(text.into_inner()),
-        Value::Bytes(bytes) => Some(bytes),
+        Value::String(text) => Some(text),
         _ => None,
     }
 }

@@ -1,13 +1,13 @@
 //! Time, and the only caller of `now()`.
 //!
-//! For whoever measures or expires: the system's monotonic clock, or one that a test moves by hand.
-//! It never tells the time of day: what clients see of that comes from the store.
+//! For whoever measures or expires: the system's monotonic clock, or one that a test moves by hand. Of
+//! the time of day it is the embedded store that may ask: what clients see of that comes from a store.
 
 pub mod deadline;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
 /// A monotonic clock: readings are durations since it was made. Clones read alike.
@@ -54,6 +54,16 @@ impl Clock {
         match &self.0 {
             Source::System { origin } => origin.elapsed(),
             Source::Manual { nanos } => Duration::from_nanos(nanos.load(Ordering::SeqCst)),
+        }
+    }
+
+    /// The time of day. By a manual clock the world began with it.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "the one home of now()")]
+    pub fn time_of_day(&self) -> SystemTime {
+        match &self.0 {
+            Source::System { .. } => SystemTime::now(),
+            Source::Manual { .. } => SystemTime::UNIX_EPOCH + self.now(),
         }
     }
 }

@@ -28,6 +28,8 @@ pub struct Config {
     pub mode: Mode,
     /// Whether MSC4388 is also served under its stable prefix.
     pub stable_api: bool,
+    /// Whether the ETag dialect of 2024 is served.
+    pub msc4108: bool,
     /// The listener for clients.
     pub http: http::Http,
     /// Address of the listener for operators.
@@ -151,8 +153,15 @@ impl Config {
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
-        if self.mode == Mode::Off {
+        if self.mode == Mode::Off && !self.msc4108 {
             warnings.push("mode is off: every rendezvous request is answered with 404".to_owned());
+        }
+        if self.msc4108 && self.http.public_base_url.is_none() {
+            warnings.push(
+                "http.public_base_url is not set: the URL of a session is made of the Host that its \
+                 creator's request names"
+                    .to_owned(),
+            );
         }
         let ttl = self.session.ttl;
         if !(Duration::from_mins(2)..=Duration::from_mins(5)).contains(&ttl) {
@@ -185,12 +194,6 @@ impl Raw {
                 Mode::Off
             }
         };
-        if self.msc4108.enabled {
-            problems.push(Problem::new(
-                "msc4108.enabled",
-                "is not available in this release",
-            ));
-        }
         let telemetry = self.telemetry.validate(problems);
         let store = self.store.validate(problems);
         // Port 0 is whichever is free.
@@ -200,6 +203,7 @@ impl Raw {
         Some(Config {
             mode,
             stable_api: self.api.stable,
+            msc4108: self.msc4108.enabled,
             http: self.http.validate(problems),
             admin_listen: self.admin.listen,
             session: self.session.validate(problems),

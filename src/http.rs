@@ -5,7 +5,10 @@
 
 pub mod body;
 pub mod error;
+pub mod etag;
+pub mod exchange;
 pub mod json;
+pub mod msc4108;
 pub mod msc4388;
 pub mod reply;
 pub mod route;

@@ -1,10 +1,12 @@
 //! The use cases: create, read, update and delete a rendezvous session.
 //!
-//! For the dialects in `http`, which translate them into replies. It mints ids and computes tokens
-//! before the store is asked, so that a store only compares; it knows no HTTP and no Redis.
+//! For the dialects in `http`, which translate them into replies. It mints ids and first tokens before
+//! the store is asked, so that a store only compares; it knows no HTTP and no Redis.
 
-use crate::model::{Payload, Presented, SequenceToken, SessionId, TxnKey};
-use crate::store::{Created, Deleted, NewSession, Read, Store, StoreError, Write, Written};
+use crate::model::{Payload, SequenceToken, SessionId};
+use crate::store::{
+    Created, Dated, Deleted, Look, NewSession, Read, Store, StoreError, Write, Written,
+};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,52 +41,45 @@ impl<S: Store> Sessions<S> {
         Self { store }
     }
 
-    /// Creates a session that holds `data`.
+    /// Creates a session that holds `data`, and tells its `dates` where they are wanted.
     ///
     /// # Errors
     /// As [`Store::create`].
-    pub async fn create(&self, data: Payload) -> Result<Creation, StoreError> {
+    pub async fn create(&self, data: Payload, dates: bool) -> Result<Dated<Creation>, StoreError> {
         let id = SessionId::random();
-        let token = SequenceToken::first(id, &data);
-        let created = self.store.create(&NewSession { id, token, data }).await?;
-        Ok(match created {
+        let new = NewSession {
+            id,
+            token: SequenceToken::first(id, &data),
+            data,
+            dates,
+        };
+        let Dated { answer, dates } = self.store.create(&new).await?;
+        let token = new.token;
+        let answer = match answer {
             Created::Created { expires_in } => Creation::Created {
                 id,
                 token,
                 expires_in,
             },
             Created::Full { retry_after } => Creation::Full { retry_after },
-        })
+        };
+        Ok(Dated { answer, dates })
     }
 
     /// Reads a session.
     ///
     /// # Errors
     /// As [`Store::read`].
-    pub async fn read(&self, id: SessionId) -> Result<Read, StoreError> {
-        self.store.read(id, None).await
+    pub async fn read(&self, look: &Look) -> Result<Dated<Read>, StoreError> {
+        self.store.read(look).await
     }
 
-    /// Overwrites a session's payload, if `token` (any text of a client's) is its current token.
+    /// Overwrites a session's payload, if the token presented is its current one.
     ///
     /// # Errors
     /// As [`Store::write`].
-    pub async fn update(
-        &self,
-        id: SessionId,
-        token: &str,
-        data: Payload,
-        txn: Option<TxnKey>,
-    ) -> Result<Written, StoreError> {
-        let presented = Presented::new(token, id, &data);
-        self.store
-            .write(&Write {
-                id,
-                presented,
-                data,
-                txn,
-            })
-            .await
+    pub async fn update(&self, write: &Write) -> Result<Dated<Written>, StoreError> {
+        self.store.write(write).await
     }
 
     /// Ends a session.

@@ -9,7 +9,7 @@ pub mod redis;
 
 use crate::model::{Payload, Presented, SequenceToken, SessionId, TxnKey};
 use std::future::Future;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// Keeps sessions, and decides about each write in one atomic step.
 ///
@@ -21,25 +21,25 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// [`StoreError`]: whether the session exists is unknown; the store removes it in the background,
     /// and its TTL is the backstop.
-    fn create(&self, new: &NewSession) -> impl Future<Output = Result<Created, StoreError>> + Send;
+    fn create(
+        &self,
+        new: &NewSession,
+    ) -> impl Future<Output = Result<Dated<Created>, StoreError>> + Send;
 
     /// Reads a session, as it is after every write acknowledged so far (linearizable).
     ///
-    /// With `unless` the payload is spared where the token is still that one.
-    ///
     /// # Errors
     /// [`StoreError`]: nothing is known of the session.
-    fn read(
-        &self,
-        id: SessionId,
-        unless: Option<SequenceToken>,
-    ) -> impl Future<Output = Result<Read, StoreError>> + Send;
+    fn read(&self, look: &Look) -> impl Future<Output = Result<Dated<Read>, StoreError>> + Send;
 
     /// Compares and swaps, or recognises a write that happened before.
     ///
     /// # Errors
     /// [`StoreError`]: the write may or may not have happened; sending it again is harmless and tells.
-    fn write(&self, write: &Write) -> impl Future<Output = Result<Written, StoreError>> + Send;
+    fn write(
+        &self,
+        write: &Write,
+    ) -> impl Future<Output = Result<Dated<Written>, StoreError>> + Send;
 
     /// Ends a session and gives its place back.
     ///
@@ -54,6 +54,36 @@ pub trait Store: Send + Sync + 'static {
     fn live(&self) -> impl Future<Output = Result<u64, StoreError>> + Send;
 }
 
+/// When a session was last written and when it ends, in time of day by the store's clock, which is one
+/// for all replicas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dates {
+    /// The creation, or the last write.
+    pub modified: SystemTime,
+    /// Fixed at creation.
+    pub expires: SystemTime,
+}
+
+/// What a call answers, and the dates of the session, where they were asked for and it lives. (They are
+/// told on demand, since most calls do without, and they are a tenth of what Redis does for one.)
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dated<T> {
+    /// The answer.
+    pub answer: T,
+    /// The dates.
+    pub dates: Option<Dates>,
+}
+
+impl<T> Dated<T> {
+    /// An answer without dates.
+    pub fn without(answer: T) -> Self {
+        Self {
+            answer,
+            dates: None,
+        }
+    }
+}
+
 /// A session to create.
 #[derive(Debug, Clone)]
 pub struct NewSession {
@@ -63,6 +93,8 @@ pub struct NewSession {
     pub token: SequenceToken,
     /// The first payload.
     pub data: Payload,
+    /// Whether its dates are wanted.
+    pub dates: bool,
 }
 
 /// What became of a [`NewSession`].
@@ -78,6 +110,17 @@ pub enum Created {
         /// When a place is likely to be free.
         retry_after: Duration,
     },
+}
+
+/// A look at one session.
+#[derive(Debug, Clone, Copy)]
+pub struct Look {
+    /// The session.
+    pub id: SessionId,
+    /// Where the token is still this one, the payload is spared.
+    pub unless: Option<SequenceToken>,
+    /// Whether its dates are wanted.
+    pub dates: bool,
 }
 
 /// What a read saw.
@@ -112,6 +155,8 @@ pub struct Write {
     pub data: Payload,
     /// Where given, the record of this txnId alone decides about a repeated write.
     pub txn: Option<TxnKey>,
+    /// Whether the session's dates are wanted.
+    pub dates: bool,
 }
 
 /// What became of a [`Write`].
@@ -123,8 +168,8 @@ pub enum Written {
     Retried(SequenceToken),
     /// The txnId was answered before, and is answered alike: with a token, or a conflict.
     Replayed(Option<SequenceToken>),
-    /// The token was stale. Nothing changed (but for the record of a txnId).
-    Conflict,
+    /// The token was stale; this one is current. Nothing changed (but for the record of a txnId).
+    Conflict(SequenceToken),
     /// The session has recorded as many txnIds as it may. Nothing changed.
     TxnsFull {
         /// Time until the session ends: until then no new txnId is taken.

@@ -1,13 +1,14 @@
 //! The section `http`: the listener for clients.
 
 use crate::config::Problem;
-use crate::config::lenient::{Period, leaf, list};
+use crate::config::lenient::{Period, leaf, list, optional};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
+use url::Url;
 
 /// The shortest idle timeout that starts: nginx and haproxy keep upstream connections for 60 s by
 /// default, and whoever closes first loses no request.
@@ -21,7 +22,9 @@ const MAX_CONNECTIONS: usize = 1_000_000;
 pub struct Http {
     /// Address to listen on.
     pub listen: SocketAddr,
-    /// Peers whose `X-Forwarded-For` is believed.
+    /// Where clients reach this server, without a slash at the end.
+    pub public_base_url: Option<String>,
+    /// Peers whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
     pub trusted_proxies: Vec<IpNet>,
     /// Whether HTTP/2 without TLS is accepted.
     pub h2c: bool,
@@ -50,6 +53,12 @@ pub struct Timeouts {
 pub struct RawHttp {
     #[serde(deserialize_with = "leaf")]
     listen: SocketAddr,
+    #[serde(
+        default,
+        deserialize_with = "optional",
+        skip_serializing_if = "Option::is_none"
+    )]
+    public_base_url: Option<BaseUrl>,
     #[serde(deserialize_with = "list")]
     trusted_proxies: Vec<Network>,
     #[serde(deserialize_with = "leaf")]
@@ -95,6 +104,7 @@ impl RawHttp {
         }
         Http {
             listen: self.listen,
+            public_base_url: self.public_base_url.as_ref().map(|url| url.0.clone()),
             trusted_proxies: self
                 .trusted_proxies
                 .iter()
@@ -108,6 +118,27 @@ impl RawHttp {
                 request: self.request_timeout.0,
                 idle: self.idle_timeout.0,
             },
+        }
+    }
+}
+
+/// A URL that paths can be put behind, without a slash at its end.
+#[derive(Debug, Clone, Serialize)]
+#[serde(transparent)]
+struct BaseUrl(String);
+
+impl FromStr for BaseUrl {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const FORM: &str = "expected a URL such as https://matrix.example.org";
+        let url = Url::parse(text).map_err(|_| FORM)?;
+        let is_web = matches!(url.scheme(), "http" | "https") && url.has_host();
+        let is_bare = url.query().is_none() && url.fragment().is_none();
+        if is_web && is_bare && url.username().is_empty() && url.password().is_none() {
+            Ok(Self(url.as_str().trim_end_matches('/').to_owned()))
+        } else {
+            Err(FORM)
         }
     }
 }

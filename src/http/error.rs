@@ -20,6 +20,8 @@ pub enum ApiError {
     NotFound,
     /// The sequence token was stale.
     Conflict(Api),
+    /// `If-Match` names another state than the current one (RFC 9110 §13.1.1).
+    PreconditionFailed,
     /// The body is not JSON, or not UTF-8.
     NotJson,
     /// The body did not arrive whole, or its chunks make no sense.
@@ -63,6 +65,8 @@ pub struct Verdict {
     pub status: StatusCode,
     /// The Matrix error code.
     pub errcode: &'static str,
+    /// What MSC4108 of 2024 says beside it, as `org.matrix.msc4108.errcode`.
+    pub msc4108_errcode: Option<&'static str>,
     /// The text for people.
     pub message: &'static str,
     /// The reason in `rendezvous_rejections_total`.
@@ -89,6 +93,7 @@ impl ApiError {
         let plain = |status, errcode, message, reason| Verdict {
             status,
             errcode,
+            msc4108_errcode: None,
             message,
             reason,
             retry_after: None,
@@ -124,7 +129,9 @@ impl ApiError {
             Self::Conflict(api) => {
                 let errcode = match api {
                     Api::V1 => "M_CONCURRENT_WRITE",
-                    Api::Msc4388 | Api::None => "IO_ELEMENT_MSC4388_CONCURRENT_WRITE",
+                    Api::Msc4388 | Api::Msc4108 | Api::None => {
+                        "IO_ELEMENT_MSC4388_CONCURRENT_WRITE"
+                    }
                 };
                 plain(
                     S::CONFLICT,
@@ -133,6 +140,15 @@ impl ApiError {
                     R::Conflict,
                 )
             }
+            Self::PreconditionFailed => Verdict {
+                msc4108_errcode: Some("M_CONCURRENT_WRITE"),
+                ..plain(
+                    S::PRECONDITION_FAILED,
+                    "M_UNKNOWN",
+                    "If-Match is not the current ETag",
+                    R::Conflict,
+                )
+            },
             Self::NotJson => plain(
                 S::BAD_REQUEST,
                 "M_NOT_JSON",

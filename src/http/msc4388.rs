@@ -1,18 +1,22 @@
 //! The JSON dialect: MSC4388, "Secure out-of-band channel for sign in with QR".
 //!
-//! One method an endpoint, named as ruma names them, behind an [`Admitted`].
+//! One method an endpoint, named as ruma names them; none can be reached without an [`Admitted`].
 
 use crate::http::error::ApiError;
+use crate::http::exchange::Exchange;
 use crate::http::json::{self, Fields};
 use crate::http::reply::Reply;
-use crate::model::{SequenceToken, SessionId, TxnKey};
-use crate::policy::Admitted;
+use crate::http::route::Target;
+use crate::model::{Presented, SequenceToken, SessionId, TxnKey};
+use crate::policy::{Admitted, Intent};
 use crate::session::{Creation, Sessions};
-use crate::store::{Deleted, Read, Store, Written};
+use crate::store::{Deleted, Look, Read, Store, Write, Written};
 use crate::telemetry::labels::{Api, WriteOutcome};
 use crate::telemetry::metrics::Metrics;
+use bytes::Bytes;
+use hyper::body::Body;
 use serde::Serialize;
-use std::io::Write;
+use std::io::Write as _;
 use std::time::Duration;
 
 /// Bytes of a reply beside its payload: field names, a token, a number; twice that for a few escapes.
@@ -38,11 +42,9 @@ struct TokenBody<'a> {
 #[derive(Serialize)]
 struct Nothing {}
 
-/// The endpoints, for one request that was admitted.
+/// The endpoints.
 #[derive(Debug)]
 pub struct Msc4388<'a, S> {
-    /// Without it no endpoint can be reached.
-    pub admitted: Admitted,
     /// Which prefix the request came by: it decides the conflict's code.
     pub api: Api,
     /// The use cases.
@@ -52,9 +54,58 @@ pub struct Msc4388<'a, S> {
 }
 
 impl<S: Store> Msc4388<'_, S> {
+    /// Answers one request, once the policy has admitted it.
+    ///
+    /// # Errors
+    /// What it may be refused for.
+    pub async fn answer<B>(
+        &self,
+        mut exchange: Exchange<'_, B>,
+        target: Target,
+        intent: Intent,
+    ) -> Result<Reply, ApiError>
+    where
+        B: Body<Data = Bytes> + Send + Unpin,
+    {
+        let admitted = exchange.admit(intent)?;
+        match (target, intent) {
+            (Target::Rendezvous, Intent::Discover) => {
+                Ok(self.discover_rendezvous_session(admitted))
+            }
+            (Target::Rendezvous, _) => {
+                let body = exchange.body().await?;
+                self.create_rendezvous_session(admitted, &body).await
+            }
+            (Target::Session(id), Intent::Read) => {
+                let id = id.ok_or(ApiError::NotFound)?;
+                self.get_rendezvous_session(admitted, id).await
+            }
+            (Target::Session(id), Intent::Delete) => {
+                let id = id.ok_or(ApiError::NotFound)?;
+                self.delete_rendezvous_session(admitted, id).await
+            }
+            (Target::Session(id), _) => {
+                let id = id.ok_or(ApiError::NotFound)?;
+                let body = exchange.body().await?;
+                self.update_rendezvous_session(admitted, id, None, &body)
+                    .await
+            }
+            (Target::Txn(id, txn), _) => {
+                let id = id.ok_or(ApiError::NotFound)?;
+                let txn = txn.map_err(|_| {
+                    ApiError::InvalidParam("The transaction id is not an opaque identifier")
+                })?;
+                let body = exchange.body().await?;
+                self.update_rendezvous_session(admitted, id, Some(txn), &body)
+                    .await
+            }
+            (Target::Other, _) => Err(ApiError::Unrecognized),
+        }
+    }
+
     /// `GET /rendezvous`: whether the caller may create a session. In mode `open` anyone may.
     #[must_use]
-    pub fn discover_rendezvous_session(&self) -> Reply {
+    pub fn discover_rendezvous_session(&self, _: Admitted) -> Reply {
         Reply::json(
             &Discovery {
                 create_available: true,
@@ -67,9 +118,13 @@ impl<S: Store> Msc4388<'_, S> {
     ///
     /// # Errors
     /// A body that does not fit; no room for another session; the store.
-    pub async fn create_rendezvous_session(&self, body: &[u8]) -> Result<Reply, ApiError> {
+    pub async fn create_rendezvous_session(
+        &self,
+        _: Admitted,
+        body: &[u8],
+    ) -> Result<Reply, ApiError> {
         let data = Fields::parse(body)?.data()?;
-        match self.sessions.create(data).await? {
+        match self.sessions.create(data, false).await?.answer {
             Creation::Created {
                 id,
                 token,
@@ -96,8 +151,17 @@ impl<S: Store> Msc4388<'_, S> {
     ///
     /// # Errors
     /// No such session; the store.
-    pub async fn get_rendezvous_session(&self, id: SessionId) -> Result<Reply, ApiError> {
-        match self.sessions.read(id).await? {
+    pub async fn get_rendezvous_session(
+        &self,
+        _: Admitted,
+        id: SessionId,
+    ) -> Result<Reply, ApiError> {
+        let look = Look {
+            id,
+            unless: None,
+            dates: false,
+        };
+        match self.sessions.read(&look).await?.answer {
             Read::Found {
                 data,
                 token,
@@ -119,17 +183,25 @@ impl<S: Store> Msc4388<'_, S> {
     /// A body that does not fit; a stale token; no such session; no room for another txnId; the store.
     pub async fn update_rendezvous_session(
         &self,
+        _: Admitted,
         id: SessionId,
         txn: Option<TxnKey>,
         body: &[u8],
     ) -> Result<Reply, ApiError> {
         let fields = Fields::parse(body)?;
         let (token, data) = (fields.sequence_token()?, fields.data()?);
-        let (outcome, token) = match self.sessions.update(id, token, data, txn).await? {
+        let write = Write {
+            id,
+            presented: Presented::new(token, id, &data),
+            data,
+            txn,
+            dates: false,
+        };
+        let (outcome, token) = match self.sessions.update(&write).await?.answer {
             Written::Written(token) => (WriteOutcome::Written, Some(token)),
             Written::Retried(token) => (WriteOutcome::Retried, Some(token)),
             Written::Replayed(token) => (WriteOutcome::Replayed, token),
-            Written::Conflict => (WriteOutcome::Conflict, None),
+            Written::Conflict(_) => (WriteOutcome::Conflict, None),
             Written::TxnsFull { retry_after } => return Err(ApiError::TxnsFull { retry_after }),
             Written::Gone => return Err(ApiError::NotFound),
         };
@@ -141,7 +213,11 @@ impl<S: Store> Msc4388<'_, S> {
     ///
     /// # Errors
     /// No such session; the store.
-    pub async fn delete_rendezvous_session(&self, id: SessionId) -> Result<Reply, ApiError> {
+    pub async fn delete_rendezvous_session(
+        &self,
+        _: Admitted,
+        id: SessionId,
+    ) -> Result<Reply, ApiError> {
         match self.sessions.delete(id).await? {
             Deleted::Deleted => {
                 self.metrics

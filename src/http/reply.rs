@@ -1,14 +1,16 @@
-//! A reply before it is HTTP: status, JSON, and whether the connection ends with it.
+//! A reply before it is HTTP: status, body, ETag, and whether the connection ends with it.
 
 use crate::http::error::ApiError;
+use crate::store::Dates;
 use crate::telemetry::labels::Rejection;
 use bytes::Bytes;
 use http_body_util::Full;
+use httpdate::fmt_http_date;
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH,
-    CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER,
-    X_CONTENT_TYPE_OPTIONS,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONNECTION,
+    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, EXPIRES,
+    HeaderMap, HeaderValue, LAST_MODIFIED, PRAGMA, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{Response, StatusCode};
 use serde::Serialize;
@@ -19,11 +21,25 @@ use std::time::Duration;
 pub struct Reply {
     status: StatusCode,
     kind: Kind,
+    /// In a box, since the JSON dialect has none.
+    validators: Option<Box<Validators>>,
+}
+
+/// What tells a client of the ETag dialect which state it is told of (RFC 9110 §8.8), and until when.
+#[derive(Debug)]
+struct Validators {
+    tag: HeaderValue,
+    dates: Option<Dates>,
 }
 
 #[derive(Debug)]
 enum Kind {
     Json(Vec<u8>),
+    /// A payload as it is; or nothing, that is still called text, since there are proxies that take the
+    /// ETag off a reply that has no type.
+    Text(Bytes),
+    /// Nothing, of no type.
+    Empty,
     Preflight,
     Error(ApiError),
 }
@@ -36,28 +52,52 @@ impl Reply {
     pub fn json(value: &impl Serialize, size: usize) -> Self {
         let mut body = Vec::with_capacity(size);
         serde_json::to_writer(&mut body, value).expect("strings and numbers");
-        Self {
-            status: StatusCode::OK,
-            kind: Kind::Json(body),
-        }
+        Self::raw_json(body)
     }
 
     /// 200 with a body that is JSON already.
     #[must_use]
     pub fn raw_json(body: Vec<u8>) -> Self {
+        Self::new(StatusCode::OK, Kind::Json(body))
+    }
+
+    /// `text/plain`.
+    #[must_use]
+    pub fn text(status: StatusCode, body: Bytes) -> Self {
+        Self::new(status, Kind::Text(body))
+    }
+
+    /// 204.
+    #[must_use]
+    pub fn no_content() -> Self {
+        Self::new(StatusCode::NO_CONTENT, Kind::Empty)
+    }
+
+    fn new(status: StatusCode, kind: Kind) -> Self {
         Self {
-            status: StatusCode::OK,
-            kind: Kind::Json(body),
+            status,
+            kind,
+            validators: None,
         }
+    }
+
+    /// With another status.
+    #[must_use]
+    pub fn with_status(self, status: StatusCode) -> Self {
+        Self { status, ..self }
+    }
+
+    /// With an ETag, and the headers that stand beside it where the session's dates are known.
+    #[must_use]
+    pub fn with_tag(self, tag: HeaderValue, dates: Option<Dates>) -> Self {
+        let validators = Some(Box::new(Validators { tag, dates }));
+        Self { validators, ..self }
     }
 
     /// 204 with what a browser may do from any page (Fetch, "CORS protocol").
     #[must_use]
     pub fn preflight() -> Self {
-        Self {
-            status: StatusCode::NO_CONTENT,
-            kind: Kind::Preflight,
-        }
+        Self::new(StatusCode::NO_CONTENT, Kind::Preflight)
     }
 
     /// The reply's status.
@@ -71,7 +111,7 @@ impl Reply {
     pub fn rejection(&self) -> Option<Rejection> {
         match &self.kind {
             Kind::Error(error) => Some(error.verdict().reason),
-            Kind::Json(_) | Kind::Preflight => None,
+            Kind::Json(_) | Kind::Text(_) | Kind::Empty | Kind::Preflight => None,
         }
     }
 
@@ -94,23 +134,46 @@ impl Reply {
             .collect()
     }
 
+    /// The same of the ETag dialect, on all of whose replies a browser's script may read the ETag.
+    #[must_use]
+    pub fn etag_headers() -> HeaderMap {
+        let mut headers = Self::headers();
+        let etag = HeaderValue::from_static("ETag");
+        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, etag);
+        headers
+    }
+
     /// The HTTP reply over a copy of [`Reply::headers`]; without a body where the request was a HEAD.
     #[must_use]
     pub fn into_response(self, mut headers: HeaderMap, head: bool) -> Response<Full<Bytes>> {
         let body = match self.kind {
-            Kind::Json(body) => body,
+            Kind::Json(body) => Bytes::from(body),
+            Kind::Text(body) => {
+                headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+                if self.status == StatusCode::OK {
+                    headers.insert(CONTENT_ENCODING, HeaderValue::from_static("identity"));
+                }
+                body
+            }
+            Kind::Empty => {
+                headers.remove(CONTENT_TYPE);
+                Bytes::new()
+            }
             Kind::Preflight => {
                 preflight(&mut headers);
-                Vec::new()
+                Bytes::new()
             }
-            Kind::Error(error) => refusal(&error, &mut headers),
+            Kind::Error(error) => refusal(&error, &mut headers).into(),
         };
+        if let Some(validators) = self.validators {
+            validators.write(&mut headers);
+        }
         let mut response = Response::new(Full::default());
         if head {
             // Of a body that is not sent, only we know the length; of any other hyper writes it.
             headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
         } else {
-            *response.body_mut() = Full::new(Bytes::from(body));
+            *response.body_mut() = Full::new(body);
         }
         *response.status_mut() = self.status;
         *response.headers_mut() = headers;
@@ -120,10 +183,24 @@ impl Reply {
 
 impl From<ApiError> for Reply {
     fn from(error: ApiError) -> Self {
-        Self {
-            status: error.verdict().status,
-            kind: Kind::Error(error),
+        Self::new(error.verdict().status, Kind::Error(error))
+    }
+}
+
+impl Validators {
+    fn write(self, headers: &mut HeaderMap) {
+        headers.insert(ETAG, self.tag);
+        let Some(Dates { modified, expires }) = self.dates else {
+            return;
+        };
+        for (name, date) in [(LAST_MODIFIED, modified), (EXPIRES, expires)] {
+            let date = fmt_http_date(date);
+            headers.insert(name, HeaderValue::try_from(date).expect("ASCII"));
         }
+        // no-transform (RFC 9111 §5.2.2.6) asks proxies not to compress, which would change the ETag.
+        let caching = HeaderValue::from_static("no-store, no-transform");
+        headers.insert(CACHE_CONTROL, caching);
+        headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
     }
 }
 
@@ -145,6 +222,11 @@ fn preflight(headers: &mut HeaderMap) {
 #[derive(Serialize)]
 struct ErrorBody<'a> {
     errcode: &'a str,
+    #[serde(
+        rename = "org.matrix.msc4108.errcode",
+        skip_serializing_if = "Option::is_none"
+    )]
+    msc4108_errcode: Option<&'a str>,
     error: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_ms: Option<u64>,
@@ -167,6 +249,7 @@ fn refusal(error: &ApiError, headers: &mut HeaderMap) -> Vec<u8> {
     let retry_after_ms = verdict.retry_after.filter(|_| limited).map(milliseconds);
     let body = ErrorBody {
         errcode: verdict.errcode,
+        msc4108_errcode: verdict.msc4108_errcode,
         error: verdict.message,
         retry_after_ms,
     };

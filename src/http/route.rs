@@ -12,6 +12,15 @@ pub const UNSTABLE: &str = "/_matrix/client/unstable/io.element.msc4388/rendezvo
 /// The stable prefix of MSC4388, served by configuration.
 pub const STABLE: &str = "/_matrix/client/v1/rendezvous";
 
+/// The prefix of MSC4108 of 2024, served by configuration.
+pub const ETAG: &str = "/_matrix/client/unstable/org.matrix.msc4108/rendezvous";
+
+const PREFIXES: [(Api, &str); 3] = [
+    (Api::Msc4388, UNSTABLE),
+    (Api::V1, STABLE),
+    (Api::Msc4108, ETAG),
+];
+
 /// What a path names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Route {
@@ -41,7 +50,7 @@ impl Route {
     #[must_use]
     pub fn of(path: &str) -> Self {
         let path = &path[path.len() - path.trim_start_matches('/').len()..];
-        for (api, prefix) in [(Api::Msc4388, UNSTABLE), (Api::V1, STABLE)] {
+        for (api, prefix) in PREFIXES {
             if let Some(rest) = strip_prefix(path, &prefix[1..]) {
                 return Self {
                     api,
@@ -57,12 +66,13 @@ impl Route {
     }
 
     fn known(self) -> Self {
-        match self.target {
-            Target::Other => Self {
+        match (self.api, self.target) {
+            // The ETag dialect has no txnIds.
+            (_, Target::Other) | (Api::Msc4108, Target::Txn(..)) => Self {
                 api: Api::None,
                 target: Target::Other,
             },
-            Target::Rendezvous | Target::Session(_) | Target::Txn(..) => self,
+            (_, Target::Rendezvous | Target::Session(_) | Target::Txn(..)) => self,
         }
     }
 
@@ -70,6 +80,7 @@ impl Route {
     #[must_use]
     pub fn allow(self) -> &'static str {
         match self.target {
+            Target::Rendezvous if self.api == Api::Msc4108 => "POST, OPTIONS",
             Target::Rendezvous => "GET, HEAD, POST, OPTIONS",
             Target::Session(_) => "GET, HEAD, PUT, DELETE, OPTIONS",
             Target::Txn(..) => "PUT, OPTIONS",
@@ -155,7 +166,7 @@ pub fn method_label(method: &Method) -> labels::Method {
 
 #[cfg(test)]
 mod tests {
-    use super::{Route, STABLE, Target, UNSTABLE};
+    use super::{ETAG, Route, STABLE, Target, UNSTABLE};
     use crate::model::{InvalidTxnId, SessionId, TxnKey};
     use crate::telemetry::labels::Api;
 
@@ -178,6 +189,13 @@ mod tests {
             Route {
                 api: Api::V1,
                 target: Target::Rendezvous
+            }
+        );
+        assert_eq!(
+            Route::of(&format!("{ETAG}/{id}")),
+            Route {
+                api: Api::Msc4108,
+                target: Target::Session(Some(id))
             }
         );
         assert_eq!(target(&format!("/{UNSTABLE}")), Target::Rendezvous);
@@ -206,6 +224,7 @@ mod tests {
             "/x",
             &format!("{UNSTABLE}x"),
             &format!("{UNSTABLE}/a/b/c"),
+            &format!("{ETAG}/a/b"),
         ] {
             assert_eq!(
                 Route::of(other),

@@ -9,10 +9,12 @@ use crate::config::http::Timeouts;
 use crate::config::{Config, Mode};
 use crate::http::body;
 use crate::http::error::ApiError;
+use crate::http::exchange::{Caller, Exchange};
+use crate::http::msc4108::Msc4108;
 use crate::http::msc4388::Msc4388;
 use crate::http::reply::Reply;
 use crate::http::route::{Route, Target, method_label};
-use crate::policy::{ClientIp, Intent, Policy};
+use crate::policy::{Intent, Policy};
 use crate::session::Sessions;
 use crate::store::Store;
 use crate::telemetry::labels::{Api, Wait};
@@ -38,9 +40,12 @@ pub struct Service<S> {
     clock: Clock,
     mode: Mode,
     stable_api: bool,
+    msc4108: bool,
+    public_base_url: Option<String>,
     access_log: bool,
     timeouts: Timeouts,
     headers: HeaderMap,
+    etag_headers: HeaderMap,
 }
 
 impl<S: Store> Service<S> {
@@ -59,9 +64,12 @@ impl<S: Store> Service<S> {
             clock,
             mode: config.mode,
             stable_api: config.stable_api,
+            msc4108: config.msc4108,
+            public_base_url: config.http.public_base_url.clone(),
             access_log: config.telemetry.access_log,
             timeouts: config.http.timeouts,
             headers: Reply::headers(),
+            etag_headers: Reply::etag_headers(),
         }
     }
 
@@ -70,7 +78,7 @@ impl<S: Store> Service<S> {
     pub async fn respond<B>(
         &self,
         request: &mut Request<B>,
-        client: ClientIp,
+        caller: Caller,
         deadline: &mut Deadline,
     ) -> Response<Full<Bytes>>
     where
@@ -83,7 +91,7 @@ impl<S: Store> Service<S> {
         let head = request.method() == Method::HEAD;
         let reply = {
             // Pinned before it is wrapped: a future of kilobytes that is moved is copied.
-            let answer = pin!(self.answer(route, request, client));
+            let answer = pin!(self.answer(route, request, caller));
             self.survive(route, answer, deadline).await
         }
         .unwrap_or_else(Reply::from);
@@ -98,7 +106,7 @@ impl<S: Store> Service<S> {
             log(route, method.label(), status, took);
         }
         drop(in_flight);
-        let mut response = reply.into_response(self.headers.clone(), head);
+        let mut response = reply.into_response(self.headers(route.api), head);
         // A reply that came before the body: only where its end is near does the connection go on, and
         // a client that is to come back on another one must be told.
         if !request.body().is_end_stream() && !body::take_rest(request, deadline).await {
@@ -135,7 +143,7 @@ impl<S: Store> Service<S> {
         &self,
         route: Route,
         request: &mut Request<B>,
-        client: ClientIp,
+        caller: Caller,
     ) -> Result<Reply, ApiError>
     where
         B: Body<Data = Bytes> + Send + Unpin,
@@ -148,66 +156,47 @@ impl<S: Store> Service<S> {
             return Err(ApiError::Unrecognized);
         }
         let intent = intent(route, request.method())?;
-        let admitted = self.policy.admit(intent, client, request.headers())?;
+        let exchange = Exchange {
+            request,
+            caller,
+            policy: &self.policy,
+            timeouts: self.timeouts,
+            clock: &self.clock,
+            metrics: &self.metrics,
+        };
+        if route.api == Api::Msc4108 {
+            let endpoints = Msc4108 {
+                sessions: &self.sessions,
+                metrics: &self.metrics,
+                base_url: self.public_base_url.as_deref(),
+            };
+            return endpoints.answer(exchange, route.target, intent).await;
+        }
         let endpoints = Msc4388 {
-            admitted,
             api: route.api,
             sessions: &self.sessions,
             metrics: &self.metrics,
         };
-        match (route.target, intent) {
-            (Target::Rendezvous, Intent::Discover) => Ok(endpoints.discover_rendezvous_session()),
-            (Target::Rendezvous, _) => {
-                let body = self.body(request).await?;
-                endpoints.create_rendezvous_session(&body).await
-            }
-            (Target::Session(id), Intent::Read) => {
-                endpoints
-                    .get_rendezvous_session(id.ok_or(ApiError::NotFound)?)
-                    .await
-            }
-            (Target::Session(id), Intent::Delete) => {
-                endpoints
-                    .delete_rendezvous_session(id.ok_or(ApiError::NotFound)?)
-                    .await
-            }
-            (Target::Session(id), _) => {
-                let id = id.ok_or(ApiError::NotFound)?;
-                let body = self.body(request).await?;
-                endpoints.update_rendezvous_session(id, None, &body).await
-            }
-            (Target::Txn(id, txn), _) => {
-                let id = id.ok_or(ApiError::NotFound)?;
-                let txn = txn.map_err(|_| {
-                    ApiError::InvalidParam("The transaction id is not an opaque identifier")
-                })?;
-                let body = self.body(request).await?;
-                endpoints
-                    .update_rendezvous_session(id, Some(txn), &body)
-                    .await
-            }
-            (Target::Other, _) => Err(ApiError::Unrecognized),
-        }
+        endpoints.answer(exchange, route.target, intent).await
     }
 
     fn serves(&self, api: Api) -> bool {
         match api {
             Api::Msc4388 => self.mode != Mode::Off,
             Api::V1 => self.mode != Mode::Off && self.stable_api,
+            // Its own switch: it has no authentication, whatever the mode says.
+            Api::Msc4108 => self.msc4108,
             Api::None => false,
         }
     }
 
-    async fn body<B>(&self, request: &mut Request<B>) -> Result<Bytes, ApiError>
-    where
-        B: Body<Data = Bytes> + Send + Unpin,
-    {
-        let mut deadline = Deadline::new(self.clock.clone());
-        let body = body::read(request.body_mut(), self.timeouts.body, &mut deadline).await;
-        if matches!(body, Err(ApiError::BodyTimeout)) {
-            self.metrics.timed_out(Wait::Body);
+    /// What every reply of an API has.
+    fn headers(&self, api: Api) -> HeaderMap {
+        if api == Api::Msc4108 && self.msc4108 {
+            self.etag_headers.clone()
+        } else {
+            self.headers.clone()
         }
-        body
     }
 }
 
@@ -215,7 +204,9 @@ impl<S: Store> Service<S> {
 fn intent(route: Route, method: &Method) -> Result<Intent, ApiError> {
     match (route.target, method) {
         (Target::Other, _) => Err(ApiError::Unrecognized),
-        (Target::Rendezvous, &Method::GET | &Method::HEAD) => Ok(Intent::Discover),
+        (Target::Rendezvous, &Method::GET | &Method::HEAD) if route.api != Api::Msc4108 => {
+            Ok(Intent::Discover)
+        }
         (Target::Rendezvous, &Method::POST) => Ok(Intent::Create),
         (Target::Session(_), &Method::GET | &Method::HEAD) => Ok(Intent::Read),
         (Target::Session(_) | Target::Txn(..), &Method::PUT) => Ok(Intent::Write),

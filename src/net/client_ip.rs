@@ -1,12 +1,16 @@
-//! Whose request is it: the peer, or whom a trusted proxy names.
+//! Whose request is it, and how did they come: the peer, or what a trusted proxy says.
 
 use crate::policy::ClientIp;
 use hyper::HeaderMap;
+use hyper::header::HeaderValue;
 use ipnet::IpNet;
 use std::net::IpAddr;
 
 /// The header that proxies append to.
 const FORWARDED_FOR: &str = "x-forwarded-for";
+
+/// The scheme of the request that a proxy got.
+const FORWARDED_PROTO: &str = "x-forwarded-proto";
 
 /// The client of a request that came from `peer`.
 ///
@@ -14,11 +18,7 @@ const FORWARDED_FOR: &str = "x-forwarded-for";
 /// stands further left was written by someone whom nobody trusts. Garbage ends the walk.
 #[must_use]
 pub fn client_ip(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> ClientIp {
-    let is_trusted = |address: IpAddr| {
-        let address = address.to_canonical();
-        trusted.iter().any(|network| network.contains(&address))
-    };
-    if !is_trusted(peer) {
+    if !is_trusted(peer, trusted) {
         return peer.into();
     }
     let mut client = peer;
@@ -28,13 +28,27 @@ pub fn client_ip(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Client
         .iter()
         .rev()
         .flat_map(|value| value.to_str().unwrap_or("").rsplit(',').map(str::trim));
-    while is_trusted(client) {
+    while is_trusted(client, trusted) {
         match hops.next().map(parse_hop) {
             Some(Some(address)) => client = address,
             Some(None) | None => break,
         }
     }
     client.into()
+}
+
+fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
+    let address = address.to_canonical();
+    trusted.iter().any(|network| network.contains(&address))
+}
+
+/// Whether a trusted proxy says that its client came by HTTPS.
+#[must_use]
+pub fn came_by_https(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> bool {
+    // The first of a list is the hop nearest to the client.
+    let scheme =
+        |value: &HeaderValue| value.to_str().unwrap_or("").split(',').next() == Some("https");
+    headers.get(FORWARDED_PROTO).is_some_and(scheme) && is_trusted(peer, trusted)
 }
 
 /// An address, perhaps in brackets, perhaps with a port (some load balancers add it).

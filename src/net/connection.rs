@@ -3,9 +3,10 @@
 use crate::clock::Clock;
 use crate::clock::deadline::Deadline;
 use crate::config::http::Http;
+use crate::http::exchange::Caller;
 use crate::http::service::Service;
 use crate::lifecycle::Lifecycle;
-use crate::net::client_ip::client_ip;
+use crate::net::client_ip::{came_by_https, client_ip};
 use crate::net::guard::{Activity, Guard, SocketTimeouts};
 use crate::store::Store;
 use crate::telemetry::metrics::Metrics;
@@ -190,8 +191,12 @@ impl<S: Store> Connections<S> {
         let http2 = request.version() == Version::HTTP_2;
         let spare = client.spare().take();
         let mut deadline = spare.unwrap_or_else(|| Deadline::new(self.clock.clone()));
-        let ip = client_ip(client.peer, request.headers(), &self.config.trusted_proxies);
-        let mut response = self.service.respond(request, ip, &mut deadline).await;
+        let (peer, trusted) = (client.peer, &self.config.trusted_proxies);
+        let caller = Caller {
+            ip: client_ip(peer, request.headers(), trusted),
+            https: came_by_https(peer, request.headers(), trusted),
+        };
+        let mut response = self.service.respond(request, caller, &mut deadline).await;
         *client.spare() = Some(deadline);
         if http2 {
             // HTTP/2 has no such header (RFC 9113 §8.2.2); its connections end by GOAWAY.

@@ -8,9 +8,10 @@
 mod entry;
 
 use crate::clock::Clock;
-use crate::model::{SequenceToken, SessionId};
+use crate::model::SessionId;
 use crate::store::{
-    Created, Deleted, NewSession, Read, SessionLimits, Store, StoreError, Write, Written,
+    Created, Dated, Dates, Deleted, Look, NewSession, Read, SessionLimits, Store, StoreError,
+    Write, Written,
 };
 use entry::Entry;
 use std::collections::{BTreeSet, HashMap};
@@ -55,55 +56,64 @@ impl MemoryStore {
         (sessions, now)
     }
 
-    fn create_now(&self, new: &NewSession) -> Created {
+    fn create_now(&self, new: &NewSession) -> Dated<Created> {
         let (mut sessions, now) = self.at_now();
         if let Some(entry) = sessions.by_id.get(&new.id) {
-            return Created::Created {
-                expires_in: entry.expires.saturating_sub(now),
-            };
+            let expires_in = entry.expires.saturating_sub(now);
+            return entry.dated(new.dates, Created::Created { expires_in });
         }
         if sessions.by_id.len() as u64 >= self.limits.max_live {
             let first = sessions.by_deadline.first();
             let retry_after = first.map_or(self.limits.ttl, |(deadline, _)| {
                 deadline.saturating_sub(now)
             });
-            return Created::Full { retry_after };
+            return Dated::without(Created::Full { retry_after });
         }
         let expires = now + self.limits.ttl;
         sessions.by_deadline.insert((expires, new.id));
-        sessions
-            .by_id
-            .insert(new.id, Entry::new(new.token, new.data.clone(), expires));
-        Created::Created {
-            expires_in: self.limits.ttl,
-        }
+        let modified = self.clock.time_of_day();
+        let dates = Dates {
+            modified,
+            expires: modified + self.limits.ttl,
+        };
+        let entry = Entry::new(new.token, new.data.clone(), expires, dates);
+        let expires_in = self.limits.ttl;
+        let created = entry.dated(new.dates, Created::Created { expires_in });
+        sessions.by_id.insert(new.id, entry);
+        created
     }
 
-    fn read_now(&self, id: SessionId, unless: Option<SequenceToken>) -> Read {
+    fn read_now(&self, look: &Look) -> Dated<Read> {
         let (sessions, now) = self.at_now();
-        let Some(entry) = sessions.by_id.get(&id) else {
-            return Read::Gone;
+        let Some(entry) = sessions.by_id.get(&look.id) else {
+            return Dated::without(Read::Gone);
         };
         let expires_in = entry.expires.saturating_sub(now);
-        if unless == Some(entry.token) {
-            return Read::Unchanged { expires_in };
-        }
-        Read::Found {
-            data: entry.data.clone(),
-            token: entry.token,
-            expires_in,
-        }
+        let read = if look.unless == Some(entry.token) {
+            Read::Unchanged { expires_in }
+        } else {
+            Read::Found {
+                data: entry.data.clone(),
+                token: entry.token,
+                expires_in,
+            }
+        };
+        entry.dated(look.dates, read)
     }
 
-    fn write_now(&self, write: &Write) -> Written {
+    fn write_now(&self, write: &Write) -> Dated<Written> {
         let (mut sessions, now) = self.at_now();
         let Some(entry) = sessions.by_id.get_mut(&write.id) else {
-            return Written::Gone;
+            return Dated::without(Written::Gone);
         };
-        match write.txn {
+        let written = match write.txn {
             None => entry.write(write),
             Some(txn) => entry.write_once(write, txn, self.limits.max_txn_ids, now),
+        };
+        if matches!(written, Written::Written(_)) {
+            entry.dates.modified = self.clock.time_of_day();
         }
+        entry.dated(write.dates, written)
     }
 
     fn delete_now(&self, id: SessionId) -> Deleted {
@@ -130,15 +140,15 @@ impl Sessions {
 
 // The methods never wait; they are async for the trait alone.
 impl Store for MemoryStore {
-    async fn create(&self, new: &NewSession) -> Result<Created, StoreError> {
+    async fn create(&self, new: &NewSession) -> Result<Dated<Created>, StoreError> {
         Ok(self.create_now(new))
     }
 
-    async fn read(&self, id: SessionId, unless: Option<SequenceToken>) -> Result<Read, StoreError> {
-        Ok(self.read_now(id, unless))
+    async fn read(&self, look: &Look) -> Result<Dated<Read>, StoreError> {
+        Ok(self.read_now(look))
     }
 
-    async fn write(&self, write: &Write) -> Result<Written, StoreError> {
+    async fn write(&self, write: &Write) -> Result<Dated<Written>, StoreError> {
         Ok(self.write_now(write))
     }
 

@@ -1,8 +1,10 @@
 //! A store whose every call is timed and counted, whichever it is.
 
 use crate::clock::Clock;
-use crate::model::{SequenceToken, SessionId};
-use crate::store::{Created, Deleted, NewSession, Read, Store, StoreError, Write, Written};
+use crate::model::SessionId;
+use crate::store::{
+    Created, Dated, Deleted, Look, NewSession, Read, Store, StoreError, Write, Written,
+};
 use crate::telemetry::metrics::{Metrics, Operation, OperationOutcome};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -61,21 +63,21 @@ impl<S: Store> Observed<S> {
 }
 
 impl<S: Store> Store for Observed<S> {
-    async fn create(&self, new: &NewSession) -> Result<Created, StoreError> {
+    async fn create(&self, new: &NewSession) -> Result<Dated<Created>, StoreError> {
         let begun = self.clock.now();
         let created = self.store.create(new).await;
         self.note(Operation::Create, begun, &created);
         created
     }
 
-    async fn read(&self, id: SessionId, unless: Option<SequenceToken>) -> Result<Read, StoreError> {
+    async fn read(&self, look: &Look) -> Result<Dated<Read>, StoreError> {
         let begun = self.clock.now();
-        let read = self.store.read(id, unless).await;
+        let read = self.store.read(look).await;
         self.note(Operation::Read, begun, &read);
         read
     }
 
-    async fn write(&self, write: &Write) -> Result<Written, StoreError> {
+    async fn write(&self, write: &Write) -> Result<Dated<Written>, StoreError> {
         let begun = self.clock.now();
         let written = self.store.write(write).await;
         self.note(Operation::Write, begun, &written);

@@ -19,8 +19,8 @@ pub use server::Server;
 use crate::clock::Clock;
 use crate::model::{Presented, SequenceToken, SessionId};
 use crate::store::{
-    Created, Deleted, NewSession, Read, SessionLimits, Store, StoreError, StoreState, Write,
-    Written,
+    Created, Dated, Deleted, Look, NewSession, Read, SessionLimits, Store, StoreError, StoreState,
+    Write, Written,
 };
 use crate::telemetry::metrics::Metrics;
 use cleanup::{Cleanup, Orphan};
@@ -86,7 +86,7 @@ impl RedisStore {
             .unwrap_or(Err(StoreError::Timeout))
     }
 
-    async fn take_then_create(&self, new: &NewSession) -> Result<Created, StoreError> {
+    async fn take_then_create(&self, new: &NewSession) -> Result<Dated<Created>, StoreError> {
         // From here until the outcome is known, whatever ends this future leaves an orphan behind.
         let orphan = Orphan::new(&self.cleanup, new.id);
         let hold = self.limits.ttl + self.deadline;
@@ -101,9 +101,8 @@ impl RedisStore {
             'T' => taken.bare(())?,
             'N' => {
                 orphan.disown();
-                return Ok(Created::Full {
-                    retry_after: taken.millis()?,
-                });
+                let retry_after = taken.millis()?;
+                return Ok(Dated::without(Created::Full { retry_after }));
             }
             _ => return Err(StoreError::BadReply),
         }
@@ -111,15 +110,19 @@ impl RedisStore {
             Argument::Bytes(new.token.as_bytes()),
             Argument::Payload(&new.data),
             millis(self.limits.ttl),
+            DATES,
         ];
         let key = self.keys.session(new.id);
-        let created = self.scripts.create(&key, &session).await?;
+        let asked = session.len() - usize::from(!new.dates);
+        let created = self.scripts.create(&key, &session[..asked]).await?;
+        let dates = created.dates(new.dates)?;
         let expires_in = match created.letter {
             'C' => created.millis()?,
             _ => return Err(StoreError::BadReply),
         };
         orphan.disown();
-        Ok(Created::Created { expires_in })
+        let answer = Created::Created { expires_in };
+        Ok(Dated { answer, dates })
     }
 
     async fn delete_then_release(
@@ -149,69 +152,73 @@ impl RedisStore {
 }
 
 impl Store for RedisStore {
-    async fn create(&self, new: &NewSession) -> Result<Created, StoreError> {
+    async fn create(&self, new: &NewSession) -> Result<Dated<Created>, StoreError> {
         self.in_time(pin!(self.take_then_create(new))).await
     }
 
-    async fn read(&self, id: SessionId, unless: Option<SequenceToken>) -> Result<Read, StoreError> {
-        let key = self.keys.session(id);
-        let reply = match &unless {
-            None => self.scripts.read(&key, &[]).await?,
-            Some(token) => {
-                let token = [Argument::Bytes(token.as_bytes())];
-                self.scripts.read(&key, &token).await?
-            }
+    async fn read(&self, look: &Look) -> Result<Dated<Read>, StoreError> {
+        let key = self.keys.session(look.id);
+        let asked = [optional(look.unless.as_ref()), DATES];
+        let asked = match (look.unless, look.dates) {
+            (None, false) => &asked[..0],
+            (Some(_), false) => &asked[..1],
+            (_, true) => &asked[..],
         };
-        match reply.letter {
+        let reply = self.scripts.read(&key, asked).await?;
+        let dates = reply.dates(look.dates && reply.letter != 'G')?;
+        let answer = match reply.letter {
             'F' => {
                 let (token, expires_in, data) = reply.state()?;
-                Ok(Read::Found {
+                Read::Found {
                     data,
                     token,
                     expires_in,
-                })
+                }
             }
-            'U' if unless.is_some() => Ok(Read::Unchanged {
-                expires_in: reply.millis()?,
-            }),
-            'G' => reply.bare(Read::Gone),
-            _ => Err(StoreError::BadReply),
-        }
+            'U' if look.unless.is_some() => Read::Unchanged {
+                expires_in: reply.left()?,
+            },
+            'G' => reply.bare(Read::Gone)?,
+            _ => return Err(StoreError::BadReply),
+        };
+        Ok(Dated { answer, dates })
     }
 
-    async fn write(&self, write: &Write) -> Result<Written, StoreError> {
+    async fn write(&self, write: &Write) -> Result<Dated<Written>, StoreError> {
         let (named, next) = match write.presented {
             Presented::Ours { token, next } => (Some(token), Some(next)),
             Presented::Foreign => (None, None),
         };
-        let swap = [
+        let asked = [
             optional(named.as_ref()),
             optional(next.as_ref()),
             Argument::Payload(&write.data),
+            Argument::Bytes(write.txn.as_ref().map_or(b"", |txn| txn.as_bytes())),
+            Argument::Number(self.limits.max_txn_ids as u64),
+            DATES,
         ];
-        let key = self.keys.session(write.id);
-        let reply = match &write.txn {
-            None => self.scripts.write(&key, &swap).await?,
-            Some(txn) => {
-                let [named, next, data] = swap;
-                let records = Argument::Number(self.limits.max_txn_ids as u64);
-                let once = [named, next, data, Argument::Bytes(txn.as_bytes()), records];
-                self.scripts.write(&key, &once).await?
-            }
+        let asked = match (write.txn, write.dates) {
+            (None, false) => &asked[..3],
+            (Some(_), false) => &asked[..5],
+            (_, true) => &asked[..],
         };
-        match reply.letter {
+        let key = self.keys.session(write.id);
+        let reply = self.scripts.write(&key, asked).await?;
+        let dates = reply.dates(write.dates && reply.letter != 'G')?;
+        let answer = match reply.letter {
             'W' => reply
                 .bare(next.map(Written::Written))?
-                .ok_or(StoreError::BadReply),
-            'R' => Ok(Written::Retried(reply.token()?)),
-            'P' => Ok(Written::Replayed(reply.optional_token()?)),
-            'C' => reply.bare(Written::Conflict),
-            'T' => Ok(Written::TxnsFull {
+                .ok_or(StoreError::BadReply)?,
+            'R' => Written::Retried(reply.token()?),
+            'P' => Written::Replayed(reply.optional_token()?),
+            'C' => Written::Conflict(reply.token()?),
+            'T' => Written::TxnsFull {
                 retry_after: reply.millis()?,
-            }),
-            'G' => reply.bare(Written::Gone),
-            _ => Err(StoreError::BadReply),
-        }
+            },
+            'G' => reply.bare(Written::Gone)?,
+            _ => return Err(StoreError::BadReply),
+        };
+        Ok(Dated { answer, dates })
     }
 
     async fn delete(&self, id: SessionId) -> Result<Deleted, StoreError> {
@@ -232,6 +239,9 @@ impl Store for RedisStore {
         }
     }
 }
+
+/// Asks for a session's dates.
+const DATES: Argument<'static> = Argument::Bytes(b"dates");
 
 fn optional(token: Option<&SequenceToken>) -> Argument<'_> {
     Argument::Bytes(token.map_or(b"", |token| token.as_bytes()))

@@ -33,6 +33,8 @@ label! {
         Msc4388 = "msc4388",
         /// MSC4388 under the stable prefix.
         V1 = "v1",
+        /// MSC4108 of 2024.
+        Msc4108 = "msc4108",
         /// No API of ours.
         None = "none",
     }
@@ -40,7 +42,7 @@ label! {
 
 impl Api {
     /// Those that have sessions: the first of `ALL`.
-    pub const WITH_SESSIONS: &'static [Self] = &[Self::Msc4388, Self::V1];
+    pub const WITH_SESSIONS: &'static [Self] = &[Self::Msc4388, Self::V1, Self::Msc4108];
 }
 
 label! {

@@ -3,16 +3,21 @@
 //! Through the library, since a store has no port. Time is a manual clock for the embedded store; on
 //! Redis a session's TTL is cut short and its end waited for.
 
+mod dates;
 mod model;
 mod random;
 mod rig;
+mod txns;
 
+use dates::dates_are_told_where_they_are_wanted;
 use matrix_rendezvous::model::{Payload, Presented, SequenceToken, SessionId, TxnKey};
 use matrix_rendezvous::store::{
-    Created, Deleted, NewSession, RECENT_TOKENS, Read, Store, Write, Written,
+    Created, Dated, Deleted, Look, NewSession, RECENT_TOKENS, Read, Store, StoreError, Write,
+    Written,
 };
-use rig::{MAX_LIVE, MAX_TXN_IDS, MemoryRig, RedisRig, Rig, TTL};
+use rig::{MAX_LIVE, MemoryRig, RedisRig, Rig, TTL};
 use std::time::Duration;
+use txns::{a_txn_record_alone_decides, txn_records_are_bounded_and_still_replay};
 
 fn payload(text: &str) -> Payload {
     Payload::new(text).expect("short")
@@ -28,7 +33,25 @@ fn new_session(data: &str) -> NewSession {
         id,
         token: SequenceToken::first(id, &data),
         data,
+        dates: false,
     }
+}
+
+fn look(id: SessionId, unless: Option<SequenceToken>) -> Look {
+    Look {
+        id,
+        unless,
+        dates: false,
+    }
+}
+
+/// What a call answers that did not ask for dates, and was told none.
+async fn answer<T>(
+    call: impl Future<Output = Result<Dated<T>, StoreError>>,
+) -> Result<T, StoreError> {
+    let Dated { answer, dates } = call.await?;
+    assert_eq!(dates, None, "nobody asked");
+    Ok(answer)
 }
 
 fn write(id: SessionId, token: SequenceToken, data: &str, txn: Option<TxnKey>) -> Write {
@@ -42,12 +65,13 @@ fn write(id: SessionId, token: SequenceToken, data: &str, txn: Option<TxnKey>) -
         presented,
         data,
         txn,
+        dates: false,
     }
 }
 
 async fn created<R: Rig>(rig: &mut R, data: &str) -> NewSession {
     let new = new_session(data);
-    let outcome = rig.store().create(&new).await.expect("a store");
+    let outcome = answer(rig.store().create(&new)).await.expect("a store");
     assert!(matches!(outcome, Created::Created { .. }), "{outcome:?}");
     rig.created(new.id);
     new
@@ -62,12 +86,18 @@ async fn written<R: Rig>(
 ) -> SequenceToken {
     let write = write(id, token, data, None);
     let next = token.next(id, &write.data);
-    assert_eq!(rig.store().write(&write).await, Ok(Written::Written(next)));
+    assert_eq!(
+        answer(rig.store().write(&write)).await,
+        Ok(Written::Written(next))
+    );
     next
 }
 
 async fn assert_holds<R: Rig>(rig: &R, id: SessionId, token: SequenceToken, data: &str) {
-    match rig.store().read(id, None).await.expect("a store") {
+    match answer(rig.store().read(&look(id, None)))
+        .await
+        .expect("a store")
+    {
         Read::Found {
             data: found,
             token: current,
@@ -101,6 +131,7 @@ macro_rules! contract {
 }
 
 contract! {
+    dates_are_told_where_they_are_wanted,
     a_session_holds_what_was_written_last,
     creating_twice_keeps_what_was_written_between,
     an_unchanged_read_spares_the_payload,
@@ -123,9 +154,12 @@ async fn a_session_holds_what_was_written_last<R: Rig>(rig: &mut R) {
     assert_eq!(rig.store().live().await, Ok(1));
     assert_eq!(rig.store().delete(new.id).await, Ok(Deleted::Deleted));
     assert_eq!(rig.store().delete(new.id).await, Ok(Deleted::Gone));
-    assert_eq!(rig.store().read(new.id, None).await, Ok(Read::Gone));
     assert_eq!(
-        rig.store().write(&write(new.id, third, "x", None)).await,
+        answer(rig.store().read(&look(new.id, None))).await,
+        Ok(Read::Gone)
+    );
+    assert_eq!(
+        answer(rig.store().write(&write(new.id, third, "x", None))).await,
         Ok(Written::Gone)
     );
     assert_eq!(rig.store().live().await, Ok(0));
@@ -134,7 +168,7 @@ async fn a_session_holds_what_was_written_last<R: Rig>(rig: &mut R) {
 async fn creating_twice_keeps_what_was_written_between<R: Rig>(rig: &mut R) {
     let new = created(rig, "one").await;
     let second = written(rig, new.id, new.token, "two").await;
-    let again = rig.store().create(&new).await.expect("a store");
+    let again = answer(rig.store().create(&new)).await.expect("a store");
     assert!(matches!(again, Created::Created { .. }), "{again:?}");
     assert_holds(rig, new.id, second, "two").await;
     assert_eq!(
@@ -146,10 +180,10 @@ async fn creating_twice_keeps_what_was_written_between<R: Rig>(rig: &mut R) {
 
 async fn an_unchanged_read_spares_the_payload<R: Rig>(rig: &mut R) {
     let new = created(rig, "one").await;
-    let read = rig.store().read(new.id, Some(new.token)).await;
+    let read = answer(rig.store().read(&look(new.id, Some(new.token)))).await;
     assert!(matches!(read, Ok(Read::Unchanged { .. })), "{read:?}");
     written(rig, new.id, new.token, "two").await;
-    let read = rig.store().read(new.id, Some(new.token)).await;
+    let read = answer(rig.store().read(&look(new.id, Some(new.token)))).await;
     assert!(matches!(read, Ok(Read::Found { .. })), "{read:?}");
 }
 
@@ -159,9 +193,12 @@ async fn a_session_ends_at_its_deadline_and_writes_do_not_extend_it<R: Rig>(rig:
     rig.advance(TTL.saturating_sub(step)).await;
     let token = written(rig, new.id, new.token, "two").await;
     rig.advance(step).await;
-    assert_eq!(rig.store().read(new.id, None).await, Ok(Read::Gone));
     assert_eq!(
-        rig.store().write(&write(new.id, token, "x", None)).await,
+        answer(rig.store().read(&look(new.id, None))).await,
+        Ok(Read::Gone)
+    );
+    assert_eq!(
+        answer(rig.store().write(&write(new.id, token, "x", None))).await,
         Ok(Written::Gone)
     );
     assert_eq!(rig.store().delete(new.id).await, Ok(Deleted::Gone));
@@ -175,7 +212,7 @@ async fn a_full_store_refuses_the_newcomer_and_evicts_nobody<R: Rig>(rig: &mut R
         rig.advance(Duration::from_secs(1)).await;
     }
     let refused = new_session("newcomer");
-    let outcome = rig.store().create(&refused).await.expect("a store");
+    let outcome = answer(rig.store().create(&refused)).await.expect("a store");
     let Created::Full { retry_after } = outcome else {
         panic!("{outcome:?}")
     };
@@ -183,7 +220,10 @@ async fn a_full_store_refuses_the_newcomer_and_evicts_nobody<R: Rig>(rig: &mut R
         retry_after > Duration::ZERO && retry_after <= TTL + TTL,
         "{retry_after:?}"
     );
-    assert_eq!(rig.store().read(refused.id, None).await, Ok(Read::Gone));
+    assert_eq!(
+        answer(rig.store().read(&look(refused.id, None))).await,
+        Ok(Read::Gone)
+    );
     for (number, session) in live.iter().enumerate() {
         assert_holds(rig, session.id, session.token, &number.to_string()).await;
     }
@@ -199,18 +239,33 @@ async fn a_retry_is_recognised_after_the_peer_has_answered<R: Rig>(rig: &mut R) 
     let new = created(rig, "one").await;
     let mine = written(rig, new.id, new.token, "mine").await;
     let retry = write(new.id, new.token, "mine", None);
-    assert_eq!(rig.store().write(&retry).await, Ok(Written::Retried(mine)));
+    assert_eq!(
+        answer(rig.store().write(&retry)).await,
+        Ok(Written::Retried(mine))
+    );
     let theirs = written(rig, new.id, mine, "theirs").await;
-    assert_eq!(rig.store().write(&retry).await, Ok(Written::Retried(mine)));
+    assert_eq!(
+        answer(rig.store().write(&retry)).await,
+        Ok(Written::Retried(mine))
+    );
     assert_holds(rig, new.id, theirs, "theirs").await;
     let other = write(new.id, new.token, "other", None);
-    assert_eq!(rig.store().write(&other).await, Ok(Written::Conflict));
+    assert_eq!(
+        answer(rig.store().write(&other)).await,
+        Ok(Written::Conflict(theirs))
+    );
     // Any stale token whose data is there already has what it wants.
     let same = write(new.id, new.token, "theirs", None);
-    assert_eq!(rig.store().write(&same).await, Ok(Written::Retried(theirs)));
+    assert_eq!(
+        answer(rig.store().write(&same)).await,
+        Ok(Written::Retried(theirs))
+    );
     let mut foreign = write(new.id, theirs, "x", None);
     foreign.presented = Presented::Foreign;
-    assert_eq!(rig.store().write(&foreign).await, Ok(Written::Conflict));
+    assert_eq!(
+        answer(rig.store().write(&foreign)).await,
+        Ok(Written::Conflict(theirs))
+    );
     assert_holds(rig, new.id, theirs, "theirs").await;
 }
 
@@ -222,72 +277,17 @@ async fn a_retry_is_recognised_for_as_many_writes_as_are_remembered<R: Rig>(rig:
     for number in 0..RECENT_TOKENS {
         token = written(rig, new.id, token, &number.to_string()).await;
         assert_eq!(
-            rig.store().write(&retry).await,
+            answer(rig.store().write(&retry)).await,
             Ok(Written::Retried(first)),
             "{number}"
         );
     }
     token = written(rig, new.id, token, "one more").await;
-    assert_eq!(rig.store().write(&retry).await, Ok(Written::Conflict));
+    assert_eq!(
+        answer(rig.store().write(&retry)).await,
+        Ok(Written::Conflict(token))
+    );
     assert_holds(rig, new.id, token, "one more").await;
-}
-
-async fn a_txn_record_alone_decides<R: Rig>(rig: &mut R) {
-    let new = created(rig, "one").await;
-    let first = write(new.id, new.token, "mine", Some(txn("a")));
-    let mine = new.token.next(new.id, &first.data);
-    assert_eq!(rig.store().write(&first).await, Ok(Written::Written(mine)));
-    assert_eq!(
-        rig.store().write(&first).await,
-        Ok(Written::Replayed(Some(mine)))
-    );
-    let another_body = write(new.id, mine, "another", Some(txn("a")));
-    assert_eq!(
-        rig.store().write(&another_body).await,
-        Ok(Written::Replayed(Some(mine)))
-    );
-    // Another txnId is another attempt, whatever it carries.
-    let again = write(new.id, new.token, "mine", Some(txn("b")));
-    assert_eq!(rig.store().write(&again).await, Ok(Written::Conflict));
-    let late = write(new.id, mine, "late", Some(txn("b")));
-    assert_eq!(rig.store().write(&late).await, Ok(Written::Replayed(None)));
-    assert_holds(rig, new.id, mine, "mine").await;
-    let other = created(rig, "other").await;
-    let elsewhere = write(other.id, other.token, "x", Some(txn("a")));
-    let outcome = rig.store().write(&elsewhere).await;
-    assert!(
-        matches!(outcome, Ok(Written::Written(_))),
-        "a txnId is its session's: {outcome:?}"
-    );
-}
-
-async fn txn_records_are_bounded_and_still_replay<R: Rig>(rig: &mut R) {
-    let new = created(rig, "one").await;
-    let mut token = new.token;
-    for number in 0..MAX_TXN_IDS {
-        let write = write(new.id, token, "x", Some(txn(&format!("t{number}"))));
-        token = token.next(new.id, &write.data);
-        assert_eq!(rig.store().write(&write).await, Ok(Written::Written(token)));
-    }
-    let outcome = rig
-        .store()
-        .write(&write(new.id, token, "y", Some(txn("more"))))
-        .await;
-    let Ok(Written::TxnsFull { retry_after }) = outcome else {
-        panic!("{outcome:?}")
-    };
-    assert!(
-        retry_after > Duration::ZERO && retry_after <= TTL,
-        "{retry_after:?}"
-    );
-    assert_holds(rig, new.id, token, "x").await;
-    let replay = write(new.id, token, "y", Some(txn("t0")));
-    let first = new.token.next(new.id, &payload("x"));
-    assert_eq!(
-        rig.store().write(&replay).await,
-        Ok(Written::Replayed(Some(first)))
-    );
-    written(rig, new.id, token, "the form without txnId still writes").await;
 }
 
 async fn the_longest_payload_survives<R: Rig>(rig: &mut R) {

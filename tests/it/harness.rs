@@ -4,6 +4,7 @@
 //! environment, its ports and what it prints.
 
 pub mod api;
+pub mod etag;
 pub mod http;
 pub mod metrics;
 pub mod proxy;

@@ -12,6 +12,7 @@ mod harness;
 mod http_holds;
 mod lifecycle;
 mod limits;
+mod msc4108;
 mod panics;
 mod protocol_bad_input;
 mod protocol_fetch_metadata;

@@ -8,12 +8,12 @@ use matrix_rendezvous::clock::Clock;
 use matrix_rendezvous::config::{Config, Sources};
 use matrix_rendezvous::http::service::Service;
 use matrix_rendezvous::lifecycle::Lifecycle;
-use matrix_rendezvous::model::{SequenceToken, SessionId};
+use matrix_rendezvous::model::SessionId;
 use matrix_rendezvous::net::connection::Connections;
 use matrix_rendezvous::net::listener;
 use matrix_rendezvous::policy::Policy;
 use matrix_rendezvous::store::{
-    Created, Deleted, NewSession, Read, Store, StoreError, Write, Written,
+    Created, Dated, Deleted, Look, NewSession, Read, Store, StoreError, Write, Written,
 };
 use matrix_rendezvous::telemetry::metrics::Metrics;
 use std::net::SocketAddr;
@@ -30,17 +30,16 @@ const PATH: &str = "/_matrix/client/unstable/io.element.msc4388/rendezvous";
 struct Broken;
 
 impl Store for Broken {
-    async fn create(&self, _: &NewSession) -> Result<Created, StoreError> {
-        Ok(Created::Created {
-            expires_in: Duration::from_mins(5),
-        })
+    async fn create(&self, _: &NewSession) -> Result<Dated<Created>, StoreError> {
+        let expires_in = Duration::from_mins(5);
+        Ok(Dated::without(Created::Created { expires_in }))
     }
 
-    async fn read(&self, _: SessionId, _: Option<SequenceToken>) -> Result<Read, StoreError> {
+    async fn read(&self, _: &Look) -> Result<Dated<Read>, StoreError> {
         panic!("on purpose")
     }
 
-    async fn write(&self, _: &Write) -> Result<Written, StoreError> {
+    async fn write(&self, _: &Write) -> Result<Dated<Written>, StoreError> {
         Err(StoreError::BadReply)
     }
 

@@ -67,7 +67,7 @@ fn sixty_four_txn_ids_of_the_longest_kind_stay_small() {
         // A conflict is recorded as well, and takes as much.
         put(number + 1, &session.token).expect(409);
     }
-    // Sixteen past tokens and 64 records of 41 bytes, in the allocator's classes. One field each of
+    // Four past tokens and 64 records of 41 bytes, in the allocator's classes. One field each of
     // the raw ids would be 25 KiB.
     let full = size();
     assert!(

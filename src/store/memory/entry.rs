@@ -3,7 +3,7 @@
 //! `store/redis/lua/write.lua` says the same for Redis; the contract suite holds both to one model.
 
 use crate::model::{Payload, Presented, SequenceToken, TxnKey};
-use crate::store::{RECENT_TOKENS, Write, Written};
+use crate::store::{Dated, Dates, RECENT_TOKENS, Write, Written};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -13,6 +13,8 @@ pub(super) struct Entry {
     pub(super) data: Payload,
     pub(super) token: SequenceToken,
     pub(super) expires: Duration,
+    /// The same for people, and when it was last written.
+    pub(super) dates: Dates,
     /// The tokens before the current one, oldest first, at most [`RECENT_TOKENS`].
     recent: VecDeque<SequenceToken>,
     /// What each txnId was answered: a token, or a conflict. At most `session.max_txn_ids`.
@@ -20,13 +22,27 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    pub(super) fn new(token: SequenceToken, data: Payload, expires: Duration) -> Self {
+    pub(super) fn new(
+        token: SequenceToken,
+        data: Payload,
+        expires: Duration,
+        dates: Dates,
+    ) -> Self {
         Self {
             data,
             token,
             expires,
+            dates,
             recent: VecDeque::new(),
             txns: Vec::new(),
+        }
+    }
+
+    /// An answer about this session, with its dates where they are wanted.
+    pub(super) fn dated<T>(&self, wanted: bool, answer: T) -> Dated<T> {
+        Dated {
+            answer,
+            dates: wanted.then_some(self.dates),
         }
     }
 
@@ -40,7 +56,7 @@ impl Entry {
         }
         match write.presented {
             Presented::Ours { next, .. } if self.recent.contains(&next) => Written::Retried(next),
-            Presented::Ours { .. } | Presented::Foreign => Written::Conflict,
+            Presented::Ours { .. } | Presented::Foreign => Written::Conflict(self.token),
         }
     }
 
@@ -63,7 +79,7 @@ impl Entry {
         }
         let answer = self.swap(write);
         self.txns.push((txn, answer));
-        answer.map_or(Written::Conflict, Written::Written)
+        answer.map_or(Written::Conflict(self.token), Written::Written)
     }
 
     /// Stores the payload where the token is current, and returns the new token.

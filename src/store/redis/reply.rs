@@ -1,14 +1,15 @@
 //! What a script answers: one string that begins with the call's nonce and a status letter. What the
-//! letter carries follows; a payload comes as a second string, and the session's time left as a number.
+//! letter carries follows. Behind it, in an array, come the payload that a read found, the milliseconds
+//! that a session has left, and its dates, each where it is due: a string, and numbers.
 //!
 //! A reply that is not of this form, or echoes another nonce, is some other call's: it is never
 //! believed, and `scripts` drops the connection that it came by.
 
 use crate::model::{Payload, SequenceToken};
-use crate::store::StoreError;
+use crate::store::{Dates, StoreError};
 use bytes_utils::Str;
 use fred::types::Value;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// A reply of the right form to the right call.
 #[derive(Debug)]
@@ -19,43 +20,65 @@ pub(super) struct Reply {
     pub(super) sent_again: bool,
     /// What follows the letter.
     rest: Str,
-    /// A payload, and the milliseconds that its session has left.
-    state: Option<(Str, u64)>,
+    payload: Option<Str>,
+    left: Option<Duration>,
+    dates: Option<Dates>,
 }
 
 impl Reply {
     /// Reads the reply to the call with that nonce.
     pub(super) fn parse(nonce: u64, sent_again: bool, value: Value) -> Option<Self> {
-        let (head, state) = match value {
+        let (head, mut values) = match value {
+            // One alone stands without an array.
+            Value::Array(values) if values.len() < 2 => return None,
             Value::Array(values) => {
-                let [head, payload, left] = <[Value; 3]>::try_from(values).ok()?;
-                let Value::Integer(left) = left else {
-                    return None;
-                };
-                let state = (text(payload)?, u64::try_from(left).ok()?);
-                (text(head)?, Some(state))
+                let mut values = values.into_iter();
+                (values.next()?, values)
             }
-            head => (text(head)?, None),
+            head => (head, Vec::new().into_iter()),
         };
+        let head = text(head)?;
         let at = head.find(|part: char| !part.is_ascii_digit())?;
         let (echoed, rest) = head.split_at(at);
         let letter = rest.chars().next()?;
         if echoed.parse() != Ok(nonce) || !letter.is_ascii_uppercase() {
             return None;
         }
+        let payload = match values.as_slice() {
+            [Value::String(_), ..] => text(values.next()?),
+            _ => None,
+        };
+        let (left, dates) = match values.as_slice() {
+            [] => (None, None),
+            [left] => (Some(millis(left)?), None),
+            [modified, expires] => (None, Some(dates(modified, expires)?)),
+            [left, modified, expires] => (Some(millis(left)?), Some(dates(modified, expires)?)),
+            [..] => return None,
+        };
         Some(Self {
             letter,
             sent_again,
             rest: head.slice(at + 1..),
-            state,
+            payload,
+            left,
+            dates,
         })
     }
 
-    /// A reply that carries no payload: what its letter carries.
+    /// The session's dates, where they were wanted.
+    pub(super) fn dates(&self, wanted: bool) -> Result<Option<Dates>, StoreError> {
+        if self.dates.is_some() == wanted {
+            Ok(self.dates)
+        } else {
+            Err(StoreError::BadReply)
+        }
+    }
+
+    /// A reply that carries no payload and no time left: what its letter carries.
     fn carried(&self) -> Result<&str, StoreError> {
-        match self.state {
-            None => Ok(&self.rest),
-            Some(_) => Err(StoreError::BadReply),
+        match (&self.payload, self.left) {
+            (None, None) => Ok(&self.rest),
+            _ => Err(StoreError::BadReply),
         }
     }
 
@@ -93,9 +116,19 @@ impl Reply {
     /// A reply that carries a token, a payload, and how long they live.
     pub(super) fn state(self) -> Result<(SequenceToken, Duration, Payload), StoreError> {
         let token = SequenceToken::parse(self.rest.as_bytes()).ok_or(StoreError::BadReply)?;
-        let (payload, left) = self.state.ok_or(StoreError::BadReply)?;
-        let payload = Payload::from_stored(payload).ok_or(StoreError::BadReply)?;
-        Ok((token, Duration::from_millis(left), payload))
+        let payload = self.payload.and_then(Payload::from_stored);
+        match (payload, self.left) {
+            (Some(payload), Some(left)) => Ok((token, left, payload)),
+            _ => Err(StoreError::BadReply),
+        }
+    }
+
+    /// A reply that carries how long a session lives, and nothing else.
+    pub(super) fn left(&self) -> Result<Duration, StoreError> {
+        match (&*self.rest, &self.payload, self.left) {
+            ("", None, Some(left)) => Ok(left),
+            _ => Err(StoreError::BadReply),
+        }
     }
 }
 
@@ -105,4 +138,18 @@ fn text(value: Value) -> Option<Str> {
         Value::String(text) => Some(text),
         _ => None,
     }
+}
+
+fn millis(value: &Value) -> Option<Duration> {
+    match value {
+        Value::Integer(millis) => Some(Duration::from_millis(u64::try_from(*millis).ok()?)),
+        _ => None,
+    }
+}
+
+fn dates(modified: &Value, expires: &Value) -> Option<Dates> {
+    Some(Dates {
+        modified: SystemTime::UNIX_EPOCH + millis(modified)?,
+        expires: SystemTime::UNIX_EPOCH + millis(expires)?,
+    })
 }

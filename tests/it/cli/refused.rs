@@ -128,6 +128,11 @@ fn a_value_that_is_wrong_is_named_with_key_and_source() {
         ("http.header_timeout", "0s"),
         // A proxy's pool would lose requests.
         ("http.idle_timeout", "74s"),
+        ("http.public_base_url", "matrix.example.org"),
+        ("http.public_base_url", "ftp://matrix.example.org"),
+        ("http.public_base_url", "https://matrix.example.org/?a=b"),
+        ("http.public_base_url", "https://matrix.example.org/#a"),
+        ("http.public_base_url", "https://user@matrix.example.org"),
         ("limits.create.burst", "0"),
         ("limits.create.per_second", "0"),
         ("limits.create.per_second", "-1"),
@@ -142,7 +147,6 @@ fn a_value_that_is_wrong_is_named_with_key_and_source() {
         ("shutdown.grace", "25h"),
         ("admin.listen", "127.0.0.1:8080"),
         // Of a later release.
-        ("msc4108.enabled", "true"),
         ("mode", "authenticated"),
     ];
     for (key, value) in wrong {

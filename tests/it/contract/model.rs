@@ -67,7 +67,7 @@ impl Model {
         }
         let answer = session.swap(write);
         session.txns.push((txn, answer));
-        answer.map_or(Written::Conflict, Written::Written)
+        answer.map_or(Written::Conflict(session.token()), Written::Written)
     }
 
     /// Whether there was something to delete.
@@ -106,7 +106,7 @@ impl Session {
                 && self.written[step] == write.data
                 && matches!(write.presented, Presented::Ours { token, .. } if token == self.tokens[step])
         });
-        before.map_or(Written::Conflict, |step| {
+        before.map_or(Written::Conflict(self.token()), |step| {
             Written::Retried(self.tokens[step + 1])
         })
     }

@@ -2,7 +2,7 @@
 
 use super::model::Model;
 use super::rig::{MemoryRig, RedisRig, Rig, TTL};
-use super::{new_session, payload, txn};
+use super::{answer, look, new_session, payload, txn};
 use matrix_rendezvous::model::{Presented, SequenceToken};
 use matrix_rendezvous::store::{Created, Deleted, Read, Store, Write, Written};
 use proptest::collection::vec;
@@ -99,6 +99,8 @@ impl Run {
                 txn: name,
             } => {
                 let index = session % self.model.sessions.len();
+                // Odd payloads ask for the session's dates.
+                let dates = data % 2 == 1;
                 let (id, data) = (self.model.sessions[index].id, payload(&data.to_string()));
                 let presented = self
                     .token(index, *token)
@@ -114,6 +116,7 @@ impl Run {
                         presented,
                         data,
                         txn,
+                        dates,
                     },
                 ));
                 self.write(rig, self.writes.len() - 1).await;
@@ -151,7 +154,7 @@ impl Run {
 
     async fn create<R: Rig>(&mut self, rig: &mut R, data: u8) {
         let new = new_session(&data.to_string());
-        let outcome = rig.store().create(&new).await.expect("a store");
+        let outcome = answer(rig.store().create(&new)).await.expect("a store");
         if self.model.is_full() {
             assert!(matches!(outcome, Created::Full { .. }), "{outcome:?}");
             return;
@@ -166,7 +169,9 @@ impl Run {
 
     async fn read<R: Rig>(&self, rig: &R, index: usize, unless: Option<SequenceToken>) {
         let session = &self.model.sessions[index];
-        let read = rig.store().read(session.id, unless).await.expect("a store");
+        let read = answer(rig.store().read(&look(session.id, unless)))
+            .await
+            .expect("a store");
         if !session.lives(self.model.now) {
             assert_eq!(read, Read::Gone);
             return;
@@ -198,7 +203,13 @@ impl Run {
 
     async fn write<R: Rig>(&mut self, rig: &R, write: usize) {
         let (index, write) = &self.writes[write];
-        let outcome = rig.store().write(write).await.expect("a store");
+        let written = rig.store().write(write).await.expect("a store");
+        let outcome = written.answer;
+        assert_eq!(
+            written.dates.is_some(),
+            write.dates && outcome != Written::Gone,
+            "{written:?}"
+        );
         match (outcome, self.model.write(*index, write)) {
             (
                 Written::TxnsFull { retry_after },

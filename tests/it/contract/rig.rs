@@ -10,7 +10,7 @@ use matrix_rendezvous::store::{SessionLimits, Store, StoreState};
 use matrix_rendezvous::telemetry::metrics::Metrics;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub const TTL: Duration = Duration::from_mins(5);
@@ -38,12 +38,19 @@ pub trait Rig {
     /// Whether `reported` is the time left of a session that has `expected` left.
     fn is_time_left(&self, reported: Duration, expected: Duration) -> bool;
 
+    /// The store's time of day, in whole milliseconds.
+    fn time_of_day(&mut self) -> SystemTime;
+
+    /// Lets a little time pass by that.
+    async fn tick(&mut self);
+
     /// Takes every session away.
     fn clear(&mut self);
 }
 
 pub struct MemoryRig {
     store: MemoryStore,
+    clock: Clock,
     hand: Hand,
 }
 
@@ -51,7 +58,8 @@ impl MemoryRig {
     pub fn new() -> Self {
         let (clock, hand) = Clock::manual();
         Self {
-            store: MemoryStore::new(clock, LIMITS),
+            store: MemoryStore::new(clock.clone(), LIMITS),
+            clock,
             hand,
         }
     }
@@ -72,6 +80,14 @@ impl Rig for MemoryRig {
 
     fn is_time_left(&self, reported: Duration, expected: Duration) -> bool {
         reported == expected
+    }
+
+    fn time_of_day(&mut self) -> SystemTime {
+        self.clock.time_of_day()
+    }
+
+    async fn tick(&mut self) {
+        self.hand.advance(Duration::from_millis(1));
     }
 
     fn clear(&mut self) {
@@ -156,6 +172,20 @@ impl Rig for RedisRig {
     /// Redis's own clock runs as it runs: hardly, within a test.
     fn is_time_left(&self, reported: Duration, _: Duration) -> bool {
         reported <= TTL && reported > TTL / 2
+    }
+
+    fn time_of_day(&mut self) -> SystemTime {
+        let time = self.redis.command(&["TIME"]).texts();
+        let part = |at: usize| -> u64 { time[at].parse().expect("a number") };
+        let seconds = Duration::from_secs(part(0));
+        SystemTime::UNIX_EPOCH + seconds + Duration::from_millis(part(1) / 1000)
+    }
+
+    async fn tick(&mut self) {
+        let begun = self.time_of_day();
+        crate::harness::eventually("a millisecond passes", || {
+            (self.time_of_day() > begun).then_some(())
+        });
     }
 
     fn clear(&mut self) {

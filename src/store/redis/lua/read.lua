@@ -1,10 +1,13 @@
 -- Reads one session.
 --
 -- KEYS[1]  the session's hash (create.lua)
--- ARGV     1 nonce of this call, 2 the token for which the payload is spared, where there is one
--- Reply    nonce 'F' token, payload, milliseconds left   found; three in an array, the last a number
---          nonce 'U' milliseconds left                   the token is still ARGV[2]
+-- ARGV     1 nonce of this call; where wanted, 2 the token for which the payload is spared (or ''),
+--          3 'dates'
+-- Reply    nonce 'F' token, payload, milliseconds left   found
+--          nonce 'U', milliseconds left                  the token is still ARGV[2]
 --          nonce 'G'                                     gone
+--          The first two are arrays, with numbers for times; with dates two more stand behind, last
+--          write and expiry (write.lua).
 --
 -- Twice is harmless: it changes nothing. It still begins with a write, one that removes no field, so
 -- that a demoted primary, or one cut off from its replicas, refuses instead of answering with an old
@@ -21,10 +24,16 @@ if not tokens then
 end
 local token = string.sub(tokens, 1, 24)
 local left = redis.call('PTTL', session)
+local reply
 if token == ARGV[2] then
-  return nonce .. 'U' .. left
-end
-if not payload then
+  reply = {nonce .. 'U', left}
+elseif payload then
+  reply = {nonce .. 'F' .. token, payload, left}
+else
   return redis.error_reply('MRVFORMAT a session without a payload')
 end
-return {nonce .. 'F' .. token, payload, left}
+if ARGV[3] then
+  local dates = redis.call('HMGET', session, 'm', 'x')
+  reply[#reply + 1], reply[#reply + 2] = tonumber(dates[1]), tonumber(dates[2])
+end
+return reply

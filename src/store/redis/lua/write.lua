@@ -3,13 +3,15 @@
 -- KEYS[1]  the session's hash (create.lua)
 -- ARGV     1 nonce of this call, 2 the token that the client named, 3 the token that the write yields
 --          (both '' where the client's cannot be ours), 4 payload; where there is a txnId, 5 its key
---          (16 bytes) and 6 how many txnIds a session records
+--          (16 bytes, else '') and 6 how many txnIds a session records; 7 'dates' where they are wanted
 -- Reply    nonce 'W'                     written; ARGV[3] is the new token
 --          nonce 'R' token               a retry: this token answers it
 --          nonce 'P' token               the txnId's answer again; without a token it was a conflict
---          nonce 'C'                     conflict
+--          nonce 'C' token               conflict: this token is current
 --          nonce 'T' milliseconds left   no room for another txnId
 --          nonce 'G'                     gone
+--          With dates, of a session that lives, an array: that, last write, expiry; both in Redis's
+--          milliseconds, as numbers.
 --
 -- Twice is harmless: the second run finds the first one's token among t, or its record in q, and
 -- answers what the first one answered.
@@ -17,8 +19,8 @@
 -- The write that changes nothing, first, is read.lua's. It does one thing more: a Redis that is out of
 -- memory refuses a script at its first HSET, but not at one behind an HDEL. So a full Redis refuses
 -- newcomers (create.lua) and lets the sign-ins that live finish, which hardly grow.
-local session, nonce, named, next_token, payload, txn =
-  KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local session, nonce, named, next_token, payload = KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local txn = ARGV[5] ~= '' and ARGV[5]
 -- The current token, and 4 before it.
 local TOKEN, TOKENS = 24, 24 * 5
 -- A record is the txnId's key (16 bytes), 'w' or 'c', and a token's 24 bytes (of a conflict: dashes).
@@ -35,7 +37,17 @@ if tokens and txn then
   full = #records >= ARGV[6] * RECORD
 end
 
-if tokens and string.sub(tokens, 1, TOKEN) == named and not record and not full then
+local answer
+if not tokens then
+  if redis.call('EXISTS', session) == 1 then
+    return redis.error_reply('MRVFORMAT a session without a token')
+  end
+  return nonce .. 'G'
+elseif record then
+  answer = 'P' .. (string.sub(record, 1, 1) == 'w' and string.sub(record, 2) or '')
+elseif full then
+  answer = 'T' .. redis.call('PTTL', session)
+elseif string.sub(tokens, 1, TOKEN) == named then
   -- Microseconds to milliseconds by cutting: less than half of what string.format takes.
   local time = redis.call('TIME')
   redis.call('HSET', session, 't', string.sub(next_token .. tokens, 1, TOKENS), 'd', payload,
@@ -43,30 +55,20 @@ if tokens and string.sub(tokens, 1, TOKEN) == named and not record and not full 
   if records then
     redis.call('HSET', session, 'q', records .. txn .. 'w' .. next_token)
   end
-  return nonce .. 'W'
-end
-
-if not tokens then
-  if redis.call('EXISTS', session) == 1 then
-    return redis.error_reply('MRVFORMAT a session without a token')
-  end
-  return nonce .. 'G'
-end
-if record then
-  return nonce .. 'P' .. (string.sub(record, 1, 1) == 'w' and string.sub(record, 2) or '')
-end
-if full then
-  return nonce .. 'T' .. redis.call('PTTL', session)
-end
-if records then
+  answer = 'W'
+elseif records then
   redis.call('HSET', session, 'q', records .. txn .. 'c' .. string.rep('-', TOKEN))
-  return nonce .. 'C'
-end
-if redis.call('HGET', session, 'd') == payload then
-  return nonce .. 'R' .. string.sub(tokens, 1, TOKEN)
-end
+  answer = 'C' .. string.sub(tokens, 1, TOKEN)
+elseif redis.call('HGET', session, 'd') == payload then
+  answer = 'R' .. string.sub(tokens, 1, TOKEN)
 -- Tokens stand one after the other; a match across two of them would need 144 bits of luck.
-if next_token ~= '' and string.find(tokens, next_token, 1, true) then
-  return nonce .. 'R' .. next_token
+elseif next_token ~= '' and string.find(tokens, next_token, 1, true) then
+  answer = 'R' .. next_token
+else
+  answer = 'C' .. string.sub(tokens, 1, TOKEN)
 end
-return nonce .. 'C'
+if ARGV[7] then
+  local dates = redis.call('HMGET', session, 'm', 'x')
+  return {nonce .. answer, tonumber(dates[1]), tonumber(dates[2])}
+end
+return nonce .. answer

@@ -1,0 +1,142 @@
+//! Entity tags: how clients of the ETag dialect name a session's state (RFC 9110 §8.8.3, §13.1).
+//!
+//! A tag of ours is a sequence token in quotes. Proxies that compress change it on the way (`W/"…"`,
+//! `"…-gzip"`), some clients drop the quotes, and a sign-in fails over it; so what comes back is reduced
+//! to the token inside.
+
+use crate::model::{SequenceToken, TOKEN_LEN};
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+
+/// Tags that are read of one header. A client sends one; a proxy that joins lists might send two.
+const MAX_TAGS: usize = 8;
+
+/// What proxies append to a tag when they compress: nginx and Apache, and what their modules call it.
+const SUFFIXES: [&str; 6] = ["--gzip", "-gzip", ";gzip", "-br", "-zstd", "-deflate"];
+
+/// The tags of one `If-Match` or `If-None-Match`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tags {
+    /// Whether `*` stands among them.
+    pub any: bool,
+    /// The tokens that they hold, each once. A tag that can hold none of ours is left out: it matches
+    /// nothing.
+    pub tokens: Vec<SequenceToken>,
+}
+
+impl Tags {
+    /// Reads a header, or `None` where the request has none.
+    #[must_use]
+    pub fn of(headers: &HeaderMap, name: &HeaderName) -> Option<Self> {
+        let mut lines = headers.get_all(name).iter().peekable();
+        lines.peek()?;
+        let mut tags = Self::default();
+        let listed = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+        for tag in listed.take(MAX_TAGS) {
+            let tag = tag.trim_ascii();
+            tags.any |= tag == b"*";
+            if let Some(token) = token(tag).filter(|token| !tags.tokens.contains(token)) {
+                tags.tokens.push(token);
+            }
+        }
+        Some(tags)
+    }
+}
+
+/// The token of a tag, whatever was done to it. Tokens have one length, so none is taken for a shorter
+/// one with a suffix.
+fn token(tag: &[u8]) -> Option<SequenceToken> {
+    let tag = tag.strip_prefix(b"W/").unwrap_or(tag);
+    // nginx puts its suffix inside the quotes, others behind them.
+    let bare: Vec<u8> = tag.iter().copied().filter(|byte| *byte != b'"').collect();
+    let suffixes = [""].into_iter().chain(SUFFIXES);
+    suffixes
+        .filter_map(|suffix| bare.strip_suffix(suffix.as_bytes()))
+        .find_map(SequenceToken::parse)
+}
+
+/// A token as a tag.
+///
+/// # Panics
+/// Never: a token is ASCII.
+#[must_use]
+pub fn tag(token: SequenceToken) -> HeaderValue {
+    let mut quoted = Vec::with_capacity(TOKEN_LEN + 2);
+    quoted.push(b'"');
+    quoted.extend_from_slice(token.as_bytes());
+    quoted.push(b'"');
+    HeaderValue::try_from(quoted).expect("ASCII")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Tags, tag};
+    use crate::model::{Payload, SequenceToken, SessionId};
+    use hyper::HeaderMap;
+    use hyper::header::{HeaderValue, IF_MATCH};
+
+    fn tags(lines: &[&str]) -> Option<Tags> {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append(IF_MATCH, HeaderValue::from_str(line).expect("visible"));
+        }
+        Tags::of(&headers, &IF_MATCH)
+    }
+
+    #[test]
+    fn a_tag_is_read_whatever_a_proxy_did_to_it() {
+        let payload = Payload::new("x").expect("short");
+        let token = SequenceToken::first(SessionId::random(), &payload);
+        let text = token.as_str();
+        assert_eq!(tag(token), format!("\"{text}\""));
+        for mangled in [
+            format!("\"{text}\""),
+            text.to_owned(),
+            format!("W/\"{text}\""),
+            format!("\"{text}-gzip\""),
+            format!("\"{text}\"-gzip"),
+            format!("W/\"{text}--gzip\""),
+            format!("\"{text};gzip\""),
+            format!("\"{text}-br\""),
+            format!("\"{text}-zstd\""),
+            format!("\"{text}-deflate\""),
+            format!("  \"{text}\" , \"{text}-gzip\", \"other\""),
+        ] {
+            let read = tags(&[&mangled]).expect("a header");
+            assert_eq!(read.tokens, [token], "{mangled}");
+            assert!(!read.any, "{mangled}");
+        }
+    }
+
+    #[test]
+    fn a_token_that_ends_like_a_suffix_is_whole() {
+        for end in ["-gzip", "-br", "-zstd", "-deflate"] {
+            let text = format!("{}{end}", "A".repeat(24 - end.len()));
+            let token = SequenceToken::parse(text.as_bytes()).expect("24 characters");
+            for sent in [format!("\"{text}\""), format!("\"{text}{end}\"")] {
+                assert_eq!(tags(&[&sent]).expect("a header").tokens, [token], "{sent}");
+            }
+        }
+    }
+
+    #[test]
+    fn lists_are_read_over_lines_and_end_at_eight() {
+        let token = |letter: char| letter.to_string().repeat(24);
+        let [one, two] = ['A', 'B'].map(token);
+        let read = tags(&[&format!("\"{one}\""), &format!("*, \"{two}\"")]).expect("a header");
+        let texts: Vec<_> = read.tokens.iter().map(SequenceToken::as_str).collect();
+        assert_eq!(texts, [&one, &two]);
+        assert!(read.any);
+        let many: Vec<_> = ('A'..='Z')
+            .map(|letter| format!("\"{}\"", token(letter)))
+            .collect();
+        let read = tags(&[&many.join(", ")]).expect("a header");
+        assert_eq!(read.tokens.len(), 8);
+    }
+
+    #[test]
+    fn no_header_is_not_an_empty_one() {
+        assert_eq!(tags(&[]), None);
+        assert_eq!(tags(&[""]), Some(Tags::default()));
+        assert_eq!(tags(&["\"-gzip\", W/, \"\""]), Some(Tags::default()));
+    }
+}

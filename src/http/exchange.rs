@@ -1,0 +1,73 @@
+//! One request on its way through a dialect: who sends it, whether it may pass, and its body.
+
+use crate::clock::Clock;
+use crate::clock::deadline::Deadline;
+use crate::config::http::Timeouts;
+use crate::http::body;
+use crate::http::error::ApiError;
+use crate::policy::{Admitted, ClientIp, Intent, Policy, Refusal};
+use crate::telemetry::labels::Wait;
+use crate::telemetry::metrics::Metrics;
+use bytes::Bytes;
+use hyper::Request;
+use hyper::body::Body;
+use hyper::header::HeaderMap;
+
+/// Where a request comes from.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller {
+    /// Whose limits it counts against.
+    pub ip: ClientIp,
+    /// Whether a trusted proxy says that the client came by HTTPS.
+    pub https: bool,
+}
+
+/// A request, and what of the pipeline a dialect may use.
+#[derive(Debug)]
+pub struct Exchange<'a, B> {
+    /// The request; its body is read by [`Exchange::body`].
+    pub request: &'a mut Request<B>,
+    /// Its sender.
+    pub caller: Caller,
+    /// Who may do what.
+    pub policy: &'a Policy,
+    /// How long its body may take.
+    pub timeouts: Timeouts,
+    /// Time.
+    pub clock: &'a Clock,
+    /// What happened, for operators.
+    pub metrics: &'a Metrics,
+}
+
+impl<B> Exchange<'_, B>
+where
+    B: Body<Data = Bytes> + Send + Unpin,
+{
+    /// The request's headers.
+    #[must_use]
+    pub fn headers(&self) -> &HeaderMap {
+        self.request.headers()
+    }
+
+    /// Asks the policy.
+    ///
+    /// # Errors
+    /// The [`Refusal`].
+    pub fn admit(&self, intent: Intent) -> Result<Admitted, Refusal> {
+        self.policy
+            .admit(intent, self.caller.ip, self.request.headers())
+    }
+
+    /// The whole body.
+    ///
+    /// # Errors
+    /// As [`body::read`].
+    pub async fn body(&mut self) -> Result<Bytes, ApiError> {
+        let mut deadline = Deadline::new(self.clock.clone());
+        let body = body::read(self.request.body_mut(), self.timeouts.body, &mut deadline).await;
+        if matches!(body, Err(ApiError::BodyTimeout)) {
+            self.metrics.timed_out(Wait::Body);
+        }
+        body
+    }
+}

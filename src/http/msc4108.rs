@@ -1,0 +1,270 @@
+//! The ETag dialect: MSC4108 as of 2024, which every QR sign-in in production speaks.
+//!
+//! Text instead of JSON; the token is an ETag, a stale one a 412. Its clients never retry, take any ETag
+//! for theirs whatever the status, and cannot be changed, so what stands on an error matters as much as
+//! what stands on a success (PROTOCOL, sections 2 and 3).
+
+mod request;
+
+use crate::http::error::ApiError;
+use crate::http::etag::{Tags, tag};
+use crate::http::exchange::Exchange;
+use crate::http::reply::Reply;
+use crate::http::route::{ETAG, Target};
+use crate::model::{Payload, Presented, SequenceToken, SessionId};
+use crate::policy::{Admitted, Intent};
+use crate::session::{Creation, Sessions};
+use crate::store::{Dated, Dates, Deleted, Look, Read, Store, StoreError, Write, Written};
+use crate::telemetry::labels::{Api, WriteOutcome};
+use crate::telemetry::metrics::Metrics;
+use bytes::Bytes;
+use hyper::StatusCode;
+use hyper::body::Body;
+use hyper::header::{HeaderMap, IF_NONE_MATCH};
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct CreatedBody {
+    url: String,
+}
+
+/// The endpoints.
+#[derive(Debug)]
+pub struct Msc4108<'a, S> {
+    /// The use cases.
+    pub sessions: &'a Sessions<S>,
+    /// What happened, for operators.
+    pub metrics: &'a Metrics,
+    /// Where clients reach this server, without a slash at the end; `None` is where the request says.
+    pub base_url: Option<&'a str>,
+}
+
+impl<S: Store> Msc4108<'_, S> {
+    /// Answers one request.
+    ///
+    /// # Errors
+    /// What it may be refused for; an error that carries an ETag is a reply already.
+    pub async fn answer<B>(
+        &self,
+        mut exchange: Exchange<'_, B>,
+        target: Target,
+        intent: Intent,
+    ) -> Result<Reply, ApiError>
+    where
+        B: Body<Data = Bytes> + Send + Unpin,
+    {
+        let id = match target {
+            Target::Session(Some(id)) => id,
+            Target::Rendezvous => {
+                let admitted = exchange.admit(intent)?;
+                return self.create(admitted, exchange).await;
+            }
+            Target::Session(None) | Target::Txn(..) | Target::Other => {
+                let _admitted = exchange.admit(intent)?;
+                return Err(ApiError::NotFound);
+            }
+        };
+        match intent {
+            Intent::Read => Ok(self.read_or_echo(&exchange, id).await),
+            Intent::Write => self.write(&mut exchange, id).await,
+            Intent::Delete => self.delete(exchange.admit(intent)?, id).await,
+            Intent::Discover | Intent::Create => Err(ApiError::Unrecognized),
+        }
+    }
+
+    async fn create<B>(&self, _: Admitted, mut exchange: Exchange<'_, B>) -> Result<Reply, ApiError>
+    where
+        B: Body<Data = Bytes> + Send + Unpin,
+    {
+        let base = match self.base_url {
+            Some(base) => base.to_owned(),
+            None => request::base(&exchange)?,
+        };
+        let data = request::text(&mut exchange).await?;
+        let Dated { answer, dates } = self.sessions.create(data, true).await?;
+        match answer {
+            Creation::Created { id, token, .. } => {
+                self.metrics
+                    .sessions_created
+                    .with_label_values(&[Api::Msc4108.label()])
+                    .inc();
+                let url = format!("{base}{ETAG}/{id}");
+                Ok(Reply::json(&CreatedBody { url }, 256)
+                    .with_status(StatusCode::CREATED)
+                    .with_tag(tag(token), Some(known(dates)?)))
+            }
+            Creation::Full { retry_after } => Err(ApiError::SessionsFull { retry_after }),
+        }
+    }
+
+    /// A read. Where it fails, for whatever reason but that the session is gone, the ETag is the client's
+    /// own: js-sdk takes any for its newest.
+    async fn read_or_echo<B>(&self, exchange: &Exchange<'_, B>, id: SessionId) -> Reply
+    where
+        B: Body<Data = Bytes> + Send + Unpin,
+    {
+        let headers = exchange.headers();
+        let read = match exchange.admit(Intent::Read) {
+            Ok(admitted) => self.read(admitted, headers, id).await,
+            Err(refusal) => Err(refusal.into()),
+        };
+        match (read, headers.get(IF_NONE_MATCH)) {
+            (Ok(reply), _) => reply,
+            (Err(error), Some(own)) if error != ApiError::NotFound => {
+                Reply::from(error).with_tag(own.clone(), None)
+            }
+            (Err(error), _) => error.into(),
+        }
+    }
+
+    async fn read(
+        &self,
+        _: Admitted,
+        headers: &HeaderMap,
+        id: SessionId,
+    ) -> Result<Reply, ApiError> {
+        let own = Tags::of(headers, &IF_NONE_MATCH).unwrap_or_default();
+        let unless = match own.tokens.as_slice() {
+            [token] if !own.any => Some(*token),
+            _ => None,
+        };
+        let Dated { answer, dates } = self.sessions.read(&look(id, unless)).await?;
+        let (token, text) = match (answer, unless) {
+            (Read::Unchanged { .. }, Some(token)) => (token, None),
+            (Read::Found { token, .. }, _) if own.any || own.tokens.contains(&token) => {
+                (token, None)
+            }
+            (Read::Found { data, token, .. }, _) => (token, Some(data.to_bytes())),
+            (Read::Gone, _) => return Err(ApiError::NotFound),
+            // No token was named, so nothing was spared; a store that says so is mistaken.
+            (Read::Unchanged { .. }, None) => return Err(ApiError::Internal),
+        };
+        let reply = match text {
+            Some(text) => Reply::text(StatusCode::OK, text),
+            None => Reply::text(StatusCode::NOT_MODIFIED, Bytes::new()),
+        };
+        Ok(reply.with_tag(tag(token), Some(known(dates)?)))
+    }
+
+    /// A write. Where it is refused, or its outcome unknown, the ETag is what it would have produced:
+    /// js-sdk takes it for its newest, and so goes on if the write was applied, and notices if it was not.
+    async fn write<B>(
+        &self,
+        exchange: &mut Exchange<'_, B>,
+        id: SessionId,
+    ) -> Result<Reply, ApiError>
+    where
+        B: Body<Data = Bytes> + Send + Unpin,
+    {
+        let admitted = exchange.admit(Intent::Write);
+        let asked = request::write(exchange).await;
+        let (tags, data) = match (&admitted, asked) {
+            (_, Ok(asked)) => asked,
+            (Ok(_), Err(error)) => return Err(error),
+            // It was refused before it was looked at.
+            (Err(refusal), Err(_)) => return Err((*refusal).into()),
+        };
+        let mut presented = presented(tags.tokens.first(), id, &data);
+        let written = match admitted {
+            Ok(admitted) => self.swap(admitted, id, &tags, &mut presented, data).await,
+            Err(refusal) => Err(refusal.into()),
+        };
+        let Err(error) = written else { return written };
+        let status = error.verdict().status;
+        let unknown = [
+            StatusCode::TOO_MANY_REQUESTS,
+            StatusCode::SERVICE_UNAVAILABLE,
+        ]
+        .contains(&status);
+        match presented {
+            Presented::Ours { next, .. } if unknown => {
+                Ok(Reply::from(error).with_tag(tag(next), None))
+            }
+            Presented::Ours { .. } | Presented::Foreign => Err(error),
+        }
+    }
+
+    async fn swap(
+        &self,
+        _: Admitted,
+        id: SessionId,
+        tags: &Tags,
+        presented: &mut Presented,
+        data: Payload,
+    ) -> Result<Reply, ApiError> {
+        // One tag is compared and swapped in one step. Of several, the current one must be found first;
+        // and nobody may write whatever there is.
+        if tags.any || tags.tokens.len() > 1 {
+            let Dated { answer, dates } = self.sessions.read(&look(id, None)).await?;
+            let Read::Found { token, .. } = answer else {
+                return Err(ApiError::NotFound);
+            };
+            if tags.any {
+                return conflict(token, dates);
+            }
+            if tags.tokens.contains(&token) {
+                *presented = self::presented(Some(&token), id, &data);
+            }
+        }
+        let write = Write {
+            id,
+            presented: *presented,
+            data,
+            txn: None,
+            dates: true,
+        };
+        let Dated { answer, dates } = self.sessions.update(&write).await?;
+        let (outcome, token) = match answer {
+            Written::Written(token) => (WriteOutcome::Written, token),
+            Written::Retried(token) => (WriteOutcome::Retried, token),
+            Written::Conflict(token) => (WriteOutcome::Conflict, token),
+            Written::Gone => return Err(ApiError::NotFound),
+            // No txnId was named.
+            Written::Replayed(_) | Written::TxnsFull { .. } => return Err(ApiError::Internal),
+        };
+        self.metrics.write(Api::Msc4108, outcome);
+        if outcome == WriteOutcome::Conflict {
+            return conflict(token, dates);
+        }
+        Ok(Reply::text(StatusCode::ACCEPTED, Bytes::new())
+            .with_tag(tag(token), Some(known(dates)?)))
+    }
+
+    async fn delete(&self, _: Admitted, id: SessionId) -> Result<Reply, ApiError> {
+        match self.sessions.delete(id).await? {
+            Deleted::Deleted => {
+                self.metrics
+                    .sessions_deleted
+                    .with_label_values(&[Api::Msc4108.label()])
+                    .inc();
+                Ok(Reply::no_content())
+            }
+            Deleted::Gone => Err(ApiError::NotFound),
+        }
+    }
+}
+
+/// 412 with the current state's ETag.
+fn conflict(token: SequenceToken, dates: Option<Dates>) -> Result<Reply, ApiError> {
+    Ok(Reply::from(ApiError::PreconditionFailed).with_tag(tag(token), Some(known(dates)?)))
+}
+
+/// The dates that were asked for.
+fn known(dates: Option<Dates>) -> Result<Dates, ApiError> {
+    dates.ok_or(ApiError::Store(StoreError::BadReply))
+}
+
+fn look(id: SessionId, unless: Option<SequenceToken>) -> Look {
+    Look {
+        id,
+        unless,
+        dates: true,
+    }
+}
+
+fn presented(token: Option<&SequenceToken>, id: SessionId, data: &Payload) -> Presented {
+    token.map_or(Presented::Foreign, |token| Presented::Ours {
+        token: *token,
+        next: token.next(id, data),
+    })
+}

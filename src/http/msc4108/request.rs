@@ -1,0 +1,61 @@
+//! What a request of the ETag dialect must have, and what it says.
+
+use crate::http::error::ApiError;
+use crate::http::etag::Tags;
+use crate::http::exchange::Exchange;
+use crate::model::Payload;
+use bytes::Bytes;
+use hyper::body::Body;
+use hyper::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderValue, IF_MATCH};
+use hyper::http::uri::Authority;
+
+/// A write: the state that it follows, and the new payload.
+pub(super) async fn write<B>(exchange: &mut Exchange<'_, B>) -> Result<(Tags, Payload), ApiError>
+where
+    B: Body<Data = Bytes> + Send + Unpin,
+{
+    let missing = ApiError::MissingParam("The header If-Match is missing");
+    let tags = Tags::of(exchange.headers(), &IF_MATCH).ok_or(missing)?;
+    Ok((tags, text(exchange).await?))
+}
+
+/// A body of text.
+pub(super) async fn text<B>(exchange: &mut Exchange<'_, B>) -> Result<Payload, ApiError>
+where
+    B: Body<Data = Bytes> + Send + Unpin,
+{
+    require_text(exchange.headers())?;
+    let body = exchange.body().await?;
+    let text = std::str::from_utf8(&body)
+        .map_err(|_| ApiError::InvalidParam("The payload is not UTF-8"))?;
+    Payload::new(text).map_err(|_| ApiError::PayloadTooLarge)
+}
+
+/// The dialect sends text and nothing else; parameters of the type are ignored.
+fn require_text(headers: &HeaderMap) -> Result<(), ApiError> {
+    let content_type = headers
+        .get(CONTENT_TYPE)
+        .ok_or(ApiError::MissingParam("The header Content-Type is missing"))?;
+    let essence = content_type.to_str().unwrap_or("").split(';').next();
+    if essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case("text/plain")) {
+        return Ok(());
+    }
+    Err(ApiError::InvalidParam("Content-Type is not text/plain"))
+}
+
+/// Where the request says that this server is reached.
+pub(super) fn base<B>(exchange: &Exchange<'_, B>) -> Result<String, ApiError> {
+    let scheme = if exchange.caller.https {
+        "https"
+    } else {
+        "http"
+    };
+    // HTTP/2 has it in the request's target (RFC 9113 §8.3.1).
+    let of_target = exchange.request.uri().authority().map(Authority::as_str);
+    let host = exchange.request.headers().get(HOST);
+    let host = of_target.or_else(|| host.and_then(|host| HeaderValue::to_str(host).ok()));
+    host.and_then(|host| host.parse::<Authority>().ok())
+        .filter(|host| !host.as_str().contains('@'))
+        .map(|host| format!("{scheme}://{host}"))
+        .ok_or(ApiError::InvalidParam("The header Host names no host"))
+}

@@ -1,0 +1,79 @@
+//! The dates of a session: told where they are wanted, in the store's time of day.
+
+use super::rig::{Rig, TTL};
+use super::{created, look, new_session, write};
+use matrix_rendezvous::store::{Created, Dated, Dates, Look, Read, Store, Write, Written};
+use std::fmt::Debug;
+use std::time::Duration;
+
+/// A look that wants dates.
+fn dated(look: Look) -> Look {
+    Look {
+        dates: true,
+        ..look
+    }
+}
+
+fn dates_of<T: Debug>(dated: &Dated<T>) -> Dates {
+    dated.dates.unwrap_or_else(|| panic!("no dates: {dated:?}"))
+}
+
+pub async fn dates_are_told_where_they_are_wanted<R: Rig>(rig: &mut R) {
+    // To the millisecond, as Redis has them.
+    let begun = rig.time_of_day();
+    let mut new = new_session("one");
+    new.dates = true;
+    let creation = rig.store().create(&new).await.expect("a store");
+    rig.created(new.id);
+    let first = dates_of(&creation);
+    assert!(matches!(creation.answer, Created::Created { .. }));
+    assert!(begun <= first.modified && first.modified <= rig.time_of_day());
+    assert_eq!(first.expires, first.modified + TTL);
+    // A creation that is sent again finds the first one's.
+    rig.tick().await;
+    let again = rig.store().create(&new).await.expect("a store");
+    assert_eq!(dates_of(&again), first);
+
+    let look = look(new.id, None);
+    let found = rig.store().read(&dated(look)).await.expect("a store");
+    assert!(matches!(found.answer, Read::Found { .. }));
+    assert_eq!(dates_of(&found), first);
+    let unless = Look {
+        unless: Some(new.token),
+        ..look
+    };
+    let unchanged = rig.store().read(&dated(unless)).await.expect("a store");
+    assert!(matches!(unchanged.answer, Read::Unchanged { .. }));
+    assert_eq!(dates_of(&unchanged), first);
+
+    let begun = rig.time_of_day();
+    let mut swap = write(new.id, new.token, "two", None);
+    swap.dates = true;
+    let written = rig.store().write(&swap).await.expect("a store");
+    assert!(matches!(written.answer, Written::Written(_)));
+    let second = dates_of(&written);
+    assert!(begun <= second.modified && second.modified <= rig.time_of_day());
+    assert_eq!(second.expires, first.expires, "a write extends nothing");
+
+    // What changes nothing moves nothing: a retry, a conflict.
+    rig.tick().await;
+    let retried = rig.store().write(&swap).await.expect("a store");
+    assert!(matches!(retried.answer, Written::Retried(_)));
+    let stale = Write {
+        data: super::payload("three"),
+        ..swap.clone()
+    };
+    let conflict = rig.store().write(&stale).await.expect("a store");
+    let after = rig.store().read(&dated(look)).await.expect("a store");
+    for dates in [dates_of(&retried), dates_of(&conflict), dates_of(&after)] {
+        assert_eq!(dates, second);
+    }
+
+    // Of a session that is gone there are none.
+    let _one_that_lives = created(rig, "other").await;
+    rig.advance(TTL + Duration::from_secs(1)).await;
+    let gone = rig.store().read(&dated(look)).await;
+    assert_eq!(gone, Ok(Dated::without(Read::Gone)));
+    let gone = rig.store().write(&swap).await;
+    assert_eq!(gone, Ok(Dated::without(Written::Gone)));
+}

@@ -1,0 +1,74 @@
+//! Writes with a txnId: the record decides, and there are so many.
+
+use super::rig::{MAX_TXN_IDS, Rig, TTL};
+use super::{answer, assert_holds, created, payload, txn, write, written};
+use matrix_rendezvous::store::{Store, Written};
+use std::time::Duration;
+
+pub async fn a_txn_record_alone_decides<R: Rig>(rig: &mut R) {
+    let new = created(rig, "one").await;
+    let first = write(new.id, new.token, "mine", Some(txn("a")));
+    let mine = new.token.next(new.id, &first.data);
+    assert_eq!(
+        answer(rig.store().write(&first)).await,
+        Ok(Written::Written(mine))
+    );
+    assert_eq!(
+        answer(rig.store().write(&first)).await,
+        Ok(Written::Replayed(Some(mine)))
+    );
+    let another_body = write(new.id, mine, "another", Some(txn("a")));
+    assert_eq!(
+        answer(rig.store().write(&another_body)).await,
+        Ok(Written::Replayed(Some(mine)))
+    );
+    // Another txnId is another attempt, whatever it carries.
+    let again = write(new.id, new.token, "mine", Some(txn("b")));
+    assert_eq!(
+        answer(rig.store().write(&again)).await,
+        Ok(Written::Conflict(mine))
+    );
+    let late = write(new.id, mine, "late", Some(txn("b")));
+    assert_eq!(
+        answer(rig.store().write(&late)).await,
+        Ok(Written::Replayed(None))
+    );
+    assert_holds(rig, new.id, mine, "mine").await;
+    let other = created(rig, "other").await;
+    let elsewhere = write(other.id, other.token, "x", Some(txn("a")));
+    let outcome = answer(rig.store().write(&elsewhere)).await;
+    assert!(
+        matches!(outcome, Ok(Written::Written(_))),
+        "a txnId is its session's: {outcome:?}"
+    );
+}
+
+pub async fn txn_records_are_bounded_and_still_replay<R: Rig>(rig: &mut R) {
+    let new = created(rig, "one").await;
+    let mut token = new.token;
+    for number in 0..MAX_TXN_IDS {
+        let write = write(new.id, token, "x", Some(txn(&format!("t{number}"))));
+        token = token.next(new.id, &write.data);
+        assert_eq!(
+            answer(rig.store().write(&write)).await,
+            Ok(Written::Written(token))
+        );
+    }
+    let more = write(new.id, token, "y", Some(txn("more")));
+    let outcome = answer(rig.store().write(&more)).await;
+    let Ok(Written::TxnsFull { retry_after }) = outcome else {
+        panic!("{outcome:?}")
+    };
+    assert!(
+        retry_after > Duration::ZERO && retry_after <= TTL,
+        "{retry_after:?}"
+    );
+    assert_holds(rig, new.id, token, "x").await;
+    let replay = write(new.id, token, "y", Some(txn("t0")));
+    let first = new.token.next(new.id, &payload("x"));
+    assert_eq!(
+        answer(rig.store().write(&replay)).await,
+        Ok(Written::Replayed(Some(first)))
+    );
+    written(rig, new.id, token, "the form without txnId still writes").await;
+}

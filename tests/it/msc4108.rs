@@ -1,0 +1,222 @@
+//! The ETag dialect: MSC4108 of 2024.
+//!
+//! Rows of the contract: section 2, and what section 3 says that its clients choke on. Sessions here;
+//! tags, bad requests, errors and URLs in files of their own.
+
+mod bad_requests;
+mod errors;
+mod tags;
+mod urls;
+
+use crate::harness::api::at;
+use crate::harness::etag::{ETAG, Mailbox, creation};
+use crate::harness::http::Request;
+use crate::harness::on_both_stores;
+use crate::harness::server::{Server, Store};
+use std::time::Duration;
+
+on_both_stores! {
+    with ["msc4108.enabled" = "true"];
+    a_creation_says_where_the_session_is,
+    a_read_gives_the_payload_as_text,
+    a_poll_finds_nothing_new_until_there_is,
+    a_write_needs_the_current_etag,
+    a_write_that_happened_is_a_success,
+    a_deleted_session_is_gone,
+    an_empty_payload_is_one,
+    a_session_expires_when_it_was_told_to,
+    a_head_is_a_read_without_its_payload,
+    what_one_dialect_wrote_the_other_reads,
+}
+
+fn a_creation_says_where_the_session_is(server: &Server) {
+    let reply = server.call(&creation("hello")).expect(201);
+    assert_eq!(reply.header("content-type"), Some("application/json"));
+    reply.assert_dated();
+    let etag = reply.etag();
+    let token = etag
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'))
+        .unwrap_or_else(|| panic!("no strong validator: {etag}"));
+    assert_eq!(token.len(), 24, "{etag}");
+    let url = reply.text("url");
+    let (base, id) = url.split_once(ETAG).expect("the dialect's path");
+    assert_eq!(base, "http://rendezvous.test");
+    assert_eq!(id.len(), 1 + 32, "{url}");
+    assert_eq!(reply.json().as_object().expect("an object").len(), 1);
+}
+
+fn a_read_gives_the_payload_as_text(server: &Server) {
+    let payload = "é\u{0}\"\\\u{1F980}";
+    let mailbox = server.open_mailbox(payload);
+    let reply = server.call(&mailbox.get()).expect(200);
+    assert_eq!(reply.body, payload.as_bytes());
+    // A charset makes both SDKs hang.
+    assert_eq!(reply.all("content-type"), ["text/plain"]);
+    assert_eq!(reply.all("content-encoding"), ["identity"]);
+    let length = payload.len().to_string();
+    assert_eq!(reply.all("content-length"), [length.as_str()]);
+    assert_eq!(reply.etag(), mailbox.etag);
+    reply.assert_dated();
+}
+
+fn a_poll_finds_nothing_new_until_there_is(server: &Server) {
+    let mailbox = server.open_mailbox("hello");
+    for _ in 0..2 {
+        let reply = server.call(&mailbox.poll(&mailbox.etag)).expect(304);
+        assert_eq!(reply.body, b"");
+        assert_eq!(reply.etag(), mailbox.etag);
+        // There are proxies that take the ETag off a reply without a type.
+        assert_eq!(reply.all("content-type"), ["text/plain"]);
+        reply.assert_dated();
+    }
+    let etag = server
+        .call(&mailbox.put(&mailbox.etag, "ECDH"))
+        .expect(202)
+        .etag();
+    let reply = server.call(&mailbox.poll(&mailbox.etag)).expect(200);
+    assert_eq!((reply.body.as_slice(), reply.etag()), (&b"ECDH"[..], etag));
+    server.call(&mailbox.poll("\"another\"")).expect(200);
+}
+
+fn a_write_needs_the_current_etag(server: &Server) {
+    let mailbox = server.open_mailbox("one");
+    let reply = server.call(&mailbox.put(&mailbox.etag, "two")).expect(202);
+    assert_eq!(reply.body, b"");
+    assert_eq!(reply.all("content-type"), ["text/plain"]);
+    assert_eq!(reply.all("content-length"), ["0"]);
+    reply.assert_dated();
+    let second = reply.etag();
+    assert_ne!(second, mailbox.etag);
+    for stale in [
+        &mailbox.etag,
+        "\"another\"",
+        "\"AAAAAAAAAAAAAAAAAAAAAAAA\"",
+        "",
+    ] {
+        let reply = server.call(&mailbox.put(stale, "three"));
+        let reply = reply.expect_error(412, "M_UNKNOWN");
+        assert_eq!(
+            reply.text("org.matrix.msc4108.errcode"),
+            "M_CONCURRENT_WRITE"
+        );
+        assert_eq!(reply.etag(), second, "the current one");
+        reply.assert_dated();
+    }
+    server.assert_mailbox_holds(&mailbox, "two", &second);
+    // Equal data moves the ETag on, or the other side could not tell that it was written again.
+    let third = server.call(&mailbox.put(&second, "two")).expect(202).etag();
+    assert_ne!(third, second);
+}
+
+fn a_write_that_happened_is_a_success(server: &Server) {
+    let mailbox = server.open_mailbox("one");
+    let first = mailbox.put(&mailbox.etag, "mine");
+    let mine = server.call(&first).expect(202).etag();
+    assert_eq!(server.call(&first).expect(202).etag(), mine);
+    let theirs = server
+        .call(&mailbox.put(&mine, "theirs"))
+        .expect(202)
+        .etag();
+    let reply = server.call(&first).expect(202);
+    assert_eq!(reply.etag(), mine, "its own, though the peer has answered");
+    reply.assert_dated();
+    // Whoever would write what is there already has what they want.
+    let same = server
+        .call(&mailbox.put(&mailbox.etag, "theirs"))
+        .expect(202);
+    assert_eq!(same.etag(), theirs);
+    server.assert_mailbox_holds(&mailbox, "theirs", &theirs);
+}
+
+fn a_deleted_session_is_gone(server: &Server) {
+    let mailbox = server.open_mailbox("hello");
+    let delete = Request::delete(&mailbox.path);
+    let reply = server.call(&delete).expect(204);
+    assert_eq!(
+        (reply.body.as_slice(), reply.header("etag")),
+        (&b""[..], None)
+    );
+    for request in [
+        delete,
+        mailbox.get(),
+        mailbox.poll(&mailbox.etag),
+        mailbox.put(&mailbox.etag, "x"),
+        mailbox.put("*", "x"),
+        mailbox.put("\"a\", \"b\"", "x"),
+        Request::get(&format!("{ETAG}/no-such-id")).header("If-None-Match", "\"a\""),
+    ] {
+        let reply = server.call(&request).expect_error(404, "M_NOT_FOUND");
+        assert_eq!(reply.header("etag"), None, "{reply}");
+    }
+}
+
+fn an_empty_payload_is_one(server: &Server) {
+    let mailbox = server.open_mailbox("");
+    let reply = server.call(&mailbox.get()).expect(200);
+    assert_eq!(reply.body, b"");
+    assert_eq!(reply.all("content-type"), ["text/plain"]);
+    assert_eq!(reply.all("content-encoding"), ["identity"]);
+    assert_eq!(reply.all("content-length"), ["0"]);
+    let etag = server
+        .call(&mailbox.put(&mailbox.etag, "x"))
+        .expect(202)
+        .etag();
+    let etag = server.call(&mailbox.put(&etag, "")).expect(202).etag();
+    server.assert_mailbox_holds(&mailbox, "", &etag);
+}
+
+fn a_session_expires_when_it_was_told_to(server: &Server) {
+    let mailbox = server.open_mailbox("hello");
+    let date = |name: &str| {
+        let reply = server.call(&mailbox.get()).expect(200);
+        let text = reply.header(name).expect("a date").to_owned();
+        httpdate::parse_http_date(&text).expect("a date")
+    };
+    let (created, expires) = (date("last-modified"), date("expires"));
+    assert_eq!(expires, created + Duration::from_mins(5), "session.ttl");
+    server.call(&mailbox.put(&mailbox.etag, "x")).expect(202);
+    assert_eq!(date("expires"), expires, "a write extends nothing");
+    assert!(date("last-modified") >= created);
+}
+
+fn a_head_is_a_read_without_its_payload(server: &Server) {
+    let mailbox = server.open_mailbox("hello");
+    let reply = server.call(&Request::head(&mailbox.path)).expect(200);
+    assert_eq!(reply.body, b"");
+    assert_eq!(reply.all("content-length"), ["5"]);
+    assert_eq!(reply.etag(), mailbox.etag);
+}
+
+fn what_one_dialect_wrote_the_other_reads(server: &Server) {
+    let mailbox = server.open_mailbox("text");
+    let token = mailbox.etag.trim_matches('"');
+    server.assert_holds(mailbox.id(), "text", token);
+    let token = server.write(mailbox.id(), token, "json");
+    server.assert_mailbox_holds(&mailbox, "json", &format!("\"{token}\""));
+    let session = server.create("json");
+    let mailbox = Mailbox {
+        path: format!("{ETAG}/{}", session.id),
+        etag: format!("\"{}\"", session.token),
+    };
+    server.assert_mailbox_holds(&mailbox, "json", &mailbox.etag);
+    let etag = server
+        .call(&mailbox.put(&mailbox.etag, "text"))
+        .expect(202)
+        .etag();
+    server.assert_holds(&session.id, "text", etag.trim_matches('"'));
+    server.call(&Request::delete(&at(&session.id))).expect(200);
+    server.call(&mailbox.get()).expect_error(404, "M_NOT_FOUND");
+}
+
+/// It has no authentication by design, and so a switch of its own.
+#[test]
+fn the_mode_is_the_other_dialects() {
+    let settings = [("mode", "off"), ("msc4108.enabled", "true")];
+    let server = Server::start(Store::Memory, &settings);
+    let mailbox = server.open_mailbox("hello");
+    server.assert_mailbox_holds(&mailbox, "hello", &mailbox.etag);
+    server
+        .call(&Request::get(&at(mailbox.id())))
+        .expect_error(404, "M_UNRECOGNIZED");
+}

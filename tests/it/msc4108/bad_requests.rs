@@ -1,0 +1,135 @@
+//! Requests that the dialect does not know, or that lack what it asks for. None changes anything.
+
+use crate::harness::etag::{ETAG, creation};
+use crate::harness::http::Request;
+use crate::harness::on_both_stores;
+use crate::harness::server::Server;
+
+on_both_stores! {
+    with ["msc4108.enabled" = "true"];
+    a_type_must_be_named_and_be_text,
+    a_write_must_name_what_it_follows,
+    a_payload_has_4096_bytes_at_most,
+    a_payload_is_utf_8,
+    what_the_dialect_does_not_know_is_unrecognized,
+    every_reply_lets_a_script_read_the_etag,
+}
+
+fn a_type_must_be_named_and_be_text(server: &Server) {
+    let mailbox = server.open_mailbox("hello");
+    let write = || Request::put(&mailbox.path).header("If-Match", &mailbox.etag);
+    let requests = || [Request::post(ETAG), write()];
+    for request in requests() {
+        server
+            .call(&request.body("x"))
+            .expect_error(400, "M_MISSING_PARAM");
+    }
+    for wrong in ["application/json", "text/html", "text/plainer", "", ";"] {
+        for request in requests() {
+            let reply = server.call(&request.header("Content-Type", wrong).body("x"));
+            assert_eq!(reply.status, 400, "{wrong}: {reply}");
+            reply.expect_error(400, "M_INVALID_PARAM");
+        }
+    }
+    server.assert_mailbox_holds(&mailbox, "hello", &mailbox.etag);
+    let mut etag = mailbox.etag.clone();
+    for right in ["text/plain; charset=utf-8", "TEXT/PLAIN", "text/plain ;q"] {
+        let create = Request::post(ETAG).header("Content-Type", right);
+        server.call(&create.body(right)).expect(201);
+        let write = Request::put(&mailbox.path).header("If-Match", &etag);
+        let reply = server.call(&write.header("Content-Type", right).body(right));
+        etag = reply.expect(202).etag();
+    }
+}
+
+fn a_write_must_name_what_it_follows(server: &Server) {
+    let mailbox = server.open_mailbox("hello");
+    let write = Request::put(&mailbox.path).header("Content-Type", "text/plain");
+    server
+        .call(&write.body("x"))
+        .expect_error(400, "M_MISSING_PARAM");
+    server.assert_mailbox_holds(&mailbox, "hello", &mailbox.etag);
+}
+
+fn a_payload_has_4096_bytes_at_most(server: &Server) {
+    let (longest, longer) = ("é".repeat(2048), "x".repeat(4097));
+    let mailbox = server.open_mailbox(&longest);
+    server.assert_mailbox_holds(&mailbox, &longest, &mailbox.etag);
+    // One byte too many, and a body that is not even read.
+    for body in [longer.clone(), "x".repeat(40_000)] {
+        for request in [creation(body.clone()), mailbox.put(&mailbox.etag, &body)] {
+            server.call(&request).expect_error(413, "M_TOO_LARGE");
+        }
+    }
+    server.assert_mailbox_holds(&mailbox, &longest, &mailbox.etag);
+    let etag = server
+        .call(&mailbox.put(&mailbox.etag, &longer[..4096]))
+        .expect(202)
+        .etag();
+    server.assert_mailbox_holds(&mailbox, &longer[..4096], &etag);
+}
+
+fn a_payload_is_utf_8(server: &Server) {
+    let mailbox = server.open_mailbox("hello");
+    for bytes in [&b"\xff"[..], b"a\xc3", b"\xed\xa0\x80"] {
+        let write = mailbox.put(&mailbox.etag, "").body(bytes);
+        for request in [creation(bytes), write] {
+            server.call(&request).expect_error(400, "M_INVALID_PARAM");
+        }
+    }
+    server.assert_mailbox_holds(&mailbox, "hello", &mailbox.etag);
+}
+
+fn what_the_dialect_does_not_know_is_unrecognized(server: &Server) {
+    let mailbox = server.open_mailbox("hello");
+    for (method, path, allow) in [
+        ("GET", ETAG, "POST, OPTIONS"),
+        ("HEAD", ETAG, "POST, OPTIONS"),
+        ("PUT", ETAG, "POST, OPTIONS"),
+        ("POST", &*mailbox.path, "GET, HEAD, PUT, DELETE, OPTIONS"),
+        ("PATCH", &*mailbox.path, "GET, HEAD, PUT, DELETE, OPTIONS"),
+    ] {
+        let reply = server.call(&Request::new(method, path)).expect(405);
+        assert_eq!(reply.header("allow"), Some(allow), "{method} {path}");
+    }
+    // It has no txnIds.
+    let txn = format!("{}/txn", mailbox.path);
+    server
+        .call(&Request::put(&txn).body("x"))
+        .expect_error(404, "M_UNRECOGNIZED");
+    server.assert_mailbox_holds(&mailbox, "hello", &mailbox.etag);
+}
+
+fn every_reply_lets_a_script_read_the_etag(server: &Server) {
+    let mailbox = server.open_mailbox("hello");
+    let navigation = mailbox.get().header("Sec-Fetch-Mode", "navigate");
+    for (status, request) in [
+        (201, creation("x")),
+        (200, mailbox.get()),
+        (304, mailbox.poll(&mailbox.etag)),
+        (403, navigation),
+        (412, mailbox.put("\"x\"", "x")),
+        (202, mailbox.put(&mailbox.etag, "x")),
+        (400, Request::post(ETAG)),
+        (405, Request::get(ETAG)),
+        (413, creation("x".repeat(5000))),
+        (413, creation("x".repeat(50_000))),
+        (404, Request::get(&format!("{ETAG}/x"))),
+        (204, Request::options(ETAG)),
+        (204, Request::options(&mailbox.path)),
+        (204, Request::delete(&mailbox.path)),
+    ] {
+        let reply = server.call(&request).expect(status);
+        assert_eq!(
+            reply.all("access-control-expose-headers"),
+            ["ETag"],
+            "{reply}"
+        );
+    }
+    let preflight = server.call(&Request::options(ETAG)).expect(204);
+    let allowed = preflight.header("access-control-allow-headers");
+    let allowed = allowed.expect("a list").to_ascii_lowercase();
+    for needed in ["if-match", "if-none-match", "content-type"] {
+        assert!(allowed.contains(needed), "{allowed}");
+    }
+}

@@ -1,0 +1,95 @@
+//! The ETag of an error: js-sdk takes any for its newest, whatever the status.
+//!
+//! A read that fails echoes the client's own, so that it polls on. A write that is refused, or whose
+//! outcome is unknown, names what it would have produced: if it was applied, the sign-in goes on.
+
+use crate::harness::etag::Mailbox;
+use crate::harness::http::Request;
+use crate::harness::on_both_stores;
+use crate::harness::proxy::{Alteration, Fault, Proxy, Target};
+use crate::harness::redis::RedisServer;
+use crate::harness::redis::worker::ready_on;
+use crate::harness::server::Server;
+
+on_both_stores! {
+    with ["msc4108.enabled" = "true"];
+    a_page_is_refused_with_the_clients_own_etag,
+}
+
+on_both_stores! {
+    with [
+        "msc4108.enabled" = "true",
+        "limits.enabled" = "true",
+        "limits.session.burst" = "1",
+        "limits.session.per_second" = "0.001",
+    ];
+    a_throttled_client_is_not_led_astray,
+}
+
+fn a_page_is_refused_with_the_clients_own_etag(server: &Server) {
+    let mailbox = server.open_mailbox("secret");
+    let page = |request: Request| request.header("Sec-Fetch-Mode", "navigate");
+    let own = "W/\"as-it-came\"";
+    let reply = server.call(&page(mailbox.poll(own)));
+    let reply = reply.expect_error(403, "M_FORBIDDEN");
+    assert_eq!(reply.etag(), own);
+    let reply = server.call(&page(mailbox.get()));
+    let reply = reply.expect_error(403, "M_FORBIDDEN");
+    assert_eq!(reply.header("etag"), None, "{reply}");
+    assert!(!String::from_utf8_lossy(&reply.body).contains("secret"));
+}
+
+/// What writing `data` over this state gives, told by a mailbox that takes the write.
+fn would_be(server: &Server, mailbox: &Mailbox, etag: &str, data: &str) -> String {
+    let write = mailbox.put(etag, data);
+    server.call(&write).expect(202).etag()
+}
+
+fn a_throttled_client_is_not_led_astray(server: &Server) {
+    let mailbox = server.open_mailbox("hello");
+    server.call(&mailbox.poll(&mailbox.etag)).expect(304);
+    let read = server.call(&mailbox.poll(&mailbox.etag));
+    let read = read.expect_error(429, "M_LIMIT_EXCEEDED");
+    assert_eq!(read.etag(), mailbox.etag);
+    let write = mailbox.put(&mailbox.etag, "ECDH");
+    let first = server.call(&write).expect_error(429, "M_LIMIT_EXCEEDED");
+    let again = server.call(&write).expect_error(429, "M_LIMIT_EXCEEDED");
+    assert_eq!(first.etag(), again.etag());
+    assert_ne!(
+        first.etag(),
+        mailbox.etag,
+        "a poll by it must find the old state"
+    );
+    let other = server.call(&mailbox.put(&mailbox.etag, "other"));
+    assert_ne!(other.expect(429).etag(), first.etag());
+    // Nothing is known of a state that it does not name well.
+    for unclear in [
+        mailbox.put("\"x\"", "ECDH"),
+        Request::put(&mailbox.path).body("ECDH"),
+        Request::delete(&mailbox.path),
+    ] {
+        let reply = server.call(&unclear).expect(429);
+        assert_eq!(reply.header("etag"), None, "{reply}");
+    }
+}
+
+#[test]
+fn an_outage_leaves_each_client_where_it_is() {
+    let redis = RedisServer::start();
+    let proxy = Proxy::start(redis.address());
+    let server = ready_on(&proxy.url(), &[("msc4108.enabled", "true")]);
+    let mailbox = server.open_mailbox("hello");
+    let busy: Alteration = |_| b"-BUSY Redis is busy running a script\r\n".to_vec();
+    // The script runs; only its answer is lost. So a later poll by that ETag finds nothing new.
+    proxy.every(Target::Session, Fault::Alter(busy));
+    let read = server.call(&mailbox.poll(&mailbox.etag));
+    assert_eq!(read.expect_error(503, "M_UNKNOWN").etag(), mailbox.etag);
+    let write = mailbox.put(&mailbox.etag, "ECDH");
+    let written = server.call(&write).expect_error(503, "M_UNKNOWN").etag();
+    let delete = server.call(&Request::delete(&format!("{}x", mailbox.path)));
+    delete.expect_error(404, "M_NOT_FOUND");
+    proxy.heal();
+    server.call(&mailbox.poll(&written)).expect(304);
+    server.assert_mailbox_holds(&mailbox, "ECDH", &written);
+    assert_eq!(would_be(&server, &mailbox, &mailbox.etag, "ECDH"), written);
+}

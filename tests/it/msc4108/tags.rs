@@ -1,0 +1,93 @@
+//! Tags that a proxy, a list or a client's habit has changed on the way.
+
+use crate::harness::etag::Mailbox;
+use crate::harness::on_both_stores;
+use crate::harness::server::Server;
+
+on_both_stores! {
+    with ["msc4108.enabled" = "true"];
+    a_mangled_etag_is_the_one_that_it_was,
+    one_of_a_list_is_enough,
+    a_star_reads_nothing_and_writes_nothing,
+}
+
+/// What is done to an ETag between the client and us.
+fn mangled(etag: &str) -> Vec<String> {
+    let token = etag.trim_matches('"');
+    vec![
+        token.to_owned(),
+        format!("W/{etag}"),
+        format!("W/\"{token}-gzip\""),
+        format!("\"{token}-gzip\""),
+        format!("\"{token}--gzip\""),
+        format!("\"{token};gzip\""),
+        format!("\"{token}-br\""),
+        format!("\"{token}-zstd\""),
+        format!("\"{token}-deflate\""),
+        format!("{etag}-gzip"),
+    ]
+}
+
+fn a_mangled_etag_is_the_one_that_it_was(server: &Server) {
+    let mailbox = server.open_mailbox("hello");
+    let mut etag = mailbox.etag.clone();
+    for changed in mangled(&mailbox.etag) {
+        let reply = server.call(&mailbox.poll(&changed));
+        assert_eq!(reply.status, 304, "{changed}: {reply}");
+    }
+    for number in 0..mangled(&etag).len() {
+        let changed = &mangled(&etag)[number];
+        let reply = server.call(&mailbox.put(changed, &number.to_string()));
+        assert_eq!(reply.status, 202, "{changed}: {reply}");
+        assert_ne!(reply.etag(), etag);
+        etag = reply.etag();
+    }
+}
+
+/// Two states of a mailbox: the one before, and the current one.
+fn two_states(server: &Server) -> (Mailbox, String, String) {
+    let mailbox = server.open_mailbox("one");
+    let second = server
+        .call(&mailbox.put(&mailbox.etag, "two"))
+        .expect(202)
+        .etag();
+    let first = mailbox.etag.clone();
+    (mailbox, first, second)
+}
+
+fn one_of_a_list_is_enough(server: &Server) {
+    let (mailbox, first, second) = two_states(server);
+    let list = format!("\"other\", {first}, {second}");
+    let reply = server.call(&mailbox.poll(&list)).expect(304);
+    assert_eq!(reply.etag(), second);
+    server
+        .call(&mailbox.poll(&format!("\"other\", {first}")))
+        .expect(200);
+    let third = server.call(&mailbox.put(&list, "three")).expect(202).etag();
+    server.assert_mailbox_holds(&mailbox, "three", &third);
+    // None of them is current any more, and the data is new.
+    let reply = server
+        .call(&mailbox.put(&list, "four"))
+        .expect_error(412, "M_UNKNOWN");
+    assert_eq!(reply.etag(), third);
+    // The ninth of a list is not read.
+    let long = format!("{}{third}", "\"other\", ".repeat(8));
+    server.call(&mailbox.poll(&long)).expect(200);
+    server
+        .call(&mailbox.put(&long, "four"))
+        .expect_error(412, "M_UNKNOWN");
+    server.assert_mailbox_holds(&mailbox, "three", &third);
+}
+
+fn a_star_reads_nothing_and_writes_nothing(server: &Server) {
+    let (mailbox, first, second) = two_states(server);
+    for any in ["*", &format!("*, {first}"), &format!("{second}, *")] {
+        let reply = server.call(&mailbox.poll(any)).expect(304);
+        assert_eq!(reply.etag(), second, "{any}");
+        let reply = server.call(&mailbox.put(any, "blindly"));
+        let reply = reply.expect_error(412, "M_UNKNOWN");
+        assert_eq!(reply.etag(), second, "{any}");
+        reply.assert_dated();
+    }
+    server.assert_mailbox_holds(&mailbox, "two", &second);
+}

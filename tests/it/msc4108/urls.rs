@@ -1,0 +1,74 @@
+//! The URL of a session: what the operator says, else where the request came in.
+
+use crate::harness::etag::{ETAG, creation};
+use crate::harness::http::Connection;
+use crate::harness::server::{Server, Store};
+
+/// The URL in the reply to a creation with these headers, up to the dialect's path.
+fn base(server: &Server, headers: &[(&str, &str)]) -> String {
+    let request = headers
+        .iter()
+        .fold(creation("x"), |request, (name, value)| {
+            request.header(name, value)
+        });
+    let url = server.call(&request).expect(201).text("url");
+    let (base, _) = url.split_once(ETAG).expect("the dialect's path");
+    base.to_owned()
+}
+
+fn start(settings: &[(&str, &str)]) -> Server {
+    Server::start(
+        Store::Memory,
+        &[settings, &[("msc4108.enabled", "true")]].concat(),
+    )
+}
+
+#[test]
+fn the_operators_base_is_used_whatever_the_request_says() {
+    for (set, expected) in [
+        ("https://matrix.example.org", "https://matrix.example.org"),
+        ("https://matrix.example.org/", "https://matrix.example.org"),
+        ("http://10.0.0.1:8008/sub/", "http://10.0.0.1:8008/sub"),
+    ] {
+        let server = start(&[("http.public_base_url", set)]);
+        let spoofed = [
+            ("X-Forwarded-Proto", "gopher"),
+            ("X-Forwarded-Host", "evil"),
+        ];
+        assert_eq!(base(&server, &spoofed), expected);
+    }
+}
+
+#[test]
+fn without_one_it_is_the_requests_host_and_a_trusted_proxys_scheme() {
+    let server = start(&[]);
+    let https = [("X-Forwarded-Proto", "https")];
+    assert_eq!(base(&server, &[]), "http://rendezvous.test");
+    assert_eq!(
+        base(&server, &https),
+        "http://rendezvous.test",
+        "from anyone"
+    );
+    assert!(server.log().contains("public_base_url is not set"));
+    let server = start(&[("http.trusted_proxies", "127.0.0.1/32")]);
+    assert_eq!(base(&server, &[]), "http://rendezvous.test");
+    assert_eq!(base(&server, &https), "https://rendezvous.test");
+    let hops = [("X-Forwarded-Proto", "https, http")];
+    assert_eq!(base(&server, &hops), "https://rendezvous.test");
+    let plain = [("X-Forwarded-Proto", "http")];
+    assert_eq!(base(&server, &plain), "http://rendezvous.test");
+}
+
+#[test]
+fn a_host_that_is_none_is_refused() {
+    let server = start(&[]);
+    for host in ["", "a b", "user@host", "a/b", "\"quoted\""] {
+        let mut connection = Connection::open(server.http);
+        let head = format!("POST {ETAG} HTTP/1.1\r\nHost: {host}\r\n");
+        let rest = "Content-Type: text/plain\r\nContent-Length: 1\r\n\r\nx";
+        connection.write(format!("{head}{rest}").as_bytes());
+        let reply = connection.reply();
+        assert_eq!(reply.status, 400, "{host}: {reply}");
+        reply.expect_error(400, "M_INVALID_PARAM");
+    }
+}

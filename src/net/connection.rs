@@ -23,6 +23,7 @@ use std::io;
 use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
@@ -35,6 +36,9 @@ const MAX_HEAD: usize = 16 * 1024;
 
 /// HTTP/2 streams of one connection at a time: as many requests as a proxy would send at once.
 const MAX_STREAMS: u32 = 128;
+
+/// How long a client has for its part of an end, once it has all that it asked for.
+const FAREWELL: Duration = Duration::from_secs(3);
 
 /// What every connection shares.
 #[derive(Debug)]
@@ -125,12 +129,9 @@ impl<S: Store> Connections<S> {
             // A head and a body of a few KiB: copied together they cost less than two buffers do.
             .writev(false)
             .serve_connection(TokioIo::new(guard), service);
-        self.to_its_end(
-            connection,
-            http1::Connection::graceful_shutdown,
-            &client.activity,
-        )
-        .await
+        let over = || client.activity.has_ended();
+        self.to_its_end(connection, http1::Connection::graceful_shutdown, over)
+            .await
     }
 
     async fn http2(
@@ -147,21 +148,20 @@ impl<S: Store> Connections<S> {
             .max_concurrent_streams(MAX_STREAMS)
             .max_header_list_size(u32::try_from(MAX_HEAD).unwrap_or(u32::MAX))
             .serve_connection(TokioIo::new(guard), service);
-        self.to_its_end(
-            connection,
-            http2::Connection::graceful_shutdown,
-            &client.activity,
-        )
-        .await
+        // hyper says GOAWAY with a PING, and waits for an answer that a client long gone never gives.
+        let over = || client.activity.is_idle();
+        self.to_its_end(connection, http2::Connection::graceful_shutdown, over)
+            .await
     }
 
     /// Runs a connection; from the soft token on lets it `leave`, idle at once, else after the requests
-    /// under way; and cuts it at the hard token, which never comes before the soft one.
+    /// under way; and cuts it at the hard token, which never comes before the soft one. One that is
+    /// `over`, since the client has all that it asked for, is not cut but left, and not waited for long.
     async fn to_its_end<C>(
         &self,
         connection: C,
         leave: impl FnOnce(Pin<&mut C>),
-        activity: &Activity,
+        over: impl Fn() -> bool,
     ) -> io::Result<()>
     where
         C: Future<Output = hyper::Result<()>>,
@@ -171,14 +171,24 @@ impl<S: Store> Connections<S> {
             return ended.map_err(io::Error::other);
         }
         leave(connection.as_mut());
-        match self.lifecycle.hard().run_until_cancelled(connection).await {
-            Some(ended) => ended.map_err(io::Error::other),
-            // Whoever has our end already loses nothing.
-            None if activity.has_ended() => Ok(()),
-            None => {
-                self.lifecycle.count_cut();
-                Ok(())
+        let forsaken = async {
+            loop {
+                tokio::time::sleep(FAREWELL).await;
+                if over() {
+                    return;
+                }
             }
+        };
+        tokio::select! {
+            ended = self.lifecycle.hard().run_until_cancelled(connection) => match ended {
+                Some(ended) => ended.map_err(io::Error::other),
+                None if over() => Ok(()),
+                None => {
+                    self.lifecycle.count_cut();
+                    Ok(())
+                }
+            },
+            () = forsaken => Ok(()),
         }
     }
 

@@ -46,6 +46,11 @@ impl Activity {
         Busy(self)
     }
 
+    /// Whether no request is under way.
+    pub fn is_idle(&self) -> bool {
+        self.active.load(Ordering::Relaxed) == 0
+    }
+
     /// Whether our side has ended: the last reply is out, and all that is left is the client's end.
     pub fn has_ended(&self) -> bool {
         self.ended.load(Ordering::Relaxed)
@@ -214,8 +219,14 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guard<IO> {
         self.io.is_write_vectored()
     }
 
+    /// A reply is out: from now on the connection is idle. hyper does not look for the next request
+    /// before the socket wakes it, so this is where that wait begins.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
+        ready!(Pin::new(&mut self.io).poll_flush(cx))?;
+        match self.poll_read_deadline(cx) {
+            Poll::Ready(error) => Poll::Ready(Err(error)),
+            Poll::Pending => Poll::Ready(Ok(())),
+        }
     }
 
     /// Ends our side, then reads on until the client has ended its own, within bounds.

@@ -4,6 +4,13 @@ use super::{Activity, Guard, SocketTimeouts};
 use crate::clock::Clock;
 use crate::telemetry::metrics::Metrics;
 use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use std::convert::Infallible;
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
@@ -99,6 +106,47 @@ async fn a_request_under_way_stops_the_clock_and_its_end_starts_the_idle_one() {
     );
     drop(busy);
     about(90, time_to_give_up(&mut rig).await);
+}
+
+/// With hyper above, which looks for the next request only once the socket has something.
+#[tokio::test(start_paused = true)]
+async fn after_a_reply_a_connection_is_idle_for_as_long_as_it_may_be() {
+    for header in [10, 200] {
+        let timeouts = SocketTimeouts {
+            header: Some(Duration::from_secs(header)),
+            ..TIMEOUTS
+        };
+        let (mut client, server) = duplex(1024);
+        let (clock, activity) = (Clock::system(), Arc::new(Activity::default()));
+        let metrics = Arc::new(Metrics::new());
+        let guard = Guard::new(server, timeouts, Arc::clone(&activity), metrics, &clock);
+        let service = service_fn(move |_: Request<Incoming>| {
+            let activity = Arc::clone(&activity);
+            async move {
+                let _busy = activity.begin();
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"hello"))))
+            }
+        });
+        let connection = http1::Builder::new()
+            .header_read_timeout(None)
+            .serve_connection(TokioIo::new(guard), service);
+        tokio::spawn(connection);
+        for _ in 0..2 {
+            client
+                .write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                .await
+                .expect("room");
+            let mut reply = Vec::new();
+            while !reply.ends_with(b"hello") {
+                client.read_buf(&mut reply).await.expect("a reply");
+            }
+        }
+        let begun = clock.now();
+        let ended = client.read(&mut [0; 1]).await;
+        assert!(matches!(ended, Ok(0)), "{ended:?}");
+        about(90, clock.now().saturating_sub(begun));
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,6 +3,8 @@
 use super::start;
 use crate::harness::api::UNSTABLE;
 use crate::harness::http::{Connection, Request};
+use crate::harness::server::Server;
+use nix::sys::signal::Signal;
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const DATA: u8 = 0;
@@ -67,9 +69,9 @@ fn without_h2c_the_preface_is_refused() {
     );
 }
 
-#[test]
-fn with_h2c_a_request_is_answered() {
-    let server = start(&[("http.h2c", "true")]);
+/// A connection whose handshake is done.
+#[track_caller]
+fn open(server: &Server) -> Connection {
     let mut connection = Connection::open(server.http);
     connection.write(PREFACE);
     connection.write(
@@ -83,17 +85,22 @@ fn with_h2c_a_request_is_answered() {
     );
     let first = Frame::next(&mut connection);
     assert_eq!((first.kind, first.stream), (SETTINGS, 0));
-    let flags = END_STREAM | END_HEADERS;
+    connection
+}
+
+/// Asks for a discovery, and returns the reply's body.
+#[track_caller]
+fn discover(connection: &mut Connection) -> String {
     let request = Frame {
         kind: HEADERS,
-        flags,
+        flags: END_STREAM | END_HEADERS,
         stream: 1,
         payload: get(UNSTABLE),
     };
     connection.write(&request.bytes());
     let mut body = Vec::new();
     loop {
-        let frame = Frame::next(&mut connection);
+        let frame = Frame::next(connection);
         match (frame.stream, frame.kind) {
             // `:status 200` is an entry of the static table.
             (1, HEADERS) => assert_eq!(frame.payload.first(), Some(&0x88)),
@@ -105,10 +112,29 @@ fn with_h2c_a_request_is_answered() {
             break;
         }
     }
-    assert_eq!(
-        String::from_utf8_lossy(&body),
-        r#"{"create_available":true}"#
-    );
+    String::from_utf8(body).expect("text")
+}
+
+/// One that answers no PING, since it is long gone, and one that has asked for nothing yet.
+#[test]
+fn a_client_that_is_gone_holds_no_shutdown_up() {
+    let server = start(&[
+        ("http.h2c", "true"),
+        ("shutdown.grace", "0s"),
+        ("shutdown.drain", "1h"),
+    ]);
+    let _silent = open(&server);
+    let mut answered = open(&server);
+    discover(&mut answered);
+    server.signal(Signal::SIGTERM);
+    assert_eq!(server.ended().code(), Some(0), "{}", server.log());
+}
+
+#[test]
+fn with_h2c_a_request_is_answered() {
+    let server = start(&[("http.h2c", "true")]);
+    let body = discover(&mut open(&server));
+    assert_eq!(body, r#"{"create_available":true}"#);
 }
 
 /// Found by a review: a stream that was reset while its body was still coming lost the 404 or 413.

@@ -25,6 +25,7 @@ use crate::store::{
 use crate::telemetry::metrics::Metrics;
 use cleanup::{Cleanup, Orphan};
 use keys::{Keys, member};
+use reply::Reply;
 use scripts::{Argument, Scripts};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -96,15 +97,15 @@ impl RedisStore {
             Argument::Number(self.limits.max_live),
             Argument::Number(SWEEP),
         ];
-        let taken = self.scripts.take(self.keys.index(), &lease).await?;
-        match taken.letter {
-            'T' => taken.bare(())?,
-            'N' => {
-                orphan.disown();
-                let retry_after = taken.millis()?;
-                return Ok(Dated::without(Created::Full { retry_after }));
-            }
-            _ => return Err(StoreError::BadReply),
+        let taken = |reply: Reply| match reply.letter {
+            'T' => reply.bare(None),
+            'N' => reply.millis().map(Some),
+            _ => Err(StoreError::BadReply),
+        };
+        let full = self.scripts.take(self.keys.index(), &lease, taken).await?;
+        if let Some(retry_after) = full {
+            orphan.disown();
+            return Ok(Dated::without(Created::Full { retry_after }));
         }
         let session = [
             Argument::Bytes(new.token.as_bytes()),
@@ -114,15 +115,21 @@ impl RedisStore {
         ];
         let key = self.keys.session(new.id);
         let asked = session.len() - usize::from(!new.dates);
-        let created = self.scripts.create(&key, &session[..asked]).await?;
-        let dates = created.dates(new.dates)?;
-        let expires_in = match created.letter {
-            'C' => created.millis()?,
-            _ => return Err(StoreError::BadReply),
+        let created = |reply: Reply| {
+            let dates = reply.dates(new.dates)?;
+            let expires_in = match reply.letter {
+                'C' => reply.millis()?,
+                _ => return Err(StoreError::BadReply),
+            };
+            let answer = Created::Created { expires_in };
+            Ok(Dated { answer, dates })
         };
+        let created = self
+            .scripts
+            .create(&key, &session[..asked], created)
+            .await?;
         orphan.disown();
-        let answer = Created::Created { expires_in };
-        Ok(Dated { answer, dates })
+        Ok(created)
     }
 
     async fn delete_then_release(
@@ -131,20 +138,26 @@ impl RedisStore {
         deleted: &mut Option<Deleted>,
     ) -> Result<(), StoreError> {
         let orphan = Orphan::new(&self.cleanup, id);
-        let reply = self.scripts.delete(&self.keys.session(id), &[]).await?;
-        *deleted = match reply.letter {
-            'D' => reply.bare(Some(Deleted::Deleted))?,
+        let outcome = |reply: Reply| match reply.letter {
+            'D' => reply.bare(Deleted::Deleted),
             // This very call found it, perhaps, at its first try, whose reply was lost: then a 404 would
             // call a success a failure.
-            'G' if reply.sent_again => reply.bare(Some(Deleted::Deleted))?,
-            'G' => reply.bare(Some(Deleted::Gone))?,
-            _ => return Err(StoreError::BadReply),
+            'G' if reply.ran_before => reply.bare(Deleted::Deleted),
+            'G' => reply.bare(Deleted::Gone),
+            _ => Err(StoreError::BadReply),
         };
+        let key = self.keys.session(id);
+        *deleted = Some(self.scripts.delete(&key, &[], outcome).await?);
         // A session that was not there has no lease either.
         if *deleted == Some(Deleted::Deleted) {
             let member = member(id);
             let member = [Argument::Bytes(&member)];
-            self.scripts.release(self.keys.index(), &member).await?;
+            let released = |reply: Reply| match reply.letter {
+                'R' => reply.bare(()),
+                _ => Err(StoreError::BadReply),
+            };
+            let index = self.keys.index();
+            self.scripts.release(index, &member, released).await?;
         }
         orphan.disown();
         Ok(())
@@ -164,24 +177,26 @@ impl Store for RedisStore {
             (Some(_), false) => &asked[..1],
             (_, true) => &asked[..],
         };
-        let reply = self.scripts.read(&key, asked).await?;
-        let dates = reply.dates(look.dates && reply.letter != 'G')?;
-        let answer = match reply.letter {
-            'F' => {
-                let (token, expires_in, data) = reply.state()?;
-                Read::Found {
-                    data,
-                    token,
-                    expires_in,
+        let read = |reply: Reply| {
+            let dates = reply.dates(look.dates && reply.letter != 'G')?;
+            let answer = match reply.letter {
+                'F' => {
+                    let (token, expires_in, data) = reply.state()?;
+                    Read::Found {
+                        data,
+                        token,
+                        expires_in,
+                    }
                 }
-            }
-            'U' if look.unless.is_some() => Read::Unchanged {
-                expires_in: reply.left()?,
-            },
-            'G' => reply.bare(Read::Gone)?,
-            _ => return Err(StoreError::BadReply),
+                'U' if look.unless.is_some() => Read::Unchanged {
+                    expires_in: reply.left()?,
+                },
+                'G' => reply.bare(Read::Gone)?,
+                _ => return Err(StoreError::BadReply),
+            };
+            Ok(Dated { answer, dates })
         };
-        Ok(Dated { answer, dates })
+        self.scripts.read(&key, asked, read).await
     }
 
     async fn write(&self, write: &Write) -> Result<Dated<Written>, StoreError> {
@@ -203,22 +218,22 @@ impl Store for RedisStore {
             (_, true) => &asked[..],
         };
         let key = self.keys.session(write.id);
-        let reply = self.scripts.write(&key, asked).await?;
-        let dates = reply.dates(write.dates && reply.letter != 'G')?;
-        let answer = match reply.letter {
-            'W' => reply
-                .bare(next.map(Written::Written))?
-                .ok_or(StoreError::BadReply)?,
-            'R' => Written::Retried(reply.token()?),
-            'P' => Written::Replayed(reply.optional_token()?),
-            'C' => Written::Conflict(reply.token()?),
-            'T' => Written::TxnsFull {
-                retry_after: reply.millis()?,
-            },
-            'G' => reply.bare(Written::Gone)?,
-            _ => return Err(StoreError::BadReply),
+        let read = |reply: Reply| {
+            let dates = reply.dates(write.dates && reply.letter != 'G')?;
+            let answer = match (reply.letter, next) {
+                ('W', Some(next)) => reply.bare(Written::Written(next))?,
+                ('R', _) => Written::Retried(reply.token()?),
+                ('P', _) => Written::Replayed(reply.optional_token()?),
+                ('C', _) => Written::Conflict(reply.token()?),
+                ('T', _) => Written::TxnsFull {
+                    retry_after: reply.millis()?,
+                },
+                ('G', _) => reply.bare(Written::Gone)?,
+                _ => return Err(StoreError::BadReply),
+            };
+            Ok(Dated { answer, dates })
         };
-        Ok(Dated { answer, dates })
+        self.scripts.write(&key, asked, read).await
     }
 
     async fn delete(&self, id: SessionId) -> Result<Deleted, StoreError> {
@@ -232,11 +247,11 @@ impl Store for RedisStore {
     }
 
     async fn live(&self) -> Result<u64, StoreError> {
-        let reply = self.scripts.live(self.keys.index(), &[]).await?;
-        match reply.letter {
+        let counted = |reply: Reply| match reply.letter {
             'L' => reply.number(),
             _ => Err(StoreError::BadReply),
-        }
+        };
+        self.scripts.live(self.keys.index(), &[], counted).await
     }
 }
 

@@ -4,6 +4,7 @@
 //! a client that would be a message from the other side. So a worker must notice, say 503 or ask
 //! again, count it, and never use that connection any more.
 
+use crate::harness::eventually;
 use crate::harness::proxy::{Alteration, Fault, Proxy, Target};
 use crate::harness::redis::RedisServer;
 use crate::harness::redis::worker::{ready_on, request};
@@ -13,7 +14,7 @@ use crate::harness::server::Server;
 const BAD_REPLIES: &str = "rendezvous_store_bad_replies_total";
 
 /// What may arrive in a reply's place: valid RESP2, each wrong in another way.
-const ALTERATIONS: [Alteration; 22] = [
+const ALTERATIONS: [Alteration; 25] = [
     |_| b"+OK\r\n".to_vec(),
     |_| b":1\r\n".to_vec(),
     |_| b"$-1\r\n".to_vec(),
@@ -29,6 +30,7 @@ const ALTERATIONS: [Alteration; 22] = [
     },
     |reply| with_head(reply, |_, rest| rest.to_owned()),
     |reply| with_head(reply, |nonce, rest| format!("{}{rest}", &nonce[1..])),
+    |reply| with_head(reply, |nonce, rest| format!("0{nonce}{rest}")),
     // Another letter, none, and one without what it carries.
     |reply| with_head(reply, |nonce, rest| format!("{nonce}X{}", &rest[1..])),
     |reply| with_head(reply, |nonce, rest| format!("{nonce}{}", &rest[1..])),
@@ -42,6 +44,9 @@ const ALTERATIONS: [Alteration; 22] = [
     },
     |reply| with_state(reply, b"$0\r\n\r\n$1\r\n1\r\n"),
     |reply| with_state(reply, b"*0\r\n:1\r\n"),
+    // Dates that nobody asked for.
+    |reply| with_state(reply, b":1\r\n:1\r\n"),
+    |reply| [b"*5\r\n", head(reply), b"$1\r\nx\r\n:1\r\n:1\r\n:1\r\n"].concat(),
     |reply| with_state(reply, b"$1\r\n\xff\r\n:1\r\n"),
     |reply| with_state(reply, b"$1\r\nx\r\n:-1\r\n"),
     |reply| [b"*4\r\n", head(reply), b"$1\r\nx\r\n:1\r\n:1\r\n"].concat(),
@@ -160,16 +165,22 @@ fn an_extra_reply_never_shifts_the_ones_behind_it() {
 #[test]
 fn a_reply_of_another_form_is_no_answer_to_any_request() {
     let (_redis, proxy, worker) = start();
+    let counted = || worker.metrics().sum(BAD_REPLIES, &[]);
     for (number, alteration) in ALTERATIONS.into_iter().enumerate() {
         let session = worker.persist(&request::create("hello")).expect(200);
         let [id, first] = ["id", "sequence_token"].map(|member| session.text(member));
-        // Answered 503, and answered well when it is sent again.
+        // Answered 503, and answered well when it is sent again, over another connection.
         let falsified = |request| {
+            let (before, connections) = (counted(), proxy.accepted());
             proxy.next(Target::Session, Fault::Alter(alteration));
             let reply = worker.call(&request);
             proxy.heal();
             assert_eq!(reply.status, 503, "alteration {number}: {reply}");
-            worker.persist(&request).expect(200)
+            let reply = worker.persist(&request).expect(200);
+            assert!(counted() > before, "alteration {number}: not counted");
+            let left = || (proxy.accepted() > connections).then_some(());
+            eventually("the connection is left", left);
+            reply
         };
         falsified(request::create("hello"));
         assert_eq!(falsified(request::read(&id)).text("data"), "hello");
@@ -177,6 +188,24 @@ fn a_reply_of_another_form_is_no_answer_to_any_request() {
         worker.assert_holds(&id, "ECDH", &second);
         let third = falsified(request::write(&id, Some("t"), &second, "protocols"));
         worker.assert_holds(&id, "protocols", &third.text("sequence_token"));
+    }
+}
+
+/// A script that Redis refuses to run has not run: what it finds at its second try is what there was.
+#[test]
+fn a_delete_that_redis_put_off_is_no_delete() {
+    let (_redis, proxy, worker) = start();
+    let session = worker.create("hello");
+    worker.call(&request::delete(&session.id)).expect(200);
+    let put_off: [Alteration; 2] = [
+        |_| b"-TRYAGAIN Multiple keys request during rehashing of slot\r\n".to_vec(),
+        |_| b"-CLUSTERDOWN The cluster is down\r\n".to_vec(),
+    ];
+    for error in put_off {
+        proxy.next(Target::Session, Fault::Alter(error));
+        let again = worker.persist(&request::delete(&session.id));
+        proxy.heal();
+        again.expect_error(404, "M_NOT_FOUND");
     }
 }
 

@@ -94,6 +94,23 @@ fn a_demoted_primary_is_refused_not_read_from() {
     );
 }
 
+/// A newcomer is not told that the house is full by a primary that no longer knows.
+#[test]
+fn a_demoted_primary_does_not_count_the_living() {
+    let redis = RedisServer::start();
+    let worker = ready_on(&redis.url(), &[("session.max_live", "1")]);
+    worker.create("hello");
+    worker
+        .call(&request::create("x"))
+        .expect_error(429, "M_LIMIT_EXCEEDED");
+    redis.command(&["REPLICAOF", "127.0.0.1", "1"]);
+    worker.assert_refused(&request::create("x"));
+    redis.command(&["REPLICAOF", "NO", "ONE"]);
+    worker
+        .persist(&request::create("x"))
+        .expect_error(429, "M_LIMIT_EXCEEDED");
+}
+
 #[test]
 fn a_primary_cut_off_from_its_replicas_is_refused_not_read_from() {
     let redis = RedisServer::start();

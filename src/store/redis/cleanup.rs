@@ -61,9 +61,9 @@ impl Cleanup {
 /// Session first, lease second, so that the lease covers the session to the end.
 async fn remove(scripts: &Scripts, keys: &Keys, deadline: Duration, id: SessionId) -> bool {
     let both = async {
-        scripts.delete(&keys.session(id), &[]).await?;
+        scripts.delete(&keys.session(id), &[], |_| Ok(())).await?;
         let member = [Argument::Bytes(&member(id))];
-        scripts.release(keys.index(), &member).await
+        scripts.release(keys.index(), &member, |_| Ok(())).await
     };
     tokio::time::timeout(deadline, both)
         .await

@@ -128,8 +128,9 @@ impl Probe {
         let (first, next) = (Argument::Bytes(first), Argument::Bytes(next));
         let data = Argument::Payload(&data);
         let scripts = &self.scripts;
+        let letter = |reply: Reply| Ok(reply.letter);
         let take = [member, millis(PROBE_TTL), NO_CAP, Argument::Number(SWEEP)];
-        expect("take", scripts.take(index, &take).await, 'T')?;
+        expect("take", scripts.take(index, &take, letter).await, 'T')?;
         // What has its place keeps it in a full house.
         let again = [
             member,
@@ -137,16 +138,24 @@ impl Probe {
             Argument::Number(0),
             Argument::Number(SWEEP),
         ];
-        expect("take", scripts.take(index, &again).await, 'T')?;
+        expect("take", scripts.take(index, &again, letter).await, 'T')?;
         let create = [first, data, millis(PROBE_TTL)];
-        expect("create", scripts.create(&session, &create).await, 'C')?;
+        expect(
+            "create",
+            scripts.create(&session, &create, letter).await,
+            'C',
+        )?;
         let write = [first, next, data];
-        expect("write", scripts.write(&session, &write).await, 'W')?;
-        expect("read", scripts.read(&session, &[]).await, 'F')?;
-        expect("live", scripts.live(index, &[]).await, 'L')?;
-        expect("delete", scripts.delete(&session, &[]).await, 'D')?;
-        expect("read", scripts.read(&session, &[]).await, 'G')?;
-        expect("release", scripts.release(index, &[member]).await, 'R')
+        expect("write", scripts.write(&session, &write, letter).await, 'W')?;
+        expect("read", scripts.read(&session, &[], letter).await, 'F')?;
+        expect("live", scripts.live(index, &[], letter).await, 'L')?;
+        expect("delete", scripts.delete(&session, &[], letter).await, 'D')?;
+        expect("read", scripts.read(&session, &[], letter).await, 'G')?;
+        expect(
+            "release",
+            scripts.release(index, &[member], letter).await,
+            'R',
+        )
     }
 
     async fn fast_enough(&self) -> bool {
@@ -168,10 +177,10 @@ fn unknown(reason: &str) -> String {
     format!("Redis could not be looked at, and will be again: {reason}")
 }
 
-fn expect(script: &str, reply: Result<Reply, StoreError>, letter: char) -> Result<(), Halt> {
-    let (halt, reason): (fn(String) -> Halt, _) = match reply {
-        Ok(reply) if reply.letter == letter => return Ok(()),
-        Ok(reply) => (Halt::Unknown, format!("answered {:?}", reply.letter)),
+fn expect(script: &str, answered: Result<char, StoreError>, letter: char) -> Result<(), Halt> {
+    let (halt, reason): (fn(String) -> Halt, _) = match answered {
+        Ok(answered) if answered == letter => return Ok(()),
+        Ok(answered) => (Halt::Unknown, format!("answered {answered:?}")),
         Err(StoreError::Unavailable(error)) if is_refusal(&error) => {
             (Halt::Refused, format!("cannot run: {error}"))
         }

@@ -16,8 +16,8 @@ use std::time::{Duration, SystemTime};
 pub(super) struct Reply {
     /// How it went; the scripts' heads say what each letter means.
     pub(super) letter: char,
-    /// Whether the call was sent more than once, so that an earlier run may be what it found.
-    pub(super) sent_again: bool,
+    /// Whether an earlier try of the call may have run, so that it may be what this one found.
+    pub(super) ran_before: bool,
     /// What follows the letter.
     rest: Str,
     payload: Option<Str>,
@@ -26,8 +26,12 @@ pub(super) struct Reply {
 }
 
 impl Reply {
-    /// Reads the reply to the call with that nonce.
-    pub(super) fn parse(nonce: u64, sent_again: bool, value: Value) -> Option<Self> {
+    /// Reads the reply to the call with that nonce, which is not 0.
+    pub(super) fn parse(nonce: u64, ran_before: bool, value: Value) -> Result<Self, StoreError> {
+        Self::of_form(nonce, ran_before, value).ok_or(StoreError::BadReply)
+    }
+
+    fn of_form(nonce: u64, ran_before: bool, value: Value) -> Option<Self> {
         let (head, mut values) = match value {
             // One alone stands without an array.
             Value::Array(values) if values.len() < 2 => return None,
@@ -41,7 +45,8 @@ impl Reply {
         let at = head.find(|part: char| !part.is_ascii_digit())?;
         let (echoed, rest) = head.split_at(at);
         let letter = rest.chars().next()?;
-        if echoed.parse() != Ok(nonce) || !letter.is_ascii_uppercase() {
+        let is_ours = echoed.parse() == Ok(nonce) && !echoed.starts_with('0');
+        if !is_ours || !letter.is_ascii_uppercase() {
             return None;
         }
         let payload = match values.as_slice() {
@@ -57,7 +62,7 @@ impl Reply {
         };
         Some(Self {
             letter,
-            sent_again,
+            ran_before,
             rest: head.slice(at + 1..),
             payload,
             left,

@@ -75,15 +75,17 @@ struct Sent {
     answered: u64,
 }
 
-/// Declares one method per script, named as its file.
+/// Declares one method per script, named as its file. What the reply means, `read` says; where it says
+/// `BadReply`, the reply is no more believed than one of another form.
 macro_rules! calls {
     ($($name:ident),*) => {
-        $(pub(super) async fn $name(
+        $(pub(super) async fn $name<T>(
             &self,
             key: &Key,
             arguments: &[Argument<'_>],
-        ) -> Result<Reply, StoreError> {
-            self.call(&self.$name, key, arguments).await
+            read: impl FnOnce(Reply) -> Result<T, StoreError>,
+        ) -> Result<T, StoreError> {
+            self.call(&self.$name, key, arguments, read).await
         })*
     };
 }
@@ -119,12 +121,13 @@ impl Scripts {
     calls!(create, read, write, delete, take, release, live);
 
     /// Runs a script, again where that may help, within the deadline.
-    async fn call(
+    async fn call<T>(
         &self,
         script: &Script,
         key: &Key,
         arguments: &[Argument<'_>],
-    ) -> Result<Reply, StoreError> {
+        read: impl FnOnce(Reply) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         let sent = Sent {
             nonce: self.nonce.fetch_add(1, Ordering::Relaxed),
             dropped: self.dropped.load(Ordering::Relaxed),
@@ -134,10 +137,13 @@ impl Scripts {
         // fred's own deadline, which is ours but for a moment, ends the first try; only a second one
         // needs another timer.
         let mut outcome = self.send(script, false, sent.nonce, key, arguments).await;
-        let (mut tries, mut sent_again) = (1, false);
+        let (mut tries, mut may_have_run) = (1, false);
         loop {
             let error = match outcome {
-                Ok(value) => return self.receive(&sent, sent_again, value),
+                Ok(value) => {
+                    let reply = Reply::parse(sent.nonce, may_have_run, value);
+                    return self.receive(&sent, reply.and_then(read));
+                }
                 Err(error) => error,
             };
             let unknown = is_unknown_script(&error);
@@ -156,15 +162,14 @@ impl Scripts {
                 .await
                 .unwrap_or_else(|_| Err(Error::new(ErrorKind::Timeout, "the last try")));
             tries += 1;
-            // A script that was unknown has not run.
-            sent_again |= !unknown;
+            may_have_run |= is_lost(&error);
         }
     }
 
     /// Sends a call, by the script's name or `whole`: EVAL also keeps it for the next call, where Redis has
-    /// restarted or was told to forget (SCRIPT FLUSH). fred's future is 7 KB, so whoever awaits this keeps it where it is made: pinned, and
-    /// never in an argument. A box would cost a copy of it; moved through every layer it once cost a
-    /// third of a request.
+    /// restarted or was told to forget (SCRIPT FLUSH). fred's future is 7 KB, so whoever awaits this
+    /// keeps it where it is made: pinned, and never in an argument. A box would cost a copy of it; moved
+    /// through every layer it once cost a third of a request.
     async fn send(
         &self,
         script: &Script,
@@ -182,15 +187,14 @@ impl Scripts {
         }
     }
 
-    fn receive(&self, sent: &Sent, sent_again: bool, value: Value) -> Result<Reply, StoreError> {
+    fn receive<T>(&self, sent: &Sent, read: Result<T, StoreError>) -> Result<T, StoreError> {
         self.answered.fetch_add(1, Ordering::Relaxed);
-        if let Some(reply) = Reply::parse(sent.nonce, sent_again, value) {
-            return Ok(reply);
+        if matches!(read, Err(StoreError::BadReply)) {
+            // One reply that is not the call's own: all that follow are shifted too.
+            self.metrics.store_bad_replies.inc();
+            self.drop_connection(sent.dropped, "a reply does not fit its call");
         }
-        // One reply that is not the call's own: all that follow are shifted too.
-        self.metrics.store_bad_replies.inc();
-        self.drop_connection(sent.dropped, "a reply does not fit its call");
-        Err(StoreError::BadReply)
+        read
     }
 
     fn give_up(&self, sent: &Sent, error: &Error) -> StoreError {
@@ -256,6 +260,11 @@ fn number(number: u64) -> Value {
     Value::Integer(i64::try_from(number).unwrap_or(i64::MAX))
 }
 
+/// Whether the script may have run all the same: the connection broke before its answer came.
+fn is_lost(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::IO | ErrorKind::Canceled)
+}
+
 fn is_unknown_script(error: &Error) -> bool {
     error.details().starts_with("NOSCRIPT")
 }
@@ -270,10 +279,9 @@ fn is_passing(error: &Error) -> bool {
         "CLUSTERDOWN",
         "MASTERDOWN",
     ];
-    matches!(
-        error.kind(),
-        ErrorKind::IO | ErrorKind::Canceled | ErrorKind::Routing | ErrorKind::Cluster
-    ) || PASSING
-        .iter()
-        .any(|prefix| error.details().starts_with(prefix))
+    is_lost(error)
+        || matches!(error.kind(), ErrorKind::Routing | ErrorKind::Cluster)
+        || PASSING
+            .iter()
+            .any(|prefix| error.details().starts_with(prefix))
 }

@@ -48,7 +48,8 @@ elseif record then
 elseif full then
   answer = 'T' .. redis.call('PTTL', session)
 elseif string.sub(tokens, 1, TOKEN) == named then
-  -- Microseconds to milliseconds by cutting: less than half of what string.format takes.
+  -- Microseconds to milliseconds by cutting, where there are zeros in front as they may be missing: less
+  -- than half of what string.format takes.
   local time = redis.call('TIME')
   redis.call('HSET', session, 't', string.sub(next_token .. tokens, 1, TOKENS), 'd', payload,
     'm', time[1] .. string.sub('00000' .. time[2], -6, -4))

@@ -170,6 +170,14 @@ impl Config {
                 Period(ttl)
             ));
         }
+        let timeouts = self.http.timeouts;
+        if timeouts.request < timeouts.body {
+            warnings.push(format!(
+                "http.request_timeout is {}, shorter than http.body_timeout: a slow body ends by it, \
+                 as a 503",
+                Period(timeouts.request)
+            ));
+        }
         if matches!(self.store, store::Store::Memory) {
             warnings.push(
                 "store.backend is memory: for one replica only, and a restart ends all sessions"

@@ -4,6 +4,7 @@
 //! faster than two to eight, since pipelining batches better. Nagle's algorithm stays on
 //! (docs/adr/0008-nagle-towards-redis.md).
 
+use crate::clock::Clock;
 use crate::config::store::Check;
 use crate::store::redis::fitness;
 use crate::store::redis::keys::Keys;
@@ -39,6 +40,10 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Time between two looks at a Redis that was found unfit.
 const RECHECK: Duration = Duration::from_secs(5);
+
+/// Time between two warnings that the connection was lost. A demoted primary lets us connect and then
+/// refuses the first command, ten times a second.
+const QUIET: Duration = Duration::from_secs(10);
 
 /// How Redis is reached, from the configuration's `store.redis` section.
 #[derive(Debug, Clone)]
@@ -120,6 +125,7 @@ pub(super) fn supervise(
     let (state, receiver) = watch::channel(StoreState::Connecting(None));
     tokio::spawn(stop.clone().run_until_cancelled_owned(count_events(
         client.clone(),
+        scripts.clock(),
         Arc::clone(metrics),
         state.clone(),
     )));
@@ -159,34 +165,41 @@ pub(super) fn supervise(
 }
 
 /// Logs and counts what happens to the connection: one line when it is lost and one when it is back,
-/// however many attempts lie between.
-async fn count_events(client: Client, metrics: Arc<Metrics>, state: watch::Sender<StoreState>) {
+/// however many attempts lie between, and no more of them than one pair in [`QUIET`].
+async fn count_events(
+    client: Client,
+    clock: Clock,
+    metrics: Arc<Metrics>,
+    state: watch::Sender<StoreState>,
+) {
     let (mut errors, mut connects) = (client.error_rx(), client.reconnect_rx());
-    let (mut connected_before, mut lost) = (false, false);
+    let (mut connected_before, mut told) = (false, false);
+    let mut quiet_until = Duration::ZERO;
     loop {
         tokio::select! {
             event = errors.recv() => match event {
-                Ok((error, _)) if lost => {
-                    note_failure(&state, &error);
-                    tracing::debug!(%error, "Redis is still not reached");
-                }
                 Ok((error, server)) => {
-                    lost = true;
                     note_failure(&state, &error);
                     let server = server.map(|server| server.to_string());
-                    tracing::warn!(%error, server, "Redis connection lost; trying again");
+                    if told || clock.now() < quiet_until {
+                        tracing::debug!(%error, server, "Redis is still not reached");
+                    } else {
+                        (told, quiet_until) = (true, clock.now() + QUIET);
+                        tracing::warn!(%error, server, "Redis connection lost; trying again");
+                    }
                 }
                 Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return,
             },
             event = connects.recv() => match event {
                 Ok(server) => {
-                    lost = false;
-                    tracing::info!(%server, "Redis connected");
+                    if told || !connected_before {
+                        tracing::info!(%server, "Redis connected");
+                    }
                     if connected_before {
                         metrics.store_reconnects.inc();
                     }
-                    connected_before = true;
+                    (told, connected_before) = (false, true);
                 }
                 Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return,

@@ -118,6 +118,11 @@ impl Scripts {
         }
     }
 
+    /// The clock that the deadlines go by.
+    pub(super) fn clock(&self) -> Clock {
+        self.clock.clone()
+    }
+
     calls!(create, read, write, delete, take, release, live);
 
     /// Runs a script, again where that may help, within the deadline.

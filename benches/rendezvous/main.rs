@@ -113,7 +113,7 @@ fn measure_store(
             let case = Case {
                 scenario,
                 connections,
-                rounds: options.rounds(),
+                rounds: options.rounds(targets::is_judged(setting.store, scenario, connections)),
                 window: options.window(),
                 // The load may use every core, or it would be the bottleneck and flatter every ratio.
                 threads: machine::cores(),

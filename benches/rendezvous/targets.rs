@@ -50,6 +50,12 @@ pub struct Target {
     pub met: bool,
 }
 
+/// Whether a speed is promised of this case.
+pub fn is_judged(store: Store, scenario: Scenario, connections: usize) -> bool {
+    let promised = |goal: &(Store, Scenario, Side, f64)| (goal.0, goal.1) == (store, scenario);
+    connections == CONNECTIONS && RATIOS.iter().any(promised)
+}
+
 /// All promises that these results tell about.
 pub fn judge(cells: &[Cell], sizes: &Sizes) -> Vec<Target> {
     let mut targets: Vec<_> = RATIOS

@@ -7,7 +7,7 @@
 use crate::clock::Clock;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 use tokio::time::Sleep;
 
@@ -17,6 +17,8 @@ pub struct Deadline {
     clock: Clock,
     since: Option<Duration>,
     timer: Option<Pin<Box<Sleep>>>,
+    /// Whom the timer wakes.
+    wakes: Option<Waker>,
     /// When the timer fires, by the clock.
     fires: Duration,
 }
@@ -29,6 +31,7 @@ impl Deadline {
             clock,
             since: None,
             timer: None,
+            wakes: None,
             fires: Duration::ZERO,
         }
     }
@@ -48,6 +51,13 @@ impl Deadline {
         loop {
             match &mut self.timer {
                 Some(timer) if self.fires <= end => {
+                    // It is looked at several times a request, and knows already whom to wake.
+                    let known = self.wakes.as_ref();
+                    if known.is_some_and(|waker| waker.will_wake(cx.waker())) && !timer.is_elapsed()
+                    {
+                        return Poll::Pending;
+                    }
+                    self.wakes = Some(cx.waker().clone());
                     ready!(timer.as_mut().poll(cx));
                     self.timer = None;
                 }
@@ -56,7 +66,7 @@ impl Deadline {
                     if now >= end {
                         return Poll::Ready(());
                     }
-                    self.fires = end;
+                    (self.fires, self.wakes) = (end, None);
                     self.timer = Some(Box::pin(tokio::time::sleep(end.saturating_sub(now))));
                 }
             }
@@ -68,9 +78,28 @@ impl Deadline {
     pub async fn bound<F: Future>(
         &mut self,
         limit: Duration,
-        mut future: Pin<&mut F>,
+        future: Pin<&mut F>,
     ) -> Option<F::Output> {
         self.stop();
+        self.end(limit, future).await
+    }
+
+    /// As [`Deadline::bound`], of a wait that began at that reading of the clock.
+    pub async fn bound_since<F: Future>(
+        &mut self,
+        begun: Duration,
+        limit: Duration,
+        future: Pin<&mut F>,
+    ) -> Option<F::Output> {
+        self.since = Some(begun);
+        self.end(limit, future).await
+    }
+
+    async fn end<F: Future>(
+        &mut self,
+        limit: Duration,
+        mut future: Pin<&mut F>,
+    ) -> Option<F::Output> {
         poll_fn(|cx| match future.as_mut().poll(cx) {
             Poll::Ready(output) => Poll::Ready(Some(output)),
             Poll::Pending => self.poll(limit, cx).map(|()| None),

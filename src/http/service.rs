@@ -92,7 +92,7 @@ impl<S: Store> Service<S> {
         let reply = {
             // Pinned before it is wrapped: a future of kilobytes that is moved is copied.
             let answer = pin!(self.answer(route, request, caller));
-            self.survive(route, answer, deadline).await
+            self.survive(route, begun, answer, deadline).await
         }
         .unwrap_or_else(Reply::from);
         if let Some(reason) = reply.rejection() {
@@ -121,11 +121,15 @@ impl<S: Store> Service<S> {
     async fn survive(
         &self,
         route: Route,
+        begun: Duration,
         answer: Pin<&mut impl Future<Output = Result<Reply, ApiError>>>,
         deadline: &mut Deadline,
     ) -> Result<Reply, ApiError> {
         let answer = AssertUnwindSafe(answer).catch_unwind();
-        match deadline.bound(self.timeouts.request, pin!(answer)).await {
+        match deadline
+            .bound_since(begun, self.timeouts.request, pin!(answer))
+            .await
+        {
             Some(Ok(reply)) => reply,
             Some(Err(_panic)) => {
                 self.metrics.panics.inc();

@@ -42,13 +42,14 @@ impl Reply {
             head => (head, Vec::new().into_iter()),
         };
         let head = text(head)?;
-        let at = head.find(|part: char| !part.is_ascii_digit())?;
-        let (echoed, rest) = head.split_at(at);
-        let letter = rest.chars().next()?;
+        let bytes = head.as_bytes();
+        let at = bytes.iter().position(|byte| !byte.is_ascii_digit())?;
+        let echoed = &head[..at];
         let is_ours = echoed.parse() == Ok(nonce) && !echoed.starts_with('0');
-        if !is_ours || !letter.is_ascii_uppercase() {
+        if !is_ours || !bytes[at].is_ascii_uppercase() {
             return None;
         }
+        let letter = char::from(bytes[at]);
         let payload = match values.as_slice() {
             [Value::String(_), ..] => text(values.next()?),
             _ => None,

@@ -1,0 +1,111 @@
+# Real proxies, compressing whatever they can, round-robin over two workers. Each function starts one, in the
+# foreground of a job, on port $1 for the workers at the addresses $2 and $3; its files are in $work.
+# Sourced by tests/interop/run.
+
+start_nginx() {
+    cat >"$work/nginx.conf" <<EOF
+load_module /usr/lib/nginx/modules/ngx_http_brotli_filter_module.so;
+daemon off;
+pid $work/nginx.pid;
+events {}
+http {
+    access_log off;
+    client_body_temp_path $work/nginx-body;
+    proxy_temp_path $work/nginx-proxy;
+    fastcgi_temp_path $work/nginx-fastcgi;
+    uwsgi_temp_path $work/nginx-uwsgi;
+    scgi_temp_path $work/nginx-scgi;
+    gzip on;
+    gzip_types text/plain application/json;
+    gzip_proxied any;
+    gzip_min_length 1;
+    brotli $4;
+    brotli_types text/plain application/json;
+    brotli_min_length 1;
+    upstream workers { server $2; server $3; keepalive 8; }
+    server {
+        listen 127.0.0.1:$1;
+        location / {
+            proxy_pass http://workers;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+            proxy_set_header Host \$http_host;
+        }
+    }
+}
+EOF
+    nginx -e stderr -c "$work/nginx.conf"
+}
+start_nginx_gzip() { start_nginx "$@" off; }
+start_nginx_brotli() { start_nginx "$@" on; }
+
+start_haproxy() {
+    cat >"$work/haproxy.cfg" <<EOF
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 75s
+    timeout server 75s
+frontend clients
+    bind 127.0.0.1:$1
+    default_backend workers
+backend workers
+    balance roundrobin
+    compression algo gzip
+    compression type text/plain application/json
+    server one $2
+    server two $3
+EOF
+    haproxy -db -f "$work/haproxy.cfg"
+}
+
+start_caddy() {
+    cat >"$work/Caddyfile" <<EOF
+{
+    admin off
+    auto_https off
+}
+http://:$1 {
+    bind 127.0.0.1
+    encode {
+        gzip
+        zstd
+        minimum_length 1
+    }
+    reverse_proxy $2 $3 {
+        lb_policy round_robin
+    }
+}
+EOF
+    HOME=$work XDG_DATA_HOME=$work XDG_CONFIG_HOME=$work caddy run --config "$work/Caddyfile" --adapter caddyfile
+}
+
+start_apache() {
+    local modules=/usr/lib/apache2/modules
+    cat >"$work/apache.conf" <<EOF
+ServerName localhost
+ServerRoot $work
+DefaultRuntimeDir $work
+PidFile $work/apache.pid
+ErrorLog /dev/stderr
+Listen 127.0.0.1:$1
+LoadModule mpm_event_module $modules/mod_mpm_event.so
+LoadModule authz_core_module $modules/mod_authz_core.so
+LoadModule filter_module $modules/mod_filter.so
+LoadModule deflate_module $modules/mod_deflate.so
+LoadModule proxy_module $modules/mod_proxy.so
+LoadModule proxy_http_module $modules/mod_proxy_http.so
+LoadModule proxy_balancer_module $modules/mod_proxy_balancer.so
+LoadModule slotmem_shm_module $modules/mod_slotmem_shm.so
+LoadModule lbmethod_byrequests_module $modules/mod_lbmethod_byrequests.so
+ProxyPreserveHost On
+<Proxy "balancer://workers">
+    BalancerMember "http://$2"
+    BalancerMember "http://$3"
+</Proxy>
+ProxyPass "/" "balancer://workers/"
+SetOutputFilter DEFLATE
+EOF
+    # Without -DFOREGROUND it would leave this job.
+    apache2 -DFOREGROUND -f "$work/apache.conf"
+}

@@ -125,7 +125,7 @@ impl<S: Store> Msc4108<'_, S> {
     ) -> Result<Reply, ApiError> {
         let own = Tags::of(headers, &IF_NONE_MATCH).unwrap_or_default();
         let unless = match own.tokens.as_slice() {
-            [token] if !own.any => Some(*token),
+            [token] => Some(*token),
             _ => None,
         };
         let Dated { answer, dates } = self.sessions.read(&look(id, unless)).await?;

@@ -59,6 +59,28 @@ EOF
     haproxy -db -f "$work/haproxy.cfg"
 }
 
+# As haproxy should stand before workers that are replaced: it asks each whether it is ready, and looks
+# away from one that says it is leaving. $4 and $5 are the workers' admin ports.
+start_haproxy_checked() {
+    cat >"$work/haproxy-checked.cfg" <<EOF
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 75s
+    timeout server 75s
+frontend clients
+    bind 127.0.0.1:$1
+    default_backend workers
+backend workers
+    balance roundrobin
+    option httpchk GET /readyz
+    default-server check inter 500ms fall 1 rise 1
+    server one $2 port $4
+    server two $3 port $5
+EOF
+    haproxy -db -f "$work/haproxy-checked.cfg"
+}
+
 start_caddy() {
     cat >"$work/Caddyfile" <<EOF
 {

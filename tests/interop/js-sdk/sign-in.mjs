@@ -1,6 +1,8 @@
 // Two matrix-js-sdk instances sign in by QR code, in both directions.
 //
-//   node sign-in.mjs WORKER_OF_THE_EXISTING_DEVICE WORKER_OF_THE_NEW_DEVICE
+//   node sign-in.mjs WORKER_OF_THE_EXISTING_DEVICE WORKER_OF_THE_NEW_DEVICE [PAIRS SECONDS]
+//
+// With a number of pairs, so many sign in, in both directions by turns, beginning evenly over that time.
 //
 // The clients are the released ones: session, secure channel and sign-in. The homeserver (with its
 // delegation of the rendezvous by a 307, as Synapse makes it) and OAuth are the stub below.
@@ -12,7 +14,7 @@ import { MSC4108RendezvousSession, MSC4108SecureChannel, MSC4108SignInWithQR } f
 import { initAsync, QrCodeData, QrCodeIntent } from "@matrix-org/matrix-sdk-crypto-wasm";
 import { logger } from "matrix-js-sdk/lib/logger.js";
 
-const [EXISTING, NEW] = process.argv.slice(2);
+const [EXISTING, NEW, PAIRS, SECONDS] = process.argv.slice(2);
 const RENDEZVOUS = "/_matrix/client/unstable/org.matrix.msc4108/rendezvous";
 const NEW_DEVICE = "NEWDEVICE";
 const SECRETS = { cross_signing: { master_key: "m", self_signing_key: "s", user_signing_key: "u" } };
@@ -127,7 +129,20 @@ const quiet = Object.assign(Object.create(logger), { trace() {}, debug() {}, inf
 for (const level of ["trace", "debug", "info", "warn"]) logger[level] = () => {};
 setTimeout(() => { console.error("no sign-in within a minute"); process.exit(1); }, DEADLINE).unref();
 await initAsync();
-for (const [existingShows, what] of [[true, "the existing device shows the code"], [false, "the new device shows the code"]]) {
-    await signIn(existingShows);
-    console.log(`signed in: ${what}`);
+if (PAIRS === undefined) {
+    for (const [existingShows, what] of [[true, "the existing device shows the code"], [false, "the new device shows the code"]]) {
+        await signIn(existingShows);
+        console.log(`signed in: ${what}`);
+    }
+} else {
+    const begin = (after) => new Promise((begun) => setTimeout(begun, after));
+    const pairs = Array.from({ length: Number(PAIRS) }, async (_, number) => {
+        await begin((number * Number(SECONDS) * 1000) / Number(PAIRS));
+        await signIn(number % 2 === 0);
+    });
+    const ended = await Promise.allSettled(pairs);
+    const failed = ended.filter(({ status }) => status === "rejected");
+    for (const { reason } of failed) console.error(reason);
+    console.log(`signed in: ${ended.length - failed.length} of ${ended.length} pairs`);
+    process.exitCode = failed.length === 0 ? 0 : 1;
 }

@@ -45,13 +45,17 @@ impl Tags {
 /// The token of a tag, whatever was done to it. Tokens have one length, so none is taken for a shorter
 /// one with a suffix.
 fn token(tag: &[u8]) -> Option<SequenceToken> {
-    let tag = tag.strip_prefix(b"W/").unwrap_or(tag);
-    // nginx puts its suffix inside the quotes, others behind them.
-    let bare: Vec<u8> = tag.iter().copied().filter(|byte| *byte != b'"').collect();
+    let tag = unquoted(tag.strip_prefix(b"W/").unwrap_or(tag));
     let suffixes = [""].into_iter().chain(SUFFIXES);
+    // nginx puts its suffix inside the quotes, others behind them.
     suffixes
-        .filter_map(|suffix| bare.strip_suffix(suffix.as_bytes()))
-        .find_map(SequenceToken::parse)
+        .filter_map(|suffix| tag.strip_suffix(suffix.as_bytes()))
+        .find_map(|bare| SequenceToken::parse(unquoted(bare)))
+}
+
+fn unquoted(tag: &[u8]) -> &[u8] {
+    let tag = tag.strip_prefix(b"\"").unwrap_or(tag);
+    tag.strip_suffix(b"\"").unwrap_or(tag)
 }
 
 /// A token as a tag.

@@ -164,7 +164,7 @@ impl<S: Store> Msc4108<'_, S> {
             // It was refused before it was looked at.
             (Err(refusal), Err(_)) => return Err((*refusal).into()),
         };
-        let mut presented = presented(tags.tokens.first(), id, &data);
+        let mut presented = Presented::of(tags.tokens.first().copied(), id, &data);
         let written = match admitted {
             Ok(admitted) => self.swap(admitted, id, &tags, &mut presented, data).await,
             Err(refusal) => Err(refusal.into()),
@@ -203,7 +203,7 @@ impl<S: Store> Msc4108<'_, S> {
                 return conflict(token, dates);
             }
             if tags.tokens.contains(&token) {
-                *presented = self::presented(Some(&token), id, &data);
+                *presented = Presented::of(Some(token), id, &data);
             }
         }
         let write = Write {
@@ -260,11 +260,4 @@ fn look(id: SessionId, unless: Option<SequenceToken>) -> Look {
         unless,
         dates: true,
     }
-}
-
-fn presented(token: Option<&SequenceToken>, id: SessionId, data: &Payload) -> Presented {
-    token.map_or(Presented::Foreign, |token| Presented::Ours {
-        token: *token,
-        next: token.next(id, data),
-    })
 }

@@ -94,7 +94,13 @@ impl Presented {
     /// Reads the token `text` of a write of `data` to session `id`.
     #[must_use]
     pub fn new(text: &str, id: SessionId, data: &Payload) -> Self {
-        SequenceToken::parse(text.as_bytes()).map_or(Self::Foreign, |token| Self::Ours {
+        Self::of(SequenceToken::parse(text.as_bytes()), id, data)
+    }
+
+    /// A write of `data` to session `id` over this token; over none of ours, where there is none.
+    #[must_use]
+    pub fn of(token: Option<SequenceToken>, id: SessionId, data: &Payload) -> Self {
+        token.map_or(Self::Foreign, |token| Self::Ours {
             token,
             next: token.next(id, data),
         })

@@ -39,8 +39,9 @@ EOF
 start_nginx_gzip() { start_nginx "$@" off; }
 start_nginx_brotli() { start_nginx "$@" on; }
 
-start_haproxy() {
-    cat >"$work/haproxy.cfg" <<EOF
+# haproxy with these lines in its backend.
+haproxy_with() { # haproxy_with PORT LINES
+    cat >"$work/haproxy-$1.cfg" <<EOF
 defaults
     mode http
     timeout connect 5s
@@ -51,34 +52,27 @@ frontend clients
     default_backend workers
 backend workers
     balance roundrobin
+$2
+EOF
+    haproxy -db -f "$work/haproxy-$1.cfg"
+}
+
+start_haproxy() {
+    haproxy_with "$1" "
     compression algo gzip
     compression type text/plain application/json
     server one $2
-    server two $3
-EOF
-    haproxy -db -f "$work/haproxy.cfg"
+    server two $3"
 }
 
 # As haproxy should stand before workers that are replaced: it asks each whether it is ready, and looks
 # away from one that says it is leaving. $4 and $5 are the workers' admin ports.
 start_haproxy_checked() {
-    cat >"$work/haproxy-checked.cfg" <<EOF
-defaults
-    mode http
-    timeout connect 5s
-    timeout client 75s
-    timeout server 75s
-frontend clients
-    bind 127.0.0.1:$1
-    default_backend workers
-backend workers
-    balance roundrobin
+    haproxy_with "$1" "
     option httpchk GET /readyz
     default-server check inter 500ms fall 1 rise 1
     server one $2 port $4
-    server two $3 port $5
-EOF
-    haproxy -db -f "$work/haproxy-checked.cfg"
+    server two $3 port $5"
 }
 
 start_caddy() {

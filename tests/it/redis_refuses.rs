@@ -92,6 +92,10 @@ fn a_demoted_primary_is_refused_not_read_from() {
         (read.text("data"), read.text("sequence_token")),
         ("ECDH".to_owned(), second)
     );
+    // It lets the worker connect each time, and refuses its first command: dozens of losses, told of
+    // once in ten seconds.
+    let told = worker.log().matches("Redis connection lost").count();
+    assert!((1..4).contains(&told), "told of {told} times");
 }
 
 /// A newcomer is not told that the house is full by a primary that no longer knows.

@@ -1,0 +1,72 @@
+# What every interop test starts from: this source built, workers on free ports, Redis, a place for files
+# ($work), and the end of all of it. Sourced by the run script of each; it changes to the repository's root.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+source tests/need.sh
+PATH=$PATH:/usr/sbin
+need curl curl
+need npm npm
+need redis-server redis-server
+
+# Neither a proxy nor a setting of the caller's may stand between a client and its worker.
+unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY CARGO_TARGET_DIR
+while IFS= read -r name; do unset "$name"; done < <(compgen -e RENDEZVOUS_ || true)
+cargo build --release --locked --quiet
+
+API=_matrix/client/unstable/org.matrix.msc4108/rendezvous
+work=$(mktemp -d)
+trap 'kill $(jobs -p) 2>/dev/null || true; wait; rm -r "$work"' EXIT
+
+until_true() { # until_true WHAT COMMAND...: asks again for 20 s
+    local what=$1; shift
+    for _ in $(seq 200); do
+        "$@" >/dev/null 2>&1 && return
+        sleep 0.1
+    done
+    echo "not within 20 s: $what" >&2
+    cat "$work"/*.log >&2
+    exit 1
+}
+
+free_port() {
+    local port
+    for port in $(shuf -i 20000-29999 -n 50); do
+        (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && continue
+        echo "$port"
+        return
+    done
+}
+
+address_of() { # address_of NAME LISTENER: where a worker listens
+    sed 's/\x1b\[[0-9;]*m//g' "$work/$1.log" | sed -n "s/.*listener=\"$2\" address=//p" | head -1
+}
+
+worker() { # worker NAME [PORT ADMIN-PORT]: starts a worker, on free ports if none are named, and waits
+    # until it is ready; its URL is $url, its process $pid
+    RENDEZVOUS_MSC4108__ENABLED=true target/release/matrix-rendezvous serve --mode open \
+        --listen "127.0.0.1:${2:-0}" --admin-listen "127.0.0.1:${3:-0}" >"$work/$1.log" 2>&1 &
+    pid=$!
+    until_true "$1 listens" listens "$1"
+    until_true "$1 is ready" curl -sf --max-time 1 "http://$(address_of "$1" admin)/readyz"
+    url=http://$(address_of "$1" http)
+}
+listens() { [ -n "$(address_of "$1" admin)" ]; }
+
+redis() { # redis: starts one; workers that are started after it keep their sessions there
+    local port
+    port=$(free_port)
+    redis-server --port "$port" --bind 127.0.0.1 --save '' --dir "$work" >"$work/redis.log" &
+    local job=$!
+    until_true "Redis answers" redis-cli -p "$port" ping
+    kill -0 $job # it is ours that answered
+    export RENDEZVOUS_STORE__BACKEND=redis RENDEZVOUS_STORE__REDIS__URL=redis://127.0.0.1:$port/0
+}
+
+install_node() { # install_node: the released clients and a node of their own, $node
+    npm ci --prefix tests/interop --silent
+    node=$(echo tests/interop/node_modules/node-linux-*/bin/node)
+}
+
+js_sdk() { # js_sdk EXISTING NEW [PAIRS SECONDS]: two matrix-js-sdk sign in, each by its own server
+    "$node" tests/interop/js-sdk/sign-in.mjs "$@"
+}

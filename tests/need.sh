@@ -1,0 +1,17 @@
+# Installs what a script needs, where it may (as root, from Debian's packages), and says exactly what to
+# install where it may not. Sourced by ./test, tests/walk/readme and tests/interop.
+
+need() { # need COMMAND PACKAGE...
+    local command=$1; shift
+    command -v "$command" >/dev/null || need_package "$@"
+}
+need_package() { # need_package PACKAGE...
+    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+        echo "$0 needs $*. Install it first:  sudo apt-get install $*" >&2
+        exit 1
+    fi
+    echo "--- installing $*"
+    apt-get update -qq
+    # RUNLEVEL=1: a package that brings a service must not start it.
+    RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}

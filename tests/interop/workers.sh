@@ -62,11 +62,17 @@ redis() { # redis: starts one; workers that are started after it keep their sess
     export RENDEZVOUS_STORE__BACKEND=redis RENDEZVOUS_STORE__REDIS__URL=redis://127.0.0.1:$port/0
 }
 
-install_node() { # install_node: the released clients and a node of their own, $node
+js_clients() { # js_clients: installs matrix-js-sdk, and a node of its own: $node
     npm ci --prefix tests/interop --silent
     node=$(echo tests/interop/node_modules/node-linux-*/bin/node)
 }
 
-js_sdk() { # js_sdk EXISTING NEW [PAIRS SECONDS]: two matrix-js-sdk sign in, each by its own server
-    "$node" tests/interop/js-sdk/sign-in.mjs "$@"
+rust_clients() { # rust_clients: builds matrix-sdk's device and ruma's, in $rust
+    rust=target/interop/debug
+    cargo build --locked --quiet --manifest-path tests/interop/rust/Cargo.toml --target-dir target/interop
+    export DEVICE=$rust/device
+}
+
+sign_in() { # sign_in EXISTING NEW SERVER_OF_WHO_SHOWS SERVER_OF_WHO_SCANS [PAIRS SECONDS]: sign-in.mjs says more
+    "$node" tests/interop/sign-in/sign-in.mjs "$@"
 }

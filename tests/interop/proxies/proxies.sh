@@ -2,7 +2,7 @@
 # foreground of a job, on port $1 for the workers at the addresses $2 and $3; its files are in $work.
 # Sourced by tests/interop/run.
 
-start_nginx() {
+start_nginx() { # start_nginx PORT WORKER WORKER BROTLI CHARSET [LINE-OF-THE-LOCATION]
     cat >"$work/nginx.conf" <<EOF
 load_module /usr/lib/nginx/modules/ngx_http_brotli_filter_module.so;
 daemon off;
@@ -22,6 +22,8 @@ http {
     brotli $4;
     brotli_types text/plain application/json;
     brotli_min_length 1;
+    charset $5;
+    charset_types text/plain;
     upstream workers { server $2; server $3; keepalive 8; }
     server {
         listen 127.0.0.1:$1;
@@ -30,14 +32,21 @@ http {
             proxy_http_version 1.1;
             proxy_set_header Connection "";
             proxy_set_header Host \$http_host;
+            ${6:-}
         }
     }
 }
 EOF
     nginx -e stderr -c "$work/nginx.conf"
 }
-start_nginx_gzip() { start_nginx "$@" off; }
-start_nginx_brotli() { start_nginx "$@" on; }
+start_nginx_gzip() { start_nginx "$@" off off; }
+start_nginx_brotli() { start_nginx "$@" on off; }
+# As for a site of pages: it makes text/plain text/plain; charset=utf-8.
+start_nginx_charset() { start_nginx "$@" off utf-8; }
+# The same, with what docs/routing.md sets for our paths.
+start_nginx_charset_off() { start_nginx "$@" off utf-8 "charset off;"; }
+
+start_no_type_no_etag() { "$node" tests/interop/proxies/no-type-no-etag.mjs "$@"; }
 
 # haproxy with these lines in its backend.
 haproxy_with() { # haproxy_with PORT LINES

@@ -1,0 +1,20 @@
+// A proxy that is not to be had here, simulated: it takes the ETag off a reply that has no Content-Type, as
+// Cloudflare does, and changes nothing else.
+//
+//   node no-type-no-etag.mjs PORT WORKER...      (round-robin; a worker is HOST:PORT)
+
+import { createServer, request as ask } from "node:http";
+
+const [port, ...workers] = process.argv.slice(2);
+let turn = 0;
+createServer((request, response) => {
+    const [host, workerPort] = workers[turn++ % workers.length].split(":");
+    const { method, url: path, headers } = request;
+    const asked = ask({ host, port: workerPort, method, path, headers }, (answer) => {
+        if (!answer.headers["content-type"]) delete answer.headers.etag;
+        response.writeHead(answer.statusCode, answer.headers);
+        answer.pipe(response);
+    });
+    asked.on("error", () => response.writeHead(502).end());
+    request.pipe(asked);
+}).listen(Number(port), "127.0.0.1");

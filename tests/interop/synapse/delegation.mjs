@@ -1,0 +1,31 @@
+// What Synapse says of a rendezvous that it delegates, and what a client that follows it finds.
+//
+//   node delegation.mjs SYNAPSE WORKER
+
+import assert from "node:assert/strict";
+import { RENDEZVOUS } from "../sign-in/homeserver.mjs";
+
+const [SYNAPSE, WORKER] = process.argv.slice(2);
+const body = "hello";
+const creation = { method: "POST", headers: { "content-type": "text/plain" }, body };
+
+const versions = await fetch(`${SYNAPSE}/_matrix/client/versions`);
+assert.equal((await versions.json()).unstable_features["org.matrix.msc4108"], true, "advertised");
+
+const redirect = await fetch(`${SYNAPSE}${RENDEZVOUS}`, { ...creation, redirect: "manual" });
+assert.equal(redirect.status, 307);
+assert.equal(redirect.headers.get("location"), `${WORKER}${RENDEZVOUS}`);
+assert.equal(redirect.headers.get("access-control-allow-origin"), "*");
+
+// After the redirect a browser's origin is opaque: no other value than the star would let it read.
+const created = await fetch(`${SYNAPSE}${RENDEZVOUS}`, { ...creation, redirect: "follow" });
+assert.equal(created.status, 201);
+assert.equal(created.headers.get("access-control-allow-origin"), "*");
+assert.match(created.headers.get("access-control-expose-headers"), /etag/i);
+const { url } = await created.json();
+assert.ok(url.startsWith(`${WORKER}${RENDEZVOUS}/`), `${url} is at the worker`);
+
+const session = await fetch(url);
+assert.equal(session.status, 200);
+assert.equal(session.headers.get("etag"), created.headers.get("etag"));
+assert.equal(await session.text(), body, "what Synapse was sent came along");

@@ -1,0 +1,56 @@
+# A real Synapse that delegates its rendezvous, beside a stub for its OAuth. For any test, after workers.sh
+# and js_clients:
+#
+#   install_synapse
+#   synapse "$url/$API"   # the endpoint that it delegates to
+#
+# and $homeserver is its URL. Its server name is that address too, so that a client finds the one by the
+# other (over plain HTTP). ../oauth.mjs, at $oauth, says how a test has a session, and how a user agrees:
+#
+#   curl -d user=someone -d device=OLD "$oauth/session"                                 # {"access_token": …}
+#   curl -X POST -H "Authorization: Bearer $access_token" "$verification_uri_complete"
+venv=target/interop/synapse
+
+install_synapse() { # install_synapse: kept until another one is pinned, or another Python is there
+    local pinned=tests/interop/synapse/requirements.txt
+    /usr/bin/python3 -c 'import ensurepip, venv' 2>/dev/null || need_package python3-venv
+    /usr/bin/python3 --version | cat - "$pinned" | cmp -s - "$venv/installed" && return
+    echo "--- installing Synapse"
+    rm -rf "$venv"
+    /usr/bin/python3 -m venv "$venv"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes \
+        --only-binary=:all: -r "$pinned"
+    /usr/bin/python3 --version | cat - "$pinned" >"$venv/installed"
+}
+
+synapse() { # synapse ENDPOINT
+    local port oauth_port
+    port=$(free_port) oauth_port=$(free_port)
+    homeserver=http://127.0.0.1:$port oauth=http://127.0.0.1:$oauth_port
+    # Of all that it could do, the client API alone: nothing goes out to other servers.
+    cat >"$work/homeserver.yaml" <<YAML
+server_name: "127.0.0.1:$port"
+public_baseurl: "$homeserver/"
+listeners:
+  - {type: http, port: $port, bind_addresses: ["127.0.0.1"], resources: [{names: [client]}]}
+database: {name: sqlite3, args: {database: "$work/homeserver.db"}}
+media_store_path: "$work/media"
+signing_key: "ed25519 a_test $(head -c 32 /dev/urandom | base64 | tr -d =)"
+macaroon_secret_key: "secret"
+report_stats: false
+trusted_key_servers: []
+federation_domain_whitelist: []
+matrix_authentication_service: {enabled: true, endpoint: "$oauth/", secret: "secret"}
+experimental_features:
+  msc4108_delegation_endpoint: "$1"
+YAML
+    "$node" tests/interop/synapse/oauth.mjs "$oauth_port" "$homeserver" secret >"$work/oauth.log" 2>&1 &
+    local oauth_job=$!
+    until_true "OAuth answers" curl -sf --max-time 1 "$oauth/.well-known/openid-configuration"
+    kill -0 $oauth_job # it is ours that answered
+    "$venv/bin/python" -m synapse.app.homeserver --config-path "$work/homeserver.yaml" \
+        >"$work/synapse.log" 2>&1 &
+    local job=$!
+    until_true "Synapse answers" curl -sf --max-time 1 "$homeserver/health"
+    kill -0 $job
+}

@@ -1,6 +1,6 @@
-# Real proxies, compressing whatever they can, round-robin over two workers. Each function starts one, in the
-# foreground of a job, on port $1 for the workers at the addresses $2 and $3; its files are in $work.
-# Sourced by tests/interop/run.
+# Real proxies, compressing whatever they can, round-robin over two workers. Each function becomes one (by exec,
+# so that it ends with the job that it is run in), on port $1 for the workers at the addresses $2 and $3; its
+# files are in $work. Sourced by tests/interop/run.
 
 start_nginx() { # start_nginx PORT WORKER WORKER BROTLI CHARSET [LINE-OF-THE-LOCATION]
     cat >"$work/nginx.conf" <<EOF
@@ -37,7 +37,7 @@ http {
     }
 }
 EOF
-    nginx -e stderr -c "$work/nginx.conf"
+    exec nginx -e stderr -c "$work/nginx.conf"
 }
 start_nginx_gzip() { start_nginx "$@" off off; }
 start_nginx_brotli() { start_nginx "$@" on off; }
@@ -63,7 +63,7 @@ backend workers
     balance roundrobin
 $2
 EOF
-    haproxy -db -f "$work/haproxy-$1.cfg"
+    exec haproxy -db -f "$work/haproxy-$1.cfg"
 }
 
 start_haproxy() {
@@ -102,7 +102,7 @@ http://:$1 {
     }
 }
 EOF
-    HOME=$work XDG_DATA_HOME=$work XDG_CONFIG_HOME=$work caddy run --config "$work/Caddyfile" --adapter caddyfile
+    HOME=$work XDG_DATA_HOME=$work XDG_CONFIG_HOME=$work exec caddy run --config "$work/Caddyfile" --adapter caddyfile
 }
 
 start_apache() {
@@ -132,5 +132,5 @@ ProxyPass "/" "balancer://workers/"
 SetOutputFilter DEFLATE
 EOF
     # Without -DFOREGROUND it would leave this job.
-    apache2 -DFOREGROUND -f "$work/apache.conf"
+    exec apache2 -DFOREGROUND -f "$work/apache.conf"
 }

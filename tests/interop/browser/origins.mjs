@@ -1,0 +1,59 @@
+// The origins around the page: where it comes from, its homeserver, and a recorder before each worker.
+//
+// All are on loopback, since a browser tells only trustworthy hosts what a request is for (Sec-Fetch-*);
+// it takes *.localhost for such, and so these are three sites to it.
+
+import { createServer, request as forward } from "node:http";
+
+export const JSON_DIALECT = "/_matrix/client/unstable/io.element.msc4388/rendezvous";
+export const ETAG_DIALECT = "/_matrix/client/unstable/org.matrix.msc4108/rendezvous";
+
+async function listen(server, host) {
+    await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
+    return `http://${host}:${server.address().port}`;
+}
+
+/** An empty page. */
+export function page() {
+    const server = createServer((_, response) => {
+        response.writeHead(200, { "content-type": "text/html" });
+        response.end("<!doctype html><title>page</title><body>");
+    });
+    return listen(server, "app.localhost");
+}
+
+/** A homeserver that delegates the rendezvous to `worker`, with the CORS headers that Synapse gives there. */
+export function homeserver(worker) {
+    const server = createServer((request, response) => {
+        response.setHeader("access-control-allow-origin", "*");
+        response.setHeader("access-control-allow-methods", "GET, HEAD, POST, PUT, DELETE, OPTIONS");
+        response.setHeader("access-control-allow-headers", "Content-Type, If-Match, If-None-Match");
+        response.setHeader("access-control-expose-headers", "Synapse-Trace-Id, Server, ETag");
+        request.resume();
+        if (request.method === "POST") response.writeHead(307, { location: `${worker}${ETAG_DIALECT}` });
+        else response.writeHead(204);
+        response.end();
+    });
+    return listen(server, "homeserver.localhost");
+}
+
+/**
+ * Passes everything on to `worker` and back as it is, and adds to `seen` what Chromium sent and was told:
+ * preflights, which no script sees, and requests of tabs and frames.
+ */
+export function recorder(worker, seen) {
+    const { hostname, port } = new URL(worker);
+    const server = createServer((request, response) => {
+        const { method, url, rawHeaders, headers } = request;
+        const onward = forward({ hostname, port, method, path: url, headers: rawHeaders }, async (reply) => {
+            const body = Buffer.concat(await reply.toArray());
+            seen.push({ method, url, headers, status: reply.statusCode, reply: reply.headers, body: body.toString() });
+            response.sendDate = false;
+            response.writeHead(reply.statusCode, reply.rawHeaders);
+            response.end(body);
+        });
+        onward.on("error", () => response.destroy());
+        request.pipe(onward);
+    });
+    return listen(server, "127.0.0.1");
+}

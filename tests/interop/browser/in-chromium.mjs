@@ -9,6 +9,7 @@ import assert from "node:assert/strict";
 import { parseArgs } from "node:util";
 import puppeteer from "puppeteer-core";
 import { ETAG_DIALECT, JSON_DIALECT, homeserver, page as pageServer, recorder } from "./origins.mjs";
+import { channelBetweenTabs } from "./js-sdk.mjs";
 import { refusesToShow } from "./shown.mjs";
 
 const TEXT = { "Content-Type": "text/plain" };
@@ -27,6 +28,7 @@ setTimeout(() => { console.error("not done within a minute"); process.exit(1); }
 const seen = [];
 const origins = await Promise.all(workers.map((worker) => recorder(worker, seen)));
 const app = await pageServer();
+const delegating = await homeserver(origins[0]);
 const browser = await puppeteer.launch({
     executablePath: chromium,
     // Chromium's sandbox refuses root, and its shared memory is small in containers.
@@ -39,8 +41,8 @@ await page.goto(app);
 const ask = (method, url, headers = {}, body = undefined, cache = "no-store") => page.evaluate(async (url, init) => {
     try {
         const response = await fetch(url, { ...init, signal: AbortSignal.timeout(10_000) });
-        const [text, etag, type] = [await response.text(), response.headers.get("ETag"), response.headers.get("Content-Type")];
-        return { status: response.status, etag, type, text, redirected: response.redirected };
+        const [etag, type, expires] = ["ETag", "Content-Type", "Expires"].map((name) => response.headers.get(name));
+        return { status: response.status, etag, type, expires, text: await response.text(), redirected: response.redirected };
     } catch (error) {
         return { status: `${error}` };
     }
@@ -64,11 +66,12 @@ async function etagDialect() {
     const { url } = json(created);
     assert(origins.some((origin) => url.startsWith(`${origin}${ETAG_DIALECT}/`)), url);
     const read = expect(await ask("GET", at(url)), 200);
-    assert.deepEqual(read, { status: 200, etag: created.etag, type: "text/plain", text: "one", redirected: false });
+    assert.deepEqual([read.etag, read.type, read.text], [created.etag, "text/plain", "one"]);
+    for (const { expires } of [created, read]) assert(Date.parse(expires) > Date.now(), "js-sdk's timer");
     // Script that names a tag itself is told of the 304, in whichever way the cache may be used.
     for (const cache of ["default", "no-store", "no-cache", "reload"]) {
         const unchanged = expect(await ask("GET", at(url), { ...ASKED, "If-None-Match": created.etag }, undefined, cache), 304);
-        assert.deepEqual([unchanged.etag, unchanged.text], [created.etag, ""], cache);
+        assert.deepEqual([unchanged.etag, unchanged.text, unchanged.expires], [created.etag, "", created.expires], cache);
     }
     const written = expect(await ask("PUT", at(url), { ...TEXT, ...ASKED, "If-Match": created.etag }, "two"), 202);
     assert.match(written.etag, TAG);
@@ -102,7 +105,6 @@ async function etagRefusals() {
 
 /** After a redirect from one foreign origin to another the browser says no origin any more. */
 async function delegated() {
-    const delegating = await homeserver(origins[0]);
     for (const [headers, methods] of [[TEXT, ["POST"]], [{ ...TEXT, "If-None-Match": '"x"' }, ["OPTIONS", "POST"]]]) {
         const before = seen.length;
         const created = expect(await ask("POST", delegating + ETAG_DIALECT, headers, "one"), 201);
@@ -151,6 +153,7 @@ async function jsonDialect() {
  * requests. Those of the JSON dialect need not be.
  */
 async function preflights() {
+    assert(!process.exitCode, "what it looks at did not all happen");
     const foreign = ["authorization", "if-match", "if-none-match", "x-requested-with"];
     const asked = { headers: new Set(), methods: new Set() };
     seen.forEach(({ method, url, headers }, index) => {
@@ -210,7 +213,10 @@ const groups = [
     ["a preflight before each of these; of the JSON dialect its answer is remembered", preflights],
     ...(limited ? [["a 429 of each limiter, with the ETag that it owes", limits]] : []),
     ...(storeless ? [["a 503 while Redis is away, with the same", outage]] : []),
-    ["a session in a tab, a frame, a link, an image or a script shows and runs nothing", () => refusesToShow({ browser, page, ask, at, seen, expect })],
+    ["a session in a tab, a frame, a link, an image or a script shows and runs nothing",
+        () => refusesToShow({ browser, page, ask, at, seen, expect })],
+    ["two tabs with the released matrix-js-sdk, a session that their homeserver delegates, a channel over it",
+        () => channelBetweenTabs({ browser, homeserver: delegating, worker: origins.at(-1), seen })],
 ];
 for (const [what, check] of groups) {
     try {

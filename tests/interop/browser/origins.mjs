@@ -13,26 +13,34 @@ async function listen(server, host) {
     return `http://${host}:${server.address().port}`;
 }
 
-/** An empty page. */
-export function page() {
-    const server = createServer((_, response) => {
-        response.writeHead(200, { "content-type": "text/html" });
-        response.end("<!doctype html><title>page</title><body>");
+/** Where a page comes from: these files, by path, and an empty page at any other. */
+export function page(files = {}) {
+    const server = createServer((request, response) => {
+        const [type, content] = files[request.url] ?? ["text/html", "<!doctype html><title>page</title><body>"];
+        response.writeHead(200, { "content-type": type });
+        response.end(content);
     });
     return listen(server, "app.localhost");
 }
 
-/** A homeserver that delegates the rendezvous to `worker`, with the CORS headers that Synapse gives there. */
+/** A homeserver that delegates the rendezvous to `worker`, with the CORS headers that Synapse gives. */
 export function homeserver(worker) {
     const server = createServer((request, response) => {
+        const delegated = request.url === ETAG_DIALECT;
         response.setHeader("access-control-allow-origin", "*");
         response.setHeader("access-control-allow-methods", "GET, HEAD, POST, PUT, DELETE, OPTIONS");
-        response.setHeader("access-control-allow-headers", "Content-Type, If-Match, If-None-Match");
-        response.setHeader("access-control-expose-headers", "Synapse-Trace-Id, Server, ETag");
+        response.setHeader("access-control-allow-headers", delegated
+            ? "Content-Type, If-Match, If-None-Match"
+            : "X-Requested-With, Content-Type, Authorization, Date");
         request.resume();
-        if (request.method === "POST") response.writeHead(307, { location: `${worker}${ETAG_DIALECT}` });
-        else response.writeHead(204);
-        response.end();
+        if (request.method === "OPTIONS") {
+            response.writeHead(204).end();
+        } else if (delegated) {
+            response.writeHead(307, { location: `${worker}${ETAG_DIALECT}` }).end();
+        } else {
+            response.setHeader("content-type", "application/json");
+            response.end(JSON.stringify({ versions: ["v1.15"], unstable_features: { "org.matrix.msc4108": true } }));
+        }
     });
     return listen(server, "homeserver.localhost");
 }

@@ -39,7 +39,7 @@ pub enum Target {
     Session(Option<SessionId>),
     /// One write to one session.
     Txn(Option<SessionId>, Result<TxnKey, InvalidTxnId>),
-    /// Nothing of ours.
+    /// Nothing of ours, below a prefix or not.
     Other,
 }
 
@@ -52,27 +52,17 @@ impl Route {
         let path = &path[path.len() - path.trim_start_matches('/').len()..];
         for (api, prefix) in PREFIXES {
             if let Some(rest) = strip_prefix(path, &prefix[1..]) {
-                return Self {
-                    api,
-                    target: Target::of(rest),
-                }
-                .known();
+                let target = match Target::of(rest) {
+                    // The ETag dialect has no txnIds.
+                    Target::Txn(..) if api == Api::Msc4108 => Target::Other,
+                    target => target,
+                };
+                return Self { api, target };
             }
         }
         Self {
             api: Api::None,
             target: Target::Other,
-        }
-    }
-
-    fn known(self) -> Self {
-        match (self.api, self.target) {
-            // The ETag dialect has no txnIds.
-            (_, Target::Other) | (Api::Msc4108, Target::Txn(..)) => Self {
-                api: Api::None,
-                target: Target::Other,
-            },
-            (_, Target::Rendezvous | Target::Session(_) | Target::Txn(..)) => self,
         }
     }
 
@@ -217,23 +207,18 @@ mod tests {
             target(&format!("{UNSTABLE}/{id}/")),
             Target::Txn(Some(id), Err(InvalidTxnId))
         );
-        for other in [
-            "",
-            "/",
-            "*",
-            "/x",
-            &format!("{UNSTABLE}x"),
-            &format!("{UNSTABLE}/a/b/c"),
-            &format!("{ETAG}/a/b"),
+        // Below a prefix and yet nothing of ours: it has its API's headers all the same.
+        for (other, api) in [
+            ("", Api::None),
+            ("/", Api::None),
+            ("*", Api::None),
+            ("/x", Api::None),
+            (&format!("{UNSTABLE}x"), Api::None),
+            (&format!("{UNSTABLE}/a/b/c"), Api::Msc4388),
+            (&format!("{ETAG}/a/b"), Api::Msc4108),
         ] {
-            assert_eq!(
-                Route::of(other),
-                Route {
-                    api: Api::None,
-                    target: Target::Other
-                },
-                "{other}"
-            );
+            let target = Target::Other;
+            assert_eq!(Route::of(other), Route { api, target }, "{other}");
         }
     }
 

@@ -115,6 +115,7 @@ fn every_reply_lets_a_script_read_the_etag(server: &Server) {
         (413, creation("x".repeat(5000))),
         (413, creation("x".repeat(50_000))),
         (404, Request::get(&format!("{ETAG}/x"))),
+        (404, Request::get(&format!("{ETAG}/x/y"))),
         (204, Request::options(ETAG)),
         (204, Request::options(&mailbox.path)),
         (204, Request::delete(&mailbox.path)),

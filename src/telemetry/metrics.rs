@@ -3,6 +3,7 @@
 //! Handles are resolved at the start, so that a request touches atomics and no map of labels, and so
 //! that every series stands at 0 before its first event.
 
+use crate::telemetry::foreseen::{STATUSES, foreseen};
 use crate::telemetry::labels::{Api, Limiter, Method, Rejection, Route, Wait, WriteOutcome};
 pub use crate::telemetry::labels::{Operation, OperationOutcome};
 use prometheus::process_collector::ProcessCollector;
@@ -16,9 +17,6 @@ use prometheus::{
 const BUCKETS: [f64; 12] = [
     0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0,
 ];
-
-/// The statuses that a request can end with.
-const STATUSES: [u16; 12] = [200, 204, 400, 403, 404, 405, 408, 409, 413, 429, 500, 503];
 
 macro_rules! metrics {
     ($(#[doc = $help:literal] $field:ident: $kind:ident = $name:literal $labels:tt,)+) => {
@@ -156,7 +154,7 @@ impl Metrics {
         for ((api, route), (method, status)) in pairs(Api::ALL, Route::ALL)
             .flat_map(|place| pairs(Method::ALL, &STATUSES).map(move |what| (place, what)))
         {
-            let counter = is_plausible(api, route, method, status)
+            let counter = foreseen(api, route, method, status)
                 .then(|| self.request_counter(api, route, method, status));
             self.requests.push(counter);
         }
@@ -246,27 +244,4 @@ fn pairs<A: Copy, B: Copy>(
     first
         .iter()
         .flat_map(move |a| second.iter().map(move |b| (*a, *b)))
-}
-
-/// Whether a request can end so; the series that stand at 0 from the start.
-fn is_plausible(api: Api, route: Route, method: Method, status: u16) -> bool {
-    if (api == Api::None) != (route == Route::Other) {
-        return false;
-    }
-    let anywhere = matches!(status, 404 | 429 | 500 | 503);
-    match (route, method) {
-        (_, Method::Options) => status == 204,
-        (Route::Other, _) => status == 404,
-        (Route::Rendezvous, Method::Get | Method::Head) | (Route::Session, Method::Delete) => {
-            anywhere || status == 200
-        }
-        (Route::Rendezvous, Method::Post) => {
-            anywhere || matches!(status, 200 | 400 | 403 | 408 | 413)
-        }
-        (Route::Session, Method::Get | Method::Head) => anywhere || matches!(status, 200 | 403),
-        (Route::Session | Route::Txn, Method::Put) => {
-            anywhere || matches!(status, 200 | 400 | 408 | 409 | 413)
-        }
-        (Route::Rendezvous | Route::Session | Route::Txn, _) => status == 405,
-    }
 }

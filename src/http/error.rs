@@ -174,7 +174,7 @@ impl ApiError {
             Self::PayloadTooLarge => plain(
                 S::PAYLOAD_TOO_LARGE,
                 "M_TOO_LARGE",
-                "data is longer than 4096 bytes",
+                "The payload is longer than 4096 bytes",
                 R::TooLarge,
             ),
             Self::BodyTooLarge => Verdict {

@@ -10,7 +10,8 @@ use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 /// Tags that are read of one header. A client sends one; a proxy that joins lists might send two.
 const MAX_TAGS: usize = 8;
 
-/// What proxies append to a tag when they compress: nginx and Apache, and what their modules call it.
+/// What proxies append to a tag when they compress: Apache's modules, and others after their example. (nginx
+/// makes it weak.)
 const SUFFIXES: [&str; 6] = ["--gzip", "-gzip", ";gzip", "-br", "-zstd", "-deflate"];
 
 /// The tags of one `If-Match` or `If-None-Match`.
@@ -47,7 +48,7 @@ impl Tags {
 fn token(tag: &[u8]) -> Option<SequenceToken> {
     let tag = unquoted(tag.strip_prefix(b"W/").unwrap_or(tag));
     let suffixes = [""].into_iter().chain(SUFFIXES);
-    // nginx puts its suffix inside the quotes, others behind them.
+    // Apache puts its suffix inside the quotes, others behind them.
     suffixes
         .filter_map(|suffix| tag.strip_suffix(suffix.as_bytes()))
         .find_map(|bare| SequenceToken::parse(unquoted(bare)))

@@ -140,6 +140,10 @@ impl Reply {
         let mut headers = Self::headers();
         let etag = HeaderValue::from_static("ETag");
         headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, etag);
+        // no-transform (RFC 9111 §5.2.2.6) asks proxies not to compress, which would change the ETag; errors have
+        // one too.
+        let caching = HeaderValue::from_static("no-store, no-transform");
+        headers.insert(CACHE_CONTROL, caching);
         headers
     }
 
@@ -170,8 +174,13 @@ impl Reply {
         }
         let mut response = Response::new(Full::default());
         if head {
-            // Of a body that is not sent, only we know the length; of any other hyper writes it.
-            headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+            // Of a body that is not sent, only we know the length; of any other hyper writes it. A 204 has none,
+            // and in a 304 it would be the 200's (RFC 9110 §8.6), which nobody has looked up.
+            let has_length =
+                ![StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&self.status);
+            if has_length {
+                headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+            }
         } else {
             *response.body_mut() = Full::new(body);
         }
@@ -197,9 +206,6 @@ impl Validators {
             let date = fmt_http_date(date);
             headers.insert(name, HeaderValue::try_from(date).expect("ASCII"));
         }
-        // no-transform (RFC 9111 §5.2.2.6) asks proxies not to compress, which would change the ETag.
-        let caching = HeaderValue::from_static("no-store, no-transform");
-        headers.insert(CACHE_CONTROL, caching);
         headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
     }
 }

@@ -4,6 +4,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 source tests/need.sh
 PATH=$PATH:/usr/sbin
+need cc gcc libc6-dev
 need curl curl
 need npm npm
 need redis-server redis-server
@@ -63,17 +64,20 @@ redis() { # redis: starts one; workers that are started after it keep their sess
     export RENDEZVOUS_STORE__BACKEND=redis RENDEZVOUS_STORE__REDIS__URL=redis://127.0.0.1:$port/0
 }
 
-js_clients() { # js_clients: installs matrix-js-sdk, and a node of its own: $node
-    npm ci --prefix tests/interop --silent
+js_clients() { # js_clients: installs matrix-js-sdk, and a node of its own: $node. Two devices sign in by
+    # "${sign_in[@]}" EXISTING NEW SERVER_OF_WHO_SHOWS SERVER_OF_WHO_SCANS [PAIRS SECONDS]; sign-in.mjs says more.
+    # (No function: as a job that would be a shell around it, and outlive its end.)
+    local installed=tests/interop/node_modules/installed
+    if ! cmp -s tests/interop/package-lock.json "$installed"; then
+        npm ci --prefix tests/interop --silent
+        cp tests/interop/package-lock.json "$installed"
+    fi
     node=$(echo tests/interop/node_modules/node-linux-*/bin/node)
+    sign_in=("$node" tests/interop/sign-in/sign-in.mjs)
 }
 
 rust_clients() { # rust_clients: builds matrix-sdk's device and ruma's, in $rust
     rust=target/interop/debug
     cargo build --locked --quiet --manifest-path tests/interop/rust/Cargo.toml --target-dir target/interop
     export DEVICE=$rust/device
-}
-
-sign_in() { # sign_in EXISTING NEW SERVER_OF_WHO_SHOWS SERVER_OF_WHO_SCANS [PAIRS SECONDS]: sign-in.mjs says more
-    "$node" tests/interop/sign-in/sign-in.mjs "$@"
 }

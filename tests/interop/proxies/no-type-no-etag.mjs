@@ -7,7 +7,7 @@ import { createServer, request as ask } from "node:http";
 
 const [port, ...workers] = process.argv.slice(2);
 let turn = 0;
-createServer((request, response) => {
+const server = createServer((request, response) => {
     const [host, workerPort] = workers[turn++ % workers.length].split(":");
     const { method, url: path, headers } = request;
     const asked = ask({ host, port: workerPort, method, path, headers }, (answer) => {
@@ -17,4 +17,7 @@ createServer((request, response) => {
     });
     asked.on("error", () => response.writeHead(502).end());
     request.pipe(asked);
-}).listen(Number(port), "127.0.0.1");
+});
+// As real proxies have it: node's 5 s are about the pause between two polls.
+server.keepAliveTimeout = 75_000;
+server.listen(Number(port), "127.0.0.1");

@@ -1,6 +1,6 @@
 # Real proxies, compressing whatever they can, round-robin over two workers. Each function becomes one (by exec,
 # so that it ends with the job that it is run in), on port $1 for the workers at the addresses $2 and $3; its
-# files are in $work. Sourced by tests/interop/run.
+# files are in $work. Sourced by the run scripts of proxies and deploy.
 
 start_nginx() { # start_nginx PORT WORKER WORKER BROTLI CHARSET [LINE-OF-THE-LOCATION]
     cat >"$work/nginx.conf" <<EOF
@@ -46,13 +46,15 @@ start_nginx_charset() { start_nginx "$@" off utf-8; }
 # The same, with what docs/routing.md sets for our paths.
 start_nginx_charset_off() { start_nginx "$@" off utf-8 "charset off;"; }
 
-start_no_type_no_etag() { "$node" tests/interop/proxies/no-type-no-etag.mjs "$@"; }
+start_no_type_no_etag() { exec "$node" tests/interop/proxies/no-type-no-etag.mjs "$@"; }
 
-# haproxy with these lines in its backend.
+# haproxy with these lines in its backend. It writes down how each request ends.
 haproxy_with() { # haproxy_with PORT LINES
     cat >"$work/haproxy-$1.cfg" <<EOF
 defaults
     mode http
+    log stdout format raw local0
+    log-format "status %ST %ts"
     timeout connect 5s
     timeout client 75s
     timeout server 75s
@@ -75,9 +77,11 @@ start_haproxy() {
 }
 
 # As haproxy should stand before workers that are replaced: it asks each whether it is ready, and looks
-# away from one that says it is leaving. $4 and $5 are the workers' admin ports.
+# away from one that says it is leaving. $4 and $5 are the workers' admin ports. It tries nothing twice: a worker
+# that leaves too early would cost no request else.
 start_haproxy_checked() {
     haproxy_with "$1" "
+    retries 0
     option httpchk GET /readyz
     default-server check inter 500ms fall 1 rise 1
     server one $2 port $4

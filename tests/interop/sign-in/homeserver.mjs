@@ -33,6 +33,8 @@ export async function stubbed(worker) {
         if (session && pathname.startsWith("/_matrix/client/")) return [404, { errcode: "M_NOT_FOUND", error: "none" }];
         return auth.answer(request, pathname);
     }));
+    // Node's 5 s are about the pause between two questions of a client: the connection would close under one.
+    server.keepAliveTimeout = 75_000;
     await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
     const base = `http://127.0.0.1:${server.address().port}`;
     const auth = oauth(base, (_, device) => devices.add(device));

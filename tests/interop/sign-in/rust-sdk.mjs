@@ -5,10 +5,15 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 
+/** Those that run: none outlives us, however we end. */
+const devices = new Set();
+process.on("exit", () => devices.forEach((device) => device.kill()));
+
 /** As jsSdk. */
 export async function rustSdk({ existing, shows, homeserver, person }) {
     const who = existing ? [existing.userId, existing.deviceId, existing.accessToken] : [];
     const device = spawn(process.env.DEVICE, [shows ? "shows" : "scans", homeserver.base, ...who], { stdio: ["pipe", "pipe", "inherit"] });
+    devices.add(device);
     const ended = once(device, "close");
     try {
         const tell = (line) => device.stdin.write(`${JSON.stringify(line)}\n`);
@@ -29,5 +34,6 @@ export async function rustSdk({ existing, shows, homeserver, person }) {
         return masterKey;
     } finally {
         device.kill();
+        devices.delete(device);
     }
 }

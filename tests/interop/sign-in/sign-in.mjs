@@ -18,6 +18,7 @@ import { rustSdk } from "./rust-sdk.mjs";
 const CLIENTS = { "js-sdk": jsSdk, "rust-sdk": rustSdk };
 const { values, positionals } = parseArgs({ options: { homeserver: { type: "string" } }, allowPositionals: true });
 const [EXISTING, NEW, SHOWS_AT, SCANS_AT, PAIRS, SECONDS] = positionals;
+/** For the sign-ins that begin last. */
 const DEADLINE = 60_000;
 
 async function signIn(existingShows) {
@@ -54,7 +55,9 @@ function atTheOtherServer(bytes) {
     return new QrCodeData(code.publicKey, `${SCANS_AT}${pathname}`, code.serverName).toBytes();
 }
 
-setTimeout(() => { console.error("no sign-in within a minute"); process.exit(1); }, DEADLINE).unref();
+const seconds = DEADLINE / 1000 + Number(SECONDS ?? 0);
+setTimeout(() => { console.error(`not done within ${seconds} s`); process.exit(1); }, seconds * 1000).unref();
+process.on("SIGTERM", () => process.exit(1));
 await initAsync();
 if (PAIRS === undefined) {
     for (const [existingShows, what] of [[true, "the existing device shows the code"], [false, "the new device shows the code"]]) {

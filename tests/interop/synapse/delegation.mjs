@@ -7,9 +7,9 @@ import { RENDEZVOUS } from "../sign-in/homeserver.mjs";
 
 const [SYNAPSE, WORKER] = process.argv.slice(2);
 const body = "hello";
-const creation = { method: "POST", headers: { "content-type": "text/plain" }, body };
+const creation = { method: "POST", signal: AbortSignal.timeout(20_000), headers: { "content-type": "text/plain" }, body };
 
-const versions = await fetch(`${SYNAPSE}/_matrix/client/versions`);
+const versions = await fetch(`${SYNAPSE}/_matrix/client/versions`, { signal: creation.signal });
 assert.equal((await versions.json()).unstable_features["org.matrix.msc4108"], true, "advertised");
 
 const redirect = await fetch(`${SYNAPSE}${RENDEZVOUS}`, { ...creation, redirect: "manual" });
@@ -25,7 +25,7 @@ assert.match(created.headers.get("access-control-expose-headers"), /etag/i);
 const { url } = await created.json();
 assert.ok(url.startsWith(`${WORKER}${RENDEZVOUS}/`), `${url} is at the worker`);
 
-const session = await fetch(url);
+const session = await fetch(url, { signal: creation.signal });
 assert.equal(session.status, 200);
 assert.equal(session.headers.get("etag"), created.headers.get("etag"));
 assert.equal(await session.text(), body, "what Synapse was sent came along");

@@ -31,6 +31,9 @@ async function introspect(request) {
     return [200, { active: true, username: session.user, scope }];
 }
 
-createServer(listener((request, pathname) => pathname === "/oauth2/introspect"
+const server = createServer(listener((request, pathname) => pathname === "/oauth2/introspect"
     ? introspect(request)
-    : auth.answer(request, pathname))).listen(Number(PORT), "127.0.0.1");
+    : auth.answer(request, pathname)));
+// Longer than Synapse keeps its connections.
+server.keepAliveTimeout = 300_000;
+server.listen(Number(PORT), "127.0.0.1");

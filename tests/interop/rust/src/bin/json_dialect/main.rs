@@ -6,6 +6,8 @@
 
 mod device;
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, ensure};
 use device::{Device, errcode, status};
 use http::StatusCode;
@@ -23,6 +25,11 @@ const OK: &str = "MATRIX_QR_CODE_LOGIN_OK";
 
 #[tokio::main]
 async fn main() -> Result<()> {
+    // No reply takes long; one that never comes must not be waited for.
+    tokio::time::timeout(Duration::from_secs(60), rendezvous()).await?
+}
+
+async fn rendezvous() -> Result<()> {
     let mut servers = std::env::args().skip(1);
     let mut server = || {
         servers

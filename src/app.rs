@@ -8,6 +8,7 @@ use crate::lifecycle::Lifecycle;
 use crate::net::connection::Connections;
 use crate::net::listener;
 use crate::policy::Policy;
+use crate::policy::auth::{Auth, Issuer, SetupError};
 use crate::store::memory::MemoryStore;
 use crate::store::observed::Observed;
 use crate::store::redis::{ConnectError, RedisSettings, RedisStore, Server};
@@ -25,9 +26,17 @@ struct Parts {
     clock: Clock,
     metrics: Arc<Metrics>,
     lifecycle: Lifecycle,
+    issuer: Option<Issuer>,
 }
 
-/// Where sessions will live, settled before anything runs.
+/// What only the parts can judge, settled before anything runs.
+#[derive(Debug)]
+pub struct Settled {
+    place: Place,
+    issuer: Option<Issuer>,
+}
+
+/// Where sessions will live.
 #[derive(Debug)]
 pub enum Place {
     /// In this process.
@@ -41,7 +50,30 @@ pub enum Place {
 ///
 /// # Errors
 /// Everything that is wrong, by the keys of the configuration.
-pub fn settle(config: &Config) -> Result<Place, Vec<Problem>> {
+pub fn settle(config: &Config) -> Result<Settled, Vec<Problem>> {
+    match (place(config), issuer(config)) {
+        (Ok(place), Ok(issuer)) => Ok(Settled { place, issuer }),
+        (place, issuer) => Err([place.err(), issuer.err()]
+            .into_iter()
+            .flatten()
+            .flatten()
+            .collect()),
+    }
+}
+
+fn issuer(config: &Config) -> Result<Option<Issuer>, Vec<Problem>> {
+    let issuer = config.auth.as_ref().map(Issuer::new).transpose();
+    issuer.map_err(|error| {
+        let key = match error {
+            SetupError::CaFile(_) | SetupError::Tls(_) => "auth.ca_file",
+            SetupError::Url(_) => "auth",
+            SetupError::Secret(_) => "auth.introspection.client_secret",
+        };
+        vec![Problem::new(key, error.to_string())]
+    })
+}
+
+fn place(config: &Config) -> Result<Place, Vec<Problem>> {
     let redis = match &config.store {
         config::store::Store::Memory => return Ok(Place::Memory),
         config::store::Store::Redis(redis) => redis,
@@ -69,7 +101,7 @@ pub fn settle(config: &Config) -> Result<Place, Vec<Problem>> {
 /// An address that cannot be listened on; TLS settings that rustls refuses.
 pub async fn run(
     config: Config,
-    place: Place,
+    settled: Settled,
 ) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
     for warning in config.warnings() {
         tracing::warn!("{warning}");
@@ -80,13 +112,14 @@ pub async fn run(
         clock,
         metrics,
         lifecycle: Lifecycle::new(),
+        issuer: settled.issuer,
     };
     let limits = SessionLimits {
         ttl: parts.config.session.ttl,
         max_live: parts.config.session.max_live,
         max_txn_ids: parts.config.session.max_txn_ids,
     };
-    match place {
+    match settled.place {
         Place::Memory => {
             let store = MemoryStore::new(parts.clock.clone(), limits);
             let (_, ready) = watch::channel(StoreState::Ready);
@@ -111,9 +144,18 @@ async fn serve<S: Store>(
         clock,
         metrics,
         lifecycle,
+        issuer,
     } = parts;
     let store = Arc::new(Observed::new(store, Arc::clone(&metrics), clock.clone()));
-    let policy = Arc::new(Policy::new(config.limits, &clock, Arc::clone(&metrics)));
+    let auth = issuer.map(|issuer| Auth::new(issuer, clock.clone(), Arc::clone(&metrics)));
+    let policy = Policy::new(
+        config.mode,
+        auth,
+        config.limits,
+        &clock,
+        Arc::clone(&metrics),
+    );
+    let policy = Arc::new(policy);
     let http = bind("http", config.http.listen).await?;
     let operators = bind("admin", config.admin_listen).await?;
     let connections = TaskTracker::new();
@@ -134,6 +176,8 @@ async fn serve<S: Store>(
     let housekeeper = Arc::clone(&policy);
     let stop = lifecycle.hard().clone();
     tokio::spawn(async move { stop.run_until_cancelled(housekeeper.housekeeping()).await });
+    let prober = Arc::clone(&policy);
+    tokio::spawn(async move { prober.probe().await });
     let shared = Arc::new(Connections {
         service: Service::new(&config, store, policy, Arc::clone(&metrics), clock.clone()),
         config: config.http.clone(),

@@ -4,6 +4,7 @@
 //! validated into [`Config`], which the rest of the program may believe. It reads no environment and
 //! no arguments itself: they are handed in.
 
+pub mod auth;
 pub mod http;
 pub mod lenient;
 pub mod limits;
@@ -12,6 +13,7 @@ pub mod session;
 pub mod sources;
 pub mod store;
 pub mod telemetry;
+pub mod web_url;
 
 use crate::config::lenient::{Period, leaf};
 pub use crate::config::sources::{ConfigError, Problem, Sources};
@@ -26,6 +28,8 @@ use std::time::Duration;
 pub struct Config {
     /// Whether MSC4388 is served, and to whom.
     pub mode: Mode,
+    /// Who says whose token an access token is; with `mode = "authenticated"` there is one.
+    pub auth: Option<auth::Auth>,
     /// Whether MSC4388 is also served under its stable prefix.
     pub stable_api: bool,
     /// Whether the ETag dialect of 2024 is served.
@@ -51,6 +55,8 @@ pub struct Config {
 pub enum Mode {
     /// Nobody: the API answers as if it did not exist.
     Off,
+    /// Users of the homeserver.
+    Authenticated,
     /// Anyone.
     Open,
 }
@@ -73,6 +79,8 @@ pub struct Shutdown {
 pub struct Raw {
     #[serde(deserialize_with = "leaf")]
     mode: RawMode,
+    #[serde(default)]
+    auth: auth::RawAuth,
     http: http::RawHttp,
     admin: RawAdmin,
     api: RawApi,
@@ -194,14 +202,16 @@ impl Raw {
         let mode = match self.mode {
             RawMode::Off => Mode::Off,
             RawMode::Open => Mode::Open,
-            RawMode::Authenticated => {
-                problems.push(Problem::new(
-                    "mode",
-                    "\"authenticated\" is not available in this release; use \"open\" or \"off\"",
-                ));
-                Mode::Off
-            }
+            RawMode::Authenticated => Mode::Authenticated,
         };
+        let said = problems.len();
+        let auth = self.auth.validate(problems);
+        if mode == Mode::Authenticated && auth.is_none() && problems.len() == said {
+            problems.push(Problem::new(
+                "mode",
+                "\"authenticated\" needs auth.homeserver_url or auth.introspection.endpoint",
+            ));
+        }
         let telemetry = self.telemetry.validate(problems);
         let store = self.store.validate(problems);
         // Port 0 is whichever is free.
@@ -210,6 +220,7 @@ impl Raw {
         }
         Some(Config {
             mode,
+            auth,
             stable_api: self.api.stable,
             msc4108: self.msc4108.enabled,
             http: self.http.validate(problems),

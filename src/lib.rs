@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! bytes ─► net ─► http ─► policy ─► session ─► store ─► { memory | redis }
-//!            └── model, config, telemetry, clock, lifecycle (leaves: anyone may use them) ──┘
+//!            └── model, config, telemetry, clock, tls, lifecycle (leaves: anyone may use them) ──┘
 //! ```
 //!
 //! An import runs along an arrow or to a leaf, never back; `tests/it/architecture.rs` holds us to it.
@@ -24,3 +24,4 @@ pub mod policy;
 pub mod session;
 pub mod store;
 pub mod telemetry;
+pub mod tls;

@@ -21,7 +21,7 @@ fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    let (config, raw, place) = match load(cli.overrides) {
+    let (config, raw, settled) = match load(cli.overrides) {
         Ok(loaded) => loaded,
         Err(error) => {
             eprintln!("configuration error:\n{error}");
@@ -29,7 +29,7 @@ fn main() -> ExitCode {
         }
     };
     let done = match cli.command.unwrap_or(Command::Serve) {
-        Command::Serve => serve(config, place),
+        Command::Serve => serve(config, settled),
         Command::Config(ConfigCommand::Check) => {
             config
                 .warnings()
@@ -53,7 +53,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn load(overrides: Overrides) -> Result<(Config, Raw, app::Place), ConfigError> {
+fn load(overrides: Overrides) -> Result<(Config, Raw, app::Settled), ConfigError> {
     #[expect(
         clippy::disallowed_methods,
         reason = "the one place where the environment is read"
@@ -62,7 +62,7 @@ fn load(overrides: Overrides) -> Result<(Config, Raw, app::Place), ConfigError> 
     Config::load(&overrides.sources(env), app::settle)
 }
 
-fn serve(config: Config, place: app::Place) -> Result<(), Box<dyn Error + Send + Sync>> {
+fn serve(config: Config, settled: app::Settled) -> Result<(), Box<dyn Error + Send + Sync>> {
     logs::init(
         logs::parse_level(&config.telemetry.log_level)?,
         config.telemetry.log_format,
@@ -70,7 +70,7 @@ fn serve(config: Config, place: app::Place) -> Result<(), Box<dyn Error + Send +
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    if runtime.block_on(app::run(config, place))? {
+    if runtime.block_on(app::run(config, settled))? {
         Ok(())
     } else {
         Err("connections were cut".into())

@@ -3,6 +3,7 @@
 //! For the HTTP pipeline. A request that passes is given an [`Admitted`], which only this module can
 //! make and which every handler demands: a handler that forgot to ask does not compile.
 
+pub mod auth;
 mod client;
 mod fetch_metadata;
 mod rate;
@@ -10,7 +11,9 @@ mod rate;
 pub use client::ClientIp;
 
 use crate::clock::Clock;
+use crate::config::Mode;
 use crate::config::limits::Limits;
+use crate::policy::auth::{Auth, AuthError, Errcode, NoUser};
 use crate::telemetry::labels::Limiter;
 use crate::telemetry::metrics::Metrics;
 use hyper::HeaderMap;
@@ -40,8 +43,12 @@ pub enum Intent {
 #[derive(Debug)]
 pub struct Admitted(());
 
-/// Why a request did not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Proof that whoever sends a request may create sessions.
+#[derive(Debug)]
+pub struct Creator(());
+
+/// Why a request did not pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
     /// A browser asked for a session as a page or a subresource.
     FetchMetadata,
@@ -52,12 +59,28 @@ pub enum Refusal {
         /// When one more request will pass.
         retry_after: Duration,
     },
+    /// A session is created by users, and the request shows no access token.
+    NoToken,
+    /// Its access token is refused.
+    TokenRefused {
+        /// The Matrix error code.
+        errcode: Errcode,
+        /// Whether the client may keep what it has stored.
+        soft_logout: bool,
+    },
+    /// Its access token is somebody's who may not create sessions.
+    TokenForbidden,
+    /// Nobody can say whose its access token is.
+    Auth(AuthError),
 }
 
 /// The rules, and what they remember of clients. What they remember can be lost at any moment.
 #[derive(Debug)]
 pub struct Policy {
     limits: Option<RateLimits>,
+    auth: Option<Auth>,
+    /// Whether who shows no token may create sessions.
+    open: bool,
     metrics: Arc<Metrics>,
 }
 
@@ -68,14 +91,25 @@ struct RateLimits {
 }
 
 impl Policy {
-    /// Rules with the given limits; `None` turns rates off.
+    /// Rules with the given limits, `None` turns rates off; and with who knows tokens, if anyone does.
     #[must_use]
-    pub fn new(limits: Option<Limits>, clock: &Clock, metrics: Arc<Metrics>) -> Self {
+    pub fn new(
+        mode: Mode,
+        auth: Option<Auth>,
+        limits: Option<Limits>,
+        clock: &Clock,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let limits = limits.map(|limits| RateLimits {
             create: RateLimit::new(limits.create, limits.max_keys, clock),
             session: RateLimit::new(limits.session, limits.max_keys, clock),
         });
-        Self { limits, metrics }
+        Self {
+            limits,
+            auth,
+            open: mode == Mode::Open,
+            metrics,
+        }
     }
 
     /// Decides about one request.
@@ -104,6 +138,48 @@ impl Policy {
             return Err(Refusal::FetchMetadata);
         }
         Ok(Admitted(()))
+    }
+
+    /// Decides who may create sessions through MSC4388: in mode `open` anyone, but not with a token that is
+    /// refused, which is never taken for none; else a user.
+    ///
+    /// # Errors
+    /// The [`Refusal`].
+    pub async fn creator(
+        &self,
+        _: &Admitted,
+        client: ClientIp,
+        headers: &HeaderMap,
+    ) -> Result<Creator, Refusal> {
+        let Some(auth) = &self.auth else {
+            return if self.open {
+                Ok(Creator(()))
+            } else {
+                Err(Refusal::NoToken)
+            };
+        };
+        match auth.user(client, headers).await {
+            Ok(_) => Ok(Creator(())),
+            Err(NoUser::NoToken) if self.open => Ok(Creator(())),
+            Err(NoUser::NoToken) => Err(Refusal::NoToken),
+            Err(NoUser::Refused {
+                errcode,
+                soft_logout,
+            }) => Err(Refusal::TokenRefused {
+                errcode,
+                soft_logout,
+            }),
+            Err(NoUser::Forbidden) => Err(Refusal::TokenForbidden),
+            Err(NoUser::Unknown(error)) => Err(Refusal::Auth(error)),
+        }
+    }
+
+    /// Asks once whether who knows tokens answers, and says in the log if not. It may come up later, and so this
+    /// is no reason not to serve.
+    pub async fn probe(&self) {
+        if let Some(auth) = &self.auth {
+            auth.probe().await;
+        }
     }
 
     /// Forgets idle clients, for ever; to be run beside the service.

@@ -2,13 +2,13 @@
 
 use crate::config::Problem;
 use crate::config::lenient::{Period, leaf, list, optional};
+use crate::config::web_url::WebUrl;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
-use url::Url;
 
 /// The shortest idle timeout that starts: nginx and haproxy keep upstream connections for 60 s by
 /// default, and whoever closes first loses no request.
@@ -58,7 +58,7 @@ pub struct RawHttp {
         deserialize_with = "optional",
         skip_serializing_if = "Option::is_none"
     )]
-    public_base_url: Option<BaseUrl>,
+    public_base_url: Option<WebUrl>,
     #[serde(deserialize_with = "list")]
     trusted_proxies: Vec<Network>,
     #[serde(deserialize_with = "leaf")]
@@ -104,7 +104,10 @@ impl RawHttp {
         }
         Http {
             listen: self.listen,
-            public_base_url: self.public_base_url.as_ref().map(|url| url.0.clone()),
+            public_base_url: self
+                .public_base_url
+                .as_ref()
+                .map(|url| url.base().to_owned()),
             trusted_proxies: self
                 .trusted_proxies
                 .iter()
@@ -118,27 +121,6 @@ impl RawHttp {
                 request: self.request_timeout.0,
                 idle: self.idle_timeout.0,
             },
-        }
-    }
-}
-
-/// A URL that paths can be put behind, without a slash at its end.
-#[derive(Debug, Clone, Serialize)]
-#[serde(transparent)]
-struct BaseUrl(String);
-
-impl FromStr for BaseUrl {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const FORM: &str = "expected a URL such as https://matrix.example.org";
-        let url = Url::parse(text).map_err(|_| FORM)?;
-        let is_web = matches!(url.scheme(), "http" | "https") && url.has_host();
-        let is_bare = url.query().is_none() && url.fragment().is_none();
-        if is_web && is_bare && url.username().is_empty() && url.password().is_none() {
-            Ok(Self(url.as_str().trim_end_matches('/').to_owned()))
-        } else {
-            Err(FORM)
         }
     }
 }

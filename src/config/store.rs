@@ -2,11 +2,10 @@
 
 use crate::config::Problem;
 use crate::config::lenient::{Period, leaf, list, optional};
-use crate::config::secret::SecretUrl;
+use crate::config::secret::{self, SecretUrl};
 use serde::{Deserialize, Serialize, Serializer};
-use std::convert::Infallible;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -193,7 +192,7 @@ impl RawRedis {
         const FILE: &str = "store.redis.url_file";
         let refused = match (&self.url, &self.url_file) {
             (Some(url), None) => return Some(("store.redis.url", url.clone())),
-            (None, Some(path)) => match read(path) {
+            (None, Some(path)) => match secret::read(path) {
                 Ok(url) => return Some((FILE, url)),
                 Err(reason) => Problem::new(FILE, format!("{}: {reason}", path.display())),
             },
@@ -205,16 +204,5 @@ impl RawRedis {
         };
         problems.push(refused);
         None
-    }
-}
-
-/// The secret in a file, without the line end that an editor leaves.
-fn read(path: &Path) -> Result<SecretUrl, String> {
-    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
-    match text.trim() {
-        "" => Err("is empty".to_owned()),
-        url => Ok(url
-            .parse()
-            .unwrap_or_else(|never: Infallible| match never {})),
     }
 }

@@ -1,6 +1,7 @@
 //! Every way in which a request is refused, and the one place that says what each means to a client.
 
 use crate::policy::Refusal;
+use crate::policy::auth::AuthError;
 use crate::store::StoreError;
 use crate::telemetry::labels::{Api, Limiter, Rejection};
 use hyper::StatusCode;
@@ -60,11 +61,11 @@ pub enum ApiError {
 
 /// What a refusal means to a client and to an operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Verdict {
+pub struct Verdict<'a> {
     /// The HTTP status.
     pub status: StatusCode,
     /// The Matrix error code.
-    pub errcode: &'static str,
+    pub errcode: &'a str,
     /// What MSC4108 of 2024 says beside it, as `org.matrix.msc4108.errcode`.
     pub msc4108_errcode: Option<&'static str>,
     /// The text for people.
@@ -73,6 +74,8 @@ pub struct Verdict {
     pub reason: Rejection,
     /// When trying again makes sense, where that is known.
     pub retry_after: Option<Duration>,
+    /// With a 401, whether the client may keep what it has stored (client-server API, "Soft logout").
+    pub soft_logout: Option<bool>,
     /// Whether the connection cannot be used again, since part of the request was left unread.
     pub close: bool,
 }
@@ -87,7 +90,7 @@ impl ApiError {
         clippy::too_many_lines,
         reason = "one exhaustive match is the point of this file"
     )]
-    pub fn verdict(&self) -> Verdict {
+    pub fn verdict(&self) -> Verdict<'_> {
         use Rejection as R;
         use StatusCode as S;
         let plain = |status, errcode, message, reason| Verdict {
@@ -97,6 +100,7 @@ impl ApiError {
             message,
             reason,
             retry_after: None,
+            soft_logout: None,
             close: false,
         };
         let later = |message, reason, after| Verdict {
@@ -209,6 +213,41 @@ impl ApiError {
                 limiter: Limiter::Session,
                 retry_after,
             }) => later("Too many requests", R::RateSession, *retry_after),
+            Self::Refused(Refusal::NoToken) => plain(
+                S::FORBIDDEN,
+                "M_FORBIDDEN",
+                "Only users of the homeserver may create a rendezvous session",
+                R::NoToken,
+            ),
+            Self::Refused(Refusal::TokenRefused {
+                errcode,
+                soft_logout,
+            }) => Verdict {
+                soft_logout: Some(*soft_logout),
+                ..plain(
+                    S::UNAUTHORIZED,
+                    errcode.as_str(),
+                    "The homeserver refuses the access token",
+                    R::TokenRefused,
+                )
+            },
+            Self::Refused(Refusal::TokenForbidden) => plain(
+                S::FORBIDDEN,
+                "M_FORBIDDEN",
+                "This user may not create a rendezvous session",
+                R::TokenForbidden,
+            ),
+            Self::Refused(Refusal::Auth(
+                AuthError::Unreachable
+                | AuthError::Timeout
+                | AuthError::Unavailable
+                | AuthError::BadReply
+                | AuthError::Busy
+                | AuthError::Suspended,
+            )) => unknown(
+                "The access token cannot be checked at the moment; try again",
+                R::Auth,
+            ),
             Self::SessionsFull { retry_after } => later(
                 "Too many rendezvous sessions",
                 R::SessionsFull,

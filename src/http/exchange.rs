@@ -5,7 +5,7 @@ use crate::clock::deadline::Deadline;
 use crate::config::http::Timeouts;
 use crate::http::body;
 use crate::http::error::ApiError;
-use crate::policy::{Admitted, ClientIp, Intent, Policy, Refusal};
+use crate::policy::{Admitted, ClientIp, Creator, Intent, Policy, Refusal};
 use crate::telemetry::labels::Wait;
 use crate::telemetry::metrics::Metrics;
 use bytes::Bytes;
@@ -56,6 +56,16 @@ where
     pub fn admit(&self, intent: Intent) -> Result<Admitted, Refusal> {
         self.policy
             .admit(intent, self.caller.ip, self.request.headers())
+    }
+
+    /// Asks whether the sender may create sessions through MSC4388.
+    ///
+    /// # Errors
+    /// The [`Refusal`].
+    pub async fn creator(&self, admitted: &Admitted) -> Result<Creator, Refusal> {
+        let headers = self.request.headers();
+        // On the heap: what it takes to ask a homeserver must not be moved about with each poll of a session.
+        Box::pin(self.policy.creator(admitted, self.caller.ip, headers)).await
     }
 
     /// The whole body.

@@ -162,7 +162,7 @@ impl<S: Store> Msc4108<'_, S> {
             (_, Ok(asked)) => asked,
             (Ok(_), Err(error)) => return Err(error),
             // It was refused before it was looked at.
-            (Err(refusal), Err(_)) => return Err((*refusal).into()),
+            (Err(refusal), Err(_)) => return Err(refusal.clone().into()),
         };
         let mut presented = Presented::of(tags.tokens.first().copied(), id, &data);
         let written = match admitted {

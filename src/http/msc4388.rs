@@ -8,7 +8,7 @@ use crate::http::json::{self, Fields};
 use crate::http::reply::Reply;
 use crate::http::route::Target;
 use crate::model::{Presented, SequenceToken, SessionId, TxnKey};
-use crate::policy::{Admitted, Intent};
+use crate::policy::{Admitted, Creator, Intent, Refusal};
 use crate::session::{Creation, Sessions};
 use crate::store::{Deleted, Look, Read, Store, Write, Written};
 use crate::telemetry::labels::{Api, WriteOutcome};
@@ -70,11 +70,13 @@ impl<S: Store> Msc4388<'_, S> {
         let admitted = exchange.admit(intent)?;
         match (target, intent) {
             (Target::Rendezvous, Intent::Discover) => {
-                Ok(self.discover_rendezvous_session(admitted))
+                let creator = exchange.creator(&admitted).await;
+                self.discover_rendezvous_session(creator)
             }
             (Target::Rendezvous, _) => {
+                let creator = exchange.creator(&admitted).await?;
                 let body = exchange.body().await?;
-                self.create_rendezvous_session(admitted, &body).await
+                self.create_rendezvous_session(creator, &body).await
             }
             (Target::Session(id), Intent::Read) => {
                 let id = id.ok_or(ApiError::NotFound)?;
@@ -103,15 +105,21 @@ impl<S: Store> Msc4388<'_, S> {
         }
     }
 
-    /// `GET /rendezvous`: whether the caller may create a session. In mode `open` anyone may.
-    #[must_use]
-    pub fn discover_rendezvous_session(&self, _: Admitted) -> Reply {
-        Reply::json(
-            &Discovery {
-                create_available: true,
-            },
-            ENVELOPE,
-        )
+    /// `GET /rendezvous`: whether the caller may create a session. That it may not is an answer; that its token
+    /// is refused, or that nobody can say, is none.
+    ///
+    /// # Errors
+    /// A token that is refused; nobody can say whose it is.
+    pub fn discover_rendezvous_session(
+        &self,
+        creator: Result<Creator, Refusal>,
+    ) -> Result<Reply, ApiError> {
+        let create_available = match creator {
+            Ok(Creator { .. }) => true,
+            Err(Refusal::NoToken | Refusal::TokenForbidden) => false,
+            Err(refusal) => return Err(refusal.into()),
+        };
+        Ok(Reply::json(&Discovery { create_available }, ENVELOPE))
     }
 
     /// `POST /rendezvous`: creates a session that holds `data`.
@@ -120,7 +128,7 @@ impl<S: Store> Msc4388<'_, S> {
     /// A body that does not fit; no room for another session; the store.
     pub async fn create_rendezvous_session(
         &self,
-        _: Admitted,
+        _: Creator,
         body: &[u8],
     ) -> Result<Reply, ApiError> {
         let data = Fields::parse(body)?.data()?;

@@ -1,5 +1,7 @@
 //! A reply before it is HTTP: status, body, ETag, and whether the connection ends with it.
 
+mod refusal;
+
 use crate::http::error::ApiError;
 use crate::store::Dates;
 use crate::telemetry::labels::Rejection;
@@ -8,13 +10,13 @@ use http_body_util::Full;
 use httpdate::fmt_http_date;
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONNECTION,
-    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, EXPIRES,
-    HeaderMap, HeaderValue, LAST_MODIFIED, PRAGMA, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, CACHE_CONTROL, CONTENT_ENCODING,
+    CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, EXPIRES, HeaderMap, HeaderValue,
+    LAST_MODIFIED, PRAGMA, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{Response, StatusCode};
+use refusal::refusal;
 use serde::Serialize;
-use std::time::Duration;
 
 /// One reply.
 #[derive(Debug)]
@@ -223,80 +225,4 @@ fn preflight(headers: &mut HeaderMap) {
         ),
     );
     headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
-}
-
-#[derive(Serialize)]
-struct ErrorBody<'a> {
-    errcode: &'a str,
-    #[serde(
-        rename = "org.matrix.msc4108.errcode",
-        skip_serializing_if = "Option::is_none"
-    )]
-    msc4108_errcode: Option<&'a str>,
-    error: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    retry_after_ms: Option<u64>,
-}
-
-/// The Matrix error body (client-server API, "Standard error response"), and the headers beside it.
-fn refusal(error: &ApiError, headers: &mut HeaderMap) -> Vec<u8> {
-    let verdict = error.verdict();
-    if let Some(after) = verdict.retry_after {
-        headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(after)));
-    }
-    if verdict.close {
-        headers.insert(CONNECTION, HeaderValue::from_static("close"));
-    }
-    if let ApiError::Method { allow } = error {
-        headers.insert(ALLOW, HeaderValue::from_static(allow));
-    }
-    // Only M_LIMIT_EXCEEDED has the field; a 503 says it in the header alone.
-    let limited = verdict.status == StatusCode::TOO_MANY_REQUESTS;
-    let retry_after_ms = verdict.retry_after.filter(|_| limited).map(milliseconds);
-    let body = ErrorBody {
-        errcode: verdict.errcode,
-        msc4108_errcode: verdict.msc4108_errcode,
-        error: verdict.message,
-        retry_after_ms,
-    };
-    serde_json::to_vec(&body).expect("strings and a number")
-}
-
-/// Whole seconds, rounded up, and never 0: that would invite the client to come straight back.
-fn whole_seconds(duration: Duration) -> u64 {
-    milliseconds(duration).div_ceil(1000)
-}
-
-/// Whole milliseconds, rounded up.
-fn milliseconds(duration: Duration) -> u64 {
-    duration
-        .as_micros()
-        .div_ceil(1000)
-        .max(1)
-        .try_into()
-        .unwrap_or(u64::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{milliseconds, whole_seconds};
-    use std::time::Duration;
-
-    #[test]
-    fn a_wait_is_rounded_up_and_the_header_never_says_less_than_the_body() {
-        for (micros, millis, seconds) in [
-            (0, 1, 1),
-            (1, 1, 1),
-            (1_000_000, 1000, 1),
-            (1_000_001, 1001, 2),
-            (99_000_400, 99_001, 100),
-        ] {
-            let wait = Duration::from_micros(micros);
-            assert_eq!(
-                (milliseconds(wait), whole_seconds(wait)),
-                (millis, seconds),
-                "{wait:?}"
-            );
-        }
-    }
 }

@@ -4,8 +4,8 @@
 use crate::telemetry::labels::{Api, Method, Route};
 
 /// The statuses that a request can end with.
-pub(super) const STATUSES: [u16; 16] = [
-    200, 201, 202, 204, 304, 400, 403, 404, 405, 408, 409, 412, 413, 429, 500, 503,
+pub(super) const STATUSES: [u16; 17] = [
+    200, 201, 202, 204, 304, 400, 401, 403, 404, 405, 408, 409, 412, 413, 429, 500, 503,
 ];
 
 /// Whether a request can end so.
@@ -22,8 +22,8 @@ pub(super) fn foreseen(api: Api, route: Route, method: Method, status: u16) -> b
         (_, M::Options) => status == 204,
         (R::Other, _) => status == 404,
         (R::Rendezvous, M::Post) if etag => anywhere || of_a_body || status == 201,
-        (R::Rendezvous, M::Post) => anywhere || of_a_body || matches!(status, 200 | 403),
-        (R::Rendezvous, M::Get | M::Head) if !etag => anywhere || status == 200,
+        (R::Rendezvous, M::Post) => anywhere || of_a_body || matches!(status, 200 | 401 | 403),
+        (R::Rendezvous, M::Get | M::Head) if !etag => anywhere || matches!(status, 200 | 401),
         (R::Session, M::Get | M::Head) => {
             anywhere || matches!(status, 200 | 403) || (etag && status == 304)
         }

@@ -148,6 +148,14 @@ label! {
         BodyTimeout = "body_timeout",
         /// A browser asked for the session as a page or a subresource.
         FetchMetadata = "fetch_metadata",
+        /// A creation without an access token.
+        NoToken = "no_token",
+        /// The access token is refused.
+        TokenRefused = "token_refused",
+        /// The access token is somebody's who may not create sessions.
+        TokenForbidden = "token_forbidden",
+        /// Nobody can say whose the access token is.
+        Auth = "auth",
         /// The client's rate of creations and discoveries.
         RateCreate = "rate_create",
         /// The client's rate of calls on sessions.
@@ -188,5 +196,29 @@ label! {
         Create = "create",
         /// Calls on sessions by client.
         Session = "session",
+    }
+}
+
+label! {
+    /// How a question about an access token ended.
+    AuthOutcome {
+        /// It is a user's who may create sessions.
+        Accepted = "accepted",
+        /// It is nobody's, or no longer.
+        Refused = "refused",
+        /// It is somebody's who may not create sessions.
+        Forbidden = "forbidden",
+        /// No connection, or one that broke.
+        Unreachable = "unreachable",
+        /// No whole answer within the deadline.
+        Timeout = "timeout",
+        /// Answered with 429 or 5xx.
+        Unavailable = "unavailable",
+        /// Answered with what makes no sense.
+        BadReply = "bad_reply",
+        /// Not asked: too many questions were under way.
+        Busy = "busy",
+        /// Not asked: there had been no answer before.
+        Suspended = "suspended",
     }
 }

@@ -4,7 +4,9 @@
 //! that every series stands at 0 before its first event.
 
 use crate::telemetry::foreseen::{STATUSES, foreseen};
-use crate::telemetry::labels::{Api, Limiter, Method, Rejection, Route, Wait, WriteOutcome};
+use crate::telemetry::labels::{
+    Api, AuthOutcome, Limiter, Method, Rejection, Route, Wait, WriteOutcome,
+};
 pub use crate::telemetry::labels::{Operation, OperationOutcome};
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
@@ -100,6 +102,10 @@ metrics! {
     store_orphans_dropped: IntCounter = "rendezvous_store_orphans_dropped_total" [],
     /// Sessions of unknown outcome that were left to their TTL, since ten tries to clean them up failed.
     store_orphans_given_up: IntCounter = "rendezvous_store_orphans_given_up_total" [],
+    /// Questions whose an access token is, by their end; cached ones were not asked.
+    auth_checks: IntCounterVec = "rendezvous_auth_checks_total" ["outcome", "cached"],
+    /// Whether nobody is asked about access tokens for the moment, since there was no answer before: 1 or 0.
+    auth_suspended: IntGauge = "rendezvous_auth_suspended" [],
     /// Clients that a rate limiter remembers.
     limiter_keys: IntGaugeVec = "rendezvous_limiter_keys" ["limiter"],
     /// Always 1; the labels say what runs.
@@ -136,6 +142,11 @@ impl Metrics {
         }
         for wait in Wait::ALL {
             metrics.timeouts.with_label_values(&[wait.label()]);
+        }
+        for (outcome, cached) in pairs(AuthOutcome::ALL, &["false", "true"]) {
+            metrics
+                .auth_checks
+                .with_label_values(&[outcome.label(), cached]);
         }
         for limiter in Limiter::ALL {
             metrics.limiter_keys.with_label_values(&[limiter.label()]);
@@ -205,6 +216,14 @@ impl Metrics {
     /// Counts a refusal.
     pub fn reject(&self, reason: Rejection) {
         self.rejections.with_label_values(&[reason.label()]).inc();
+    }
+
+    /// Counts a question whose an access token is.
+    pub fn auth_check(&self, outcome: AuthOutcome, cached: bool) {
+        let cached = if cached { "true" } else { "false" };
+        self.auth_checks
+            .with_label_values(&[outcome.label(), cached])
+            .inc();
     }
 
     /// Counts a wait that ended by its deadline.

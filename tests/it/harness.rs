@@ -6,6 +6,7 @@
 pub mod api;
 pub mod etag;
 pub mod http;
+pub mod issuer;
 pub mod metrics;
 pub mod proxy;
 pub mod redis;

@@ -5,7 +5,7 @@
 
 use crate::harness::http::{Connection, Request};
 use matrix_rendezvous::clock::Clock;
-use matrix_rendezvous::config::{Config, Sources};
+use matrix_rendezvous::config::{Config, Mode, Sources};
 use matrix_rendezvous::http::service::Service;
 use matrix_rendezvous::lifecycle::Lifecycle;
 use matrix_rendezvous::model::SessionId;
@@ -67,7 +67,13 @@ fn serve() -> Rig {
     };
     let (config, _, ()) = Config::load(&sources, |_| Ok(())).expect("good flags");
     let (clock, metrics) = (Clock::system(), Arc::new(Metrics::new()));
-    let policy = Arc::new(Policy::new(None, &clock, Arc::clone(&metrics)));
+    let policy = Arc::new(Policy::new(
+        Mode::Open,
+        None,
+        None,
+        &clock,
+        Arc::clone(&metrics),
+    ));
     let store = Arc::new(Broken);
     let service = Service::new(&config, store, policy, Arc::clone(&metrics), clock.clone());
     let shared = Arc::new(Connections {

@@ -3,13 +3,11 @@
 //! For `app`, which asks before anything runs, so that `config check` refuses what `serve` would.
 
 use crate::store::redis::ConnectError;
+use crate::tls;
 use fred::types::config::Config;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::RootCertStore;
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
 use url::Url;
 
 /// The schemes, each also with `-sentinel` and `-cluster`. fred would take any other (`http`,
@@ -31,11 +29,9 @@ impl Server {
     /// # Errors
     /// Everything that is wrong, [`ConnectError::Url`] and [`ConnectError::CaFile`].
     pub fn parse(url: &str, ca_file: Option<&Path>) -> Result<Self, Vec<ConnectError>> {
-        let authorities = ca_file.map_or(Ok(RootCertStore::empty()), |path| {
-            authorities(path).map_err(|reason| ConnectError::CaFile {
-                path: path.to_owned(),
-                reason,
-            })
+        let authorities = tls::authorities(ca_file).map_err(|reason| ConnectError::CaFile {
+            path: ca_file.unwrap_or(Path::new("")).to_owned(),
+            reason,
         });
         match (parse_url(url).map_err(ConnectError::Url), authorities) {
             (Ok((config, tls)), Ok(authorities)) => Ok(Self {
@@ -51,23 +47,9 @@ impl Server {
     pub(super) fn config(&self) -> Result<Config, ConnectError> {
         let mut config = self.config.clone();
         if self.tls {
-            config.tls = Some(self.client_config()?.into());
+            config.tls = Some(tls::client_config(&self.authorities)?.into());
         }
         Ok(config)
-    }
-
-    fn client_config(&self) -> Result<ClientConfig, ConnectError> {
-        let mut roots = self.authorities.clone();
-        let platform = rustls_native_certs::load_native_certs();
-        for error in &platform.errors {
-            tracing::warn!(%error, "a certificate of the platform could not be loaded");
-        }
-        roots.add_parsable_certificates(platform.certs);
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        Ok(ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_no_client_auth())
     }
 }
 
@@ -98,17 +80,4 @@ fn parse_url(text: &str) -> Result<(Config, bool), String> {
         details.split(": ").next().unwrap_or_default().to_owned()
     })?;
     Ok((config, tls))
-}
-
-fn authorities(path: &Path) -> Result<RootCertStore, String> {
-    let mut roots = RootCertStore::empty();
-    let certificates = CertificateDer::pem_file_iter(path).map_err(|error| error.to_string())?;
-    for certificate in certificates {
-        let certificate = certificate.map_err(|error| error.to_string())?;
-        roots.add(certificate).map_err(|error| error.to_string())?;
-    }
-    if roots.is_empty() {
-        return Err("no certificate in it".to_owned());
-    }
-    Ok(roots)
 }

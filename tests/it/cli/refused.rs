@@ -146,8 +146,12 @@ fn a_value_that_is_wrong_is_named_with_key_and_source() {
         ("shutdown.grace", "soon"),
         ("shutdown.grace", "25h"),
         ("admin.listen", "127.0.0.1:8080"),
-        // Of a later release.
+        // Beside nobody who knows tokens.
         ("mode", "authenticated"),
+        ("auth.homeserver_url", "matrix.example.org"),
+        ("auth.homeserver_url", "ftp://matrix.example.org"),
+        ("auth.homeserver_url", "https://user@matrix.example.org"),
+        ("auth.introspection.endpoint", "https://auth.example.org/?x"),
     ];
     for (key, value) in wrong {
         let name = variable(key);
@@ -174,12 +178,43 @@ fn every_mistake_is_told_at_once() {
 }
 
 #[test]
-fn the_mode_authenticated_does_not_start_yet_and_says_so() {
-    for serve in [
-        &["serve", "--mode", "authenticated"][..],
-        &["--mode", "authenticated"],
+fn whoever_says_whose_tokens_are_is_named_once_and_wholly() {
+    const URL: (&str, &str) = (
+        "RENDEZVOUS_AUTH__HOMESERVER_URL",
+        "https://matrix.example.org",
+    );
+    const ENDPOINT: (&str, &str) = (
+        "RENDEZVOUS_AUTH__INTROSPECTION__ENDPOINT",
+        "https://auth.example.org/introspect",
+    );
+    const SECRET: (&str, &str) = ("RENDEZVOUS_AUTH__INTROSPECTION__CLIENT_SECRET", "hunter2");
+    const FILE: (&str, &str) = (
+        "RENDEZVOUS_AUTH__INTROSPECTION__CLIENT_SECRET_FILE",
+        "/nowhere",
+    );
+    run(&["serve", "--mode", "authenticated"], &[])
+        .expect_refused(&["mode", "auth.homeserver_url"]);
+    for (variables, named) in [
+        (&[URL, ENDPOINT, SECRET][..], "auth.introspection.endpoint"),
+        (&[URL, SECRET], "auth.introspection.endpoint"),
+        (&[SECRET], "auth.introspection.endpoint"),
+        (&[ENDPOINT], "auth.introspection.client_secret"),
+        (
+            &[ENDPOINT, SECRET, FILE],
+            "auth.introspection.client_secret_file",
+        ),
+        (&[ENDPOINT, FILE], "auth.introspection.client_secret_file"),
+        (
+            &[URL, ("RENDEZVOUS_AUTH__CA_FILE", "/nowhere")],
+            "auth.ca_file",
+        ),
+        (
+            &[ENDPOINT, (SECRET.0, "a\nb")],
+            "auth.introspection.client_secret",
+        ),
     ] {
-        run(serve, &[]).expect_refused(&["mode", "authenticated", "not available"]);
+        let refused = check(variables).expect_refused(&[named]);
+        assert!(!refused.stderr.contains("hunter2"), "{refused:#?}");
     }
 }
 

@@ -1,0 +1,39 @@
+//! An address on the web, as configuration names one.
+
+use serde::{Serialize, Serializer};
+use std::str::FromStr;
+use url::Url;
+
+/// An absolute `http` or `https` URL without credentials, query or fragment.
+#[derive(Debug, Clone)]
+pub struct WebUrl(pub Url);
+
+impl FromStr for WebUrl {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const FORM: &str = "expected a URL such as https://matrix.example.org";
+        let url = Url::parse(text).map_err(|_| FORM)?;
+        let is_web = matches!(url.scheme(), "http" | "https") && url.has_host();
+        let is_bare = url.query().is_none() && url.fragment().is_none();
+        if is_web && is_bare && url.username().is_empty() && url.password().is_none() {
+            Ok(Self(url))
+        } else {
+            Err(FORM)
+        }
+    }
+}
+
+impl Serialize for WebUrl {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl WebUrl {
+    /// Without a slash at its end, so that paths can be put behind it.
+    #[must_use]
+    pub fn base(&self) -> &str {
+        self.0.as_str().trim_end_matches('/')
+    }
+}

@@ -1,0 +1,265 @@
+//! Whose token is it? Asked of a homeserver or an OAuth server, remembered for a short while, and answered with
+//! an error when nobody can say.
+//!
+//! For [`Policy`](crate::policy::Policy), and only for who wants to create a session. The address limiter stands
+//! before it: a client that makes tokens up runs into that first.
+
+mod bearer;
+mod breaker;
+mod flights;
+mod introspection;
+mod issuer;
+mod upstream;
+mod whoami;
+
+use crate::clock::Clock;
+use crate::policy::ClientIp;
+use crate::telemetry::labels::AuthOutcome;
+use crate::telemetry::metrics::Metrics;
+use breaker::Breaker;
+use flights::Flights;
+use hyper::HeaderMap;
+pub use issuer::{Issuer, SetupError};
+use moka::future::Cache;
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+/// How long an answer "it is theirs" is believed: so long does a token work that was logged out meanwhile.
+const BELIEVED: Duration = Duration::from_mins(1);
+
+/// How long a refusal is believed: long enough that a client in a loop costs nothing, and shorter than anyone
+/// needs to sign in again.
+const REFUSED: Duration = Duration::from_secs(5);
+
+/// Tokens that are remembered; about 300 bytes each.
+const TOKENS: u64 = 10_000;
+
+/// A user, as their token's issuer names them: a Matrix user id, or what OAuth calls `username` or `sub`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User(Arc<str>);
+
+impl User {
+    /// At most 255 bytes, as a user id (Matrix specification, "User identifiers").
+    fn parse(text: &str) -> Option<Self> {
+        (1..=255).contains(&text.len()).then(|| Self(text.into()))
+    }
+}
+
+/// A Matrix error code that a homeserver gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Errcode(Arc<str>);
+
+impl Errcode {
+    fn parse(text: &str) -> Option<Self> {
+        let is_code = |byte: u8| byte.is_ascii_alphanumeric() || b"_.".contains(&byte);
+        let fits = (1..=100).contains(&text.len()) && text.bytes().all(is_code);
+        fits.then(|| Self(text.into()))
+    }
+
+    /// `M_UNKNOWN_TOKEN`.
+    #[must_use]
+    pub fn unknown_token() -> Self {
+        Self("M_UNKNOWN_TOKEN".into())
+    }
+
+    /// As it is written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What is known of a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Found {
+    /// Whose it is.
+    User {
+        user: User,
+        /// When it ends, in seconds since 1970, if that was told.
+        expires: Option<u64>,
+    },
+    /// It is nobody's, or no longer.
+    Refused { errcode: Errcode, soft_logout: bool },
+    /// It is somebody's who may not create sessions.
+    Forbidden,
+}
+
+/// Why nobody can say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthError {
+    /// No connection, or one that broke.
+    Unreachable,
+    /// No whole answer within the deadline.
+    Timeout,
+    /// Answered with 429, or with 5xx but not 500.
+    Unavailable,
+    /// Answered with what makes no sense.
+    BadReply,
+    /// Too many questions are under way.
+    Busy,
+    /// Not asked, since it did not answer before.
+    Suspended,
+}
+
+/// Why there is no user behind a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoUser {
+    /// It shows no token.
+    NoToken,
+    /// Its token is refused.
+    Refused {
+        /// The Matrix error code.
+        errcode: Errcode,
+        /// Whether the client may keep what it has stored (client-server API, "Soft logout").
+        soft_logout: bool,
+    },
+    /// Its token is somebody's who may not create sessions.
+    Forbidden,
+    /// Nobody can say.
+    Unknown(AuthError),
+}
+
+/// What is remembered of a token: an answer and until when it is believed, or that there was none.
+#[derive(Debug, Clone)]
+struct Remembered {
+    found: Result<Found, AuthError>,
+    until: Duration,
+}
+
+/// Who says whose token an access token is, and what they said lately.
+#[derive(Debug)]
+pub struct Auth {
+    issuer: Issuer,
+    flights: Flights,
+    breaker: Breaker,
+    remembered: Cache<[u8; 32], Remembered>,
+    clock: Clock,
+    metrics: Arc<Metrics>,
+}
+
+impl Auth {
+    /// Asks nobody yet.
+    #[must_use]
+    pub fn new(issuer: Issuer, clock: Clock, metrics: Arc<Metrics>) -> Self {
+        Self {
+            issuer,
+            flights: Flights::default(),
+            breaker: Breaker::default(),
+            remembered: Cache::builder()
+                .max_capacity(TOKENS)
+                .time_to_live(BELIEVED)
+                .build(),
+            clock,
+            metrics,
+        }
+    }
+
+    /// Who sends a request with these headers.
+    ///
+    /// # Errors
+    /// [`NoUser`].
+    pub async fn user(&self, client: ClientIp, headers: &HeaderMap) -> Result<User, NoUser> {
+        let token = match bearer::token(headers) {
+            Ok(Some(token)) => token,
+            Ok(None) => return Err(NoUser::NoToken),
+            Err(bearer::Malformed) => {
+                return Err(NoUser::Refused {
+                    errcode: Errcode::unknown_token(),
+                    soft_logout: false,
+                });
+            }
+        };
+        // Only the hash is kept: what remembers tokens must not be a place to steal them from.
+        let key: [u8; 32] = Sha256::digest(token).into();
+        let entry = self
+            .remembered
+            .entry(key)
+            .or_insert_with_if(self.ask(client, token), |known| {
+                known.until <= self.clock.now()
+            })
+            .await;
+        let cached = !entry.is_fresh();
+        let Remembered { found, .. } = entry.into_value();
+        self.metrics.auth_check(outcome(&found), cached);
+        match found {
+            Ok(Found::User { user, .. }) => Ok(user),
+            Ok(Found::Refused {
+                errcode,
+                soft_logout,
+            }) => Err(NoUser::Refused {
+                errcode,
+                soft_logout,
+            }),
+            Ok(Found::Forbidden) => Err(NoUser::Forbidden),
+            Err(error) => Err(NoUser::Unknown(error)),
+        }
+    }
+
+    /// Asks once whether anyone answers, and says in the log if not.
+    pub(super) async fn probe(&self) {
+        match self.issuer.probe().await {
+            Ok(()) => tracing::info!("access tokens can be checked"),
+            Err(error) => tracing::warn!(
+                reason = ?error,
+                "access tokens cannot be checked: until they can, no session is created with one"
+            ),
+        }
+    }
+
+    /// Asks about a token. What is not known is believed for no time at all: the next request asks again.
+    async fn ask(&self, client: ClientIp, token: &str) -> Remembered {
+        let found = self.fly(client, token).await;
+        let now = self.clock.now();
+        let until = match &found {
+            Ok(Found::User { expires, .. }) => {
+                now + expires.map_or(BELIEVED, |expires| self.left(expires).min(BELIEVED))
+            }
+            Ok(Found::Refused { .. } | Found::Forbidden) => now + REFUSED,
+            Err(_) => now,
+        };
+        Remembered { found, until }
+    }
+
+    async fn fly(&self, client: ClientIp, token: &str) -> Result<Found, AuthError> {
+        let _flight = self.flights.start(client).await?;
+        if self.breaker.pass(self.clock.now()).is_err() {
+            return Err(AuthError::Suspended);
+        }
+        let found = self.issuer.ask(token).await;
+        self.breaker.tell(answers(&found), self.clock.now());
+        let suspended = i64::from(self.breaker.is_open());
+        self.metrics.auth_suspended.set(suspended);
+        found
+    }
+
+    /// Time until a moment that is told in seconds since 1970; none, where it has passed.
+    fn left(&self, expires: u64) -> Duration {
+        let now = self
+            .clock
+            .time_of_day()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        Duration::from_secs(expires).saturating_sub(now)
+    }
+}
+
+/// Whether asking on makes sense. An answer without sense may be about this token alone, which a client made up;
+/// if it counted, one client could keep all others from being asked about.
+const fn answers(found: &Result<Found, AuthError>) -> bool {
+    matches!(found, Ok(_) | Err(AuthError::BadReply))
+}
+
+fn outcome(found: &Result<Found, AuthError>) -> AuthOutcome {
+    match found {
+        Ok(Found::User { .. }) => AuthOutcome::Accepted,
+        Ok(Found::Refused { .. }) => AuthOutcome::Refused,
+        Ok(Found::Forbidden) => AuthOutcome::Forbidden,
+        Err(AuthError::Unreachable) => AuthOutcome::Unreachable,
+        Err(AuthError::Timeout) => AuthOutcome::Timeout,
+        Err(AuthError::Unavailable) => AuthOutcome::Unavailable,
+        Err(AuthError::BadReply) => AuthOutcome::BadReply,
+        Err(AuthError::Busy) => AuthOutcome::Busy,
+        Err(AuthError::Suspended) => AuthOutcome::Suspended,
+    }
+}

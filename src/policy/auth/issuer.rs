@@ -1,0 +1,90 @@
+//! Whoever made the tokens, and can say whose each is.
+
+use crate::config::auth::{Auth as Settings, Backend};
+use crate::policy::auth::upstream::Upstream;
+use crate::policy::auth::{AuthError, Found, introspection, whoami};
+use crate::tls;
+use hyper::Uri;
+use hyper::header::HeaderValue;
+
+/// A homeserver or an OAuth server, and the way there.
+#[derive(Debug)]
+pub struct Issuer {
+    who: Who,
+    upstream: Upstream,
+}
+
+#[derive(Debug)]
+enum Who {
+    Homeserver {
+        whoami: Uri,
+    },
+    OAuth {
+        endpoint: Uri,
+        authorization: HeaderValue,
+    },
+}
+
+/// The settings cannot work.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The file of authorities gives none.
+    #[error("{0}")]
+    CaFile(String),
+    /// A URL that HTTP takes for no target.
+    #[error("{0}")]
+    Url(#[from] hyper::http::uri::InvalidUri),
+    /// A secret that no header can hold.
+    #[error("no header can hold it")]
+    Secret(#[from] hyper::header::InvalidHeaderValue),
+    /// rustls refuses the TLS settings.
+    #[error("TLS cannot be set up: {0}")]
+    Tls(#[from] rustls::Error),
+}
+
+impl Issuer {
+    /// Dials nobody yet.
+    ///
+    /// # Errors
+    /// What of the settings cannot work.
+    pub fn new(settings: &Settings) -> Result<Self, SetupError> {
+        let who = match &settings.backend {
+            Backend::Whoami { homeserver } => Who::Homeserver {
+                whoami: whoami::target(homeserver)?,
+            },
+            Backend::Introspection {
+                endpoint,
+                credentials,
+            } => Who::OAuth {
+                endpoint: endpoint.as_str().parse()?,
+                authorization: introspection::authorization(credentials)?,
+            },
+        };
+        let authorities =
+            tls::authorities(settings.ca_file.as_deref()).map_err(SetupError::CaFile)?;
+        let upstream = Upstream::new(&authorities)?;
+        Ok(Self { who, upstream })
+    }
+
+    /// Asks whose a token is.
+    pub(super) async fn ask(&self, token: &str) -> Result<Found, AuthError> {
+        match &self.who {
+            Who::Homeserver { whoami } => {
+                let answer = self.upstream.ask(whoami::request(whoami, token)).await?;
+                whoami::found(&answer)
+            }
+            Who::OAuth {
+                endpoint,
+                authorization,
+            } => {
+                let request = introspection::request(endpoint, authorization, token);
+                introspection::found(&self.upstream.ask(request).await?)
+            }
+        }
+    }
+
+    /// Asks about a token that is nobody's: whether anyone answers with sense.
+    pub(super) async fn probe(&self) -> Result<(), AuthError> {
+        self.ask("matrix-rendezvous-probe").await.map(|_| ())
+    }
+}

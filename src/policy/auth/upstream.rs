@@ -1,0 +1,94 @@
+//! One question over HTTP to whoever knows tokens, and what can go wrong with it.
+
+use crate::policy::auth::AuthError;
+use crate::tls;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::{Request, StatusCode};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::RootCertStore;
+use std::fmt;
+use std::time::Duration;
+
+/// A question from its start to the last byte of its answer, the connection included. A person waits for it,
+/// and a homeserver that takes longer will not be quicker for the next.
+const DEADLINE: Duration = Duration::from_secs(3);
+
+/// The longest answer. Those that we understand have a few hundred bytes.
+const MAX_ANSWER: usize = 64 * 1024;
+
+/// Connections kept for the next question, and for how long: less than the 60 s after which common proxies close
+/// theirs, or a question would be lost.
+const IDLE_CONNECTIONS: usize = 16;
+const IDLE: Duration = Duration::from_secs(45);
+
+/// The HTTP client. Redirects are not followed: a token must go to whom it was told to and nobody else.
+pub(super) struct Upstream(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
+
+/// An answer of any status.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) body: Bytes,
+}
+
+impl Answer {
+    /// What is wrong where an answer says nothing of the token. A 500 is what Synapse 1.163 answers to some tokens
+    /// that are nobody's (`MDA` is one), so it does not say that others would fare alike.
+    pub(super) fn error(&self) -> AuthError {
+        match self.status {
+            StatusCode::INTERNAL_SERVER_ERROR => AuthError::BadReply,
+            status if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() => {
+                AuthError::Unavailable
+            }
+            _ => AuthError::BadReply,
+        }
+    }
+}
+
+impl Upstream {
+    pub(super) fn new(authorities: &RootCertStore) -> Result<Self, rustls::Error> {
+        let mut http = HttpConnector::new();
+        http.enforce_http(false);
+        http.set_nodelay(true);
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(tls::client_config(authorities)?)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(http);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE)
+            .pool_max_idle_per_host(IDLE_CONNECTIONS)
+            .build(connector);
+        Ok(Self(client))
+    }
+
+    /// Asks, and waits for the whole answer.
+    pub(super) async fn ask(&self, request: Request<Full<Bytes>>) -> Result<Answer, AuthError> {
+        let asked = async {
+            let response = self.0.request(request).await.map_err(|error| {
+                tracing::debug!(%error, "the token's issuer could not be asked");
+                AuthError::Unreachable
+            })?;
+            let status = response.status();
+            let body = Limited::new(response.into_body(), MAX_ANSWER)
+                .collect()
+                .await;
+            let body = body.map_err(|_| AuthError::BadReply)?.to_bytes();
+            Ok(Answer { status, body })
+        };
+        tokio::time::timeout(DEADLINE, asked)
+            .await
+            .unwrap_or(Err(AuthError::Timeout))
+    }
+}
+
+impl fmt::Debug for Upstream {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Upstream").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,86 @@
+//! Whose token it is, by a homeserver: `GET /_matrix/client/v3/account/whoami` (client-server API).
+
+use crate::policy::auth::upstream::Answer;
+use crate::policy::auth::{AuthError, Errcode, Found, User};
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{ACCEPT, AUTHORIZATION, HeaderValue};
+use hyper::{Request, StatusCode, Uri};
+use serde::Deserialize;
+use url::Url;
+
+/// Where `homeserver` is asked.
+///
+/// # Errors
+/// A URL that HTTP does not take for a target.
+pub(super) fn target(homeserver: &Url) -> Result<Uri, hyper::http::uri::InvalidUri> {
+    let base = homeserver.as_str().trim_end_matches('/');
+    format!("{base}/_matrix/client/v3/account/whoami").parse()
+}
+
+pub(super) fn request(target: &Uri, token: &str) -> Request<Full<Bytes>> {
+    let mut request = Request::new(Full::default());
+    *request.uri_mut() = target.clone();
+    let headers = request.headers_mut();
+    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+    if let Ok(mut bearer) = HeaderValue::try_from(format!("Bearer {token}")) {
+        bearer.set_sensitive(true);
+        headers.insert(AUTHORIZATION, bearer);
+    }
+    request
+}
+
+#[derive(Deserialize)]
+struct WhoAmI {
+    user_id: String,
+    #[serde(default)]
+    is_guest: bool,
+}
+
+#[derive(Deserialize)]
+struct Refusal {
+    errcode: String,
+    #[serde(default)]
+    soft_logout: bool,
+}
+
+/// What an answer says.
+///
+/// A guest, and a user whom the homeserver answers with 403 (suspended, say), may not create sessions. A token of
+/// an application service is its sender's: the homeserver's operator gave it out, and the user counts as any.
+pub(super) fn found(answer: &Answer) -> Result<Found, AuthError> {
+    match answer.status {
+        StatusCode::OK => {
+            let who: WhoAmI = read(answer)?;
+            if who.is_guest {
+                return Ok(Found::Forbidden);
+            }
+            let user = User::parse(&who.user_id).ok_or(AuthError::BadReply)?;
+            Ok(Found::User {
+                user,
+                expires: None,
+            })
+        }
+        StatusCode::UNAUTHORIZED => {
+            let refusal: Refusal = read(answer)?;
+            // A token was sent. Something on the way took it off, and nobody must be signed out over that.
+            if refusal.errcode == "M_MISSING_TOKEN" {
+                return Err(AuthError::BadReply);
+            }
+            let errcode = Errcode::parse(&refusal.errcode).ok_or(AuthError::BadReply)?;
+            Ok(Found::Refused {
+                errcode,
+                soft_logout: refusal.soft_logout,
+            })
+        }
+        StatusCode::FORBIDDEN => {
+            let Refusal { .. } = read(answer)?;
+            Ok(Found::Forbidden)
+        }
+        _ => Err(answer.error()),
+    }
+}
+
+fn read<'a, T: Deserialize<'a>>(answer: &'a Answer) -> Result<T, AuthError> {
+    serde_json::from_slice(&answer.body).map_err(|_| AuthError::BadReply)
+}

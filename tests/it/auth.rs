@@ -1,0 +1,213 @@
+//! Who may create a session: users of the homeserver, in mode `authenticated`; and in mode `open` beside a
+//! homeserver, whose tokens are never taken for none.
+//!
+//! Rows of the contract: "Who may create". What is believed for how long is in `auth/known.rs`, a homeserver that
+//! does not answer in `auth/failing.rs`, OAuth in `auth/introspection.rs`.
+
+mod failing;
+mod introspection;
+mod known;
+
+use crate::harness::api::{STABLE, UNSTABLE, at};
+use crate::harness::http::{Reply, Request};
+use crate::harness::issuer::{Answer, Issuer};
+use crate::harness::server::{Server, Store};
+use serde_json::json;
+
+/// A homeserver that knows one user by the token `good`, and a server that asks it.
+fn start(mode: &str) -> (Issuer, Server) {
+    let issuer = Issuer::start();
+    issuer.answers("good", Answer::user("@user:example.org"));
+    let server = beside(&issuer, mode, &[]);
+    (issuer, server)
+}
+
+fn beside(issuer: &Issuer, mode: &str, extra: &[(&str, &str)]) -> Server {
+    let url = issuer.url();
+    let mut settings = vec![
+        ("mode", mode),
+        ("auth.homeserver_url", &*url),
+        ("api.stable", "true"),
+        ("limits.enabled", "false"),
+    ];
+    settings.extend(extra);
+    Server::start(Store::Memory, &settings)
+}
+
+fn with(request: Request, token: &str) -> Request {
+    request.header("Authorization", &format!("Bearer {token}"))
+}
+
+fn discovery() -> Request {
+    Request::get(UNSTABLE)
+}
+
+fn creation() -> Request {
+    Request::post(UNSTABLE).json(&json!({"data": "hello"}))
+}
+
+/// That it may not create sessions, which is an answer and no error.
+#[track_caller]
+fn assert_not_available(server: &Server, request: &Request) {
+    let reply = server.call(request).expect(200);
+    assert_eq!(reply.json(), json!({"create_available": false}), "{reply}");
+}
+
+#[track_caller]
+fn assert_available(server: &Server, request: &Request) {
+    let reply = server.call(request).expect(200);
+    assert_eq!(reply.json(), json!({"create_available": true}), "{reply}");
+}
+
+/// 401, this code, and this `soft_logout`.
+#[track_caller]
+fn assert_refused(reply: Reply, errcode: &str, soft_logout: bool) {
+    let reply = reply.expect_error(401, errcode);
+    assert_eq!(reply.json()["soft_logout"], json!(soft_logout), "{reply}");
+}
+
+#[test]
+fn without_a_token_nobody_creates() {
+    let (issuer, server) = start("authenticated");
+    let before = issuer.asked().len();
+    for prefix in [UNSTABLE, STABLE] {
+        assert_not_available(&server, &Request::get(prefix));
+        let creation = Request::post(prefix).json(&json!({"data": "hello"}));
+        server.call(&creation).expect_error(403, "M_FORBIDDEN");
+    }
+    // The parameter that the client-server API deprecates is none.
+    assert_not_available(
+        &server,
+        &Request::get(&format!("{UNSTABLE}?access_token=good")),
+    );
+    server.call(&Request::head(UNSTABLE)).expect(200);
+    assert!(
+        issuer.asked().len() <= before + 1,
+        "but for the probe of the start"
+    );
+}
+
+#[test]
+fn a_user_creates_and_nobody_needs_a_token_for_a_session() {
+    let (issuer, server) = start("authenticated");
+    assert_available(&server, &with(discovery(), "good"));
+    let created = server.call(&with(creation(), "good")).expect(200);
+    let (id, token) = (created.text("id"), created.text("sequence_token"));
+    server.assert_holds(&id, "hello", &token);
+    for token in ["good", "bad"] {
+        server
+            .call(&with(Request::get(&at(&id)), token))
+            .expect(200);
+    }
+    let next = server.write(&id, &token, "next");
+    server.assert_holds(&id, "next", &next);
+    server
+        .call(&with(Request::delete(&at(&id)), "bad"))
+        .expect(200);
+    assert_eq!(issuer.asked_about("bad").len(), 0, "not looked at");
+    let asked = issuer.asked_about("good");
+    assert_eq!(asked.len(), 1, "{asked:?}");
+    assert_eq!(
+        asked[0].line,
+        "GET /_matrix/client/v3/account/whoami HTTP/1.1"
+    );
+    assert!(!server.log().contains("good"), "no token in the log");
+}
+
+#[test]
+fn a_token_that_the_homeserver_refuses_is_refused_in_its_words() {
+    let (issuer, server) = start("authenticated");
+    let locked = json!({"errcode": "M_USER_LOCKED", "error": "x", "soft_logout": true});
+    issuer.answers("locked", Answer::json(401, &locked));
+    for request in [discovery, creation] {
+        assert_refused(
+            server.call(&with(request(), "gone")),
+            "M_UNKNOWN_TOKEN",
+            false,
+        );
+        assert_refused(
+            server.call(&with(request(), "locked")),
+            "M_USER_LOCKED",
+            true,
+        );
+    }
+}
+
+#[test]
+fn who_is_known_and_may_not_create_is_told_so() {
+    let (issuer, server) = start("authenticated");
+    let guest = json!({"user_id": "@1:example.org", "is_guest": true});
+    issuer.answers("guest", Answer::json(200, &guest));
+    let suspended = json!({"errcode": "M_USER_SUSPENDED", "error": "x"});
+    issuer.answers("suspended", Answer::json(403, &suspended));
+    for token in ["guest", "suspended"] {
+        assert_not_available(&server, &with(discovery(), token));
+        server
+            .call(&with(creation(), token))
+            .expect_error(403, "M_FORBIDDEN");
+    }
+    // A service's own token has no device; it is its sender's.
+    issuer.answers(
+        "service",
+        Answer::json(200, &json!({"user_id": "@bot:example.org"})),
+    );
+    server.call(&with(creation(), "service")).expect(200);
+}
+
+#[test]
+fn what_is_no_bearer_token_is_refused_unasked() {
+    for mode in ["authenticated", "open"] {
+        let (issuer, server) = start(mode);
+        let longer = format!("Bearer {}", "x".repeat(10_000));
+        for line in [
+            "",
+            "Bearer",
+            "Bearer ",
+            "Basic YTpi",
+            "good",
+            "Bearer a b",
+            &longer,
+        ] {
+            for request in [discovery(), creation()] {
+                let reply = server.call(&request.header("Authorization", line));
+                assert_refused(reply, "M_UNKNOWN_TOKEN", false);
+            }
+        }
+        let two = with(with(creation(), "good"), "good");
+        assert_refused(server.call(&two), "M_UNKNOWN_TOKEN", false);
+        assert!(
+            issuer.asked().len() <= 1,
+            "but for the probe: {:?}",
+            issuer.asked()
+        );
+        // Past the bound of a head, nobody reads it.
+        let huge = with(creation(), &"x".repeat(100_000));
+        assert_eq!(server.raw(&huge).status, 431);
+        server.call(&with(creation(), "good")).expect(200);
+    }
+}
+
+#[test]
+fn in_open_mode_a_bad_token_is_not_taken_for_none() {
+    let (_issuer, server) = start("open");
+    assert_available(&server, &discovery());
+    server.call(&creation()).expect(200);
+    server.call(&with(creation(), "good")).expect(200);
+    for request in [discovery, creation] {
+        assert_refused(
+            server.call(&with(request(), "gone")),
+            "M_UNKNOWN_TOKEN",
+            false,
+        );
+    }
+}
+
+#[test]
+fn preflights_and_the_etag_dialect_ask_nobody() {
+    let issuer = Issuer::start();
+    let server = beside(&issuer, "authenticated", &[("msc4108.enabled", "true")]);
+    server.call(&Request::options(UNSTABLE)).expect(204);
+    let mailbox = server.open_mailbox("hello");
+    server.call(&with(mailbox.get(), "bad")).expect(200);
+    assert_eq!(issuer.asked_about("bad").len(), 0);
+}

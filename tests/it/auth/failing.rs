@@ -1,0 +1,157 @@
+//! A homeserver that is down, silent or talks nonsense: nobody can say whose a token is, so nobody creates with
+//! one; and whoever has a session goes on.
+
+use super::{assert_available, assert_not_available, beside, creation, discovery, start, with};
+use crate::harness::api::UNSTABLE;
+use crate::harness::eventually;
+use crate::harness::http::Request;
+use crate::harness::issuer::{Answer, Issuer};
+use crate::harness::server::Server;
+use serde_json::json;
+
+/// 503, and when to come again; never a 401, which would sign the user out.
+#[track_caller]
+fn assert_unknown(server: &Server, token: &str) {
+    for request in [discovery(), creation()] {
+        let reply = server
+            .call(&with(request, token))
+            .expect_error(503, "M_UNKNOWN");
+        assert_eq!(reply.header("retry-after"), Some("1"), "{reply}");
+    }
+}
+
+#[test]
+fn nonsense_is_no_answer() {
+    let (issuer, server) = start("authenticated");
+    let elsewhere = Issuer::start();
+    elsewhere.answers("redirected", Answer::user("@user:example.org"));
+    let json = Answer::json;
+    let nonsense = [
+        Answer::Says(200, "<html>".to_owned()),
+        json(200, &json!({})),
+        json(200, &json!({"user_id": 1})),
+        json(200, &json!({"user_id": ""})),
+        json(200, &json!({"user_id": "x".repeat(300)})),
+        Answer::Endless(20 << 20),
+        Answer::Closes,
+        json(201, &json!({"user_id": "@user:example.org"})),
+        json(400, &json!({"errcode": "M_UNKNOWN", "error": "x"})),
+        json(404, &json!({"errcode": "M_UNRECOGNIZED", "error": "x"})),
+        json(429, &json!({"errcode": "M_LIMIT_EXCEEDED", "error": "x"})),
+        json(500, &json!({"errcode": "M_UNKNOWN", "error": "x"})),
+        Answer::Says(502, "<html>".to_owned()),
+        // Not the homeserver's words, so not about the token.
+        Answer::Says(401, "<html>".to_owned()),
+        json(401, &json!({"error": "x"})),
+        json(401, &json!({"errcode": "no code", "error": "x"})),
+        Answer::Says(403, "<html>".to_owned()),
+        // The token did not arrive.
+        json(401, &json!({"errcode": "M_MISSING_TOKEN", "error": "x"})),
+    ];
+    for (number, answer) in nonsense.into_iter().enumerate() {
+        let token = format!("nonsense-{number}");
+        issuer.answers(&token, answer);
+        assert_unknown(&server, &token);
+        // An answer that makes sense: it is still asked.
+        let good = format!("good-{number}");
+        issuer.answers(&good, Answer::user("@user:example.org"));
+        server.call(&with(creation(), &good)).expect(200);
+    }
+    issuer.answers("redirected", Answer::Redirects(elsewhere.url()));
+    assert_unknown(&server, "redirected");
+    assert_eq!(elsewhere.asked().len(), 0, "a token goes nowhere else");
+}
+
+#[test]
+fn a_silent_homeserver_is_given_up_and_sessions_go_on() {
+    let (issuer, server) = start("authenticated");
+    let created = server.call(&with(creation(), "good")).expect(200);
+    issuer.answers("silent", Answer::Hangs);
+    assert_unknown(&server, "silent");
+    let (id, token) = (created.text("id"), created.text("sequence_token"));
+    let next = server.write(&id, &token, "next");
+    server.assert_holds(&id, "next", &next);
+    assert_not_available(&server, &discovery());
+    let timeouts = [("outcome", "timeout"), ("cached", "false")];
+    let metrics = server.metrics();
+    assert_eq!(metrics.sum("rendezvous_auth_checks_total", &timeouts), 2);
+    assert_eq!(
+        metrics.sum("rendezvous_rejections_total", &[("reason", "auth")]),
+        2
+    );
+}
+
+/// After a few failures in a row nobody is asked for a while: a dead homeserver costs nothing, and is not stormed
+/// when it comes back. Then it is tried again.
+#[test]
+fn a_homeserver_that_fails_is_left_alone_for_a_while() {
+    let (issuer, server) = start("authenticated");
+    issuer.answers("failing", Answer::Closes);
+    for _ in 0..50 {
+        server
+            .call(&with(creation(), "failing"))
+            .expect_error(503, "M_UNKNOWN");
+    }
+    // A connection that broke may be tried twice by the HTTP client. On a machine that stalls for a second, one
+    // more is let through.
+    let asked = issuer.asked_about("failing").len();
+    assert!((5..=14).contains(&asked), "asked {asked} times");
+    assert_eq!(server.metrics().sum("rendezvous_auth_suspended", &[]), 1);
+    // What is remembered is still believed, and who shows no token is not touched.
+    assert_not_available(&server, &discovery());
+    issuer.answers("new", Answer::user("@new:example.org"));
+    eventually("it is asked again", || {
+        (server.call(&with(creation(), "new")).status == 200).then_some(())
+    });
+    assert_eq!(server.metrics().sum("rendezvous_auth_suspended", &[]), 0);
+}
+
+#[test]
+fn a_homeserver_that_is_down_at_the_start_is_no_reason_not_to_start() {
+    let issuer = Issuer::start();
+    let url = issuer.url();
+    drop(issuer);
+    let server = Server::start(
+        crate::harness::server::Store::Memory,
+        &[("mode", "open"), ("auth.homeserver_url", &url)],
+    );
+    eventually("the log says so", || {
+        server
+            .log()
+            .contains("access tokens cannot be checked")
+            .then_some(())
+    });
+    server
+        .call(&with(creation(), "good"))
+        .expect_error(503, "M_UNKNOWN");
+    assert_available(&server, &discovery());
+    server.create("without a token");
+    assert_eq!(server.admin_get("/readyz").status, 200);
+}
+
+#[test]
+fn what_is_remembered_survives_the_homeserver() {
+    let (issuer, server) = start("authenticated");
+    server.call(&with(creation(), "good")).expect(200);
+    drop(issuer);
+    server.call(&with(creation(), "good")).expect(200);
+    server
+        .call(&with(creation(), "other"))
+        .expect_error(503, "M_UNKNOWN");
+}
+
+#[test]
+fn a_path_below_the_base_url_is_kept() {
+    let issuer = Issuer::start();
+    issuer.answers("good", Answer::user("@user:example.org"));
+    let url = format!("{}/below/", issuer.url());
+    let server = beside(&issuer, "authenticated", &[("auth.homeserver_url", &url)]);
+    server
+        .call(&with(Request::get(UNSTABLE), "good"))
+        .expect(200);
+    let asked = issuer.asked_about("good");
+    assert_eq!(
+        asked[0].line,
+        "GET /below/_matrix/client/v3/account/whoami HTTP/1.1"
+    );
+}

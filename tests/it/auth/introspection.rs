@@ -1,0 +1,113 @@
+//! Tokens of an OAuth 2.0 server, by introspection (RFC 7662). A real one is asked in `tests/interop/auth`.
+
+use super::{assert_not_available, assert_refused, creation, discovery, with};
+use crate::harness::issuer::{Answer, Issuer};
+use crate::harness::server::{Server, Store};
+use serde_json::json;
+
+fn start(credentials: &[(&str, &str)]) -> (Issuer, Server) {
+    let issuer = Issuer::start();
+    let endpoint = format!("{}/oauth2/introspect", issuer.url());
+    let mut settings = vec![
+        ("mode", "authenticated"),
+        ("auth.introspection.endpoint", &*endpoint),
+        ("limits.enabled", "false"),
+    ];
+    settings.extend(credentials);
+    let server = Server::start(Store::Memory, &settings);
+    (issuer, server)
+}
+
+const SCOPE: &str = "openid urn:matrix:client:api:* urn:matrix:client:device:D";
+
+#[test]
+fn an_active_token_with_the_scope_of_the_api_creates() {
+    let secret = ("auth.introspection.client_secret", "a:b c");
+    let (issuer, server) = start(&[("auth.introspection.client_id", "a b"), secret]);
+    let unstable = "urn:matrix:org.matrix.msc2967.client:api:*";
+    for (token, told) in [
+        (
+            "stable",
+            json!({"active": true, "scope": SCOPE, "username": "user"}),
+        ),
+        (
+            "unstable",
+            json!({"active": true, "scope": unstable, "sub": "01"}),
+        ),
+    ] {
+        issuer.answers(token, Answer::json(200, &told));
+        server.call(&with(creation(), token)).expect(200);
+        let asked = issuer.asked_about(token);
+        assert_eq!(asked.len(), 1);
+        assert_eq!(asked[0].line, "POST /oauth2/introspect HTTP/1.1");
+        assert_eq!(
+            asked[0].body,
+            format!("token={token}&token_type_hint=access_token")
+        );
+        // "a+b:a%3Ab+c": each part encoded (RFC 6749 §2.3.1), then both.
+        assert_eq!(asked[0].authorization, "Basic YStiOmElM0FiK2M=");
+    }
+    assert!(!server.log().contains("stable"), "no token in the log");
+}
+
+#[test]
+fn a_secret_alone_is_shown_as_a_bearer_token() {
+    let (issuer, server) = start(&[("auth.introspection.client_secret", "shared")]);
+    let told = json!({"active": true, "scope": SCOPE, "username": "user"});
+    issuer.answers("token-1", Answer::json(200, &told));
+    server.call(&with(creation(), "token-1")).expect(200);
+    let asked = issuer.asked_about("token-1");
+    assert_eq!(asked[0].authorization, "Bearer shared");
+}
+
+#[test]
+fn what_is_inactive_is_refused_and_what_lacks_the_scope_may_not_create() {
+    let (issuer, server) = start(&[("auth.introspection.client_secret", "shared")]);
+    issuer.answers("gone", Answer::json(200, &json!({"active": false})));
+    assert_refused(
+        server.call(&with(creation(), "gone")),
+        "M_UNKNOWN_TOKEN",
+        false,
+    );
+    let scope = "openid urn:matrix:client:api:*:x urn:synapse:admin:*";
+    for (token, told) in [
+        (
+            "narrow",
+            json!({"active": true, "scope": scope, "username": "user"}),
+        ),
+        ("none", json!({"active": true, "username": "user"})),
+        ("clients-own", json!({"active": true, "scope": SCOPE})),
+    ] {
+        issuer.answers(token, Answer::json(200, &told));
+        assert_not_available(&server, &with(discovery(), token));
+        server
+            .call(&with(creation(), token))
+            .expect_error(403, "M_FORBIDDEN");
+    }
+}
+
+#[test]
+fn a_token_is_never_believed_past_its_end() {
+    let (issuer, server) = start(&[("auth.introspection.client_secret", "shared")]);
+    // It ended in 1970; whoever says so and "active" has a clock that differs, and is asked again each time.
+    let told = json!({"active": true, "scope": SCOPE, "username": "user", "exp": 1});
+    issuer.answers("ending", Answer::json(200, &told));
+    for _ in 0..3 {
+        server.call(&with(creation(), "ending")).expect(200);
+    }
+    assert_eq!(issuer.asked_about("ending").len(), 3);
+}
+
+#[test]
+fn our_own_credentials_refused_is_no_answer_about_the_token() {
+    let (issuer, server) = start(&[("auth.introspection.client_secret", "shared")]);
+    for (token, answer) in [
+        ("t1", Answer::json(401, &json!({"error": "invalid_client"}))),
+        ("t2", Answer::json(200, &json!({"active": "yes"}))),
+    ] {
+        issuer.answers(token, answer);
+        server
+            .call(&with(creation(), token))
+            .expect_error(503, "M_UNKNOWN");
+    }
+}

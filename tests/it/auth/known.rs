@@ -1,0 +1,116 @@
+//! What is believed of a token, and that it is asked about once.
+
+use super::{assert_refused, beside, creation, start, with};
+use crate::harness::issuer::{Answer, Issuer};
+use serde_json::json;
+use std::thread;
+
+/// Requests at once, and each client's in a row.
+const CLIENTS: usize = 50;
+const EACH: usize = 20;
+
+#[test]
+fn a_thousand_requests_with_one_token_ask_once() {
+    let (issuer, server) = start("authenticated");
+    thread::scope(|scope| {
+        for _ in 0..CLIENTS {
+            scope.spawn(|| {
+                for _ in 0..EACH {
+                    server.call(&with(creation(), "good")).expect(200);
+                }
+            });
+        }
+    });
+    assert_eq!(issuer.asked_about("good").len(), 1);
+    let metrics = server.metrics();
+    let checks = |cached: &str| {
+        let labels = [("outcome", "accepted"), ("cached", cached)];
+        metrics.sum("rendezvous_auth_checks_total", &labels)
+    };
+    assert_eq!(checks("false"), 1);
+    assert_eq!(checks("true"), (CLIENTS * EACH - 1) as u64);
+}
+
+#[test]
+fn a_refusal_is_remembered_too() {
+    let (issuer, server) = start("authenticated");
+    for _ in 0..20 {
+        assert_refused(
+            server.call(&with(creation(), "gone")),
+            "M_UNKNOWN_TOKEN",
+            false,
+        );
+    }
+    // It is believed for 5 s, and this takes some milliseconds; on a machine that stalls for seconds, twice.
+    let asked = issuer.asked_about("gone").len();
+    assert!((1..=2).contains(&asked), "{asked}");
+}
+
+#[test]
+fn one_token_is_not_taken_for_another() {
+    let (issuer, server) = start("authenticated");
+    issuer.answers(
+        "guest",
+        Answer::json(200, &json!({"user_id": "@1:example.org", "is_guest": true})),
+    );
+    server.call(&with(creation(), "good")).expect(200);
+    server
+        .call(&with(creation(), "guest"))
+        .expect_error(403, "M_FORBIDDEN");
+    assert_refused(
+        server.call(&with(creation(), "good2")),
+        "M_UNKNOWN_TOKEN",
+        false,
+    );
+    assert_refused(
+        server.call(&with(creation(), "goo")),
+        "M_UNKNOWN_TOKEN",
+        false,
+    );
+    server.call(&with(creation(), "good")).expect(200);
+}
+
+/// A flood of made-up tokens from one address runs into that address's rate before anyone is asked; whoever comes
+/// from another is served.
+#[test]
+fn a_flood_of_made_up_tokens_does_not_starve_honest_users() {
+    let issuer = Issuer::start();
+    let more = [
+        ("limits.enabled", "true"),
+        ("limits.create.burst", "5"),
+        ("limits.create.per_second", "0.001"),
+        ("http.trusted_proxies", "127.0.0.1"),
+    ];
+    let server = beside(&issuer, "authenticated", &more);
+    let from = |request, address: &str| -> crate::harness::http::Request {
+        let request: crate::harness::http::Request = request;
+        request.header("X-Forwarded-For", address)
+    };
+    thread::scope(|scope| {
+        for client in 0..4 {
+            let (server, from) = (&server, &from);
+            scope.spawn(move || {
+                for number in 0..2500 {
+                    let token = format!("made-up-{client}-{number}");
+                    let reply = server.call(&from(with(creation(), &token), "192.0.2.66"));
+                    assert!([401, 429].contains(&reply.status), "{reply}");
+                }
+            });
+        }
+        for user in 0..50 {
+            let token = format!("user-{user}");
+            issuer.answers(&token, Answer::user(&format!("@{user}:example.org")));
+            let reply = server.call(&from(
+                with(creation(), &token),
+                &format!("198.51.100.{user}"),
+            ));
+            reply.expect(200);
+        }
+    });
+    let made_up = issuer
+        .asked()
+        .iter()
+        .filter(|asked| asked.authorization.contains("made-up"))
+        .count();
+    assert_eq!(made_up, 5, "no more than the burst");
+}

@@ -42,10 +42,11 @@ address_of() { # address_of NAME LISTENER: where a worker listens
     sed 's/\x1b\[[0-9;]*m//g' "$work/$1.log" | sed -n "s/.*listener=\"$2\" address=//p" | head -1
 }
 
+mode=open # of the workers that are started
 worker() { # worker NAME [PORT ADMIN-PORT [ADDRESS]]: starts a worker, on free ports if none are named, and
     # waits until it is ready; its URL is $url, its process $pid
     local address=${4:-127.0.0.1}
-    RENDEZVOUS_MSC4108__ENABLED=true target/release/matrix-rendezvous serve --mode open \
+    RENDEZVOUS_MSC4108__ENABLED=true target/release/matrix-rendezvous serve --mode "$mode" \
         --listen "$address:${2:-0}" --admin-listen "$address:${3:-0}" >"$work/$1.log" 2>&1 &
     pid=$!
     until_true "$1 listens" listens "$1"

@@ -9,6 +9,11 @@
 #
 #   curl -d user=someone -d device=OLD "$oauth/session"                                 # {"access_token": …}
 #   curl -X POST -H "Authorization: Bearer $access_token" "$verification_uri_complete"
+#
+# Or one without OAuth, and with settings of its own:
+#
+#   configure_synapse <<YAML
+#   start_synapse
 venv=target/interop/synapse
 
 install_synapse() { # install_synapse: kept until another one is pinned, or another Python is there
@@ -24,33 +29,47 @@ install_synapse() { # install_synapse: kept until another one is pinned, or anot
 }
 
 synapse() { # synapse ENDPOINT
-    local port oauth_port
-    port=$(free_port) oauth_port=$(free_port)
-    homeserver=http://127.0.0.1:$port oauth=http://127.0.0.1:$oauth_port
-    # Of all that it could do, the client API alone: nothing goes out to other servers.
-    cat >"$work/homeserver.yaml" <<YAML
-server_name: "127.0.0.1:$port"
-public_baseurl: "$homeserver/"
-listeners:
-  - {type: http, port: $port, bind_addresses: ["127.0.0.1"], resources: [{names: [client]}]}
-database: {name: sqlite3, args: {database: "$work/homeserver.db"}}
-media_store_path: "$work/media"
-signing_key: "ed25519 a_test $(head -c 32 /dev/urandom | base64 | tr -d =)"
-macaroon_secret_key: "secret"
-report_stats: false
-trusted_key_servers: []
-federation_domain_whitelist: []
+    local oauth_port
+    oauth_port=$(free_port)
+    oauth=http://127.0.0.1:$oauth_port
+    configure_synapse <<YAML
 matrix_authentication_service: {enabled: true, endpoint: "$oauth/", secret: "secret"}
 experimental_features:
   msc4108_delegation_endpoint: "$1"
 YAML
     "$node" tests/interop/synapse/oauth.mjs "$oauth_port" "$homeserver" secret >"$work/oauth.log" 2>&1 &
-    local oauth_job=$!
+    oauth_pid=$!
     until_true "OAuth answers" curl -sf --max-time 1 "$oauth/.well-known/openid-configuration"
-    kill -0 $oauth_job # it is ours that answered
-    "$venv/bin/python" -m synapse.app.homeserver --config-path "$work/homeserver.yaml" \
-        >"$work/synapse.log" 2>&1 &
-    local job=$!
+    kill -0 $oauth_pid # it is ours that answered
+    start_synapse
+}
+
+configure_synapse() { # configure_synapse: of all that it could do, the client API alone, as nothing goes out to
+    # other servers; standard input has more settings
+    local port
+    port=$(free_port)
+    homeserver=http://127.0.0.1:$port
+    cat - <(cat <<YAML
+server_name: "127.0.0.1:$port"
+public_baseurl: "$homeserver/"
+listeners:
+  - {type: http, port: $port, bind_addresses: ["127.0.0.1"], resources: [{names: [client]}]}
+database: {name: sqlite3, args: {database: "$work/homeserver-$port.db"}}
+media_store_path: "$work/media-$port"
+signing_key: "ed25519 a_test $(head -c 32 /dev/urandom | base64 | tr -d =)"
+macaroon_secret_key: "secret"
+report_stats: false
+trusted_key_servers: []
+federation_domain_whitelist: []
+YAML
+    ) >"$work/homeserver-$port.yaml"
+}
+
+start_synapse() { # start_synapse: the one configured last, as $synapse_pid
+    local port=${homeserver##*:}
+    "$venv/bin/python" -m synapse.app.homeserver --config-path "$work/homeserver-$port.yaml" \
+        >>"$work/synapse-$port.log" 2>&1 &
+    synapse_pid=$!
     until_true "Synapse answers" curl -sf --max-time 1 "$homeserver/health"
-    kill -0 $job
+    kill -0 $synapse_pid
 }

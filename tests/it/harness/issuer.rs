@@ -19,7 +19,7 @@ pub enum Answer {
     Hangs,
     /// Closes the connection.
     Closes,
-    /// Answers with 200 and this many bytes.
+    /// Answers with a user, and this many bytes more.
     Endless(usize),
 }
 
@@ -151,7 +151,13 @@ impl Known {
                 Answer::Hangs => std::io::copy(&mut stream, &mut std::io::sink()).map(|_| ())?,
                 Answer::Closes => return Ok(()),
                 Answer::Endless(length) => {
-                    write!(stream, "HTTP/1.1 200 X\r\nContent-Length: {length}\r\n\r\n")?;
+                    // JSON to its last byte: whoever read it all would believe it.
+                    let user = r#"{"user_id":"@user:example.org"}"#;
+                    let whole = user.len() + length;
+                    write!(
+                        stream,
+                        "HTTP/1.1 200 X\r\nContent-Length: {whole}\r\n\r\n{user}"
+                    )?;
                     let part = vec![b' '; 1 << 16];
                     for _ in 0..length / part.len() {
                         stream.write_all(&part)?;

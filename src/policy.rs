@@ -13,7 +13,7 @@ pub use client::ClientIp;
 use crate::clock::Clock;
 use crate::config::Mode;
 use crate::config::limits::Limits;
-use crate::policy::auth::{Auth, AuthError, Errcode, NoUser};
+use crate::policy::auth::{Auth, NoUser};
 use crate::telemetry::labels::Limiter;
 use crate::telemetry::metrics::Metrics;
 use hyper::HeaderMap;
@@ -59,19 +59,8 @@ pub enum Refusal {
         /// When one more request will pass.
         retry_after: Duration,
     },
-    /// A session is created by users, and the request shows no access token.
-    NoToken,
-    /// Its access token is refused.
-    TokenRefused {
-        /// The Matrix error code.
-        errcode: Errcode,
-        /// Whether the client may keep what it has stored.
-        soft_logout: bool,
-    },
-    /// Its access token is somebody's who may not create sessions.
-    TokenForbidden,
-    /// Nobody can say whose its access token is.
-    Auth(AuthError),
+    /// Only users create sessions, and there is none behind the request.
+    NoUser(NoUser),
 }
 
 /// The rules, and what they remember of clients. What they remember can be lost at any moment.
@@ -151,26 +140,14 @@ impl Policy {
         client: ClientIp,
         headers: &HeaderMap,
     ) -> Result<Creator, Refusal> {
-        let Some(auth) = &self.auth else {
-            return if self.open {
-                Ok(Creator(()))
-            } else {
-                Err(Refusal::NoToken)
-            };
+        let user = match &self.auth {
+            Some(auth) => auth.user(client, headers).await.map(|_| ()),
+            None => Err(NoUser::NoToken),
         };
-        match auth.user(client, headers).await {
-            Ok(_) => Ok(Creator(())),
+        match user {
+            Ok(()) => Ok(Creator(())),
             Err(NoUser::NoToken) if self.open => Ok(Creator(())),
-            Err(NoUser::NoToken) => Err(Refusal::NoToken),
-            Err(NoUser::Refused {
-                errcode,
-                soft_logout,
-            }) => Err(Refusal::TokenRefused {
-                errcode,
-                soft_logout,
-            }),
-            Err(NoUser::Forbidden) => Err(Refusal::TokenForbidden),
-            Err(NoUser::Unknown(error)) => Err(Refusal::Auth(error)),
+            Err(no_user) => Err(Refusal::NoUser(no_user)),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Every way in which a request is refused, and the one place that says what each means to a client.
 
 use crate::policy::Refusal;
-use crate::policy::auth::AuthError;
+use crate::policy::auth::{AuthError, NoUser};
 use crate::store::StoreError;
 use crate::telemetry::labels::{Api, Limiter, Rejection};
 use hyper::StatusCode;
@@ -213,16 +213,16 @@ impl ApiError {
                 limiter: Limiter::Session,
                 retry_after,
             }) => later("Too many requests", R::RateSession, *retry_after),
-            Self::Refused(Refusal::NoToken) => plain(
+            Self::Refused(Refusal::NoUser(NoUser::NoToken)) => plain(
                 S::FORBIDDEN,
                 "M_FORBIDDEN",
                 "Only users of the homeserver may create a rendezvous session",
                 R::NoToken,
             ),
-            Self::Refused(Refusal::TokenRefused {
+            Self::Refused(Refusal::NoUser(NoUser::Refused {
                 errcode,
                 soft_logout,
-            }) => Verdict {
+            })) => Verdict {
                 soft_logout: Some(*soft_logout),
                 ..plain(
                     S::UNAUTHORIZED,
@@ -231,20 +231,20 @@ impl ApiError {
                     R::TokenRefused,
                 )
             },
-            Self::Refused(Refusal::TokenForbidden) => plain(
+            Self::Refused(Refusal::NoUser(NoUser::Forbidden)) => plain(
                 S::FORBIDDEN,
                 "M_FORBIDDEN",
                 "This user may not create a rendezvous session",
                 R::TokenForbidden,
             ),
-            Self::Refused(Refusal::Auth(
+            Self::Refused(Refusal::NoUser(NoUser::Unknown(
                 AuthError::Unreachable
                 | AuthError::Timeout
                 | AuthError::Unavailable
                 | AuthError::BadReply
                 | AuthError::Busy
                 | AuthError::Suspended,
-            )) => unknown(
+            ))) => unknown(
                 "The access token cannot be checked at the moment; try again",
                 R::Auth,
             ),

@@ -8,6 +8,7 @@ use crate::http::json::{self, Fields};
 use crate::http::reply::Reply;
 use crate::http::route::Target;
 use crate::model::{Presented, SequenceToken, SessionId, TxnKey};
+use crate::policy::auth::NoUser;
 use crate::policy::{Admitted, Creator, Intent, Refusal};
 use crate::session::{Creation, Sessions};
 use crate::store::{Deleted, Look, Read, Store, Write, Written};
@@ -116,7 +117,7 @@ impl<S: Store> Msc4388<'_, S> {
     ) -> Result<Reply, ApiError> {
         let create_available = match creator {
             Ok(Creator { .. }) => true,
-            Err(Refusal::NoToken | Refusal::TokenForbidden) => false,
+            Err(Refusal::NoUser(NoUser::NoToken | NoUser::Forbidden)) => false,
             Err(refusal) => return Err(refusal.into()),
         };
         Ok(Reply::json(&Discovery { create_available }, ENVELOPE))

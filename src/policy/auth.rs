@@ -222,10 +222,11 @@ impl Auth {
     }
 
     async fn fly(&self, client: ClientIp, token: &str) -> Result<Found, AuthError> {
-        let _flight = self.flights.start(client).await?;
+        // Before the wait for a place: those that have one may be waiting for an answer that never comes.
         if self.breaker.pass(self.clock.now()).is_err() {
             return Err(AuthError::Suspended);
         }
+        let _flight = self.flights.start(client).await?;
         let found = self.issuer.ask(token).await;
         self.breaker.tell(answers(&found), self.clock.now());
         let suspended = i64::from(self.breaker.is_open());

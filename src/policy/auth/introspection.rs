@@ -84,7 +84,7 @@ pub(super) fn found(answer: &Answer) -> Result<Found, AuthError> {
     match answer.status {
         StatusCode::OK => {}
         StatusCode::BAD_REQUEST => {
-            let Problem { error } = read(answer)?;
+            let Problem { error } = answer.json()?;
             return if error == "unsupported_token_type" {
                 Ok(nobodys())
             } else {
@@ -93,7 +93,7 @@ pub(super) fn found(answer: &Answer) -> Result<Found, AuthError> {
         }
         _ => return Err(answer.error()),
     }
-    let told: Introspection = read(answer)?;
+    let told: Introspection = answer.json()?;
     if !told.active {
         return Ok(nobodys());
     }
@@ -115,10 +115,6 @@ fn nobodys() -> Found {
         errcode: Errcode::unknown_token(),
         soft_logout: false,
     }
-}
-
-fn read<'a, T: Deserialize<'a>>(answer: &'a Answer) -> Result<T, AuthError> {
-    serde_json::from_slice(&answer.body).map_err(|_| AuthError::BadReply)
 }
 
 #[cfg(test)]

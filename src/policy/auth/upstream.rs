@@ -10,6 +10,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::RootCertStore;
+use serde::Deserialize;
 use std::fmt;
 use std::time::Duration;
 
@@ -36,6 +37,11 @@ pub(super) struct Answer {
 }
 
 impl Answer {
+    /// The body, where it makes sense.
+    pub(super) fn json<'a, T: Deserialize<'a>>(&'a self) -> Result<T, AuthError> {
+        serde_json::from_slice(&self.body).map_err(|_| AuthError::BadReply)
+    }
+
     /// What is wrong where an answer says nothing of the token. A 500 is what Synapse 1.163 answers to some tokens
     /// that are nobody's (`MDA` is one), so it does not say that others would fare alike.
     pub(super) fn error(&self) -> AuthError {

@@ -51,7 +51,7 @@ struct Refusal {
 pub(super) fn found(answer: &Answer) -> Result<Found, AuthError> {
     match answer.status {
         StatusCode::OK => {
-            let who: WhoAmI = read(answer)?;
+            let who: WhoAmI = answer.json()?;
             if who.is_guest {
                 return Ok(Found::Forbidden);
             }
@@ -62,7 +62,7 @@ pub(super) fn found(answer: &Answer) -> Result<Found, AuthError> {
             })
         }
         StatusCode::UNAUTHORIZED => {
-            let refusal: Refusal = read(answer)?;
+            let refusal: Refusal = answer.json()?;
             // A token was sent. Something on the way took it off, and nobody must be signed out over that.
             if refusal.errcode == "M_MISSING_TOKEN" {
                 return Err(AuthError::BadReply);
@@ -74,13 +74,9 @@ pub(super) fn found(answer: &Answer) -> Result<Found, AuthError> {
             })
         }
         StatusCode::FORBIDDEN => {
-            let Refusal { .. } = read(answer)?;
+            let Refusal { .. } = answer.json()?;
             Ok(Found::Forbidden)
         }
         _ => Err(answer.error()),
     }
-}
-
-fn read<'a, T: Deserialize<'a>>(answer: &'a Answer) -> Result<T, AuthError> {
-    serde_json::from_slice(&answer.body).map_err(|_| AuthError::BadReply)
 }

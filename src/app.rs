@@ -12,7 +12,7 @@ use crate::policy::auth::{Auth, Issuer, SetupError};
 use crate::store::memory::MemoryStore;
 use crate::store::observed::Observed;
 use crate::store::redis::{ConnectError, RedisSettings, RedisStore, Server};
-use crate::store::{SessionLimits, Store, StoreState};
+use crate::store::{SessionLimits, Shares, Store, StoreState};
 use crate::telemetry::metrics::Metrics;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -118,6 +118,11 @@ pub async fn run(
         ttl: parts.config.session.ttl,
         max_live: parts.config.session.max_live,
         max_txn_ids: parts.config.session.max_txn_ids,
+        shares: parts.config.limits.map(|limits| Shares {
+            client: limits.live.client,
+            network: limits.live.network,
+            user: limits.live.user,
+        }),
     };
     match settled.place {
         Place::Memory => {

@@ -42,7 +42,7 @@ pub struct Config {
     pub session: session::Session,
     /// Where sessions live.
     pub store: store::Store,
-    /// Rates per client, or `None` where they are off.
+    /// Rates and shares per client, or `None` where they are off.
     pub limits: Option<limits::Limits>,
     /// The clocks of a shutdown.
     pub shutdown: Shutdown,

@@ -3,12 +3,16 @@
 //! For every other module: a leaf that knows nothing of HTTP, of Redis or of time. Each type is built
 //! only by its own validator or generator, so whoever holds one need not check it again.
 
+mod client_ip;
 mod id;
+mod owner;
 mod payload;
 mod token;
 mod txn;
 
+pub use client_ip::ClientIp;
 pub use id::SessionId;
+pub use owner::{Owner, Principal, User};
 pub use payload::{MAX_PAYLOAD_BYTES, Payload, PayloadTooLarge};
 pub use token::{Presented, SequenceToken, TOKEN_LEN};
 pub use txn::{InvalidTxnId, TXN_KEY_LEN, TxnKey};

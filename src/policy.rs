@@ -4,15 +4,13 @@
 //! make and which every handler demands: a handler that forgot to ask does not compile.
 
 pub mod auth;
-mod client;
 mod fetch_metadata;
 mod rate;
-
-pub use client::ClientIp;
 
 use crate::clock::Clock;
 use crate::config::Mode;
 use crate::config::limits::Limits;
+use crate::model::{ClientIp, Owner};
 use crate::policy::auth::{Auth, NoUser};
 use crate::telemetry::labels::Limiter;
 use crate::telemetry::metrics::Metrics;
@@ -41,11 +39,32 @@ pub enum Intent {
 
 /// Proof that a request passed the policy.
 #[derive(Debug)]
-pub struct Admitted(());
+pub struct Admitted {
+    client: ClientIp,
+}
 
 /// Proof that whoever sends a request may create sessions.
 #[derive(Debug)]
-pub struct Creator(());
+pub struct Creator(Owner);
+
+impl Admitted {
+    /// Who may create sessions through MSC4108 of 2024, which knows no users: anyone.
+    #[must_use]
+    pub fn anyone(self) -> Creator {
+        Creator(Owner {
+            client: self.client,
+            user: None,
+        })
+    }
+}
+
+impl Creator {
+    /// Whose the session will be.
+    #[must_use]
+    pub fn into_owner(self) -> Owner {
+        self.0
+    }
+}
 
 /// Why a request did not pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,7 +145,7 @@ impl Policy {
         if intent == Intent::Read && !fetch_metadata::allows(headers) {
             return Err(Refusal::FetchMetadata);
         }
-        Ok(Admitted(()))
+        Ok(Admitted { client })
     }
 
     /// Decides who may create sessions through MSC4388: in mode `open` anyone, but not with a token that is
@@ -136,19 +155,20 @@ impl Policy {
     /// The [`Refusal`].
     pub async fn creator(
         &self,
-        _: &Admitted,
-        client: ClientIp,
+        admitted: &Admitted,
         headers: &HeaderMap,
     ) -> Result<Creator, Refusal> {
+        let client = admitted.client;
         let user = match &self.auth {
-            Some(auth) => auth.user(client, headers).await.map(|_| ()),
+            Some(auth) => auth.user(client, headers).await,
             None => Err(NoUser::NoToken),
         };
-        match user {
-            Ok(()) => Ok(Creator(())),
-            Err(NoUser::NoToken) if self.open => Ok(Creator(())),
-            Err(no_user) => Err(Refusal::NoUser(no_user)),
-        }
+        let user = match user {
+            Ok(user) => Some(user),
+            Err(NoUser::NoToken) if self.open => None,
+            Err(no_user) => return Err(Refusal::NoUser(no_user)),
+        };
+        Ok(Creator(Owner { client, user }))
     }
 
     /// Asks once whether who knows tokens answers, and says in the log if not. It may come up later, and so this

@@ -3,9 +3,9 @@
 //! For the dialects in `http`, which translate them into replies. It mints ids and first tokens before
 //! the store is asked, so that a store only compares; it knows no HTTP and no Redis.
 
-use crate::model::{Payload, SequenceToken, SessionId};
+use crate::model::{Owner, Payload, SequenceToken, SessionId};
 use crate::store::{
-    Created, Dated, Deleted, Look, NewSession, Read, Store, StoreError, Write, Written,
+    Created, Dated, Deleted, Look, NewSession, Read, Store, StoreError, Whose, Write, Written,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +30,8 @@ pub enum Creation {
     },
     /// As many sessions live as may.
     Full {
+        /// Of whom.
+        whose: Whose,
         /// When a place is likely to be free.
         retry_after: Duration,
     },
@@ -41,16 +43,22 @@ impl<S: Store> Sessions<S> {
         Self { store }
     }
 
-    /// Creates a session that holds `data`, and tells its `dates` where they are wanted.
+    /// Creates a session of `owner` that holds `data`, and tells its `dates` where they are wanted.
     ///
     /// # Errors
     /// As [`Store::create`].
-    pub async fn create(&self, data: Payload, dates: bool) -> Result<Dated<Creation>, StoreError> {
+    pub async fn create(
+        &self,
+        owner: Owner,
+        data: Payload,
+        dates: bool,
+    ) -> Result<Dated<Creation>, StoreError> {
         let id = SessionId::random();
         let new = NewSession {
             id,
             token: SequenceToken::first(id, &data),
             data,
+            owner,
             dates,
         };
         let Dated { answer, dates } = self.store.create(&new).await?;
@@ -61,7 +69,7 @@ impl<S: Store> Sessions<S> {
                 token,
                 expires_in,
             },
-            Created::Full { retry_after } => Creation::Full { retry_after },
+            Created::Full { whose, retry_after } => Creation::Full { whose, retry_after },
         };
         Ok(Dated { answer, dates })
     }

@@ -7,7 +7,7 @@ pub mod memory;
 pub mod observed;
 pub mod redis;
 
-use crate::model::{Payload, Presented, SequenceToken, SessionId, TxnKey};
+use crate::model::{Owner, Payload, Presented, Principal, SequenceToken, SessionId, TxnKey};
 use std::future::Future;
 use std::time::{Duration, SystemTime};
 
@@ -93,6 +93,8 @@ pub struct NewSession {
     pub token: SequenceToken,
     /// The first payload.
     pub data: Payload,
+    /// Whose it is.
+    pub owner: Owner,
     /// Whether its dates are wanted.
     pub dates: bool,
 }
@@ -105,11 +107,36 @@ pub enum Created {
         /// Time until it ends, by the store's clock.
         expires_in: Duration,
     },
-    /// `session.max_live` sessions live already. Nothing was stored, and nobody was evicted.
+    /// As many live already as may. Nothing was stored, and nobody was evicted.
     Full {
+        /// Of whom.
+        whose: Whose,
         /// When a place is likely to be free.
         retry_after: Duration,
     },
+}
+
+/// Whose live sessions a bound counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// Everybody's: `session.max_live`.
+    Everybodys,
+    /// One client's: `limits.live.client`.
+    Clients,
+    /// One IPv6 network's: `limits.live.network`.
+    Networks,
+    /// One user's: `limits.live.user`.
+    Users,
+}
+
+impl From<&Principal> for Whose {
+    fn from(principal: &Principal) -> Self {
+        match principal {
+            Principal::Client(_) => Self::Clients,
+            Principal::Network(_) => Self::Networks,
+            Principal::User(_) => Self::Users,
+        }
+    }
 }
 
 /// A look at one session.
@@ -217,7 +244,7 @@ pub enum StoreState {
     Ready,
 }
 
-/// The limits of one store, from the configuration's `session` section.
+/// The limits of one store, from the configuration's sections `session` and `limits.live`.
 #[derive(Debug, Clone, Copy)]
 pub struct SessionLimits {
     /// Lifetime of a session from its creation; writes do not extend it.
@@ -226,6 +253,35 @@ pub struct SessionLimits {
     pub max_live: u64,
     /// txnIds that one session records.
     pub max_txn_ids: usize,
+    /// Live sessions of one principal; `None` where nobody's are counted.
+    pub shares: Option<Shares>,
+}
+
+impl SessionLimits {
+    /// Who is counted for a session of this owner, and how many each may have.
+    fn counted(&self, owner: &Owner) -> impl Iterator<Item = (Principal, u64)> {
+        self.shares.into_iter().flat_map(move |shares| {
+            owner.principals().map(move |principal| {
+                let share = match principal {
+                    Principal::Client(_) => shares.client,
+                    Principal::Network(_) => shares.network,
+                    Principal::User(_) => shares.user,
+                };
+                (principal, share)
+            })
+        })
+    }
+}
+
+/// Live sessions of one principal, over all replicas; newcomers past it are refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shares {
+    /// Of one client, an IPv4 address or an IPv6 /64.
+    pub client: u64,
+    /// Of one IPv6 /48.
+    pub network: u64,
+    /// Of one user.
+    pub user: u64,
 }
 
 /// How many past tokens a session remembers, to recognise the retry of a write that its peer has

@@ -1,4 +1,4 @@
-//! The section `limits`: rates per client.
+//! The section `limits`: rates per client, and shares of the live sessions.
 
 use crate::config::Problem;
 use crate::config::lenient::leaf;
@@ -9,7 +9,10 @@ use std::time::Duration;
 /// At about 64 bytes a client, more would be no bound: 640 MB.
 const MAX_KEYS: usize = 10_000_000;
 
-/// Rates per client, on each replica.
+/// More than any Redis holds; Lua counts exactly up to 2^53.
+const MAX_SHARE: u64 = 1_000_000_000;
+
+/// Rates per client on each replica, and shares over all of them.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Clients remembered per limiter.
@@ -18,6 +21,23 @@ pub struct Limits {
     pub create: Rate,
     /// Polls, writes and deletes.
     pub session: Rate,
+    /// Live sessions, over all replicas.
+    pub live: Live,
+}
+
+/// Live sessions that one may have.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Live {
+    /// One client.
+    #[serde(deserialize_with = "leaf")]
+    pub client: u64,
+    /// One IPv6 /48.
+    #[serde(deserialize_with = "leaf")]
+    pub network: u64,
+    /// One user.
+    #[serde(deserialize_with = "leaf")]
+    pub user: u64,
 }
 
 /// So many at once, then one per `period`.
@@ -39,6 +59,7 @@ pub struct RawLimits {
     max_keys: usize,
     create: RawRate,
     session: RawRate,
+    live: Live,
 }
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -60,10 +81,20 @@ impl RawLimits {
         }
         let create = self.create.validate("limits.create", problems);
         let session = self.session.validate("limits.session", problems);
+        for (key, share) in [
+            ("limits.live.client", self.live.client),
+            ("limits.live.network", self.live.network),
+            ("limits.live.user", self.live.user),
+        ] {
+            if !(1..=MAX_SHARE).contains(&share) {
+                problems.push(Problem::new(key, "must be between 1 and 1000000000"));
+            }
+        }
         let limits = Limits {
             max_keys: self.max_keys,
             create: create?,
             session: session?,
+            live: self.live,
         };
         self.enabled.then_some(limits)
     }

@@ -2,7 +2,7 @@
 
 use crate::policy::Refusal;
 use crate::policy::auth::{AuthError, NoUser};
-use crate::store::StoreError;
+use crate::store::{StoreError, Whose};
 use crate::telemetry::labels::{Api, Limiter, Rejection};
 use hyper::StatusCode;
 use std::time::Duration;
@@ -43,6 +43,8 @@ pub enum ApiError {
     Refused(Refusal),
     /// As many sessions live as may.
     SessionsFull {
+        /// Of whom.
+        whose: Whose,
         /// When a place is likely to be free.
         retry_after: Duration,
     },
@@ -248,11 +250,21 @@ impl ApiError {
                 "The access token cannot be checked at the moment; try again",
                 R::Auth,
             ),
-            Self::SessionsFull { retry_after } => later(
-                "Too many rendezvous sessions",
-                R::SessionsFull,
-                *retry_after,
-            ),
+            Self::SessionsFull { whose, retry_after } => {
+                let (message, reason) = match whose {
+                    Whose::Everybodys => ("Too many rendezvous sessions", R::SessionsFull),
+                    Whose::Clients => (
+                        "Too many rendezvous sessions from this address",
+                        R::SessionsClient,
+                    ),
+                    Whose::Networks => (
+                        "Too many rendezvous sessions from this network",
+                        R::SessionsNetwork,
+                    ),
+                    Whose::Users => ("Too many rendezvous sessions of this user", R::SessionsUser),
+                };
+                later(message, reason, *retry_after)
+            }
             Self::TxnsFull { retry_after } => later(
                 "Too many transaction ids in this session",
                 R::TxnsFull,

@@ -5,7 +5,8 @@ use crate::clock::deadline::Deadline;
 use crate::config::http::Timeouts;
 use crate::http::body;
 use crate::http::error::ApiError;
-use crate::policy::{Admitted, ClientIp, Creator, Intent, Policy, Refusal};
+use crate::model::ClientIp;
+use crate::policy::{Admitted, Creator, Intent, Policy, Refusal};
 use crate::telemetry::labels::Wait;
 use crate::telemetry::metrics::Metrics;
 use bytes::Bytes;
@@ -65,7 +66,7 @@ where
     pub async fn creator(&self, admitted: &Admitted) -> Result<Creator, Refusal> {
         let headers = self.request.headers();
         // On the heap: what it takes to ask a homeserver must not be moved about with each poll of a session.
-        Box::pin(self.policy.creator(admitted, self.caller.ip, headers)).await
+        Box::pin(self.policy.creator(admitted, headers)).await
     }
 
     /// The whole body.

@@ -72,7 +72,11 @@ impl<S: Store> Msc4108<'_, S> {
         }
     }
 
-    async fn create<B>(&self, _: Admitted, mut exchange: Exchange<'_, B>) -> Result<Reply, ApiError>
+    async fn create<B>(
+        &self,
+        admitted: Admitted,
+        mut exchange: Exchange<'_, B>,
+    ) -> Result<Reply, ApiError>
     where
         B: Body<Data = Bytes> + Send + Unpin,
     {
@@ -81,7 +85,10 @@ impl<S: Store> Msc4108<'_, S> {
             None => request::base(&exchange)?,
         };
         let data = request::text(&mut exchange).await?;
-        let Dated { answer, dates } = self.sessions.create(data, true).await?;
+        let Dated { answer, dates } = self
+            .sessions
+            .create(admitted.anyone().into_owner(), data, true)
+            .await?;
         match answer {
             Creation::Created { id, token, .. } => {
                 self.metrics
@@ -93,7 +100,9 @@ impl<S: Store> Msc4108<'_, S> {
                     .with_status(StatusCode::CREATED)
                     .with_tag(tag(token), Some(known(dates)?)))
             }
-            Creation::Full { retry_after } => Err(ApiError::SessionsFull { retry_after }),
+            Creation::Full { whose, retry_after } => {
+                Err(ApiError::SessionsFull { whose, retry_after })
+            }
         }
     }
 

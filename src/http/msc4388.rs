@@ -116,7 +116,7 @@ impl<S: Store> Msc4388<'_, S> {
         creator: Result<Creator, Refusal>,
     ) -> Result<Reply, ApiError> {
         let create_available = match creator {
-            Ok(Creator { .. }) => true,
+            Ok(_) => true,
             Err(Refusal::NoUser(NoUser::NoToken | NoUser::Forbidden)) => false,
             Err(refusal) => return Err(refusal.into()),
         };
@@ -129,11 +129,16 @@ impl<S: Store> Msc4388<'_, S> {
     /// A body that does not fit; no room for another session; the store.
     pub async fn create_rendezvous_session(
         &self,
-        _: Creator,
+        creator: Creator,
         body: &[u8],
     ) -> Result<Reply, ApiError> {
         let data = Fields::parse(body)?.data()?;
-        match self.sessions.create(data, false).await?.answer {
+        match self
+            .sessions
+            .create(creator.into_owner(), data, false)
+            .await?
+            .answer
+        {
             Creation::Created {
                 id,
                 token,
@@ -152,7 +157,9 @@ impl<S: Store> Msc4388<'_, S> {
                     Reply::json(&body, ENVELOPE)
                 }))
             }
-            Creation::Full { retry_after } => Err(ApiError::SessionsFull { retry_after }),
+            Creation::Full { whose, retry_after } => {
+                Err(ApiError::SessionsFull { whose, retry_after })
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! Whose request is it, and how did they come: the peer, or what a trusted proxy says.
 
-use crate::policy::ClientIp;
+use crate::model::ClientIp;
 use hyper::HeaderMap;
 use hyper::header::HeaderValue;
 use ipnet::IpNet;
@@ -67,7 +67,7 @@ fn parse_hop(hop: &str) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::client_ip;
-    use crate::policy::ClientIp;
+    use crate::model::ClientIp;
     use hyper::HeaderMap;
     use hyper::header::{HeaderName, HeaderValue};
     use ipnet::IpNet;

@@ -13,7 +13,7 @@ mod upstream;
 mod whoami;
 
 use crate::clock::Clock;
-use crate::policy::ClientIp;
+use crate::model::{ClientIp, User};
 use crate::telemetry::labels::AuthOutcome;
 use crate::telemetry::metrics::Metrics;
 use breaker::Breaker;
@@ -34,17 +34,6 @@ const REFUSED: Duration = Duration::from_secs(5);
 
 /// Tokens that are remembered; about 300 bytes each.
 const TOKENS: u64 = 10_000;
-
-/// A user, as their token's issuer names them: a Matrix user id, or what OAuth calls `username` or `sub`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct User(Arc<str>);
-
-impl User {
-    /// At most 255 bytes, as a user id (Matrix specification, "User identifiers").
-    fn parse(text: &str) -> Option<Self> {
-        (1..=255).contains(&text.len()).then(|| Self(text.into()))
-    }
-}
 
 /// A Matrix error code that a homeserver gave.
 #[derive(Debug, Clone, PartialEq, Eq)]

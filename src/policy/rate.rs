@@ -6,7 +6,7 @@
 
 use crate::clock::Clock;
 use crate::config::limits::Rate;
-use crate::policy::ClientIp;
+use crate::model::ClientIp;
 use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
 use governor::state::StateStore;
@@ -149,7 +149,7 @@ mod tests {
     use super::{RateLimit, SHARDS};
     use crate::clock::Clock;
     use crate::config::limits::Rate;
-    use crate::policy::ClientIp;
+    use crate::model::ClientIp;
     use std::net::{IpAddr, Ipv4Addr};
     use std::num::NonZeroU32;
     use std::time::Duration;

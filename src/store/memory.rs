@@ -8,10 +8,10 @@
 mod entry;
 
 use crate::clock::Clock;
-use crate::model::SessionId;
+use crate::model::{Principal, SessionId};
 use crate::store::{
     Created, Dated, Dates, Deleted, Look, NewSession, Read, SessionLimits, Store, StoreError,
-    Write, Written,
+    Whose, Write, Written,
 };
 use entry::Entry;
 use std::collections::{BTreeSet, HashMap};
@@ -33,6 +33,8 @@ pub struct MemoryStore {
 struct Sessions {
     by_id: HashMap<SessionId, Entry>,
     by_deadline: BTreeSet<(Duration, SessionId)>,
+    /// The sessions of everyone who has any.
+    by_principal: HashMap<Principal, BTreeSet<(Duration, SessionId)>>,
 }
 
 impl MemoryStore {
@@ -62,21 +64,38 @@ impl MemoryStore {
             let expires_in = entry.expires.saturating_sub(now);
             return entry.dated(new.dates, Created::Created { expires_in });
         }
-        if sessions.by_id.len() as u64 >= self.limits.max_live {
-            let first = sessions.by_deadline.first();
-            let retry_after = first.map_or(self.limits.ttl, |(deadline, _)| {
-                deadline.saturating_sub(now)
-            });
-            return Dated::without(Created::Full { retry_after });
+        let full = |live: &BTreeSet<(Duration, SessionId)>, share, whose| {
+            (live.len() as u64 >= share).then(|| {
+                let first = live.first().map(|(deadline, _)| *deadline);
+                let retry_after = first.map_or(self.limits.ttl, |first| first.saturating_sub(now));
+                Dated::without(Created::Full { whose, retry_after })
+            })
+        };
+        let max_live = self.limits.max_live;
+        if let Some(full) = full(&sessions.by_deadline, max_live, Whose::Everybodys) {
+            return full;
+        }
+        let nobodys = BTreeSet::new();
+        for (principal, share) in self.limits.counted(&new.owner) {
+            let live = sessions.by_principal.get(&principal).unwrap_or(&nobodys);
+            if let Some(full) = full(live, share, Whose::from(&principal)) {
+                return full;
+            }
         }
         let expires = now + self.limits.ttl;
         sessions.by_deadline.insert((expires, new.id));
+        let counted = self.limits.counted(&new.owner);
+        let principals: Vec<_> = counted.map(|(principal, _)| principal).collect();
+        for principal in &principals {
+            let live = sessions.by_principal.entry(principal.clone()).or_default();
+            live.insert((expires, new.id));
+        }
         let modified = self.clock.time_of_day();
         let dates = Dates {
             modified,
             expires: modified + self.limits.ttl,
         };
-        let entry = Entry::new(new.token, new.data.clone(), expires, dates);
+        let entry = Entry::new(new.token, new.data.clone(), expires, dates, principals);
         let expires_in = self.limits.ttl;
         let created = entry.dated(new.dates, Created::Created { expires_in });
         sessions.by_id.insert(new.id, entry);
@@ -118,10 +137,10 @@ impl MemoryStore {
 
     fn delete_now(&self, id: SessionId) -> Deleted {
         let (mut sessions, _) = self.at_now();
-        let Some(entry) = sessions.by_id.remove(&id) else {
+        let Some(expires) = sessions.remove(id) else {
             return Deleted::Gone;
         };
-        sessions.by_deadline.remove(&(entry.expires, id));
+        sessions.by_deadline.remove(&(expires, id));
         Deleted::Deleted
     }
 }
@@ -133,8 +152,22 @@ impl Sessions {
                 break;
             }
             self.by_deadline.pop_first();
-            self.by_id.remove(&id);
+            self.remove(id);
         }
+    }
+
+    /// Takes a session away, but for its deadline, which is told.
+    fn remove(&mut self, id: SessionId) -> Option<Duration> {
+        let entry = self.by_id.remove(&id)?;
+        for principal in &entry.principals {
+            if let Some(live) = self.by_principal.get_mut(principal) {
+                live.remove(&(entry.expires, id));
+                if live.is_empty() {
+                    self.by_principal.remove(principal);
+                }
+            }
+        }
+        Some(entry.expires)
     }
 }
 

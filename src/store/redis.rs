@@ -9,8 +9,10 @@ mod cleanup;
 mod connect;
 mod fitness;
 mod keys;
+mod lease;
 mod reply;
 mod scripts;
+mod secret;
 mod server;
 
 pub use connect::{ConnectError, RedisSettings};
@@ -24,17 +26,16 @@ use crate::store::{
 };
 use crate::telemetry::metrics::Metrics;
 use cleanup::{Cleanup, Orphan};
-use keys::{Keys, member};
+use keys::{Holders, Keys};
+use lease::Leases;
 use reply::Reply;
 use scripts::{Argument, Scripts};
 use std::pin::{Pin, pin};
+use std::slice::from_ref;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-
-/// Ended leases that one new session sweeps: enough to outrun growth, too few to stall Redis.
-const SWEEP: u64 = 16;
 
 /// Sessions in Redis. Cheap to share; holds one multiplexed connection per Redis primary.
 #[derive(Debug)]
@@ -43,6 +44,7 @@ pub struct RedisStore {
     keys: Keys,
     limits: SessionLimits,
     deadline: Duration,
+    leases: Leases,
     cleanup: Cleanup,
 }
 
@@ -64,6 +66,7 @@ impl RedisStore {
         let scripts = Arc::new(scripts);
         let keys = Keys::new(&settings.prefix);
         let state = connect::supervise(client, settings, limits, &scripts, &keys, metrics, stop);
+        let leases = Leases::new(&scripts, &keys, limits, deadline);
         let cleanup = Cleanup::start(&scripts, &keys, deadline, metrics, stop);
         Ok((
             Self {
@@ -71,6 +74,7 @@ impl RedisStore {
                 keys,
                 limits,
                 deadline,
+                leases,
                 cleanup,
             },
             state,
@@ -88,29 +92,18 @@ impl RedisStore {
     }
 
     async fn take_then_create(&self, new: &NewSession) -> Result<Dated<Created>, StoreError> {
+        let request = self.leases.request(&new.owner).await?;
         // From here until the outcome is known, whatever ends this future leaves an orphan behind.
-        let orphan = Orphan::new(&self.cleanup, new.id);
-        let hold = self.limits.ttl + self.deadline;
-        let lease = [
-            Argument::Bytes(&member(new.id)),
-            millis(hold),
-            Argument::Number(self.limits.max_live),
-            Argument::Number(SWEEP),
-        ];
-        let taken = |reply: Reply| match reply.letter {
-            'T' => reply.bare(None),
-            'N' => reply.millis().map(Some),
-            _ => Err(StoreError::BadReply),
-        };
-        let full = self.scripts.take(self.keys.index(), &lease, taken).await?;
-        if let Some(retry_after) = full {
+        let orphan = Orphan::new(&self.cleanup, new.id, request.holders.clone());
+        if let Some(full) = self.leases.take(new.id, &request).await? {
             orphan.disown();
-            return Ok(Dated::without(Created::Full { retry_after }));
+            return Ok(Dated::without(full));
         }
         let session = [
             Argument::Bytes(new.token.as_bytes()),
             Argument::Payload(&new.data),
             millis(self.limits.ttl),
+            Argument::Bytes(request.holders.as_bytes()),
             DATES,
         ];
         let key = self.keys.session(new.id);
@@ -126,7 +119,7 @@ impl RedisStore {
         };
         let created = self
             .scripts
-            .create(&key, &session[..asked], created)
+            .create(from_ref(&key), &session[..asked], created)
             .await?;
         orphan.disown();
         Ok(created)
@@ -137,27 +130,23 @@ impl RedisStore {
         id: SessionId,
         deleted: &mut Option<Deleted>,
     ) -> Result<(), StoreError> {
-        let orphan = Orphan::new(&self.cleanup, id);
+        // Whose shares it holds is told by the session alone; until then only its place in all is known.
+        let mut orphan = Orphan::new(&self.cleanup, id, Holders::default());
         let outcome = |reply: Reply| match reply.letter {
-            'D' => reply.bare(Deleted::Deleted),
+            'D' => Ok((Deleted::Deleted, reply.text(Holders::parse)?)),
             // This very call found it, perhaps, at its first try, whose reply was lost: then a 404 would
-            // call a success a failure.
-            'G' if reply.ran_before => reply.bare(Deleted::Deleted),
-            'G' => reply.bare(Deleted::Gone),
+            // call a success a failure. (Its principals get their shares back at its lease's end.)
+            'G' if reply.ran_before => reply.bare((Deleted::Deleted, Holders::default())),
+            'G' => reply.bare((Deleted::Gone, Holders::default())),
             _ => Err(StoreError::BadReply),
         };
         let key = self.keys.session(id);
-        *deleted = Some(self.scripts.delete(&key, &[], outcome).await?);
+        let (outcome, holders) = self.scripts.delete(from_ref(&key), &[], outcome).await?;
+        *deleted = Some(outcome);
         // A session that was not there has no lease either.
-        if *deleted == Some(Deleted::Deleted) {
-            let member = member(id);
-            let member = [Argument::Bytes(&member)];
-            let released = |reply: Reply| match reply.letter {
-                'R' => reply.bare(()),
-                _ => Err(StoreError::BadReply),
-            };
-            let index = self.keys.index();
-            self.scripts.release(index, &member, released).await?;
+        if outcome == Deleted::Deleted {
+            orphan.held_by(holders.clone());
+            self.leases.release(id, &holders).await?;
         }
         orphan.disown();
         Ok(())
@@ -196,7 +185,7 @@ impl Store for RedisStore {
             };
             Ok(Dated { answer, dates })
         };
-        self.scripts.read(&key, asked, read).await
+        self.scripts.read(from_ref(&key), asked, read).await
     }
 
     async fn write(&self, write: &Write) -> Result<Dated<Written>, StoreError> {
@@ -233,7 +222,7 @@ impl Store for RedisStore {
             };
             Ok(Dated { answer, dates })
         };
-        self.scripts.write(&key, asked, read).await
+        self.scripts.write(from_ref(&key), asked, read).await
     }
 
     async fn delete(&self, id: SessionId) -> Result<Deleted, StoreError> {
@@ -251,7 +240,8 @@ impl Store for RedisStore {
             'L' => reply.number(),
             _ => Err(StoreError::BadReply),
         };
-        self.scripts.live(self.keys.index(), &[], counted).await
+        let index = from_ref(self.keys.index());
+        self.scripts.live(index, &[], counted).await
     }
 }
 

@@ -162,6 +162,12 @@ label! {
         RateSession = "rate_session",
         /// `session.max_live` sessions live.
         SessionsFull = "sessions_full",
+        /// `limits.live.client` sessions of one client live.
+        SessionsClient = "sessions_client",
+        /// `limits.live.network` sessions of one IPv6 network live.
+        SessionsNetwork = "sessions_network",
+        /// `limits.live.user` sessions of one user live.
+        SessionsUser = "sessions_user",
         /// The session has recorded `session.max_txn_ids` transaction ids.
         TxnsFull = "txns_full",
         /// The store could not answer.

@@ -7,15 +7,21 @@ mod dates;
 mod model;
 mod random;
 mod rig;
+mod shares;
 mod txns;
 
 use dates::dates_are_told_where_they_are_wanted;
 use matrix_rendezvous::model::{Payload, Presented, SequenceToken, SessionId, TxnKey};
 use matrix_rendezvous::store::{
-    Created, Dated, Deleted, Look, NewSession, RECENT_TOKENS, Read, Store, StoreError, Write,
-    Written,
+    Created, Dated, Deleted, Look, NewSession, RECENT_TOKENS, Read, Store, StoreError, Whose,
+    Write, Written,
 };
 use rig::{MAX_LIVE, MemoryRig, RedisRig, Rig, TTL};
+use shares::{
+    a_client_that_has_its_share_is_refused_and_no_other,
+    a_network_has_a_share_whatever_its_clients_have, a_user_has_a_share_wherever_they_are, owner,
+};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 use txns::{a_txn_record_alone_decides, txn_records_are_bounded_and_still_replay};
 
@@ -27,9 +33,13 @@ fn txn(text: &str) -> TxnKey {
     TxnKey::parse(text.as_bytes()).expect("an identifier")
 }
 
+/// A session of a client who has no other.
 fn new_session(data: &str) -> NewSession {
+    static CLIENTS: AtomicU8 = AtomicU8::new(0);
     let (id, data) = (SessionId::random(), payload(data));
+    let client = CLIENTS.fetch_add(1, Ordering::Relaxed);
     NewSession {
+        owner: owner(&format!("198.51.100.{client}"), None),
         id,
         token: SequenceToken::first(id, &data),
         data,
@@ -142,6 +152,9 @@ contract! {
     a_txn_record_alone_decides,
     txn_records_are_bounded_and_still_replay,
     the_longest_payload_survives,
+    a_client_that_has_its_share_is_refused_and_no_other,
+    a_network_has_a_share_whatever_its_clients_have,
+    a_user_has_a_share_wherever_they_are,
 }
 
 async fn a_session_holds_what_was_written_last<R: Rig>(rig: &mut R) {
@@ -213,9 +226,10 @@ async fn a_full_store_refuses_the_newcomer_and_evicts_nobody<R: Rig>(rig: &mut R
     }
     let refused = new_session("newcomer");
     let outcome = answer(rig.store().create(&refused)).await.expect("a store");
-    let Created::Full { retry_after } = outcome else {
+    let Created::Full { whose, retry_after } = outcome else {
         panic!("{outcome:?}")
     };
+    assert_eq!(whose, Whose::Everybodys);
     assert!(
         retry_after > Duration::ZERO && retry_after <= TTL + TTL,
         "{retry_after:?}"

@@ -137,7 +137,7 @@ fn a_script_that_gets_no_answer_is_not_called_refused() {
         let proxy = Proxy::start(redis.address());
         proxy.every(Target::Lease, fault);
         let worker = launch_on(&proxy.url(), &[("store.redis.accept", "acl")]);
-        assert_unready(&worker, "the script take", detail);
+        assert_unready(&worker, "the script secret", detail);
         let log = worker.log();
         assert!(!log.contains("acl"), "{log}");
         proxy.heal();

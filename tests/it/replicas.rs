@@ -4,6 +4,7 @@
 //! and are replaced, races for one token through all of them, and a cap that is one for the fleet.
 
 mod fleet;
+mod shares;
 
 use std::collections::BTreeSet;
 use std::sync::Barrier;

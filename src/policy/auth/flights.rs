@@ -1,6 +1,6 @@
 //! How many questions are under way: in all, and for one client.
 
-use crate::policy::ClientIp;
+use crate::model::ClientIp;
 use crate::policy::auth::AuthError;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -97,7 +97,7 @@ impl Drop for OfClient<'_> {
 #[cfg(test)]
 mod tests {
     use super::{Flights, IN_ALL, PER_CLIENT};
-    use crate::policy::ClientIp;
+    use crate::model::ClientIp;
     use crate::policy::auth::AuthError;
     use std::net::{IpAddr, Ipv4Addr};
 

@@ -2,8 +2,9 @@
 //! Authentication Service asks it.
 
 use crate::config::auth::Credentials;
+use crate::model::User;
 use crate::policy::auth::upstream::Answer;
-use crate::policy::auth::{AuthError, Errcode, Found, User};
+use crate::policy::auth::{AuthError, Errcode, Found};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;

@@ -1,7 +1,8 @@
 //! Whose token it is, by a homeserver: `GET /_matrix/client/v3/account/whoami` (client-server API).
 
+use crate::model::User;
 use crate::policy::auth::upstream::Answer;
-use crate::policy::auth::{AuthError, Errcode, Found, User};
+use crate::policy::auth::{AuthError, Errcode, Found};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{ACCEPT, AUTHORIZATION, HeaderValue};

@@ -2,7 +2,7 @@
 //!
 //! `store/redis/lua/write.lua` says the same for Redis; the contract suite holds both to one model.
 
-use crate::model::{Payload, Presented, SequenceToken, TxnKey};
+use crate::model::{Payload, Presented, Principal, SequenceToken, TxnKey};
 use crate::store::{Dated, Dates, RECENT_TOKENS, Write, Written};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -15,6 +15,8 @@ pub(super) struct Entry {
     pub(super) expires: Duration,
     /// The same for people, and when it was last written.
     pub(super) dates: Dates,
+    /// Whose shares it is counted against.
+    pub(super) principals: Vec<Principal>,
     /// The tokens before the current one, oldest first, at most [`RECENT_TOKENS`].
     recent: VecDeque<SequenceToken>,
     /// What each txnId was answered: a token, or a conflict. At most `session.max_txn_ids`.
@@ -27,12 +29,14 @@ impl Entry {
         data: Payload,
         expires: Duration,
         dates: Dates,
+        principals: Vec<Principal>,
     ) -> Self {
         Self {
             data,
             token,
             expires,
             dates,
+            principals,
             recent: VecDeque::new(),
             txns: Vec::new(),
         }

@@ -4,15 +4,17 @@
 //! counted, and ends by its TTL.
 
 use crate::model::SessionId;
-use crate::store::redis::keys::{Keys, member};
-use crate::store::redis::scripts::{Argument, Scripts};
+use crate::store::redis::keys::{Holders, Keys};
+use crate::store::redis::lease::release;
+use crate::store::redis::scripts::Scripts;
 use crate::telemetry::metrics::Metrics;
+use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-/// Orphans that may wait: what an outage of some seconds leaves on a busy worker. 16 KiB.
+/// Orphans that may wait: what an outage of some seconds leaves on a busy worker. 100 KiB at most.
 const QUEUE: usize = 1024;
 
 /// Tries for one orphan, a second apart: longer than a failover takes; then its TTL ends it.
@@ -21,7 +23,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(super) struct Cleanup {
-    queue: mpsc::Sender<SessionId>,
+    queue: mpsc::Sender<(SessionId, Holders)>,
     metrics: Arc<Metrics>,
 }
 
@@ -37,9 +39,9 @@ impl Cleanup {
         let (scripts, keys) = (Arc::clone(scripts), keys.clone());
         let given_up = metrics.store_orphans_given_up.clone();
         let work = async move {
-            while let Some(id) = orphans.recv().await {
+            while let Some((id, holders)) = orphans.recv().await {
                 let mut left = TRIES;
-                while !remove(&scripts, &keys, deadline, id).await {
+                while !remove(&scripts, &keys, deadline, id, &holders).await {
                     left -= 1;
                     if left == 0 {
                         given_up.inc();
@@ -59,11 +61,19 @@ impl Cleanup {
 }
 
 /// Session first, lease second, so that the lease covers the session to the end.
-async fn remove(scripts: &Scripts, keys: &Keys, deadline: Duration, id: SessionId) -> bool {
+async fn remove(
+    scripts: &Scripts,
+    keys: &Keys,
+    deadline: Duration,
+    id: SessionId,
+    holders: &Holders,
+) -> bool {
     let both = async {
-        scripts.delete(&keys.session(id), &[], |_| Ok(())).await?;
-        let member = [Argument::Bytes(&member(id))];
-        scripts.release(keys.index(), &member, |_| Ok(())).await
+        let session = keys.session(id);
+        scripts
+            .delete(slice::from_ref(&session), &[], |_| Ok(()))
+            .await?;
+        release(scripts, keys, id, holders).await
     };
     tokio::time::timeout(deadline, both)
         .await
@@ -76,26 +86,34 @@ async fn remove(scripts: &Scripts, keys: &Keys, deadline: Duration, id: SessionI
 #[derive(Debug)]
 pub(super) struct Orphan<'a> {
     cleanup: &'a Cleanup,
-    id: Option<SessionId>,
+    left: Option<(SessionId, Holders)>,
 }
 
 impl<'a> Orphan<'a> {
-    pub(super) fn new(cleanup: &'a Cleanup, id: SessionId) -> Self {
+    /// `holders` are those whose shares its place is counted against, as far as they are known.
+    pub(super) fn new(cleanup: &'a Cleanup, id: SessionId, holders: Holders) -> Self {
         Self {
             cleanup,
-            id: Some(id),
+            left: Some((id, holders)),
+        }
+    }
+
+    /// They are known now.
+    pub(super) fn held_by(&mut self, known: Holders) {
+        if let Some((_, holders)) = &mut self.left {
+            *holders = known;
         }
     }
 
     pub(super) fn disown(mut self) {
-        self.id = None;
+        self.left = None;
     }
 }
 
 impl Drop for Orphan<'_> {
     fn drop(&mut self) {
-        if let Some(id) = self.id
-            && self.cleanup.queue.try_send(id).is_err()
+        if let Some(orphan) = self.left.take()
+            && self.cleanup.queue.try_send(orphan).is_err()
         {
             self.cleanup.metrics.store_orphans_dropped.inc();
         }

@@ -9,13 +9,15 @@ use crate::config::store::Check;
 use crate::model::{Payload, SequenceToken, SessionId};
 use crate::store::StoreError;
 use crate::store::redis::keys::{Keys, member};
+use crate::store::redis::lease::SWEEP;
 use crate::store::redis::reply::Reply;
 use crate::store::redis::scripts::{Argument, Scripts};
-use crate::store::redis::{SWEEP, millis};
+use crate::store::redis::{millis, secret};
 use fred::clients::Client;
 use fred::interfaces::ClientLike;
 use fred::types::{InfoKind, Value};
 use std::collections::HashMap;
+use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,9 +25,10 @@ use std::time::Duration;
 /// BYSCORE`): also the oldest that is tested.
 const MIN_VERSION: (u64, u64) = (7, 0);
 
-/// What one live session costs Redis, lease and a full payload included (docs/performance.md). Records
-/// of txnIds, which no released client sends, come on top: up to 3.6 KB for 64.
-const BYTES_PER_SESSION: u64 = 6 * 1024;
+/// What one live session costs Redis, lease, shares and a full payload included, where nobody has two
+/// (docs/performance.md). Records of txnIds, which no released client sends, come on top: up to 3.6 KB for
+/// 64.
+const BYTES_PER_SESSION: u64 = 7 * 1024;
 
 /// How long the probe's own session lives, should the worker die in the middle of the probe.
 const PROBE_TTL: Duration = Duration::from_secs(10);
@@ -118,7 +121,15 @@ impl Probe {
     /// One session from lease to release, so that every command of every script runs once.
     async fn walk(&self) -> Result<(), Halt> {
         let id = SessionId::random();
-        let (session, index) = (self.keys.session(id), self.keys.index());
+        let scripts = &self.scripts;
+        let letter = |reply: Reply| Ok(reply.letter);
+        // Whoever asks first makes it, and it is read by all others.
+        for _ in 0..2 {
+            let told = secret::ask(scripts, &self.keys).await.map(|_| 'S');
+            expect("secret", told, 'S')?;
+        }
+        let session = [self.keys.session(id)];
+        let index = slice::from_ref(self.keys.index());
         let member = member(id);
         let member = Argument::Bytes(&member);
         let data = Payload::new("probe").map_err(|error| Halt::Unknown(error.to_string()))?;
@@ -127,19 +138,13 @@ impl Probe {
         let (first, next) = (token.as_bytes().as_slice(), next.as_bytes().as_slice());
         let (first, next) = (Argument::Bytes(first), Argument::Bytes(next));
         let data = Argument::Payload(&data);
-        let scripts = &self.scripts;
-        let letter = |reply: Reply| Ok(reply.letter);
-        let take = [member, millis(PROBE_TTL), NO_CAP, Argument::Number(SWEEP)];
+        let lease = |cap| [member, millis(PROBE_TTL), Argument::Number(SWEEP), cap];
+        let take = lease(NO_CAP);
         expect("take", scripts.take(index, &take, letter).await, 'T')?;
         // What has its place keeps it in a full house.
-        let again = [
-            member,
-            millis(PROBE_TTL),
-            Argument::Number(0),
-            Argument::Number(SWEEP),
-        ];
+        let again = lease(Argument::Number(0));
         expect("take", scripts.take(index, &again, letter).await, 'T')?;
-        let create = [first, data, millis(PROBE_TTL)];
+        let create = [first, data, millis(PROBE_TTL), Argument::Bytes(b"")];
         expect(
             "create",
             scripts.create(&session, &create, letter).await,
@@ -151,11 +156,8 @@ impl Probe {
         expect("live", scripts.live(index, &[], letter).await, 'L')?;
         expect("delete", scripts.delete(&session, &[], letter).await, 'D')?;
         expect("read", scripts.read(&session, &[], letter).await, 'G')?;
-        expect(
-            "release",
-            scripts.release(index, &[member], letter).await,
-            'R',
-        )
+        let released = scripts.release(index, &[member], letter).await;
+        expect("release", released, 'R')
     }
 
     async fn fast_enough(&self) -> bool {

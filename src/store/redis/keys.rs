@@ -1,19 +1,26 @@
 //! The names of things in Redis.
 
 use crate::model::SessionId;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use fred::types::Key;
 use sha2::{Digest, Sha256};
+use std::iter;
 
 /// Bytes of an id's hash in the index: 96 bits tell ten thousand live sessions apart, and an index
 /// that leaks does not leak ids.
 const MEMBER_BYTES: usize = 12;
 
+/// Bytes of a principal's hash, of which base64 makes 16: what is true of ids is true of them.
+const HOLDER_BYTES: usize = 12;
+
 /// Keys under one prefix. Braces mark the Redis Cluster hash tag: every session has a slot of its
-/// own, and the index another.
+/// own, and whatever is about leases another.
 #[derive(Debug, Clone)]
 pub(super) struct Keys {
     prefix: String,
     index: Key,
+    secret: Key,
 }
 
 impl Keys {
@@ -21,6 +28,7 @@ impl Keys {
         Self {
             prefix: prefix.to_owned(),
             index: format!("{prefix}{{lease}}:live").into(),
+            secret: format!("{prefix}{{lease}}:secret").into(),
         }
     }
 
@@ -38,6 +46,21 @@ impl Keys {
     pub(super) fn index(&self) -> &Key {
         &self.index
     }
+
+    /// `<prefix>{lease}:secret`: what principals are hashed by.
+    pub(super) fn secret(&self) -> &Key {
+        &self.secret
+    }
+
+    /// The index, and then `<prefix>{lease}:<kind>:<hash>` of each principal: the sorted set of its live
+    /// sessions.
+    pub(super) fn leases(&self, holders: &Holders) -> Vec<Key> {
+        let own = holders.each().map(|holder| {
+            let (kind, hash) = holder.split_at(1);
+            format!("{}{{lease}}:{kind}:{hash}", self.prefix).into()
+        });
+        iter::once(self.index.clone()).chain(own).collect()
+    }
 }
 
 /// A session's name in the index.
@@ -45,4 +68,48 @@ pub(super) fn member(id: SessionId) -> [u8; MEMBER_BYTES] {
     let mut member = [0; MEMBER_BYTES];
     member.copy_from_slice(&Sha256::digest(id.as_bytes())[..MEMBER_BYTES]);
     member
+}
+
+/// What stands for one principal: a letter for its kind, and a hash.
+#[derive(Debug)]
+pub(super) struct Holder(String);
+
+/// Whose shares a session's place is counted against, one after the other.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Holders(String);
+
+impl Holder {
+    /// Its length in bytes, ASCII all of them.
+    const LEN: usize = 1 + HOLDER_BYTES / 3 * 4;
+
+    /// `hash` has at least 12 bytes.
+    pub(super) fn new(kind: char, hash: &[u8]) -> Self {
+        let mut text = String::with_capacity(Self::LEN);
+        text.push(kind);
+        URL_SAFE_NO_PAD.encode_string(&hash[..HOLDER_BYTES], &mut text);
+        Self(text)
+    }
+}
+
+impl Holders {
+    /// As a session keeps them.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let whole = text.is_ascii() && text.len().is_multiple_of(Holder::LEN);
+        whole.then(|| Self(text.to_owned()))
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+
+    fn each(&self) -> impl Iterator<Item = &str> {
+        let starts = (0..self.0.len()).step_by(Holder::LEN);
+        starts.map(|start| &self.0[start..start + Holder::LEN])
+    }
+}
+
+impl FromIterator<Holder> for Holders {
+    fn from_iter<I: IntoIterator<Item = Holder>>(holders: I) -> Self {
+        Self(holders.into_iter().map(|holder| holder.0).collect())
+    }
 }

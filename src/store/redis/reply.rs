@@ -114,6 +114,23 @@ impl Reply {
         self.carried()?.parse().map_err(|_| StoreError::BadReply)
     }
 
+    /// A reply that carries two numbers.
+    pub(super) fn two_numbers(&self) -> Result<(u64, u64), StoreError> {
+        let (one, other) = self
+            .carried()?
+            .split_once(' ')
+            .ok_or(StoreError::BadReply)?;
+        match (one.parse(), other.parse()) {
+            (Ok(one), Ok(other)) => Ok((one, other)),
+            _ => Err(StoreError::BadReply),
+        }
+    }
+
+    /// A reply that carries a text of some form.
+    pub(super) fn text<T>(&self, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, StoreError> {
+        parse(self.carried()?).ok_or(StoreError::BadReply)
+    }
+
     /// A reply that carries a time in milliseconds.
     pub(super) fn millis(&self) -> Result<Duration, StoreError> {
         self.number().map(Duration::from_millis)

@@ -55,6 +55,7 @@ pub(super) struct Scripts {
     take: Script,
     release: Script,
     live: Script,
+    secret: Script,
 }
 
 /// One argument of a script. Borrowed, since a call that is sent again needs it again.
@@ -81,11 +82,11 @@ macro_rules! calls {
     ($($name:ident),*) => {
         $(pub(super) async fn $name<T>(
             &self,
-            key: &Key,
+            keys: &[Key],
             arguments: &[Argument<'_>],
             read: impl FnOnce(Reply) -> Result<T, StoreError>,
         ) -> Result<T, StoreError> {
-            self.call(&self.$name, key, arguments, read).await
+            self.call(&self.$name, keys, arguments, read).await
         })*
     };
 }
@@ -115,6 +116,7 @@ impl Scripts {
             take: Script::new(include_str!("lua/take.lua")),
             release: Script::new(include_str!("lua/release.lua")),
             live: Script::new(include_str!("lua/live.lua")),
+            secret: Script::new(include_str!("lua/secret.lua")),
         }
     }
 
@@ -123,13 +125,13 @@ impl Scripts {
         self.clock.clone()
     }
 
-    calls!(create, read, write, delete, take, release, live);
+    calls!(create, read, write, delete, take, release, live, secret);
 
     /// Runs a script, again where that may help, within the deadline.
     async fn call<T>(
         &self,
         script: &Script,
-        key: &Key,
+        keys: &[Key],
         arguments: &[Argument<'_>],
         read: impl FnOnce(Reply) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
@@ -141,7 +143,7 @@ impl Scripts {
         let begun = self.clock.now();
         // fred's own deadline, which is ours but for a moment, ends the first try; only a second one
         // needs another timer.
-        let mut outcome = self.send(script, false, sent.nonce, key, arguments).await;
+        let mut outcome = self.send(script, false, sent.nonce, keys, arguments).await;
         let (mut tries, mut may_have_run) = (1, false);
         loop {
             let error = match outcome {
@@ -160,7 +162,8 @@ impl Scripts {
                 if !unknown {
                     tokio::time::sleep(RETRY_PAUSE * tries).await;
                 }
-                self.send(script, unknown, sent.nonce, key, arguments).await
+                self.send(script, unknown, sent.nonce, keys, arguments)
+                    .await
             });
             let left = (begun + self.deadline).saturating_sub(self.clock.now());
             outcome = tokio::time::timeout(left, again)
@@ -180,15 +183,15 @@ impl Scripts {
         script: &Script,
         whole: bool,
         nonce: u64,
-        key: &Key,
+        keys: &[Key],
         arguments: &[Argument<'_>],
     ) -> Result<Value, Error> {
-        let (key, arguments) = (key.clone(), values(nonce, arguments));
+        let (keys, arguments) = (keys.to_vec(), values(nonce, arguments));
         if whole {
-            self.client.eval(script.body, key, arguments).await
+            self.client.eval(script.body, keys, arguments).await
         } else {
             let sha = script.sha.clone();
-            self.client.evalsha(sha, key, arguments).await
+            self.client.evalsha(sha, keys, arguments).await
         }
     }
 

@@ -1,6 +1,8 @@
 //! What is believed of a token, and that it is asked about once.
 
 use super::{assert_refused, beside, creation, start, with};
+use crate::harness::api::at;
+use crate::harness::http::Request;
 use crate::harness::issuer::{Answer, Issuer};
 use serde_json::json;
 use std::thread;
@@ -113,4 +115,32 @@ fn a_flood_of_made_up_tokens_does_not_starve_honest_users() {
         .filter(|asked| asked.authorization.contains("made-up"))
         .count();
     assert_eq!(made_up, 5, "no more than the burst");
+}
+
+/// Two devices at two addresses, and one user all the same.
+#[test]
+fn a_user_has_a_share_of_the_live_sessions_wherever_they_are() {
+    let issuer = Issuer::start();
+    issuer.answers("phone", Answer::user("@anna:example.org"));
+    issuer.answers("laptop", Answer::user("@anna:example.org"));
+    issuer.answers("other", Answer::user("@berta:example.org"));
+    let settings = [
+        ("limits.enabled", "true"),
+        ("limits.live.user", "2"),
+        ("http.trusted_proxies", "127.0.0.1"),
+    ];
+    let server = beside(&issuer, "authenticated", &settings);
+    let create =
+        |token, address| server.call(&with(creation(), token).header("X-Forwarded-For", address));
+    let first = create("phone", "192.0.2.1").expect(200).text("id");
+    create("laptop", "192.0.2.2").expect(200);
+    create("phone", "192.0.2.3").expect_error(429, "M_LIMIT_EXCEEDED");
+    create("other", "192.0.2.1").expect(200);
+    let refused = server.metrics().sum(
+        "rendezvous_rejections_total",
+        &[("reason", "sessions_user")],
+    );
+    assert_eq!(refused, 1);
+    server.call(&Request::delete(&at(&first))).expect(200);
+    create("laptop", "192.0.2.3").expect(200);
 }

@@ -1,8 +1,9 @@
 //! A plain model of the store: the text of PROTOCOL, section 1, over lists that forget nothing.
 
-use super::rig::{MAX_LIVE, MAX_TXN_IDS, TTL};
-use matrix_rendezvous::model::{Payload, Presented, SequenceToken, SessionId, TxnKey};
-use matrix_rendezvous::store::{RECENT_TOKENS, Write, Written};
+use super::rig::{MAX_LIVE, MAX_TXN_IDS, SHARES, TTL};
+use matrix_rendezvous::model::SessionId;
+use matrix_rendezvous::model::{Owner, Payload, Presented, SequenceToken, TxnKey};
+use matrix_rendezvous::store::{NewSession, RECENT_TOKENS, Whose, Write, Written};
 use std::time::Duration;
 
 #[derive(Default)]
@@ -13,6 +14,7 @@ pub struct Model {
 
 pub struct Session {
     pub id: SessionId,
+    owner: Owner,
     ends: Duration,
     deleted: bool,
     /// Every token that the session had, the current one last.
@@ -24,20 +26,51 @@ pub struct Session {
 }
 
 impl Model {
-    pub fn is_full(&self) -> bool {
-        self.live() >= MAX_LIVE
+    /// Whose places are all taken, if a session of this owner were to be made.
+    pub fn full(&self, owner: &Owner) -> Option<Whose> {
+        let network = owner.client.network();
+        [
+            (self.live() >= MAX_LIVE, Whose::Everybodys),
+            (
+                self.live_of(|of| of.client == owner.client) >= SHARES.client,
+                Whose::Clients,
+            ),
+            (
+                network.is_some()
+                    && self.live_of(|of| of.client.network() == network) >= SHARES.network,
+                Whose::Networks,
+            ),
+            (
+                owner.user.is_some() && self.live_of(|of| of.user == owner.user) >= SHARES.user,
+                Whose::Users,
+            ),
+        ]
+        .into_iter()
+        .find_map(|(full, whose)| full.then_some(whose))
     }
 
     pub fn live(&self) -> u64 {
+        self.live_of(|_| true)
+    }
+
+    fn live_of(&self, whose: impl Fn(&Owner) -> bool) -> u64 {
         self.sessions
             .iter()
-            .filter(|session| session.lives(self.now))
+            .filter(|session| session.lives(self.now) && whose(&session.owner))
             .count() as u64
     }
 
-    pub fn create(&mut self, id: SessionId, token: SequenceToken, data: Payload) {
+    pub fn create(&mut self, new: NewSession) {
+        let NewSession {
+            id,
+            token,
+            data,
+            owner,
+            ..
+        } = new;
         self.sessions.push(Session {
             id,
+            owner,
             ends: self.now + TTL,
             deleted: false,
             tokens: vec![token],

@@ -2,8 +2,8 @@
 
 use super::model::Model;
 use super::rig::{MemoryRig, RedisRig, Rig, TTL};
-use super::{answer, look, new_session, payload, txn};
-use matrix_rendezvous::model::{Presented, SequenceToken};
+use super::{answer, look, new_session, owner, payload, txn};
+use matrix_rendezvous::model::{Owner, Presented, SequenceToken};
 use matrix_rendezvous::store::{Created, Deleted, Read, Store, Write, Written};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -15,6 +15,7 @@ use std::time::Duration;
 enum Step {
     Create {
         data: u8,
+        owner: u8,
     },
     Read {
         session: usize,
@@ -61,7 +62,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         proptest::option::weighted(0.4, 0_u8..8),
     );
     let step = prop_oneof![
-        2 => (0_u8..4).prop_map(|data| Step::Create { data }),
+        3 => (0_u8..4, 0_u8..12).prop_map(|(data, owner)| Step::Create { data, owner }),
         4 => (any::<usize>(), token).prop_map(|(session, unless)| Step::Read { session, unless }),
         12 => write.prop_map(|(session, token, data, txn)| Step::Write { session, token, data, txn }),
         5 => any::<usize>().prop_map(|write| Step::Retry { write }),
@@ -69,6 +70,21 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (1_u64..=150_000).prop_map(|milliseconds| Step::Pass { milliseconds }),
     ];
     vec(step, 1..120)
+}
+
+/// Few clients of few networks, and few users, so that their shares are used up.
+fn one_of_few(number: u8) -> Owner {
+    let addresses = ["192.0.2.1", "2001:db8:1:1::1", "2001:db8:1:2::1"];
+    let users = [
+        None,
+        None,
+        Some("@anna:example.org"),
+        Some("@berta:example.org"),
+    ];
+    owner(
+        addresses[usize::from(number % 3)],
+        users[usize::from(number / 3)],
+    )
 }
 
 /// The model, and every write so far with its session.
@@ -81,7 +97,7 @@ struct Run {
 impl Run {
     async fn step<R: Rig>(&mut self, rig: &mut R, step: &Step) {
         match step {
-            Step::Create { data } => self.create(rig, *data).await,
+            Step::Create { data, owner } => self.create(rig, *data, *owner).await,
             Step::Pass { milliseconds } => {
                 let by = Duration::from_millis(*milliseconds);
                 self.model.now += by;
@@ -152,11 +168,15 @@ impl Run {
         }
     }
 
-    async fn create<R: Rig>(&mut self, rig: &mut R, data: u8) {
-        let new = new_session(&data.to_string());
+    async fn create<R: Rig>(&mut self, rig: &mut R, data: u8, owner: u8) {
+        let mut new = new_session(&data.to_string());
+        new.owner = one_of_few(owner);
         let outcome = answer(rig.store().create(&new)).await.expect("a store");
-        if self.model.is_full() {
-            assert!(matches!(outcome, Created::Full { .. }), "{outcome:?}");
+        if let Some(expected) = self.model.full(&new.owner) {
+            match outcome {
+                Created::Full { whose, .. } => assert_eq!(whose, expected),
+                Created::Created { .. } => panic!("{expected:?} are taken"),
+            }
             return;
         }
         let Created::Created { expires_in } = outcome else {
@@ -164,7 +184,7 @@ impl Run {
         };
         assert!(rig.is_time_left(expires_in, TTL), "{expires_in:?}");
         rig.created(new.id);
-        self.model.create(new.id, new.token, new.data);
+        self.model.create(new);
     }
 
     async fn read<R: Rig>(&self, rig: &R, index: usize, unless: Option<SequenceToken>) {

@@ -6,7 +6,7 @@ use matrix_rendezvous::clock::{Clock, Hand};
 use matrix_rendezvous::model::SessionId;
 use matrix_rendezvous::store::memory::MemoryStore;
 use matrix_rendezvous::store::redis::{RedisSettings, RedisStore, Server};
-use matrix_rendezvous::store::{SessionLimits, Store, StoreState};
+use matrix_rendezvous::store::{SessionLimits, Shares, Store, StoreState};
 use matrix_rendezvous::telemetry::metrics::Metrics;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -16,11 +16,17 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 pub const TTL: Duration = Duration::from_mins(5);
 pub const MAX_LIVE: u64 = 5;
 pub const MAX_TXN_IDS: usize = 6;
+pub const SHARES: Shares = Shares {
+    client: 3,
+    network: 4,
+    user: 2,
+};
 
 const LIMITS: SessionLimits = SessionLimits {
     ttl: TTL,
     max_live: MAX_LIVE,
     max_txn_ids: MAX_TXN_IDS,
+    shares: Some(SHARES),
 };
 
 /// A store whose time can be moved.
@@ -144,8 +150,12 @@ impl RedisRig {
             (self.redis.command(&["EXISTS", &key]).int() == 0).then_some(())
         });
         let member = &Sha256::digest(id.as_bytes())[..12];
-        self.redis
-            .command(&[&b"ZADD"[..], b"t:{lease}:live", b"XX", b"1", member]);
+        for set in self.redis.command(&["KEYS", "t:{lease}:*"]).texts() {
+            if set != "t:{lease}:secret" {
+                self.redis
+                    .command(&[&b"ZADD"[..], set.as_bytes(), b"XX", b"1", member]);
+            }
+        }
     }
 }
 

@@ -1,12 +1,20 @@
 //! Two workers on one Redis, one of them behind a proxy that loses what it is told to lose.
 
 use crate::harness::proxy::{Fault, Proxy};
-use crate::harness::redis::worker::ready_on;
+use crate::harness::redis::worker::{ready_on, request};
 use crate::harness::redis::{RedisServer, until};
 use crate::harness::server::Server;
 
 /// Each way to lose an exchange whose script may have run.
 pub const LOSSES: [Fault; 3] = [Fault::CutCommand, Fault::CutReply, Fault::HoldReply];
+
+/// Shares are counted, and nothing is refused.
+const SHARES: [(&str, &str); 4] = [
+    ("limits.enabled", "true"),
+    ("limits.create.burst", "1000000"),
+    ("limits.session.burst", "1000000"),
+    ("limits.live.client", "1000000"),
+];
 
 /// One Redis, a worker behind the proxy and one that is not.
 pub struct Bench {
@@ -20,8 +28,11 @@ impl Bench {
     pub fn start() -> Self {
         let redis = RedisServer::start();
         let proxy = Proxy::start(redis.address());
-        let faulty = ready_on(&proxy.url(), &[]);
-        let sound = ready_on(&redis.url(), &[]);
+        let faulty = ready_on(&proxy.url(), &SHARES);
+        let sound = ready_on(&redis.url(), &SHARES);
+        // It knows the fleet's secret from here on, so that what is lost is what the test loses.
+        let first = faulty.create("first");
+        faulty.call(&request::delete(&first.id)).expect(200);
         Self {
             redis,
             proxy,
@@ -41,5 +52,16 @@ impl Bench {
                 (sessions, usize::try_from(leases).expect("a count")) == (count, count)
             },
         );
+    }
+
+    /// As many places are counted against the one client that there is, after `what`.
+    #[track_caller]
+    pub fn until_share(&self, count: usize, what: &str) {
+        until(&format!("{what}: {count} places are the client's"), || {
+            let sets = self.redis.command(&["KEYS", "mrv:{lease}:c:*"]).texts();
+            assert!(sets.len() <= 1, "{sets:?}");
+            let size = |set: &String| self.redis.command(&["ZCARD", set]).int();
+            sets.iter().map(size).sum::<i64>() == i64::try_from(count).expect("a count")
+        });
     }
 }

@@ -22,6 +22,7 @@ fn a_create_whose_reply_is_lost_leaves_neither_a_session_nor_a_lease() {
         bench.faulty.assert_refused(&request::create("x"));
         bench.proxy.heal();
         bench.until_live(1, &what);
+        bench.until_share(1, &what);
     }
     let created = bench.faulty.persist(&request::create("again")).expect(200);
     bench
@@ -43,6 +44,7 @@ fn a_create_whose_reply_is_lost_once_leaves_the_one_session_that_was_answered() 
         };
         let id = created.expect(200).text("id");
         bench.until_live(before + 1, &what);
+        bench.until_share(before + 1, &what);
         bench.sound.call(&request::read(&id)).expect(200);
     }
 }

@@ -2,7 +2,10 @@
 --
 -- KEYS[1]  the session's hash
 -- ARGV     1 nonce of this call
--- Reply    nonce 'D' it lived, nonce 'G' it did not
+-- Reply    nonce 'D' principals   it lived; whose shares its place is counted against (create.lua)
+--          nonce 'G'              it did not
 --
 -- Twice is harmless: the second run finds nothing.
-return ARGV[1] .. (redis.call('DEL', KEYS[1]) == 1 and 'D' or 'G')
+local session, nonce = KEYS[1], ARGV[1]
+local principals = redis.call('HGET', session, 'p') or ''
+return nonce .. (redis.call('DEL', session) == 1 and 'D' .. principals or 'G')

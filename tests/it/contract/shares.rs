@@ -1,0 +1,87 @@
+//! Shares of the live sessions: of a client, of an IPv6 network, of a user. Whoever has used up their own is
+//! refused, and nobody else is.
+
+use super::rig::{Rig, SHARES, TTL};
+use super::{answer, new_session};
+use matrix_rendezvous::model::{Owner, User};
+use matrix_rendezvous::store::{Created, Deleted, NewSession, Store, Whose};
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// An owner at an address, and by a name.
+pub fn owner(address: &str, user: Option<&str>) -> Owner {
+    let address: IpAddr = address.parse().expect("an address");
+    Owner {
+        client: address.into(),
+        user: user.map(|name| User::parse(name).expect("a name")),
+    }
+}
+
+async fn create<R: Rig>(rig: &mut R, owner: &Owner) -> (NewSession, Created) {
+    let mut new = new_session("x");
+    new.owner = owner.clone();
+    let outcome = answer(rig.store().create(&new)).await.expect("a store");
+    if matches!(outcome, Created::Created { .. }) {
+        rig.created(new.id);
+    }
+    (new, outcome)
+}
+
+async fn takes<R: Rig>(rig: &mut R, owner: &Owner) -> NewSession {
+    let (new, outcome) = create(rig, owner).await;
+    assert!(matches!(outcome, Created::Created { .. }), "{outcome:?}");
+    new
+}
+
+async fn is_refused<R: Rig>(rig: &mut R, owner: &Owner, expected: Whose) {
+    let before = rig.store().live().await;
+    let (_, outcome) = create(rig, owner).await;
+    match outcome {
+        Created::Full { whose, retry_after } => {
+            assert_eq!(whose, expected);
+            assert!(
+                retry_after > Duration::ZERO && retry_after <= TTL + TTL,
+                "{retry_after:?}"
+            );
+        }
+        Created::Created { .. } => panic!("{outcome:?}"),
+    }
+    assert_eq!(rig.store().live().await, before, "a refusal stores nothing");
+}
+
+pub async fn a_client_that_has_its_share_is_refused_and_no_other<R: Rig>(rig: &mut R) {
+    let (one, other) = (owner("192.0.2.1", None), owner("192.0.2.2", None));
+    let first = takes(rig, &one).await;
+    for _ in 1..SHARES.client {
+        takes(rig, &one).await;
+    }
+    is_refused(rig, &one, Whose::Clients).await;
+    takes(rig, &other).await;
+    // The one that has its place keeps it.
+    let again = answer(rig.store().create(&first)).await.expect("a store");
+    assert!(matches!(again, Created::Created { .. }), "{again:?}");
+    assert_eq!(rig.store().delete(first.id).await, Ok(Deleted::Deleted));
+    takes(rig, &one).await;
+    is_refused(rig, &one, Whose::Clients).await;
+    // What has ended makes room as well.
+    rig.advance(TTL).await;
+    takes(rig, &one).await;
+}
+
+pub async fn a_network_has_a_share_whatever_its_clients_have<R: Rig>(rig: &mut R) {
+    let client = |number| owner(&format!("2001:db8:1:{number}::1"), None);
+    for number in 0..SHARES.network {
+        takes(rig, &client(number)).await;
+    }
+    is_refused(rig, &client(SHARES.network), Whose::Networks).await;
+    takes(rig, &owner("2001:db8:2::1", None)).await;
+}
+
+pub async fn a_user_has_a_share_wherever_they_are<R: Rig>(rig: &mut R) {
+    let at = |number, user| owner(&format!("192.0.2.{number}"), Some(user));
+    for number in 0..SHARES.user {
+        takes(rig, &at(number, "@anna:example.org")).await;
+    }
+    is_refused(rig, &at(9, "@anna:example.org"), Whose::Users).await;
+    takes(rig, &at(0, "@berta:example.org")).await;
+}

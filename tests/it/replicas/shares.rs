@@ -1,0 +1,88 @@
+//! Shares of the live sessions are the fleet's: what one worker gave, another counts.
+
+use crate::harness::http::{Reply, Request};
+use crate::harness::redis::RedisServer;
+use crate::harness::redis::worker::{ready_on, request};
+use crate::harness::server::Server;
+
+const ADDRESS: &str = "203.0.113.77";
+
+fn two_workers(redis: &RedisServer) -> [Server; 2] {
+    let settings = [
+        ("limits.enabled", "true"),
+        ("limits.live.client", "3"),
+        ("http.trusted_proxies", "127.0.0.1"),
+    ];
+    [(); 2].map(|()| ready_on(&redis.url(), &settings))
+}
+
+fn create_from(worker: &Server, address: &str) -> Reply {
+    worker.call(&request::create("x").header("X-Forwarded-For", address))
+}
+
+#[test]
+fn a_client_has_one_share_over_all_replicas_and_a_delete_anywhere_gives_of_it_back() {
+    let redis = RedisServer::start();
+    let [one, other] = two_workers(&redis);
+    let first = create_from(&one, ADDRESS).expect(200).text("id");
+    create_from(&other, ADDRESS).expect(200);
+    create_from(&one, ADDRESS).expect(200);
+    let refusals = || {
+        let metrics = other.metrics();
+        metrics.sum(
+            "rendezvous_rejections_total",
+            &[("reason", "sessions_client")],
+        )
+    };
+    assert_eq!(refusals(), 0);
+    for worker in [&one, &other] {
+        let refused = create_from(worker, ADDRESS).expect_error(429, "M_LIMIT_EXCEEDED");
+        let after = refused.number("retry_after_ms");
+        assert!((1..=301_000).contains(&after), "{refused}");
+    }
+    assert_eq!(refusals(), 1);
+    create_from(&one, "203.0.113.78").expect(200);
+    other
+        .call(&Request::delete(&crate::harness::api::at(&first)))
+        .expect(200);
+    create_from(&other, ADDRESS).expect(200);
+    create_from(&one, ADDRESS).expect_error(429, "M_LIMIT_EXCEEDED");
+}
+
+/// Whoever reads Redis learns who is signing in from neither its keys nor their contents.
+#[test]
+fn redis_holds_no_address() {
+    let redis = RedisServer::start();
+    let [worker, _] = two_workers(&redis);
+    create_from(&worker, ADDRESS).expect(200);
+    let keys = redis.command(&["KEYS", "*"]).texts();
+    assert!(
+        keys.iter().any(|key| key.starts_with("mrv:{lease}:c:")),
+        "{keys:?}"
+    );
+    let octets = std::net::Ipv4Addr::new(203, 0, 113, 77).octets();
+    for key in keys {
+        // DUMP would pack it; these show each kind as it is.
+        let shown = match redis.command(&["TYPE", &key]).text().as_str() {
+            "hash" => redis.command(&["HGETALL", &key]),
+            "zset" => redis.command(&["ZRANGE", &key, "0", "-1"]),
+            "string" => redis.command(&["GET", &key]),
+            other => panic!("{key} is a {other}"),
+        };
+        let shown = format!("{key} {shown:?}");
+        assert!(!shown.contains(ADDRESS), "{shown}");
+        assert!(!shown.contains(&format!("{octets:?}")), "{shown}");
+    }
+}
+
+/// A session that an older release made names no principals, and is deleted like any.
+#[test]
+fn a_session_without_principals_gives_its_place_back() {
+    let redis = RedisServer::start();
+    let [worker, _] = two_workers(&redis);
+    let id = create_from(&worker, ADDRESS).expect(200).text("id");
+    let key = format!("mrv:s:{{{id}}}");
+    assert_eq!(redis.command(&["HDEL", &key, "p"]).int(), 1);
+    worker.call(&request::delete(&id)).expect(200);
+    assert_eq!(redis.command(&["ZCARD", "mrv:{lease}:live"]).int(), 0);
+}

@@ -7,13 +7,14 @@ use crate::http::service::Service;
 use crate::lifecycle::Lifecycle;
 use crate::net::connection::Connections;
 use crate::net::listener;
-use crate::policy::Policy;
 use crate::policy::auth::{Auth, Issuer, SetupError};
+use crate::policy::{Homeserver, Homeservers, Policy};
 use crate::store::memory::MemoryStore;
 use crate::store::observed::Observed;
 use crate::store::redis::{ConnectError, RedisSettings, RedisStore, Server};
 use crate::store::{SessionLimits, Shares, Store, StoreState};
 use crate::telemetry::metrics::Metrics;
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -26,14 +27,15 @@ struct Parts {
     clock: Clock,
     metrics: Arc<Metrics>,
     lifecycle: Lifecycle,
-    issuer: Option<Issuer>,
+    /// Of each homeserver.
+    issuers: Vec<Option<Issuer>>,
 }
 
 /// What only the parts can judge, settled before anything runs.
 #[derive(Debug)]
 pub struct Settled {
     place: Place,
-    issuer: Option<Issuer>,
+    issuers: Vec<Option<Issuer>>,
 }
 
 /// Where sessions will live.
@@ -51,26 +53,60 @@ pub enum Place {
 /// # Errors
 /// Everything that is wrong, by the keys of the configuration.
 pub fn settle(config: &Config) -> Result<Settled, Vec<Problem>> {
-    match (place(config), issuer(config)) {
-        (Ok(place), Ok(issuer)) => Ok(Settled { place, issuer }),
-        (place, issuer) => Err([place.err(), issuer.err()]
-            .into_iter()
-            .flatten()
-            .flatten()
-            .collect()),
+    let (mut issuers, mut problems) = (Vec::new(), Vec::new());
+    for homeserver in &config.homeservers {
+        match issuer(homeserver) {
+            Ok(issuer) => issuers.push(issuer),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    match place(config) {
+        Ok(place) if problems.is_empty() => Ok(Settled { place, issuers }),
+        Ok(_) => Err(problems),
+        Err(more) => Err([more, problems].concat()),
     }
 }
 
-fn issuer(config: &Config) -> Result<Option<Issuer>, Vec<Problem>> {
-    let issuer = config.auth.as_ref().map(Issuer::new).transpose();
+fn issuer(homeserver: &config::homeserver::Homeserver) -> Result<Option<Issuer>, Problem> {
+    let issuer = homeserver.auth.as_ref().map(Issuer::new).transpose();
     issuer.map_err(|error| {
+        let at = &homeserver.at;
         let key = match error {
-            SetupError::CaFile(_) | SetupError::Tls(_) => "auth.ca_file",
-            SetupError::Url(_) => "auth",
-            SetupError::Secret(_) => "auth.introspection.client_secret",
+            SetupError::CaFile(_) | SetupError::Tls(_) => format!("{at}.ca_file"),
+            SetupError::Url(_) => at.clone(),
+            SetupError::Secret(_) => format!("{at}.introspection.client_secret"),
         };
-        vec![Problem::new(key, error.to_string())]
+        Problem::new(key, error.to_string())
     })
+}
+
+/// The homeservers as they run, each with whom it asks.
+fn homeservers(
+    settings: &[config::homeserver::Homeserver],
+    issuers: Vec<Option<Issuer>>,
+    clock: &Clock,
+    metrics: &Arc<Metrics>,
+) -> Homeservers {
+    let mut by_host = HashMap::new();
+    for (homeserver, issuer) in settings.iter().zip(issuers) {
+        let name = homeserver.hosts.first().cloned().unwrap_or_default();
+        let auth =
+            issuer.map(|issuer| Auth::new(issuer, &name, clock.clone(), Arc::clone(metrics)));
+        let running = Homeserver {
+            name,
+            mode: homeserver.mode,
+            auth,
+            public_base_url: homeserver.public_base_url.clone(),
+        };
+        if homeserver.hosts.is_empty() {
+            return Homeservers::Only(Box::new(running));
+        }
+        let running = Arc::new(running);
+        for host in &homeserver.hosts {
+            by_host.insert(host.clone(), Arc::clone(&running));
+        }
+    }
+    Homeservers::ByHost(by_host)
 }
 
 fn place(config: &Config) -> Result<Place, Vec<Problem>> {
@@ -112,7 +148,7 @@ pub async fn run(
         clock,
         metrics,
         lifecycle: Lifecycle::new(),
-        issuer: settled.issuer,
+        issuers: settled.issuers,
     };
     let limits = SessionLimits {
         ttl: parts.config.session.ttl,
@@ -149,17 +185,12 @@ async fn serve<S: Store>(
         clock,
         metrics,
         lifecycle,
-        issuer,
+        issuers,
     } = parts;
     let store = Arc::new(Observed::new(store, Arc::clone(&metrics), clock.clone()));
-    let auth = issuer.map(|issuer| Auth::new(issuer, clock.clone(), Arc::clone(&metrics)));
-    let policy = Policy::new(
-        config.mode,
-        auth,
-        config.limits,
-        &clock,
-        Arc::clone(&metrics),
-    );
+    let homeservers = Arc::new(homeservers(&config.homeservers, issuers, &clock, &metrics));
+    let log_users = config.telemetry.log_users;
+    let policy = Policy::new(config.limits, log_users, &clock, Arc::clone(&metrics));
     let policy = Arc::new(policy);
     let http = bind("http", config.http.listen).await?;
     let operators = bind("admin", config.admin_listen).await?;
@@ -181,10 +212,17 @@ async fn serve<S: Store>(
     let housekeeper = Arc::clone(&policy);
     let stop = lifecycle.hard().clone();
     tokio::spawn(async move { stop.run_until_cancelled(housekeeper.housekeeping()).await });
-    let prober = Arc::clone(&policy);
-    tokio::spawn(async move { prober.probe().await });
+    let probed = Arc::clone(&homeservers);
+    tokio::spawn(async move { probed.probe().await });
     let shared = Arc::new(Connections {
-        service: Service::new(&config, store, policy, Arc::clone(&metrics), clock.clone()),
+        service: Service::new(
+            &config,
+            store,
+            policy,
+            homeservers,
+            Arc::clone(&metrics),
+            clock.clone(),
+        ),
         config: config.http.clone(),
         lifecycle: lifecycle.clone(),
         metrics,

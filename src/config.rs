@@ -5,6 +5,7 @@
 //! no arguments itself: they are handed in.
 
 pub mod auth;
+pub mod homeserver;
 pub mod http;
 pub mod lenient;
 pub mod limits;
@@ -15,21 +16,19 @@ pub mod store;
 pub mod telemetry;
 pub mod web_url;
 
+pub use crate::config::homeserver::Mode;
 use crate::config::lenient::{Period, leaf};
 pub use crate::config::sources::{ConfigError, Problem, Sources};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::SocketAddr;
-use std::str::FromStr;
 use std::time::Duration;
 
 /// The whole configuration, valid.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Whether MSC4388 is served, and to whom.
-    pub mode: Mode,
-    /// Who says whose token an access token is; with `mode = "authenticated"` there is one.
-    pub auth: Option<auth::Auth>,
+    /// Whose clients come here; at least one.
+    pub homeservers: Vec<homeserver::Homeserver>,
     /// Whether MSC4388 is also served under its stable prefix.
     pub stable_api: bool,
     /// Whether the ETag dialect of 2024 is served.
@@ -50,17 +49,6 @@ pub struct Config {
     pub telemetry: telemetry::Telemetry,
 }
 
-/// Who may create a session through MSC4388.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// Nobody: the API answers as if it did not exist.
-    Off,
-    /// Users of the homeserver.
-    Authenticated,
-    /// Anyone.
-    Open,
-}
-
 /// The two clocks that SIGTERM starts, one after the other.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -78,7 +66,7 @@ pub struct Shutdown {
 #[serde(deny_unknown_fields)]
 pub struct Raw {
     #[serde(deserialize_with = "leaf")]
-    mode: RawMode,
+    mode: Mode,
     #[serde(default)]
     auth: auth::RawAuth,
     http: http::RawHttp,
@@ -113,27 +101,6 @@ struct RawMsc4108 {
     enabled: bool,
 }
 
-#[derive(Debug, Clone, Copy, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum RawMode {
-    Off,
-    Authenticated,
-    Open,
-}
-
-impl FromStr for RawMode {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "off" => Ok(Self::Off),
-            "authenticated" => Ok(Self::Authenticated),
-            "open" | "public" => Ok(Self::Open),
-            _ => Err("expected \"off\", \"authenticated\" or \"open\""),
-        }
-    }
-}
-
 impl Config {
     /// Merges the sources and validates what comes out. `settle` makes of it what only the parts can
     /// make, or says what is wrong: whether a URL is one that the store can dial.
@@ -161,15 +128,22 @@ impl Config {
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
-        if self.mode == Mode::Off && !self.msc4108 {
+        let off = |homeserver: &homeserver::Homeserver| homeserver.mode == Mode::Off;
+        if self.homeservers.iter().all(off) && !self.msc4108 {
             warnings.push("mode is off: every rendezvous request is answered with 404".to_owned());
         }
-        if self.msc4108 && self.http.public_base_url.is_none() {
-            warnings.push(
-                "http.public_base_url is not set: the URL of a session is made of the Host that its \
-                 creator's request names"
-                    .to_owned(),
-            );
+        let without_url = |one: &&homeserver::Homeserver| one.public_base_url.is_none();
+        for homeserver in self.homeservers.iter().filter(without_url) {
+            if self.msc4108 {
+                let at = match homeserver.hosts.as_slice() {
+                    [] => "http",
+                    [..] => &homeserver.at,
+                };
+                warnings.push(format!(
+                    "{at}.public_base_url is not set: the URL of a session is made of the Host that \
+                     its creator's request names"
+                ));
+            }
         }
         let ttl = self.session.ttl;
         if !(Duration::from_mins(2)..=Duration::from_mins(5)).contains(&ttl) {
@@ -199,19 +173,8 @@ impl Config {
 impl Raw {
     /// The configuration, or `None` and at least one problem.
     fn validate(&self, problems: &mut Vec<Problem>) -> Option<Config> {
-        let mode = match self.mode {
-            RawMode::Off => Mode::Off,
-            RawMode::Open => Mode::Open,
-            RawMode::Authenticated => Mode::Authenticated,
-        };
-        let said = problems.len();
-        let auth = self.auth.validate(problems);
-        if mode == Mode::Authenticated && auth.is_none() && problems.len() == said {
-            problems.push(Problem::new(
-                "mode",
-                "\"authenticated\" needs auth.homeserver_url or auth.introspection.endpoint",
-            ));
-        }
+        let base_url = self.http.public_base_url.as_ref();
+        let homeservers = homeserver::validate(self.mode, base_url, &self.auth, problems);
         let telemetry = self.telemetry.validate(problems);
         let store = self.store.validate(problems);
         // Port 0 is whichever is free.
@@ -219,8 +182,7 @@ impl Raw {
             problems.push(Problem::new("admin.listen", "is http.listen as well"));
         }
         Some(Config {
-            mode,
-            auth,
+            homeservers,
             stable_api: self.api.stable,
             msc4108: self.msc4108.enabled,
             http: self.http.validate(problems),

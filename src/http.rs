@@ -7,6 +7,7 @@ pub mod body;
 pub mod error;
 pub mod etag;
 pub mod exchange;
+mod host;
 pub mod json;
 pub mod msc4108;
 pub mod msc4388;

@@ -5,13 +5,16 @@
 
 pub mod auth;
 mod fetch_metadata;
+mod homeserver;
 mod rate;
+
+pub use homeserver::{Homeserver, Homeservers};
 
 use crate::clock::Clock;
 use crate::config::Mode;
 use crate::config::limits::Limits;
 use crate::model::{ClientIp, Owner};
-use crate::policy::auth::{Auth, NoUser};
+use crate::policy::auth::NoUser;
 use crate::telemetry::labels::Limiter;
 use crate::telemetry::metrics::Metrics;
 use hyper::HeaderMap;
@@ -86,9 +89,8 @@ pub enum Refusal {
 #[derive(Debug)]
 pub struct Policy {
     limits: Option<RateLimits>,
-    auth: Option<Auth>,
-    /// Whether who shows no token may create sessions.
-    open: bool,
+    /// Whether the log tells which users create sessions.
+    log_users: bool,
     metrics: Arc<Metrics>,
 }
 
@@ -99,12 +101,11 @@ struct RateLimits {
 }
 
 impl Policy {
-    /// Rules with the given limits, `None` turns rates off; and with who knows tokens, if anyone does.
+    /// Rules with the given limits; `None` turns rates off.
     #[must_use]
     pub fn new(
-        mode: Mode,
-        auth: Option<Auth>,
         limits: Option<Limits>,
+        log_users: bool,
         clock: &Clock,
         metrics: Arc<Metrics>,
     ) -> Self {
@@ -114,8 +115,7 @@ impl Policy {
         });
         Self {
             limits,
-            auth,
-            open: mode == Mode::Open,
+            log_users,
             metrics,
         }
     }
@@ -156,27 +156,23 @@ impl Policy {
     pub async fn creator(
         &self,
         admitted: &Admitted,
+        homeserver: &Homeserver,
         headers: &HeaderMap,
     ) -> Result<Creator, Refusal> {
         let client = admitted.client;
-        let user = match &self.auth {
+        let user = match &homeserver.auth {
             Some(auth) => auth.user(client, headers).await,
             None => Err(NoUser::NoToken),
         };
         let user = match user {
-            Ok(user) => Some(user),
-            Err(NoUser::NoToken) if self.open => None,
+            Ok(user) => Some(user.of(&homeserver.name)),
+            Err(NoUser::NoToken) if homeserver.mode == Mode::Open => None,
             Err(no_user) => return Err(Refusal::NoUser(no_user)),
         };
-        Ok(Creator(Owner { client, user }))
-    }
-
-    /// Asks once whether who knows tokens answers, and says in the log if not. It may come up later, and so this
-    /// is no reason not to serve.
-    pub async fn probe(&self) {
-        if let Some(auth) = &self.auth {
-            auth.probe().await;
+        if let Some(user) = user.as_ref().filter(|_| self.log_users) {
+            tracing::info!(target: "users", %user, "may create a session");
         }
+        Ok(Creator(Owner { client, user }))
     }
 
     /// Forgets idle clients, for ever; to be run beside the service.

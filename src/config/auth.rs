@@ -1,6 +1,7 @@
 //! The section `auth`: who says whose token an access token is.
 
 use crate::config::Problem;
+use crate::config::homeserver::RawHomeserver;
 use crate::config::lenient::optional;
 use crate::config::secret::{self, Secret};
 use crate::config::web_url::WebUrl;
@@ -57,11 +58,13 @@ pub struct RawAuth {
     #[serde(deserialize_with = "optional", skip_serializing_if = "Option::is_none")]
     ca_file: Option<PathBuf>,
     introspection: RawIntrospection,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) homeserver: Vec<RawHomeserver>,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct RawIntrospection {
+pub(super) struct RawIntrospection {
     #[serde(deserialize_with = "optional", skip_serializing_if = "Option::is_none")]
     endpoint: Option<WebUrl>,
     #[serde(deserialize_with = "optional", skip_serializing_if = "Option::is_none")]
@@ -72,60 +75,101 @@ struct RawIntrospection {
     client_secret_file: Option<PathBuf>,
 }
 
+/// A backend as it is written, in this section or in an entry of its own.
+pub(super) struct Written<'a> {
+    /// What its keys begin with.
+    pub(super) at: &'a str,
+    pub(super) homeserver_url: Option<&'a WebUrl>,
+    pub(super) ca_file: Option<&'a PathBuf>,
+    pub(super) introspection: &'a RawIntrospection,
+}
+
 impl RawAuth {
+    /// What is written in this section itself.
+    pub(super) fn written(&self) -> Written<'_> {
+        Written {
+            at: "auth",
+            homeserver_url: self.homeserver_url.as_ref(),
+            ca_file: self.ca_file.as_ref(),
+            introspection: &self.introspection,
+        }
+    }
+}
+
+impl Written<'_> {
+    /// The key of anything that is written, if there is anything.
+    pub(super) fn any(&self) -> Option<String> {
+        let written = [
+            ("homeserver_url", self.homeserver_url.is_some()),
+            ("ca_file", self.ca_file.is_some()),
+            ("introspection", self.introspection.is_written()),
+        ];
+        let key = written.iter().find_map(|(key, is)| is.then_some(*key))?;
+        Some(format!("{}.{key}", self.at))
+    }
+
     /// The backend, or `None` where none is set.
     pub(super) fn validate(&self, problems: &mut Vec<Problem>) -> Option<Auth> {
-        const BOTH: &str = "is set beside auth.homeserver_url; keep one";
-        let backend = match (&self.homeserver_url, &self.introspection.endpoint) {
+        let (at, introspection) = (self.at, self.introspection);
+        let backend = match (self.homeserver_url, &introspection.endpoint) {
             (Some(homeserver), None) => {
-                self.introspection.must_be_unused(problems);
+                introspection.must_be_unused(at, problems);
                 Backend::Whoami {
                     homeserver: homeserver.0.clone(),
                 }
             }
             (None, Some(endpoint)) => Backend::Introspection {
                 endpoint: endpoint.0.clone(),
-                credentials: self.introspection.credentials(problems)?,
+                credentials: introspection.credentials(at, problems)?,
             },
             (Some(_), Some(_)) => {
-                problems.push(Problem::new("auth.introspection.endpoint", BOTH));
+                let key = format!("{at}.introspection.endpoint");
+                let both = format!("is set beside {at}.homeserver_url; keep one");
+                problems.push(Problem::new(key, both));
                 return None;
             }
             (None, None) => {
-                self.introspection.must_be_unused(problems);
+                introspection.must_be_unused(at, problems);
                 return None;
             }
         };
         Some(Auth {
             backend,
-            ca_file: self.ca_file.clone(),
+            ca_file: self.ca_file.cloned(),
         })
     }
 }
 
 impl RawIntrospection {
-    fn must_be_unused(&self, problems: &mut Vec<Problem>) {
-        let id = self.client_id.is_some();
+    fn is_written(&self) -> bool {
+        self.endpoint.is_some() || self.has_credentials()
+    }
+
+    fn has_credentials(&self) -> bool {
         let secret = self.client_secret.is_some() || self.client_secret_file.is_some();
-        if id || secret {
+        self.client_id.is_some() || secret
+    }
+
+    fn must_be_unused(&self, at: &str, problems: &mut Vec<Problem>) {
+        if self.has_credentials() {
             problems.push(Problem::new(
-                "auth.introspection.endpoint",
+                format!("{at}.introspection.endpoint"),
                 "is not set, though credentials for it are",
             ));
         }
     }
 
-    fn credentials(&self, problems: &mut Vec<Problem>) -> Option<Credentials> {
-        const KEY: &str = "auth.introspection.client_secret";
-        const FILE: &str = "auth.introspection.client_secret_file";
+    fn credentials(&self, at: &str, problems: &mut Vec<Problem>) -> Option<Credentials> {
+        let key = format!("{at}.introspection.client_secret");
+        let file = format!("{key}_file");
         let secret = match (&self.client_secret, &self.client_secret_file) {
             (Some(secret), None) => Ok(secret.clone()),
             (None, Some(path)) => secret::read(path)
-                .map_err(|reason| Problem::new(FILE, format!("{}: {reason}", path.display()))),
-            (Some(_), Some(_)) => Err(Problem::new(FILE, format!("is set beside {KEY}; keep one"))),
+                .map_err(|reason| Problem::new(file, format!("{}: {reason}", path.display()))),
+            (Some(_), Some(_)) => Err(Problem::new(file, format!("is set beside {key}; keep one"))),
             (None, None) => Err(Problem::new(
-                KEY,
-                "is needed with auth.introspection.endpoint (or client_secret_file)",
+                key,
+                format!("is needed with {at}.introspection.endpoint (or client_secret_file)"),
             )),
         };
         let secret = secret.map_err(|problem| problems.push(problem)).ok()?;

@@ -22,8 +22,6 @@ const MAX_CONNECTIONS: usize = 1_000_000;
 pub struct Http {
     /// Address to listen on.
     pub listen: SocketAddr,
-    /// Where clients reach this server, without a slash at the end.
-    pub public_base_url: Option<String>,
     /// Peers whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
     pub trusted_proxies: Vec<IpNet>,
     /// Whether HTTP/2 without TLS is accepted.
@@ -58,7 +56,7 @@ pub struct RawHttp {
         deserialize_with = "optional",
         skip_serializing_if = "Option::is_none"
     )]
-    public_base_url: Option<WebUrl>,
+    pub(super) public_base_url: Option<WebUrl>,
     #[serde(deserialize_with = "list")]
     trusted_proxies: Vec<Network>,
     #[serde(deserialize_with = "leaf")]
@@ -104,10 +102,6 @@ impl RawHttp {
         }
         Http {
             listen: self.listen,
-            public_base_url: self
-                .public_base_url
-                .as_ref()
-                .map(|url| url.base().to_owned()),
             trusted_proxies: self
                 .trusted_proxies
                 .iter()

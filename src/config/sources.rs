@@ -148,7 +148,7 @@ impl Merged {
 
     fn describe(&self, error: &figment::Error) -> String {
         let key = error.path.join(".");
-        let source = self.figment.find_metadata(&key).or(error.metadata.as_ref());
+        let source = self.source_of(&key).or(error.metadata.as_ref());
         let source = source.map_or("", |source| &source.name);
         let hint = if self.service_links.iter().any(|link| link == source) {
             "; where Kubernetes set it, for a Service of this name, set enableServiceLinks: false in the pod"
@@ -171,14 +171,22 @@ impl Merged {
         }
     }
 
+    /// Where the value of a key comes from. Of what is in a list, where the list does.
+    fn source_of(&self, key: &str) -> Option<&Metadata> {
+        let is_number = |part: &&str| part.bytes().all(|byte| byte.is_ascii_digit());
+        let outside: Vec<_> = key.split('.').take_while(|part| !is_number(part)).collect();
+        self.figment.find_metadata(&outside.join("."))
+    }
+
     /// Adds to each problem where its value comes from.
     pub(super) fn locate(&self, problems: Vec<Problem>) -> ConfigError {
-        let lines = problems.into_iter().map(|Problem { key, reason }| {
-            match self.figment.find_metadata(&key) {
-                Some(source) => format!("{key}: {reason} (from {})", source.name),
-                None => format!("{key}: {reason}"),
-            }
-        });
+        let lines =
+            problems
+                .into_iter()
+                .map(|Problem { key, reason }| match self.source_of(&key) {
+                    Some(source) => format!("{key}: {reason} (from {})", source.name),
+                    None => format!("{key}: {reason}"),
+                });
         ConfigError(lines.collect())
     }
 }

@@ -15,6 +15,8 @@ pub struct Telemetry {
     pub log_format: LogFormat,
     /// Whether each request gets a line.
     pub access_log: bool,
+    /// Whether the log tells which users create sessions.
+    pub log_users: bool,
 }
 
 /// The section as it is written.
@@ -27,6 +29,8 @@ pub struct RawTelemetry {
     log_format: RawFormat,
     #[serde(deserialize_with = "leaf")]
     access_log: bool,
+    #[serde(deserialize_with = "leaf")]
+    log_users: bool,
 }
 
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -55,6 +59,7 @@ impl RawTelemetry {
             log_level: self.log_level.clone(),
             log_format: self.log_format.0,
             access_log: self.access_log,
+            log_users: self.log_users,
         })
     }
 }

@@ -6,7 +6,7 @@ use crate::config::http::Timeouts;
 use crate::http::body;
 use crate::http::error::ApiError;
 use crate::model::ClientIp;
-use crate::policy::{Admitted, Creator, Intent, Policy, Refusal};
+use crate::policy::{Admitted, Creator, Homeserver, Intent, Policy, Refusal};
 use crate::telemetry::labels::Wait;
 use crate::telemetry::metrics::Metrics;
 use bytes::Bytes;
@@ -32,6 +32,8 @@ pub struct Exchange<'a, B> {
     pub caller: Caller,
     /// Who may do what.
     pub policy: &'a Policy,
+    /// Whose client it comes from.
+    pub homeserver: &'a Homeserver,
     /// How long its body may take.
     pub timeouts: Timeouts,
     /// Time.
@@ -64,9 +66,9 @@ where
     /// # Errors
     /// The [`Refusal`].
     pub async fn creator(&self, admitted: &Admitted) -> Result<Creator, Refusal> {
-        let headers = self.request.headers();
+        let (homeserver, headers) = (self.homeserver, self.request.headers());
         // On the heap: what it takes to ask a homeserver must not be moved about with each poll of a session.
-        Box::pin(self.policy.creator(admitted, headers)).await
+        Box::pin(self.policy.creator(admitted, homeserver, headers)).await
     }
 
     /// The whole body.

@@ -10,11 +10,12 @@ use crate::config::{Config, Mode};
 use crate::http::body;
 use crate::http::error::ApiError;
 use crate::http::exchange::{Caller, Exchange};
+use crate::http::host;
 use crate::http::msc4108::Msc4108;
 use crate::http::msc4388::Msc4388;
 use crate::http::reply::Reply;
 use crate::http::route::{Route, Target, method_label};
-use crate::policy::{Intent, Policy};
+use crate::policy::{Homeservers, Intent, Policy};
 use crate::session::Sessions;
 use crate::store::Store;
 use crate::telemetry::labels::{Api, Wait};
@@ -36,12 +37,11 @@ use std::time::Duration;
 pub struct Service<S> {
     sessions: Sessions<S>,
     policy: Arc<Policy>,
+    homeservers: Arc<Homeservers>,
     metrics: Arc<Metrics>,
     clock: Clock,
-    mode: Mode,
     stable_api: bool,
     msc4108: bool,
-    public_base_url: Option<String>,
     access_log: bool,
     timeouts: Timeouts,
     headers: HeaderMap,
@@ -54,18 +54,18 @@ impl<S: Store> Service<S> {
         config: &Config,
         store: Arc<S>,
         policy: Arc<Policy>,
+        homeservers: Arc<Homeservers>,
         metrics: Arc<Metrics>,
         clock: Clock,
     ) -> Self {
         Self {
             sessions: Sessions::new(store),
             policy,
+            homeservers,
             metrics,
             clock,
-            mode: config.mode,
             stable_api: config.stable_api,
             msc4108: config.msc4108,
-            public_base_url: config.http.public_base_url.clone(),
             access_log: config.telemetry.access_log,
             timeouts: config.http.timeouts,
             headers: Reply::headers(),
@@ -156,7 +156,9 @@ impl<S: Store> Service<S> {
         if request.method() == Method::OPTIONS {
             return Ok(Reply::preflight());
         }
-        if !self.serves(route.api) {
+        let host = || Some(host::named(request)?.host().to_ascii_lowercase());
+        let homeserver = self.homeservers.of(host).ok_or(ApiError::Unrecognized)?;
+        if !self.serves(route.api, homeserver.mode) {
             return Err(ApiError::Unrecognized);
         }
         let intent = intent(route, request.method())?;
@@ -164,6 +166,7 @@ impl<S: Store> Service<S> {
             request,
             caller,
             policy: &self.policy,
+            homeserver,
             timeouts: self.timeouts,
             clock: &self.clock,
             metrics: &self.metrics,
@@ -172,7 +175,7 @@ impl<S: Store> Service<S> {
             let endpoints = Msc4108 {
                 sessions: &self.sessions,
                 metrics: &self.metrics,
-                base_url: self.public_base_url.as_deref(),
+                base_url: homeserver.public_base_url.as_deref(),
             };
             return endpoints.answer(exchange, route.target, intent).await;
         }
@@ -184,10 +187,10 @@ impl<S: Store> Service<S> {
         endpoints.answer(exchange, route.target, intent).await
     }
 
-    fn serves(&self, api: Api) -> bool {
+    fn serves(&self, api: Api, mode: Mode) -> bool {
         match api {
-            Api::Msc4388 => self.mode != Mode::Off,
-            Api::V1 => self.mode != Mode::Off && self.stable_api,
+            Api::Msc4388 => mode != Mode::Off,
+            Api::V1 => mode != Mode::Off && self.stable_api,
             // Its own switch: it has no authentication, whatever the mode says.
             Api::Msc4108 => self.msc4108,
             Api::None => false,

@@ -22,6 +22,18 @@ impl User {
     }
 }
 
+impl User {
+    /// The user, told apart from those of other homeservers, who may have the same name where OAuth gives it.
+    /// Where there is only one, it has no name.
+    #[must_use]
+    pub fn of(self, homeserver: &str) -> Self {
+        if homeserver.is_empty() {
+            return self;
+        }
+        Self(format!("{homeserver} {}", self.0).into())
+    }
+}
+
 impl fmt::Display for User {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(&self.0)

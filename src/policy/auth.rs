@@ -15,7 +15,7 @@ mod whoami;
 use crate::clock::Clock;
 use crate::model::{ClientIp, User};
 use crate::telemetry::labels::AuthOutcome;
-use crate::telemetry::metrics::Metrics;
+use crate::telemetry::metrics::{Gauge, Metrics};
 use breaker::Breaker;
 use flights::Flights;
 use hyper::HeaderMap;
@@ -123,15 +123,18 @@ pub struct Auth {
     flights: Flights,
     breaker: Breaker,
     remembered: Cache<[u8; 32], Remembered>,
+    suspended: Gauge,
     clock: Clock,
     metrics: Arc<Metrics>,
 }
 
 impl Auth {
-    /// Asks nobody yet.
+    /// Asks nobody yet. `homeserver` is its name in the metrics; the only one needs none.
     #[must_use]
-    pub fn new(issuer: Issuer, clock: Clock, metrics: Arc<Metrics>) -> Self {
+    pub fn new(issuer: Issuer, homeserver: &str, clock: Clock, metrics: Arc<Metrics>) -> Self {
+        let suspended = metrics.auth_suspended.with_label_values(&[homeserver]);
         Self {
+            suspended,
             issuer,
             flights: Flights::default(),
             breaker: Breaker::default(),
@@ -218,8 +221,7 @@ impl Auth {
         let _flight = self.flights.start(client).await?;
         let found = self.issuer.ask(token).await;
         self.breaker.tell(answers(&found), self.clock.now());
-        let suspended = i64::from(self.breaker.is_open());
-        self.metrics.auth_suspended.set(suspended);
+        self.suspended.set(i64::from(self.breaker.is_open()));
         found
     }
 

@@ -31,7 +31,7 @@ pub struct MemoryStore {
 
 #[derive(Debug, Default)]
 struct Sessions {
-    by_id: HashMap<SessionId, Entry>,
+    entries: HashMap<SessionId, Entry>,
     by_deadline: BTreeSet<(Duration, SessionId)>,
     /// The sessions of everyone who has any.
     by_principal: HashMap<Principal, BTreeSet<(Duration, SessionId)>>,
@@ -50,8 +50,8 @@ impl MemoryStore {
 
     /// The sessions that are live now, and the time.
     fn at_now(&self) -> (MutexGuard<'_, Sessions>, Duration) {
-        // A panic while the lock was held cannot leave a half-made entry: every change is one insert,
-        // one remove, or one assignment in an entry. So the poison tells nothing.
+        // A change is a few inserts, removes and assignments, none of which panics (out of memory aborts). So
+        // the poison tells nothing.
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.clock.now();
         sessions.drop_expired(now);
@@ -60,7 +60,7 @@ impl MemoryStore {
 
     fn create_now(&self, new: &NewSession) -> Dated<Created> {
         let (mut sessions, now) = self.at_now();
-        if let Some(entry) = sessions.by_id.get(&new.id) {
+        if let Some(entry) = sessions.entries.get(&new.id) {
             let expires_in = entry.expires.saturating_sub(now);
             return entry.dated(new.dates, Created::Created { expires_in });
         }
@@ -98,13 +98,13 @@ impl MemoryStore {
         let entry = Entry::new(new.token, new.data.clone(), expires, dates, principals);
         let expires_in = self.limits.ttl;
         let created = entry.dated(new.dates, Created::Created { expires_in });
-        sessions.by_id.insert(new.id, entry);
+        sessions.entries.insert(new.id, entry);
         created
     }
 
     fn read_now(&self, look: &Look) -> Dated<Read> {
         let (sessions, now) = self.at_now();
-        let Some(entry) = sessions.by_id.get(&look.id) else {
+        let Some(entry) = sessions.entries.get(&look.id) else {
             return Dated::without(Read::Gone);
         };
         let expires_in = entry.expires.saturating_sub(now);
@@ -122,7 +122,7 @@ impl MemoryStore {
 
     fn write_now(&self, write: &Write) -> Dated<Written> {
         let (mut sessions, now) = self.at_now();
-        let Some(entry) = sessions.by_id.get_mut(&write.id) else {
+        let Some(entry) = sessions.entries.get_mut(&write.id) else {
             return Dated::without(Written::Gone);
         };
         let written = match write.txn {
@@ -158,7 +158,7 @@ impl Sessions {
 
     /// Takes a session away, but for its deadline, which is told.
     fn remove(&mut self, id: SessionId) -> Option<Duration> {
-        let entry = self.by_id.remove(&id)?;
+        let entry = self.entries.remove(&id)?;
         for principal in &entry.principals {
             if let Some(live) = self.by_principal.get_mut(principal) {
                 live.remove(&(entry.expires, id));
@@ -190,6 +190,6 @@ impl Store for MemoryStore {
     }
 
     async fn live(&self) -> Result<u64, StoreError> {
-        Ok(self.at_now().0.by_id.len() as u64)
+        Ok(self.at_now().0.entries.len() as u64)
     }
 }

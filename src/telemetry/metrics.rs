@@ -8,6 +8,8 @@ use crate::telemetry::labels::{
     Api, AuthOutcome, Limiter, Method, Rejection, Route, Wait, WriteOutcome,
 };
 pub use crate::telemetry::labels::{Operation, OperationOutcome};
+/// One series that goes up and down.
+pub use prometheus::IntGauge as Gauge;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
@@ -104,8 +106,8 @@ metrics! {
     store_orphans_given_up: IntCounter = "rendezvous_store_orphans_given_up_total" [],
     /// Questions whose an access token is, by their end; cached ones were not asked.
     auth_checks: IntCounterVec = "rendezvous_auth_checks_total" ["outcome", "cached"],
-    /// Whether nobody is asked about access tokens for the moment, since there was no answer before: 1 or 0.
-    auth_suspended: IntGauge = "rendezvous_auth_suspended" [],
+    /// Whether a homeserver is not asked about access tokens for the moment, since it did not answer: 1 or 0.
+    auth_suspended: IntGaugeVec = "rendezvous_auth_suspended" ["homeserver"],
     /// Clients that a rate limiter remembers.
     limiter_keys: IntGaugeVec = "rendezvous_limiter_keys" ["limiter"],
     /// Always 1; the labels say what runs.

@@ -211,3 +211,16 @@ fn preflights_and_the_etag_dialect_ask_nobody() {
     server.call(&with(mailbox.get(), "bad")).expect(200);
     assert_eq!(issuer.asked_about("bad").len(), 0);
 }
+
+#[test]
+fn the_log_tells_which_users_create_sessions_only_where_it_is_asked_to() {
+    for (asked, told) in [("false", 0), ("true", 1)] {
+        let issuer = Issuer::start();
+        issuer.answers("good", Answer::user("@anna:example.org"));
+        let server = beside(&issuer, "authenticated", &[("telemetry.log_users", asked)]);
+        server.call(&with(creation(), "good")).expect(200);
+        server.call(&with(creation(), "bad")).expect(401);
+        let log = server.log();
+        assert_eq!(log.matches("@anna:example.org").count(), told, "{log}");
+    }
+}

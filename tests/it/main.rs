@@ -10,6 +10,7 @@ mod auth;
 mod cli;
 mod contract;
 mod harness;
+mod homeservers;
 mod http_holds;
 mod lifecycle;
 mod limits;

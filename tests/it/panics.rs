@@ -11,7 +11,7 @@ use matrix_rendezvous::lifecycle::Lifecycle;
 use matrix_rendezvous::model::SessionId;
 use matrix_rendezvous::net::connection::Connections;
 use matrix_rendezvous::net::listener;
-use matrix_rendezvous::policy::Policy;
+use matrix_rendezvous::policy::{Homeserver, Homeservers, Policy};
 use matrix_rendezvous::store::{
     Created, Dated, Deleted, Look, NewSession, Read, Store, StoreError, Write, Written,
 };
@@ -67,15 +67,17 @@ fn serve() -> Rig {
     };
     let (config, _, ()) = Config::load(&sources, |_| Ok(())).expect("good flags");
     let (clock, metrics) = (Clock::system(), Arc::new(Metrics::new()));
-    let policy = Arc::new(Policy::new(
-        Mode::Open,
-        None,
-        None,
-        &clock,
-        Arc::clone(&metrics),
-    ));
+    let policy = Arc::new(Policy::new(None, false, &clock, Arc::clone(&metrics)));
+    let homeserver = Homeserver {
+        name: String::new(),
+        mode: Mode::Open,
+        auth: None,
+        public_base_url: None,
+    };
+    let homeservers = Arc::new(Homeservers::Only(Box::new(homeserver)));
     let store = Arc::new(Broken);
-    let service = Service::new(&config, store, policy, Arc::clone(&metrics), clock.clone());
+    let (counted, time) = (Arc::clone(&metrics), clock.clone());
+    let service = Service::new(&config, store, policy, homeservers, counted, time);
     let shared = Arc::new(Connections {
         service,
         config: config.http,

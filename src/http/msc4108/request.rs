@@ -3,11 +3,11 @@
 use crate::http::error::ApiError;
 use crate::http::etag::Tags;
 use crate::http::exchange::Exchange;
+use crate::http::host;
 use crate::model::Payload;
 use bytes::Bytes;
 use hyper::body::Body;
-use hyper::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderValue, IF_MATCH};
-use hyper::http::uri::Authority;
+use hyper::header::{CONTENT_TYPE, HeaderMap, IF_MATCH};
 
 /// A write: the state that it follows, and the new payload.
 pub(super) async fn write<B>(exchange: &mut Exchange<'_, B>) -> Result<(Tags, Payload), ApiError>
@@ -50,12 +50,7 @@ pub(super) fn base<B>(exchange: &Exchange<'_, B>) -> Result<String, ApiError> {
     } else {
         "http"
     };
-    // HTTP/2 has it in the request's target (RFC 9113 §8.3.1).
-    let of_target = exchange.request.uri().authority().map(Authority::as_str);
-    let host = exchange.request.headers().get(HOST);
-    let host = of_target.or_else(|| host.and_then(|host| HeaderValue::to_str(host).ok()));
-    host.and_then(|host| host.parse::<Authority>().ok())
-        .filter(|host| !host.as_str().contains('@'))
+    host::named(exchange.request)
         .map(|host| format!("{scheme}://{host}"))
         .ok_or(ApiError::InvalidParam("The header Host names no host"))
 }

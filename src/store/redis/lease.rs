@@ -8,6 +8,7 @@ use crate::store::redis::reply::Reply;
 use crate::store::redis::scripts::{Argument, Scripts};
 use crate::store::redis::secret::Secrets;
 use crate::store::{Created, SessionLimits, StoreError, Whose};
+use std::iter;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,12 +26,11 @@ pub(super) struct Leases {
     secrets: Secrets,
 }
 
-/// Whose shares a place is to be counted against, and how large each is.
+/// Whose shares a place is to be counted against, and how large each is; everybody's come first.
 #[derive(Debug)]
 pub(super) struct Request {
     pub(super) holders: Holders,
-    shares: Vec<u64>,
-    whose: Vec<Whose>,
+    shares: Vec<(Whose, u64)>,
 }
 
 impl Leases {
@@ -60,13 +60,13 @@ impl Leases {
                 .map(|(principal, _)| secret.holder(principal));
             holders = each.collect();
         }
+        let each = counted
+            .iter()
+            .map(|(principal, share)| (principal.into(), *share));
+        let everybodys = (Whose::Everybodys, self.limits.max_live);
         Ok(Request {
             holders,
-            shares: counted.iter().map(|(_, share)| *share).collect(),
-            whose: counted
-                .iter()
-                .map(|(principal, _)| principal.into())
-                .collect(),
+            shares: iter::once(everybodys).chain(each).collect(),
         })
     }
 
@@ -81,19 +81,22 @@ impl Leases {
             Argument::Bytes(&member),
             millis(self.hold),
             Argument::Number(SWEEP),
-            Argument::Number(self.limits.max_live),
         ];
-        lease.extend(request.shares.iter().copied().map(Argument::Number));
+        lease.extend(
+            request
+                .shares
+                .iter()
+                .map(|(_, share)| Argument::Number(*share)),
+        );
         let taken = |reply: Reply| match reply.letter {
             'T' => reply.bare(None),
             'N' => {
+                // Lists begin with 1 in Lua.
                 let (n, left) = reply.two_numbers()?;
-                let whose = match n {
-                    1 => Some(Whose::Everybodys),
-                    _ => request.whose.get(n.wrapping_sub(2) as usize).copied(),
-                };
+                let full = n.checked_sub(1).and_then(|n| request.shares.get(n));
+                let (whose, _) = *full.ok_or(StoreError::BadReply)?;
                 Ok(Some(Created::Full {
-                    whose: whose.ok_or(StoreError::BadReply)?,
+                    whose,
                     retry_after: Duration::from_millis(left),
                 }))
             }

@@ -114,8 +114,8 @@ impl Reply {
         self.carried()?.parse().map_err(|_| StoreError::BadReply)
     }
 
-    /// A reply that carries two numbers.
-    pub(super) fn two_numbers(&self) -> Result<(u64, u64), StoreError> {
+    /// A reply that carries the number of something in a list, and another number.
+    pub(super) fn two_numbers(&self) -> Result<(usize, u64), StoreError> {
         let (one, other) = self
             .carried()?
             .split_once(' ')

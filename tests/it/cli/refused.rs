@@ -247,3 +247,94 @@ fn a_life_outside_two_to_five_minutes_starts_with_a_warning() {
         assert!(server.create("hello").expires_in_ms <= 3_600_000);
     }
 }
+
+/// Each mistake in entries of homeservers, by the key of its entry.
+#[test]
+fn homeservers_that_cannot_be_told_apart_or_asked_are_refused() {
+    let url = "homeserver_url = \"https://synapse.example\"\n";
+    let entry = |rest: &str| format!("[[auth.homeserver]]\n{rest}");
+    let good = entry(&format!("host = \"a.example\"\n{url}"));
+    let cases = [
+        (entry(url), "auth.homeserver.0: missing field `host`"),
+        (
+            entry("host = \"\"\n"),
+            "auth.homeserver.0.host: names no host",
+        ),
+        (
+            entry("host = []\n"),
+            "auth.homeserver.0.host: names no host",
+        ),
+        (
+            entry("host = \"a.example:8080\"\n"),
+            "auth.homeserver.0.host",
+        ),
+        (
+            entry("host = \"https://a.example\"\n"),
+            "auth.homeserver.0.host",
+        ),
+        (entry("host = \"a example\"\n"), "auth.homeserver.0.host"),
+        (
+            entry("host = \"a.example\"\nhosts = 1\n"),
+            "auth.homeserver.0.hosts: unknown key",
+        ),
+        (
+            entry("host = \"a.example\"\nmode = \"nonsense\"\n"),
+            "auth.homeserver.0.mode",
+        ),
+        // Each case is checked in mode `authenticated`, and an entry may not lack whom to ask.
+        (
+            entry("host = \"a.example\"\n"),
+            "\"authenticated\" needs auth.homeserver.0.homeserver_url",
+        ),
+        (
+            [&*good, &*good].concat(),
+            "auth.homeserver.1.host: a.example: is named twice",
+        ),
+        (
+            [
+                &*good,
+                "[auth.homeserver.introspection]\nclient_id = \"x\"\n",
+            ]
+            .concat(),
+            "auth.homeserver.0.introspection.endpoint: is not set",
+        ),
+        (
+            [&*good, "ca_file = \"/nonexistent\"\n"].concat(),
+            "auth.homeserver.0.ca_file: ",
+        ),
+        (
+            format!("[auth]\n{url}{good}"),
+            "auth.homeserver_url: is set beside [[auth.homeserver]]",
+        ),
+        (
+            format!("[http]\npublic_base_url = \"https://a.example\"\n{good}"),
+            "http.public_base_url: is set beside [[auth.homeserver]]",
+        ),
+    ];
+    for (text, expected) in cases {
+        let file = file(&format!("mode = \"authenticated\"\n{text}"));
+        let path = file.path().to_str().expect("a path");
+        for command in [&["config", "check"][..], &["serve"]] {
+            run(&[command, &["--config", path]].concat(), &[]).expect_refused(&[expected, path]);
+        }
+    }
+}
+
+/// What is printed is a configuration again, entries and all.
+#[test]
+fn printed_homeservers_are_homeservers() {
+    let text = "[[auth.homeserver]]\nhost = [\"A.example\", \"b.example\"]\nmode = \"open\"\n";
+    let named = file(text);
+    let print = |path: &std::path::Path| {
+        let path = path.to_str().expect("a path");
+        run(&["config", "print", "--config", path], &[])
+            .expect(0)
+            .stdout
+    };
+    let printed = print(named.path());
+    assert!(
+        printed.contains("host = [\"a.example\", \"b.example\"]"),
+        "{printed}"
+    );
+    assert_eq!(print(file(&printed).path()), printed);
+}

@@ -12,6 +12,7 @@ use serde_json::Value;
 pub struct Request {
     pub(super) method: String,
     target: String,
+    host: String,
     headers: Vec<(String, String)>,
     body: Option<Vec<u8>>,
 }
@@ -22,6 +23,7 @@ impl Request {
         Self {
             method,
             target,
+            host: "rendezvous.test".to_owned(),
             headers: Vec::new(),
             body: None,
         }
@@ -51,6 +53,12 @@ impl Request {
         Self::new("DELETE", target)
     }
 
+    /// To this host, port and all.
+    pub fn host(mut self, host: &str) -> Self {
+        host.clone_into(&mut self.host);
+        self
+    }
+
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
@@ -69,8 +77,8 @@ impl Request {
     /// The request as it goes over the wire.
     pub fn bytes(&self) -> Vec<u8> {
         let mut head = format!(
-            "{} {} HTTP/1.1\r\nHost: rendezvous.test\r\n",
-            self.method, self.target
+            "{} {} HTTP/1.1\r\nHost: {}\r\n",
+            self.method, self.target, self.host
         );
         for (name, value) in &self.headers {
             write!(head, "{name}: {value}\r\n").expect("a String takes every write");

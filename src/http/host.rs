@@ -1,0 +1,17 @@
+//! The host that a request names.
+
+use hyper::Request;
+use hyper::header::{HOST, HeaderValue};
+use hyper::http::uri::Authority;
+
+/// The host and port by which the client reaches us, as it says. HTTP/2 has them in the request's target
+/// (RFC 9113 §8.3.1), HTTP/1.1 in a header (RFC 9110 §7.2). `None` where it says none, or no such thing.
+pub(super) fn named<B>(request: &Request<B>) -> Option<Authority> {
+    let of_target = request.uri().authority().map(Authority::as_str);
+    let mut headers = request.headers().get_all(HOST).iter();
+    // Of two, a proxy before us may have believed the other.
+    let header = headers.next().filter(|_| headers.next().is_none());
+    let text = of_target.or_else(|| header.and_then(|host| HeaderValue::to_str(host).ok()))?;
+    let authority = text.parse::<Authority>().ok()?;
+    (!authority.as_str().contains('@')).then_some(authority)
+}

@@ -1,0 +1,55 @@
+//! The homeservers whose clients come here, told apart by the `Host` that a request names.
+
+use crate::config::Mode;
+use crate::policy::auth::Auth;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// A homeserver, as the policy knows it.
+#[derive(Debug)]
+pub struct Homeserver {
+    /// The first name of its clients' `Host`; of the only homeserver it is empty.
+    pub name: String,
+    /// Whether MSC4388 is served, and to whom.
+    pub mode: Mode,
+    /// Who says whose token an access token is, if anyone does.
+    pub auth: Option<Auth>,
+    /// Where clients reach this server, without a slash at the end.
+    pub public_base_url: Option<String>,
+}
+
+/// All of them.
+#[derive(Debug)]
+pub enum Homeservers {
+    /// One, whatever a request names.
+    Only(Box<Homeserver>),
+    /// Each by its names, lower case and without port.
+    ByHost(HashMap<String, Arc<Homeserver>>),
+}
+
+impl Homeservers {
+    /// The one whose client a request comes from. `host` is asked for the name, lower case and without port,
+    /// where it matters.
+    pub fn of(&self, host: impl FnOnce() -> Option<String>) -> Option<&Homeserver> {
+        match self {
+            Self::Only(homeserver) => Some(homeserver),
+            Self::ByHost(by_host) => by_host.get(&host()?).map(Arc::as_ref),
+        }
+    }
+
+    /// Asks each once whether it knows tokens, and says in the log if not. It may come up later, and so this is
+    /// no reason not to serve.
+    pub async fn probe(&self) {
+        let each: Vec<&Homeserver> = match self {
+            Self::Only(homeserver) => vec![homeserver],
+            // One with several names is asked by each: a question more at the start harms nobody.
+            Self::ByHost(by_host) => by_host.values().map(Arc::as_ref).collect(),
+        };
+        for auth in each
+            .iter()
+            .filter_map(|homeserver| homeserver.auth.as_ref())
+        {
+            auth.probe().await;
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Several homeservers behind one deployment, told apart by `Host`: each has its own mode, whom it asks about
+//! tokens, and its own base URL. A host that nobody named is not served.
+
+use crate::harness::api::UNSTABLE;
+use crate::harness::etag::{ETAG, creation as mailbox};
+use crate::harness::http::{Reply, Request};
+use crate::harness::issuer::{Answer, Issuer};
+use crate::harness::server::{Server, Store};
+use serde_json::json;
+use std::io::Write;
+
+const ANNAS: &str = "matrix.anna.example";
+const BERTAS: &str = "matrix.berta.example";
+const OPEN: &str = "open.example";
+const OFF: &str = "off.example";
+
+/// One whose users alone create sessions, twice; one that is open; one where MSC4388 is off.
+struct Deployment {
+    anna: Issuer,
+    berta: Issuer,
+    server: Server,
+}
+
+impl Deployment {
+    fn start(settings: &[(&str, &str)]) -> Self {
+        let (anna, berta) = (Issuer::start(), Issuer::start());
+        anna.answers("annas", Answer::user("@anna:anna.example"));
+        berta.answers("bertas", Answer::user("@berta:berta.example"));
+        let text = format!(
+            r#"
+            mode = "authenticated"
+            [[auth.homeserver]]
+            host = ["{ANNAS}", "{ANNAS}.alias"]
+            homeserver_url = "{}"
+            public_base_url = "https://{ANNAS}/"
+            [[auth.homeserver]]
+            host = "{BERTAS}"
+            homeserver_url = "{}"
+            [[auth.homeserver]]
+            host = "{OPEN}"
+            mode = "open"
+            [[auth.homeserver]]
+            host = "{OFF}"
+            mode = "off"
+            "#,
+            anna.url(),
+            berta.url()
+        );
+        let mut file = tempfile::NamedTempFile::new().expect("a file");
+        file.write_all(text.as_bytes()).expect("written");
+        let path = file.path().to_str().expect("a path");
+        // The tests' own default of `mode` is in the environment, which is over the file.
+        let mut all = vec![
+            ("config", path),
+            ("mode", "authenticated"),
+            ("msc4108.enabled", "true"),
+        ];
+        all.extend(settings);
+        let server = Server::start(Store::Memory, &all);
+        Self {
+            anna,
+            berta,
+            server,
+        }
+    }
+
+    fn create(&self, host: &str, token: Option<&str>) -> Reply {
+        let create = Request::post(UNSTABLE)
+            .host(host)
+            .json(&json!({"data": "x"}));
+        let create = token.iter().fold(create, |create, token| {
+            create.header("Authorization", &format!("Bearer {token}"))
+        });
+        self.server.call(&create)
+    }
+}
+
+#[test]
+fn each_host_has_its_own_mode_and_asks_its_own_homeserver() {
+    let deployment = Deployment::start(&[]);
+    deployment.create(ANNAS, Some("annas")).expect(200);
+    deployment.create(BERTAS, Some("bertas")).expect(200);
+    let foreign = deployment.create(BERTAS, Some("annas"));
+    foreign.expect_error(401, "M_UNKNOWN_TOKEN");
+    deployment
+        .create(ANNAS, None)
+        .expect_error(403, "M_FORBIDDEN");
+    deployment.create(OPEN, None).expect(200);
+    deployment
+        .create(OFF, None)
+        .expect_error(404, "M_UNRECOGNIZED");
+    assert_eq!(deployment.anna.asked_about("annas").len(), 1);
+    assert_eq!(deployment.berta.asked_about("annas").len(), 1);
+    assert_eq!(deployment.anna.asked_about("bertas").len(), 0);
+}
+
+#[test]
+fn a_host_is_the_same_in_any_case_with_any_port_and_by_any_of_its_names() {
+    let deployment = Deployment::start(&[]);
+    for host in [
+        "MATRIX.anna.Example",
+        "matrix.anna.example:8443",
+        "matrix.anna.example.alias",
+    ] {
+        deployment.create(host, Some("annas")).expect(200);
+    }
+    assert_eq!(
+        deployment.anna.asked_about("annas").len(),
+        1,
+        "one homeserver, whatever it is called"
+    );
+}
+
+#[test]
+fn an_unknown_host_is_not_served_in_either_dialect() {
+    let deployment = Deployment::start(&[]);
+    for host in ["matrix.example.org", "example", "xmatrix.anna.example", ""] {
+        let refused = deployment.create(host, Some("annas"));
+        refused.expect_error(404, "M_UNRECOGNIZED");
+        let refused = deployment.server.call(&mailbox("x").host(host));
+        refused.expect_error(404, "M_UNRECOGNIZED");
+    }
+    let both = mailbox("x").host(OPEN).header("Host", ANNAS);
+    deployment
+        .server
+        .call(&both)
+        .expect_error(404, "M_UNRECOGNIZED");
+    // A preflight asks no host, and a session none that is its own.
+    deployment
+        .server
+        .call(&Request::options(UNSTABLE).host("nobody"))
+        .expect(204);
+    let id = deployment.create(OPEN, None).expect(200).text("id");
+    let read = Request::get(&format!("{UNSTABLE}/{id}"));
+    deployment
+        .server
+        .call(&read.clone().host(ANNAS))
+        .expect(200);
+    let refused = deployment.server.call(&read.host("nobody"));
+    refused.expect_error(404, "M_UNRECOGNIZED");
+}
+
+#[test]
+fn each_host_has_its_own_base_url() {
+    let deployment = Deployment::start(&[]);
+    let url = |host: &str| {
+        let created = deployment.server.call(&mailbox("x").host(host)).expect(201);
+        created.text("url")
+    };
+    assert!(url(ANNAS).starts_with(&format!("https://{ANNAS}{ETAG}/")));
+    assert!(url(OFF).starts_with(&format!("http://{OFF}{ETAG}/")));
+    let log = deployment.server.log();
+    assert!(!log.contains("auth.homeserver.0.public_base_url"), "{log}");
+    assert!(
+        log.contains("auth.homeserver.1.public_base_url is not set"),
+        "{log}"
+    );
+}
+
+/// By introspection two homeservers may both have an `alice`, who are two.
+#[test]
+fn users_of_one_name_at_two_homeservers_are_two() {
+    let deployment = Deployment::start(&[("limits.enabled", "true"), ("limits.live.user", "1")]);
+    for issuer in [&deployment.anna, &deployment.berta] {
+        issuer.answers("alices", Answer::user("alice"));
+    }
+    deployment.create(ANNAS, Some("alices")).expect(200);
+    deployment.create(BERTAS, Some("alices")).expect(200);
+    for host in [ANNAS, BERTAS] {
+        let refused = deployment.create(host, Some("alices"));
+        refused.expect_error(429, "M_LIMIT_EXCEEDED");
+    }
+}
+
+/// One that is down must not look like all.
+#[test]
+fn each_homeserver_has_a_series_that_says_whether_it_is_asked() {
+    let deployment = Deployment::start(&[]);
+    let metrics = deployment.server.metrics();
+    let series = metrics.samples("rendezvous_auth_suspended");
+    let expected = [ANNAS, BERTAS].map(|host| (format!("homeserver=\"{host}\""), "0"));
+    for (labels, value) in expected {
+        assert!(series.contains(&(&*labels, value)), "{series:?}");
+    }
+    assert_eq!(series.len(), 2, "the others ask nobody: {series:?}");
+}

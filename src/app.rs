@@ -12,7 +12,7 @@ use crate::policy::{Homeserver, Homeservers, Policy};
 use crate::store::memory::MemoryStore;
 use crate::store::observed::Observed;
 use crate::store::redis::{ConnectError, RedisSettings, RedisStore, Server};
-use crate::store::{SessionLimits, Shares, Store, StoreState};
+use crate::store::{SessionLimits, Share, Shares, Store, StoreState};
 use crate::telemetry::metrics::Metrics;
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -131,6 +131,18 @@ fn place(config: &Config) -> Result<Place, Vec<Problem>> {
     })))
 }
 
+/// What each principal may have, as the store counts it.
+fn shares(limits: &config::limits::Limits) -> Option<Shares> {
+    let config::limits::Counted { create, live, .. } = limits.counted?;
+    let share = |live, create| Share { live, create };
+    Some(Shares {
+        client: share(live.client, create.client),
+        network: share(live.network, create.network),
+        user: share(live.user, create.user),
+        shadow: limits.shadow,
+    })
+}
+
 /// Runs the service until a signal ends it. Returns whether nothing was cut.
 ///
 /// # Errors
@@ -153,12 +165,9 @@ pub async fn run(
     let limits = SessionLimits {
         ttl: parts.config.session.ttl,
         max_live: parts.config.session.max_live,
+        max_writes: parts.config.session.max_writes,
         max_txn_ids: parts.config.session.max_txn_ids,
-        shares: parts.config.limits.map(|limits| Shares {
-            client: limits.live.client,
-            network: limits.live.network,
-            user: limits.live.user,
-        }),
+        shares: shares(&parts.config.limits),
     };
     match settled.place {
         Place::Memory => {
@@ -190,7 +199,12 @@ async fn serve<S: Store>(
     let store = Arc::new(Observed::new(store, Arc::clone(&metrics), clock.clone()));
     let homeservers = Arc::new(homeservers(&config.homeservers, issuers, &clock, &metrics));
     let log_users = config.telemetry.log_users;
-    let policy = Policy::new(config.limits, log_users, &clock, Arc::clone(&metrics));
+    let policy = Policy::new(
+        config.limits.clone(),
+        log_users,
+        &clock,
+        Arc::clone(&metrics),
+    );
     let policy = Arc::new(policy);
     let http = bind("http", config.http.listen).await?;
     let operators = bind("admin", config.admin_listen).await?;

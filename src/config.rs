@@ -9,6 +9,7 @@ pub mod homeserver;
 pub mod http;
 pub mod lenient;
 pub mod limits;
+pub mod network;
 pub mod secret;
 pub mod session;
 pub mod sources;
@@ -41,8 +42,8 @@ pub struct Config {
     pub session: session::Session,
     /// Where sessions live.
     pub store: store::Store,
-    /// Rates and shares per client, or `None` where they are off.
-    pub limits: Option<limits::Limits>,
+    /// What one may ask for, and who may not.
+    pub limits: limits::Limits,
     /// The clocks of a shutdown.
     pub shutdown: Shutdown,
     /// Logs.
@@ -177,6 +178,7 @@ impl Raw {
         let homeservers = homeserver::validate(self.mode, base_url, &self.auth, problems);
         let telemetry = self.telemetry.validate(problems);
         let store = self.store.validate(problems);
+        let limits = self.limits.validate(problems);
         // Port 0 is whichever is free.
         if self.http.listens_on(self.admin.listen) && self.admin.listen.port() != 0 {
             problems.push(Problem::new("admin.listen", "is http.listen as well"));
@@ -188,8 +190,8 @@ impl Raw {
             http: self.http.validate(problems),
             admin_listen: self.admin.listen,
             session: self.session.validate(problems),
-            limits: self.limits.validate(problems),
             shutdown: self.shutdown,
+            limits: limits?,
             store: store?,
             telemetry: telemetry?,
         })

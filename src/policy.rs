@@ -4,21 +4,24 @@
 //! make and which every handler demands: a handler that forgot to ask does not compile.
 
 pub mod auth;
+mod crowd;
 mod fetch_metadata;
 mod homeserver;
+mod limits;
 mod rate;
 
 pub use homeserver::{Homeserver, Homeservers};
 
 use crate::clock::Clock;
 use crate::config::Mode;
-use crate::config::limits::Limits;
-use crate::model::{ClientIp, Owner};
+use crate::config::limits::Limits as Settings;
+use crate::model::{ClientIp, Owner, SessionId};
 use crate::policy::auth::NoUser;
-use crate::telemetry::labels::Limiter;
+use crate::policy::crowd::{Crowd, Member};
+use crate::telemetry::limit::Limit;
 use crate::telemetry::metrics::Metrics;
 use hyper::HeaderMap;
-use rate::RateLimit;
+use limits::Limits;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,17 +43,19 @@ pub enum Intent {
     Delete,
 }
 
-/// Proof that a request passed the policy.
+/// Proof that a request passed the policy. While it is held, the request counts as one under way.
 #[derive(Debug)]
-pub struct Admitted {
+pub struct Admitted<'a> {
     client: ClientIp,
+    intent: Intent,
+    _under_way: Option<Member<'a>>,
 }
 
 /// Proof that whoever sends a request may create sessions.
 #[derive(Debug)]
 pub struct Creator(Owner);
 
-impl Admitted {
+impl Admitted<'_> {
     /// Who may create sessions through MSC4108 of 2024, which knows no users: anyone.
     #[must_use]
     pub fn anyone(self) -> Creator {
@@ -74,13 +79,17 @@ impl Creator {
 pub enum Refusal {
     /// A browser asked for a session as a page or a subresource.
     FetchMetadata,
-    /// The client has used up its rate.
-    Rate {
+    /// A limit is used up.
+    Limit {
         /// Which one.
-        limiter: Limiter,
+        limit: Limit,
         /// When one more request will pass.
         retry_after: Duration,
     },
+    /// Nobody at the client's address may.
+    Denied(Limit),
+    /// As many requests are under way on the session as may be.
+    Busy,
     /// Only users create sessions, and there is none behind the request.
     NoUser(NoUser),
 }
@@ -88,39 +97,24 @@ pub enum Refusal {
 /// The rules, and what they remember of clients. What they remember can be lost at any moment.
 #[derive(Debug)]
 pub struct Policy {
-    limits: Option<RateLimits>,
+    limits: Limits,
+    crowd: Crowd,
     /// Whether the log tells which users create sessions.
     log_users: bool,
-    metrics: Arc<Metrics>,
-}
-
-#[derive(Debug)]
-struct RateLimits {
-    create: RateLimit,
-    session: RateLimit,
 }
 
 impl Policy {
-    /// Rules with the given limits; `None` turns rates off.
+    /// Rules with the given limits.
     #[must_use]
-    pub fn new(
-        limits: Option<Limits>,
-        log_users: bool,
-        clock: &Clock,
-        metrics: Arc<Metrics>,
-    ) -> Self {
-        let limits = limits.map(|limits| RateLimits {
-            create: RateLimit::new(limits.create, limits.max_keys, clock),
-            session: RateLimit::new(limits.session, limits.max_keys, clock),
-        });
+    pub fn new(limits: Settings, log_users: bool, clock: &Clock, metrics: Arc<Metrics>) -> Self {
         Self {
-            limits,
+            limits: Limits::new(limits, clock, metrics),
+            crowd: Crowd::new(),
             log_users,
-            metrics,
         }
     }
 
-    /// Decides about one request.
+    /// Decides about one request, on a session where there is one.
     ///
     /// # Errors
     /// The [`Refusal`].
@@ -128,24 +122,24 @@ impl Policy {
         &self,
         intent: Intent,
         client: ClientIp,
+        session: Option<SessionId>,
         headers: &HeaderMap,
-    ) -> Result<Admitted, Refusal> {
-        if let Some(limits) = &self.limits {
-            let (limiter, rate) = match intent {
-                Intent::Discover | Intent::Create => (Limiter::Create, &limits.create),
-                Intent::Read | Intent::Write | Intent::Delete => {
-                    (Limiter::Session, &limits.session)
-                }
-            };
-            rate.check(client).map_err(|retry_after| Refusal::Rate {
-                limiter,
-                retry_after,
-            })?;
+    ) -> Result<Admitted<'_>, Refusal> {
+        match intent {
+            Intent::Discover | Intent::Create => self.limits.create(client)?,
+            Intent::Read | Intent::Write | Intent::Delete => {
+                self.limits.request(client, session)?;
+            }
         }
         if intent == Intent::Read && !fetch_metadata::allows(headers) {
             return Err(Refusal::FetchMetadata);
         }
-        Ok(Admitted { client })
+        let join = |session| self.crowd.join(session).ok_or(Refusal::Busy);
+        Ok(Admitted {
+            client,
+            intent,
+            _under_way: session.map(join).transpose()?,
+        })
     }
 
     /// Decides who may create sessions through MSC4388: in mode `open` anyone, but not with a token that is
@@ -155,7 +149,7 @@ impl Policy {
     /// The [`Refusal`].
     pub async fn creator(
         &self,
-        admitted: &Admitted,
+        admitted: &Admitted<'_>,
         homeserver: &Homeserver,
         headers: &HeaderMap,
     ) -> Result<Creator, Refusal> {
@@ -169,28 +163,20 @@ impl Policy {
             Err(NoUser::NoToken) if homeserver.mode == Mode::Open => None,
             Err(no_user) => return Err(Refusal::NoUser(no_user)),
         };
-        if let Some(user) = user.as_ref().filter(|_| self.log_users) {
-            tracing::info!(target: "users", %user, "may create a session");
+        if let (Some(user), Intent::Create) = (&user, admitted.intent) {
+            self.limits.create_by(user)?;
+            if self.log_users {
+                tracing::info!(target: "users", %user, "may create a session");
+            }
         }
         Ok(Creator(Owner { client, user }))
     }
 
     /// Forgets idle clients, for ever; to be run beside the service.
     pub async fn housekeeping(&self) {
-        let Some(limits) = &self.limits else { return };
         loop {
             tokio::time::sleep(SWEEP).await;
-            for (limiter, rate) in [
-                (Limiter::Create, &limits.create),
-                (Limiter::Session, &limits.session),
-            ] {
-                rate.sweep();
-                let keys = i64::try_from(rate.keys()).unwrap_or(i64::MAX);
-                self.metrics
-                    .limiter_keys
-                    .with_label_values(&[limiter.label()])
-                    .set(keys);
-            }
+            self.limits.sweep();
         }
     }
 }

@@ -5,8 +5,9 @@
 
 use crate::model::{Owner, Payload, SequenceToken, SessionId};
 use crate::store::{
-    Created, Dated, Deleted, Look, NewSession, Read, Store, StoreError, Whose, Write, Written,
+    Created, Dated, Deleted, Look, NewSession, Read, Store, StoreError, Write, Written,
 };
+use crate::telemetry::limit::Limit;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,11 +29,11 @@ pub enum Creation {
         /// Time until it ends, by the store's clock.
         expires_in: Duration,
     },
-    /// As many sessions live as may.
-    Full {
-        /// Of whom.
-        whose: Whose,
-        /// When a place is likely to be free.
+    /// A limit refuses it.
+    Refused {
+        /// Which one.
+        limit: Limit,
+        /// When another try is likely to pass.
         retry_after: Duration,
     },
 }
@@ -64,12 +65,12 @@ impl<S: Store> Sessions<S> {
         let Dated { answer, dates } = self.store.create(&new).await?;
         let token = new.token;
         let answer = match answer {
-            Created::Created { expires_in } => Creation::Created {
+            Created::Created { expires_in, .. } => Creation::Created {
                 id,
                 token,
                 expires_in,
             },
-            Created::Full { whose, retry_after } => Creation::Full { whose, retry_after },
+            Created::Refused { limit, retry_after } => Creation::Refused { limit, retry_after },
         };
         Ok(Dated { answer, dates })
     }

@@ -3,11 +3,15 @@
 //! For the use cases in `session`, which know neither store, and for `app`, which picks one. A store
 //! knows no dialect, no HTTP status and no client; whatever must be atomic happens inside one call.
 
+mod limits;
 pub mod memory;
 pub mod observed;
 pub mod redis;
 
-use crate::model::{Owner, Payload, Presented, Principal, SequenceToken, SessionId, TxnKey};
+pub use limits::{SessionLimits, Share, Shares};
+
+use crate::model::{Owner, Payload, Presented, SequenceToken, SessionId, TxnKey};
+use crate::telemetry::limit::{Limit, Limits};
 use std::future::Future;
 use std::time::{Duration, SystemTime};
 
@@ -106,37 +110,16 @@ pub enum Created {
     Created {
         /// Time until it ends, by the store's clock.
         expires_in: Duration,
+        /// Limits in shadow mode that would have refused it.
+        shadowed: Limits,
     },
-    /// As many live already as may. Nothing was stored, and nobody was evicted.
-    Full {
-        /// Of whom.
-        whose: Whose,
-        /// When a place is likely to be free.
+    /// A limit refuses it. Nothing was stored, and nobody was evicted.
+    Refused {
+        /// Which one.
+        limit: Limit,
+        /// When another try is likely to pass.
         retry_after: Duration,
     },
-}
-
-/// Whose live sessions a bound counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Whose {
-    /// Everybody's: `session.max_live`.
-    Everybodys,
-    /// One client's: `limits.live.client`.
-    Clients,
-    /// One IPv6 network's: `limits.live.network`.
-    Networks,
-    /// One user's: `limits.live.user`.
-    Users,
-}
-
-impl From<&Principal> for Whose {
-    fn from(principal: &Principal) -> Self {
-        match principal {
-            Principal::Client(_) => Self::Clients,
-            Principal::Network(_) => Self::Networks,
-            Principal::User(_) => Self::Users,
-        }
-    }
 }
 
 /// A look at one session.
@@ -202,6 +185,11 @@ pub enum Written {
         /// Time until the session ends: until then no new txnId is taken.
         retry_after: Duration,
     },
+    /// The session has been written as often as it may be. Nothing changed.
+    WritesFull {
+        /// Time until the session ends: until then nothing more is taken.
+        retry_after: Duration,
+    },
     /// No such session lives.
     Gone,
 }
@@ -242,46 +230,6 @@ pub enum StoreState {
     /// Reached once and found fit. An outage later does not take this back: every replica would
     /// leave the load balancer at once, and the error bodies with them.
     Ready,
-}
-
-/// The limits of one store, from the configuration's sections `session` and `limits.live`.
-#[derive(Debug, Clone, Copy)]
-pub struct SessionLimits {
-    /// Lifetime of a session from its creation; writes do not extend it.
-    pub ttl: Duration,
-    /// Live sessions over all replicas; newcomers past it are refused.
-    pub max_live: u64,
-    /// txnIds that one session records.
-    pub max_txn_ids: usize,
-    /// Live sessions of one principal; `None` where nobody's are counted.
-    pub shares: Option<Shares>,
-}
-
-impl SessionLimits {
-    /// Who is counted for a session of this owner, and how many each may have.
-    fn counted(&self, owner: &Owner) -> impl Iterator<Item = (Principal, u64)> {
-        self.shares.into_iter().flat_map(move |shares| {
-            owner.principals().map(move |principal| {
-                let share = match principal {
-                    Principal::Client(_) => shares.client,
-                    Principal::Network(_) => shares.network,
-                    Principal::User(_) => shares.user,
-                };
-                (principal, share)
-            })
-        })
-    }
-}
-
-/// Live sessions of one principal, over all replicas; newcomers past it are refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shares {
-    /// Of one client, an IPv4 address or an IPv6 /64.
-    pub client: u64,
-    /// Of one IPv6 /48.
-    pub network: u64,
-    /// Of one user.
-    pub user: u64,
 }
 
 /// How many past tokens a session remembers, to recognise the retry of a write that its peer has

@@ -2,5 +2,6 @@
 
 mod foreseen;
 pub mod labels;
+pub mod limit;
 pub mod logs;
 pub mod metrics;

@@ -2,12 +2,11 @@
 
 use crate::config::Problem;
 use crate::config::lenient::{Period, leaf, list, optional};
+use crate::config::network::Network;
 use crate::config::web_url::WebUrl;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
-use std::fmt;
-use std::net::{IpAddr, SocketAddr};
-use std::str::FromStr;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// The shortest idle timeout that starts: nginx and haproxy keep upstream connections for 60 s by
@@ -116,32 +115,5 @@ impl RawHttp {
                 idle: self.idle_timeout.0,
             },
         }
-    }
-}
-
-/// A range of addresses; a single address is a range of one.
-#[derive(Debug, Clone, Copy, Serialize)]
-#[serde(transparent)]
-struct Network(IpNet);
-
-impl FromStr for Network {
-    type Err = NetworkError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse::<IpAddr>()
-            .map(IpNet::from)
-            .or_else(|_| text.parse::<IpNet>())
-            .map(|network| Self(network.trunc()))
-            .map_err(|_| NetworkError)
-    }
-}
-
-/// The text is neither an address nor a CIDR range.
-#[derive(Debug)]
-struct NetworkError;
-
-impl fmt::Display for NetworkError {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("expected an address or a CIDR range such as 10.0.0.0/8")
     }
 }

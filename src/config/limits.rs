@@ -1,7 +1,10 @@
-//! The section `limits`: rates per client, and shares of the live sessions.
+//! The section `limits`: rates and shares of clients, of IPv6 networks and of users, and where not from.
 
 use crate::config::Problem;
-use crate::config::lenient::leaf;
+use crate::config::lenient::{leaf, list};
+use crate::config::network::Network;
+use crate::telemetry::limit::{Limit, Limits as Shadow};
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -12,17 +15,50 @@ const MAX_KEYS: usize = 10_000_000;
 /// More than any Redis holds; Lua counts exactly up to 2^53.
 const MAX_SHARE: u64 = 1_000_000_000;
 
-/// Rates per client on each replica, and shares over all of them.
-#[derive(Debug, Clone, Copy)]
+/// What one may ask for, and who may not.
+#[derive(Debug, Clone)]
 pub struct Limits {
-    /// Clients remembered per limiter.
+    /// What is counted, or `None` where nothing is.
+    pub counted: Option<Counted>,
+    /// Who may not.
+    pub deny: Deny,
+    /// Limits that count what they would refuse, and let it pass.
+    pub shadow: Shadow,
+}
+
+/// What is counted.
+#[derive(Debug, Clone, Copy)]
+pub struct Counted {
+    /// Clients, networks, users or sessions remembered per rate, on each replica.
     pub max_keys: usize,
-    /// Creations and discoveries.
-    pub create: Rate,
-    /// Polls, writes and deletes.
-    pub session: Rate,
+    /// Creations, on each replica and over all of them; discoveries on each.
+    pub create: Create,
+    /// Polls, writes and deletes, on each replica.
+    pub requests: Requests,
     /// Live sessions, over all replicas.
     pub live: Live,
+}
+
+/// Rates of creations.
+#[derive(Debug, Clone, Copy)]
+pub struct Create {
+    /// Of one client.
+    pub client: Rate,
+    /// Of one IPv6 /48.
+    pub network: Rate,
+    /// Of one user.
+    pub user: Rate,
+}
+
+/// Rates of requests on sessions.
+#[derive(Debug, Clone, Copy)]
+pub struct Requests {
+    /// Of one client.
+    pub client: Rate,
+    /// Of one IPv6 /48.
+    pub network: Rate,
+    /// On one session.
+    pub session: Rate,
 }
 
 /// Live sessions that one may have.
@@ -41,12 +77,21 @@ pub struct Live {
 }
 
 /// So many at once, then one per `period`.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
     /// Requests at once.
     pub burst: NonZeroU32,
     /// Time until one more is allowed.
     pub period: Duration,
+}
+
+/// Addresses that may not.
+#[derive(Debug, Clone, Default)]
+pub struct Deny {
+    /// Create sessions, or ask whether they may.
+    pub create: Vec<IpNet>,
+    /// Read, write or delete them.
+    pub requests: Vec<IpNet>,
 }
 
 /// The section as it is written.
@@ -57,9 +102,28 @@ pub struct RawLimits {
     enabled: bool,
     #[serde(deserialize_with = "leaf")]
     max_keys: usize,
-    create: RawRate,
-    session: RawRate,
+    #[serde(deserialize_with = "list")]
+    shadow: Vec<Limit>,
+    create: RawCreate,
+    requests: RawRequests,
     live: Live,
+    deny: RawDeny,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCreate {
+    client: RawRate,
+    network: RawRate,
+    user: RawRate,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRequests {
+    client: RawRate,
+    network: RawRate,
+    session: RawRate,
 }
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -71,6 +135,15 @@ struct RawRate {
     per_second: f64,
 }
 
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawDeny {
+    #[serde(deserialize_with = "list")]
+    create: Vec<Network>,
+    #[serde(deserialize_with = "list")]
+    requests: Vec<Network>,
+}
+
 impl RawLimits {
     pub(super) fn validate(&self, problems: &mut Vec<Problem>) -> Option<Limits> {
         if !(1..=MAX_KEYS).contains(&self.max_keys) {
@@ -79,24 +152,55 @@ impl RawLimits {
                 "must be between 1 and 10000000",
             ));
         }
-        let create = self.create.validate("limits.create", problems);
-        let session = self.session.validate("limits.session", problems);
-        for (key, share) in [
-            ("limits.live.client", self.live.client),
-            ("limits.live.network", self.live.network),
-            ("limits.live.user", self.live.user),
+        for (whose, share) in [
+            ("client", self.live.client),
+            ("network", self.live.network),
+            ("user", self.live.user),
         ] {
             if !(1..=MAX_SHARE).contains(&share) {
+                let key = format!("limits.live.{whose}");
                 problems.push(Problem::new(key, "must be between 1 and 1000000000"));
             }
         }
-        let limits = Limits {
+        if self.shadow.contains(&Limit::LiveTotal) {
+            let reason = "live_total is session.max_live, which keeps the store alive";
+            problems.push(Problem::new("limits.shadow", reason));
+        }
+        let mut rate = |of: RawRate, key: &str| of.validate(&format!("limits.{key}"), problems);
+        let (create, requests) = (self.create, self.requests);
+        let create = (
+            rate(create.client, "create.client"),
+            rate(create.network, "create.network"),
+            rate(create.user, "create.user"),
+        );
+        let requests = (
+            rate(requests.client, "requests.client"),
+            rate(requests.network, "requests.network"),
+            rate(requests.session, "requests.session"),
+        );
+        let counted = Counted {
             max_keys: self.max_keys,
-            create: create?,
-            session: session?,
+            create: Create {
+                client: create.0?,
+                network: create.1?,
+                user: create.2?,
+            },
+            requests: Requests {
+                client: requests.0?,
+                network: requests.1?,
+                session: requests.2?,
+            },
             live: self.live,
         };
-        self.enabled.then_some(limits)
+        let networks = |list: &[Network]| list.iter().map(|network| network.0).collect();
+        Some(Limits {
+            counted: self.enabled.then_some(counted),
+            deny: Deny {
+                create: networks(&self.deny.create),
+                requests: networks(&self.deny.requests),
+            },
+            shadow: self.shadow.iter().copied().collect(),
+        })
     }
 }
 

@@ -18,6 +18,8 @@ pub struct Session {
     pub ttl: Duration,
     /// Live sessions over all replicas.
     pub max_live: u64,
+    /// Writes to one session.
+    pub max_writes: u64,
     /// Transaction ids recorded per session.
     pub max_txn_ids: usize,
 }
@@ -30,6 +32,8 @@ pub struct RawSession {
     ttl: Period,
     #[serde(deserialize_with = "leaf")]
     max_live: u64,
+    #[serde(deserialize_with = "leaf")]
+    max_writes: u64,
     #[serde(deserialize_with = "leaf")]
     max_txn_ids: usize,
 }
@@ -46,6 +50,13 @@ impl RawSession {
                 "must be between 1 and 2^53",
             ));
         }
+        // A sign-in makes about eight writes; fewer than twice that would end it where one is in doubt.
+        if !(16..=1_000_000).contains(&self.max_writes) {
+            problems.push(Problem::new(
+                "session.max_writes",
+                "must be between 16 and 1000000",
+            ));
+        }
         if !(1..=MAX_TXN_IDS).contains(&self.max_txn_ids) {
             problems.push(Problem::new(
                 "session.max_txn_ids",
@@ -55,6 +66,7 @@ impl RawSession {
         Session {
             ttl: self.ttl.0,
             max_live: self.max_live,
+            max_writes: self.max_writes,
             max_txn_ids: self.max_txn_ids,
         }
     }

@@ -2,8 +2,8 @@
 
 use crate::policy::Refusal;
 use crate::policy::auth::{AuthError, NoUser};
-use crate::store::{StoreError, Whose};
-use crate::telemetry::labels::{Api, Limiter, Rejection};
+use crate::store::StoreError;
+use crate::telemetry::labels::{Api, Rejection};
 use hyper::StatusCode;
 use std::time::Duration;
 
@@ -41,15 +41,13 @@ pub enum ApiError {
     BodyTimeout,
     /// The policy refused.
     Refused(Refusal),
-    /// As many sessions live as may.
-    SessionsFull {
-        /// Of whom.
-        whose: Whose,
-        /// When a place is likely to be free.
-        retry_after: Duration,
-    },
     /// The session records no more transaction ids.
     TxnsFull {
+        /// Time until the session ends.
+        retry_after: Duration,
+    },
+    /// The session takes no more writes.
+    WritesFull {
         /// Time until the session ends.
         retry_after: Duration,
     },
@@ -207,14 +205,20 @@ impl ApiError {
                 "A rendezvous session is not shown as a page",
                 R::FetchMetadata,
             ),
-            Self::Refused(Refusal::Rate {
-                limiter: Limiter::Create,
-                retry_after,
-            }) => later("Too many sessions created", R::RateCreate, *retry_after),
-            Self::Refused(Refusal::Rate {
-                limiter: Limiter::Session,
-                retry_after,
-            }) => later("Too many requests", R::RateSession, *retry_after),
+            Self::Refused(Refusal::Limit { limit, retry_after }) => {
+                later(limit.message(), R::from(*limit), *retry_after)
+            }
+            Self::Refused(Refusal::Denied(limit)) => plain(
+                S::FORBIDDEN,
+                "M_FORBIDDEN",
+                "Not from this address",
+                R::from(*limit),
+            ),
+            Self::Refused(Refusal::Busy) => later(
+                "Too many requests on this session at a time",
+                R::SessionBusy,
+                SOON,
+            ),
             Self::Refused(Refusal::NoUser(NoUser::NoToken)) => plain(
                 S::FORBIDDEN,
                 "M_FORBIDDEN",
@@ -250,24 +254,14 @@ impl ApiError {
                 "The access token cannot be checked at the moment; try again",
                 R::Auth,
             ),
-            Self::SessionsFull { whose, retry_after } => {
-                let (message, reason) = match whose {
-                    Whose::Everybodys => ("Too many rendezvous sessions", R::SessionsFull),
-                    Whose::Clients => (
-                        "Too many rendezvous sessions from this address",
-                        R::SessionsClient,
-                    ),
-                    Whose::Networks => (
-                        "Too many rendezvous sessions from this network",
-                        R::SessionsNetwork,
-                    ),
-                    Whose::Users => ("Too many rendezvous sessions of this user", R::SessionsUser),
-                };
-                later(message, reason, *retry_after)
-            }
             Self::TxnsFull { retry_after } => later(
                 "Too many transaction ids in this session",
                 R::TxnsFull,
+                *retry_after,
+            ),
+            Self::WritesFull { retry_after } => later(
+                "Too many writes to this session",
+                R::WritesFull,
                 *retry_after,
             ),
             Self::Store(

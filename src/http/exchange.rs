@@ -5,7 +5,7 @@ use crate::clock::deadline::Deadline;
 use crate::config::http::Timeouts;
 use crate::http::body;
 use crate::http::error::ApiError;
-use crate::model::ClientIp;
+use crate::model::{ClientIp, SessionId};
 use crate::policy::{Admitted, Creator, Homeserver, Intent, Policy, Refusal};
 use crate::telemetry::labels::Wait;
 use crate::telemetry::metrics::Metrics;
@@ -42,7 +42,7 @@ pub struct Exchange<'a, B> {
     pub metrics: &'a Metrics,
 }
 
-impl<B> Exchange<'_, B>
+impl<'a, B> Exchange<'a, B>
 where
     B: Body<Data = Bytes> + Send + Unpin,
 {
@@ -52,20 +52,24 @@ where
         self.request.headers()
     }
 
-    /// Asks the policy.
+    /// Asks the policy, about a request on a session where there is one.
     ///
     /// # Errors
     /// The [`Refusal`].
-    pub fn admit(&self, intent: Intent) -> Result<Admitted, Refusal> {
+    pub fn admit(
+        &self,
+        intent: Intent,
+        session: Option<SessionId>,
+    ) -> Result<Admitted<'a>, Refusal> {
         self.policy
-            .admit(intent, self.caller.ip, self.request.headers())
+            .admit(intent, self.caller.ip, session, self.request.headers())
     }
 
     /// Asks whether the sender may create sessions through MSC4388.
     ///
     /// # Errors
     /// The [`Refusal`].
-    pub async fn creator(&self, admitted: &Admitted) -> Result<Creator, Refusal> {
+    pub async fn creator(&self, admitted: &Admitted<'_>) -> Result<Creator, Refusal> {
         let (homeserver, headers) = (self.homeserver, self.request.headers());
         // On the heap: what it takes to ask a homeserver must not be moved about with each poll of a session.
         Box::pin(self.policy.creator(admitted, homeserver, headers)).await

@@ -12,7 +12,7 @@ use crate::http::exchange::Exchange;
 use crate::http::reply::Reply;
 use crate::http::route::{ETAG, Target};
 use crate::model::{Payload, Presented, SequenceToken, SessionId};
-use crate::policy::{Admitted, Intent};
+use crate::policy::{Admitted, Intent, Refusal};
 use crate::session::{Creation, Sessions};
 use crate::store::{Dated, Dates, Deleted, Look, Read, Store, StoreError, Write, Written};
 use crate::telemetry::labels::{Api, WriteOutcome};
@@ -56,25 +56,25 @@ impl<S: Store> Msc4108<'_, S> {
         let id = match target {
             Target::Session(Some(id)) => id,
             Target::Rendezvous => {
-                let admitted = exchange.admit(intent)?;
+                let admitted = exchange.admit(intent, None)?;
                 return self.create(admitted, exchange).await;
             }
             Target::Session(None) | Target::Txn(..) | Target::Other => {
-                let _admitted = exchange.admit(intent)?;
+                let _admitted = exchange.admit(intent, None)?;
                 return Err(ApiError::NotFound);
             }
         };
         match intent {
             Intent::Read => Ok(self.read_or_echo(&exchange, id).await),
             Intent::Write => self.write(&mut exchange, id).await,
-            Intent::Delete => self.delete(exchange.admit(intent)?, id).await,
+            Intent::Delete => self.delete(exchange.admit(intent, Some(id))?, id).await,
             Intent::Discover | Intent::Create => Err(ApiError::Unrecognized),
         }
     }
 
     async fn create<B>(
         &self,
-        admitted: Admitted,
+        admitted: Admitted<'_>,
         mut exchange: Exchange<'_, B>,
     ) -> Result<Reply, ApiError>
     where
@@ -100,8 +100,8 @@ impl<S: Store> Msc4108<'_, S> {
                     .with_status(StatusCode::CREATED)
                     .with_tag(tag(token), Some(known(dates)?)))
             }
-            Creation::Full { whose, retry_after } => {
-                Err(ApiError::SessionsFull { whose, retry_after })
+            Creation::Refused { limit, retry_after } => {
+                Err(Refusal::Limit { limit, retry_after }.into())
             }
         }
     }
@@ -113,7 +113,7 @@ impl<S: Store> Msc4108<'_, S> {
         B: Body<Data = Bytes> + Send + Unpin,
     {
         let headers = exchange.headers();
-        let read = match exchange.admit(Intent::Read) {
+        let read = match exchange.admit(Intent::Read, Some(id)) {
             Ok(admitted) => self.read(admitted, headers, id).await,
             Err(refusal) => Err(refusal.into()),
         };
@@ -128,7 +128,7 @@ impl<S: Store> Msc4108<'_, S> {
 
     async fn read(
         &self,
-        _: Admitted,
+        _: Admitted<'_>,
         headers: &HeaderMap,
         id: SessionId,
     ) -> Result<Reply, ApiError> {
@@ -165,7 +165,7 @@ impl<S: Store> Msc4108<'_, S> {
     where
         B: Body<Data = Bytes> + Send + Unpin,
     {
-        let admitted = exchange.admit(Intent::Write);
+        let admitted = exchange.admit(Intent::Write, Some(id));
         let asked = request::write(exchange).await;
         let (tags, data) = match (&admitted, asked) {
             (_, Ok(asked)) => asked,
@@ -195,7 +195,7 @@ impl<S: Store> Msc4108<'_, S> {
 
     async fn swap(
         &self,
-        _: Admitted,
+        _: Admitted<'_>,
         id: SessionId,
         tags: &Tags,
         presented: &mut Presented,
@@ -227,6 +227,9 @@ impl<S: Store> Msc4108<'_, S> {
             Written::Written(token) => (WriteOutcome::Written, token),
             Written::Retried(token) => (WriteOutcome::Retried, token),
             Written::Conflict(token) => (WriteOutcome::Conflict, token),
+            Written::WritesFull { retry_after } => {
+                return Err(ApiError::WritesFull { retry_after });
+            }
             Written::Gone => return Err(ApiError::NotFound),
             // No txnId was named.
             Written::Replayed(_) | Written::TxnsFull { .. } => return Err(ApiError::Internal),
@@ -239,7 +242,7 @@ impl<S: Store> Msc4108<'_, S> {
             .with_tag(tag(token), Some(known(dates)?)))
     }
 
-    async fn delete(&self, _: Admitted, id: SessionId) -> Result<Reply, ApiError> {
+    async fn delete(&self, _: Admitted<'_>, id: SessionId) -> Result<Reply, ApiError> {
         match self.sessions.delete(id).await? {
             Deleted::Deleted => {
                 self.metrics

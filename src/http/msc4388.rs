@@ -68,7 +68,7 @@ impl<S: Store> Msc4388<'_, S> {
     where
         B: Body<Data = Bytes> + Send + Unpin,
     {
-        let admitted = exchange.admit(intent)?;
+        let admitted = exchange.admit(intent, target.session())?;
         match (target, intent) {
             (Target::Rendezvous, Intent::Discover) => {
                 let creator = exchange.creator(&admitted).await;
@@ -157,8 +157,8 @@ impl<S: Store> Msc4388<'_, S> {
                     Reply::json(&body, ENVELOPE)
                 }))
             }
-            Creation::Full { whose, retry_after } => {
-                Err(ApiError::SessionsFull { whose, retry_after })
+            Creation::Refused { limit, retry_after } => {
+                Err(Refusal::Limit { limit, retry_after }.into())
             }
         }
     }
@@ -169,7 +169,7 @@ impl<S: Store> Msc4388<'_, S> {
     /// No such session; the store.
     pub async fn get_rendezvous_session(
         &self,
-        _: Admitted,
+        _: Admitted<'_>,
         id: SessionId,
     ) -> Result<Reply, ApiError> {
         let look = Look {
@@ -199,7 +199,7 @@ impl<S: Store> Msc4388<'_, S> {
     /// A body that does not fit; a stale token; no such session; no room for another txnId; the store.
     pub async fn update_rendezvous_session(
         &self,
-        _: Admitted,
+        _: Admitted<'_>,
         id: SessionId,
         txn: Option<TxnKey>,
         body: &[u8],
@@ -219,6 +219,9 @@ impl<S: Store> Msc4388<'_, S> {
             Written::Replayed(token) => (WriteOutcome::Replayed, token),
             Written::Conflict(_) => (WriteOutcome::Conflict, None),
             Written::TxnsFull { retry_after } => return Err(ApiError::TxnsFull { retry_after }),
+            Written::WritesFull { retry_after } => {
+                return Err(ApiError::WritesFull { retry_after });
+            }
             Written::Gone => return Err(ApiError::NotFound),
         };
         self.metrics.write(self.api, outcome);
@@ -231,7 +234,7 @@ impl<S: Store> Msc4388<'_, S> {
     /// No such session; the store.
     pub async fn delete_rendezvous_session(
         &self,
-        _: Admitted,
+        _: Admitted<'_>,
         id: SessionId,
     ) -> Result<Reply, ApiError> {
         match self.sessions.delete(id).await? {

@@ -43,6 +43,17 @@ pub enum Target {
     Other,
 }
 
+impl Target {
+    /// The session that it is about.
+    #[must_use]
+    pub const fn session(&self) -> Option<SessionId> {
+        match self {
+            Self::Session(id) | Self::Txn(id, _) => *id,
+            Self::Rendezvous | Self::Other => None,
+        }
+    }
+}
+
 impl Route {
     /// Reads a request's path: split at raw slashes first, then each segment percent-decoded, so that
     /// an encoded slash is part of a segment. Leading slashes count as one, since a base URL often

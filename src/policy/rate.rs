@@ -1,51 +1,72 @@
-//! A rate per client, in bounded memory.
+//! A rate per client, or per whatever is counted, in bounded memory.
 //!
 //! governor decides (GCRA); the table under it is ours, since governor's own tables grow with every
-//! new key and an attacker has as many keys as addresses. Past the bound newcomers share one state,
-//! so that a flood of new clients throttles itself and spares those already known.
+//! new key and an attacker has as many keys as addresses. What becomes of newcomers past the bound,
+//! [`Overflow`] says; those already known are spared either way.
 
 use crate::clock::Clock;
 use crate::config::limits::Rate;
-use crate::model::ClientIp;
 use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
 use governor::state::StateStore;
 use governor::state::keyed::ShrinkableKeyedStateStore;
 use governor::{Quota, RateLimiter};
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::fmt::Debug;
+use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Parts of a table, each under its own lock; more than this machine class has cores.
 const SHARDS: usize = 16;
 
-/// One rate, kept per client.
-#[derive(Debug)]
-pub(super) struct RateLimit(RateLimiter<ClientIp, Table, Clock, NoOpMiddleware<Duration>>);
+/// What becomes of newcomers when as many are remembered as may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Overflow {
+    /// They share one allowance a shard: a flood of newcomers throttles itself.
+    Shared,
+    /// They pass uncounted: a refusal would end sign-ins that have begun.
+    Open,
+}
 
-impl RateLimit {
-    pub(super) fn new(rate: Rate, max_keys: usize, clock: &Clock) -> Self {
+/// What a rate counts.
+pub(super) trait Counted: Hash + Eq + Clone + Debug {}
+
+impl<K: Hash + Eq + Clone + Debug> Counted for K {}
+
+/// One rate, kept per key.
+#[derive(Debug)]
+pub(super) struct RateLimit<K: Counted>(RateLimiter<K, Table<K>, Clock, NoOpMiddleware<Duration>>);
+
+impl<K: Counted> RateLimit<K> {
+    pub(super) fn new(rate: Rate, max_keys: usize, overflow: Overflow, clock: &Clock) -> Self {
         // `None` is a period of zero, which the configuration does not let through.
         let quota = Quota::with_period(rate.period)
             .unwrap_or(Quota::per_second(rate.burst))
             .allow_burst(rate.burst);
-        Self(RateLimiter::new(quota, Table::new(max_keys), clock.clone()))
+        Self(RateLimiter::new(
+            quota,
+            Table::new(max_keys, overflow),
+            clock.clone(),
+        ))
     }
 
-    /// Takes one request from the client's share, or says when one will be free.
-    pub(super) fn check(&self, client: ClientIp) -> Result<(), Duration> {
+    /// Takes one request from the key's allowance, or says when one will be free.
+    pub(super) fn check(&self, key: &K) -> Result<(), Duration> {
         self.0
-            .check_key(&client)
+            .check_key(key)
             .map_err(|until| until.wait_time_from(self.0.clock().now()))
     }
 
-    pub(super) fn sweep(&self) {
+    /// Forgets those whose allowance is full again; how many are left.
+    pub(super) fn sweep(&self) -> usize {
         self.0.retain_recent();
         self.0.shrink_to_fit();
+        self.0.len()
     }
 
-    pub(super) fn keys(&self) -> usize {
+    #[cfg(test)]
+    fn keys(&self) -> usize {
         self.0.len()
     }
 }
@@ -58,84 +79,95 @@ impl governor::clock::Clock for Clock {
     }
 }
 
-/// When each client's share is full again. At most `max_per_shard` clients a shard, and one state for
+/// When each key's allowance is full again. At most `max_per_shard` keys a shard, and one state for
 /// all others.
 #[derive(Debug)]
-struct Table {
+struct Table<K> {
     hasher: RandomState,
-    shards: Vec<Mutex<Shard>>,
+    shards: Vec<Mutex<Shard<K>>>,
     max_per_shard: usize,
+    overflow: Overflow,
 }
 
-#[derive(Debug, Default)]
-struct Shard {
-    clients: HashMap<ClientIp, Nanos>,
+#[derive(Debug)]
+struct Shard<K> {
+    known: HashMap<K, Nanos>,
     others: Option<Nanos>,
 }
 
-impl Table {
-    fn new(max_keys: usize) -> Self {
+impl<K: Counted> Table<K> {
+    fn new(max_keys: usize, overflow: Overflow) -> Self {
+        let shard = || Shard {
+            known: HashMap::new(),
+            others: None,
+        };
         Self {
             hasher: RandomState::new(),
-            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            shards: (0..SHARDS).map(|_| Mutex::new(shard())).collect(),
             max_per_shard: max_keys.div_ceil(SHARDS),
+            overflow,
         }
     }
 
-    fn shard(&self, client: &ClientIp) -> MutexGuard<'_, Shard> {
+    fn shard(&self, key: &K) -> MutexGuard<'_, Shard<K>> {
         // The remainder fits usize, whatever its width.
         #[expect(clippy::cast_possible_truncation, reason = "a remainder of SHARDS")]
-        let index = (self.hasher.hash_one(client) % SHARDS as u64) as usize;
+        let index = (self.hasher.hash_one(key) % SHARDS as u64) as usize;
         lock(&self.shards[index])
     }
 }
 
 /// A panic under the lock would leave numbers, all of them valid.
-fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+fn lock<K>(shard: &Mutex<Shard<K>>) -> MutexGuard<'_, Shard<K>> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl StateStore for Table {
-    type Key = ClientIp;
+impl<K: Counted> StateStore for Table<K> {
+    type Key = K;
 
-    fn measure_and_replace<T, F, E>(&self, client: &ClientIp, measure: F) -> Result<T, E>
+    fn measure_and_replace<T, F, E>(&self, key: &K, measure: F) -> Result<T, E>
     where
         F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
     {
-        let mut shard = self.shard(client);
-        if let Some(state) = shard.clients.get_mut(client) {
+        let mut shard = self.shard(key);
+        if let Some(state) = shard.known.get_mut(key) {
             let (decision, next) = measure(Some(*state))?;
             *state = next;
             return Ok(decision);
         }
-        if shard.clients.len() < self.max_per_shard {
+        if shard.known.len() < self.max_per_shard {
             let (decision, next) = measure(None)?;
-            shard.clients.insert(*client, next);
+            shard.known.insert(key.clone(), next);
             return Ok(decision);
         }
-        let (decision, next) = measure(shard.others)?;
+        let others = match self.overflow {
+            Overflow::Shared => shard.others,
+            // Each is as good as the first.
+            Overflow::Open => None,
+        };
+        let (decision, next) = measure(others)?;
         shard.others = Some(next);
         Ok(decision)
     }
 }
 
-impl ShrinkableKeyedStateStore<ClientIp> for Table {
+impl<K: Counted> ShrinkableKeyedStateStore<K> for Table<K> {
     fn retain_recent(&self, drop_below: Nanos) {
         for shard in &self.shards {
-            lock(shard).clients.retain(|_, state| *state > drop_below);
+            lock(shard).known.retain(|_, state| *state > drop_below);
         }
     }
 
     fn shrink_to_fit(&self) {
         for shard in &self.shards {
-            lock(shard).clients.shrink_to_fit();
+            lock(shard).known.shrink_to_fit();
         }
     }
 
     fn len(&self) -> usize {
         self.shards
             .iter()
-            .map(|shard| lock(shard).clients.len())
+            .map(|shard| lock(shard).known.len())
             .sum()
     }
 
@@ -146,7 +178,7 @@ impl ShrinkableKeyedStateStore<ClientIp> for Table {
 
 #[cfg(test)]
 mod tests {
-    use super::{RateLimit, SHARDS};
+    use super::{Overflow, RateLimit, SHARDS};
     use crate::clock::Clock;
     use crate::config::limits::Rate;
     use crate::model::ClientIp;
@@ -168,42 +200,53 @@ mod tests {
     #[test]
     fn a_burst_then_one_a_period_then_fresh_again() {
         let (clock, hand) = Clock::manual();
-        let limit = RateLimit::new(rate(3), 1000, &clock);
+        let limit = RateLimit::new(rate(3), 1000, Overflow::Shared, &clock);
         for _ in 0..3 {
-            assert_eq!(limit.check(client(1)), Ok(()));
+            assert_eq!(limit.check(&client(1)), Ok(()));
         }
-        assert_eq!(limit.check(client(1)), Err(Duration::from_secs(2)));
+        assert_eq!(limit.check(&client(1)), Err(Duration::from_secs(2)));
         assert_eq!(
-            limit.check(client(2)),
+            limit.check(&client(2)),
             Ok(()),
             "another client has its own share"
         );
         hand.advance(Duration::from_secs(2));
-        assert_eq!(limit.check(client(1)), Ok(()));
-        assert_eq!(limit.check(client(1)), Err(Duration::from_secs(2)));
+        assert_eq!(limit.check(&client(1)), Ok(()));
+        assert_eq!(limit.check(&client(1)), Err(Duration::from_secs(2)));
     }
 
     #[test]
     fn a_flood_of_new_clients_is_bounded_and_spares_the_known_ones() {
         let (clock, _hand) = Clock::manual();
         let max_keys = SHARDS * 4;
-        let limit = RateLimit::new(rate(2), max_keys, &clock);
-        assert_eq!(limit.check(client(0)), Ok(()));
+        let limit = RateLimit::new(rate(2), max_keys, Overflow::Shared, &clock);
+        assert_eq!(limit.check(&client(0)), Ok(()));
         let passed = (1..10_000)
-            .filter(|n| limit.check(client(*n)).is_ok())
+            .filter(|n| limit.check(&client(*n)).is_ok())
             .count();
         assert_eq!(limit.keys(), max_keys);
         // Each known client once, and two from the shared state of each shard.
         assert_eq!(passed, max_keys - 1 + 2 * SHARDS);
-        assert_eq!(limit.check(client(0)), Ok(()), "known before the flood");
+        assert_eq!(limit.check(&client(0)), Ok(()), "known before the flood");
+    }
+
+    #[test]
+    fn where_the_overflow_is_open_newcomers_pass_and_the_known_ones_are_limited_still() {
+        let (clock, _hand) = Clock::manual();
+        let max_keys = SHARDS * 4;
+        let limit = RateLimit::new(rate(2), max_keys, Overflow::Open, &clock);
+        assert!((0..10_000).all(|n| limit.check(&client(n)).is_ok()));
+        assert_eq!(limit.keys(), max_keys);
+        assert_eq!(limit.check(&client(0)), Ok(()));
+        assert_ne!(limit.check(&client(0)), Ok(()), "known before the flood");
     }
 
     #[test]
     fn idle_clients_are_forgotten() {
         let (clock, hand) = Clock::manual();
-        let limit = RateLimit::new(rate(2), 1000, &clock);
+        let limit = RateLimit::new(rate(2), 1000, Overflow::Shared, &clock);
         for number in 0..100 {
-            assert_eq!(limit.check(client(number)), Ok(()));
+            assert_eq!(limit.check(&client(number)), Ok(()));
         }
         limit.sweep();
         assert_eq!(limit.keys(), 100);

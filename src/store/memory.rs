@@ -11,8 +11,9 @@ use crate::clock::Clock;
 use crate::model::{Principal, SessionId};
 use crate::store::{
     Created, Dated, Dates, Deleted, Look, NewSession, Read, SessionLimits, Store, StoreError,
-    Whose, Write, Written,
+    Write, Written,
 };
+use crate::telemetry::limit::{Limit, Limits};
 use entry::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -62,30 +63,38 @@ impl MemoryStore {
         let (mut sessions, now) = self.at_now();
         if let Some(entry) = sessions.entries.get(&new.id) {
             let expires_in = entry.expires.saturating_sub(now);
-            return entry.dated(new.dates, Created::Created { expires_in });
+            let shadowed = Limits::default();
+            let created = Created::Created {
+                expires_in,
+                shadowed,
+            };
+            return entry.dated(new.dates, created);
         }
-        let full = |live: &BTreeSet<(Duration, SessionId)>, share, whose| {
-            (live.len() as u64 >= share).then(|| {
-                let first = live.first().map(|(deadline, _)| *deadline);
-                let retry_after = first.map_or(self.limits.ttl, |first| first.saturating_sub(now));
-                Dated::without(Created::Full { whose, retry_after })
-            })
+        let refused = |live: &BTreeSet<(Duration, SessionId)>, limit| {
+            let first = live.first().map(|(deadline, _)| *deadline);
+            let retry_after = first.map_or(self.limits.ttl, |first| first.saturating_sub(now));
+            Dated::without(Created::Refused { limit, retry_after })
         };
-        let max_live = self.limits.max_live;
-        if let Some(full) = full(&sessions.by_deadline, max_live, Whose::Everybodys) {
-            return full;
+        let total = sessions.by_deadline.len() as u64;
+        if total >= self.limits.max_live {
+            return refused(&sessions.by_deadline, Limit::LiveTotal);
         }
-        let nobodys = BTreeSet::new();
-        for (principal, share) in self.limits.counted(&new.owner) {
-            let live = sessions.by_principal.get(&principal).unwrap_or(&nobodys);
-            if let Some(full) = full(live, share, Whose::from(&principal)) {
-                return full;
+        let (nobodys, mut shadowed) = (BTreeSet::new(), Limits::default());
+        for counted in self.limits.counted(&new.owner) {
+            let own = sessions.by_principal.get(&counted.principal);
+            let own = own.unwrap_or(&nobodys);
+            if (own.len() as u64) < self.limits.shrunk(counted.share.live, total) {
+                continue;
             }
+            if !self.limits.is_shadow(counted.live) {
+                return refused(own, counted.live);
+            }
+            shadowed = shadowed.with(counted.live);
         }
         let expires = now + self.limits.ttl;
         sessions.by_deadline.insert((expires, new.id));
         let counted = self.limits.counted(&new.owner);
-        let principals: Vec<_> = counted.map(|(principal, _)| principal).collect();
+        let principals: Vec<_> = counted.map(|counted| counted.principal).collect();
         for principal in &principals {
             let live = sessions.by_principal.entry(principal.clone()).or_default();
             live.insert((expires, new.id));
@@ -96,8 +105,11 @@ impl MemoryStore {
             expires: modified + self.limits.ttl,
         };
         let entry = Entry::new(new.token, new.data.clone(), expires, dates, principals);
-        let expires_in = self.limits.ttl;
-        let created = entry.dated(new.dates, Created::Created { expires_in });
+        let created = Created::Created {
+            expires_in: self.limits.ttl,
+            shadowed,
+        };
+        let created = entry.dated(new.dates, created);
         sessions.entries.insert(new.id, entry);
         created
     }
@@ -126,8 +138,8 @@ impl MemoryStore {
             return Dated::without(Written::Gone);
         };
         let written = match write.txn {
-            None => entry.write(write),
-            Some(txn) => entry.write_once(write, txn, self.limits.max_txn_ids, now),
+            None => entry.write(write, &self.limits, now),
+            Some(txn) => entry.write_once(write, txn, &self.limits, now),
         };
         if matches!(written, Written::Written(_)) {
             entry.dates.modified = self.clock.time_of_day();

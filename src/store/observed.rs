@@ -67,6 +67,13 @@ impl<S: Store> Store for Observed<S> {
         let begun = self.clock.now();
         let created = self.store.create(new).await;
         self.note(Operation::Create, begun, &created);
+        if let Ok(Dated {
+            answer: Created::Created { shadowed, .. },
+            ..
+        }) = &created
+        {
+            shadowed.iter().for_each(|limit| self.metrics.shadow(limit));
+        }
         created
     }
 

@@ -27,7 +27,7 @@ use crate::store::{
 use crate::telemetry::metrics::Metrics;
 use cleanup::{Cleanup, Orphan};
 use keys::{Holders, Keys};
-use lease::Leases;
+use lease::{Leases, Taken};
 use reply::Reply;
 use scripts::{Argument, Scripts};
 use std::pin::{Pin, pin};
@@ -95,10 +95,13 @@ impl RedisStore {
         let request = self.leases.request(&new.owner).await?;
         // From here until the outcome is known, whatever ends this future leaves an orphan behind.
         let orphan = Orphan::new(&self.cleanup, new.id, request.holders.clone());
-        if let Some(full) = self.leases.take(new.id, &request).await? {
-            orphan.disown();
-            return Ok(Dated::without(full));
-        }
+        let shadowed = match self.leases.take(new.id, &request).await? {
+            Taken::Taken { shadowed } => shadowed,
+            Taken::Refused { limit, retry_after } => {
+                orphan.disown();
+                return Ok(Dated::without(Created::Refused { limit, retry_after }));
+            }
+        };
         let session = [
             Argument::Bytes(new.token.as_bytes()),
             Argument::Payload(&new.data),
@@ -114,7 +117,10 @@ impl RedisStore {
                 'C' => reply.millis()?,
                 _ => return Err(StoreError::BadReply),
             };
-            let answer = Created::Created { expires_in };
+            let answer = Created::Created {
+                expires_in,
+                shadowed,
+            };
             Ok(Dated { answer, dates })
         };
         let created = self
@@ -197,13 +203,14 @@ impl Store for RedisStore {
             optional(named.as_ref()),
             optional(next.as_ref()),
             Argument::Payload(&write.data),
+            Argument::Number(self.limits.max_writes),
             Argument::Bytes(write.txn.as_ref().map_or(b"", |txn| txn.as_bytes())),
             Argument::Number(self.limits.max_txn_ids as u64),
             DATES,
         ];
         let asked = match (write.txn, write.dates) {
-            (None, false) => &asked[..3],
-            (Some(_), false) => &asked[..5],
+            (None, false) => &asked[..4],
+            (Some(_), false) => &asked[..6],
             (_, true) => &asked[..],
         };
         let key = self.keys.session(write.id);
@@ -215,6 +222,9 @@ impl Store for RedisStore {
                 ('P', _) => Written::Replayed(reply.optional_token()?),
                 ('C', _) => Written::Conflict(reply.token()?),
                 ('T', _) => Written::TxnsFull {
+                    retry_after: reply.millis()?,
+                },
+                ('F', _) => Written::WritesFull {
                     retry_after: reply.millis()?,
                 },
                 ('G', _) => reply.bare(Written::Gone)?,

@@ -26,6 +26,8 @@ macro_rules! label {
     };
 }
 
+pub(super) use label;
+
 label! {
     /// The API that a path belongs to.
     Api {
@@ -156,18 +158,34 @@ label! {
         TokenForbidden = "token_forbidden",
         /// Nobody can say whose the access token is.
         Auth = "auth",
-        /// The client's rate of creations and discoveries.
-        RateCreate = "rate_create",
-        /// The client's rate of calls on sessions.
-        RateSession = "rate_session",
-        /// `session.max_live` sessions live.
-        SessionsFull = "sessions_full",
-        /// `limits.live.client` sessions of one client live.
-        SessionsClient = "sessions_client",
-        /// `limits.live.network` sessions of one IPv6 network live.
-        SessionsNetwork = "sessions_network",
-        /// `limits.live.user` sessions of one user live.
-        SessionsUser = "sessions_user",
+        /// `limits.deny.create`.
+        DenyCreate = "deny_create",
+        /// `limits.deny.requests`.
+        DenyRequests = "deny_requests",
+        /// `limits.create.client`.
+        CreateClient = "create_client",
+        /// `limits.create.network`.
+        CreateNetwork = "create_network",
+        /// `limits.create.user`.
+        CreateUser = "create_user",
+        /// `limits.requests.client`.
+        RequestsClient = "requests_client",
+        /// `limits.requests.network`.
+        RequestsNetwork = "requests_network",
+        /// `limits.requests.session`.
+        RequestsSession = "requests_session",
+        /// `session.max_live`.
+        LiveTotal = "live_total",
+        /// `limits.live.client`.
+        LiveClient = "live_client",
+        /// `limits.live.network`.
+        LiveNetwork = "live_network",
+        /// `limits.live.user`.
+        LiveUser = "live_user",
+        /// Requests on one session at a time.
+        SessionBusy = "session_busy",
+        /// The session was written `session.max_writes` times.
+        WritesFull = "writes_full",
         /// The session has recorded `session.max_txn_ids` transaction ids.
         TxnsFull = "txns_full",
         /// The store could not answer.
@@ -192,16 +210,6 @@ label! {
         Request = "request",
         /// A client that does not read its reply.
         Send = "send",
-    }
-}
-
-label! {
-    /// A table of rate limits.
-    Limiter {
-        /// Creations and discoveries by client.
-        Create = "create",
-        /// Calls on sessions by client.
-        Session = "session",
     }
 }
 

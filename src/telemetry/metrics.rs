@@ -4,10 +4,9 @@
 //! that every series stands at 0 before its first event.
 
 use crate::telemetry::foreseen::{STATUSES, foreseen};
-use crate::telemetry::labels::{
-    Api, AuthOutcome, Limiter, Method, Rejection, Route, Wait, WriteOutcome,
-};
+use crate::telemetry::labels::{Api, AuthOutcome, Method, Rejection, Route, Wait, WriteOutcome};
 pub use crate::telemetry::labels::{Operation, OperationOutcome};
+use crate::telemetry::limit::Limit;
 /// One series that goes up and down.
 pub use prometheus::IntGauge as Gauge;
 use prometheus::process_collector::ProcessCollector;
@@ -108,7 +107,9 @@ metrics! {
     auth_checks: IntCounterVec = "rendezvous_auth_checks_total" ["outcome", "cached"],
     /// Whether a homeserver is not asked about access tokens for the moment, since it did not answer: 1 or 0.
     auth_suspended: IntGaugeVec = "rendezvous_auth_suspended" ["homeserver"],
-    /// Clients that a rate limiter remembers.
+    /// Requests that a limit in shadow mode would have refused.
+    shadowed: IntCounterVec = "rendezvous_shadowed_total" ["limit"],
+    /// Clients, networks, users or sessions that a rate limiter remembers.
     limiter_keys: IntGaugeVec = "rendezvous_limiter_keys" ["limiter"],
     /// Always 1; the labels say what runs.
     build_info: IntGaugeVec = "rendezvous_build_info" ["version", "revision"],
@@ -150,8 +151,11 @@ impl Metrics {
                 .auth_checks
                 .with_label_values(&[outcome.label(), cached]);
         }
-        for limiter in Limiter::ALL {
-            metrics.limiter_keys.with_label_values(&[limiter.label()]);
+        for limit in Limit::REMEMBERING {
+            metrics.limiter_keys.with_label_values(&[limit.label()]);
+        }
+        for limit in Limit::ALL {
+            metrics.shadowed.with_label_values(&[limit.label()]);
         }
         for state in ["active", "idle"] {
             metrics.connections.with_label_values(&[state]);
@@ -218,6 +222,11 @@ impl Metrics {
     /// Counts a refusal.
     pub fn reject(&self, reason: Rejection) {
         self.rejections.with_label_values(&[reason.label()]).inc();
+    }
+
+    /// Counts a request that a limit would have refused, and let pass.
+    pub fn shadow(&self, limit: Limit) {
+        self.shadowed.with_label_values(&[limit.label()]).inc();
     }
 
     /// Counts a question whose an access token is.

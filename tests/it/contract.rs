@@ -13,13 +13,15 @@ mod txns;
 use dates::dates_are_told_where_they_are_wanted;
 use matrix_rendezvous::model::{Payload, Presented, SequenceToken, SessionId, TxnKey};
 use matrix_rendezvous::store::{
-    Created, Dated, Deleted, Look, NewSession, RECENT_TOKENS, Read, Store, StoreError, Whose,
-    Write, Written,
+    Created, Dated, Deleted, Look, NewSession, RECENT_TOKENS, Read, Store, StoreError, Write,
+    Written,
 };
-use rig::{MAX_LIVE, MemoryRig, RedisRig, Rig, TTL};
+use matrix_rendezvous::telemetry::limit::Limit;
+use rig::{MAX_LIVE, MAX_WRITES, MemoryRig, RedisRig, Rig, TTL};
 use shares::{
     a_client_that_has_its_share_is_refused_and_no_other,
     a_network_has_a_share_whatever_its_clients_have, a_user_has_a_share_wherever_they_are, owner,
+    the_fuller_it_is_the_smaller_are_the_shares,
 };
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
@@ -152,9 +154,11 @@ contract! {
     a_txn_record_alone_decides,
     txn_records_are_bounded_and_still_replay,
     the_longest_payload_survives,
+    a_session_takes_so_many_writes_and_lives_on,
     a_client_that_has_its_share_is_refused_and_no_other,
     a_network_has_a_share_whatever_its_clients_have,
     a_user_has_a_share_wherever_they_are,
+    the_fuller_it_is_the_smaller_are_the_shares,
 }
 
 async fn a_session_holds_what_was_written_last<R: Rig>(rig: &mut R) {
@@ -226,10 +230,10 @@ async fn a_full_store_refuses_the_newcomer_and_evicts_nobody<R: Rig>(rig: &mut R
     }
     let refused = new_session("newcomer");
     let outcome = answer(rig.store().create(&refused)).await.expect("a store");
-    let Created::Full { whose, retry_after } = outcome else {
+    let Created::Refused { limit, retry_after } = outcome else {
         panic!("{outcome:?}")
     };
-    assert_eq!(whose, Whose::Everybodys);
+    assert_eq!(limit, Limit::LiveTotal);
     assert!(
         retry_after > Duration::ZERO && retry_after <= TTL + TTL,
         "{retry_after:?}"
@@ -311,4 +315,36 @@ async fn the_longest_payload_survives<R: Rig>(rig: &mut R) {
     assert_holds(rig, new.id, new.token, &longest).await;
     let token = written(rig, new.id, new.token, "").await;
     assert_holds(rig, new.id, token, "").await;
+}
+
+async fn a_session_takes_so_many_writes_and_lives_on<R: Rig>(rig: &mut R) {
+    let new = created(rig, "zero").await;
+    let mut tokens = vec![new.token];
+    for number in 0..MAX_WRITES {
+        let token = tokens[tokens.len() - 1];
+        tokens.push(written(rig, new.id, token, &number.to_string()).await);
+    }
+    let [.., before, last] = tokens[..] else {
+        panic!("{tokens:?}")
+    };
+    for txn_id in [None, Some(txn("t"))] {
+        let outcome = answer(rig.store().write(&write(new.id, last, "more", txn_id))).await;
+        let Ok(Written::WritesFull { retry_after }) = outcome else {
+            panic!("{outcome:?}")
+        };
+        assert!(rig.is_time_left(retry_after, TTL), "{retry_after:?}");
+    }
+    let kept = (MAX_WRITES - 1).to_string();
+    assert_holds(rig, new.id, last, &kept).await;
+    // What is no write is answered as ever: a retry, a conflict; and that txnId was not recorded.
+    let retry = write(new.id, before, &kept, None);
+    assert_eq!(
+        answer(rig.store().write(&retry)).await,
+        Ok(Written::Retried(last))
+    );
+    let stale = write(new.id, before, "stale", Some(txn("t")));
+    assert_eq!(
+        answer(rig.store().write(&stale)).await,
+        Ok(Written::Conflict(last))
+    );
 }

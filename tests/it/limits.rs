@@ -66,13 +66,13 @@ fn without_limits_no_rate_is_kept(server: &Server) {
 /// What one client has before it must wait, and next to nothing after that.
 const CREATES: [(&str, &str); 3] = [
     ("limits.enabled", "true"),
-    ("limits.create.burst", "2"),
-    ("limits.create.per_second", "0.001"),
+    ("limits.create.client.burst", "2"),
+    ("limits.create.client.per_second", "0.001"),
 ];
 const CALLS: [(&str, &str); 3] = [
     ("limits.enabled", "true"),
-    ("limits.session.burst", "4"),
-    ("limits.session.per_second", "0.001"),
+    ("limits.requests.client.burst", "4"),
+    ("limits.requests.client.per_second", "0.001"),
 ];
 const TRUSTED: (&str, &str) = ("http.trusted_proxies", "127.0.0.1/32,10.0.0.0/8");
 
@@ -140,7 +140,7 @@ fn a_client_over_its_requests_on_sessions_is_refused_each_of_them() {
 fn the_default_lets_a_client_create_twenty_at_once() {
     let slow = [
         ("limits.enabled", "true"),
-        ("limits.create.per_second", "0.001"),
+        ("limits.create.client.per_second", "0.001"),
     ];
     let server = start(&slow, &[]);
     for _ in 0..20 {
@@ -153,8 +153,8 @@ fn the_default_lets_a_client_create_twenty_at_once() {
 fn a_place_comes_back_with_time() {
     let fast = [
         ("limits.enabled", "true"),
-        ("limits.create.burst", "1"),
-        ("limits.create.per_second", "5"),
+        ("limits.create.client.burst", "1"),
+        ("limits.create.client.per_second", "5"),
     ];
     let server = start(&fast, &[]);
     eventually("a refusal", || {

@@ -15,6 +15,7 @@ use matrix_rendezvous::policy::{Homeserver, Homeservers, Policy};
 use matrix_rendezvous::store::{
     Created, Dated, Deleted, Look, NewSession, Read, Store, StoreError, Write, Written,
 };
+use matrix_rendezvous::telemetry::limit::Limits;
 use matrix_rendezvous::telemetry::metrics::Metrics;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -32,7 +33,11 @@ struct Broken;
 impl Store for Broken {
     async fn create(&self, _: &NewSession) -> Result<Dated<Created>, StoreError> {
         let expires_in = Duration::from_mins(5);
-        Ok(Dated::without(Created::Created { expires_in }))
+        let shadowed = Limits::default();
+        Ok(Dated::without(Created::Created {
+            expires_in,
+            shadowed,
+        }))
     }
 
     async fn read(&self, _: &Look) -> Result<Dated<Read>, StoreError> {
@@ -59,15 +64,24 @@ struct Rig {
 }
 
 fn serve() -> Rig {
-    let flags = [("mode", "open"), ("http.request_timeout", "50ms")]
-        .map(|(key, value)| ("--set".to_owned(), key.to_owned(), value.to_owned()));
+    let flags = [
+        ("mode", "open"),
+        ("limits.enabled", "false"),
+        ("http.request_timeout", "50ms"),
+    ]
+    .map(|(key, value)| ("--set".to_owned(), key.to_owned(), value.to_owned()));
     let sources = Sources {
         flags: flags.to_vec(),
         ..Sources::default()
     };
     let (config, _, ()) = Config::load(&sources, |_| Ok(())).expect("good flags");
     let (clock, metrics) = (Clock::system(), Arc::new(Metrics::new()));
-    let policy = Arc::new(Policy::new(None, false, &clock, Arc::clone(&metrics)));
+    let policy = Arc::new(Policy::new(
+        config.limits.clone(),
+        false,
+        &clock,
+        Arc::clone(&metrics),
+    ));
     let homeserver = Homeserver {
         name: String::new(),
         mode: Mode::Open,

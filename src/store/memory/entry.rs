@@ -3,7 +3,7 @@
 //! `store/redis/lua/write.lua` says the same for Redis; the contract suite holds both to one model.
 
 use crate::model::{Payload, Presented, Principal, SequenceToken, TxnKey};
-use crate::store::{Dated, Dates, RECENT_TOKENS, Write, Written};
+use crate::store::{Dated, Dates, RECENT_TOKENS, SessionLimits, Write, Written};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -17,6 +17,8 @@ pub(super) struct Entry {
     pub(super) dates: Dates,
     /// Whose shares it is counted against.
     pub(super) principals: Vec<Principal>,
+    /// How often it was written.
+    writes: u64,
     /// The tokens before the current one, oldest first, at most [`RECENT_TOKENS`].
     recent: VecDeque<SequenceToken>,
     /// What each txnId was answered: a token, or a conflict. At most `session.max_txn_ids`.
@@ -37,6 +39,7 @@ impl Entry {
             expires,
             dates,
             principals,
+            writes: 0,
             recent: VecDeque::new(),
             txns: Vec::new(),
         }
@@ -51,9 +54,16 @@ impl Entry {
     }
 
     /// A write without txnId: the session's own memory tells a retry.
-    pub(super) fn write(&mut self, write: &Write) -> Written {
-        if let Some(token) = self.swap(write) {
-            return Written::Written(token);
+    pub(super) fn write(
+        &mut self,
+        write: &Write,
+        limits: &SessionLimits,
+        now: Duration,
+    ) -> Written {
+        match self.swap(write, limits.max_writes) {
+            Swap::Swapped(token) => return Written::Written(token),
+            Swap::Full => return self.full(now),
+            Swap::Stale => {}
         }
         if write.data == self.data {
             return Written::Retried(self.token);
@@ -70,25 +80,38 @@ impl Entry {
         &mut self,
         write: &Write,
         txn: TxnKey,
-        max_txn_ids: usize,
+        limits: &SessionLimits,
         now: Duration,
     ) -> Written {
         if let Some((_, answer)) = self.txns.iter().find(|(key, _)| *key == txn) {
             return Written::Replayed(*answer);
         }
-        if self.txns.len() >= max_txn_ids {
+        if self.txns.len() >= limits.max_txn_ids {
             return Written::TxnsFull {
                 retry_after: self.expires.saturating_sub(now),
             };
         }
-        let answer = self.swap(write);
+        let answer = match self.swap(write, limits.max_writes) {
+            Swap::Swapped(token) => Some(token),
+            Swap::Full => return self.full(now),
+            Swap::Stale => None,
+        };
         self.txns.push((txn, answer));
         answer.map_or(Written::Conflict(self.token), Written::Written)
     }
 
-    /// Stores the payload where the token is current, and returns the new token.
-    fn swap(&mut self, write: &Write) -> Option<SequenceToken> {
+    fn full(&self, now: Duration) -> Written {
+        Written::WritesFull {
+            retry_after: self.expires.saturating_sub(now),
+        }
+    }
+
+    /// Stores the payload where the token is current.
+    fn swap(&mut self, write: &Write, max_writes: u64) -> Swap {
         match write.presented {
+            Presented::Ours { token, .. } if token == self.token && self.writes >= max_writes => {
+                Swap::Full
+            }
             Presented::Ours { token, next } if token == self.token => {
                 if self.recent.len() == RECENT_TOKENS {
                     self.recent.pop_front();
@@ -96,9 +119,20 @@ impl Entry {
                 self.recent.push_back(self.token);
                 self.token = next;
                 self.data = write.data.clone();
-                Some(next)
+                self.writes += 1;
+                Swap::Swapped(next)
             }
-            Presented::Ours { .. } | Presented::Foreign => None,
+            Presented::Ours { .. } | Presented::Foreign => Swap::Stale,
         }
     }
+}
+
+/// What became of a comparison.
+enum Swap {
+    /// The payload is stored; this is the new token.
+    Swapped(SequenceToken),
+    /// The token was current, but the session has been written as often as may be.
+    Full,
+    /// The token was stale.
+    Stale,
 }

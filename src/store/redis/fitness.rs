@@ -150,7 +150,7 @@ impl Probe {
             scripts.create(&session, &create, letter).await,
             'C',
         )?;
-        let write = [first, next, data];
+        let write = [first, next, data, Argument::Number(1)];
         expect("write", scripts.write(&session, &write, letter).await, 'W')?;
         expect("read", scripts.read(&session, &[], letter).await, 'F')?;
         expect("live", scripts.live(index, &[], letter).await, 'L')?;

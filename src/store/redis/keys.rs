@@ -55,11 +55,21 @@ impl Keys {
     /// The index, and then `<prefix>{lease}:<kind>:<hash>` of each principal: the sorted set of its live
     /// sessions.
     pub(super) fn leases(&self, holders: &Holders) -> Vec<Key> {
-        let own = holders.each().map(|holder| {
-            let (kind, hash) = holder.split_at(1);
-            format!("{}{{lease}}:{kind}:{hash}", self.prefix).into()
-        });
+        let own = holders.each().map(|holder| self.of(holder, ""));
         iter::once(self.index.clone()).chain(own).collect()
+    }
+
+    /// The same, and behind each principal's `<prefix>{lease}:<kind>:<hash>:r`: its rate of creations.
+    pub(super) fn places(&self, holders: &Holders) -> Vec<Key> {
+        let own = holders
+            .each()
+            .flat_map(|holder| [self.of(holder, ""), self.of(holder, ":r")]);
+        iter::once(self.index.clone()).chain(own).collect()
+    }
+
+    fn of(&self, holder: &str, what: &str) -> Key {
+        let (kind, hash) = holder.split_at(1);
+        format!("{}{{lease}}:{kind}:{hash}{what}", self.prefix).into()
     }
 }
 

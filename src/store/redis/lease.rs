@@ -1,14 +1,15 @@
 //! Places among the live sessions: taken before a session is made, given back after it has ended
 //! (docs/adr/0003-lease-then-create.md), and counted against everyone whose share it is.
 
-use crate::model::{Owner, Principal, SessionId};
+use crate::model::{Owner, SessionId};
+use crate::store::limits::Counted;
 use crate::store::redis::keys::{Holders, Keys, member};
 use crate::store::redis::millis;
 use crate::store::redis::reply::Reply;
 use crate::store::redis::scripts::{Argument, Scripts};
 use crate::store::redis::secret::Secrets;
-use crate::store::{Created, SessionLimits, StoreError, Whose};
-use std::iter;
+use crate::store::{SessionLimits, Share, StoreError};
+use crate::telemetry::limit::{Limit, Limits};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,11 +27,28 @@ pub(super) struct Leases {
     secrets: Secrets,
 }
 
-/// Whose shares a place is to be counted against, and how large each is; everybody's come first.
+/// Whom a place is to be counted against, and what they may have.
 #[derive(Debug)]
 pub(super) struct Request {
     pub(super) holders: Holders,
-    shares: Vec<(Whose, u64)>,
+    counted: Vec<Counted>,
+}
+
+/// What became of a [`Request`].
+#[derive(Debug)]
+pub(super) enum Taken {
+    /// The place is taken.
+    Taken {
+        /// Limits in shadow mode that would have refused it.
+        shadowed: Limits,
+    },
+    /// Nothing is taken.
+    Refused {
+        /// What refused.
+        limit: Limit,
+        /// When another try is likely to pass.
+        retry_after: Duration,
+    },
 }
 
 impl Leases {
@@ -51,64 +69,85 @@ impl Leases {
 
     /// What is to be taken for a session of this owner.
     pub(super) async fn request(&self, owner: &Owner) -> Result<Request, StoreError> {
-        let counted: Vec<(Principal, u64)> = self.limits.counted(owner).collect();
+        let counted: Vec<Counted> = self.limits.counted(owner).collect();
         let mut holders = Holders::default();
         if !counted.is_empty() {
             let secret = self.secrets.current(&self.scripts, &self.keys).await?;
-            let each = counted
-                .iter()
-                .map(|(principal, _)| secret.holder(principal));
+            let each = counted.iter().map(|one| secret.holder(&one.principal));
             holders = each.collect();
         }
-        let each = counted
-            .iter()
-            .map(|(principal, share)| (principal.into(), *share));
-        let everybodys = (Whose::Everybodys, self.limits.max_live);
-        Ok(Request {
-            holders,
-            shares: iter::once(everybodys).chain(each).collect(),
-        })
+        Ok(Request { holders, counted })
     }
 
-    /// Takes a place, or says whose are all taken.
-    pub(super) async fn take(
-        &self,
-        id: SessionId,
-        request: &Request,
-    ) -> Result<Option<Created>, StoreError> {
+    /// Takes a place, or says what refuses it.
+    pub(super) async fn take(&self, id: SessionId, request: &Request) -> Result<Taken, StoreError> {
         let member = member(id);
-        let mut lease = vec![
+        let mut arguments = vec![
             Argument::Bytes(&member),
             millis(self.hold),
             Argument::Number(SWEEP),
+            Argument::Number(self.limits.max_live),
         ];
-        lease.extend(
-            request
-                .shares
-                .iter()
-                .map(|(_, share)| Argument::Number(*share)),
-        );
+        for one in &request.counted {
+            let Share { live, create } = one.share;
+            let period = create.period.as_micros().max(1);
+            let shadow = match [one.live, one.create].map(|limit| self.limits.is_shadow(limit)) {
+                [false, false] => "",
+                [true, false] => "l",
+                [false, true] => "r",
+                [true, true] => "lr",
+            };
+            arguments.extend([
+                Argument::Number(live),
+                Argument::Number(period.try_into().unwrap_or(u64::MAX)),
+                Argument::Number(create.burst.get().into()),
+                Argument::Bytes(shadow.as_bytes()),
+            ]);
+        }
         let taken = |reply: Reply| match reply.letter {
-            'T' => reply.bare(None),
-            'N' => {
-                // Lists begin with 1 in Lua.
-                let (n, left) = reply.two_numbers()?;
-                let full = n.checked_sub(1).and_then(|n| request.shares.get(n));
-                let (whose, _) = *full.ok_or(StoreError::BadReply)?;
-                Ok(Some(Created::Full {
-                    whose,
-                    retry_after: Duration::from_millis(left),
-                }))
-            }
+            'T' => reply.text(|text| {
+                let shadowed = request.limits(text)?;
+                Some(Taken::Taken { shadowed })
+            }),
+            'N' => reply.text(|text| {
+                let (limit, wait) = text.split_once(' ')?;
+                Some(Taken::Refused {
+                    limit: request.limits(limit)?.iter().next()?,
+                    retry_after: Duration::from_millis(wait.parse().ok()?),
+                })
+            }),
             _ => Err(StoreError::BadReply),
         };
-        let leases = self.keys.leases(&request.holders);
-        self.scripts.take(&leases, &lease, taken).await
+        let keys = self.keys.places(&request.holders);
+        self.scripts.take(&keys, &arguments, taken).await
     }
 
     /// Gives a place back.
     pub(super) async fn release(&self, id: SessionId, holders: &Holders) -> Result<(), StoreError> {
         release(&self.scripts, &self.keys, id, holders).await
+    }
+}
+
+impl Request {
+    /// The limits that a reply names, each by the number of a principal and a kind.
+    fn limits(&self, text: &str) -> Option<Limits> {
+        let mut limits = Limits::default();
+        for name in text.as_bytes().chunks(2) {
+            let limit = match name {
+                b"0l" => Limit::LiveTotal,
+                [n @ b'1'..=b'9', kind] => {
+                    let one = self.counted.get(usize::from(n - b'1'))?;
+                    match kind {
+                        b'l' => one.live,
+                        b'r' => one.create,
+                        _ => return None,
+                    }
+                }
+                _ => return None,
+            };
+            limits = limits.with(limit);
+        }
+        Some(limits)
     }
 }
 

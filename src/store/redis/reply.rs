@@ -114,18 +114,6 @@ impl Reply {
         self.carried()?.parse().map_err(|_| StoreError::BadReply)
     }
 
-    /// A reply that carries the number of something in a list, and another number.
-    pub(super) fn two_numbers(&self) -> Result<(usize, u64), StoreError> {
-        let (one, other) = self
-            .carried()?
-            .split_once(' ')
-            .ok_or(StoreError::BadReply)?;
-        match (one.parse(), other.parse()) {
-            (Ok(one), Ok(other)) => Ok((one, other)),
-            _ => Err(StoreError::BadReply),
-        }
-    }
-
     /// A reply that carries a text of some form.
     pub(super) fn text<T>(&self, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, StoreError> {
         parse(self.carried()?).ok_or(StoreError::BadReply)

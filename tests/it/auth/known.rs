@@ -79,8 +79,8 @@ fn a_flood_of_made_up_tokens_does_not_starve_honest_users() {
     let issuer = Issuer::start();
     let more = [
         ("limits.enabled", "true"),
-        ("limits.create.burst", "5"),
-        ("limits.create.per_second", "0.001"),
+        ("limits.create.client.burst", "5"),
+        ("limits.create.client.per_second", "0.001"),
         ("http.trusted_proxies", "127.0.0.1"),
     ];
     let server = beside(&issuer, "authenticated", &more);
@@ -136,10 +136,9 @@ fn a_user_has_a_share_of_the_live_sessions_wherever_they_are() {
     create("laptop", "192.0.2.2").expect(200);
     create("phone", "192.0.2.3").expect_error(429, "M_LIMIT_EXCEEDED");
     create("other", "192.0.2.1").expect(200);
-    let refused = server.metrics().sum(
-        "rendezvous_rejections_total",
-        &[("reason", "sessions_user")],
-    );
+    let refused = server
+        .metrics()
+        .sum("rendezvous_rejections_total", &[("reason", "live_user")]);
     assert_eq!(refused, 1);
     server.call(&Request::delete(&at(&first))).expect(200);
     create("laptop", "192.0.2.3").expect(200);

@@ -11,7 +11,10 @@ fn an_unknown_key_in_a_file_is_named_with_the_file() {
         ("nonsense = 1\n", "nonsense"),
         ("[session]\nttI = \"300s\"\n", "session.ttI"),
         ("[nonsense]\nttl = \"300s\"\n", "nonsense"),
-        ("[limits.create]\nbursts = 1\n", "limits.create.bursts"),
+        (
+            "[limits.create.client]\nbursts = 1\n",
+            "limits.create.client.bursts",
+        ),
         ("[store.redis]\npassword = \"x\"\n", "store.redis.password"),
     ];
     for (text, key) in texts {
@@ -133,11 +136,11 @@ fn a_value_that_is_wrong_is_named_with_key_and_source() {
         ("http.public_base_url", "https://matrix.example.org/?a=b"),
         ("http.public_base_url", "https://matrix.example.org/#a"),
         ("http.public_base_url", "https://user@matrix.example.org"),
-        ("limits.create.burst", "0"),
-        ("limits.create.per_second", "0"),
-        ("limits.create.per_second", "-1"),
-        ("limits.create.per_second", "NaN"),
-        ("limits.session.per_second", "inf"),
+        ("limits.create.client.burst", "0"),
+        ("limits.create.client.per_second", "0"),
+        ("limits.create.client.per_second", "-1"),
+        ("limits.create.client.per_second", "NaN"),
+        ("limits.requests.client.per_second", "inf"),
         ("limits.max_keys", "0"),
         ("limits.max_keys", "10000001"),
         ("store.backend", "nonsense"),

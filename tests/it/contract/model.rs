@@ -1,9 +1,10 @@
 //! A plain model of the store: the text of PROTOCOL, section 1, over lists that forget nothing.
 
-use super::rig::{MAX_LIVE, MAX_TXN_IDS, SHARES, TTL};
+use super::rig::{MAX_LIVE, MAX_TXN_IDS, MAX_WRITES, SHARES, TTL};
 use matrix_rendezvous::model::SessionId;
 use matrix_rendezvous::model::{Owner, Payload, Presented, SequenceToken, TxnKey};
-use matrix_rendezvous::store::{NewSession, RECENT_TOKENS, Whose, Write, Written};
+use matrix_rendezvous::store::{NewSession, RECENT_TOKENS, Share, Write, Written};
+use matrix_rendezvous::telemetry::limit::Limit;
 use std::time::Duration;
 
 #[derive(Default)]
@@ -26,23 +27,26 @@ pub struct Session {
 }
 
 impl Model {
-    /// Whose places are all taken, if a session of this owner were to be made.
-    pub fn full(&self, owner: &Owner) -> Option<Whose> {
+    /// What would refuse a session of this owner. From half full on shares shrink in proportion.
+    pub fn full(&self, owner: &Owner) -> Option<Limit> {
         let network = owner.client.network();
+        let left = (MAX_LIVE - self.live()).min(MAX_LIVE / 2);
+        let share = |whole: Share| (whole.live * left / (MAX_LIVE / 2)).max(1);
         [
-            (self.live() >= MAX_LIVE, Whose::Everybodys),
+            (self.live() >= MAX_LIVE, Limit::LiveTotal),
             (
-                self.live_of(|of| of.client == owner.client) >= SHARES.client,
-                Whose::Clients,
+                self.live_of(|of| of.client == owner.client) >= share(SHARES.client),
+                Limit::LiveClient,
             ),
             (
                 network.is_some()
-                    && self.live_of(|of| of.client.network() == network) >= SHARES.network,
-                Whose::Networks,
+                    && self.live_of(|of| of.client.network() == network) >= share(SHARES.network),
+                Limit::LiveNetwork,
             ),
             (
-                owner.user.is_some() && self.live_of(|of| of.user == owner.user) >= SHARES.user,
-                Whose::Users,
+                owner.user.is_some()
+                    && self.live_of(|of| of.user == owner.user) >= share(SHARES.user),
+                Limit::LiveUser,
             ),
         ]
         .into_iter()
@@ -88,7 +92,11 @@ impl Model {
             return Written::Gone;
         }
         let Some(txn) = write.txn else {
-            return session.write(write);
+            return if session.is_full(write) {
+                session.full(now)
+            } else {
+                session.write(write)
+            };
         };
         if let Some((_, answer)) = session.txns.iter().find(|(known, _)| *known == txn) {
             return Written::Replayed(*answer);
@@ -97,6 +105,9 @@ impl Model {
             return Written::TxnsFull {
                 retry_after: session.ends.saturating_sub(now),
             };
+        }
+        if session.is_full(write) {
+            return session.full(now);
         }
         let answer = session.swap(write);
         session.txns.push((txn, answer));
@@ -122,6 +133,19 @@ impl Session {
 
     pub fn token(&self) -> SequenceToken {
         *self.tokens.last().expect("the first one")
+    }
+
+    /// Whether this write would be one too many.
+    fn is_full(&self, write: &Write) -> bool {
+        let current =
+            matches!(write.presented, Presented::Ours { token, .. } if token == self.token());
+        current && self.written.len() as u64 >= MAX_WRITES
+    }
+
+    fn full(&self, now: Duration) -> Written {
+        Written::WritesFull {
+            retry_after: self.left(now),
+        }
     }
 
     fn write(&mut self, write: &Write) -> Written {

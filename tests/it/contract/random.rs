@@ -62,7 +62,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         proptest::option::weighted(0.4, 0_u8..8),
     );
     let step = prop_oneof![
-        3 => (0_u8..4, 0_u8..12).prop_map(|(data, owner)| Step::Create { data, owner }),
+        8 => (0_u8..4, 0_u8..12).prop_map(|(data, owner)| Step::Create { data, owner }),
         4 => (any::<usize>(), token).prop_map(|(session, unless)| Step::Read { session, unless }),
         12 => write.prop_map(|(session, token, data, txn)| Step::Write { session, token, data, txn }),
         5 => any::<usize>().prop_map(|write| Step::Retry { write }),
@@ -174,12 +174,12 @@ impl Run {
         let outcome = answer(rig.store().create(&new)).await.expect("a store");
         if let Some(expected) = self.model.full(&new.owner) {
             match outcome {
-                Created::Full { whose, .. } => assert_eq!(whose, expected),
+                Created::Refused { limit, .. } => assert_eq!(limit, expected),
                 Created::Created { .. } => panic!("{expected:?} are taken"),
             }
             return;
         }
-        let Created::Created { expires_in } = outcome else {
+        let Created::Created { expires_in, .. } = outcome else {
             panic!("{outcome:?}")
         };
         assert!(rig.is_time_left(expires_in, TTL), "{expires_in:?}");
@@ -234,6 +234,12 @@ impl Run {
             (
                 Written::TxnsFull { retry_after },
                 Written::TxnsFull {
+                    retry_after: expected,
+                },
+            )
+            | (
+                Written::WritesFull { retry_after },
+                Written::WritesFull {
                     retry_after: expected,
                 },
             ) => {

@@ -3,28 +3,45 @@
 use crate::harness::redis::RedisServer;
 use crate::harness::redis::resp::Connection;
 use matrix_rendezvous::clock::{Clock, Hand};
+use matrix_rendezvous::config::limits::Rate;
 use matrix_rendezvous::model::SessionId;
 use matrix_rendezvous::store::memory::MemoryStore;
 use matrix_rendezvous::store::redis::{RedisSettings, RedisStore, Server};
-use matrix_rendezvous::store::{SessionLimits, Shares, Store, StoreState};
+use matrix_rendezvous::store::{SessionLimits, Share, Shares, Store, StoreState};
+use matrix_rendezvous::telemetry::limit::Limits;
 use matrix_rendezvous::telemetry::metrics::Metrics;
 use sha2::{Digest, Sha256};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub const TTL: Duration = Duration::from_mins(5);
-pub const MAX_LIVE: u64 = 5;
+pub const MAX_LIVE: u64 = 20;
 pub const MAX_TXN_IDS: usize = 6;
+pub const MAX_WRITES: u64 = 12;
 pub const SHARES: Shares = Shares {
-    client: 3,
-    network: 4,
-    user: 2,
+    client: share(6),
+    network: share(8),
+    user: share(4),
+    shadow: Limits::NONE,
 };
+
+/// Creations as fast as anyone likes: over all replicas they are counted on Redis alone, and tested there.
+const fn share(live: u64) -> Share {
+    Share {
+        live,
+        create: Rate {
+            burst: NonZeroU32::MAX,
+            period: Duration::from_micros(1),
+        },
+    }
+}
 
 const LIMITS: SessionLimits = SessionLimits {
     ttl: TTL,
     max_live: MAX_LIVE,
+    max_writes: MAX_WRITES,
     max_txn_ids: MAX_TXN_IDS,
     shares: Some(SHARES),
 };

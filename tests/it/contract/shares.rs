@@ -1,10 +1,11 @@
 //! Shares of the live sessions: of a client, of an IPv6 network, of a user. Whoever has used up their own is
 //! refused, and nobody else is.
 
-use super::rig::{Rig, SHARES, TTL};
+use super::rig::{MAX_LIVE, Rig, SHARES, TTL};
 use super::{answer, new_session};
 use matrix_rendezvous::model::{Owner, User};
-use matrix_rendezvous::store::{Created, Deleted, NewSession, Store, Whose};
+use matrix_rendezvous::store::{Created, Deleted, NewSession, Store};
+use matrix_rendezvous::telemetry::limit::Limit;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -33,12 +34,12 @@ async fn takes<R: Rig>(rig: &mut R, owner: &Owner) -> NewSession {
     new
 }
 
-async fn is_refused<R: Rig>(rig: &mut R, owner: &Owner, expected: Whose) {
+async fn is_refused<R: Rig>(rig: &mut R, owner: &Owner, expected: Limit) {
     let before = rig.store().live().await;
     let (_, outcome) = create(rig, owner).await;
     match outcome {
-        Created::Full { whose, retry_after } => {
-            assert_eq!(whose, expected);
+        Created::Refused { limit, retry_after } => {
+            assert_eq!(limit, expected);
             assert!(
                 retry_after > Duration::ZERO && retry_after <= TTL + TTL,
                 "{retry_after:?}"
@@ -52,17 +53,17 @@ async fn is_refused<R: Rig>(rig: &mut R, owner: &Owner, expected: Whose) {
 pub async fn a_client_that_has_its_share_is_refused_and_no_other<R: Rig>(rig: &mut R) {
     let (one, other) = (owner("192.0.2.1", None), owner("192.0.2.2", None));
     let first = takes(rig, &one).await;
-    for _ in 1..SHARES.client {
+    for _ in 1..SHARES.client.live {
         takes(rig, &one).await;
     }
-    is_refused(rig, &one, Whose::Clients).await;
+    is_refused(rig, &one, Limit::LiveClient).await;
     takes(rig, &other).await;
     // The one that has its place keeps it.
     let again = answer(rig.store().create(&first)).await.expect("a store");
     assert!(matches!(again, Created::Created { .. }), "{again:?}");
     assert_eq!(rig.store().delete(first.id).await, Ok(Deleted::Deleted));
     takes(rig, &one).await;
-    is_refused(rig, &one, Whose::Clients).await;
+    is_refused(rig, &one, Limit::LiveClient).await;
     // What has ended makes room as well.
     rig.advance(TTL).await;
     takes(rig, &one).await;
@@ -70,18 +71,39 @@ pub async fn a_client_that_has_its_share_is_refused_and_no_other<R: Rig>(rig: &m
 
 pub async fn a_network_has_a_share_whatever_its_clients_have<R: Rig>(rig: &mut R) {
     let client = |number| owner(&format!("2001:db8:1:{number}::1"), None);
-    for number in 0..SHARES.network {
+    for number in 0..SHARES.network.live {
         takes(rig, &client(number)).await;
     }
-    is_refused(rig, &client(SHARES.network), Whose::Networks).await;
+    is_refused(rig, &client(SHARES.network.live), Limit::LiveNetwork).await;
     takes(rig, &owner("2001:db8:2::1", None)).await;
 }
 
 pub async fn a_user_has_a_share_wherever_they_are<R: Rig>(rig: &mut R) {
     let at = |number, user| owner(&format!("192.0.2.{number}"), Some(user));
-    for number in 0..SHARES.user {
+    for number in 0..SHARES.user.live {
         takes(rig, &at(number, "@anna:example.org")).await;
     }
-    is_refused(rig, &at(9, "@anna:example.org"), Whose::Users).await;
+    is_refused(rig, &at(9, "@anna:example.org"), Limit::LiveUser).await;
     takes(rig, &at(0, "@berta:example.org")).await;
+}
+
+/// Up to half of all places everyone has their whole share; of the other half each has the less, the fewer are
+/// left; and one whoever has none, to the last place.
+pub async fn the_fuller_it_is_the_smaller_are_the_shares<R: Rig>(rig: &mut R) {
+    let client = |number| owner(&format!("192.0.2.{number}"), None);
+    let half = MAX_LIVE / 2;
+    for number in 0..half {
+        takes(rig, &client(100 + number)).await;
+    }
+    // 6 of a client, of 10 places left: each that is taken takes 0.6 of a place from the share. It has 4 when
+    // 6 are left, and 3 is its share then.
+    let greedy = client(1);
+    for _ in 0..4 {
+        takes(rig, &greedy).await;
+    }
+    is_refused(rig, &greedy, Limit::LiveClient).await;
+    for number in 0..half - 4 {
+        takes(rig, &client(200 + number)).await;
+    }
+    is_refused(rig, &client(250), Limit::LiveTotal).await;
 }

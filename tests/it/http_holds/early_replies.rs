@@ -85,7 +85,10 @@ fn a_body_that_has_not_ended_ends_the_connection_and_the_reply_says_so() {
 
 #[test]
 fn a_refusal_by_rate_says_so_too() {
-    let settings = [("limits.enabled", "true"), ("limits.create.burst", "1")];
+    let settings = [
+        ("limits.enabled", "true"),
+        ("limits.create.client.burst", "1"),
+    ];
     let server = Server::start(Store::Memory, &settings);
     let create = Request::new("POST", UNSTABLE);
     server

@@ -118,7 +118,7 @@ fn the_table_of_clients_is_capped() {
     let keys = eventually("the table has been counted", || {
         let keys = server
             .metrics()
-            .sum("rendezvous_limiter_keys", &[("limiter", "create")]);
+            .sum("rendezvous_limiter_keys", &[("limiter", "create_client")]);
         (keys > 0).then_some(keys)
     });
     assert!(keys <= 64, "{keys}");

@@ -20,8 +20,8 @@ on_both_stores! {
     with [
         "msc4108.enabled" = "true",
         "limits.enabled" = "true",
-        "limits.session.burst" = "1",
-        "limits.session.per_second" = "0.001",
+        "limits.requests.client.burst" = "1",
+        "limits.requests.client.per_second" = "0.001",
     ];
     a_throttled_client_is_not_led_astray,
 }

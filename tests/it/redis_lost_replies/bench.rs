@@ -11,8 +11,8 @@ pub const LOSSES: [Fault; 3] = [Fault::CutCommand, Fault::CutReply, Fault::HoldR
 /// Shares are counted, and nothing is refused.
 const SHARES: [(&str, &str); 4] = [
     ("limits.enabled", "true"),
-    ("limits.create.burst", "1000000"),
-    ("limits.session.burst", "1000000"),
+    ("limits.create.client.burst", "1000000"),
+    ("limits.requests.client.burst", "1000000"),
     ("limits.live.client", "1000000"),
 ];
 
@@ -58,7 +58,10 @@ impl Bench {
     #[track_caller]
     pub fn until_share(&self, count: usize, what: &str) {
         until(&format!("{what}: {count} places are the client's"), || {
-            let sets = self.redis.command(&["KEYS", "mrv:{lease}:c:*"]).texts();
+            let sets = self
+                .redis
+                .command(&["KEYS", "mrv:{lease}:c:????????????????"])
+                .texts();
             assert!(sets.len() <= 1, "{sets:?}");
             let size = |set: &String| self.redis.command(&["ZCARD", set]).int();
             sets.iter().map(size).sum::<i64>() == i64::try_from(count).expect("a count")

@@ -29,10 +29,7 @@ fn a_client_has_one_share_over_all_replicas_and_a_delete_anywhere_gives_of_it_ba
     create_from(&one, ADDRESS).expect(200);
     let refusals = || {
         let metrics = other.metrics();
-        metrics.sum(
-            "rendezvous_rejections_total",
-            &[("reason", "sessions_client")],
-        )
+        metrics.sum("rendezvous_rejections_total", &[("reason", "live_client")])
     };
     assert_eq!(refusals(), 0);
     for worker in [&one, &other] {

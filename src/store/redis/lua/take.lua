@@ -1,40 +1,80 @@
 -- Takes a place among the live sessions: the lease, which comes before the session.
 --
--- KEYS     1 the index of all leases; then one of each principal whose share the place is counted
---          against. Each is a sorted set of short hashes of ids, scored by the millisecond their lease
---          ends
+-- KEYS     1 the index of all leases; then two of each principal whom the place is counted against: their
+--          leases, and their rate of creations. Leases are sorted sets of short hashes of ids, scored by the
+--          millisecond each ends; a rate is the microsecond at which their allowance is full again (GCRA)
 -- ARGV     1 nonce of this call, 2 the member, 3 how long the lease lasts (the session's TTL and the
 --          command deadline, so that it never ends before its session), 4 how many ended leases one call
---          sweeps of each set, 5 how many may live in all; then each principal's share
--- Reply    nonce 'T'                                taken
---          nonce 'N' n ' ' milliseconds until a place  KEYS[n] is full; nothing was written
+--          sweeps of each set, 5 how many may live in all; then four of each principal: their share of that,
+--          microseconds a creation, creations at once, and which of their limits only count ('l' live, 'r'
+--          rate, both or neither)
+-- Reply    nonce 'T' n kind …                     taken; the limits that would have refused, were they not
+--                                                 to count only: n is the principal, kind 'l' or 'r'
+--          nonce 'N' n kind ' ' milliseconds      refused until then; n is 0 for all together. Nothing was
+--                                                 written
 --
--- Twice is harmless: a member that is known has its place already, and a lease that ends a little later
--- costs nothing.
-local index, member, hold = KEYS[1], ARGV[2], ARGV[3]
+-- Twice is harmless: a member that is known has its place already, and is not charged again.
+local index, member, hold, cap = KEYS[1], ARGV[2], ARGV[3], tonumber(ARGV[5])
 local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local micros = time[1] * 1000000 + time[2]
+local now = math.floor(micros / 1000)
 local after_now = string.format('(%.0f', now)
 
-for n, leases in ipairs(KEYS) do
-  local cap = tonumber(ARGV[n + 4])
-  -- ZCARD counts ended leases that are not swept yet, so only at the cap is the exact count worth it.
-  if redis.call('ZCARD', leases) >= cap then
-    -- The write that changes nothing is read.lua's: a primary that was demoted must not answer by an old
-    -- count. Where a place is taken, ZADD does as much. (It may pass though memory is short, behind the
-    -- ZREM of ended leases; then create.lua is refused, and the worker gives the place back.)
-    redis.call('ZREM', index, '')
-    if redis.call('ZSCORE', index, member) then
-      return ARGV[1] .. 'T'
+if redis.call('ZSCORE', index, member) then
+  return ARGV[1] .. 'T'
+end
+
+-- How many of a set have not ended, where that is `enough` or more. ZCARD counts ended leases that are not
+-- swept yet, so only there is the exact count worth it.
+local function count(leases, enough)
+  local all = redis.call('ZCARD', leases)
+  return all < enough and all or redis.call('ZCOUNT', leases, after_now, '+inf')
+end
+
+local function until_first_ends(leases)
+  local first = redis.call('ZRANGE', leases, after_now, '+inf', 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')
+  return (first[2] or now) - now
+end
+
+local function refused(n, kind, wait)
+  -- The write that changes nothing is read.lua's: a primary that was demoted must not answer by an old
+  -- count. Where a place is taken, ZADD does as much. (It may pass though memory is short, behind the
+  -- ZREM of ended leases; then create.lua is refused, and the worker gives the place back.)
+  redis.call('ZREM', index, '')
+  return ARGV[1] .. 'N' .. n .. kind .. ' ' .. string.format('%.0f', math.ceil(wait))
+end
+
+local total = count(index, cap / 2)
+if total >= cap then
+  return refused(0, 'l', until_first_ends(index))
+end
+-- From half full on shares shrink, and the last places go to those who have none: many addresses cannot
+-- take them cheaply (docs/threat-model.md).
+local shrink = math.min(1, 2 * (cap - total) / cap)
+
+local shadowed, full_again = '', {}
+for n = 1, (#KEYS - 1) / 2 do
+  local leases, rate, at = KEYS[2 * n], KEYS[2 * n + 1], 4 * n + 1
+  local period, burst, shadow = tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3]), ARGV[at + 4]
+  local share = math.max(1, math.floor(ARGV[at + 1] * shrink))
+  if count(leases, share) >= share then
+    if not string.find(shadow, 'l', 1, true) then
+      return refused(n, 'l', until_first_ends(leases))
     end
-    if redis.call('ZCOUNT', leases, after_now, '+inf') >= cap then
-      local first = redis.call('ZRANGE', leases, after_now, '+inf', 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')
-      return ARGV[1] .. 'N' .. n .. ' ' .. string.format('%.0f', (first[2] or now) - now)
+    shadowed = shadowed .. n .. 'l'
+  end
+  full_again[n] = math.max(tonumber(redis.call('GET', rate) or 0), micros) + period
+  local early = full_again[n] - micros - burst * period
+  if early > 0 then
+    if not string.find(shadow, 'r', 1, true) then
+      return refused(n, 'r', early / 1000)
     end
+    shadowed = shadowed .. n .. 'r'
+    full_again[n] = nil
   end
 end
 
-for _, leases in ipairs(KEYS) do
+local function take(leases)
   -- Bounded: sweeping a million at once stalls Redis for a tenth of a second. More than one, so that
   -- the sweep outruns the growth.
   local ended = redis.call('ZRANGE', leases, '-inf', now, 'BYSCORE', 'LIMIT', 0, ARGV[4])
@@ -48,4 +88,13 @@ for _, leases in ipairs(KEYS) do
     redis.call('PEXPIRE', leases, hold, 'NX')
   end
 end
-return ARGV[1] .. 'T'
+
+take(index)
+for n = 1, (#KEYS - 1) / 2 do
+  take(KEYS[2 * n])
+  if full_again[n] then
+    local left = math.ceil((full_again[n] - micros) / 1000)
+    redis.call('SET', KEYS[2 * n + 1], string.format('%.0f', full_again[n]), 'PX', left)
+  end
+end
+return ARGV[1] .. 'T' .. shadowed

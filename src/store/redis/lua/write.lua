@@ -2,13 +2,15 @@
 --
 -- KEYS[1]  the session's hash (create.lua)
 -- ARGV     1 nonce of this call, 2 the token that the client named, 3 the token that the write yields
---          (both '' where the client's cannot be ours), 4 payload; where there is a txnId, 5 its key
---          (16 bytes, else '') and 6 how many txnIds a session records; 7 'dates' where they are wanted
+--          (both '' where the client's cannot be ours), 4 payload, 5 how often a session is written; where
+--          there is a txnId, 6 its key (16 bytes, else '') and 7 how many txnIds a session records; 8 'dates'
+--          where they are wanted
 -- Reply    nonce 'W'                     written; ARGV[3] is the new token
 --          nonce 'R' token               a retry: this token answers it
 --          nonce 'P' token               the txnId's answer again; without a token it was a conflict
 --          nonce 'C' token               conflict: this token is current
 --          nonce 'T' milliseconds left   no room for another txnId
+--          nonce 'F' milliseconds left   written as often as may be
 --          nonce 'G'                     gone
 --          With dates, of a session that lives, an array: that, last write, expiry; both in Redis's
 --          milliseconds, as numbers.
@@ -20,21 +22,22 @@
 -- memory refuses a script at its first HSET, but not at one behind an HDEL. So a full Redis refuses
 -- newcomers (create.lua) and lets the sign-ins that live finish, which hardly grow.
 local session, nonce, named, next_token, payload = KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local txn = ARGV[5] ~= '' and ARGV[5]
+local txn = ARGV[6] ~= '' and ARGV[6]
 -- The current token, and 4 before it.
 local TOKEN, TOKENS = 24, 24 * 5
 -- A record is the txnId's key (16 bytes), 'w' or 'c', and a token's 24 bytes (of a conflict: dashes).
 local RECORD = 41
 
 redis.call('HDEL', session, '')
-local tokens = redis.call('HGET', session, 't')
+local state = redis.call('HMGET', session, 't', 'n')
+local tokens, writes = state[1], state[2] or 0
 local records, record, full
 if tokens and txn then
   records = redis.call('HGET', session, 'q') or ''
   -- Records stand one after the other; a match across two of them would need 128 bits of luck.
   local at = string.find(records, txn, 1, true)
   record = at and string.sub(records, at + 16, at + 40)
-  full = #records >= ARGV[6] * RECORD
+  full = #records >= ARGV[7] * RECORD
 end
 
 local answer
@@ -47,12 +50,14 @@ elseif record then
   answer = 'P' .. (string.sub(record, 1, 1) == 'w' and string.sub(record, 2) or '')
 elseif full then
   answer = 'T' .. redis.call('PTTL', session)
+elseif string.sub(tokens, 1, TOKEN) == named and writes + 0 >= ARGV[5] + 0 then
+  answer = 'F' .. redis.call('PTTL', session)
 elseif string.sub(tokens, 1, TOKEN) == named then
   -- Microseconds to milliseconds by cutting, where there are zeros in front as they may be missing: less
   -- than half of what string.format takes.
   local time = redis.call('TIME')
   redis.call('HSET', session, 't', string.sub(next_token .. tokens, 1, TOKENS), 'd', payload,
-    'm', time[1] .. string.sub('00000' .. time[2], -6, -4))
+    'm', time[1] .. string.sub('00000' .. time[2], -6, -4), 'n', writes + 1)
   if records then
     redis.call('HSET', session, 'q', records .. txn .. 'w' .. next_token)
   end
@@ -68,7 +73,7 @@ elseif next_token ~= '' and string.find(tokens, next_token, 1, true) then
 else
   answer = 'C' .. string.sub(tokens, 1, TOKEN)
 end
-if ARGV[7] then
+if ARGV[8] then
   local dates = redis.call('HMGET', session, 'm', 'x')
   return {nonce .. answer, tonumber(dates[1]), tonumber(dates[2])}
 end

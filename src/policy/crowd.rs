@@ -1,0 +1,77 @@
+//! How many requests are under way on one session.
+
+use crate::model::SessionId;
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// Requests on one session at a time, on this replica. Two devices have one each, or two where one has given
+/// up waiting.
+const MOST: u8 = 64;
+
+/// Counters. Sessions share one by chance, by a hash whose key nobody knows: at ten thousand requests under
+/// way, six counters for each, 64 never meet. Fixed, so that nobody can make it grow, and each 1 byte.
+const COUNTERS: usize = 1 << 16;
+
+/// The requests under way.
+pub(super) struct Crowd {
+    hasher: RandomState,
+    under_way: Box<[AtomicU8]>,
+}
+
+/// One request under way, until dropped.
+#[derive(Debug)]
+pub(super) struct Member<'a>(&'a AtomicU8);
+
+impl Crowd {
+    pub(super) fn new() -> Self {
+        Self {
+            hasher: RandomState::new(),
+            under_way: (0..COUNTERS).map(|_| AtomicU8::new(0)).collect(),
+        }
+    }
+
+    /// Counts a request in, unless there are as many as may be.
+    pub(super) fn join(&self, session: SessionId) -> Option<Member<'_>> {
+        #[expect(clippy::cast_possible_truncation, reason = "a remainder of COUNTERS")]
+        let at = (self.hasher.hash_one(session) % COUNTERS as u64) as usize;
+        let counter = &self.under_way[at];
+        if counter.fetch_add(1, Ordering::Relaxed) < MOST {
+            return Some(Member(counter));
+        }
+        counter.fetch_sub(1, Ordering::Relaxed);
+        None
+    }
+}
+
+impl Drop for Member<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl fmt::Debug for Crowd {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Crowd").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Crowd, MOST};
+    use crate::model::SessionId;
+
+    #[test]
+    fn a_session_has_so_many_at_a_time_and_another_has_its_own() {
+        let crowd = Crowd::new();
+        let [one, other] = [(); 2].map(|()| SessionId::random());
+        let mut members: Vec<_> = (0..MOST).map(|_| crowd.join(one)).collect();
+        assert!(members.iter().all(Option::is_some));
+        assert!(crowd.join(one).is_none());
+        assert!(crowd.join(other).is_some());
+        members.pop();
+        let last = crowd.join(one);
+        assert!(last.is_some());
+        assert!(crowd.join(one).is_none(), "a refusal is not counted");
+    }
+}

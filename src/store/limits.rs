@@ -1,0 +1,88 @@
+//! How much a store lets in: of all, and of each client, network and user.
+
+use crate::config::limits::Rate;
+use crate::model::{Owner, Principal};
+use crate::telemetry::limit::{Limit, Limits};
+use std::time::Duration;
+
+/// The limits of one store, from the configuration's sections `session` and `limits`.
+#[derive(Debug, Clone, Copy)]
+pub struct SessionLimits {
+    /// Lifetime of a session from its creation; writes do not extend it.
+    pub ttl: Duration,
+    /// Live sessions over all replicas; newcomers past it are refused.
+    pub max_live: u64,
+    /// Writes that one session takes; at 4 KiB each, the bytes too.
+    pub max_writes: u64,
+    /// txnIds that one session records.
+    pub max_txn_ids: usize,
+    /// What each principal may have; `None` where nobody is counted.
+    pub shares: Option<Shares>,
+}
+
+/// What each principal may have, over all replicas; past it newcomers are refused.
+#[derive(Debug, Clone, Copy)]
+pub struct Shares {
+    /// One client, an IPv4 address or an IPv6 /64.
+    pub client: Share,
+    /// One IPv6 /48.
+    pub network: Share,
+    /// One user.
+    pub user: Share,
+    /// Limits that only count.
+    pub shadow: Limits,
+}
+
+/// What one principal may have.
+#[derive(Debug, Clone, Copy)]
+pub struct Share {
+    /// Live sessions. From half of `max_live` on it shrinks, down to one where the last place is left.
+    pub live: u64,
+    /// Creations. The embedded store does not count them: there is one replica then, and `policy` counts.
+    pub create: Rate,
+}
+
+/// A principal, what they may have, and the names of the two limits.
+#[derive(Debug)]
+pub(super) struct Counted {
+    pub(super) principal: Principal,
+    pub(super) share: Share,
+    pub(super) live: Limit,
+    pub(super) create: Limit,
+}
+
+impl SessionLimits {
+    /// Who is counted for a session of this owner.
+    pub(super) fn counted(&self, owner: &Owner) -> impl Iterator<Item = Counted> {
+        self.shares.into_iter().flat_map(move |shares| {
+            owner.principals().map(move |principal| {
+                let (share, live, create) = match principal {
+                    Principal::Client(_) => (shares.client, Limit::LiveClient, Limit::CreateClient),
+                    Principal::Network(_) => {
+                        (shares.network, Limit::LiveNetwork, Limit::CreateNetwork)
+                    }
+                    Principal::User(_) => (shares.user, Limit::LiveUser, Limit::CreateUser),
+                };
+                Counted {
+                    principal,
+                    share,
+                    live,
+                    create,
+                }
+            })
+        })
+    }
+
+    /// Whether a limit only counts.
+    pub(super) fn is_shadow(&self, limit: Limit) -> bool {
+        self.shares.is_some_and(|shares| shares.shadow.has(limit))
+    }
+
+    /// A share of live sessions, when so many live in all: whole up to half of `max_live`, then shrinking in
+    /// proportion to what is left, to one (docs/threat-model.md). `take.lua` says the same.
+    pub(super) fn shrunk(&self, share: u64, total: u64) -> u64 {
+        let left = self.max_live.saturating_sub(total);
+        let twice = u128::from(share) * 2 * u128::from(left) / u128::from(self.max_live.max(1));
+        u64::try_from(twice).unwrap_or(share).clamp(1, share)
+    }
+}

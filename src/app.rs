@@ -5,15 +5,17 @@ use crate::clock::Clock;
 use crate::config::{self, Config, Problem};
 use crate::http::service::Service;
 use crate::lifecycle::Lifecycle;
+use crate::model::{CurrentSecret, Secret};
 use crate::net::connection::Connections;
 use crate::net::listener;
 use crate::policy::auth::{Auth, Issuer, SetupError};
 use crate::policy::{Homeserver, Homeservers, Policy};
 use crate::store::memory::MemoryStore;
 use crate::store::observed::Observed;
-use crate::store::redis::{ConnectError, RedisSettings, RedisStore, Server};
+use crate::store::redis::{ConnectError, RedisSettings, RedisStore, SECRET_LIFE, Server};
 use crate::store::{SessionLimits, Share, Shares, Store, StoreState};
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::refusals::Refusals;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -29,6 +31,8 @@ struct Parts {
     lifecycle: Lifecycle,
     /// Of each homeserver.
     issuers: Vec<Option<Issuer>>,
+    /// What hashes clients and users.
+    secret: Arc<CurrentSecret>,
 }
 
 /// What only the parts can judge, settled before anything runs.
@@ -161,6 +165,7 @@ pub async fn run(
         metrics,
         lifecycle: Lifecycle::new(),
         issuers: settled.issuers,
+        secret: Arc::default(),
     };
     let limits = SessionLimits {
         ttl: parts.config.session.ttl,
@@ -172,13 +177,17 @@ pub async fn run(
     match settled.place {
         Place::Memory => {
             let store = MemoryStore::new(parts.clock.clone(), limits);
+            let (secret, stop) = (Arc::clone(&parts.secret), parts.lifecycle.hard().clone());
+            tokio::spawn(async move { stop.run_until_cancelled(renew(&secret)).await });
             let (_, ready) = watch::channel(StoreState::Ready);
             serve(parts, store, ready).await
         }
         Place::Redis(settings) => {
             let stop = parts.lifecycle.hard();
             let clock = parts.clock.clone();
-            let (store, state) = RedisStore::start(&settings, limits, clock, &parts.metrics, stop)?;
+            let (metrics, secret) = (&parts.metrics, Arc::clone(&parts.secret));
+            let (store, state) =
+                RedisStore::start(&settings, limits, clock, metrics, secret, stop)?;
             serve(parts, store, state).await
         }
     }
@@ -195,6 +204,7 @@ async fn serve<S: Store>(
         metrics,
         lifecycle,
         issuers,
+        secret,
     } = parts;
     let store = Arc::new(Observed::new(store, Arc::clone(&metrics), clock.clone()));
     let homeservers = Arc::new(homeservers(&config.homeservers, issuers, &clock, &metrics));
@@ -235,6 +245,7 @@ async fn serve<S: Store>(
             policy,
             homeservers,
             Arc::clone(&metrics),
+            Refusals::new(secret, clock.clone()),
             clock.clone(),
         ),
         config: config.http.clone(),
@@ -255,6 +266,14 @@ async fn serve<S: Store>(
         all_ended = lifecycle.run(config.shutdown, &connections) => Ok(all_ended?),
         Err(panic) = accepting => Err(panic.into()),
         Err(panic) = operating => Err(panic.into()),
+    }
+}
+
+/// Makes a new secret each day, where no Redis does.
+async fn renew(secret: &CurrentSecret) {
+    loop {
+        tokio::time::sleep(SECRET_LIFE).await;
+        secret.set(Secret::random());
     }
 }
 

@@ -7,6 +7,7 @@ mod client_ip;
 mod id;
 mod owner;
 mod payload;
+mod secret;
 mod token;
 mod txn;
 
@@ -14,6 +15,7 @@ pub use client_ip::ClientIp;
 pub use id::SessionId;
 pub use owner::{Owner, Principal, User};
 pub use payload::{MAX_PAYLOAD_BYTES, Payload, PayloadTooLarge};
+pub use secret::{CurrentSecret, Secret};
 pub use token::{Presented, SequenceToken, TOKEN_LEN};
 pub use txn::{InvalidTxnId, TXN_KEY_LEN, TxnKey};
 

@@ -5,3 +5,4 @@ pub mod labels;
 pub mod limit;
 pub mod logs;
 pub mod metrics;
+pub mod refusals;

@@ -20,6 +20,7 @@ use crate::session::Sessions;
 use crate::store::Store;
 use crate::telemetry::labels::{Api, Wait};
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::refusals::Refusals;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http_body_util::Full;
@@ -39,6 +40,7 @@ pub struct Service<S> {
     policy: Arc<Policy>,
     homeservers: Arc<Homeservers>,
     metrics: Arc<Metrics>,
+    refusals: Refusals,
     clock: Clock,
     stable_api: bool,
     msc4108: bool,
@@ -56,6 +58,7 @@ impl<S: Store> Service<S> {
         policy: Arc<Policy>,
         homeservers: Arc<Homeservers>,
         metrics: Arc<Metrics>,
+        refusals: Refusals,
         clock: Clock,
     ) -> Self {
         Self {
@@ -63,6 +66,7 @@ impl<S: Store> Service<S> {
             policy,
             homeservers,
             metrics,
+            refusals,
             clock,
             stable_api: config.stable_api,
             msc4108: config.msc4108,
@@ -97,6 +101,8 @@ impl<S: Store> Service<S> {
         .unwrap_or_else(Reply::from);
         if let Some(reason) = reply.rejection() {
             self.metrics.reject(reason);
+            self.refusals
+                .note(reason, caller.ip, route.api, route.label());
         }
         let status = reply.status().as_u16();
         let took = self.clock.now().saturating_sub(begun);

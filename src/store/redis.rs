@@ -16,10 +16,11 @@ mod secret;
 mod server;
 
 pub use connect::{ConnectError, RedisSettings};
+pub use secret::LIFE as SECRET_LIFE;
 pub use server::Server;
 
 use crate::clock::Clock;
-use crate::model::{Presented, SequenceToken, SessionId};
+use crate::model::{CurrentSecret, Presented, SequenceToken, SessionId};
 use crate::store::{
     Created, Dated, Deleted, Look, NewSession, Read, SessionLimits, Store, StoreError, StoreState,
     Write, Written,
@@ -30,6 +31,7 @@ use keys::{Holders, Keys};
 use lease::{Leases, Taken};
 use reply::Reply;
 use scripts::{Argument, Scripts};
+use secret::Secrets;
 use std::pin::{Pin, pin};
 use std::slice::from_ref;
 use std::sync::Arc;
@@ -49,7 +51,7 @@ pub struct RedisStore {
 }
 
 impl RedisStore {
-    /// Starts connecting, for ever and in the background, and returns at once.
+    /// Starts connecting, for ever and in the background, and returns at once. `secret` becomes the fleet's.
     ///
     /// # Errors
     /// [`ConnectError`] where rustls refuses the TLS settings.
@@ -58,6 +60,7 @@ impl RedisStore {
         limits: SessionLimits,
         clock: Clock,
         metrics: &Arc<Metrics>,
+        secret: Arc<CurrentSecret>,
         stop: &CancellationToken,
     ) -> Result<(Self, watch::Receiver<StoreState>), ConnectError> {
         let client = connect::client(settings)?;
@@ -66,7 +69,11 @@ impl RedisStore {
         let scripts = Arc::new(scripts);
         let keys = Keys::new(&settings.prefix);
         let state = connect::supervise(client, settings, limits, &scripts, &keys, metrics, stop);
-        let leases = Leases::new(&scripts, &keys, limits, deadline);
+        let secrets = Arc::new(Secrets::new(secret));
+        let leases = Leases::new(&scripts, &keys, limits, deadline, Arc::clone(&secrets));
+        let (asked, names) = (Arc::clone(&scripts), keys.clone());
+        let keeping = async move { secrets.keep(&asked, &names).await };
+        tokio::spawn(stop.clone().run_until_cancelled_owned(keeping));
         let cleanup = Cleanup::start(&scripts, &keys, deadline, metrics, stop);
         Ok((
             Self {

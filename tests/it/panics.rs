@@ -17,6 +17,7 @@ use matrix_rendezvous::store::{
 };
 use matrix_rendezvous::telemetry::limit::Limits;
 use matrix_rendezvous::telemetry::metrics::Metrics;
+use matrix_rendezvous::telemetry::refusals::Refusals;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,7 +92,8 @@ fn serve() -> Rig {
     let homeservers = Arc::new(Homeservers::Only(Box::new(homeserver)));
     let store = Arc::new(Broken);
     let (counted, time) = (Arc::clone(&metrics), clock.clone());
-    let service = Service::new(&config, store, policy, homeservers, counted, time);
+    let refusals = Refusals::new(Arc::default(), clock.clone());
+    let service = Service::new(&config, store, policy, homeservers, counted, refusals, time);
     let shared = Arc::new(Connections {
         service,
         config: config.http,

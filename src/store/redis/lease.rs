@@ -7,7 +7,7 @@ use crate::store::redis::keys::{Holders, Keys, member};
 use crate::store::redis::millis;
 use crate::store::redis::reply::Reply;
 use crate::store::redis::scripts::{Argument, Scripts};
-use crate::store::redis::secret::Secrets;
+use crate::store::redis::secret::{Secrets, holder};
 use crate::store::{SessionLimits, Share, StoreError};
 use crate::telemetry::limit::{Limit, Limits};
 use std::sync::Arc;
@@ -24,7 +24,7 @@ pub(super) struct Leases {
     limits: SessionLimits,
     /// How long a place is held without a session, should this worker die between the two.
     hold: Duration,
-    secrets: Secrets,
+    secrets: Arc<Secrets>,
 }
 
 /// Whom a place is to be counted against, and what they may have.
@@ -57,13 +57,14 @@ impl Leases {
         keys: &Keys,
         limits: SessionLimits,
         deadline: Duration,
+        secrets: Arc<Secrets>,
     ) -> Self {
         Self {
             scripts: Arc::clone(scripts),
             keys: keys.clone(),
             limits,
             hold: limits.ttl + deadline,
-            secrets: Secrets::default(),
+            secrets,
         }
     }
 
@@ -73,7 +74,7 @@ impl Leases {
         let mut holders = Holders::default();
         if !counted.is_empty() {
             let secret = self.secrets.current(&self.scripts, &self.keys).await?;
-            let each = counted.iter().map(|one| secret.holder(&one.principal));
+            let each = counted.iter().map(|one| holder(&secret, &one.principal));
             holders = each.collect();
         }
         Ok(Request { holders, counted })

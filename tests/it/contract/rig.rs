@@ -140,9 +140,15 @@ impl RedisRig {
         };
         let stop = CancellationToken::new();
         let metrics = Arc::new(Metrics::new());
-        let (store, mut state) =
-            RedisStore::start(&settings, LIMITS, Clock::system(), &metrics, &stop)
-                .expect("good settings");
+        let (store, mut state) = RedisStore::start(
+            &settings,
+            LIMITS,
+            Clock::system(),
+            &metrics,
+            Arc::default(),
+            &stop,
+        )
+        .expect("good settings");
         let ready = state.wait_for(|state| *state == StoreState::Ready);
         tokio::time::timeout(crate::harness::PATIENCE, ready)
             .await

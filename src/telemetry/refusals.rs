@@ -1,0 +1,61 @@
+//! Refusals in the log: a sample, and nobody named.
+//!
+//! The metrics count them all. One line a second for each reason shows an operator who it is, without a flood
+//! of refusals becoming a flood of lines; "who" is a keyed hash of the client, the same on all replicas for
+//! a day, so that lines about one client can be told from lines about another.
+
+use crate::clock::Clock;
+use crate::model::{ClientIp, CurrentSecret};
+use crate::telemetry::labels::{Api, Rejection, Route};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Bytes of a pseudonym, of which base64 makes 12 characters: enough to tell clients apart.
+const PSEUDONYM: usize = 9;
+
+/// What kind of name a pseudonym stands for: another one than in the store, so that a log and a store that both
+/// leak cannot be laid side by side.
+const KIND: char = 'l';
+
+/// The sample.
+#[derive(Debug)]
+pub struct Refusals {
+    secret: Arc<CurrentSecret>,
+    clock: Clock,
+    /// For each reason the second of its last line, by the clock, plus one.
+    told: Vec<AtomicU64>,
+}
+
+impl Refusals {
+    /// Nothing was told yet.
+    #[must_use]
+    pub fn new(secret: Arc<CurrentSecret>, clock: Clock) -> Self {
+        Self {
+            secret,
+            clock,
+            told: Rejection::ALL.iter().map(|_| AtomicU64::new(0)).collect(),
+        }
+    }
+
+    /// Notes a refusal, which makes a line where this reason had none in this second.
+    pub fn note(&self, reason: Rejection, client: ClientIp, api: Api, route: Route) {
+        let second = self.clock.now().as_secs() + 1;
+        let told = &self.told[reason.index()];
+        if told.load(Ordering::Relaxed) == second || told.swap(second, Ordering::Relaxed) == second
+        {
+            return;
+        }
+        let hash = self.secret.get().hash(KIND, &client.octets());
+        let client = URL_SAFE_NO_PAD.encode(&hash[..PSEUDONYM]);
+        tracing::info!(
+            target: "refused",
+            reason = reason.label(),
+            client,
+            api = api.label(),
+            route = route.label(),
+            "a request, and perhaps others of this second"
+        );
+    }
+}

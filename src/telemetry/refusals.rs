@@ -1,4 +1,4 @@
-//! Refusals in the log: a sample, and nobody named.
+//! Refusals by a limit in the log: a sample, and nobody named.
 //!
 //! The metrics count them all. One line a second for each reason shows an operator who it is, without a flood
 //! of refusals becoming a flood of lines; "who" is a keyed hash of the client, the same on all replicas for
@@ -7,6 +7,7 @@
 use crate::clock::Clock;
 use crate::model::{ClientIp, CurrentSecret};
 use crate::telemetry::labels::{Api, Rejection, Route};
+use crate::telemetry::limit::Limit;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::sync::Arc;
@@ -39,8 +40,11 @@ impl Refusals {
         }
     }
 
-    /// Notes a refusal, which makes a line where this reason had none in this second.
+    /// Notes a refusal, which makes a line where it is by a limit, and this reason had none in this second.
     pub fn note(&self, reason: Rejection, client: ClientIp, api: Api, route: Route) {
+        if !is_by_a_limit(reason) {
+            return;
+        }
         let second = self.clock.now().as_secs() + 1;
         let told = &self.told[reason.index()];
         if told.load(Ordering::Relaxed) == second || told.swap(second, Ordering::Relaxed) == second
@@ -58,4 +62,11 @@ impl Refusals {
             "a request, and perhaps others of this second"
         );
     }
+}
+
+/// Others are a client's mistakes, or ours; the access log and the metrics have them.
+fn is_by_a_limit(reason: Rejection) -> bool {
+    use Rejection as R;
+    let of_a_session = matches!(reason, R::SessionBusy | R::TxnsFull | R::WritesFull);
+    of_a_session || Limit::ALL.iter().any(|limit| R::from(*limit) == reason)
 }

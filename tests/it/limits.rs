@@ -6,6 +6,8 @@
 //! `limits/clients.rs`.
 
 mod clients;
+mod kinds;
+mod log;
 
 use crate::harness::api::{UNSTABLE, at, body};
 use crate::harness::http::Request;

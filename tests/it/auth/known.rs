@@ -1,6 +1,6 @@
 //! What is believed of a token, and that it is asked about once.
 
-use super::{assert_refused, beside, creation, start, with};
+use super::{assert_refused, beside, creation, discovery, start, with};
 use crate::harness::api::at;
 use crate::harness::http::Request;
 use crate::harness::issuer::{Answer, Issuer};
@@ -142,4 +142,33 @@ fn a_user_has_a_share_of_the_live_sessions_wherever_they_are() {
     assert_eq!(refused, 1);
     server.call(&Request::delete(&at(&first))).expect(200);
     create("laptop", "192.0.2.3").expect(200);
+}
+
+/// Devices at many addresses, and discoveries that are no creations.
+#[test]
+fn a_user_has_a_rate_of_creations_wherever_they_are() {
+    let issuer = Issuer::start();
+    issuer.answers("phone", Answer::user("@anna:example.org"));
+    issuer.answers("other", Answer::user("@berta:example.org"));
+    let settings = [
+        ("limits.enabled", "true"),
+        ("limits.create.user.burst", "2"),
+        ("limits.create.user.per_second", "0.001"),
+        ("http.trusted_proxies", "127.0.0.1"),
+    ];
+    let server = beside(&issuer, "authenticated", &settings);
+    let from = |request, token, number: u8| {
+        let address = format!("192.0.2.{number}");
+        server.call(&with(request, token).header("X-Forwarded-For", &address))
+    };
+    for number in 0..4 {
+        from(discovery(), "phone", number).expect(200);
+    }
+    from(creation(), "phone", 1).expect(200);
+    from(creation(), "phone", 2).expect(200);
+    from(creation(), "phone", 3).expect_error(429, "M_LIMIT_EXCEEDED");
+    let labels = [("reason", "create_user")];
+    let refused = server.metrics().sum("rendezvous_rejections_total", &labels);
+    assert_eq!(refused, 1);
+    from(creation(), "other", 3).expect(200);
 }

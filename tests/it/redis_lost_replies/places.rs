@@ -133,3 +133,24 @@ fn a_client_that_leaves_amid_a_create_leaves_neither_a_session_nor_a_lease() {
         bench.until_live(0, &format!("{target:?}"));
     }
 }
+
+/// The worker sends again what lost its reply: that is one creation, and two are allowed.
+#[test]
+fn a_creation_that_is_sent_again_is_charged_once() {
+    let redis = RedisServer::start();
+    let proxy = Proxy::start(redis.address());
+    let settings = [
+        ("limits.enabled", "true"),
+        ("limits.create.client.burst", "3"),
+        ("limits.create.client.per_second", "0.001"),
+    ];
+    let worker = ready_on(&proxy.url(), &settings);
+    // From here on it knows the fleet's secret.
+    worker.create("one");
+    proxy.next(Target::Lease, Fault::CutReply);
+    worker.create("two");
+    worker.create("three");
+    worker
+        .try_create("four")
+        .expect_error(429, "M_LIMIT_EXCEEDED");
+}

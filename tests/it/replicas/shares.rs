@@ -1,6 +1,7 @@
 //! Shares of the live sessions are the fleet's: what one worker gave, another counts.
 
 use crate::harness::http::{Reply, Request};
+use crate::harness::issuer::{Answer, Issuer};
 use crate::harness::redis::RedisServer;
 use crate::harness::redis::worker::{ready_on, request};
 use crate::harness::server::Server;
@@ -82,4 +83,66 @@ fn a_session_without_principals_gives_its_place_back() {
     assert_eq!(redis.command(&["HDEL", &key, "p"]).int(), 1);
     worker.call(&request::delete(&id)).expect(200);
     assert_eq!(redis.command(&["ZCARD", "mrv:{lease}:live"]).int(), 0);
+}
+
+/// Each worker alone would let through what together is too much; and a refusal costs no more of the rate.
+#[test]
+fn a_client_has_one_rate_of_creations_over_all_replicas() {
+    let redis = RedisServer::start();
+    let settings = [
+        ("limits.enabled", "true"),
+        ("limits.create.client.burst", "3"),
+        ("limits.create.client.per_second", "0.01"),
+        ("http.trusted_proxies", "127.0.0.1"),
+    ];
+    let [one, other] = [(); 2].map(|()| ready_on(&redis.url(), &settings));
+    create_from(&one, ADDRESS).expect(200);
+    create_from(&one, ADDRESS).expect(200);
+    create_from(&other, ADDRESS).expect(200);
+    let rate = redis.command(&["KEYS", "mrv:{lease}:c:*:r"]).texts();
+    let [rate] = &rate[..] else {
+        panic!("{rate:?}")
+    };
+    let before = redis.command(&["GET", rate]).text();
+    let refused = create_from(&other, ADDRESS).expect_error(429, "M_LIMIT_EXCEEDED");
+    let after = refused.number("retry_after_ms");
+    assert!(
+        (90_000..=100_000).contains(&after),
+        "one in 100 s: {refused}"
+    );
+    assert_eq!(redis.command(&["GET", rate]).text(), before);
+    assert_eq!(redis.command(&["ZCARD", "mrv:{lease}:live"]).int(), 3);
+    create_from(&other, "203.0.113.78").expect(200);
+    // A deleted session was created all the same.
+    let left = redis.command(&["PTTL", rate]).int();
+    assert!((1..=300_000).contains(&left), "{left}");
+}
+
+#[test]
+fn a_user_has_one_rate_of_creations_over_all_replicas() {
+    let redis = RedisServer::start();
+    let issuer = Issuer::start();
+    issuer.answers("phone", Answer::user("@anna:example.org"));
+    let url = issuer.url();
+    let settings = [
+        ("limits.enabled", "true"),
+        ("limits.create.user.burst", "2"),
+        ("limits.create.user.per_second", "0.001"),
+        ("http.trusted_proxies", "127.0.0.1"),
+        ("mode", "authenticated"),
+        ("auth.homeserver_url", &url),
+    ];
+    let [one, other] = [(); 2].map(|()| ready_on(&redis.url(), &settings));
+    let create = |worker: &Server, number: u8| {
+        let create = request::create("x").header("Authorization", "Bearer phone");
+        worker.call(&create.header("X-Forwarded-For", &format!("192.0.2.{number}")))
+    };
+    create(&one, 1).expect(200);
+    create(&other, 2).expect(200);
+    for worker in [&one, &other] {
+        create(worker, 3).expect_error(429, "M_LIMIT_EXCEEDED");
+        let labels = [("reason", "create_user")];
+        let refused = worker.metrics().sum("rendezvous_rejections_total", &labels);
+        assert_eq!(refused, 1);
+    }
 }

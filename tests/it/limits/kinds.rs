@@ -1,0 +1,241 @@
+//! Each limit by its own: of a network, of a session, by address; and all of them in shadow mode.
+
+use super::{TRUSTED, start};
+use crate::harness::api::{UNSTABLE, at};
+use crate::harness::etag::{ETAG, creation as mailbox};
+use crate::harness::http::{Connection, Reply, Request};
+use crate::harness::server::{Server, Store};
+use crate::harness::{eventually, on_both_stores};
+use serde_json::json;
+
+const ON: (&str, &str) = ("limits.enabled", "true");
+
+fn creation() -> Request {
+    Request::post(UNSTABLE).json(&json!({"data": "x"}))
+}
+
+fn from(server: &Server, client: &str, request: Request) -> Reply {
+    server.call(&request.header("X-Forwarded-For", client))
+}
+
+fn refusals(server: &Server, reason: &str) -> u64 {
+    let labels = [("reason", reason)];
+    server.metrics().sum("rendezvous_rejections_total", &labels)
+}
+
+fn shadowed(server: &Server, limit: &str) -> u64 {
+    let labels = [("limit", limit)];
+    server.metrics().sum("rendezvous_shadowed_total", &labels)
+}
+
+#[test]
+fn clients_of_one_v6_network_share_its_creations() {
+    let settings = [
+        ON,
+        ("limits.create.network.burst", "3"),
+        ("limits.create.network.per_second", "0.001"),
+    ];
+    let server = start(&settings, &[TRUSTED]);
+    for subnet in 0..3 {
+        from(&server, &format!("2001:db8:1:{subnet}::1"), creation()).expect(200);
+    }
+    let refused = from(&server, "2001:db8:1:77::1", creation());
+    refused.expect_error(429, "M_LIMIT_EXCEEDED");
+    assert_eq!(refusals(&server, "create_network"), 1);
+    from(&server, "2001:db8:2::1", creation()).expect(200);
+    from(&server, "203.0.113.1", creation()).expect(200);
+}
+
+#[test]
+fn clients_of_one_v6_network_share_its_requests() {
+    let settings = [
+        ON,
+        ("limits.requests.network.burst", "3"),
+        ("limits.requests.network.per_second", "0.001"),
+    ];
+    let server = start(&settings, &[TRUSTED]);
+    let path = at(&server.create("x").id);
+    for subnet in 0..3 {
+        let client = format!("2001:db8:1:{subnet}::1");
+        from(&server, &client, Request::get(&path)).expect(200);
+    }
+    let refused = from(&server, "2001:db8:1:77::1", Request::get(&path));
+    refused.expect_error(429, "M_LIMIT_EXCEEDED");
+    assert_eq!(refusals(&server, "requests_network"), 1);
+    from(&server, "2001:db8:2::1", Request::get(&path)).expect(200);
+}
+
+#[test]
+fn a_session_has_its_own_rate_whoever_asks() {
+    let settings = [
+        ON,
+        ("limits.requests.session.burst", "3"),
+        ("limits.requests.session.per_second", "0.001"),
+    ];
+    let server = start(&settings, &[TRUSTED]);
+    let [one, other] = [(); 2].map(|()| at(&server.create("x").id));
+    for client in 0..3 {
+        from(&server, &format!("203.0.113.{client}"), Request::get(&one)).expect(200);
+    }
+    let refused = from(&server, "203.0.113.9", Request::get(&one));
+    refused.expect_error(429, "M_LIMIT_EXCEEDED");
+    assert_eq!(refusals(&server, "requests_session"), 1);
+    from(&server, "203.0.113.9", Request::get(&other)).expect(200);
+}
+
+/// A refusal for want of memory would end sign-ins that have begun.
+#[test]
+fn past_the_table_requests_on_sessions_pass() {
+    let settings = [
+        ON,
+        ("limits.max_keys", "1"),
+        ("limits.requests.client.burst", "1"),
+        ("limits.requests.client.per_second", "0.001"),
+        // All ask about one session.
+        ("limits.requests.session.burst", "1000"),
+    ];
+    let server = start(&settings, &[TRUSTED]);
+    let path = at(&server.create("x").id);
+    // One a shard is remembered, of 16: after so many none is free.
+    for client in 0..400 {
+        let client = format!("198.51.{}.{}", client / 200, client % 200);
+        from(&server, &client, Request::get(&path)).expect(200);
+    }
+    for _ in 0..5 {
+        from(&server, "203.0.113.9", Request::get(&path)).expect(200);
+    }
+}
+
+#[test]
+fn a_session_has_so_many_requests_at_a_time() {
+    let server = Server::start(Store::Memory, &[]);
+    let [session, other] = [(); 2].map(|()| server.create("x"));
+    // Writes whose bodies do not come are under way until they do.
+    let head = format!(
+        "PUT {} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n",
+        at(&session.id)
+    );
+    let mut under_way: Vec<_> = (0..64).map(|_| Connection::open(server.http)).collect();
+    for connection in &mut under_way {
+        connection.write(head.as_bytes());
+    }
+    eventually("all are under way", || {
+        let count = server
+            .metrics()
+            .sum("rendezvous_http_requests_in_flight", &[]);
+        (count == 64).then_some(())
+    });
+    let refused = server.call(&Request::get(&at(&session.id)));
+    refused.expect_error(429, "M_LIMIT_EXCEEDED");
+    assert_eq!(refusals(&server, "session_busy"), 1);
+    server.call(&Request::get(&at(&other.id))).expect(200);
+    drop(under_way);
+    eventually("they are over", || {
+        let reply = server.call(&Request::get(&at(&session.id)));
+        (reply.status == 200).then_some(())
+    });
+}
+
+#[test]
+fn a_session_takes_so_many_writes_in_either_dialect() {
+    let settings = [("session.max_writes", "16"), ("msc4108.enabled", "true")];
+    let server = Server::start(Store::Memory, &settings);
+    let session = server.create("x");
+    let mut token = session.token.clone();
+    for number in 0..16 {
+        token = server.write(&session.id, &token, &number.to_string());
+    }
+    let refused = server.put(&session.id, &token, "more");
+    refused.expect_error(429, "M_LIMIT_EXCEEDED");
+    let put = Request::put(&format!("{ETAG}/{}", session.id))
+        .header("If-Match", &format!("\"{token}\""))
+        .header("Content-Type", "text/plain")
+        .body("more");
+    server.call(&put).expect_error(429, "M_LIMIT_EXCEEDED");
+    server.assert_holds(&session.id, "15", &token);
+    assert_eq!(refusals(&server, "writes_full"), 2);
+}
+
+#[test]
+fn from_where_nobody_may_create_sessions_are_still_read() {
+    let settings = [
+        ("limits.deny.create", "203.0.113.0/24,2001:db8::/32"),
+        ("msc4108.enabled", "true"),
+    ];
+    let server = start(&settings, &[TRUSTED]);
+    let path = at(&server.create("x").id);
+    for client in ["203.0.113.7", "2001:db8:7::7"] {
+        for request in [creation(), mailbox("x"), Request::get(UNSTABLE)] {
+            from(&server, client, request).expect_error(403, "M_FORBIDDEN");
+        }
+        from(&server, client, Request::get(&path)).expect(200);
+    }
+    assert_eq!(refusals(&server, "deny_create"), 6);
+    from(&server, "198.51.100.1", creation()).expect(200);
+}
+
+#[test]
+fn from_where_nobody_may_use_sessions_nothing_happens() {
+    let settings = [
+        ("limits.deny.requests", "203.0.113.7"),
+        ("msc4108.enabled", "true"),
+    ];
+    let server = start(&settings, &[TRUSTED]);
+    let session = server.create("x");
+    let mailbox = format!("{ETAG}/{}", session.id);
+    for request in [
+        Request::get(&at(&session.id)),
+        Request::delete(&at(&session.id)),
+        Request::get(&mailbox),
+        Request::delete(&mailbox),
+    ] {
+        from(&server, "203.0.113.7", request).expect_error(403, "M_FORBIDDEN");
+    }
+    assert_eq!(refusals(&server, "deny_requests"), 4);
+    from(&server, "203.0.113.7", creation()).expect(200);
+    from(&server, "203.0.113.8", Request::get(&at(&session.id))).expect(200);
+}
+
+on_both_stores! {
+    with [
+        "limits.enabled" = "true",
+        "http.trusted_proxies" = "127.0.0.1",
+        "limits.create.client.burst" = "1",
+        "limits.create.client.per_second" = "0.001",
+        "limits.live.client" = "1",
+        "limits.deny.create" = "203.0.113.0/24",
+        "limits.shadow" = "create_client,live_client,deny_create"
+    ];
+    what_a_limit_in_shadow_mode_would_refuse_passes_and_is_counted,
+}
+
+fn what_a_limit_in_shadow_mode_would_refuse_passes_and_is_counted(server: &Server) {
+    for _ in 0..3 {
+        from(server, "203.0.113.1", creation()).expect(200);
+    }
+    assert_eq!(shadowed(server, "deny_create"), 3);
+    assert_eq!(shadowed(server, "live_client"), 2);
+    // Here, and again where all replicas are counted together.
+    let expected = if server.prefix.is_some() { 4 } else { 2 };
+    assert_eq!(shadowed(server, "create_client"), expected);
+    for reason in ["deny_create", "live_client", "create_client"] {
+        assert_eq!(refusals(server, reason), 0);
+    }
+}
+
+/// Another limit is not in shadow mode because one is.
+#[test]
+fn one_limit_in_shadow_mode_leaves_the_others() {
+    let settings = [
+        ON,
+        ("limits.create.client.burst", "1"),
+        ("limits.create.client.per_second", "0.001"),
+        ("limits.live.client", "2"),
+        ("limits.shadow", "create_client"),
+    ];
+    let server = start(&settings, &[]);
+    server.create("x");
+    server.create("x");
+    server.try_create("x").expect_error(429, "M_LIMIT_EXCEEDED");
+    assert_eq!(refusals(&server, "live_client"), 1);
+}

@@ -1,0 +1,74 @@
+//! Refusals in the log: a sample of them, and of whom without naming them.
+
+use super::{CREATES, TRUSTED, start};
+use crate::harness::api::UNSTABLE;
+use crate::harness::http::Request;
+use crate::harness::redis::RedisServer;
+use crate::harness::redis::worker::ready_on;
+use crate::harness::server::Server;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+const CLIENT: &str = "203.0.113.77";
+
+fn create_from(server: &Server, client: &str) -> u16 {
+    let create = Request::post(UNSTABLE).json(&json!({"data": "x"}));
+    server
+        .call(&create.header("X-Forwarded-For", client))
+        .status
+}
+
+/// Creates until it is refused.
+fn is_refused(server: &Server, client: &str) {
+    assert!((0..10).any(|_| create_from(server, client) == 429));
+}
+
+/// The clients of the lines about refusals, as they are called there.
+fn named(server: &Server) -> BTreeSet<String> {
+    let of = |line: &str| {
+        let line: Value = serde_json::from_str(line).expect("a line of JSON");
+        (line["target"] == "refused").then(|| {
+            assert_eq!(line["reason"], "create_client", "{line}");
+            line["client"].as_str().expect("a name").to_owned()
+        })
+    };
+    server.log().lines().filter_map(of).collect()
+}
+
+#[test]
+fn a_flood_of_refusals_is_a_few_lines_that_name_nobody() {
+    let server = start(&CREATES, &[TRUSTED]);
+    is_refused(&server, CLIENT);
+    let flood = 300;
+    for _ in 0..flood {
+        assert_eq!(create_from(&server, CLIENT), 429);
+    }
+    // A thousand mistakes are no attack, and no lines.
+    server.call(&Request::get("/unknown")).expect(404);
+    let log = server.log();
+    let lines = log.lines().filter(|line| line.contains("refused")).count();
+    assert!(lines > 0, "{log}");
+    assert!(lines * 5 < flood, "{lines} lines for {flood} refusals");
+    assert!(!log.contains(CLIENT), "{log}");
+    assert!(!log.contains("unrecognized"), "{log}");
+}
+
+/// Whoever reads the logs of two replicas sees that it is one client.
+#[test]
+fn all_replicas_call_a_client_the_same_and_another_client_otherwise() {
+    let redis = RedisServer::start();
+    let settings = [&CREATES[..], &[TRUSTED, ("telemetry.log_format", "json")]].concat();
+    let [one, other] = [(); 2].map(|()| ready_on(&redis.url(), &settings));
+    for worker in [&one, &other] {
+        // The fleet's secret is known once a session was to be created.
+        create_from(worker, "198.51.100.1");
+        is_refused(worker, CLIENT);
+    }
+    let names = named(&one);
+    assert_eq!(names.len(), 1, "{}", one.log());
+    assert_eq!(names, named(&other));
+    let third = ready_on(&redis.url(), &settings);
+    create_from(&third, "198.51.100.1");
+    is_refused(&third, "203.0.113.78");
+    assert_ne!(names, named(&third));
+}

@@ -50,11 +50,12 @@ impl RawSession {
                 "must be between 1 and 2^53",
             ));
         }
-        // A sign-in makes about eight writes; fewer than twice that would end it where one is in doubt.
-        if !(16..=1_000_000).contains(&self.max_writes) {
+        // A sign-in makes about eight writes; fewer than twice that would end it where one is in doubt. The count
+        // is a byte in Redis.
+        if !(16..=250).contains(&self.max_writes) {
             problems.push(Problem::new(
                 "session.max_writes",
-                "must be between 16 and 1000000",
+                "must be between 16 and 250",
             ));
         }
         if !(1..=MAX_TXN_IDS).contains(&self.max_txn_ids) {

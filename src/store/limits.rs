@@ -12,7 +12,7 @@ pub struct SessionLimits {
     pub ttl: Duration,
     /// Live sessions over all replicas; newcomers past it are refused.
     pub max_live: u64,
-    /// Writes that one session takes; at 4 KiB each, the bytes too.
+    /// Writes that one session takes, at most 254; at 4 KiB each, the bytes too.
     pub max_writes: u64,
     /// txnIds that one session records.
     pub max_txn_ids: usize,

@@ -9,8 +9,9 @@
 -- is left as it is (its owner may have written already).
 --
 -- The hash: v format version (for the release that will have a second one); t current token, with the
--- ones before it behind it, newest first (so that a write has one field to read and to write); d payload;
--- x expiry; m last write (both in Redis's milliseconds); n writes so far, once there are any; p principals whose shares its place is counted
+-- ones before it behind it, newest first, and how many writes there were where those are full (so that a
+-- write has one field to read and to write); d payload;
+-- x expiry; m last write (both in Redis's milliseconds); p principals whose shares its place is counted
 -- against, where there are any, by the ends of their keys (take.lua), 17 bytes each; q records of txnIds,
 -- once there are any (write.lua).
 local session, left = KEYS[1], ARGV[4]

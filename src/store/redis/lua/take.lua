@@ -20,15 +20,11 @@ local micros = time[1] * 1000000 + time[2]
 local now = math.floor(micros / 1000)
 local after_now = string.format('(%.0f', now)
 
-if redis.call('ZSCORE', index, member) then
-  return ARGV[1] .. 'T'
-end
-
--- How many of a set have not ended, where that is `enough` or more. ZCARD counts ended leases that are not
--- swept yet, so only there is the exact count worth it.
+-- How many of a set have not ended, where that is `enough` or more; and how many there are. ZCARD counts ended
+-- leases that are not swept yet, so only there is the exact count worth it.
 local function count(leases, enough)
   local all = redis.call('ZCARD', leases)
-  return all < enough and all or redis.call('ZCOUNT', leases, after_now, '+inf')
+  return all < enough and all or redis.call('ZCOUNT', leases, after_now, '+inf'), all
 end
 
 local function until_first_ends(leases)
@@ -45,6 +41,10 @@ local function refused(n, kind, wait)
 end
 
 local total = count(index, cap / 2)
+-- Without principals nothing is charged, and there is always room for a second time but in a full house.
+if (#KEYS > 1 or total >= cap) and redis.call('ZSCORE', index, member) then
+  return ARGV[1] .. 'T'
+end
 if total >= cap then
   return refused(0, 'l', until_first_ends(index))
 end
@@ -52,12 +52,14 @@ end
 -- take them cheaply (docs/threat-model.md).
 local shrink = math.min(1, 2 * (cap - total) / cap)
 
-local shadowed, full_again = '', {}
+local shadowed, is_new, full_again = '', {}, {}
 for n = 1, (#KEYS - 1) / 2 do
   local leases, rate, at = KEYS[2 * n], KEYS[2 * n + 1], 4 * n + 1
   local period, burst, shadow = tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3]), ARGV[at + 4]
   local share = math.max(1, math.floor(ARGV[at + 1] * shrink))
-  if count(leases, share) >= share then
+  local own, all = count(leases, share)
+  is_new[n] = all == 0
+  if own >= share then
     if not string.find(shadow, 'l', 1, true) then
       return refused(n, 'l', until_first_ends(leases))
     end
@@ -74,7 +76,12 @@ for n = 1, (#KEYS - 1) / 2 do
   end
 end
 
-local function take(leases)
+local function take(leases, new)
+  if new then
+    redis.call('ZADD', leases, now + hold, member)
+    redis.call('PEXPIRE', leases, hold)
+    return
+  end
   -- Bounded: sweeping a million at once stalls Redis for a tenth of a second. More than one, so that
   -- the sweep outruns the growth.
   local ended = redis.call('ZRANGE', leases, '-inf', now, 'BYSCORE', 'LIMIT', 0, ARGV[4])
@@ -89,9 +96,9 @@ local function take(leases)
   end
 end
 
-take(index)
+take(index, false)
 for n = 1, (#KEYS - 1) / 2 do
-  take(KEYS[2 * n])
+  take(KEYS[2 * n], is_new[n])
   if full_again[n] then
     local left = math.ceil((full_again[n] - micros) / 1000)
     redis.call('SET', KEYS[2 * n + 1], string.format('%.0f', full_again[n]), 'PX', left)

@@ -29,8 +29,7 @@ local TOKEN, TOKENS = 24, 24 * 5
 local RECORD = 41
 
 redis.call('HDEL', session, '')
-local state = redis.call('HMGET', session, 't', 'n')
-local tokens, writes = state[1], state[2] or 0
+local tokens = redis.call('HGET', session, 't')
 local records, record, full
 if tokens and txn then
   records = redis.call('HGET', session, 'q') or ''
@@ -50,18 +49,28 @@ elseif record then
   answer = 'P' .. (string.sub(record, 1, 1) == 'w' and string.sub(record, 2) or '')
 elseif full then
   answer = 'T' .. redis.call('PTTL', session)
-elseif string.sub(tokens, 1, TOKEN) == named and writes + 0 >= ARGV[5] + 0 then
-  answer = 'F' .. redis.call('PTTL', session)
 elseif string.sub(tokens, 1, TOKEN) == named then
-  -- Microseconds to milliseconds by cutting, where there are zeros in front as they may be missing: less
-  -- than half of what string.format takes.
-  local time = redis.call('TIME')
-  redis.call('HSET', session, 't', string.sub(next_token .. tokens, 1, TOKENS), 'd', payload,
-    'm', time[1] .. string.sub('00000' .. time[2], -6, -4), 'n', writes + 1)
-  if records then
-    redis.call('HSET', session, 'q', records .. txn .. 'w' .. next_token)
+  -- Behind a full list of tokens a byte says how many writes there were; a shorter one tells by its length.
+  -- (A field of its own would cost a fifth of a write.)
+  local writes = ''
+  if #tokens >= TOKENS then
+    local before = string.byte(tokens, TOKENS + 1) or TOKENS / TOKEN - 1
+    full = before >= ARGV[5] + 0
+    writes = string.char(before + 1)
   end
-  answer = 'W'
+  if full then
+    answer = 'F' .. redis.call('PTTL', session)
+  else
+    -- Microseconds to milliseconds by cutting, where there are zeros in front as they may be missing: less
+    -- than half of what string.format takes.
+    local time = redis.call('TIME')
+    redis.call('HSET', session, 't', string.sub(next_token .. tokens, 1, TOKENS) .. writes, 'd', payload,
+      'm', time[1] .. string.sub('00000' .. time[2], -6, -4))
+    if records then
+      redis.call('HSET', session, 'q', records .. txn .. 'w' .. next_token)
+    end
+    answer = 'W'
+  end
 elseif records then
   redis.call('HSET', session, 'q', records .. txn .. 'c' .. string.rep('-', TOKEN))
   answer = 'C' .. string.sub(tokens, 1, TOKEN)

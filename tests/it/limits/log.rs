@@ -2,10 +2,12 @@
 
 use super::{CREATES, TRUSTED, start};
 use crate::harness::api::UNSTABLE;
+use crate::harness::eventually;
 use crate::harness::http::Request;
 use crate::harness::redis::RedisServer;
 use crate::harness::redis::worker::ready_on;
 use crate::harness::server::Server;
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -23,8 +25,15 @@ fn is_refused(server: &Server, client: &str) {
     assert!((0..10).any(|_| create_from(server, client) == 429));
 }
 
-/// The clients of the lines about refusals, as they are called there.
+/// The clients of the lines about refusals, as they are called there, once there are any.
 fn named(server: &Server) -> BTreeSet<String> {
+    eventually("a line about a refusal", || {
+        let names = named_so_far(server);
+        (!names.is_empty()).then_some(names)
+    })
+}
+
+fn named_so_far(server: &Server) -> BTreeSet<String> {
     let of = |line: &str| {
         let line: Value = serde_json::from_str(line).expect("a line of JSON");
         (line["target"] == "refused").then(|| {
@@ -45,9 +54,14 @@ fn a_flood_of_refusals_is_a_few_lines_that_name_nobody() {
     }
     // A thousand mistakes are no attack, and no lines.
     server.call(&Request::get("/unknown")).expect(404);
+    eventually("a line about a refusal", || {
+        server.log().contains("refused").then_some(())
+    });
+    // What comes later was written later: by this line all the others are there.
+    server.signal(Signal::SIGTERM);
+    server.ended();
     let log = server.log();
     let lines = log.lines().filter(|line| line.contains("refused")).count();
-    assert!(lines > 0, "{log}");
     assert!(lines * 5 < flood, "{lines} lines for {flood} refusals");
     assert!(!log.contains(CLIENT), "{log}");
     assert!(!log.contains("unrecognized"), "{log}");

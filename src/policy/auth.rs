@@ -17,7 +17,7 @@ use crate::model::{ClientIp, User};
 use crate::telemetry::labels::AuthOutcome;
 use crate::telemetry::metrics::{Gauge, Metrics};
 use breaker::Breaker;
-use flights::Flights;
+use flights::{Flights, LONGEST_WAIT};
 use hyper::HeaderMap;
 pub use issuer::{Issuer, SetupError};
 use moka::future::Cache;
@@ -31,6 +31,10 @@ const BELIEVED: Duration = Duration::from_mins(1);
 /// How long a refusal is believed: long enough that a client in a loop costs nothing, and shorter than anyone
 /// needs to sign in again.
 const REFUSED: Duration = Duration::from_secs(5);
+
+/// A question from its start to the last byte of its answer, the wait for a place and the connection included. A
+/// person waits for it, and a homeserver that takes longer will not be quicker for the next.
+const DEADLINE: Duration = Duration::from_secs(3);
 
 /// Tokens that are remembered; about 300 bytes each.
 const TOKENS: u64 = 10_000;
@@ -79,7 +83,7 @@ enum Found {
 pub enum AuthError {
     /// No connection, or one that broke.
     Unreachable,
-    /// No whole answer within the deadline.
+    /// No whole answer in time.
     Timeout,
     /// Answered with 429, or with 5xx but not 500.
     Unavailable,
@@ -190,7 +194,7 @@ impl Auth {
 
     /// Asks once whether anyone answers, and says in the log if not.
     pub(super) async fn probe(&self) {
-        match self.issuer.probe().await {
+        match self.issuer.probe(DEADLINE).await {
             Ok(()) => tracing::info!("access tokens can be checked"),
             Err(error) => tracing::warn!(
                 reason = ?error,
@@ -215,11 +219,18 @@ impl Auth {
 
     async fn fly(&self, client: ClientIp, token: &str) -> Result<Found, AuthError> {
         // Before the wait for a place: those that have one may be waiting for an answer that never comes.
-        if self.breaker.pass(self.clock.now()).is_err() {
+        let begun = self.clock.now();
+        if self.breaker.pass(begun).is_err() {
             return Err(AuthError::Suspended);
         }
         let _flight = self.flights.start(client).await?;
-        let found = self.issuer.ask(token).await;
+        // However late we come back from the wait, the issuer gets the rest of the deadline whole: a timeout counts
+        // against it, and must tell something of it and not of us.
+        let waited = self.clock.now().saturating_sub(begun).min(LONGEST_WAIT);
+        let found = self
+            .issuer
+            .ask(token, DEADLINE.saturating_sub(waited))
+            .await;
         self.breaker.tell(answers(&found), self.clock.now());
         self.suspended.set(i64::from(self.breaker.is_open()));
         found

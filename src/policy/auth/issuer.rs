@@ -6,6 +6,7 @@ use crate::policy::auth::{AuthError, Found, introspection, whoami};
 use crate::tls;
 use hyper::Uri;
 use hyper::header::HeaderValue;
+use std::time::Duration;
 
 /// A homeserver or an OAuth server, and the way there.
 #[derive(Debug)]
@@ -66,25 +67,27 @@ impl Issuer {
         Ok(Self { who, upstream })
     }
 
-    /// Asks whose a token is.
-    pub(super) async fn ask(&self, token: &str) -> Result<Found, AuthError> {
+    /// Asks whose a token is, and waits so long for the answer.
+    pub(super) async fn ask(&self, token: &str, longest: Duration) -> Result<Found, AuthError> {
         match &self.who {
             Who::Homeserver { whoami } => {
-                let answer = self.upstream.ask(whoami::request(whoami, token)).await?;
-                whoami::found(&answer)
+                let request = whoami::request(whoami, token);
+                whoami::found(&self.upstream.ask(request, longest).await?)
             }
             Who::OAuth {
                 endpoint,
                 authorization,
             } => {
                 let request = introspection::request(endpoint, authorization, token);
-                introspection::found(&self.upstream.ask(request).await?)
+                introspection::found(&self.upstream.ask(request, longest).await?)
             }
         }
     }
 
     /// Asks about a token that is nobody's: whether anyone answers with sense.
-    pub(super) async fn probe(&self) -> Result<(), AuthError> {
-        self.ask("matrix-rendezvous-probe").await.map(|_| ())
+    pub(super) async fn probe(&self, longest: Duration) -> Result<(), AuthError> {
+        self.ask("matrix-rendezvous-probe", longest)
+            .await
+            .map(|_| ())
     }
 }

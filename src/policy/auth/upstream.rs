@@ -14,10 +14,6 @@ use serde::Deserialize;
 use std::fmt;
 use std::time::Duration;
 
-/// A question from its start to the last byte of its answer, the connection included. A person waits for it,
-/// and a homeserver that takes longer will not be quicker for the next.
-const DEADLINE: Duration = Duration::from_secs(3);
-
 /// The longest answer. Those that we understand have a few hundred bytes.
 const MAX_ANSWER: usize = 64 * 1024;
 
@@ -73,8 +69,12 @@ impl Upstream {
         Ok(Self(client))
     }
 
-    /// Asks, and waits for the whole answer.
-    pub(super) async fn ask(&self, request: Request<Full<Bytes>>) -> Result<Answer, AuthError> {
+    /// Asks, and waits so long for the whole answer, the connection included.
+    pub(super) async fn ask(
+        &self,
+        request: Request<Full<Bytes>>,
+        longest: Duration,
+    ) -> Result<Answer, AuthError> {
         let asked = async {
             let response = self.0.request(request).await.map_err(|error| {
                 tracing::debug!(%error, "the token's issuer could not be asked");
@@ -87,7 +87,7 @@ impl Upstream {
             let body = body.map_err(|_| AuthError::BadReply)?.to_bytes();
             Ok(Answer { status, body })
         };
-        tokio::time::timeout(DEADLINE, asked)
+        tokio::time::timeout(longest, asked)
             .await
             .unwrap_or(Err(AuthError::Timeout))
     }

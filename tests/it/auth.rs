@@ -1,12 +1,14 @@
 //! Who may create a session: users of the homeserver, in mode `authenticated`; and in mode `open` beside a
 //! homeserver, whose tokens are never taken for none.
 //!
-//! Rows of the contract: "Who may create". What is believed for how long is in `auth/known.rs`, a homeserver that
-//! does not answer in `auth/failing.rs`, OAuth in `auth/introspection.rs`.
+//! Rows of the contract: "Who may create". What is believed is in `auth/known.rs`, for how long in
+//! `auth/believed.rs`; a homeserver that does not answer in `auth/failing.rs`, OAuth in `auth/introspection.rs`.
 
+mod believed;
 mod failing;
 mod introspection;
 mod known;
+mod library;
 
 use crate::harness::api::{STABLE, UNSTABLE, at};
 use crate::harness::http::{Reply, Request};

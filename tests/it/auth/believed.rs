@@ -1,0 +1,116 @@
+//! For how long an answer is believed, to the millisecond.
+
+use super::library::{ask, beside_homeserver, beside_oauth};
+use crate::harness::issuer::{Answer, Issuer};
+use matrix_rendezvous::clock::{Clock, Hand};
+use matrix_rendezvous::model::User;
+use matrix_rendezvous::policy::auth::{Auth, AuthError, Errcode, NoUser};
+use serde_json::json;
+use std::time::Duration;
+
+/// Something that asks, at a time of its own.
+struct Asker {
+    auth: Auth,
+    hand: Hand,
+}
+
+impl Asker {
+    fn of(beside: fn(&Issuer, Clock) -> Auth, issuer: &Issuer) -> Self {
+        let (clock, hand) = Clock::manual();
+        let auth = beside(issuer, clock);
+        Self { auth, hand }
+    }
+
+    /// That by these times in milliseconds, the issuer was asked so often about a token; each time it is theirs.
+    async fn asks(
+        &self,
+        issuer: &Issuer,
+        token: &str,
+        expected: &Result<User, NoUser>,
+        times: &[(u64, usize)],
+    ) {
+        let mut now = 0;
+        for &(at, asked) in times {
+            self.hand.advance(Duration::from_millis(at - now));
+            now = at;
+            let found = ask(&self.auth, 1, token).await;
+            assert_eq!(&found, expected, "{token} at {at} ms");
+            let questions = issuer.asked_about(token).len();
+            assert_eq!(questions, asked, "{token} at {at} ms");
+        }
+    }
+}
+
+fn user(id: &str) -> User {
+    User::parse(id).expect("an id")
+}
+
+#[tokio::test]
+async fn whose_a_token_is_is_believed_for_a_minute() {
+    let issuer = Issuer::start();
+    issuer.answers("good", Answer::user("@user:example.org"));
+    let times = [(0, 1), (59_999, 1), (60_000, 2), (119_999, 2), (120_000, 3)];
+    Asker::of(beside_homeserver, &issuer)
+        .asks(&issuer, "good", &Ok(user("@user:example.org")), &times)
+        .await;
+}
+
+#[tokio::test]
+async fn that_a_token_is_refused_is_believed_for_5_s() {
+    let issuer = Issuer::start();
+    let guest = json!({"user_id": "@1:example.org", "is_guest": true});
+    issuer.answers("guest", Answer::json(200, &guest));
+    let gone = NoUser::Refused {
+        errcode: Errcode::unknown_token(),
+        soft_logout: false,
+    };
+    let times = [(0, 1), (4_999, 1), (5_000, 2), (9_999, 2), (10_000, 3)];
+    for (token, expected) in [("gone", gone), ("guest", NoUser::Forbidden)] {
+        Asker::of(beside_homeserver, &issuer)
+            .asks(&issuer, token, &Err(expected), &times)
+            .await;
+    }
+}
+
+/// By a manual clock the world began with it: `exp` is in seconds since then.
+#[tokio::test]
+async fn a_token_is_believed_until_its_end_and_no_longer_than_any() {
+    let issuer = Issuer::start();
+    let ending = |exp| {
+        let scope = "urn:matrix:client:api:*";
+        let told = json!({"active": true, "scope": scope, "username": "user", "exp": exp});
+        Answer::json(200, &told)
+    };
+    // Past its end, it is asked about each time, though this issuer says yes.
+    issuer.answers("short", ending(30));
+    let short: &[_] = &[(0, 1), (29_999, 1), (30_000, 2), (30_000, 3), (31_000, 4)];
+    // What is left at the second answer is less than a minute, too.
+    issuer.answers("longer", ending(90));
+    let longer: &[_] = &[(0, 1), (59_999, 1), (60_000, 2), (89_999, 2), (90_000, 3)];
+    for (token, times) in [("short", short), ("longer", longer)] {
+        Asker::of(beside_oauth, &issuer)
+            .asks(&issuer, token, &Ok(user("user")), times)
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn that_nobody_can_say_is_believed_for_no_time() {
+    let issuer = Issuer::start();
+    let asker = Asker::of(beside_homeserver, &issuer);
+    for (status, error) in [
+        (500, AuthError::BadReply),
+        (502, AuthError::Unavailable),
+        (503, AuthError::Unavailable),
+    ] {
+        let token = format!("token-{status}");
+        issuer.answers(&token, Answer::Says(status, String::new()));
+        let unknown = Err(NoUser::Unknown(error));
+        asker
+            .asks(&issuer, &token, &unknown, &[(0, 1), (0, 2)])
+            .await;
+        issuer.answers(&token, Answer::user("@user:example.org"));
+        let known = Ok(user("@user:example.org"));
+        asker.asks(&issuer, &token, &known, &[(0, 3), (0, 3)]).await;
+    }
+}

@@ -2,9 +2,11 @@
 //! homeserver, whose tokens are never taken for none.
 //!
 //! Rows of the contract: "Who may create". What is believed is in `auth/known.rs`, for how long in
-//! `auth/believed.rs`; a homeserver that does not answer in `auth/failing.rs`, OAuth in `auth/introspection.rs`.
+//! `auth/believed.rs`; a homeserver that does not answer in `auth/failing.rs`, more questions than it is asked at
+//! once in `auth/crowded.rs`; OAuth in `auth/introspection.rs`.
 
 mod believed;
+mod crowded;
 mod failing;
 mod introspection;
 mod known;

@@ -1,0 +1,147 @@
+//! All places for questions are taken by such as get no answer.
+//!
+//! On a runtime whose time is paused, so that it takes no time and a loaded machine changes nothing.
+
+use super::library::{ask, beside_homeserver};
+use crate::harness::eventually;
+use crate::harness::issuer::{Answer, Issuer};
+use matrix_rendezvous::clock::Clock;
+use matrix_rendezvous::model::User;
+use matrix_rendezvous::policy::auth::{Auth, AuthError, NoUser};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+use tokio::task::spawn_blocking;
+
+/// Questions under way at most, and failures in a row after which nobody is asked.
+const PLACES: usize = 64;
+const FAILURES: usize = 5;
+
+/// Paused time moves to the next timer when nothing can run, though an answer be on its way on a socket. While
+/// this is held, it stands: to tokio, a blocking task is something that runs.
+struct Still {
+    _held: mpsc::Sender<()>,
+}
+
+fn stand_still() -> Still {
+    let (held, release) = mpsc::channel::<()>();
+    spawn_blocking(move || release.recv());
+    Still { _held: held }
+}
+
+/// A stand-in, and who asks it; each question by a client of its own.
+struct Crowd {
+    issuer: Arc<Issuer>,
+    auth: Arc<Auth>,
+    asked: usize,
+}
+
+impl Crowd {
+    fn new(clock: Clock) -> Self {
+        let issuer = Arc::new(Issuer::start());
+        let auth = Arc::new(beside_homeserver(&issuer, clock));
+        Self {
+            issuer,
+            auth,
+            asked: 0,
+        }
+    }
+
+    /// The token of a question that will be answered so, and its client.
+    fn next(&mut self, answer: Answer) -> (u32, String) {
+        self.asked += 1;
+        let token = format!("token-{}", self.asked);
+        self.issuer.answers(&token, answer);
+        (u32::try_from(self.asked).expect("few"), token)
+    }
+
+    async fn ask(&mut self, answer: Answer) -> Result<User, NoUser> {
+        let (client, token) = self.next(answer);
+        ask(&self.auth, client, &token).await
+    }
+
+    /// Asks what is never answered, and comes back when the issuer has been asked.
+    async fn hang(&mut self, questions: usize) {
+        for _ in 0..questions {
+            let (client, token) = self.next(Answer::Hangs);
+            let auth = Arc::clone(&self.auth);
+            tokio::spawn(async move { ask(&auth, client, &token).await });
+        }
+        let (issuer, asked) = (Arc::clone(&self.issuer), self.asked);
+        let arrived = spawn_blocking(move || {
+            eventually("the questions arrive", || {
+                (issuer.asked().len() == asked).then_some(())
+            });
+        });
+        arrived.await.expect("they arrive");
+    }
+}
+
+fn unknown(error: AuthError) -> Result<User, NoUser> {
+    Err(NoUser::Unknown(error))
+}
+
+/// tokio's timers count in milliseconds, and here up to three follow each other.
+#[track_caller]
+fn assert_took(clock: &Clock, begun: Duration, expected: Duration) {
+    let took = clock.now().saturating_sub(begun);
+    let latest = expected + Duration::from_millis(5);
+    assert!((expected..=latest).contains(&took), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_place_is_waited_for_1_s() {
+    let clock = Clock::system();
+    let mut crowd = Crowd::new(clock.clone());
+    let still = stand_still();
+    crowd.hang(PLACES).await;
+    let begun = clock.now();
+    drop(still);
+    let user = Answer::user("@user:example.org");
+    assert_eq!(crowd.ask(user).await, unknown(AuthError::Busy));
+    assert_took(&clock, begun, Duration::from_secs(1));
+}
+
+/// A person waits for both: for the place and for the answer.
+#[tokio::test(start_paused = true)]
+async fn a_question_that_waited_for_a_place_ends_no_later_than_any() {
+    let clock = Clock::system();
+    let mut crowd = Crowd::new(clock.clone());
+    let still = stand_still();
+    crowd.hang(PLACES).await;
+    // The others end at 3 s; this one has a place then, and would be at 5.5 s without the wait.
+    tokio::time::advance(Duration::from_millis(2_500)).await;
+    let begun = clock.now();
+    drop(still);
+    assert_eq!(
+        crowd.ask(Answer::Hangs).await,
+        unknown(AuthError::Timeout),
+        "it had a place"
+    );
+    assert_took(&clock, begun, Duration::from_secs(3));
+}
+
+/// Else each would wait for nothing: those that have the places wait for the same homeserver.
+#[tokio::test(start_paused = true)]
+async fn an_open_breaker_refuses_before_the_wait_for_a_place() {
+    let (clock, hand) = Clock::manual();
+    let mut crowd = Crowd::new(clock);
+    let still = stand_still();
+    crowd.hang(PLACES - FAILURES).await;
+    for _ in 0..FAILURES {
+        let failing = Answer::Says(503, String::new());
+        assert_eq!(crowd.ask(failing).await, unknown(AuthError::Unavailable));
+    }
+    // Open from here on; after each wait one question is let through, and takes one of the places left.
+    for _ in 0..FAILURES {
+        hand.advance(Duration::from_secs(1));
+        crowd.hang(1).await;
+    }
+    drop(still);
+    assert_eq!(
+        crowd.ask(Answer::Hangs).await,
+        unknown(AuthError::Suspended)
+    );
+    // Let through by the breaker, it finds no place: they were all taken indeed.
+    hand.advance(Duration::from_secs(1));
+    assert_eq!(crowd.ask(Answer::Hangs).await, unknown(AuthError::Busy));
+}

@@ -3,7 +3,7 @@
 //!
 //! Rows of the contract: "Who may create". What is believed is in `auth/known.rs`, for how long in
 //! `auth/believed.rs`; a homeserver that does not answer in `auth/failing.rs`, more questions than it is asked at
-//! once in `auth/crowded.rs`; OAuth in `auth/introspection.rs`.
+//! once in `auth/crowded.rs`; OAuth in `auth/introspection.rs`, the way there in `auth/tls.rs`.
 
 mod believed;
 mod crowded;
@@ -11,6 +11,7 @@ mod failing;
 mod introspection;
 mod known;
 mod library;
+mod tls;
 
 use crate::harness::api::{STABLE, UNSTABLE, at};
 use crate::harness::http::{Reply, Request};

@@ -4,6 +4,7 @@
 //! environment, its ports and what it prints.
 
 pub mod api;
+pub mod certificates;
 pub mod etag;
 pub mod http;
 pub mod issuer;

@@ -6,7 +6,10 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
+
+use super::certificates::Certificates;
 
 /// What it does when it is asked.
 #[derive(Clone, Debug)]
@@ -48,6 +51,7 @@ pub struct Question {
 /// Listens until it is dropped; then nobody answers there.
 #[derive(Debug)]
 pub struct Issuer {
+    scheme: &'static str,
     address: SocketAddr,
     known: Arc<Known>,
 }
@@ -62,6 +66,16 @@ struct Known {
 
 impl Issuer {
     pub fn start() -> Self {
+        Self::listen(None)
+    }
+
+    /// Behind TLS.
+    pub fn start_tls(certificates: &Certificates) -> Self {
+        Self::listen(Some(certificates.server_config()))
+    }
+
+    fn listen(tls: Option<Arc<ServerConfig>>) -> Self {
+        let scheme = tls.as_ref().map_or("http", |_| "https");
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         let known = Arc::new(Known::default());
@@ -75,15 +89,20 @@ impl Issuer {
                 let known = Arc::clone(&of_listener);
                 let kept = stream.try_clone().expect("a clone");
                 known.connections.lock().expect("a lock").push(kept);
+                let tls = tls.clone();
                 // The client closes the connection when it has what it wants.
-                std::thread::spawn(move || known.serve(stream).unwrap_or_default());
+                std::thread::spawn(move || known.meet(stream, tls).unwrap_or_default());
             }
         });
-        Self { address, known }
+        Self {
+            scheme,
+            address,
+            known,
+        }
     }
 
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", self.scheme, self.address)
     }
 
     /// From now on it answers so about whatever contains this token. About others it says that they are
@@ -127,7 +146,17 @@ impl Question {
 }
 
 impl Known {
-    fn serve(&self, mut stream: TcpStream) -> std::io::Result<()> {
+    fn meet(&self, stream: TcpStream, tls: Option<Arc<ServerConfig>>) -> std::io::Result<()> {
+        match tls {
+            None => self.serve(stream),
+            Some(tls) => {
+                let connection = ServerConnection::new(tls).map_err(std::io::Error::other)?;
+                self.serve(StreamOwned::new(connection, stream))
+            }
+        }
+    }
+
+    fn serve(&self, mut stream: impl Read + Write) -> std::io::Result<()> {
         while let Some(question) = read(&mut stream)? {
             let answers = self.answers.lock().expect("a lock").clone();
             let answer = answers.iter().find(|(token, _)| question.is_about(token));
@@ -170,7 +199,7 @@ impl Known {
 }
 
 /// A request with its body, or `None` at the connection's end.
-fn read(stream: &mut TcpStream) -> std::io::Result<Option<Question>> {
+fn read(stream: &mut impl Read) -> std::io::Result<Option<Question>> {
     let (mut head, mut byte) = (Vec::new(), [0]);
     while !head.ends_with(b"\r\n\r\n") {
         if stream.read(&mut byte)? == 0 {

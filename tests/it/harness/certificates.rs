@@ -1,0 +1,76 @@
+//! An authority of a test's own, and a certificate that it signed for a server on this machine.
+//!
+//! For whatever is reached over TLS. The files live as long as this; the key of the authority never leaves
+//! the function that made it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tempfile::TempDir;
+
+/// Certificates and a key, as PEM files.
+#[derive(Debug)]
+pub struct Certificates(TempDir);
+
+impl Certificates {
+    /// A certificate for 127.0.0.1 and localhost, and who signed it.
+    pub fn make() -> Self {
+        let mut ca = CertificateParams::default();
+        ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        ca.distinguished_name
+            .push(DnType::CommonName, "matrix-rendezvous tests");
+        let ca_key = KeyPair::generate().expect("a key");
+        let ca_cert = ca.self_signed(&ca_key).expect("an authority");
+        let issuer = Issuer::new(ca, ca_key);
+
+        let names = vec!["127.0.0.1".to_owned(), "localhost".to_owned()];
+        let key = KeyPair::generate().expect("a key");
+        let leaf = CertificateParams::new(names).expect("an address and a name");
+        let cert = leaf.signed_by(&key, &issuer).expect("a certificate");
+        let dir = tempfile::Builder::new()
+            .prefix("mrv-tls-")
+            .tempdir()
+            .expect("a directory");
+        let made = Self(dir);
+        for (path, pem) in [
+            (made.ca_file(), ca_cert.pem()),
+            (made.cert_file(), cert.pem()),
+            (made.key_file(), key.serialize_pem()),
+        ] {
+            std::fs::write(path, pem).expect("a file");
+        }
+        made
+    }
+
+    /// The authority.
+    pub fn ca_file(&self) -> PathBuf {
+        self.0.path().join("ca.pem")
+    }
+
+    /// The server's certificate.
+    pub fn cert_file(&self) -> PathBuf {
+        self.0.path().join("cert.pem")
+    }
+
+    /// The server's key.
+    pub fn key_file(&self) -> PathBuf {
+        self.0.path().join("key.pem")
+    }
+
+    /// For a server in this process.
+    pub fn server_config(&self) -> Arc<ServerConfig> {
+        let cert = CertificateDer::from_pem_file(self.cert_file()).expect("a certificate");
+        let key = PrivateKeyDer::from_pem_file(self.key_file()).expect("a key");
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("versions of TLS")
+            .with_no_client_auth()
+            .with_single_cert(vec![cert], key);
+        Arc::new(config.expect("the key is the certificate's"))
+    }
+}

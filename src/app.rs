@@ -238,21 +238,11 @@ async fn serve<S: Store>(
     tokio::spawn(async move { stop.run_until_cancelled(housekeeper.housekeeping()).await });
     let probed = Arc::clone(&homeservers);
     tokio::spawn(async move { probed.probe().await });
-    let shared = Arc::new(Connections {
-        service: Service::new(
-            &config,
-            store,
-            policy,
-            homeservers,
-            Arc::clone(&metrics),
-            Refusals::new(secret, clock.clone()),
-            clock.clone(),
-        ),
-        config: config.http.clone(),
-        lifecycle: lifecycle.clone(),
-        metrics,
-        clock,
-    });
+    let (counted, time) = (Arc::clone(&metrics), clock.clone());
+    let refusals = Refusals::new(secret, clock.clone());
+    let service = Service::new(&config, store, policy, homeservers, counted, refusals, time);
+    let shared = Connections::new(&config, service, lifecycle.clone(), metrics, clock);
+    let shared = Arc::new(shared);
     let (tracker, soft) = (connections.clone(), lifecycle.soft().clone());
     let accepting = tokio::spawn(async move {
         let permits = Arc::new(Semaphore::new(max_connections));

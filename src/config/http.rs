@@ -7,6 +7,7 @@ use crate::config::web_url::WebUrl;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
+use std::str::FromStr;
 use std::time::Duration;
 
 /// The shortest idle timeout that starts: nginx and haproxy keep upstream connections for 60 s by
@@ -21,8 +22,10 @@ const MAX_CONNECTIONS: usize = 1_000_000;
 pub struct Http {
     /// Address to listen on.
     pub listen: SocketAddr,
-    /// Peers whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
+    /// Peers whose `forwarded_header` and `X-Forwarded-Proto` are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// The one header that says where a request comes from.
+    pub forwarded_header: FieldName,
     /// Whether HTTP/2 without TLS is accepted.
     pub h2c: bool,
     /// Connections open at once.
@@ -58,6 +61,8 @@ pub struct RawHttp {
     pub(super) public_base_url: Option<WebUrl>,
     #[serde(deserialize_with = "list")]
     trusted_proxies: Vec<Network>,
+    #[serde(deserialize_with = "leaf")]
+    forwarded_header: FieldName,
     #[serde(deserialize_with = "leaf")]
     h2c: bool,
     #[serde(deserialize_with = "leaf")]
@@ -106,6 +111,7 @@ impl RawHttp {
                 .iter()
                 .map(|network| network.0)
                 .collect(),
+            forwarded_header: self.forwarded_header.clone(),
             h2c: self.h2c,
             max_connections: self.max_connections,
             timeouts: Timeouts {
@@ -114,6 +120,38 @@ impl RawHttp {
                 request: self.request_timeout.0,
                 idle: self.idle_timeout.0,
             },
+        }
+    }
+}
+
+/// The longest name of a header, in bytes: far longer than any that a proxy sends, and far below what a
+/// head has room for.
+const MAX_FIELD_NAME: usize = 100;
+
+/// The name of a header (RFC 9110 §5.1).
+#[derive(Debug, Clone, Serialize)]
+#[serde(transparent)]
+pub struct FieldName(String);
+
+impl FieldName {
+    /// The name as it was written; case says nothing.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for FieldName {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // A token (RFC 9110 §5.6.2).
+        let is_token =
+            |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        if (1..=MAX_FIELD_NAME).contains(&text.len()) && text.bytes().all(is_token) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err("expected the name of a header such as X-Forwarded-For")
         }
     }
 }

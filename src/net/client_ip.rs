@@ -1,84 +1,106 @@
 //! Whose request is it, and how did they come: the peer, or what a trusted proxy says.
 
-use crate::model::ClientIp;
+use crate::config::http::Http;
+use crate::net::forwarded::Forwarded;
 use hyper::HeaderMap;
 use hyper::header::HeaderValue;
 use ipnet::IpNet;
 use std::net::IpAddr;
 
-/// The header that proxies append to.
-const FORWARDED_FOR: &str = "x-forwarded-for";
-
 /// The scheme of the request that a proxy got.
 const FORWARDED_PROTO: &str = "x-forwarded-proto";
 
-/// The client of a request that came from `peer`.
-///
-/// The header is read from right to left, and only while the address so far is a trusted proxy: what
-/// stands further left was written by someone whom nobody trusts. Garbage ends the walk.
-#[must_use]
-pub fn client_ip(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> ClientIp {
-    if !is_trusted(peer, trusted) {
-        return peer.into();
-    }
-    let mut client = peer;
-    // Repeated headers are one list, in their order (RFC 9110 §5.3).
-    let mut hops = headers
-        .get_all(FORWARDED_FOR)
-        .iter()
-        .rev()
-        .flat_map(|value| value.to_str().unwrap_or("").rsplit(',').map(str::trim));
-    while is_trusted(client, trusted) {
-        match hops.next().map(parse_hop) {
-            Some(Some(address)) => client = address,
-            Some(None) | None => break,
-        }
-    }
-    client.into()
+/// Who may say whose a request is, and in which header.
+#[derive(Debug, Clone)]
+pub struct Trust {
+    proxies: Vec<IpNet>,
+    header: Forwarded,
 }
 
-fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
-    let address = address.to_canonical();
-    trusted.iter().any(|network| network.contains(&address))
+/// Who is at the other end of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer {
+    /// Their address.
+    pub ip: IpAddr,
+    /// Whether they write the headers that say where a request comes from.
+    pub is_believed: bool,
+}
+
+impl Trust {
+    /// What the configuration says.
+    ///
+    /// # Panics
+    /// Where `forwarded_header` is no header's name, which the configuration refuses.
+    #[must_use]
+    pub fn new(config: &Http) -> Self {
+        let header = Forwarded::new(config.forwarded_header.as_str());
+        Self {
+            proxies: config.trusted_proxies.clone(),
+            header: header.expect("the configuration has a header's name"),
+        }
+    }
+
+    /// Whether an address is a trusted proxy's.
+    #[must_use]
+    pub fn is_proxy(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.proxies
+            .iter()
+            .any(|network| network.contains(&address))
+    }
+
+    /// Who has that address.
+    #[must_use]
+    pub fn peer(&self, ip: IpAddr) -> Peer {
+        let is_believed = self.is_proxy(ip);
+        Peer { ip, is_believed }
+    }
+
+    /// The client of a request that came from `peer`.
+    ///
+    /// The header is read from right to left, and only while the address so far is a trusted proxy: what
+    /// stands further left was written by someone whom nobody trusts. Garbage ends the walk.
+    #[must_use]
+    pub fn client(&self, peer: Peer, headers: &HeaderMap) -> IpAddr {
+        let mut client = peer.ip;
+        if peer.is_believed {
+            let mut hops = self.header.hops(headers);
+            while self.is_proxy(client)
+                && let Some(Some(address)) = hops.next()
+            {
+                client = address;
+            }
+        }
+        client.to_canonical()
+    }
 }
 
 /// Whether a trusted proxy says that its client came by HTTPS.
 #[must_use]
-pub fn came_by_https(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> bool {
+pub fn came_by_https(peer: Peer, headers: &HeaderMap) -> bool {
     // The first of a list is the hop nearest to the client.
     let scheme =
         |value: &HeaderValue| value.to_str().unwrap_or("").split(',').next() == Some("https");
-    headers.get(FORWARDED_PROTO).is_some_and(scheme) && is_trusted(peer, trusted)
-}
-
-/// An address, perhaps in brackets, perhaps with a port (some load balancers add it).
-fn parse_hop(hop: &str) -> Option<IpAddr> {
-    let bare = hop
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'))
-        .unwrap_or(hop);
-    bare.parse().ok().or_else(|| {
-        hop.parse::<std::net::SocketAddr>()
-            .ok()
-            .map(|address| address.ip())
-    })
+    peer.is_believed && headers.get(FORWARDED_PROTO).is_some_and(scheme)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::client_ip;
-    use crate::model::ClientIp;
+    use super::Trust;
+    use crate::net::forwarded::Forwarded;
     use hyper::HeaderMap;
     use hyper::header::{HeaderName, HeaderValue};
-    use ipnet::IpNet;
     use std::net::IpAddr;
 
     fn ip(text: &str) -> IpAddr {
         text.parse().expect("an address")
     }
 
-    fn client(peer: &str, headers: &[&'static str]) -> ClientIp {
-        let trusted: Vec<IpNet> = vec!["10.0.0.0/8".parse().expect("a network")];
+    fn client(peer: &str, headers: &[&'static str]) -> IpAddr {
+        let trust = Trust {
+            proxies: vec!["10.0.0.0/8".parse().expect("a network")],
+            header: Forwarded::new("X-Forwarded-For").expect("a name"),
+        };
         let mut map = HeaderMap::new();
         for value in headers {
             map.append(
@@ -86,52 +108,30 @@ mod tests {
                 HeaderValue::from_static(value),
             );
         }
-        client_ip(ip(peer), &map, &trusted)
+        trust.client(trust.peer(ip(peer)), &map)
     }
 
     #[test]
     fn only_trusted_peers_are_believed_and_from_right_to_left() {
-        assert_eq!(
-            client("192.0.2.1", &["198.51.100.7"]),
-            ip("192.0.2.1").into()
-        );
-        assert_eq!(
-            client("10.0.0.1", &["198.51.100.7"]),
-            ip("198.51.100.7").into()
-        );
-        assert_eq!(
-            client("10.0.0.1", &["1.1.1.1, 198.51.100.7"]),
-            ip("198.51.100.7").into()
-        );
-        assert_eq!(
-            client("10.0.0.1", &["198.51.100.7, 10.0.0.2"]),
-            ip("198.51.100.7").into()
-        );
-        assert_eq!(
-            client("10.0.0.1", &["1.1.1.1", "198.51.100.7"]),
-            ip("198.51.100.7").into()
-        );
-        assert_eq!(
-            client("::ffff:10.0.0.1", &["198.51.100.7"]),
-            ip("198.51.100.7").into()
-        );
-        assert_eq!(
-            client("10.0.0.1", &["198.51.100.7:4711"]),
-            ip("198.51.100.7").into()
-        );
-        assert_eq!(
-            client("10.0.0.1", &["[2001:db8::1]"]),
-            ip("2001:db8::1").into()
-        );
+        for (peer, headers, expected) in [
+            ("192.0.2.1", &["198.51.100.7"][..], "192.0.2.1"),
+            ("10.0.0.1", &["198.51.100.7"], "198.51.100.7"),
+            ("10.0.0.1", &["1.1.1.1, 198.51.100.7"], "198.51.100.7"),
+            ("10.0.0.1", &["198.51.100.7, 10.0.0.2"], "198.51.100.7"),
+            ("10.0.0.1", &["1.1.1.1", "198.51.100.7"], "198.51.100.7"),
+            ("::ffff:10.0.0.1", &["198.51.100.7"], "198.51.100.7"),
+            ("10.0.0.1", &["::ffff:198.51.100.7"], "198.51.100.7"),
+            ("10.0.0.1", &["198.51.100.7:4711"], "198.51.100.7"),
+            ("10.0.0.1", &["[2001:db8::1]"], "2001:db8::1"),
+        ] {
+            assert_eq!(client(peer, headers), ip(expected), "{peer} {headers:?}");
+        }
     }
 
     #[test]
     fn garbage_ends_the_walk() {
-        assert_eq!(
-            client("10.0.0.1", &["198.51.100.7, unknown"]),
-            ip("10.0.0.1").into()
-        );
-        assert_eq!(client("10.0.0.1", &[""]), ip("10.0.0.1").into());
-        assert_eq!(client("10.0.0.1", &[]), ip("10.0.0.1").into());
+        for headers in [&["198.51.100.7, unknown"][..], &[""], &[]] {
+            assert_eq!(client("10.0.0.1", headers), ip("10.0.0.1"), "{headers:?}");
+        }
     }
 }

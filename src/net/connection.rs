@@ -2,11 +2,12 @@
 
 use crate::clock::Clock;
 use crate::clock::deadline::Deadline;
+use crate::config::Config;
 use crate::config::http::Http;
 use crate::http::exchange::Caller;
 use crate::http::service::Service;
 use crate::lifecycle::Lifecycle;
-use crate::net::client_ip::{came_by_https, client_ip};
+use crate::net::client_ip::{Peer, Trust, came_by_https};
 use crate::net::guard::{Activity, Guard, SocketTimeouts};
 use crate::store::Store;
 use crate::telemetry::metrics::Metrics;
@@ -43,21 +44,17 @@ const FAREWELL: Duration = Duration::from_secs(3);
 /// What every connection shares.
 #[derive(Debug)]
 pub struct Connections<S> {
-    /// The pipeline.
-    pub service: Service<S>,
-    /// The listener's section of the configuration.
-    pub config: Http,
-    /// The phases of the process.
-    pub lifecycle: Lifecycle,
-    /// Metrics.
-    pub metrics: Arc<Metrics>,
-    /// Time.
-    pub clock: Clock,
+    service: Service<S>,
+    config: Http,
+    trust: Trust,
+    lifecycle: Lifecycle,
+    metrics: Arc<Metrics>,
+    clock: Clock,
 }
 
 /// What the requests of one connection share.
 struct Client {
-    peer: IpAddr,
+    peer: Peer,
     activity: Arc<Activity>,
     /// The deadline of the last request, for the next one. HTTP/2 has several at a time; then all but
     /// one make their own.
@@ -72,6 +69,25 @@ impl Client {
 }
 
 impl<S: Store> Connections<S> {
+    /// Connections to that pipeline.
+    #[must_use]
+    pub fn new(
+        config: &Config,
+        service: Service<S>,
+        lifecycle: Lifecycle,
+        metrics: Arc<Metrics>,
+        clock: Clock,
+    ) -> Self {
+        Self {
+            service,
+            trust: Trust::new(&config.http),
+            config: config.http.clone(),
+            lifecycle,
+            metrics,
+            clock,
+        }
+    }
+
     /// Serves one connection to its end.
     pub async fn serve(self: Arc<Self>, stream: TcpStream, peer: IpAddr) {
         if let Err(error) = self.speak(stream, peer).await {
@@ -88,7 +104,7 @@ impl<S: Store> Connections<S> {
             send: self.config.timeouts.request,
         };
         let client = Arc::new(Client {
-            peer,
+            peer: self.trust.peer(peer),
             activity: Arc::default(),
             spare: Mutex::default(),
         });
@@ -201,10 +217,9 @@ impl<S: Store> Connections<S> {
         let http2 = request.version() == Version::HTTP_2;
         let spare = client.spare().take();
         let mut deadline = spare.unwrap_or_else(|| Deadline::new(self.clock.clone()));
-        let (peer, trusted) = (client.peer, &self.config.trusted_proxies);
         let caller = Caller {
-            ip: client_ip(peer, request.headers(), trusted),
-            https: came_by_https(peer, request.headers(), trusted),
+            ip: self.trust.client(client.peer, request.headers()).into(),
+            https: came_by_https(client.peer, request.headers()),
         };
         let mut response = self.service.respond(request, caller, &mut deadline).await;
         *client.spare() = Some(deadline);

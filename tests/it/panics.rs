@@ -94,13 +94,10 @@ fn serve() -> Rig {
     let (counted, time) = (Arc::clone(&metrics), clock.clone());
     let refusals = Refusals::new(Arc::default(), clock.clone());
     let service = Service::new(&config, store, policy, homeservers, counted, refusals, time);
-    let shared = Arc::new(Connections {
-        service,
-        config: config.http,
-        lifecycle: Lifecycle::new(),
-        metrics: Arc::clone(&metrics),
-        clock,
-    });
+    let (counted, lifecycle) = (Arc::clone(&metrics), Lifecycle::new());
+    let shared = Arc::new(Connections::new(
+        &config, service, lifecycle, counted, clock,
+    ));
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let socket = runtime
         .block_on(TcpListener::bind("127.0.0.1:0"))

@@ -1,0 +1,229 @@
+//! The one header that says where a request comes from, read from right to left.
+//!
+//! What stands on the right was written by the proxy nearest to us, and what stands further left by whoever
+//! asked it. So an entry is cut off and read by itself, and no quote or comma that a stranger wrote to the
+//! left of it changes what it says.
+
+use hyper::HeaderMap;
+use hyper::header::{HeaderName, HeaderValue};
+use std::borrow::Cow;
+use std::net::{IpAddr, SocketAddr};
+
+/// The header that has a grammar of its own (RFC 7239); all others are lists of addresses.
+const FORWARDED: &str = "forwarded";
+
+/// Which header is read, and how.
+#[derive(Debug, Clone)]
+pub struct Forwarded {
+    name: HeaderName,
+    /// RFC 7239, and not a list of addresses.
+    has_parameters: bool,
+}
+
+impl Forwarded {
+    /// Reads the header of that name; `None` where no header can have it.
+    #[must_use]
+    pub fn new(name: &str) -> Option<Self> {
+        let name: HeaderName = name.parse().ok()?;
+        let has_parameters = name == FORWARDED;
+        Some(Self {
+            name,
+            has_parameters,
+        })
+    }
+
+    /// The hops of a request, the nearest first; `None` for one that is no address.
+    pub fn hops<'a>(&self, headers: &'a HeaderMap) -> impl Iterator<Item = Option<IpAddr>> + 'a {
+        let (separates, read): (fn(&str) -> Option<usize>, fn(&str) -> _) = if self.has_parameters {
+            (last_comma, element)
+        } else {
+            (|list| list.rfind(','), hop)
+        };
+        // Repeated headers are one list, in their order (RFC 9110 §5.3).
+        let lines = headers.get_all(&self.name).iter().rev();
+        lines.flat_map(move |line| entries(line, separates).map(move |entry| read(entry.trim())))
+    }
+}
+
+/// The entries of one header line, the last first.
+fn entries(line: &HeaderValue, separates: fn(&str) -> Option<usize>) -> impl Iterator<Item = &str> {
+    let mut rest = Some(line.to_str().unwrap_or(""));
+    std::iter::from_fn(move || {
+        let list = rest?;
+        let (before, last) = match separates(list) {
+            Some(comma) => (Some(&list[..comma]), &list[comma + 1..]),
+            None => (None, list),
+        };
+        rest = before;
+        Some(last)
+    })
+}
+
+/// An address, perhaps in brackets, perhaps with a port (some load balancers add it).
+fn hop(text: &str) -> Option<IpAddr> {
+    let bare = text
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .unwrap_or(text);
+    let with_port = || Some(text.parse::<SocketAddr>().ok()?.ip());
+    bare.parse().ok().or_else(with_port)
+}
+
+/// The last comma that stands in no quotes, as seen from the right: quotes that a stranger left open further
+/// left hide nothing.
+fn last_comma(list: &str) -> Option<usize> {
+    let mut quoted = false;
+    for (at, byte) in list.bytes().enumerate().rev() {
+        match byte {
+            b'"' if !is_escaped(list, at) => quoted = !quoted,
+            b',' if !quoted => return Some(at),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Whether an odd number of backslashes stands before a byte.
+fn is_escaped(text: &str, at: usize) -> bool {
+    let before = text.as_bytes()[..at].iter().rev();
+    before.take_while(|byte| **byte == b'\\').count() % 2 == 1
+}
+
+/// The address in `for=` of an element (RFC 7239 §4). An obfuscated identifier and `unknown` are none, and
+/// neither is an element that names two.
+fn element(text: &str) -> Option<IpAddr> {
+    let mut found = None;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let end = end_of_pair(rest);
+        let (pair, after) = (&rest[..end], rest.get(end + 1..).unwrap_or(""));
+        let (name, value) = pair.split_once('=')?;
+        if name.trim().eq_ignore_ascii_case("for")
+            && found.replace(node(&unquoted(value.trim())?)?).is_some()
+        {
+            return None;
+        }
+        rest = after;
+    }
+    found
+}
+
+/// Where the next semicolon stands that is in no quotes, or the end.
+fn end_of_pair(text: &str) -> usize {
+    let mut quoted = false;
+    let ends = |(at, byte): &(usize, u8)| {
+        if *byte == b'"' && !(quoted && is_escaped(text, *at)) {
+            quoted = !quoted;
+        }
+        *byte == b';' && !quoted
+    };
+    text.bytes()
+        .enumerate()
+        .find(ends)
+        .map_or(text.len(), |(at, _)| at)
+}
+
+/// A token as it is, or what stands in a quoted string.
+fn unquoted(value: &str) -> Option<Cow<'_, str>> {
+    let Some(rest) = value.strip_prefix('"') else {
+        return (!value.contains('"')).then_some(Cow::Borrowed(value));
+    };
+    let inner = rest.strip_suffix('"')?;
+    if !inner.contains(['\\', '"']) {
+        return Some(Cow::Borrowed(inner));
+    }
+    let mut text = String::with_capacity(inner.len());
+    let mut characters = inner.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '\\' => text.push(characters.next()?),
+            '"' => return None,
+            other => text.push(other),
+        }
+    }
+    Some(Cow::Owned(text))
+}
+
+/// A node (RFC 7239 §6): an address, and perhaps a port, which may be obfuscated while the address is not.
+fn node(text: &str) -> Option<IpAddr> {
+    hop(text).or_else(|| {
+        let (address, port) = text.rsplit_once(':')?;
+        port.starts_with('_').then(|| hop(address)).flatten()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Forwarded;
+    use hyper::HeaderMap;
+    use hyper::header::{HeaderName, HeaderValue};
+
+    /// What one header says, the nearest hop first.
+    fn hops(name: &'static str, lines: &[&'static str]) -> Vec<String> {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            let name = HeaderName::from_static(name);
+            headers.append(name, HeaderValue::from_static(line));
+        }
+        let header = Forwarded::new(name).expect("a name");
+        let text = |hop: Option<std::net::IpAddr>| hop.map_or("?".to_owned(), |ip| ip.to_string());
+        header.hops(&headers).map(text).collect()
+    }
+
+    fn forwarded(line: &'static str) -> Vec<String> {
+        hops("forwarded", &[line])
+    }
+
+    #[test]
+    fn a_list_is_read_from_its_end_over_all_lines() {
+        let lines = ["192.0.2.1 , [2001:db8::1]", "192.0.2.2:4711,unknown,"];
+        let expected = ["?", "?", "192.0.2.2", "2001:db8::1", "192.0.2.1"];
+        assert_eq!(hops("x-real-ip", &lines), expected);
+    }
+
+    #[test]
+    fn the_grammar_of_rfc_7239_is_read() {
+        for (line, expected) in [
+            ("for=192.0.2.60;proto=http;by=203.0.113.43", "192.0.2.60"),
+            ("proto=http; FOR = 192.0.2.60", "192.0.2.60"),
+            ("For=\"[2001:db8:cafe::17]:4711\"", "2001:db8:cafe::17"),
+            ("for=\"[2001:db8::1]\"", "2001:db8::1"),
+            ("for=\"192.0.2.43:47011\"", "192.0.2.43"),
+            ("for=\"192.0.2.43:_port\"", "192.0.2.43"),
+            ("for=\"\\192.0.2.43\"", "192.0.2.43"),
+            ("host=\"a;for=192.0.2.9\";for=192.0.2.1", "192.0.2.1"),
+            ("host=\"a\\\";for=192.0.2.9\";for=192.0.2.1", "192.0.2.1"),
+            ("for=_hidden", "?"),
+            ("for=unknown", "?"),
+            ("for=\"_gazonk\"", "?"),
+            ("for=\"192.0.2.1", "?"),
+            ("for=192.0.2.1\"", "?"),
+            ("for=\"192.0.2.1\\\"", "?"),
+            ("for=192.0.2.1;for=192.0.2.2", "?"),
+            ("proto=https", "?"),
+            ("192.0.2.1", "?"),
+            ("", "?"),
+        ] {
+            assert_eq!(forwarded(line), [expected], "{line}");
+        }
+    }
+
+    #[test]
+    fn what_a_stranger_wrote_to_the_left_changes_nothing_on_the_right() {
+        for (line, expected) in [
+            ("for=\"a, for=192.0.2.1", "192.0.2.1"),
+            ("for=\"a, for=\"[2001:db8::1]\"", "2001:db8::1"),
+            ("for=\"a\\, for=\"[2001:db8::1]:80\"", "2001:db8::1"),
+            ("for=192.0.2.9;x=\", for=192.0.2.1;x=\",\"", "192.0.2.1"),
+        ] {
+            assert_eq!(forwarded(line)[0], expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_name_is_no_header() {
+        for name in ["", "X Forwarded", "x-forwarded-for:", "ä"] {
+            assert!(Forwarded::new(name).is_none(), "{name:?}");
+        }
+    }
+}

@@ -1,10 +1,13 @@
 //! Bytes and connections: sockets in, requests out to `http`.
 //!
-//! `listener` accepts, `connection` speaks HTTP/1.1 or HTTP/2 on one socket, `guard` ends every wait
-//! on it, `client_ip` says whose request it is by the header that `forwarded` reads.
+//! `listener` accepts, `arrival` says whose a connection is (`proxy_protocol`) and whether it may stay,
+//! `connection` speaks HTTP/1.1 or HTTP/2 on it, `guard` ends every wait on its socket, `client_ip` says whose
+//! request it is by the header that `forwarded` reads.
 
+pub mod arrival;
 pub mod client_ip;
 pub mod connection;
 pub mod forwarded;
 pub mod guard;
 pub mod listener;
+pub mod proxy_protocol;

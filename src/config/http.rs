@@ -26,6 +26,8 @@ pub struct Http {
     pub trusted_proxies: Vec<IpNet>,
     /// The one header that says where a request comes from.
     pub forwarded_header: FieldName,
+    /// Whether each connection begins with the PROXY protocol's header.
+    pub proxy_protocol: bool,
     /// Whether HTTP/2 without TLS is accepted.
     pub h2c: bool,
     /// Connections open at once.
@@ -64,6 +66,8 @@ pub struct RawHttp {
     #[serde(deserialize_with = "leaf")]
     forwarded_header: FieldName,
     #[serde(deserialize_with = "leaf")]
+    proxy_protocol: bool,
+    #[serde(deserialize_with = "leaf")]
     h2c: bool,
     #[serde(deserialize_with = "leaf")]
     max_connections: usize,
@@ -89,6 +93,12 @@ impl RawHttp {
                 "must be between 1 and 1000000",
             ));
         }
+        if self.proxy_protocol && self.trusted_proxies.is_empty() {
+            problems.push(Problem::new(
+                "http.proxy_protocol",
+                "needs http.trusted_proxies: whoever may send its header may be anyone",
+            ));
+        }
         for (key, period) in [
             ("http.header_timeout", self.header_timeout),
             ("http.body_timeout", self.body_timeout),
@@ -112,6 +122,7 @@ impl RawHttp {
                 .map(|network| network.0)
                 .collect(),
             forwarded_header: self.forwarded_header.clone(),
+            proxy_protocol: self.proxy_protocol,
             h2c: self.h2c,
             max_connections: self.max_connections,
             timeouts: Timeouts {

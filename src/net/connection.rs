@@ -7,7 +7,8 @@ use crate::config::http::Http;
 use crate::http::exchange::Caller;
 use crate::http::service::Service;
 use crate::lifecycle::Lifecycle;
-use crate::net::client_ip::{Peer, Trust, came_by_https};
+use crate::net::arrival::{Arrivals, Arrived};
+use crate::net::client_ip::{Peer, came_by_https};
 use crate::net::guard::{Activity, Guard, SocketTimeouts};
 use crate::store::Store;
 use crate::telemetry::metrics::Metrics;
@@ -46,7 +47,7 @@ const FAREWELL: Duration = Duration::from_secs(3);
 pub struct Connections<S> {
     service: Service<S>,
     config: Http,
-    trust: Trust,
+    arrivals: Arrivals,
     lifecycle: Lifecycle,
     metrics: Arc<Metrics>,
     clock: Clock,
@@ -78,9 +79,10 @@ impl<S: Store> Connections<S> {
         metrics: Arc<Metrics>,
         clock: Clock,
     ) -> Self {
+        let (leaving, counted, time) = (lifecycle.clone(), Arc::clone(&metrics), clock.clone());
         Self {
             service,
-            trust: Trust::new(&config.http),
+            arrivals: Arrivals::new(config, leaving, counted, time),
             config: config.http.clone(),
             lifecycle,
             metrics,
@@ -95,22 +97,26 @@ impl<S: Store> Connections<S> {
         }
     }
 
-    async fn speak(self: &Arc<Self>, stream: TcpStream, peer: IpAddr) -> io::Result<()> {
+    async fn speak(self: &Arc<Self>, mut stream: TcpStream, ip: IpAddr) -> io::Result<()> {
         // A reply is one small write, and the client waits for it.
         stream.set_nodelay(true)?;
+        let Some(Arrived { peer, rest }) = self.arrivals.admit(&mut stream, ip).await else {
+            return Ok(());
+        };
         let timeouts = SocketTimeouts {
             header: Some(self.config.timeouts.header),
             idle: self.config.timeouts.idle,
             send: self.config.timeouts.request,
         };
         let client = Arc::new(Client {
-            peer: self.trust.peer(peer),
+            peer,
             activity: Arc::default(),
             spare: Mutex::default(),
         });
         let activity = Arc::clone(&client.activity);
         let (metrics, clock) = (Arc::clone(&self.metrics), &self.clock);
         let mut guard = Guard::new(stream, timeouts, activity, metrics, clock);
+        guard.unread(rest);
         if self.config.h2c {
             // Nothing was asked yet, so a connection that is still silent may end when we leave.
             let begun = {
@@ -218,7 +224,11 @@ impl<S: Store> Connections<S> {
         let spare = client.spare().take();
         let mut deadline = spare.unwrap_or_else(|| Deadline::new(self.clock.clone()));
         let caller = Caller {
-            ip: self.trust.client(client.peer, request.headers()).into(),
+            ip: self
+                .arrivals
+                .trust
+                .client(client.peer, request.headers())
+                .into(),
             https: came_by_https(client.peer, request.headers()),
         };
         let mut response = self.service.respond(request, caller, &mut deadline).await;

@@ -78,7 +78,7 @@ pub struct SocketTimeouts {
 #[derive(Debug)]
 pub struct Guard<IO> {
     io: IO,
-    /// Bytes that were read to see which HTTP this is, and not used.
+    /// Bytes that were read to see who comes and which HTTP they speak, and not used.
     unread: Bytes,
     timeouts: SocketTimeouts,
     activity: Arc<Activity>,
@@ -117,7 +117,10 @@ impl<IO> Guard<IO> {
 
     /// Gives bytes back, to be read again first.
     pub fn unread(&mut self, bytes: Bytes) {
-        self.unread = bytes;
+        self.unread = match self.unread.is_empty() {
+            true => bytes,
+            false => [bytes, std::mem::take(&mut self.unread)].concat().into(),
+        };
     }
 
     /// From here on heads have no deadline of their own.
@@ -186,6 +189,7 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Guard<IO> {
         if self.unread.has_remaining() {
             let length = self.unread.len().min(buf.remaining());
             buf.put_slice(&self.unread.split_to(length));
+            self.note_read();
             return Poll::Ready(Ok(()));
         }
         if let Poll::Ready(read) = Pin::new(&mut self.io).poll_read(cx, buf) {

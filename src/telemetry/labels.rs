@@ -210,6 +210,24 @@ label! {
         Request = "request",
         /// A client that does not read its reply.
         Send = "send",
+        /// A stream of HTTP/2 as a whole: its client gave the reply no window.
+        Stream = "stream",
+        /// The PROXY protocol's header.
+        ProxyHeader = "proxy_header",
+    }
+}
+
+label! {
+    /// Why a connection was closed, other than by a deadline.
+    ConnectionRefusal {
+        /// Its client has `http.max_connections_per_client` open.
+        PerClient = "per_client",
+        /// It does not begin with the PROXY protocol's header, as it must.
+        ProxyHeader = "proxy_header",
+        /// It comes from where no trusted proxy is, and only those may come.
+        UntrustedPeer = "untrusted_peer",
+        /// Its client reset too many streams of HTTP/2, or made us reset them.
+        Http2Flood = "http2_flood",
     }
 }
 

@@ -4,7 +4,9 @@
 //! that every series stands at 0 before its first event.
 
 use crate::telemetry::foreseen::{STATUSES, foreseen};
-use crate::telemetry::labels::{Api, AuthOutcome, Method, Rejection, Route, Wait, WriteOutcome};
+use crate::telemetry::labels::{
+    Api, AuthOutcome, ConnectionRefusal, Method, Rejection, Route, Wait, WriteOutcome,
+};
 pub use crate::telemetry::labels::{Operation, OperationOutcome};
 use crate::telemetry::limit::Limit;
 /// One series that goes up and down.
@@ -77,6 +79,8 @@ metrics! {
     connections: IntGaugeVec = "rendezvous_connections" ["state"],
     /// Connections that may be open at once, by configuration.
     connections_limit: IntGauge = "rendezvous_connections_limit" [],
+    /// Connections closed for where they come from or what they do, by reason.
+    connections_refused: IntCounterVec = "rendezvous_connections_refused_total" ["reason"],
     /// Waits on a client that ended by their deadline.
     timeouts: IntCounterVec = "rendezvous_timeouts_total" ["wait"],
     /// Panics caught in a handler; each was answered with a 500.
@@ -142,6 +146,10 @@ impl Metrics {
             .collect();
         for reason in Rejection::ALL {
             metrics.rejections.with_label_values(&[reason.label()]);
+        }
+        for reason in ConnectionRefusal::ALL {
+            let labels = [reason.label()];
+            metrics.connections_refused.with_label_values(&labels);
         }
         for wait in Wait::ALL {
             metrics.timeouts.with_label_values(&[wait.label()]);
@@ -227,6 +235,12 @@ impl Metrics {
     /// Counts a request that a limit would have refused, and let pass.
     pub fn shadow(&self, limit: Limit) {
         self.shadowed.with_label_values(&[limit.label()]).inc();
+    }
+
+    /// Counts a connection that was closed.
+    pub fn refuse_connection(&self, reason: ConnectionRefusal) {
+        let labels = [reason.label()];
+        self.connections_refused.with_label_values(&labels).inc();
     }
 
     /// Counts a question whose an access token is.

@@ -13,11 +13,12 @@ const LEAVES: [&str; 6] = ["model", "config", "telemetry", "clock", "tls", "life
 const BESIDE: [&str; 6] = ["main", "lib", "app", "admin", "cli", "healthcheck"];
 
 /// Crates that belong to one part of the house.
-const HOMES: [(&str, &[&str]); 5] = [
+const HOMES: [(&str, &[&str]); 6] = [
     ("fred::", &["store/redis"]),
     ("prometheus::", &["telemetry/metrics.rs"]),
     ("governor::", &["policy/rate.rs"]),
     ("figment::", &["config/sources.rs"]),
+    ("proxy_header::", &["net/proxy_protocol.rs"]),
     (
         "hyper::",
         &[

@@ -6,6 +6,7 @@ mod connections;
 mod deadlines;
 mod early_replies;
 mod h2c;
+mod proxy_protocol;
 mod smuggling;
 
 use crate::harness::api::UNSTABLE;

@@ -185,3 +185,22 @@ async fn bytes_given_back_are_read_first() {
     rig.guard.read_exact(&mut text).await.expect("four bytes");
     assert_eq!(&text, b"abcd");
 }
+
+#[tokio::test(start_paused = true)]
+async fn bytes_given_back_twice_are_read_in_their_order() {
+    let mut rig = rig();
+    rig.guard.unread(Bytes::from_static(b"abcd"));
+    let mut text = [0; 2];
+    rig.guard.read_exact(&mut text).await.expect("two bytes");
+    rig.guard.unread(Bytes::copy_from_slice(&text));
+    let mut text = [0; 4];
+    rig.guard.read_exact(&mut text).await.expect("four bytes");
+    assert_eq!(&text, b"abcd");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_that_began_in_bytes_given_back_has_ten_seconds_too() {
+    let mut rig = rig();
+    rig.guard.unread(Bytes::from_static(b"G"));
+    about(10, time_to_give_up(&mut rig).await);
+}

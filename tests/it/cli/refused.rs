@@ -133,6 +133,8 @@ fn a_value_that_is_wrong_is_named_with_key_and_source() {
         ("http.max_connections", "0"),
         ("http.max_connections", "1000001"),
         ("http.header_timeout", "0s"),
+        // Beside no proxy that may send it.
+        ("http.proxy_protocol", "true"),
         // A proxy's pool would lose requests.
         ("http.idle_timeout", "74s"),
         ("http.public_base_url", "matrix.example.org"),

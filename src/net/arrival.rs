@@ -1,0 +1,110 @@
+//! Who comes: the address that counts for a connection, before any HTTP is spoken, and whether it may stay.
+//!
+//! For `connection`. What is not let in gets no reply: nothing was asked yet, and a reply that must be
+//! written, and waited for until it is taken, is work that a stranger could order.
+
+use crate::clock::Clock;
+use crate::clock::deadline::Deadline;
+use crate::config::Config;
+use crate::lifecycle::Lifecycle;
+use crate::net::client_ip::{Peer, Trust};
+use crate::net::proxy_protocol::{self, NoHeader};
+use crate::telemetry::labels::{ConnectionRefusal, Wait};
+use crate::telemetry::metrics::Metrics;
+use bytes::Bytes;
+use std::net::IpAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::AsyncRead;
+
+/// Looks at each new connection.
+#[derive(Debug)]
+pub struct Arrivals {
+    /// Whose word counts for whose request it is.
+    pub trust: Trust,
+    /// How long the PROXY protocol's header may take; `None` where connections begin with HTTP.
+    proxy_header: Option<Duration>,
+    lifecycle: Lifecycle,
+    metrics: Arc<Metrics>,
+    clock: Clock,
+}
+
+/// A connection that may stay.
+#[derive(Debug)]
+pub struct Arrived {
+    /// Whose it is.
+    pub peer: Peer,
+    /// What was read beyond the PROXY protocol's header.
+    pub rest: Bytes,
+}
+
+impl Arrivals {
+    /// By these rules.
+    #[must_use]
+    pub fn new(config: &Config, lifecycle: Lifecycle, metrics: Arc<Metrics>, clock: Clock) -> Self {
+        let http = &config.http;
+        Self {
+            trust: Trust::new(http),
+            proxy_header: http.proxy_protocol.then_some(http.timeouts.header),
+            lifecycle,
+            metrics,
+            clock,
+        }
+    }
+
+    /// Who is at the other end of `stream`, which came from `ip`; `None` where it is to be closed.
+    pub async fn admit(
+        &self,
+        stream: &mut (impl AsyncRead + Unpin),
+        ip: IpAddr,
+    ) -> Option<Arrived> {
+        let (peer, rest) = match self.proxy_header {
+            Some(limit) => self.announced(stream, ip, limit).await?,
+            None => (self.trust.peer(ip), Bytes::new()),
+        };
+        Some(Arrived { peer, rest })
+    }
+
+    /// Reads the PROXY protocol's header within `limit`, from the moment that the connection is there: a proxy
+    /// sends it at once. Nobody but a trusted proxy may send one, for who may send one may be anyone.
+    async fn announced(
+        &self,
+        stream: &mut (impl AsyncRead + Unpin),
+        ip: IpAddr,
+        limit: Duration,
+    ) -> Option<(Peer, Bytes)> {
+        if !self.trust.is_proxy(ip) {
+            return self.refuse(ConnectionRefusal::UntrustedPeer);
+        }
+        let mut deadline = Deadline::new(self.clock.clone());
+        let reading = pin!(proxy_protocol::read(stream));
+        let bounded = pin!(deadline.bound(limit, reading));
+        // Nothing was asked yet, so it may end when we leave.
+        match self.lifecycle.until_draining(bounded).await? {
+            Some(Ok(announced)) => {
+                // Where the proxy names nobody, it is the peer. It is not believed then: a proxy of layer 4
+                // writes no headers, so they are the client's whom it did not name.
+                let unnamed = Peer {
+                    ip,
+                    is_believed: false,
+                };
+                let peer = announced.client.map_or(unnamed, |ip| self.trust.peer(ip));
+                Some((peer, announced.rest))
+            }
+            Some(Err(NoHeader::Malformed)) => self.refuse(ConnectionRefusal::ProxyHeader),
+            // A probe of the port is nothing to count, and neither is a connection that broke.
+            Some(Err(NoHeader::Nothing | NoHeader::Broken(_))) => None,
+            None => {
+                self.metrics.timed_out(Wait::ProxyHeader);
+                None
+            }
+        }
+    }
+
+    fn refuse<T>(&self, reason: ConnectionRefusal) -> Option<T> {
+        self.metrics.refuse_connection(reason);
+        tracing::debug!(reason = reason.label(), "a connection was refused");
+        None
+    }
+}

@@ -1,0 +1,216 @@
+//! The header by which a load balancer of layer 4 says whose connection it passes on: the PROXY protocol,
+//! versions 1 and 2 (<https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt>).
+//!
+//! For `connection`, before any HTTP. The grammar is the crate `proxy-header`'s (ADR 12); here is what a
+//! stream adds to it: how much is read, what cannot become a header any more, what follows it. Whom to
+//! believe is not decided here.
+
+use bytes::{Bytes, BytesMut};
+use proxy_header::{Error, ParseConfig, ProxyHeader};
+use std::io;
+use std::net::IpAddr;
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+/// The longest header, in bytes: what fits into the smallest TCP segment that every host takes, 576 − 40
+/// (section 2 of the specification). One with more than that, a whole certificate for example, says nothing
+/// more of what we ask.
+const MAX_HEADER: usize = 536;
+
+/// The longest of version 1 (section 2.1 of the specification).
+const MAX_V1: usize = 107;
+
+/// What either version begins with.
+const SIGNATURES: [&[u8]; 2] = [b"PROXY ", b"\r\n\r\n\0\r\nQUIT\n"];
+
+/// We ask for addresses alone.
+const PARSING: ParseConfig = ParseConfig {
+    include_tlvs: false,
+    allow_v1: true,
+    allow_v2: true,
+};
+
+/// A connection as its header describes it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Announced {
+    /// Whose it is; `None` where it is the proxy's own (LOCAL), or the proxy does not say (UNKNOWN, a Unix
+    /// socket).
+    pub client: Option<IpAddr>,
+    /// What had come behind the header.
+    pub rest: Bytes,
+}
+
+/// Why there is no header.
+#[derive(Debug, thiserror::Error)]
+pub enum NoHeader {
+    /// The other side ended the connection and had sent nothing: a probe, whether the port is open.
+    #[error("nothing was sent")]
+    Nothing,
+    /// What came is no header, or only the beginning of one.
+    #[error("no PROXY protocol header")]
+    Malformed,
+    /// The connection broke.
+    #[error(transparent)]
+    Broken(#[from] io::Error),
+}
+
+/// Reads the header, and little more: what came with it is handed back.
+///
+/// # Errors
+/// [`NoHeader`], as soon as what came cannot become one. It has no deadline of its own.
+pub async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<Announced, NoHeader> {
+    let mut buffer = BytesMut::with_capacity(MAX_HEADER);
+    loop {
+        let room = (MAX_HEADER - buffer.len()) as u64;
+        if (&mut *stream).take(room).read_buf(&mut buffer).await? == 0 {
+            // The end of the stream, or of what a header may be.
+            return Err(match buffer.is_empty() {
+                true => NoHeader::Nothing,
+                false => NoHeader::Malformed,
+            });
+        }
+        if let Some((client, length)) = parse(&buffer)? {
+            let rest = buffer.split_off(length).freeze();
+            return Ok(Announced { client, rest });
+        }
+    }
+}
+
+/// The client and the header's length, or `None` where more must come.
+fn parse(bytes: &[u8]) -> Result<Option<(Option<IpAddr>, usize)>, NoHeader> {
+    // The crate waits for 15 bytes before it looks at them, and does not look at the sixth.
+    let may_become =
+        |signature: &&[u8]| bytes.starts_with(signature) || signature.starts_with(bytes);
+    if !SIGNATURES.iter().any(may_become) {
+        return Err(NoHeader::Malformed);
+    }
+    match ProxyHeader::parse(bytes, PARSING) {
+        // The crate holds a line to its length only while the end is missing.
+        Ok((_, length)) if bytes[0] == b'P' && length > MAX_V1 => Err(NoHeader::Malformed),
+        Ok((header, length)) => {
+            let client = header.proxied_address().map(|address| address.source.ip());
+            Ok(Some((client, length)))
+        }
+        Err(Error::BufferTooShort) => Ok(None),
+        Err(_) => Err(NoHeader::Malformed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Announced, MAX_HEADER, NoHeader, read};
+    use std::net::IpAddr;
+    use tokio::io::{AsyncRead, AsyncReadExt};
+
+    const V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
+
+    fn v2(command: u8, family: u8, block: &[u8]) -> Vec<u8> {
+        let length = u16::try_from(block.len()).expect("a short block");
+        [V2, &[command, family], &length.to_be_bytes(), block].concat()
+    }
+
+    /// Whole, and byte by byte: it must not matter where the network cuts it.
+    async fn announced(bytes: &[u8]) -> Result<Announced, NoHeader> {
+        let whole = read(&mut &bytes[..]).await;
+        let (mut client, mut server) = tokio::io::duplex(1);
+        let sent = bytes.to_vec();
+        let sending = tokio::spawn(async move {
+            use tokio::io::AsyncWriteExt;
+            let _ = client.write_all(&sent).await;
+        });
+        let pieces = read(&mut server).await;
+        drop(server);
+        sending.await.expect("it sends");
+        match (&whole, &pieces) {
+            (Ok(whole), Ok(pieces)) => assert_eq!(whole.client, pieces.client),
+            (Err(_), Err(_)) => {}
+            _ => panic!("{whole:?} whole, {pieces:?} in pieces, of {bytes:?}"),
+        }
+        whole
+    }
+
+    #[tokio::test]
+    async fn the_source_is_the_client_and_what_follows_is_handed_back() {
+        let v4 = [203, 0, 113, 1, 10, 0, 0, 1, 0x12, 0x34, 0, 80];
+        let mut v6 = [0; 36];
+        v6[..2].copy_from_slice(&[0x20, 0x01]);
+        v6[15] = 1;
+        let with_more = [&v4[..], &[0x04, 0, 3, 1, 2, 3]].concat();
+        for (header, client) in [
+            (
+                b"PROXY TCP4 203.0.113.1 10.0.0.1 4711 80\r\n".to_vec(),
+                "203.0.113.1",
+            ),
+            (b"PROXY TCP6 2001::1 ::1 4711 80\r\n".to_vec(), "2001::1"),
+            (v2(0x21, 0x11, &v4), "203.0.113.1"),
+            (v2(0x21, 0x11, &with_more), "203.0.113.1"),
+            (v2(0x21, 0x21, &v6), "2001::1"),
+        ] {
+            let bytes = [&header[..], b"GET / "].concat();
+            let found = announced(&bytes).await.expect("a header");
+            let client: IpAddr = client.parse().expect("an address");
+            assert_eq!(found.client, Some(client), "{header:?}");
+            assert_eq!(&found.rest[..], b"GET / ");
+        }
+    }
+
+    /// The address block of LOCAL is to be ignored, also where it names somebody.
+    #[tokio::test]
+    async fn nobody_is_named_by_a_proxy_that_speaks_for_itself_or_does_not_say() {
+        let v4 = [203, 0, 113, 1, 10, 0, 0, 1, 0x12, 0x34, 0, 80];
+        for header in [
+            b"PROXY UNKNOWN\r\n".to_vec(),
+            b"PROXY UNKNOWN ffff::1 ffff::2 65535 65535\r\n".to_vec(),
+            v2(0x20, 0x00, &[]),
+            v2(0x20, 0x11, &v4),
+            v2(0x21, 0x00, &[]),
+            v2(0x21, 0x31, &[0; 216]),
+        ] {
+            let found = announced(&header).await.expect("a header");
+            assert_eq!(found.client, None, "{header:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_no_header_is_refused() {
+        for bytes in [
+            &b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"[..],
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+            b"PROXYXTCP4 203.0.113.1 10.0.0.1 4711 80\r\n",
+            b"PROXY TCP4 203.0.113.1 10.0.0.1 4711 80\n\n",
+            b"PROXY TCP4 203.0.113.1 10.0.0.1 4711\r\n",
+            b"PROXY TCP4 2001::1 ::1 4711 80\r\n",
+            b"PROXY TCP5 203.0.113.1 10.0.0.1 4711 80\r\n",
+            b"PROXY TCP4 203.0.113.1 10.0.0.1 4711 65536\r\n",
+            b"PROXY TCP4 203.0.113.256 10.0.0.1 4711 80\r\n",
+            b"PROXY TCP4 203.0.113.1",
+            b"PROXY",
+            &[b"PROXY UNKNOWN ", &[b'x'; 200][..], b"\r\n"].concat(),
+            &V2[..5],
+            &v2(0x11, 0x11, &[0; 12]),
+            &v2(0x22, 0x11, &[0; 12]),
+            &v2(0x21, 0x41, &[0; 12]),
+            &v2(0x21, 0x11, &[0; 11]),
+            &v2(0x21, 0x21, &[0; 12]),
+            &v2(0x21, 0x11, &[0; MAX_HEADER]),
+        ] {
+            let found = announced(bytes).await;
+            assert!(
+                matches!(found, Err(NoHeader::Malformed)),
+                "{found:?} of {bytes:?}"
+            );
+        }
+        assert!(matches!(read(&mut &b""[..]).await, Err(NoHeader::Nothing)));
+    }
+
+    #[tokio::test]
+    async fn no_more_is_read_than_a_header_may_have() {
+        let mut endless = tokio::io::repeat(b'\r').take(1 << 20);
+        let mut stream = (&V2[..])
+            .chain(&[0x21, 0x11, 0xff, 0xff][..])
+            .chain(&mut endless);
+        let stream: &mut (dyn AsyncRead + Unpin) = &mut stream;
+        let found = read(&mut &mut *stream).await;
+        assert!(matches!(found, Err(NoHeader::Malformed)), "{found:?}");
+        assert!(endless.limit() >= (1 << 20) - MAX_HEADER as u64);
+    }
+}

@@ -1,0 +1,260 @@
+//! The PROXY protocol: a load balancer says whose connection it passes on, and nobody else may.
+
+use serde_json::json;
+
+use super::start;
+use crate::harness::api::UNSTABLE;
+use crate::harness::http::{Connection, Reply, Request};
+use crate::harness::server::Server;
+
+const V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
+const REFUSED: &str = "rendezvous_connections_refused_total";
+
+/// A server behind a load balancer at 127.0.0.1 and proxies in 10.0.0.0/8. Each client may create twice.
+fn behind(trusted: &str, others: &[(&str, &str)]) -> Server {
+    let settings = [
+        ("http.proxy_protocol", "true"),
+        ("http.trusted_proxies", trusted),
+        ("limits.enabled", "true"),
+        ("limits.create.burst", "2"),
+        ("limits.create.per_second", "0.001"),
+    ];
+    start(&[&settings, others].concat())
+}
+
+fn balanced() -> Server {
+    behind("127.0.0.1,10.0.0.0/8", &[])
+}
+
+fn v1(source: &str) -> Vec<u8> {
+    let (family, destination) = match source.contains(':') {
+        true => ("TCP6", "2001:db8::80"),
+        false => ("TCP4", "192.0.2.80"),
+    };
+    format!("PROXY {family} {source} {destination} 4711 443\r\n").into_bytes()
+}
+
+fn v2(command: u8, family: u8, block: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(block.len()).expect("a short block");
+    [V2, &[command, family], &length.to_be_bytes(), block].concat()
+}
+
+/// `PROXY`, TCP over IPv4, with a TLV behind the addresses, as haproxy adds them.
+fn v2_from(source: [u8; 4]) -> Vec<u8> {
+    let rest = [192, 0, 2, 80, 0x12, 0x67, 1, 187, 0x05, 0, 2, b'i', b'd'];
+    v2(0x21, 0x11, &[&source[..], &rest].concat())
+}
+
+fn create() -> Request {
+    Request::post(UNSTABLE).json(&json!({"data": "x"}))
+}
+
+/// Sends a header and a creation on a new connection, in one write.
+#[track_caller]
+fn create_behind(server: &Server, header: &[u8], create: &Request) -> Reply {
+    let mut connection = Connection::open(server.http);
+    connection.write(&[header, &create.bytes()].concat());
+    connection.reply()
+}
+
+/// Whether both headers announce one client: the second is refused once the first has used its two up.
+#[track_caller]
+fn are_one_client(server: &Server, one: &[u8], other: &[u8]) -> bool {
+    create_behind(server, one, &create()).expect(200);
+    create_behind(server, one, &create()).expect(200);
+    create_behind(server, one, &create()).expect_error(429, "M_LIMIT_EXCEEDED");
+    create_behind(server, other, &create()).status == 429
+}
+
+#[track_caller]
+fn refused(server: &Server, reason: &str) -> u64 {
+    server.metrics().sum(REFUSED, &[("reason", reason)])
+}
+
+/// Sends these bytes on a new connection, which ends without a word.
+#[track_caller]
+fn assert_closed(server: &Server, bytes: &[u8]) {
+    let mut connection = Connection::open(server.http);
+    connection.write(bytes);
+    let said = connection.read_to_close();
+    assert_eq!(String::from_utf8_lossy(&said), "", "to {bytes:?}");
+}
+
+#[test]
+fn the_announced_source_is_the_client() {
+    let server = balanced();
+    for (one, other, same) in [
+        (v1("203.0.113.1"), v1("203.0.113.2"), false),
+        (v1("203.0.113.3"), v2_from([203, 0, 113, 3]), true),
+        (v2_from([203, 0, 113, 4]), v2_from([203, 0, 113, 5]), false),
+        (v1("2001:db8:0:1::1"), v1("2001:db8:0:1::2"), true),
+        (v1("2001:db8:0:2::1"), v1("2001:db8:0:3::1"), false),
+        (v1("203.0.113.6"), v1("::ffff:203.0.113.6"), true),
+    ] {
+        assert_eq!(
+            are_one_client(&server, &one, &other),
+            same,
+            "{one:?} {other:?}"
+        );
+    }
+    assert_eq!(server.metrics().sum(REFUSED, &[]), 0);
+}
+
+#[test]
+fn a_header_in_pieces_is_read_and_all_requests_behind_it() {
+    let server = balanced();
+    for header in [v1("203.0.113.1"), v2_from([203, 0, 113, 2])] {
+        let mut connection = Connection::open(server.http);
+        for piece in header.chunks(5) {
+            connection.write(piece);
+        }
+        for expected in [200, 200, 429, 429] {
+            connection.send(&create()).expect(expected);
+        }
+    }
+}
+
+/// Such a client could write any address into it.
+#[test]
+fn behind_a_client_the_forwarded_header_says_nothing() {
+    let server = balanced();
+    let header = v1("203.0.113.1");
+    let statuses = ["198.51.100.1", "198.51.100.2", "198.51.100.3"].map(|forged| {
+        create_behind(
+            &server,
+            &header,
+            &create().header("X-Forwarded-For", forged),
+        )
+        .status
+    });
+    assert_eq!(statuses, [200, 200, 429]);
+}
+
+#[test]
+fn behind_a_trusted_proxy_the_forwarded_header_counts() {
+    let server = balanced();
+    let header = v2_from([10, 1, 2, 3]);
+    let statuses = ["203.0.113.1", "203.0.113.1", "203.0.113.1", "203.0.113.2"].map(|client| {
+        create_behind(
+            &server,
+            &header,
+            &create().header("X-Forwarded-For", client),
+        )
+        .status
+    });
+    assert_eq!(statuses, [200, 200, 429, 200]);
+}
+
+/// Health checks come from the proxy itself. Of what is not named, nothing is believed either, not even an
+/// address that stands in a header to be ignored.
+#[test]
+fn what_the_proxy_does_not_name_is_the_proxy() {
+    let headers = [
+        b"PROXY UNKNOWN\r\n".to_vec(),
+        v2(0x20, 0x00, &[]),
+        v2(
+            0x20,
+            0x11,
+            &[203, 0, 113, 9, 192, 0, 2, 80, 0x12, 0x67, 1, 187],
+        ),
+        v2(0x21, 0x00, &[]),
+    ];
+    let server = balanced();
+    let mut left = 2;
+    for header in &headers {
+        for forged in ["203.0.113.1", "203.0.113.2"] {
+            let create = create().header("X-Forwarded-For", forged);
+            let expected = if left > 0 { 200 } else { 429 };
+            create_behind(&server, header, &create).expect(expected);
+            left -= i32::from(expected == 200);
+        }
+    }
+    assert_eq!(server.metrics().sum(REFUSED, &[]), 0);
+}
+
+#[test]
+fn a_connection_without_the_header_is_closed_and_counted() {
+    let server = balanced();
+    let without = [
+        create().bytes(),
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(),
+        b"PROXY TCP4 nonsense 192.0.2.80 4711 443\r\n".to_vec(),
+        b"PROXY TCP9 203.0.113.1 192.0.2.80 4711 443\r\n".to_vec(),
+        [b"PROXY ", &[b'x'; 600][..]].concat(),
+        v2(0x31, 0x11, &[0; 12]),
+        v2(0x21, 0x11, &[0; 4]),
+        v2(0x21, 0x11, &[0; 600]),
+    ];
+    for bytes in &without {
+        assert_closed(&server, &[bytes, &create().bytes()[..]].concat());
+    }
+    assert_eq!(refused(&server, "proxy_header"), without.len() as u64);
+    create_behind(&server, &v1("203.0.113.1"), &create()).expect(200);
+}
+
+#[test]
+fn half_a_header_is_closed_by_its_deadline_and_so_is_none() {
+    let server = behind("127.0.0.1", &[("http.header_timeout", "300ms")]);
+    for bytes in [&b"PROXY TCP4 203."[..], V2, b""] {
+        assert_closed(&server, bytes);
+    }
+    let timed_out = server.metrics();
+    let wait = [("wait", "proxy_header")];
+    assert_eq!(timed_out.sum("rendezvous_timeouts_total", &wait), 3);
+}
+
+/// A load balancer looks whether the port is open.
+#[test]
+fn a_probe_that_says_nothing_is_not_counted() {
+    let server = balanced();
+    for _ in 0..3 {
+        drop(Connection::open(server.http));
+    }
+    create_behind(&server, &v1("203.0.113.1"), &create()).expect(200);
+    assert_eq!(server.metrics().sum(REFUSED, &[]), 0);
+}
+
+#[test]
+fn an_untrusted_peer_is_closed_whatever_it_sends() {
+    let server = behind("10.0.0.0/8", &[]);
+    assert_closed(
+        &server,
+        &[&v1("203.0.113.1"), &create().bytes()[..]].concat(),
+    );
+    assert_closed(&server, &create().bytes());
+    assert_eq!(refused(&server, "untrusted_peer"), 2);
+}
+
+#[test]
+fn a_head_behind_the_header_has_its_deadline() {
+    let server = behind("127.0.0.1", &[("http.header_timeout", "300ms")]);
+    let head = format!("GET {UNSTABLE} HTTP/1.1\r\nHost: x\r\nX-Half: ");
+    let mut connection = Connection::open(server.http);
+    connection.write(&[&v1("203.0.113.1"), head.as_bytes()].concat());
+    let said = connection.read_to_close();
+    assert!(!said.starts_with(b"HTTP/1.1 2"));
+}
+
+#[test]
+fn http_1_1_and_http_2_both_come_behind_it() {
+    let server = behind("127.0.0.1", &[("http.h2c", "true")]);
+    create_behind(&server, &v1("203.0.113.1"), &create()).expect(200);
+    let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    let mut connection = Connection::open(server.http);
+    connection.write(&[&v1("203.0.113.1"), &preface[..], &settings].concat());
+    let kind = connection.take(9)[3];
+    assert_eq!(kind, 4, "the server's SETTINGS");
+}
+
+/// Without `http.proxy_protocol` it is what it looks like: not HTTP.
+#[test]
+fn unless_it_is_configured_the_header_is_refused() {
+    let server = start(&[("http.trusted_proxies", "127.0.0.1")]);
+    for header in [v1("203.0.113.1"), v2_from([203, 0, 113, 1])] {
+        let mut connection = Connection::open(server.http);
+        connection.write(&[&header, &create().bytes()[..]].concat());
+        let said = connection.read_to_close();
+        assert!(!said.starts_with(b"HTTP/1.1 2"), "{header:?}");
+    }
+}

@@ -2,7 +2,7 @@
 //!
 //! `listener` accepts, `arrival` says whose a connection is (`proxy_protocol`) and whether it may stay,
 //! `connection` speaks HTTP/1.1 or HTTP/2 on it, `guard` ends every wait on its socket, `client_ip` says whose
-//! request it is by the header that `forwarded` reads.
+//! request it is by the header that `forwarded` reads, and `one_client` notices when it is everybody's.
 
 pub mod arrival;
 pub mod client_ip;
@@ -10,4 +10,5 @@ pub mod connection;
 pub mod forwarded;
 pub mod guard;
 pub mod listener;
+pub mod one_client;
 pub mod proxy_protocol;

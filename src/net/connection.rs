@@ -10,6 +10,7 @@ use crate::lifecycle::Lifecycle;
 use crate::net::arrival::{Arrivals, Arrived};
 use crate::net::client_ip::{Peer, came_by_https};
 use crate::net::guard::{Activity, Guard, SocketTimeouts};
+use crate::net::one_client::OneClient;
 use crate::store::Store;
 use crate::telemetry::metrics::Metrics;
 use bytes::{Bytes, BytesMut};
@@ -48,6 +49,7 @@ pub struct Connections<S> {
     service: Service<S>,
     config: Http,
     arrivals: Arrivals,
+    one_client: OneClient,
     lifecycle: Lifecycle,
     metrics: Arc<Metrics>,
     clock: Clock,
@@ -83,6 +85,7 @@ impl<S: Store> Connections<S> {
         Self {
             service,
             arrivals: Arrivals::new(config, leaving, counted, time),
+            one_client: OneClient::default(),
             config: config.http.clone(),
             lifecycle,
             metrics,
@@ -223,12 +226,16 @@ impl<S: Store> Connections<S> {
         let http2 = request.version() == Version::HTTP_2;
         let spare = client.spare().take();
         let mut deadline = spare.unwrap_or_else(|| Deadline::new(self.clock.clone()));
+        let ip = self.arrivals.trust.client(client.peer, request.headers());
+        if let Some(only) = self.one_client.sees(ip) {
+            tracing::warn!(
+                client = %only,
+                "every request so far came from one private address: if that is a proxy, all clients share \
+                 one client's limits until http.trusted_proxies names it and it says whose requests it passes on"
+            );
+        }
         let caller = Caller {
-            ip: self
-                .arrivals
-                .trust
-                .client(client.peer, request.headers())
-                .into(),
+            ip: ip.into(),
             https: came_by_https(client.peer, request.headers()),
         };
         let mut response = self.service.respond(request, caller, &mut deadline).await;

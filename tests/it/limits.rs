@@ -9,6 +9,7 @@ mod clients;
 mod forwarded;
 mod kinds;
 mod log;
+mod one_client;
 
 use crate::harness::api::{UNSTABLE, at, body};
 use crate::harness::http::Request;

@@ -1,0 +1,130 @@
+//! Notices that every request seems to come from one private address, as it does behind a proxy that nobody
+//! told us of.
+
+use std::net::IpAddr;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// So many requests of one private client, and of nobody else, are no coincidence: a sign-in is some hundred
+/// polls, so this is more than one person's.
+const ENOUGH: u32 = 1000;
+
+/// There is nothing to find out any more. What requests that came at the same time add to it does not matter.
+const SETTLED: u32 = 1 << 31;
+
+/// Looks at the clients of the first requests of a process.
+#[derive(Debug, Default)]
+pub struct OneClient {
+    /// Requests so far, all of `first`; from `SETTLED` on, none is looked at.
+    requests: AtomicU32,
+    first: OnceLock<IpAddr>,
+}
+
+impl OneClient {
+    /// A request of that client. The client, once, when it is time to say that there is no other.
+    ///
+    /// It costs a request one relaxed load once another client was seen, or it was said.
+    pub fn sees(&self, client: IpAddr) -> Option<IpAddr> {
+        if self.requests.load(Ordering::Relaxed) >= SETTLED {
+            return None;
+        }
+        if *self.first.get_or_init(|| client) != client || !is_private(client) {
+            self.requests.store(SETTLED, Ordering::Relaxed);
+            return None;
+        }
+        // Each number is one request's, so only one is told.
+        let is_time = self.requests.fetch_add(1, Ordering::Relaxed) + 1 == ENOUGH;
+        is_time.then(|| {
+            self.requests.store(SETTLED, Ordering::Relaxed);
+            client
+        })
+    }
+}
+
+/// Whether no client on the internet has such an address: RFC 1918, RFC 4193 (fc00::/7), loopback, link-local.
+fn is_private(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => v4.is_private() || v4.is_loopback() || v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_unique_local() || v6.is_loopback() || v6.is_unicast_link_local(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ENOUGH, OneClient, is_private};
+    use std::net::IpAddr;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().expect("an address")
+    }
+
+    /// How often it is said over so many requests.
+    fn said(seen: &OneClient, client: &str, requests: u32) -> usize {
+        let client = ip(client);
+        (0..requests).filter_map(|_| seen.sees(client)).count()
+    }
+
+    #[test]
+    fn it_is_said_once_at_the_thousandth_request() {
+        let seen = OneClient::default();
+        assert_eq!(said(&seen, "10.0.0.1", ENOUGH - 1), 0);
+        assert_eq!(seen.sees(ip("10.0.0.1")), Some(ip("10.0.0.1")));
+        assert_eq!(said(&seen, "10.0.0.1", 3 * ENOUGH), 0);
+    }
+
+    #[test]
+    fn another_client_settles_it() {
+        for other in ["10.0.0.2", "203.0.113.1"] {
+            let seen = OneClient::default();
+            assert_eq!(said(&seen, "10.0.0.1", ENOUGH - 1), 0);
+            assert_eq!(said(&seen, other, 1), 0);
+            assert_eq!(said(&seen, "10.0.0.1", 3 * ENOUGH), 0);
+        }
+    }
+
+    #[test]
+    fn a_public_client_may_be_the_only_one() {
+        assert_eq!(said(&OneClient::default(), "203.0.113.1", 3 * ENOUGH), 0);
+    }
+
+    #[test]
+    fn of_requests_at_the_same_time_one_is_told() {
+        let seen = OneClient::default();
+        let told: usize = std::thread::scope(|scope| {
+            let ask = || said(&seen, "10.0.0.1", ENOUGH);
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(ask)).collect();
+            threads
+                .into_iter()
+                .map(|one| one.join().expect("a count"))
+                .sum()
+        });
+        assert_eq!(told, 1);
+    }
+
+    #[test]
+    fn private_is_what_no_client_on_the_internet_has() {
+        for private in [
+            "10.1.2.3",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.168.0.1",
+            "127.0.0.1",
+            "169.254.1.1",
+            "::1",
+            "fc00::1",
+            "fd12::1",
+            "fe80::1",
+            "::ffff:10.0.0.1",
+        ] {
+            assert!(is_private(ip(private)), "{private}");
+        }
+        for public in [
+            "203.0.113.1",
+            "172.32.0.1",
+            "2001:db8::1",
+            "::ffff:203.0.113.1",
+        ] {
+            assert!(!is_private(ip(public)), "{public}");
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! The log says so when everybody seems to be one private address: the proxy in front is not configured.
+
+use super::{TRUSTED, start};
+use crate::harness::api::UNSTABLE;
+use crate::harness::eventually;
+use crate::harness::http::{Connection, Request};
+use crate::harness::server::Server;
+
+const ENOUGH: usize = 1000;
+
+/// So many requests of these clients, in turn, on one connection as a proxy keeps it.
+fn ask(server: &Server, clients: &[&str], requests: usize) {
+    let mut connection = Connection::open(server.http);
+    for client in clients.iter().cycle().take(requests) {
+        let request = Request::get(UNSTABLE).header("X-Forwarded-For", client);
+        connection.send(&request).expect(200);
+    }
+}
+
+fn warnings(server: &Server) -> usize {
+    let log = server.log();
+    log.matches("came from one private address").count()
+}
+
+/// Waits until so many requests are in the log, and with them all that was said before.
+fn everything_is_logged(server: &Server, requests: usize) {
+    eventually("each request is in the log", || {
+        let lines = server.log().matches(" access: ").count();
+        (lines >= requests).then_some(())
+    });
+}
+
+/// 127.0.0.1, since nobody is trusted.
+#[test]
+fn a_proxy_that_is_not_configured_is_noticed_once() {
+    let server = start(&[], &[]);
+    ask(&server, &["203.0.113.1", "203.0.113.2"], ENOUGH - 1);
+    everything_is_logged(&server, ENOUGH - 1);
+    assert_eq!(warnings(&server), 0);
+    ask(&server, &["203.0.113.1"], 1);
+    eventually("the warning", || (warnings(&server) == 1).then_some(()));
+    let log = server.log();
+    let warning = log.lines().find(|line| line.contains("private address"));
+    let warning = warning.expect("a line");
+    assert!(warning.contains("WARN"), "{warning}");
+    assert!(warning.contains("http.trusted_proxies"), "{warning}");
+    ask(&server, &["203.0.113.1"], 2 * ENOUGH);
+    everything_is_logged(&server, 3 * ENOUGH);
+    assert_eq!(warnings(&server), 1);
+}
+
+/// The proxy is trusted, and passes nothing on.
+#[test]
+fn a_proxy_that_says_nothing_is_noticed_too() {
+    let server = start(&[], &[TRUSTED]);
+    ask(&server, &["unknown"], ENOUGH);
+    eventually("the warning", || (warnings(&server) == 1).then_some(()));
+}
+
+#[test]
+fn where_clients_are_told_apart_nothing_is_said() {
+    for clients in [
+        &["203.0.113.1"][..],
+        &["192.168.0.1", "192.168.0.2"],
+        &["192.168.0.1", "203.0.113.1"],
+    ] {
+        let server = start(&[], &[TRUSTED]);
+        ask(&server, clients, ENOUGH);
+        everything_is_logged(&server, ENOUGH);
+        assert_eq!(warnings(&server), 0, "{clients:?}");
+    }
+}

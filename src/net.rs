@@ -1,6 +1,6 @@
 //! Bytes and connections: sockets in, requests out to `http`.
 //!
-//! `listener` accepts, `arrival` says whose a connection is (`proxy_protocol`) and whether it may stay,
+//! `listener` accepts, `arrival` says whose a connection is (`proxy_protocol`) and whether it may stay (`per_client`),
 //! `connection` speaks HTTP/1.1 or HTTP/2 on it, `guard` ends every wait on its socket, `client_ip` says whose
 //! request it is by the header that `forwarded` reads, and `one_client` notices when it is everybody's.
 
@@ -11,4 +11,5 @@ pub mod forwarded;
 pub mod guard;
 pub mod listener;
 pub mod one_client;
+pub mod per_client;
 pub mod proxy_protocol;

@@ -32,6 +32,8 @@ pub struct Http {
     pub h2c: bool,
     /// Connections open at once.
     pub max_connections: usize,
+    /// Connections of one client open at once, where clients have limits.
+    pub max_connections_per_client: usize,
     /// Deadlines of a connection and of a request.
     pub timeouts: Timeouts,
 }
@@ -72,6 +74,8 @@ pub struct RawHttp {
     #[serde(deserialize_with = "leaf")]
     max_connections: usize,
     #[serde(deserialize_with = "leaf")]
+    max_connections_per_client: usize,
+    #[serde(deserialize_with = "leaf")]
     header_timeout: Period,
     #[serde(deserialize_with = "leaf")]
     body_timeout: Period,
@@ -87,11 +91,16 @@ impl RawHttp {
     }
 
     pub(super) fn validate(&self, problems: &mut Vec<Problem>) -> Http {
-        if !(1..=MAX_CONNECTIONS).contains(&self.max_connections) {
-            problems.push(Problem::new(
-                "http.max_connections",
-                "must be between 1 and 1000000",
-            ));
+        for (key, connections) in [
+            ("http.max_connections", self.max_connections),
+            (
+                "http.max_connections_per_client",
+                self.max_connections_per_client,
+            ),
+        ] {
+            if !(1..=MAX_CONNECTIONS).contains(&connections) {
+                problems.push(Problem::new(key, "must be between 1 and 1000000"));
+            }
         }
         if self.proxy_protocol && self.trusted_proxies.is_empty() {
             problems.push(Problem::new(
@@ -125,6 +134,7 @@ impl RawHttp {
             proxy_protocol: self.proxy_protocol,
             h2c: self.h2c,
             max_connections: self.max_connections,
+            max_connections_per_client: self.max_connections_per_client,
             timeouts: Timeouts {
                 header: self.header_timeout.0,
                 body: self.body_timeout.0,

@@ -8,6 +8,7 @@ use crate::clock::deadline::Deadline;
 use crate::config::Config;
 use crate::lifecycle::Lifecycle;
 use crate::net::client_ip::{Peer, Trust};
+use crate::net::per_client::{PerClient, Place};
 use crate::net::proxy_protocol::{self, NoHeader};
 use crate::telemetry::labels::{ConnectionRefusal, Wait};
 use crate::telemetry::metrics::Metrics;
@@ -25,6 +26,8 @@ pub struct Arrivals {
     pub trust: Trust,
     /// How long the PROXY protocol's header may take; `None` where connections begin with HTTP.
     proxy_header: Option<Duration>,
+    /// `None` where clients have no limits.
+    per_client: Option<Arc<PerClient>>,
     lifecycle: Lifecycle,
     metrics: Arc<Metrics>,
     clock: Clock,
@@ -37,6 +40,9 @@ pub struct Arrived {
     pub peer: Peer,
     /// What was read beyond the PROXY protocol's header.
     pub rest: Bytes,
+    /// Among those of its client, for as long as it is open; a trusted proxy's connections are not counted,
+    /// since they are many clients'.
+    pub place: Option<Place>,
 }
 
 impl Arrivals {
@@ -44,9 +50,11 @@ impl Arrivals {
     #[must_use]
     pub fn new(config: &Config, lifecycle: Lifecycle, metrics: Arc<Metrics>, clock: Clock) -> Self {
         let http = &config.http;
+        let per_client = || Arc::new(PerClient::new(http.max_connections_per_client));
         Self {
             trust: Trust::new(http),
             proxy_header: http.proxy_protocol.then_some(http.timeouts.header),
+            per_client: config.limits.is_some().then(per_client),
             lifecycle,
             metrics,
             clock,
@@ -63,7 +71,16 @@ impl Arrivals {
             Some(limit) => self.announced(stream, ip, limit).await?,
             None => (self.trust.peer(ip), Bytes::new()),
         };
-        Some(Arrived { peer, rest })
+        let place = match &self.per_client {
+            Some(connections) if !self.trust.is_proxy(peer.ip) => {
+                let Some(place) = connections.take(peer.ip.into()) else {
+                    return self.refuse(ConnectionRefusal::PerClient);
+                };
+                Some(place)
+            }
+            _ => None,
+        };
+        Some(Arrived { peer, rest, place })
     }
 
     /// Reads the PROXY protocol's header within `limit`, from the moment that the connection is there: a proxy

@@ -103,9 +103,15 @@ impl<S: Store> Connections<S> {
     async fn speak(self: &Arc<Self>, mut stream: TcpStream, ip: IpAddr) -> io::Result<()> {
         // A reply is one small write, and the client waits for it.
         stream.set_nodelay(true)?;
-        let Some(Arrived { peer, rest }) = self.arrivals.admit(&mut stream, ip).await else {
+        let Some(arrived) = self.arrivals.admit(&mut stream, ip).await else {
             return Ok(());
         };
+        // The place is given back when the connection has ended.
+        let Arrived {
+            peer,
+            rest,
+            place: _place,
+        } = arrived;
         let timeouts = SocketTimeouts {
             header: Some(self.config.timeouts.header),
             idle: self.config.timeouts.idle,

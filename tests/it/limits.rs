@@ -6,6 +6,7 @@
 //! `limits/clients.rs`.
 
 mod clients;
+mod connections;
 mod forwarded;
 mod kinds;
 mod log;

@@ -132,6 +132,8 @@ fn a_value_that_is_wrong_is_named_with_key_and_source() {
         ("http.forwarded_header", "X-Forwarded-For\u{e4}"),
         ("http.max_connections", "0"),
         ("http.max_connections", "1000001"),
+        ("http.max_connections_per_client", "0"),
+        ("http.max_connections_per_client", "1000001"),
         ("http.header_timeout", "0s"),
         // Beside no proxy that may send it.
         ("http.proxy_protocol", "true"),

@@ -74,6 +74,13 @@ impl Connection {
         reply
     }
 
+    /// The next reply, or `None` where the connection ends without a word.
+    #[track_caller]
+    pub fn reply_if_any(&mut self) -> Option<Reply> {
+        let any = !self.unread.is_empty() || self.fill();
+        any.then(|| self.reply())
+    }
+
     /// The next reply, where none has a body, whatever its `Content-Length` says.
     #[track_caller]
     pub fn reply_to_head(&mut self) -> Reply {

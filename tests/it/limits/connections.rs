@@ -1,0 +1,112 @@
+//! How many connections one client may have open: past it the next is closed, and nobody else notices.
+
+use super::{TRUSTED, start};
+use crate::harness::api::UNSTABLE;
+use crate::harness::eventually;
+use crate::harness::http::{Connection, Request};
+use crate::harness::server::Server;
+
+const TWO: [(&str, &str); 2] = [
+    ("limits.enabled", "true"),
+    ("http.max_connections_per_client", "2"),
+];
+
+/// A new connection that begins with these bytes, once a request on it is answered; `None` where it is closed
+/// without a word.
+fn opened(server: &Server, header: &str) -> Option<Connection> {
+    let mut connection = Connection::open(server.http);
+    connection.write(&[header.as_bytes(), &Request::get(UNSTABLE).bytes()].concat());
+    let reply = connection.reply_if_any()?;
+    reply.expect(200);
+    Some(connection)
+}
+
+fn refused(server: &Server) -> u64 {
+    let reason = [("reason", "per_client")];
+    let name = "rendezvous_connections_refused_total";
+    server.metrics().sum(name, &reason)
+}
+
+#[test]
+fn past_the_limit_a_connection_is_closed_and_counted() {
+    let server = start(&TWO, &[]);
+    let mut kept = [opened(&server, ""), opened(&server, "")].map(|one| one.expect("a place"));
+    assert_eq!(refused(&server), 0);
+    for count in 1..=3 {
+        assert!(opened(&server, "").is_none(), "a third");
+        assert_eq!(refused(&server), count);
+    }
+    // Those inside are served on.
+    for connection in &mut kept {
+        connection.send(&Request::get(UNSTABLE)).expect(200);
+    }
+}
+
+#[test]
+fn a_place_comes_back_when_a_connection_ends() {
+    let server = start(&TWO, &[]);
+    let _kept = opened(&server, "").expect("a place");
+    for _ in 0..5 {
+        let gone = eventually("a place", || opened(&server, ""));
+        assert!(opened(&server, "").is_none());
+        drop(gone);
+    }
+}
+
+/// They are many clients'.
+#[test]
+fn a_trusted_proxy_has_as_many_as_there_are() {
+    let server = start(&TWO, &[TRUSTED]);
+    let kept: Vec<_> = (0..8).map(|_| opened(&server, "")).collect();
+    assert!(kept.iter().all(Option::is_some));
+    assert_eq!(refused(&server), 0);
+}
+
+#[test]
+fn without_limits_there_is_none() {
+    let server = start(&TWO, &[("limits.enabled", "false")]);
+    let kept: Vec<_> = (0..8).map(|_| opened(&server, "")).collect();
+    assert!(kept.iter().all(Option::is_some));
+}
+
+#[test]
+fn with_the_proxy_protocol_the_announced_client_is_counted() {
+    let server = start(&TWO, &[TRUSTED, ("http.proxy_protocol", "true")]);
+    let from = |source: &str| {
+        let (family, own) = match source.contains(':') {
+            true => ("TCP6", "2001:db8::80"),
+            false => ("TCP4", "192.0.2.80"),
+        };
+        opened(
+            &server,
+            &format!("PROXY {family} {source} {own} 4711 443\r\n"),
+        )
+    };
+    let one = "203.0.113.1";
+    let kept = [one, one, "203.0.113.2", "::ffff:203.0.113.2"].map(from);
+    assert!(kept.iter().all(Option::is_some));
+    assert!(from(one).is_none() && from("203.0.113.2").is_none());
+    // A /64 is one client.
+    let network = ["2001:db8:0:1::1", "2001:db8:0:1::2"].map(from);
+    assert!(network.iter().all(Option::is_some));
+    assert!(from("2001:db8:0:1::3").is_none());
+    assert_eq!(refused(&server), 3);
+    // Another trusted proxy, and whom the proxy does not name.
+    let proxies: Vec<_> = (0..4).map(|_| from("10.1.2.3")).collect();
+    assert!(proxies.iter().all(Option::is_some));
+    let unnamed: Vec<_> = (0..4)
+        .map(|_| opened(&server, "PROXY UNKNOWN\r\n"))
+        .collect();
+    assert!(unnamed.iter().all(Option::is_some));
+}
+
+#[test]
+fn the_default_is_a_hundred() {
+    let server = start(
+        &[("limits.enabled", "true")],
+        &[("limits.create.burst", "200")],
+    );
+    let kept: Vec<_> = (0..100).map(|_| opened(&server, "")).collect();
+    assert!(kept.iter().all(Option::is_some));
+    assert!(opened(&server, "").is_none());
+}

@@ -54,7 +54,7 @@ impl Arrivals {
         Self {
             trust: Trust::new(http),
             proxy_header: http.proxy_protocol.then_some(http.timeouts.header),
-            per_client: config.limits.is_some().then(per_client),
+            per_client: config.limits.counted.is_some().then(per_client),
             lifecycle,
             metrics,
             clock,

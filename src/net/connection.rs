@@ -10,17 +10,19 @@ use crate::lifecycle::Lifecycle;
 use crate::net::arrival::{Arrivals, Arrived};
 use crate::net::client_ip::{Peer, came_by_https};
 use crate::net::guard::{Activity, Guard, SocketTimeouts};
+use crate::net::http2::{self, Streams};
 use crate::net::one_client::OneClient;
 use crate::store::Store;
+use crate::telemetry::labels::ConnectionRefusal;
 use crate::telemetry::metrics::Metrics;
 use bytes::{Bytes, BytesMut};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, HeaderValue};
-use hyper::server::conn::{http1, http2};
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, Version};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::io;
 use std::net::IpAddr;
@@ -36,9 +38,6 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// The largest head, in bytes, and so hyper's read buffer: above what any proxy's headers need, and
 /// below what ten thousand connections could hurt with.
 const MAX_HEAD: usize = 16 * 1024;
-
-/// HTTP/2 streams of one connection at a time: as many requests as a proxy would send at once.
-const MAX_STREAMS: u32 = 128;
 
 /// How long a client has for its part of an end, once it has all that it asked for.
 const FAREWELL: Duration = Duration::from_secs(3);
@@ -174,15 +173,19 @@ impl<S: Store> Connections<S> {
             let (shared, client) = (Arc::clone(self), Arc::clone(&client));
             async move { shared.respond(&mut request, &client).await }
         });
-        let connection = http2::Builder::new(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .max_concurrent_streams(MAX_STREAMS)
-            .max_header_list_size(u32::try_from(MAX_HEAD).unwrap_or(u32::MAX))
-            .serve_connection(TokioIo::new(guard), service);
+        let streams = Streams::new(self.config.timeouts.request, Arc::clone(&self.metrics));
+        let max_head = u32::try_from(MAX_HEAD).unwrap_or(u32::MAX);
+        let connection =
+            http2::builder(streams, max_head).serve_connection(TokioIo::new(guard), service);
         // hyper says GOAWAY with a PING, and waits for an answer that a client long gone never gives.
         let over = || client.activity.is_idle();
-        self.to_its_end(connection, http2::Connection::graceful_shutdown, over)
-            .await
+        let leave = hyper::server::conn::http2::Connection::graceful_shutdown;
+        let ended = self.to_its_end(connection, leave, over).await;
+        if ended.as_ref().is_err_and(http2::was_flooded) {
+            self.metrics
+                .refuse_connection(ConnectionRefusal::Http2Flood);
+        }
+        ended
     }
 
     /// Runs a connection; from the soft token on lets it `leave`, idle at once, else after the requests

@@ -25,6 +25,10 @@ use tokio::time::Sleep;
 const LINGER_BYTES: usize = 4 * 1024 * 1024;
 const LINGER: Duration = Duration::from_secs(2);
 
+/// Bytes that a client must take within `send`, where so many are there: one buffer of hyper's. A byte now and
+/// then would else hold a connection for as long as a client likes.
+const SEND_SHARE: usize = 16 * 1024;
+
 /// Requests of one connection: how many are under way, how many have begun so far, and whether all
 /// that was to be said has been said.
 #[derive(Debug, Default)]
@@ -70,7 +74,7 @@ pub struct SocketTimeouts {
     pub header: Option<Duration>,
     /// From the end of one request to the first byte of the next.
     pub idle: Duration,
-    /// For a client to take some of its reply.
+    /// For a client to take its reply, 16 KiB of it at a time.
     pub send: Duration,
 }
 
@@ -85,6 +89,8 @@ pub struct Guard<IO> {
     metrics: Arc<Metrics>,
     reading: Deadline,
     writing: Deadline,
+    /// Bytes that the client has taken since `writing` was stopped last.
+    taken: usize,
     /// Whether bytes of the next head have come, and after how many requests that was seen.
     head_begun: bool,
     requests_seen: u32,
@@ -109,6 +115,7 @@ impl<IO> Guard<IO> {
             metrics,
             reading: Deadline::new(clock.clone()),
             writing: Deadline::new(clock.clone()),
+            taken: 0,
             head_begun: false,
             requests_seen: 0,
             linger: None,
@@ -165,18 +172,27 @@ impl<IO> Guard<IO> {
         }
     }
 
-    fn poll_written<T>(
+    fn poll_written(
         &mut self,
-        written: Poll<io::Result<T>>,
+        written: Poll<io::Result<usize>>,
         cx: &mut Context<'_>,
-    ) -> Poll<io::Result<T>> {
-        if written.is_ready() {
-            self.writing.stop();
-            return written;
+    ) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(written) = written {
+            self.taken += written.as_ref().map_or(0, |count| *count);
+            if self.taken >= SEND_SHARE {
+                self.caught_up();
+            }
+            return Poll::Ready(written);
         }
         ready!(self.writing.poll(self.timeouts.send, cx));
         self.metrics.timed_out(Wait::Send);
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    /// The client has taken all there was, or enough of it: the next wait is another one.
+    fn caught_up(&mut self) {
+        self.writing.stop();
+        self.taken = 0;
     }
 }
 
@@ -227,6 +243,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guard<IO> {
     /// before the socket wakes it, so this is where that wait begins.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.io).poll_flush(cx))?;
+        self.caught_up();
         match self.poll_read_deadline(cx) {
             Poll::Ready(error) => Poll::Ready(Err(error)),
             Poll::Pending => Poll::Ready(Ok(())),

@@ -7,6 +7,7 @@ mod deadlines;
 mod early_replies;
 mod h2c;
 mod proxy_protocol;
+mod slow_readers;
 mod smuggling;
 
 use crate::harness::api::UNSTABLE;
@@ -15,6 +16,13 @@ use crate::harness::server::{Server, Store};
 
 fn start(settings: &[(&str, &str)]) -> Server {
     Server::start(Store::Memory, settings)
+}
+
+/// How often a wait has ended by its deadline.
+#[track_caller]
+fn timed_out(server: &Server, wait: &str) -> u64 {
+    let name = "rendezvous_timeouts_total";
+    server.metrics().sum(name, &[("wait", wait)])
 }
 
 /// A create whose head promises more body than ever comes.

@@ -2,6 +2,7 @@
 
 use super::{Activity, Guard, SocketTimeouts};
 use crate::clock::Clock;
+use crate::telemetry::labels::Wait;
 use crate::telemetry::metrics::Metrics;
 use bytes::Bytes;
 use http_body_util::Full;
@@ -23,6 +24,7 @@ const TIMEOUTS: SocketTimeouts = SocketTimeouts {
 };
 
 struct Rig {
+    metrics: Arc<Metrics>,
     clock: Clock,
     activity: Arc<Activity>,
     guard: Guard<DuplexStream>,
@@ -34,12 +36,52 @@ fn rig() -> Rig {
     let clock = Clock::system();
     let activity = Arc::new(Activity::default());
     let metrics = Arc::new(Metrics::new());
-    let guard = Guard::new(server, TIMEOUTS, Arc::clone(&activity), metrics, &clock);
+    let (counted, activity_too) = (Arc::clone(&metrics), Arc::clone(&activity));
+    let guard = Guard::new(server, TIMEOUTS, activity_too, counted, &clock);
     Rig {
+        metrics,
         clock,
         activity,
         guard,
         client,
+    }
+}
+
+impl Rig {
+    /// The client sends a byte every three seconds.
+    fn drip(&mut self) {
+        let mut drip = std::mem::replace(&mut self.client, duplex(1).0);
+        tokio::spawn(async move {
+            while drip.write_all(b"x").await.is_ok() {
+                tokio::time::sleep(Duration::from_secs(3)).await;
+            }
+        });
+    }
+
+    /// The client reads so many bytes each second.
+    fn sip(&mut self, bytes: usize) {
+        let mut sip = std::mem::replace(&mut self.client, duplex(1).0);
+        tokio::spawn(async move {
+            while sip.read_exact(&mut vec![0; bytes]).await.is_ok() {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        });
+    }
+
+    /// What was counted.
+    fn timed_out(&self) -> Vec<(&'static str, u64)> {
+        let count = |wait: &Wait| {
+            let labels = [wait.label()];
+            (
+                wait.label(),
+                self.metrics.timeouts.with_label_values(&labels).get(),
+            )
+        };
+        Wait::ALL
+            .iter()
+            .map(count)
+            .filter(|(_, count)| *count > 0)
+            .collect()
     }
 }
 
@@ -68,7 +110,20 @@ fn about(expected: u64, measured: Duration) {
 
 #[tokio::test(start_paused = true)]
 async fn an_idle_connection_has_the_idle_timeout() {
-    about(90, time_to_give_up(&mut rig()).await);
+    let mut rig = rig();
+    about(90, time_to_give_up(&mut rig).await);
+    assert_eq!(rig.timed_out(), [("idle", 1)]);
+}
+
+/// Where heads cannot be told apart, whatever comes and is no request (a PING of HTTP/2, half a frame) leaves
+/// the connection as idle as it was.
+#[tokio::test(start_paused = true)]
+async fn without_heads_what_drips_does_not_put_the_idle_timeout_off() {
+    let mut rig = rig();
+    rig.guard.without_header_timeout();
+    rig.drip();
+    about(90, time_to_give_up(&mut rig).await);
+    assert_eq!(rig.timed_out(), [("idle", 1)]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -82,14 +137,9 @@ async fn a_head_has_ten_seconds_from_its_first_byte() {
 #[tokio::test(start_paused = true)]
 async fn a_dripping_head_gains_nothing() {
     let mut rig = rig();
-    let (mut drip, fresh) = (rig.client, duplex(1).0);
-    rig.client = fresh;
-    tokio::spawn(async move {
-        while drip.write_all(b"x").await.is_ok() {
-            tokio::time::sleep(Duration::from_secs(3)).await;
-        }
-    });
+    rig.drip();
     about(10, time_to_give_up(&mut rig).await);
+    assert_eq!(rig.timed_out(), [("header", 1)]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -174,6 +224,45 @@ async fn a_client_that_does_not_read_is_given_up() {
         .expect_err("nobody reads");
     assert_eq!(error.kind(), ErrorKind::TimedOut);
     about(30, rig.clock.now().saturating_sub(begun));
+    assert_eq!(rig.timed_out(), [("send", 1)]);
+}
+
+/// It takes a byte now and then, and would hold the connection for a day.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_sips_is_given_up_too() {
+    let mut rig = rig();
+    rig.sip(1);
+    let begun = rig.clock.now();
+    let reply = [0; 8 * 1024];
+    let error = rig.guard.write_all(&reply).await.expect_err("too slow");
+    assert_eq!(error.kind(), ErrorKind::TimedOut);
+    about(30, rig.clock.now().saturating_sub(begun));
+    assert_eq!(rig.timed_out(), [("send", 1)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_takes_its_share_has_as_long_as_it_needs() {
+    let mut rig = rig();
+    rig.sip(1024);
+    rig.guard
+        .write_all(&[0; 256 * 1024])
+        .await
+        .expect("taken in minutes");
+    assert_eq!(rig.timed_out(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_reply_that_was_taken_whole_ends_its_wait() {
+    let mut rig = rig();
+    rig.sip(64);
+    for _ in 0..5 {
+        rig.guard
+            .write_all(&[0; 1024])
+            .await
+            .expect("taken in 16 s");
+        rig.guard.flush().await.expect("flushed");
+    }
+    assert_eq!(rig.timed_out(), []);
 }
 
 #[tokio::test(start_paused = true)]

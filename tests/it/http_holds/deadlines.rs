@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{half_a_create, other_half, start};
+use super::{half_a_create, other_half, start, timed_out};
 use crate::harness::api::UNSTABLE;
 use crate::harness::http::{Connection, Request};
 use crate::harness::server::Server;
@@ -53,12 +53,14 @@ fn assert_no_success(received: &[u8]) {
 fn half_a_head_is_closed() {
     let server = start_with_short("http.header_timeout", &[]);
     assert_no_success(&half_a_head(&server).read_to_close());
+    assert_eq!(timed_out(&server, "header"), 1);
 }
 
 #[test]
 fn a_head_that_drips_is_closed() {
     let server = start_with_short("http.header_timeout", &[]);
     assert_no_success(&half_a_head(&server).drip_until_close(b'a', DRIP));
+    assert_eq!(timed_out(&server, "header"), 1);
 }
 
 #[test]
@@ -102,6 +104,7 @@ fn half_a_body_is_timed_out_with_a_matrix_error() {
     reply.assert_house_rules();
     assert!(reply.says_close(), "{reply}");
     connection.read_to_close();
+    assert_eq!(timed_out(&server, "body"), 1);
 }
 
 #[test]
@@ -126,6 +129,7 @@ fn a_request_that_takes_too_long_as_a_whole_gets_an_error_with_a_matrix_body() {
     assert!(reply.status >= 400, "{reply}");
     reply.assert_house_rules();
     connection.read_to_close();
+    assert_eq!(timed_out(&server, "request"), 1);
 }
 
 #[test]

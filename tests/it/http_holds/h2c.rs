@@ -1,5 +1,7 @@
 //! HTTP/2 without TLS: only where the configuration says so, and then with the same deadlines.
 
+mod abuse;
+
 use super::start;
 use crate::harness::api::UNSTABLE;
 use crate::harness::http::{Connection, Request};

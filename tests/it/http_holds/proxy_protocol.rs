@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::start;
+use super::{start, timed_out};
 use crate::harness::api::UNSTABLE;
 use crate::harness::http::{Connection, Reply, Request};
 use crate::harness::server::Server;
@@ -198,9 +198,7 @@ fn half_a_header_is_closed_by_its_deadline_and_so_is_none() {
     for bytes in [&b"PROXY TCP4 203."[..], V2, b""] {
         assert_closed(&server, bytes);
     }
-    let timed_out = server.metrics();
-    let wait = [("wait", "proxy_header")];
-    assert_eq!(timed_out.sum("rendezvous_timeouts_total", &wait), 3);
+    assert_eq!(timed_out(&server, "proxy_header"), 3);
 }
 
 /// A load balancer looks whether the port is open.

@@ -1,0 +1,129 @@
+//! What HTTP/2 lets a client do and HTTP/1.1 does not: ask and give no window, ask and take it back.
+
+use super::{
+    DATA, END_HEADERS, END_STREAM, Frame, HEADERS, PREFACE, RST_STREAM, SETTINGS, get, open,
+};
+use crate::harness::api::UNSTABLE;
+use crate::harness::eventually;
+use crate::harness::http::{Connection, Request};
+use crate::harness::server::Server;
+use crate::http_holds::{start, timed_out};
+
+const CANCEL: [u8; 4] = [0, 0, 0, 8];
+
+fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
+    let payload = payload.to_vec();
+    let frame = Frame {
+        kind,
+        flags,
+        stream,
+        payload,
+    };
+    frame.bytes()
+}
+
+/// SETTINGS with the window (RFC 9113 §6.5.2) that each stream's reply begins with.
+fn window(bytes: u16) -> Vec<u8> {
+    let [high, low] = bytes.to_be_bytes();
+    frame(SETTINGS, 0, 0, &[0, 4, 0, 0, high, low])
+}
+
+fn discovery(stream: u8) -> Vec<u8> {
+    let flags = END_STREAM | END_HEADERS;
+    frame(HEADERS, flags, stream, &get(UNSTABLE))
+}
+
+/// What comes on one stream, up to its end or its reset.
+#[track_caller]
+fn kinds_until_its_end(connection: &mut Connection, stream: u8) -> Vec<u8> {
+    let mut kinds = Vec::new();
+    loop {
+        let frame = Frame::next(connection);
+        if frame.stream == stream {
+            kinds.push(frame.kind);
+            let is_end = [HEADERS, DATA].contains(&frame.kind) && frame.flags & END_STREAM != 0;
+            if is_end || frame.kind == RST_STREAM {
+                return kinds;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_stream_that_gets_no_window_is_reset_and_its_connection_goes_on() {
+    let server = start(&[("http.h2c", "true"), ("http.request_timeout", "300ms")]);
+    let mut connection = open(&server);
+    connection.write(&[window(0), discovery(1)].concat());
+    assert_eq!(
+        kinds_until_its_end(&mut connection, 1),
+        [HEADERS, RST_STREAM]
+    );
+    assert_eq!(timed_out(&server, "stream"), 1);
+    connection.write(&[window(1000), discovery(3)].concat());
+    assert_eq!(kinds_until_its_end(&mut connection, 3), [HEADERS, DATA]);
+    assert_eq!(timed_out(&server, "stream"), 1);
+}
+
+/// As many as there may be at once: each comes to its end, so others have their places.
+#[test]
+fn streams_that_get_no_window_give_their_places_back() {
+    let server = start(&[("http.h2c", "true"), ("http.request_timeout", "300ms")]);
+    let mut connection = open(&server);
+    let asked: Vec<u8> = (1..=199).step_by(2).flat_map(discovery).collect();
+    connection.write(&[window(0), asked].concat());
+    eventually("all are reset", || {
+        (timed_out(&server, "stream") == 100).then_some(())
+    });
+    connection.write(&[window(1000), discovery(201)].concat());
+    assert_eq!(kinds_until_its_end(&mut connection, 201), [HEADERS, DATA]);
+}
+
+/// Sends all at once, on all 128 streams that a frame of these tests can name, and waits for the end.
+#[track_caller]
+fn assert_flooded(server: &Server, each: impl Fn(u8) -> Vec<u8>) {
+    let frames: Vec<u8> = (1..=255).step_by(2).flat_map(each).collect();
+    let mut connection = Connection::open(server.http);
+    connection.write(&[PREFACE, &window(1000), &frames].concat());
+    connection.read_to_close();
+    let name = "rendezvous_connections_refused_total";
+    let counted = || server.metrics().sum(name, &[("reason", "http2_flood")]);
+    eventually("it is counted", || (counted() == 1).then_some(()));
+    // Nobody else notices.
+    server.raw(&Request::get(UNSTABLE)).expect(200);
+}
+
+/// CVE-2023-44487.
+#[test]
+fn a_flood_of_resets_ends_the_connection() {
+    let server = start(&[("http.h2c", "true")]);
+    assert_flooded(&server, |stream| {
+        let reset = frame(RST_STREAM, 0, stream, &CANCEL);
+        [discovery(stream), reset].concat()
+    });
+}
+
+/// CVE-2025-8671: here more body than its length says.
+#[test]
+fn a_flood_of_mistakes_for_which_we_reset_ends_the_connection() {
+    let server = start(&[("http.h2c", "true")]);
+    // Literals of HPACK: `:method POST` and `:scheme http` of the static table, a length of 1.
+    let head = [&[0x83][..], &get(UNSTABLE)[1..], &[0x0f, 0x0d, 1, b'1']].concat();
+    assert_flooded(&server, |stream| {
+        let wrong = frame(DATA, END_STREAM, stream, b"22");
+        [frame(HEADERS, END_HEADERS, stream, &head), wrong].concat()
+    });
+}
+
+/// A client that changes its mind is no flood: a browser does it whenever a page is left.
+#[test]
+fn a_reset_now_and_then_is_nothing() {
+    let server = start(&[("http.h2c", "true")]);
+    let mut connection = open(&server);
+    for stream in (1..=199).step_by(4) {
+        let reset = frame(RST_STREAM, 0, stream, &CANCEL);
+        connection.write(&[discovery(stream), reset, discovery(stream + 2)].concat());
+        kinds_until_its_end(&mut connection, stream + 2);
+    }
+    let name = "rendezvous_connections_refused_total";
+    assert_eq!(server.metrics().sum(name, &[]), 0);
+}

@@ -1,0 +1,41 @@
+//! Clients that ask and do not read: what the kernel does not take in `http.request_timeout`, nobody waits for.
+
+use super::{start, timed_out};
+use crate::harness::eventually;
+use crate::harness::http::{Connection, Request};
+use crate::harness::server::Server;
+
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Sends the same bytes, and reads nothing, until the server has had enough of it.
+#[track_caller]
+fn assert_given_up(server: &Server, mut client: Connection, bytes: &[u8]) {
+    // Far more than what the buffers of two sockets hold.
+    assert!(!client.takes(bytes, 4096), "it took all of it");
+    eventually("it is counted", || {
+        (timed_out(server, "send") == 1).then_some(())
+    });
+    let open = || server.metrics().sum("rendezvous_connections", &[]);
+    eventually("the connection is gone", || (open() == 0).then_some(()));
+}
+
+#[test]
+fn a_client_that_reads_no_reply_is_given_up() {
+    let settings = [
+        ("http.request_timeout", "300ms"),
+        ("telemetry.access_log", "false"),
+    ];
+    let server = start(&settings);
+    let requests = Request::get("/nothing/of/ours").bytes().repeat(256);
+    assert_given_up(&server, Connection::open(server.http), &requests);
+}
+
+/// Each PING is owed an answer.
+#[test]
+fn a_client_of_http_2_that_reads_no_answer_is_given_up() {
+    let server = start(&[("http.h2c", "true"), ("http.request_timeout", "300ms")]);
+    let mut client = Connection::open(server.http);
+    client.write(&[PREFACE, &[0, 0, 0, 4, 0, 0, 0, 0, 0]].concat());
+    let ping = [0, 0, 8, 6, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8];
+    assert_given_up(&server, client, &ping.repeat(1024));
+}

@@ -16,8 +16,8 @@ fn behind(trusted: &str, others: &[(&str, &str)]) -> Server {
         ("http.proxy_protocol", "true"),
         ("http.trusted_proxies", trusted),
         ("limits.enabled", "true"),
-        ("limits.create.burst", "2"),
-        ("limits.create.per_second", "0.001"),
+        ("limits.create.client.burst", "2"),
+        ("limits.create.client.per_second", "0.001"),
     ];
     start(&[&settings, others].concat())
 }

@@ -104,7 +104,7 @@ fn with_the_proxy_protocol_the_announced_client_is_counted() {
 fn the_default_is_a_hundred() {
     let server = start(
         &[("limits.enabled", "true")],
-        &[("limits.create.burst", "200")],
+        &[("limits.create.client.burst", "200")],
     );
     let kept: Vec<_> = (0..100).map(|_| opened(&server, "")).collect();
     assert!(kept.iter().all(Option::is_some));

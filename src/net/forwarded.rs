@@ -12,6 +12,12 @@ use std::net::{IpAddr, SocketAddr};
 /// The header that has a grammar of its own (RFC 7239); all others are lists of addresses.
 const FORWARDED: &str = "forwarded";
 
+/// Where the last separator of a list stands.
+type Separates = fn(&str) -> Option<usize>;
+
+/// What address an entry of a list is.
+type Read = fn(&str) -> Option<IpAddr>;
+
 /// Which header is read, and how.
 #[derive(Debug, Clone)]
 pub struct Forwarded {
@@ -34,7 +40,7 @@ impl Forwarded {
 
     /// The hops of a request, the nearest first; `None` for one that is no address.
     pub fn hops<'a>(&self, headers: &'a HeaderMap) -> impl Iterator<Item = Option<IpAddr>> + 'a {
-        let (separates, read): (fn(&str) -> Option<usize>, fn(&str) -> _) = if self.has_parameters {
+        let (separates, read): (Separates, Read) = if self.has_parameters {
             (last_comma, element)
         } else {
             (|list| list.rfind(','), hop)
@@ -46,16 +52,16 @@ impl Forwarded {
 }
 
 /// The entries of one header line, the last first.
-fn entries(line: &HeaderValue, separates: fn(&str) -> Option<usize>) -> impl Iterator<Item = &str> {
+fn entries(line: &HeaderValue, separates: Separates) -> impl Iterator<Item = &str> {
     let mut rest = Some(line.to_str().unwrap_or(""));
     std::iter::from_fn(move || {
         let list = rest?;
-        let (before, last) = match separates(list) {
+        let (left, entry) = match separates(list) {
             Some(comma) => (Some(&list[..comma]), &list[comma + 1..]),
             None => (None, list),
         };
-        rest = before;
-        Some(last)
+        rest = left;
+        Some(entry)
     })
 }
 

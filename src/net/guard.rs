@@ -124,9 +124,10 @@ impl<IO> Guard<IO> {
 
     /// Gives bytes back, to be read again first.
     pub fn unread(&mut self, bytes: Bytes) {
-        self.unread = match self.unread.is_empty() {
-            true => bytes,
-            false => [bytes, std::mem::take(&mut self.unread)].concat().into(),
+        self.unread = if self.unread.is_empty() {
+            bytes
+        } else {
+            [bytes, std::mem::take(&mut self.unread)].concat().into()
         };
     }
 

@@ -43,6 +43,7 @@ const CONNECTION_WINDOW: u32 = 128 * 1024;
 const SEND_BUFFER: usize = 16 * 1024;
 
 /// Connections with these bounds. `max_head` bounds the head of a request, in bytes.
+#[must_use]
 pub fn builder(streams: Streams, max_head: u32) -> Builder<Streams> {
     let mut builder = Builder::new(streams);
     builder
@@ -90,7 +91,7 @@ where
 }
 
 /// Whether a connection ended since its client did too much of what costs us and not it: our own GOAWAY said
-/// ENHANCE_YOUR_CALM (RFC 9113 §7).
+/// `ENHANCE_YOUR_CALM` (RFC 9113 §7).
 #[must_use]
 pub fn was_flooded(error: &io::Error) -> bool {
     let mut cause: Option<&(dyn Error + 'static)> = error.get_ref().map(|error| error as _);

@@ -41,7 +41,7 @@ impl OneClient {
     }
 }
 
-/// Whether no client on the internet has such an address: RFC 1918, RFC 4193 (fc00::/7), loopback, link-local.
+/// Whether no client on the internet has such an address: RFC 1918, RFC 4193 (`fc00::/7`), loopback, link-local.
 fn is_private(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(v4) => v4.is_private() || v4.is_loopback() || v4.is_link_local(),

@@ -63,9 +63,10 @@ pub async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<Announced, No
         let room = (MAX_HEADER - buffer.len()) as u64;
         if (&mut *stream).take(room).read_buf(&mut buffer).await? == 0 {
             // The end of the stream, or of what a header may be.
-            return Err(match buffer.is_empty() {
-                true => NoHeader::Nothing,
-                false => NoHeader::Malformed,
+            return Err(if buffer.is_empty() {
+                NoHeader::Nothing
+            } else {
+                NoHeader::Malformed
             });
         }
         if let Some((client, length)) = parse(&buffer)? {
@@ -205,9 +206,7 @@ mod tests {
     #[tokio::test]
     async fn no_more_is_read_than_a_header_may_have() {
         let mut endless = tokio::io::repeat(b'\r').take(1 << 20);
-        let mut stream = (&V2[..])
-            .chain(&[0x21, 0x11, 0xff, 0xff][..])
-            .chain(&mut endless);
+        let mut stream = V2.chain(&[0x21, 0x11, 0xff, 0xff][..]).chain(&mut endless);
         let stream: &mut (dyn AsyncRead + Unpin) = &mut stream;
         let found = read(&mut &mut *stream).await;
         assert!(matches!(found, Err(NoHeader::Malformed)), "{found:?}");

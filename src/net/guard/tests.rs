@@ -245,7 +245,7 @@ async fn a_client_that_takes_its_share_has_as_long_as_it_needs() {
     let mut rig = rig();
     rig.sip(1024);
     rig.guard
-        .write_all(&[0; 256 * 1024])
+        .write_all(&vec![0; 256 * 1024])
         .await
         .expect("taken in minutes");
     assert_eq!(rig.timed_out(), []);

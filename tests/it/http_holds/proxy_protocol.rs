@@ -27,9 +27,10 @@ fn balanced() -> Server {
 }
 
 fn v1(source: &str) -> Vec<u8> {
-    let (family, destination) = match source.contains(':') {
-        true => ("TCP6", "2001:db8::80"),
-        false => ("TCP4", "192.0.2.80"),
+    let (family, destination) = if source.contains(':') {
+        ("TCP6", "2001:db8::80")
+    } else {
+        ("TCP4", "192.0.2.80")
     };
     format!("PROXY {family} {source} {destination} 4711 443\r\n").into_bytes()
 }

@@ -73,9 +73,10 @@ fn without_limits_there_is_none() {
 fn with_the_proxy_protocol_the_announced_client_is_counted() {
     let server = start(&TWO, &[TRUSTED, ("http.proxy_protocol", "true")]);
     let from = |source: &str| {
-        let (family, own) = match source.contains(':') {
-            true => ("TCP6", "2001:db8::80"),
-            false => ("TCP4", "192.0.2.80"),
+        let (family, own) = if source.contains(':') {
+            ("TCP6", "2001:db8::80")
+        } else {
+            ("TCP4", "192.0.2.80")
         };
         opened(
             &server,

@@ -231,11 +231,16 @@ fn one_limit_in_shadow_mode_leaves_the_others() {
         ("limits.create.client.burst", "1"),
         ("limits.create.client.per_second", "0.001"),
         ("limits.live.client", "2"),
+        ("limits.requests.client.burst", "1"),
+        ("limits.requests.client.per_second", "0.001"),
         ("limits.shadow", "create_client"),
     ];
     let server = start(&settings, &[]);
     server.create("x");
-    server.create("x");
+    let path = at(&server.create("x").id);
+    server.call(&Request::get(&path)).expect(200);
+    let refused = server.call(&Request::get(&path));
+    refused.expect_error(429, "M_LIMIT_EXCEEDED");
     server.try_create("x").expect_error(429, "M_LIMIT_EXCEEDED");
     assert_eq!(refusals(&server, "live_client"), 1);
 }

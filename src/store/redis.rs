@@ -31,7 +31,6 @@ use keys::{Holders, Keys};
 use lease::{Leases, Taken};
 use reply::Reply;
 use scripts::{Argument, Scripts};
-use secret::Secrets;
 use std::pin::{Pin, pin};
 use std::slice::from_ref;
 use std::sync::Arc;
@@ -46,7 +45,7 @@ pub struct RedisStore {
     keys: Keys,
     limits: SessionLimits,
     deadline: Duration,
-    leases: Leases,
+    leases: Arc<Leases>,
     cleanup: Cleanup,
 }
 
@@ -68,13 +67,13 @@ impl RedisStore {
         let scripts = Scripts::new(client.clone(), clock, deadline, Arc::clone(metrics));
         let scripts = Arc::new(scripts);
         let keys = Keys::new(&settings.prefix);
-        let state = connect::supervise(client, settings, limits, &scripts, &keys, metrics, stop);
-        let secrets = Arc::new(Secrets::new(secret));
-        let leases = Leases::new(&scripts, &keys, limits, deadline, Arc::clone(&secrets));
-        let (asked, names) = (Arc::clone(&scripts), keys.clone());
-        let keeping = async move { secrets.keep(&asked, &names).await };
+        let leases = Leases::new(&scripts, &keys, limits, deadline, secret);
+        let leases = Arc::new(leases);
+        let kept = Arc::clone(&leases);
+        let keeping = async move { kept.keep_secret().await };
         tokio::spawn(stop.clone().run_until_cancelled_owned(keeping));
-        let cleanup = Cleanup::start(&scripts, &keys, deadline, metrics, stop);
+        let state = connect::supervise(client, settings, &leases, metrics, stop);
+        let cleanup = Cleanup::start(&leases, deadline, metrics, stop);
         Ok((
             Self {
                 scripts,

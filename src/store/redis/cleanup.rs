@@ -4,9 +4,8 @@
 //! counted, and ends by its TTL.
 
 use crate::model::SessionId;
-use crate::store::redis::keys::{Holders, Keys};
-use crate::store::redis::lease::release;
-use crate::store::redis::scripts::Scripts;
+use crate::store::redis::keys::Holders;
+use crate::store::redis::lease::Leases;
 use crate::telemetry::metrics::Metrics;
 use std::slice;
 use std::sync::Arc;
@@ -29,19 +28,18 @@ pub(super) struct Cleanup {
 
 impl Cleanup {
     pub(super) fn start(
-        scripts: &Arc<Scripts>,
-        keys: &Keys,
+        leases: &Arc<Leases>,
         deadline: Duration,
         metrics: &Arc<Metrics>,
         stop: &CancellationToken,
     ) -> Self {
         let (queue, mut orphans) = mpsc::channel(QUEUE);
-        let (scripts, keys) = (Arc::clone(scripts), keys.clone());
+        let leases = Arc::clone(leases);
         let given_up = metrics.store_orphans_given_up.clone();
         let work = async move {
             while let Some((id, holders)) = orphans.recv().await {
                 let mut left = TRIES;
-                while !remove(&scripts, &keys, deadline, id, &holders).await {
+                while !remove(&leases, deadline, id, &holders).await {
                     left -= 1;
                     if left == 0 {
                         given_up.inc();
@@ -61,19 +59,14 @@ impl Cleanup {
 }
 
 /// Session first, lease second, so that the lease covers the session to the end.
-async fn remove(
-    scripts: &Scripts,
-    keys: &Keys,
-    deadline: Duration,
-    id: SessionId,
-    holders: &Holders,
-) -> bool {
+async fn remove(leases: &Leases, deadline: Duration, id: SessionId, holders: &Holders) -> bool {
     let both = async {
-        let session = keys.session(id);
-        scripts
+        let session = leases.keys.session(id);
+        leases
+            .scripts
             .delete(slice::from_ref(&session), &[], |_| Ok(()))
             .await?;
-        release(scripts, keys, id, holders).await
+        leases.release(id, holders).await
     };
     tokio::time::timeout(deadline, both)
         .await

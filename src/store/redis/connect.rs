@@ -6,11 +6,10 @@
 
 use crate::clock::Clock;
 use crate::config::store::Check;
+use crate::store::StoreState;
 use crate::store::redis::fitness;
-use crate::store::redis::keys::Keys;
-use crate::store::redis::scripts::Scripts;
+use crate::store::redis::lease::Leases;
 use crate::store::redis::server::Server;
-use crate::store::{SessionLimits, StoreState};
 use crate::telemetry::metrics::Metrics;
 use fred::clients::Client;
 use fred::interfaces::{ClientLike, EventInterface};
@@ -116,24 +115,20 @@ pub(super) fn client(settings: &RedisSettings) -> Result<Client, ConnectError> {
 pub(super) fn supervise(
     client: Client,
     settings: &RedisSettings,
-    limits: SessionLimits,
-    scripts: &Arc<Scripts>,
-    keys: &Keys,
+    leases: &Arc<Leases>,
     metrics: &Arc<Metrics>,
     stop: &CancellationToken,
 ) -> watch::Receiver<StoreState> {
     let (state, receiver) = watch::channel(StoreState::Connecting(None));
     tokio::spawn(stop.clone().run_until_cancelled_owned(count_events(
         client.clone(),
-        scripts.clock(),
+        leases.scripts.clock(),
         Arc::clone(metrics),
         state.clone(),
     )));
     let probe = fitness::Probe {
         client: client.clone(),
-        scripts: Arc::clone(scripts),
-        keys: keys.clone(),
-        max_live: limits.max_live,
+        leases: Arc::clone(leases),
         command_timeout: settings.command_timeout,
         accept: settings.accept.clone(),
     };

@@ -8,11 +8,11 @@
 use crate::config::store::Check;
 use crate::model::{Payload, SequenceToken, SessionId};
 use crate::store::StoreError;
-use crate::store::redis::keys::{Keys, member};
-use crate::store::redis::lease::SWEEP;
+use crate::store::redis::keys::member;
+use crate::store::redis::lease::{Leases, SWEEP};
+use crate::store::redis::millis;
 use crate::store::redis::reply::Reply;
-use crate::store::redis::scripts::{Argument, Scripts};
-use crate::store::redis::{millis, secret};
+use crate::store::redis::scripts::Argument;
 use fred::clients::Client;
 use fred::interfaces::ClientLike;
 use fred::types::{InfoKind, Value};
@@ -36,9 +36,7 @@ const PROBE_TTL: Duration = Duration::from_secs(10);
 /// What the look needs.
 pub(super) struct Probe {
     pub(super) client: Client,
-    pub(super) scripts: Arc<Scripts>,
-    pub(super) keys: Keys,
-    pub(super) max_live: u64,
+    pub(super) leases: Arc<Leases>,
     pub(super) command_timeout: Duration,
     pub(super) accept: Vec<Check>,
 }
@@ -75,7 +73,7 @@ impl Probe {
         match self.infos().await {
             Ok(infos) => infos
                 .iter()
-                .for_each(|info| inspect(info, self.max_live, &mut found)),
+                .for_each(|info| inspect(info, self.leases.limits.max_live, &mut found)),
             Err(error) if is_refusal(error.details()) => tracing::warn!(
                 %error, "INFO is refused, so version, eviction policy and memory are unknown"
             ),
@@ -121,15 +119,15 @@ impl Probe {
     /// One session from lease to release, so that every command of every script runs once.
     async fn walk(&self) -> Result<(), Halt> {
         let id = SessionId::random();
-        let scripts = &self.scripts;
+        let scripts = &self.leases.scripts;
         let letter = |reply: Reply| Ok(reply.letter);
         // Whoever asks first makes it, and it is read by all others.
         for _ in 0..2 {
-            let told = secret::ask(scripts, &self.keys).await.map(|_| 'S');
+            let told = self.leases.ask_for_secret().await.map(|()| 'S');
             expect("secret", told, 'S')?;
         }
-        let session = [self.keys.session(id)];
-        let index = slice::from_ref(self.keys.index());
+        let session = [self.leases.keys.session(id)];
+        let index = slice::from_ref(self.leases.keys.index());
         let member = member(id);
         let member = Argument::Bytes(&member);
         let data = Payload::new("probe").map_err(|error| Halt::Unknown(error.to_string()))?;

@@ -1,7 +1,7 @@
 //! Places among the live sessions: taken before a session is made, given back after it has ended
 //! (docs/adr/0003-lease-then-create.md), and counted against everyone whose share it is.
 
-use crate::model::{Owner, SessionId};
+use crate::model::{CurrentSecret, Owner, SessionId};
 use crate::store::limits::Counted;
 use crate::store::redis::keys::{Holders, Keys, member};
 use crate::store::redis::millis;
@@ -19,12 +19,12 @@ pub(super) const SWEEP: u64 = 16;
 /// Takes places, and gives them back.
 #[derive(Debug)]
 pub(super) struct Leases {
-    scripts: Arc<Scripts>,
-    keys: Keys,
-    limits: SessionLimits,
+    pub(super) scripts: Arc<Scripts>,
+    pub(super) keys: Keys,
+    pub(super) limits: SessionLimits,
     /// How long a place is held without a session, should this worker die between the two.
     hold: Duration,
-    secrets: Arc<Secrets>,
+    secrets: Secrets,
 }
 
 /// Whom a place is to be counted against, and what they may have.
@@ -57,14 +57,14 @@ impl Leases {
         keys: &Keys,
         limits: SessionLimits,
         deadline: Duration,
-        secrets: Arc<Secrets>,
+        secret: Arc<CurrentSecret>,
     ) -> Self {
         Self {
             scripts: Arc::clone(scripts),
             keys: keys.clone(),
             limits,
             hold: limits.ttl + deadline,
-            secrets,
+            secrets: Secrets::new(secret),
         }
     }
 
@@ -125,7 +125,24 @@ impl Leases {
 
     /// Gives a place back.
     pub(super) async fn release(&self, id: SessionId, holders: &Holders) -> Result<(), StoreError> {
-        release(&self.scripts, &self.keys, id, holders).await
+        let member = member(id);
+        let released = |reply: Reply| match reply.letter {
+            'R' => reply.bare(()),
+            _ => Err(StoreError::BadReply),
+        };
+        let member = [Argument::Bytes(&member)];
+        let keys = self.keys.leases(holders);
+        self.scripts.release(&keys, &member, released).await
+    }
+
+    /// Asks for the fleet's secret now, so that no creation has to.
+    pub(super) async fn ask_for_secret(&self) -> Result<(), StoreError> {
+        self.secrets.ask(&self.scripts, &self.keys).await
+    }
+
+    /// Keeps the secret current, for ever.
+    pub(super) async fn keep_secret(&self) {
+        self.secrets.keep(&self.scripts, &self.keys).await;
     }
 }
 
@@ -150,21 +167,4 @@ impl Request {
         }
         Some(limits)
     }
-}
-
-/// Gives a place back.
-pub(super) async fn release(
-    scripts: &Scripts,
-    keys: &Keys,
-    id: SessionId,
-    holders: &Holders,
-) -> Result<(), StoreError> {
-    let member = member(id);
-    let released = |reply: Reply| match reply.letter {
-        'R' => reply.bare(()),
-        _ => Err(StoreError::BadReply),
-    };
-    scripts
-        .release(&keys.leases(holders), &[Argument::Bytes(&member)], released)
-        .await
 }

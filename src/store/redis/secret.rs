@@ -59,7 +59,8 @@ impl Secrets {
         }
     }
 
-    async fn ask(&self, scripts: &Scripts, keys: &Keys) -> Result<(), StoreError> {
+    /// Asks for it.
+    pub(super) async fn ask(&self, scripts: &Scripts, keys: &Keys) -> Result<(), StoreError> {
         self.current.set(ask(scripts, keys).await?);
         self.is_the_fleets.store(true, Ordering::Release);
         Ok(())
@@ -67,7 +68,7 @@ impl Secrets {
 }
 
 /// Asks Redis, and offers one in case there is none.
-pub(super) async fn ask(scripts: &Scripts, keys: &Keys) -> Result<Secret, StoreError> {
+async fn ask(scripts: &Scripts, keys: &Keys) -> Result<Secret, StoreError> {
     let offer = Secret::random();
     let arguments = [Argument::Bytes(offer.as_bytes()), millis(LIFE)];
     let told = |reply: Reply| match reply.letter {

@@ -1,7 +1,7 @@
 //! Two workers on one Redis, one of them behind a proxy that loses what it is told to lose.
 
 use crate::harness::proxy::{Fault, Proxy};
-use crate::harness::redis::worker::{ready_on, request};
+use crate::harness::redis::worker::ready_on;
 use crate::harness::redis::{RedisServer, until};
 use crate::harness::server::Server;
 
@@ -30,9 +30,6 @@ impl Bench {
         let proxy = Proxy::start(redis.address());
         let faulty = ready_on(&proxy.url(), &SHARES);
         let sound = ready_on(&redis.url(), &SHARES);
-        // It knows the fleet's secret from here on, so that what is lost is what the test loses.
-        let first = faulty.create("first");
-        faulty.call(&request::delete(&first.id)).expect(200);
         Self {
             redis,
             proxy,

@@ -145,7 +145,6 @@ fn a_creation_that_is_sent_again_is_charged_once() {
         ("limits.create.client.per_second", "0.001"),
     ];
     let worker = ready_on(&proxy.url(), &settings);
-    // From here on it knows the fleet's secret.
     worker.create("one");
     proxy.next(Target::Lease, Fault::CutReply);
     worker.create("two");

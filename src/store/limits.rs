@@ -79,7 +79,7 @@ impl SessionLimits {
     }
 
     /// A share of live sessions, when so many live in all: whole up to half of `max_live`, then shrinking in
-    /// proportion to what is left, to one (docs/threat-model.md). `take.lua` says the same.
+    /// proportion to what is left, to one (docs/adr/0011-shares-of-the-live-sessions.md). `take.lua` says the same.
     pub(super) fn shrunk(&self, share: u64, total: u64) -> u64 {
         let left = self.max_live.saturating_sub(total);
         let twice = u128::from(share) * 2 * u128::from(left) / u128::from(self.max_live.max(1));

@@ -49,7 +49,7 @@ if total >= cap then
   return refused(0, 'l', until_first_ends(index))
 end
 -- From half full on shares shrink, and the last places go to those who have none: many addresses cannot
--- take them cheaply (docs/threat-model.md).
+-- take them cheaply (docs/adr/0011).
 local shrink = math.min(1, 2 * (cap - total) / cap)
 
 local shadowed, is_new, full_again = '', {}, {}

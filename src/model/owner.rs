@@ -13,12 +13,12 @@ const MAX_USER_ID: usize = 255;
 pub struct User(Arc<str>);
 
 impl User {
-    /// A name of 1 to 255 bytes; `None` for any other.
+    /// A name of 1 to 255 bytes without control characters, which could write lines of their own into a log;
+    /// `None` for any other.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        (1..=MAX_USER_ID)
-            .contains(&text.len())
-            .then(|| Self(text.into()))
+        let fits = (1..=MAX_USER_ID).contains(&text.len()) && !text.contains(char::is_control);
+        fits.then(|| Self(text.into()))
     }
 }
 
@@ -78,6 +78,21 @@ impl Principal {
             Self::Client(client) => ('c', client.octets().to_vec()),
             Self::Network(network) => ('n', network.octets().to_vec()),
             Self::User(user) => ('u', user.0.as_bytes().to_vec()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::User;
+
+    #[test]
+    fn a_name_fits_a_line_of_the_log() {
+        for bad in ["", "a\nb", "a\u{1b}[31m", "\u{85}", &"a".repeat(256)] {
+            assert_eq!(User::parse(bad), None, "{bad:?}");
+        }
+        for good in ["@anna:example.org", "é", &"a".repeat(255)] {
+            assert!(User::parse(good).is_some(), "{good:?}");
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::admin::Admin;
 use crate::clock::Clock;
 use crate::config::{self, Config, Problem};
 use crate::http::service::Service;
-use crate::lifecycle::Lifecycle;
+use crate::lifecycle::{Lifecycle, Signals};
 use crate::model::{CurrentSecret, Secret};
 use crate::net::connection::Connections;
 use crate::net::listener;
@@ -150,7 +150,7 @@ fn shares(limits: &config::limits::Limits) -> Option<Shares> {
 /// Runs the service until a signal ends it. Returns whether nothing was cut.
 ///
 /// # Errors
-/// An address that cannot be listened on; TLS settings that rustls refuses.
+/// An address that cannot be listened on; a signal that cannot be caught; TLS settings that rustls refuses.
 pub async fn run(
     config: Config,
     settled: Settled,
@@ -216,6 +216,7 @@ async fn serve<S: Store>(
         Arc::clone(&metrics),
     );
     let policy = Arc::new(policy);
+    let signals = Signals::catch()?;
     let http = bind("http", config.http.listen).await?;
     let operators = bind("admin", config.admin_listen).await?;
     let connections = TaskTracker::new();
@@ -253,7 +254,7 @@ async fn serve<S: Store>(
     });
     // A worker that says it is ready and serves nobody is worse than none.
     tokio::select! {
-        all_ended = lifecycle.run(config.shutdown, &connections) => Ok(all_ended?),
+        all_ended = lifecycle.run(signals, config.shutdown, &connections) => Ok(all_ended),
         Err(panic) = accepting => Err(panic.into()),
         Err(panic) = operating => Err(panic.into()),
     }

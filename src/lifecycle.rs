@@ -86,15 +86,12 @@ impl Lifecycle {
 
     /// Waits for a signal, then walks through the phases until every connection of `connections` has
     /// ended. Returns whether nothing was cut.
-    ///
-    /// # Errors
-    /// Where the operating system refuses a signal handler.
     pub async fn run(
         &self,
+        mut signals: Signals,
         clocks: Shutdown,
         connections: &TaskTracker,
-    ) -> Result<bool, std::io::Error> {
-        let mut signals = Signals::new()?;
+    ) -> bool {
         let name = signals.next().await;
         tracing::info!(signal = name, grace = %clocks.grace, "leaving: not ready, still accepting");
         self.leaving.store(true, Ordering::Relaxed);
@@ -110,7 +107,7 @@ impl Lifecycle {
             if all_ended {
                 self.hard.cancel();
                 tracing::info!("stopped: every request ended");
-                return Ok(true);
+                return true;
             }
         }
         connections.close();
@@ -122,18 +119,24 @@ impl Lifecycle {
         } else {
             tracing::warn!(connections = cut, "stopped: connections were cut");
         }
-        Ok(cut == 0)
+        cut == 0
     }
 }
 
-/// SIGTERM (an orchestrator) and SIGINT (a person at a terminal).
-struct Signals {
+/// SIGTERM (an orchestrator) and SIGINT (a person at a terminal), caught from the moment this is made: before
+/// anything listens, or a signal that comes right after would kill the process with requests in it.
+#[derive(Debug)]
+pub struct Signals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
 }
 
 impl Signals {
-    fn new() -> Result<Self, std::io::Error> {
+    /// Catches them.
+    ///
+    /// # Errors
+    /// Where the operating system refuses a handler.
+    pub fn catch() -> Result<Self, std::io::Error> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,

@@ -198,3 +198,15 @@ fn a_second_signal_cuts_at_once() {
         );
     }
 }
+
+/// It says that it listens, and is told to go in the same moment: an orchestrator may. Many times, since it is a
+/// race, and whoever loses it is killed by the signal.
+#[test]
+fn a_signal_that_comes_at_once_is_obeyed_and_does_not_kill() {
+    for _ in 0..24 {
+        let server = Server::launch(&[("mode", "open"), ("shutdown.grace", "1ms")]);
+        server.signal(Signal::SIGTERM);
+        let end = server.ended();
+        assert_eq!(end.code(), Some(0), "{end}: {}", server.log());
+    }
+}

@@ -27,7 +27,7 @@ use crate::store::{
 };
 use crate::telemetry::metrics::Metrics;
 use cleanup::{Cleanup, Orphan};
-use keys::{Holders, Keys};
+use keys::Keys;
 use lease::{Leases, Taken};
 use reply::Reply;
 use scripts::{Argument, Scripts};
@@ -137,27 +137,19 @@ impl RedisStore {
         Ok(created)
     }
 
+    /// Until the first call is answered nothing has happened; from then on whatever ends this future leaves an
+    /// orphan behind.
     async fn delete_then_release(
         &self,
         id: SessionId,
         deleted: &mut Option<Deleted>,
     ) -> Result<(), StoreError> {
-        // Whose shares it holds is told by the session alone; until then only its place in all is known.
-        let mut orphan = Orphan::new(&self.cleanup, id, Holders::default());
-        let outcome = |reply: Reply| match reply.letter {
-            'D' => Ok((Deleted::Deleted, reply.text(Holders::parse)?)),
-            // This very call found it, perhaps, at its first try, whose reply was lost: then a 404 would
-            // call a success a failure. (Its principals get their shares back at its lease's end.)
-            'G' if reply.ran_before => reply.bare((Deleted::Deleted, Holders::default())),
-            'G' => reply.bare((Deleted::Gone, Holders::default())),
-            _ => Err(StoreError::BadReply),
-        };
-        let key = self.keys.session(id);
-        let (outcome, holders) = self.scripts.delete(from_ref(&key), &[], outcome).await?;
+        let holders = self.leases.holders(id).await?;
+        let orphan = Orphan::new(&self.cleanup, id, holders.clone());
+        let outcome = self.leases.end(id).await?;
         *deleted = Some(outcome);
         // A session that was not there has no lease either.
         if outcome == Deleted::Deleted {
-            orphan.held_by(holders.clone());
             self.leases.release(id, &holders).await?;
         }
         orphan.disown();

@@ -7,7 +7,6 @@ use crate::model::SessionId;
 use crate::store::redis::keys::Holders;
 use crate::store::redis::lease::Leases;
 use crate::telemetry::metrics::Metrics;
-use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -61,11 +60,7 @@ impl Cleanup {
 /// Session first, lease second, so that the lease covers the session to the end.
 async fn remove(leases: &Leases, deadline: Duration, id: SessionId, holders: &Holders) -> bool {
     let both = async {
-        let session = leases.keys.session(id);
-        leases
-            .scripts
-            .delete(slice::from_ref(&session), &[], |_| Ok(()))
-            .await?;
+        leases.end(id).await?;
         leases.release(id, holders).await
     };
     tokio::time::timeout(deadline, both)
@@ -83,18 +78,11 @@ pub(super) struct Orphan<'a> {
 }
 
 impl<'a> Orphan<'a> {
-    /// `holders` are those whose shares its place is counted against, as far as they are known.
+    /// `holders` are those whose shares its place is counted against.
     pub(super) fn new(cleanup: &'a Cleanup, id: SessionId, holders: Holders) -> Self {
         Self {
             cleanup,
             left: Some((id, holders)),
-        }
-    }
-
-    /// They are known now.
-    pub(super) fn held_by(&mut self, known: Holders) {
-        if let Some((_, holders)) = &mut self.left {
-            *holders = known;
         }
     }
 

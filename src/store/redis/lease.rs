@@ -8,8 +8,9 @@ use crate::store::redis::millis;
 use crate::store::redis::reply::Reply;
 use crate::store::redis::scripts::{Argument, Scripts};
 use crate::store::redis::secret::{Secrets, holder};
-use crate::store::{SessionLimits, Share, StoreError};
+use crate::store::{Deleted, SessionLimits, Share, StoreError};
 use crate::telemetry::limit::{Limit, Limits};
+use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -121,6 +122,36 @@ impl Leases {
         };
         let keys = self.keys.places(&request.holders);
         self.scripts.take(&keys, &arguments, taken).await
+    }
+
+    /// Whose shares a session's place is counted against. The session alone knows, so this is asked before it is
+    /// ended. Costs no round trip where nobody has a share.
+    pub(super) async fn holders(&self, id: SessionId) -> Result<Holders, StoreError> {
+        if self.limits.shares.is_none() {
+            return Ok(Holders::default());
+        }
+        let told = |reply: Reply| match reply.letter {
+            'P' => reply.text(Holders::parse),
+            _ => Err(StoreError::BadReply),
+        };
+        let session = self.keys.session(id);
+        let session = slice::from_ref(&session);
+        self.scripts.principals(session, &[], told).await
+    }
+
+    /// Ends a session.
+    pub(super) async fn end(&self, id: SessionId) -> Result<Deleted, StoreError> {
+        let ended = |reply: Reply| match reply.letter {
+            'D' => reply.bare(Deleted::Deleted),
+            // This very call found it, perhaps, at its first try, whose reply was lost: then a 404 would call a
+            // success a failure.
+            'G' if reply.ran_before => reply.bare(Deleted::Deleted),
+            'G' => reply.bare(Deleted::Gone),
+            _ => Err(StoreError::BadReply),
+        };
+        let session = self.keys.session(id);
+        let session = slice::from_ref(&session);
+        self.scripts.delete(session, &[], ended).await
     }
 
     /// Gives a place back.

@@ -51,6 +51,7 @@ pub(super) struct Scripts {
     create: Script,
     read: Script,
     write: Script,
+    principals: Script,
     delete: Script,
     take: Script,
     release: Script,
@@ -112,6 +113,7 @@ impl Scripts {
             create: Script::new(include_str!("lua/create.lua")),
             read: Script::new(include_str!("lua/read.lua")),
             write: Script::new(include_str!("lua/write.lua")),
+            principals: Script::new(include_str!("lua/principals.lua")),
             delete: Script::new(include_str!("lua/delete.lua")),
             take: Script::new(include_str!("lua/take.lua")),
             release: Script::new(include_str!("lua/release.lua")),
@@ -125,7 +127,9 @@ impl Scripts {
         self.clock.clone()
     }
 
-    calls!(create, read, write, delete, take, release, live, secret);
+    calls!(
+        create, read, write, principals, delete, take, release, live, secret
+    );
 
     /// Runs a script, again where that may help, within the deadline.
     async fn call<T>(

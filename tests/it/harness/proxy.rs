@@ -78,6 +78,12 @@ impl Proxy {
         state.next = Some((target, fault));
     }
 
+    /// So many such commands are spared, and the one after them meets this fault.
+    pub fn after(&self, spared: usize, target: Target, fault: Fault) {
+        self.next(target, fault);
+        self.shared.state().spared = spared;
+    }
+
     /// Every such command meets this fault, until [`Proxy::heal`].
     pub fn every(&self, target: Target, fault: Fault) {
         let mut state = self.shared.state();
@@ -91,7 +97,7 @@ impl Proxy {
     pub fn heal(&self) -> usize {
         let mut state = self.shared.state();
         state.holding = false;
-        (state.next, state.every) = (None, None);
+        (state.next, state.every, state.spared) = (None, None, 0);
         let struck = std::mem::take(&mut state.struck);
         drop(state);
         self.shared.released.notify_all();

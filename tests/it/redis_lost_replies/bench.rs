@@ -44,7 +44,7 @@ impl Bench {
         until(
             &format!("{what}: {count} sessions and {count} leases are left"),
             || {
-                let sessions = self.redis.command(&["KEYS", "mrv:s:*"]).array().len();
+                let sessions = self.redis.command(&["KEYS", "mrv:s:{*}"]).array().len();
                 let leases = self.redis.command(&["ZCARD", "mrv:{lease}:live"]).int();
                 (sessions, usize::try_from(leases).expect("a count")) == (count, count)
             },

@@ -64,15 +64,29 @@ fn a_delete_whose_reply_is_lost_ends_the_session_and_gives_its_place_back() {
         assert!([200, 404].contains(&again.status), "{what}: {again}");
         bench.sound.assert_gone(&session.id);
         bench.until_live(0, &what);
+        bench.until_share(0, &what);
     }
 }
 
 #[test]
 fn a_delete_whose_reply_is_lost_once_gives_its_place_back() {
     let bench = Bench::start();
-    for (target, loss, what) in losses() {
+    // Known to Redis from here on, so that each is one command.
+    let known = bench.sound.create("the scripts");
+    bench.sound.call(&request::delete(&known.id)).expect(200);
+    // A delete asks the session whose place it is, ends it, and gives the place back.
+    let losses = [
+        (0, Target::Session),
+        (1, Target::Session),
+        (0, Target::Lease),
+    ];
+    for ((spared, target), loss) in losses
+        .into_iter()
+        .flat_map(|place| LOSSES.map(|loss| (place, loss)))
+    {
+        let what = format!("{target:?}, {spared} spared, {loss:?}");
         let session = bench.sound.create("hello");
-        bench.proxy.next(target, loss);
+        bench.proxy.after(spared, target, loss);
         let reply = bench.faulty.call(&request::delete(&session.id));
         // Sent again by the worker itself it finds nothing left to delete, and yet it did delete. No
         // reply at all within the deadline leaves the client to ask again.
@@ -83,7 +97,7 @@ fn a_delete_whose_reply_is_lost_once_gives_its_place_back() {
         assert_eq!(reply.status, expected, "{what}: {reply}");
         bench.proxy.heal();
         // The client's own second request is told what it finds; unless it, too, had to be sent twice,
-        // since a connection that fell silent is being dropped.
+        // since a connection that fell silent is being dropped; or the first one had ended nothing.
         let again = bench.faulty.persist(&request::delete(&session.id));
         let silent = matches!(loss, Fault::HoldReply);
         assert!(
@@ -91,6 +105,23 @@ fn a_delete_whose_reply_is_lost_once_gives_its_place_back() {
             "{what}: {again}"
         );
         bench.until_live(0, &what);
+        bench.until_share(0, &what);
+    }
+}
+
+/// Nobody asks again; so the worker alone must see to it, though the session that knew whose place it was is gone.
+#[test]
+fn a_delete_of_unknown_end_gives_its_place_back_by_itself() {
+    let bench = Bench::start();
+    let known = bench.sound.create("the scripts");
+    bench.sound.call(&request::delete(&known.id)).expect(200);
+    for loss in [Fault::CutReply, Fault::HoldReply] {
+        let session = bench.sound.create("hello");
+        bench.proxy.after(1, Target::Session, loss);
+        bench.faulty.call(&request::delete(&session.id));
+        bench.proxy.heal();
+        bench.until_live(0, &format!("{loss:?}"));
+        bench.until_share(0, &format!("{loss:?}"));
     }
 }
 

@@ -85,6 +85,90 @@ fn a_session_without_principals_gives_its_place_back() {
     assert_eq!(redis.command(&["ZCARD", "mrv:{lease}:live"]).int(), 0);
 }
 
+/// As long as its own first session lives, and not as somebody else's.
+#[test]
+fn whose_share_is_full_is_told_when_one_of_its_own_ends() {
+    let redis = RedisServer::start();
+    let [worker, _] = two_workers(&redis);
+    let strangers = redis.command(&["TIME"]).texts()[0].clone() + "500";
+    redis.command(&["ZADD", "mrv:{lease}:live", &strangers, "a stranger's"]);
+    for _ in 0..3 {
+        create_from(&worker, ADDRESS).expect(200);
+    }
+    let refused = create_from(&worker, ADDRESS).expect_error(429, "M_LIMIT_EXCEEDED");
+    let after = refused.number("retry_after_ms");
+    assert!((200_000..=301_000).contains(&after), "{refused}");
+}
+
+/// What ended is swept from everybody's leases, or a client that comes each day grows for ever.
+#[test]
+fn ended_leases_are_swept_from_each_set() {
+    let redis = RedisServer::start();
+    let [worker, _] = two_workers(&redis);
+    create_from(&worker, ADDRESS).expect(200);
+    let own = redis
+        .command(&["KEYS", "mrv:{lease}:c:????????????????"])
+        .texts();
+    for set in ["mrv:{lease}:live", &own[0]] {
+        for number in 0..10 {
+            redis.command(&["ZADD", set, "1", &format!("ended {number}")]);
+        }
+        assert_eq!(redis.command(&["ZCARD", set]).int(), 11, "{set}");
+    }
+    create_from(&worker, ADDRESS).expect(200);
+    for set in ["mrv:{lease}:live", &own[0]] {
+        assert_eq!(redis.command(&["ZCARD", set]).int(), 2, "{set}");
+    }
+}
+
+/// Each fleet hashes by a secret of its own: what one knows of a client tells nothing in another.
+#[test]
+fn two_fleets_call_one_client_differently() {
+    let redis = RedisServer::start();
+    for prefix in ["a:", "b:"] {
+        let settings = [
+            ("limits.enabled", "true"),
+            ("store.redis.prefix", prefix),
+            ("http.trusted_proxies", "127.0.0.1"),
+        ];
+        create_from(&ready_on(&redis.url(), &settings), ADDRESS).expect(200);
+    }
+    let [one, other] = ["a", "b"].map(|prefix| {
+        let pattern = format!("{prefix}:{{lease}}:c:????????????????");
+        let keys = redis.command(&["KEYS", &pattern]).texts();
+        let [key] = &keys[..] else { panic!("{keys:?}") };
+        key[2..].to_owned()
+    });
+    assert_ne!(one, other);
+}
+
+/// A hand that slipped, or another application under the same prefix, must not keep everybody from signing in.
+#[test]
+fn what_is_no_secret_in_the_place_of_the_fleets_is_replaced() {
+    for planted in [
+        &["SET", "mrv:{lease}:secret", "short"][..],
+        &["SET", "mrv:{lease}:secret", ""],
+        &[
+            "SET",
+            "mrv:{lease}:secret",
+            "forty-three characters, but not of base64!!",
+        ],
+        &["LPUSH", "mrv:{lease}:secret", "a list"],
+    ] {
+        let redis = RedisServer::start();
+        redis.command(planted);
+        let [one, other] = two_workers(&redis);
+        for worker in [&one, &other, &one] {
+            create_from(worker, ADDRESS).expect(200);
+        }
+        create_from(&other, ADDRESS).expect_error(429, "M_LIMIT_EXCEEDED");
+        let life = redis.command(&["PTTL", "mrv:{lease}:secret"]).int();
+        assert!(life > 0, "{planted:?}: {life}");
+        let replies = one.metrics().sum("rendezvous_store_bad_replies_total", &[]);
+        assert_eq!(replies, 0, "{planted:?}");
+    }
+}
+
 /// Each worker alone would let through what together is too much; and a refusal costs no more of the rate.
 #[test]
 fn a_client_has_one_rate_of_creations_over_all_replicas() {

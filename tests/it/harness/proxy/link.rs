@@ -12,6 +12,8 @@ use super::{Fault, Target};
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) next: Option<(Target, Fault)>,
+    /// Commands for which `next` is not meant yet.
+    pub(super) spared: usize,
     pub(super) every: Option<(Target, Fault)>,
     pub(super) struck: usize,
     pub(super) holding: bool,
@@ -96,6 +98,10 @@ impl Link {
     fn fault_for(&self, command: &Frame) -> Option<(Target, Fault)> {
         let target = target(&words(command)?)?;
         let mut state = self.shared.state();
+        if state.spared > 0 && state.next.is_some_and(|armed| armed.0 == target) {
+            state.spared -= 1;
+            return None;
+        }
         let meant = |armed: &mut (Target, Fault)| armed.0 == target;
         state
             .next

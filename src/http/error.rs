@@ -1,7 +1,7 @@
 //! Every way in which a request is refused, and the one place that says what each means to a client.
 
 use crate::policy::Refusal;
-use crate::policy::auth::{AuthError, NoUser};
+use crate::policy::auth::NoUser;
 use crate::store::StoreError;
 use crate::telemetry::labels::{Api, Rejection};
 use hyper::StatusCode;
@@ -12,6 +12,8 @@ use std::time::Duration;
 pub enum ApiError {
     /// No such path, or a dialect that is off.
     Unrecognized,
+    /// No homeserver of ours goes by the host that the request names.
+    UnknownHost,
     /// The path is known, the method is not.
     Method {
         /// The methods that are.
@@ -117,6 +119,12 @@ impl ApiError {
                 "M_UNRECOGNIZED",
                 "Unrecognized request",
                 R::Unrecognized,
+            ),
+            Self::UnknownHost => plain(
+                S::NOT_FOUND,
+                "M_UNRECOGNIZED",
+                "No homeserver by this name is served here",
+                R::UnknownHost,
             ),
             Self::Method { .. } => plain(
                 S::METHOD_NOT_ALLOWED,
@@ -243,17 +251,13 @@ impl ApiError {
                 "This user may not create a rendezvous session",
                 R::TokenForbidden,
             ),
-            Self::Refused(Refusal::NoUser(NoUser::Unknown(
-                AuthError::Unreachable
-                | AuthError::Timeout
-                | AuthError::Unavailable
-                | AuthError::BadReply
-                | AuthError::Busy
-                | AuthError::Suspended,
-            ))) => unknown(
-                "The access token cannot be checked at the moment; try again",
-                R::Auth,
-            ),
+            Self::Refused(Refusal::NoUser(NoUser::Unknown(error))) => Verdict {
+                retry_after: Some(error.left_alone().max(SOON)),
+                ..unknown(
+                    "The access token cannot be checked at the moment; try again",
+                    R::Auth,
+                )
+            },
             Self::TxnsFull { retry_after } => later(
                 "Too many transaction ids in this session",
                 R::TxnsFull,

@@ -7,6 +7,7 @@
 mod bearer;
 mod breaker;
 mod flights;
+mod found;
 mod introspection;
 mod issuer;
 mod upstream;
@@ -16,8 +17,10 @@ use crate::clock::Clock;
 use crate::model::{ClientIp, User};
 use crate::telemetry::labels::AuthOutcome;
 use crate::telemetry::metrics::{Gauge, Metrics};
-use breaker::Breaker;
+use breaker::{Breaker, Turn};
 use flights::{Flights, LONGEST_WAIT};
+use found::Found;
+pub use found::{AuthError, Errcode, NoUser};
 use hyper::HeaderMap;
 pub use issuer::{Issuer, SetupError};
 use moka::future::Cache;
@@ -38,80 +41,6 @@ const DEADLINE: Duration = Duration::from_secs(3);
 
 /// Tokens that are remembered; about 300 bytes each.
 const TOKENS: u64 = 10_000;
-
-/// A Matrix error code that a homeserver gave.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Errcode(Arc<str>);
-
-impl Errcode {
-    fn parse(text: &str) -> Option<Self> {
-        let is_code = |byte: u8| byte.is_ascii_alphanumeric() || b"_.".contains(&byte);
-        let fits = (1..=100).contains(&text.len()) && text.bytes().all(is_code);
-        fits.then(|| Self(text.into()))
-    }
-
-    /// `M_UNKNOWN_TOKEN`.
-    #[must_use]
-    pub fn unknown_token() -> Self {
-        Self("M_UNKNOWN_TOKEN".into())
-    }
-
-    /// As it is written.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// What is known of a token.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Found {
-    /// Whose it is.
-    User {
-        user: User,
-        /// When it ends, in seconds since 1970, if that was told.
-        expires: Option<u64>,
-    },
-    /// It is nobody's, or no longer.
-    Refused { errcode: Errcode, soft_logout: bool },
-    /// It is somebody's who may not create sessions.
-    Forbidden,
-}
-
-/// Why nobody can say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AuthError {
-    /// No connection, or one that broke.
-    Unreachable,
-    /// No whole answer in time.
-    Timeout,
-    /// Answered with 429, or with 5xx but not 500.
-    Unavailable,
-    /// Answered with what makes no sense.
-    BadReply,
-    /// Too many questions are under way.
-    Busy,
-    /// Not asked, since it did not answer before.
-    Suspended,
-}
-
-/// Why there is no user behind a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NoUser {
-    /// It shows no token.
-    NoToken,
-    /// Its token is refused.
-    Refused {
-        /// The Matrix error code.
-        errcode: Errcode,
-        /// Whether the client may keep what it has stored (client-server API, "Soft logout").
-        soft_logout: bool,
-    },
-    /// Its token is somebody's who may not create sessions.
-    Forbidden,
-    /// Nobody can say.
-    Unknown(AuthError),
-}
 
 /// What is remembered of a token: an answer and until when it is believed, or that there was none.
 #[derive(Debug, Clone)]
@@ -195,9 +124,10 @@ impl Auth {
     /// Asks once whether anyone answers, and says in the log if not.
     pub(super) async fn probe(&self) {
         match self.issuer.probe(DEADLINE).await {
-            Ok(()) => tracing::info!("access tokens can be checked"),
+            Ok(()) => tracing::info!(asking = %self.issuer.url(), "access tokens can be checked"),
             Err(error) => tracing::warn!(
-                reason = ?error,
+                asking = %self.issuer.url(),
+                %error,
                 "access tokens cannot be checked: until they can, no session is created with one"
             ),
         }
@@ -220,9 +150,7 @@ impl Auth {
     async fn fly(&self, client: ClientIp, token: &str) -> Result<Found, AuthError> {
         // Before the wait for a place: those that have one may be waiting for an answer that never comes.
         let begun = self.clock.now();
-        if self.breaker.pass(begun).is_err() {
-            return Err(AuthError::Suspended);
-        }
+        let pass = self.breaker.pass(begun).map_err(AuthError::Suspended)?;
         let _flight = self.flights.start(client).await?;
         // However late we come back from the wait, the issuer gets the rest of the deadline whole: a timeout counts
         // against it, and must tell something of it and not of us.
@@ -231,9 +159,26 @@ impl Auth {
             .issuer
             .ask(token, DEADLINE.saturating_sub(waited))
             .await;
-        self.breaker.tell(answers(&found), self.clock.now());
-        self.suspended.set(i64::from(self.breaker.is_open()));
+        let answers = answers(&found);
+        if let Some(turn) = self.breaker.tell(pass, answers, self.clock.now()) {
+            self.turned(turn, found.as_ref().err());
+        }
         found
+    }
+
+    /// Tells of the breaker: once when it opens, with the last of the errors, and once when it closes.
+    fn turned(&self, turn: Turn, error: Option<&AuthError>) {
+        self.suspended.set(i64::from(turn == Turn::Opened));
+        match (turn, error) {
+            (Turn::Opened, Some(error)) => tracing::warn!(
+                asking = %self.issuer.url(),
+                %error,
+                "access tokens cannot be checked: nobody is asked for a while, and no session is created with one"
+            ),
+            (Turn::Opened | Turn::Closed, _) => {
+                tracing::info!(asking = %self.issuer.url(), "access tokens can be checked again");
+            }
+        }
     }
 
     /// Time until a moment that is told in seconds since 1970; none, where it has passed.
@@ -258,11 +203,11 @@ fn outcome(found: &Result<Found, AuthError>) -> AuthOutcome {
         Ok(Found::User { .. }) => AuthOutcome::Accepted,
         Ok(Found::Refused { .. }) => AuthOutcome::Refused,
         Ok(Found::Forbidden) => AuthOutcome::Forbidden,
-        Err(AuthError::Unreachable) => AuthOutcome::Unreachable,
+        Err(AuthError::Unreachable(_)) => AuthOutcome::Unreachable,
         Err(AuthError::Timeout) => AuthOutcome::Timeout,
-        Err(AuthError::Unavailable) => AuthOutcome::Unavailable,
+        Err(AuthError::Unavailable(_)) => AuthOutcome::Unavailable,
         Err(AuthError::BadReply) => AuthOutcome::BadReply,
         Err(AuthError::Busy) => AuthOutcome::Busy,
-        Err(AuthError::Suspended) => AuthOutcome::Suspended,
+        Err(AuthError::Suspended(_)) => AuthOutcome::Suspended,
     }
 }

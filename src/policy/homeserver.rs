@@ -2,6 +2,7 @@
 
 use crate::config::Mode;
 use crate::policy::auth::Auth;
+use futures_util::future::join_all;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -42,14 +43,13 @@ impl Homeservers {
     pub async fn probe(&self) {
         let each: Vec<&Homeserver> = match self {
             Self::Only(homeserver) => vec![homeserver],
-            // One with several names is asked by each: a question more at the start harms nobody.
-            Self::ByHost(by_host) => by_host.values().map(Arc::as_ref).collect(),
+            Self::ByHost(by_host) => by_host
+                .iter()
+                .filter(|(host, homeserver)| **host == homeserver.name)
+                .map(|(_, homeserver)| homeserver.as_ref())
+                .collect(),
         };
-        for auth in each
-            .iter()
-            .filter_map(|homeserver| homeserver.auth.as_ref())
-        {
-            auth.probe().await;
-        }
+        let asked = each.iter().filter(|one| one.mode != Mode::Off);
+        join_all(asked.filter_map(|one| Some(one.auth.as_ref()?.probe()))).await;
     }
 }

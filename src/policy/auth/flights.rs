@@ -1,4 +1,4 @@
-//! How many questions are under way: in all, and for one client.
+//! How many questions are under way: in all, for one client, and for one network of IPv6.
 
 use crate::model::ClientIp;
 use crate::policy::auth::AuthError;
@@ -14,6 +14,9 @@ const IN_ALL: usize = 64;
 /// Questions under way or waiting for one client. A household behind one address signs in one device at a time.
 const PER_CLIENT: u32 = 8;
 
+/// Questions under way or waiting for one network: a /48 has 65,536 clients, and must not take every place.
+const PER_NETWORK: u32 = 32;
+
 /// The longest wait for a place. It is part of the time that a question has, and must leave most of that for the
 /// answer; a homeserver that is well has answered all that were before us by then.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(1);
@@ -21,15 +24,16 @@ pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Flights {
     places: Semaphore,
-    /// Clients with at least one question, waiting ones too: not more than there are connections.
-    clients: Mutex<HashMap<ClientIp, u32>>,
+    clients: Shares,
+    networks: Shares,
 }
 
 impl Default for Flights {
     fn default() -> Self {
         Self {
             places: Semaphore::new(IN_ALL),
-            clients: Mutex::default(),
+            clients: Shares::new(PER_CLIENT),
+            networks: Shares::new(PER_NETWORK),
         }
     }
 }
@@ -38,16 +42,20 @@ impl Default for Flights {
 #[derive(Debug)]
 pub(super) struct Flight<'a> {
     _place: SemaphorePermit<'a>,
-    _client: OfClient<'a>,
+    _client: Taken<'a>,
+    _network: Option<Taken<'a>>,
 }
 
 impl Flights {
     /// Waits for a place.
     ///
     /// # Errors
-    /// [`AuthError::Busy`]: the client has its share under way already, or there was no place in time.
+    /// [`AuthError::Busy`]: the client or its network has its share under way already, or there was no place in
+    /// time.
     pub(super) async fn start(&self, client: ClientIp) -> Result<Flight<'_>, AuthError> {
-        let client = OfClient::new(self, client)?;
+        let of_client = self.clients.take(client)?;
+        let network = client.network().map(|network| self.networks.take(network));
+        let of_network = network.transpose()?;
         let place = tokio::time::timeout(LONGEST_WAIT, self.places.acquire()).await;
         // It is closed by nobody.
         let place = place
@@ -55,41 +63,56 @@ impl Flights {
             .map_err(|_| AuthError::Busy)?;
         Ok(Flight {
             _place: place,
-            _client: client,
+            _client: of_client,
+            _network: of_network,
         })
     }
-
-    fn clients(&self) -> MutexGuard<'_, HashMap<ClientIp, u32>> {
-        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-/// One of a client's share.
+/// How many each has, of those that have any, waiting ones too: not more than there are connections.
 #[derive(Debug)]
-struct OfClient<'a> {
-    flights: &'a Flights,
-    client: ClientIp,
+struct Shares {
+    most: u32,
+    taken: Mutex<HashMap<ClientIp, u32>>,
 }
 
-impl<'a> OfClient<'a> {
-    fn new(flights: &'a Flights, client: ClientIp) -> Result<Self, AuthError> {
-        let mut clients = flights.clients();
-        let count = clients.entry(client).or_default();
-        if *count >= PER_CLIENT {
+/// One of somebody's share.
+#[derive(Debug)]
+struct Taken<'a> {
+    shares: &'a Shares,
+    of: ClientIp,
+}
+
+impl Shares {
+    fn new(most: u32) -> Self {
+        Self {
+            most,
+            taken: Mutex::default(),
+        }
+    }
+
+    fn take(&self, of: ClientIp) -> Result<Taken<'_>, AuthError> {
+        let mut taken = self.taken();
+        let count = taken.entry(of).or_default();
+        if *count >= self.most {
             return Err(AuthError::Busy);
         }
         *count += 1;
-        Ok(Self { flights, client })
+        Ok(Taken { shares: self, of })
+    }
+
+    fn taken(&self) -> MutexGuard<'_, HashMap<ClientIp, u32>> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for OfClient<'_> {
+impl Drop for Taken<'_> {
     fn drop(&mut self) {
-        let mut clients = self.flights.clients();
-        if let Some(count) = clients.get_mut(&self.client) {
+        let mut taken = self.shares.taken();
+        if let Some(count) = taken.get_mut(&self.of) {
             *count -= 1;
             if *count == 0 {
-                clients.remove(&self.client);
+                taken.remove(&self.of);
             }
         }
     }
@@ -97,10 +120,10 @@ impl Drop for OfClient<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Flights, IN_ALL, PER_CLIENT};
+    use super::{Flights, IN_ALL, PER_CLIENT, PER_NETWORK};
     use crate::model::ClientIp;
     use crate::policy::auth::AuthError;
-    use std::net::{IpAddr, Ipv4Addr};
+    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
     fn client(number: u32) -> ClientIp {
         ClientIp::from(IpAddr::from(Ipv4Addr::from(number)))
@@ -118,7 +141,28 @@ mod tests {
         under_way.pop();
         under_way.push(flights.start(client(1)).await.expect("free again"));
         drop(under_way);
-        assert!(flights.clients().is_empty(), "nobody is remembered");
+        assert!(flights.clients.taken().is_empty(), "nobody is remembered");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_network_of_many_clients_leaves_places_to_others() {
+        let flights = Flights::default();
+        let of_48 = |site: u16, subnet: u16| {
+            let address = Ipv6Addr::new(0x2001, 0xdb8, site, subnet, 0, 0, 0, 1);
+            ClientIp::from(IpAddr::from(address))
+        };
+        let mut under_way = Vec::new();
+        for subnet in 0..u16::try_from(PER_NETWORK).expect("few") {
+            under_way.push(flights.start(of_48(1, subnet)).await.expect("a place"));
+        }
+        let one_more = flights.start(of_48(1, 0xffff)).await;
+        assert_eq!(one_more.err(), Some(AuthError::Busy));
+        drop(flights.start(of_48(2, 0)).await.expect("another network"));
+        drop(flights.start(client(1)).await.expect("of no network"));
+        drop(under_way);
+        for shares in [&flights.clients, &flights.networks] {
+            assert!(shares.taken().is_empty(), "nobody is remembered");
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -138,7 +182,7 @@ mod tests {
         drop(waited);
         drop(under_way);
         assert!(
-            flights.clients().is_empty(),
+            flights.clients.taken().is_empty(),
             "who gave up is not remembered"
         );
     }

@@ -59,17 +59,19 @@ fn encode(text: &str) -> String {
     byte_serialize(text.as_bytes()).collect()
 }
 
-/// RFC 7662 §2.2, as far as we ask.
+/// RFC 7662 §2.2: the one member that is always there. What stands beside it matters only where it is true.
+#[derive(Deserialize)]
+struct Activity {
+    active: bool,
+}
+
+/// The others, as far as we ask.
 #[derive(Deserialize)]
 struct Introspection {
-    active: bool,
-    #[serde(default)]
-    scope: String,
-    #[serde(default)]
-    exp: Option<u64>,
-    #[serde(default)]
+    scope: Option<String>,
+    /// Seconds since 1970, a JSON number of any form (RFC 7519 §2, `NumericDate`).
+    exp: Option<f64>,
     username: Option<String>,
-    #[serde(default)]
     sub: Option<String>,
 }
 
@@ -94,21 +96,34 @@ pub(super) fn found(answer: &Answer) -> Result<Found, AuthError> {
         }
         _ => return Err(answer.error()),
     }
-    let told: Introspection = answer.json()?;
-    if !told.active {
+    let Activity { active } = answer.json()?;
+    if !active {
         return Ok(nobodys());
     }
-    if !told.scope.split(' ').any(|scope| API.contains(&scope)) {
+    let told: Introspection = answer.json()?;
+    let scopes = told.scope.unwrap_or_default();
+    if !scopes.split(' ').any(|scope| API.contains(&scope)) {
         return Ok(Found::Forbidden);
     }
     // A client's own token (RFC 6749 §4.4) has no user behind it.
-    let Some(user) = told.username.or(told.sub) else {
+    let mut names = [told.username, told.sub].into_iter().flatten();
+    let Some(user) = names.find(|name| !name.is_empty()) else {
         return Ok(Found::Forbidden);
     };
     Ok(Found::User {
         user: User::parse(&user).ok_or(AuthError::BadReply)?,
-        expires: told.exp,
+        expires: told.exp.map(whole_seconds),
     })
+}
+
+/// Rounded down: a token is believed for less than it lasts, not for more.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "such a cast saturates: before 1970 is 1970, and too late is as late as can be"
+)]
+const fn whole_seconds(numeric_date: f64) -> u64 {
+    numeric_date as u64
 }
 
 fn nobodys() -> Found {
@@ -121,6 +136,7 @@ fn nobodys() -> Found {
 #[cfg(test)]
 mod tests {
     use super::{found, nobodys};
+    use crate::model::User;
     use crate::policy::auth::upstream::Answer;
     use crate::policy::auth::{AuthError, Found};
     use hyper::StatusCode;
@@ -130,6 +146,44 @@ mod tests {
             status: StatusCode::from_u16(status).expect("a status"),
             body: body.into(),
         })
+    }
+
+    fn unavailable(status: u16) -> AuthError {
+        AuthError::Unavailable(StatusCode::from_u16(status).expect("a status"))
+    }
+
+    #[test]
+    fn a_token_is_whose_the_answer_says_however_it_is_written() {
+        let theirs = |name, expires| {
+            Ok(Found::User {
+                user: User::parse(name).expect("a name"),
+                expires,
+            })
+        };
+        for (body, expected) in [
+            (r#"{"active":false,"scope":null,"exp":"x"}"#, Ok(nobodys())),
+            (r#"{"active":true,"scope":null}"#, Ok(Found::Forbidden)),
+            (
+                r#"{"active":true,"scope":"a urn:matrix:client:api:*","exp":7.9,"username":"anna"}"#,
+                theirs("anna", Some(7)),
+            ),
+            (
+                r#"{"active":true,"scope":"urn:matrix:client:api:*","exp":-1,"username":"","sub":"01"}"#,
+                theirs("01", Some(0)),
+            ),
+            (
+                r#"{"active":true,"scope":"urn:matrix:client:api:*","exp":1e300,"sub":"01"}"#,
+                theirs("01", Some(u64::MAX)),
+            ),
+            (
+                r#"{"active":true,"scope":"urn:matrix:client:api:*","username":"","sub":""}"#,
+                Ok(Found::Forbidden),
+            ),
+            (r#"{"scope":"x"}"#, Err(AuthError::BadReply)),
+            (r#"{"active":true,"scope":["x"]}"#, Err(AuthError::BadReply)),
+        ] {
+            assert_eq!(told(200, body), expected, "{body}");
+        }
     }
 
     #[test]
@@ -142,10 +196,10 @@ mod tests {
             (400, "unsupported_token_type", AuthError::BadReply),
             (401, unsupported, AuthError::BadReply),
             (401, r#"{"error":"invalid_client"}"#, AuthError::BadReply),
-            (429, "", AuthError::Unavailable),
+            (429, "", unavailable(429)),
             (500, "", AuthError::BadReply),
-            (502, "", AuthError::Unavailable),
-            (503, "", AuthError::Unavailable),
+            (502, "", unavailable(502)),
+            (503, "", unavailable(503)),
         ] {
             assert_eq!(told(status, body), Err(expected), "{status} {body}");
         }

@@ -67,6 +67,14 @@ impl Issuer {
         Ok(Self { who, upstream })
     }
 
+    /// Where it is asked.
+    pub(super) const fn url(&self) -> &Uri {
+        match &self.who {
+            Who::Homeserver { whoami } => whoami,
+            Who::OAuth { endpoint, .. } => endpoint,
+        }
+    }
+
     /// Asks whose a token is, and waits so long for the answer.
     pub(super) async fn ask(&self, token: &str, longest: Duration) -> Result<Found, AuthError> {
         match &self.who {

@@ -11,6 +11,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::RootCertStore;
 use serde::Deserialize;
+use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
@@ -44,7 +45,7 @@ impl Answer {
         match self.status {
             StatusCode::INTERNAL_SERVER_ERROR => AuthError::BadReply,
             status if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() => {
-                AuthError::Unavailable
+                AuthError::Unavailable(status)
             }
             _ => AuthError::BadReply,
         }
@@ -76,10 +77,9 @@ impl Upstream {
         longest: Duration,
     ) -> Result<Answer, AuthError> {
         let asked = async {
-            let response = self.0.request(request).await.map_err(|error| {
-                tracing::debug!(%error, "the token's issuer could not be asked");
-                AuthError::Unreachable
-            })?;
+            let response = self.0.request(request).await;
+            let response =
+                response.map_err(|error| AuthError::Unreachable(causes(&error).into()))?;
             let status = response.status();
             let body = Limited::new(response.into_body(), MAX_ANSWER)
                 .collect()
@@ -91,6 +91,17 @@ impl Upstream {
             .await
             .unwrap_or(Err(AuthError::Timeout))
     }
+}
+
+/// An error with what it came from: the last of them says what an operator can mend.
+fn causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }
 
 impl fmt::Debug for Upstream {

@@ -2,6 +2,7 @@
 
 use super::library::{ask, beside_homeserver, beside_oauth};
 use crate::harness::issuer::{Answer, Issuer};
+use hyper::StatusCode;
 use matrix_rendezvous::clock::{Clock, Hand};
 use matrix_rendezvous::model::User;
 use matrix_rendezvous::policy::auth::{Auth, AuthError, Errcode, NoUser};
@@ -100,8 +101,8 @@ async fn that_nobody_can_say_is_believed_for_no_time() {
     let asker = Asker::of(beside_homeserver, &issuer);
     for (status, error) in [
         (500, AuthError::BadReply),
-        (502, AuthError::Unavailable),
-        (503, AuthError::Unavailable),
+        (502, AuthError::Unavailable(StatusCode::BAD_GATEWAY)),
+        (503, AuthError::Unavailable(StatusCode::SERVICE_UNAVAILABLE)),
     ] {
         let token = format!("token-{status}");
         issuer.answers(&token, Answer::Says(status, String::new()));

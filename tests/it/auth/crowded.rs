@@ -5,8 +5,11 @@
 use super::library::{ask, beside_homeserver};
 use crate::harness::eventually;
 use crate::harness::issuer::{Answer, Issuer};
+use hyper::StatusCode;
 use matrix_rendezvous::clock::Clock;
+use matrix_rendezvous::http::error::ApiError;
 use matrix_rendezvous::model::User;
+use matrix_rendezvous::policy::Refusal;
 use matrix_rendezvous::policy::auth::{Auth, AuthError, NoUser};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -120,6 +123,32 @@ async fn a_question_that_waited_for_a_place_ends_no_later_than_any() {
     assert_took(&clock, begun, Duration::from_secs(3));
 }
 
+/// A client that comes again too early is refused again, and one that is told too late waits for nothing.
+#[tokio::test(start_paused = true)]
+async fn who_is_not_asked_about_is_told_when_it_will_be() {
+    let (clock, hand) = Clock::manual();
+    let mut crowd = Crowd::new(clock);
+    let _still = stand_still();
+    let failing = || Answer::Says(503, String::new());
+    for _ in 0..FAILURES {
+        crowd.ask(failing()).await.expect_err("it fails");
+    }
+    for seconds in [1, 2, 4, 8, 15, 15] {
+        let suspended = crowd.ask(failing()).await.expect_err("not asked");
+        let wait = Duration::from_secs(seconds);
+        assert_eq!(
+            suspended,
+            NoUser::Unknown(AuthError::Suspended(wait)),
+            "{seconds}"
+        );
+        let told = ApiError::Refused(Refusal::NoUser(suspended));
+        assert_eq!(told.verdict().retry_after, Some(wait));
+        hand.advance(wait);
+        let asked = crowd.ask(failing()).await.expect_err("it fails");
+        assert_ne!(asked, NoUser::Unknown(AuthError::Suspended(wait)));
+    }
+}
+
 /// Else each would wait for nothing: those that have the places wait for the same homeserver.
 #[tokio::test(start_paused = true)]
 async fn an_open_breaker_refuses_before_the_wait_for_a_place() {
@@ -129,7 +158,8 @@ async fn an_open_breaker_refuses_before_the_wait_for_a_place() {
     crowd.hang(PLACES - FAILURES).await;
     for _ in 0..FAILURES {
         let failing = Answer::Says(503, String::new());
-        assert_eq!(crowd.ask(failing).await, unknown(AuthError::Unavailable));
+        let unavailable = AuthError::Unavailable(StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(crowd.ask(failing).await, unknown(unavailable));
     }
     // Open from here on; after each wait one question is let through, and takes one of the places left.
     for _ in 0..FAILURES {
@@ -139,7 +169,7 @@ async fn an_open_breaker_refuses_before_the_wait_for_a_place() {
     drop(still);
     assert_eq!(
         crowd.ask(Answer::Hangs).await,
-        unknown(AuthError::Suspended)
+        unknown(AuthError::Suspended(Duration::from_secs(1)))
     );
     // Let through by the breaker, it finds no place: they were all taken indeed.
     hand.advance(Duration::from_secs(1));

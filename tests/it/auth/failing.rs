@@ -62,6 +62,21 @@ fn nonsense_is_no_answer() {
     assert_eq!(elsewhere.asked().len(), 0, "a token goes nowhere else");
 }
 
+/// Synapse says 500 to some tokens that are nobody's, which anyone can make up: they say nothing of others.
+#[test]
+fn what_a_homeserver_fails_at_alone_does_not_keep_others_from_being_asked() {
+    let (issuer, server) = start("authenticated");
+    let broken = json!({"errcode": "M_UNKNOWN", "error": "x"});
+    issuer.answers("broken", Answer::json(500, &broken));
+    for _ in 0..6 {
+        server
+            .call(&with(creation(), "broken"))
+            .expect_error(503, "M_UNKNOWN");
+    }
+    assert_eq!(issuer.asked_about("broken").len(), 6);
+    server.call(&with(creation(), "good")).expect(200);
+}
+
 #[test]
 fn a_silent_homeserver_is_given_up_and_sessions_go_on() {
     let (issuer, server) = start("authenticated");
@@ -97,6 +112,13 @@ fn a_homeserver_that_fails_is_left_alone_for_a_while() {
     let asked = issuer.asked_about("failing").len();
     assert!((5..=14).contains(&asked), "asked {asked} times");
     assert_eq!(server.metrics().sum("rendezvous_auth_suspended", &[]), 1);
+    let told = |text: &str| server.log().matches(text).count();
+    let once = |text: &str| {
+        eventually(text, || (told(text) > 0).then_some(()));
+        assert_eq!(told(text), 1, "{}", server.log());
+    };
+    once("nobody is asked for a while");
+    assert_eq!(told("can be checked again"), 0);
     // What is remembered is still believed, and who shows no token is not touched.
     assert_not_available(&server, &discovery());
     issuer.answers("new", Answer::user("@new:example.org"));
@@ -104,6 +126,13 @@ fn a_homeserver_that_fails_is_left_alone_for_a_while() {
         (server.call(&with(creation(), "new")).status == 200).then_some(())
     });
     assert_eq!(server.metrics().sum("rendezvous_auth_suspended", &[]), 0);
+    once("can be checked again");
+    // Each time the whole cause.
+    once("nobody is asked for a while");
+    let log = server.log();
+    let cause =
+        |line: &&str| line.contains("nobody is asked") && line.contains("connection closed");
+    assert_eq!(log.lines().filter(cause).count(), 1, "{log}");
 }
 
 #[test]
@@ -121,6 +150,7 @@ fn a_homeserver_that_is_down_at_the_start_is_no_reason_not_to_start() {
             .contains("access tokens cannot be checked")
             .then_some(())
     });
+    assert!(server.log().contains("refused"), "{}", server.log());
     server
         .call(&with(creation(), "good"))
         .expect_error(503, "M_UNKNOWN");

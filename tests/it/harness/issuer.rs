@@ -87,11 +87,16 @@ impl Issuer {
                 }
                 let Ok(stream) = stream else { continue };
                 let known = Arc::clone(&of_listener);
-                let kept = stream.try_clone().expect("a clone");
+                let clone = || stream.try_clone().expect("a clone");
+                let (kept, ending) = (clone(), clone());
                 known.connections.lock().expect("a lock").push(kept);
                 let tls = tls.clone();
                 // The client closes the connection when it has what it wants.
-                std::thread::spawn(move || known.meet(stream, tls).unwrap_or_default());
+                std::thread::spawn(move || {
+                    known.meet(stream, tls).unwrap_or_default();
+                    // What is kept of it would hold it open.
+                    ending.shutdown(std::net::Shutdown::Both)
+                });
             }
         });
         Self {

@@ -133,6 +133,20 @@ impl Config {
         if self.homeservers.iter().all(off) && !self.msc4108 {
             warnings.push("mode is off: every rendezvous request is answered with 404".to_owned());
         }
+        for homeserver in self.homeservers.iter().filter(|one| off(one)) {
+            let at = &homeserver.at;
+            if !homeserver.hosts.is_empty() && !self.msc4108 {
+                let host = homeserver.hosts.join(", ");
+                warnings.push(format!(
+                    "{at}: mode is off: requests to {host} are answered with 404"
+                ));
+            }
+            if homeserver.auth.is_some() {
+                warnings.push(format!(
+                    "{at}: mode is off, so nobody is asked about access tokens"
+                ));
+            }
+        }
         let without_url = |one: &&homeserver::Homeserver| one.public_base_url.is_none();
         for homeserver in self.homeservers.iter().filter(without_url) {
             if self.msc4108 {

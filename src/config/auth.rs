@@ -1,7 +1,7 @@
 //! The section `auth`: who says whose token an access token is.
 
 use crate::config::Problem;
-use crate::config::homeserver::RawHomeserver;
+use crate::config::homeserver::{RawHomeserver, entries};
 use crate::config::lenient::optional;
 use crate::config::secret::{self, Secret};
 use crate::config::web_url::WebUrl;
@@ -58,7 +58,7 @@ pub struct RawAuth {
     #[serde(deserialize_with = "optional", skip_serializing_if = "Option::is_none")]
     ca_file: Option<PathBuf>,
     introspection: RawIntrospection,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(deserialize_with = "entries", skip_serializing_if = "Vec::is_empty")]
     pub(super) homeserver: Vec<RawHomeserver>,
 }
 
@@ -163,6 +163,9 @@ impl RawIntrospection {
         let key = format!("{at}.introspection.client_secret");
         let file = format!("{key}_file");
         let secret = match (&self.client_secret, &self.client_secret_file) {
+            (Some(secret), None) if secret.expose().is_empty() => {
+                Err(Problem::new(key, "is empty"))
+            }
             (Some(secret), None) => Ok(secret.clone()),
             (None, Some(path)) => secret::read(path)
                 .map_err(|reason| Problem::new(file, format!("{}: {reason}", path.display()))),
@@ -173,6 +176,10 @@ impl RawIntrospection {
             )),
         };
         let secret = secret.map_err(|problem| problems.push(problem)).ok()?;
+        if self.client_id.as_deref() == Some("") {
+            let key = format!("{at}.introspection.client_id");
+            problems.push(Problem::new(key, "is empty"));
+        }
         Some(match &self.client_id {
             Some(id) => Credentials::Basic {
                 id: id.clone(),

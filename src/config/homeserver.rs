@@ -5,7 +5,9 @@ use crate::config::Problem;
 use crate::config::auth::{Auth, RawAuth, RawIntrospection, Written};
 use crate::config::lenient::{list, optional};
 use crate::config::web_url::WebUrl;
+use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 use url::Url;
@@ -85,6 +87,31 @@ pub(super) struct RawHomeserver {
     introspection: RawIntrospection,
 }
 
+/// Reads the entries, and says how they are written where they are not.
+pub(super) fn entries<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<RawHomeserver>, D::Error> {
+    deserializer.deserialize_any(Entries)
+}
+
+struct Entries;
+
+impl<'de> Visitor<'de> for Entries {
+    type Value = Vec<RawHomeserver>;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("entries, each under [[auth.homeserver]] in double brackets")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
+        let mut all = Vec::new();
+        while let Some(entry) = entries.next_element()? {
+            all.push(entry);
+        }
+        Ok(all)
+    }
+}
+
 /// The name of a host, as `Host` has it (RFC 9110 §7.2), without port.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
@@ -95,6 +122,8 @@ impl FromStr for Host {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         const FORM: &str = "expected the name of a host such as matrix.example.org, without port";
+        // Written in full or not, it is the same name.
+        let text = text.strip_suffix('.').unwrap_or(text);
         let url = Url::parse(&format!("http://{text}/")).map_err(|_| FORM)?;
         // What comes back otherwise had a port, a path, a user or blanks in it.
         match url.host_str() {

@@ -47,9 +47,14 @@ where
 }
 
 fn parse<T: FromStr<Err: fmt::Display>, E: de::Error>(text: &str) -> Result<T, E> {
-    text.trim()
-        .parse()
-        .map_err(|reason| E::custom(format!("{text:?}: {reason}")))
+    text.trim().parse().map_err(|reason| {
+        // Before an @ there may be a password, and whoever wrote one there is told so, but nobody else.
+        let shown = match text.rsplit_once('@') {
+            Some((_, rest)) => format!("***@{rest}"),
+            None => text.to_owned(),
+        };
+        E::custom(format!("{shown:?}: {reason}"))
+    })
 }
 
 struct Leaf<T>(PhantomData<T>);

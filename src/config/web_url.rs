@@ -15,12 +15,16 @@ impl FromStr for WebUrl {
         const FORM: &str = "expected a URL such as https://matrix.example.org";
         let url = Url::parse(text).map_err(|_| FORM)?;
         let is_web = matches!(url.scheme(), "http" | "https") && url.has_host();
-        let is_bare = url.query().is_none() && url.fragment().is_none();
-        if is_web && is_bare && url.username().is_empty() && url.password().is_none() {
-            Ok(Self(url))
-        } else {
-            Err(FORM)
+        if !is_web {
+            return Err(FORM);
         }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err("expected a URL without user and password");
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err("expected a URL that ends with its path, without ? and #");
+        }
+        Ok(Self(url))
     }
 }
 

@@ -1,9 +1,10 @@
 //! The command line: what each command answers, with which exit code, and where it says what.
 //!
 //! Exit codes: 0, 1 for "no" or a crash, 64 for a configuration or a usage that cannot be meant. The
-//! sources of the configuration are in `cli/sources.rs`, what is refused in `cli/refused.rs`
-//! and, of Redis, in `cli/redis.rs`.
+//! sources of the configuration are in `cli/sources.rs`, what is refused in `cli/refused.rs`; of homeservers
+//! in `cli/homeservers.rs`, of Redis in `cli/redis.rs`.
 
+mod homeservers;
 mod redis;
 mod refused;
 mod sources;

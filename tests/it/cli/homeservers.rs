@@ -1,0 +1,213 @@
+//! Whose users are served, and who says whose an access token is: what is refused, what is warned of, and what is
+//! not repeated.
+
+use super::{check, file, run};
+
+#[test]
+fn whoever_says_whose_tokens_are_is_named_once_and_wholly() {
+    const URL: (&str, &str) = (
+        "RENDEZVOUS_AUTH__HOMESERVER_URL",
+        "https://matrix.example.org",
+    );
+    const ENDPOINT: (&str, &str) = (
+        "RENDEZVOUS_AUTH__INTROSPECTION__ENDPOINT",
+        "https://auth.example.org/introspect",
+    );
+    const SECRET: (&str, &str) = ("RENDEZVOUS_AUTH__INTROSPECTION__CLIENT_SECRET", "hunter2");
+    const FILE: (&str, &str) = (
+        "RENDEZVOUS_AUTH__INTROSPECTION__CLIENT_SECRET_FILE",
+        "/nowhere",
+    );
+    run(&["serve", "--mode", "authenticated"], &[])
+        .expect_refused(&["mode", "auth.homeserver_url"]);
+    for (variables, named) in [
+        (&[URL, ENDPOINT, SECRET][..], "auth.introspection.endpoint"),
+        (&[URL, SECRET], "auth.introspection.endpoint"),
+        (&[SECRET], "auth.introspection.endpoint"),
+        (&[ENDPOINT], "auth.introspection.client_secret"),
+        (
+            &[ENDPOINT, SECRET, FILE],
+            "auth.introspection.client_secret_file",
+        ),
+        (&[ENDPOINT, FILE], "auth.introspection.client_secret_file"),
+        (
+            &[URL, ("RENDEZVOUS_AUTH__CA_FILE", "/nowhere")],
+            "auth.ca_file",
+        ),
+        (
+            &[ENDPOINT, (SECRET.0, "a\nb")],
+            "auth.introspection.client_secret",
+        ),
+        (
+            &[ENDPOINT, (SECRET.0, "")],
+            "auth.introspection.client_secret: is empty",
+        ),
+        (
+            &[
+                ENDPOINT,
+                SECRET,
+                ("RENDEZVOUS_AUTH__INTROSPECTION__CLIENT_ID", ""),
+            ],
+            "auth.introspection.client_id: is empty",
+        ),
+    ] {
+        let refused = check(variables).expect_refused(&[named]);
+        assert!(!refused.stderr.contains("hunter2"), "{refused:#?}");
+    }
+}
+
+/// Each mistake in entries of homeservers, by the key of its entry.
+#[test]
+fn homeservers_that_cannot_be_told_apart_or_asked_are_refused() {
+    let url = "homeserver_url = \"https://synapse.example\"\n";
+    let entry = |rest: &str| format!("[[auth.homeserver]]\n{rest}");
+    let good = entry(&format!("host = \"a.example\"\n{url}"));
+    let cases = [
+        // One bracket too few, which TOML takes for something else.
+        (
+            format!("[auth.homeserver]\nhost = \"a.example\"\n{url}"),
+            "each under [[auth.homeserver]] in double brackets",
+        ),
+        (entry(url), "auth.homeserver.0: missing field `host`"),
+        (
+            entry("host = \"\"\n"),
+            "auth.homeserver.0.host: names no host",
+        ),
+        (
+            entry("host = []\n"),
+            "auth.homeserver.0.host: names no host",
+        ),
+        (
+            entry("host = \"a.example:8080\"\n"),
+            "auth.homeserver.0.host",
+        ),
+        (
+            entry("host = \"https://a.example\"\n"),
+            "auth.homeserver.0.host",
+        ),
+        (entry("host = \"a example\"\n"), "auth.homeserver.0.host"),
+        (
+            entry("host = \"a.example\"\nhosts = 1\n"),
+            "auth.homeserver.0.hosts: unknown key",
+        ),
+        (
+            entry("host = \"a.example\"\nmode = \"nonsense\"\n"),
+            "auth.homeserver.0.mode",
+        ),
+        // Each case is checked in mode `authenticated`, and an entry may not lack whom to ask.
+        (
+            entry("host = \"a.example\"\n"),
+            "\"authenticated\" needs auth.homeserver.0.homeserver_url",
+        ),
+        (
+            [&*good, &*good].concat(),
+            "auth.homeserver.1.host: a.example: is named twice",
+        ),
+        (
+            [&*good, &*entry("host = \"A.example.\"\n")].concat(),
+            "auth.homeserver.1.host: a.example: is named twice",
+        ),
+        (
+            [
+                &*good,
+                "[auth.homeserver.introspection]\nclient_id = \"x\"\n",
+            ]
+            .concat(),
+            "auth.homeserver.0.introspection.endpoint: is not set",
+        ),
+        (
+            [&*good, "ca_file = \"/nonexistent\"\n"].concat(),
+            "auth.homeserver.0.ca_file: ",
+        ),
+        (
+            format!("[auth]\n{url}{good}"),
+            "auth.homeserver_url: is set beside [[auth.homeserver]]",
+        ),
+        (
+            format!("[http]\npublic_base_url = \"https://a.example\"\n{good}"),
+            "http.public_base_url: is set beside [[auth.homeserver]]",
+        ),
+    ];
+    for (text, expected) in cases {
+        let file = file(&format!("mode = \"authenticated\"\n{text}"));
+        let path = file.path().to_str().expect("a path");
+        for command in [&["config", "check"][..], &["serve"]] {
+            run(&[command, &["--config", path]].concat(), &[]).expect_refused(&[expected, path]);
+        }
+    }
+}
+
+/// What is printed is a configuration again, entries and all.
+#[test]
+fn printed_homeservers_are_homeservers() {
+    let text = "[[auth.homeserver]]\nhost = [\"A.example\", \"b.example\"]\nmode = \"open\"\n";
+    let named = file(text);
+    let print = |path: &std::path::Path| {
+        let path = path.to_str().expect("a path");
+        run(&["config", "print", "--config", path], &[])
+            .expect(0)
+            .stdout
+    };
+    let printed = print(named.path());
+    assert!(
+        printed.contains("host = [\"a.example\", \"b.example\"]"),
+        "{printed}"
+    );
+    assert_eq!(print(file(&printed).path()), printed);
+}
+
+/// An URL with a password is refused, and what is refused is printed: but not the password.
+#[test]
+fn a_password_in_a_url_is_refused_and_not_repeated() {
+    let expected = "expected a URL without user and password";
+    for key in [
+        "AUTH__HOMESERVER_URL",
+        "AUTH__INTROSPECTION__ENDPOINT",
+        "HTTP__PUBLIC_BASE_URL",
+    ] {
+        let name = format!("RENDEZVOUS_{key}");
+        for url in [
+            "https://anna:hunter2@matrix.example.org",
+            "https://hunter2@matrix.example.org/?a=b",
+        ] {
+            let refused = check(&[(&name, url)]).expect_refused(&[expected, "@matrix.example.org"]);
+            assert!(!refused.stderr.contains("hunter2"), "{refused:#?}");
+        }
+        // Not even where it is no URL at all.
+        let refused = check(&[(&name, "anna:hunter2@host")]).expect_refused(&[&name]);
+        assert!(!refused.stderr.contains("hunter2"), "{refused:#?}");
+    }
+    let file = file("[[auth.homeserver]]\nhost = \"a\"\nhomeserver_url = \"https://hunter2@b/\"\n");
+    let path = file.path().to_str().expect("a path");
+    let refused = run(&["config", "check", "--config", path], &[]).expect_refused(&[expected]);
+    assert!(!refused.stderr.contains("hunter2"), "{refused:#?}");
+}
+
+/// Nobody means it: where MSC4388 is off, a homeserver is not asked, and its users get 404.
+#[test]
+fn a_homeserver_whose_mode_is_off_is_warned_of() {
+    let url = "homeserver_url = \"https://synapse.example\"\n";
+    let open = "[[auth.homeserver]]\nhost = \"open.example\"\nmode = \"open\"\n";
+    let unset = format!("[[auth.homeserver]]\nhost = \"a.example\"\n{url}");
+    let warnings = |text: &str, variables: &[(&str, &str)]| {
+        let file = file(text);
+        let path = file.path().to_str().expect("a path");
+        let run = run(&["config", "check", "--config", path], variables).expect(0);
+        let about = run
+            .stderr
+            .lines()
+            .filter(|line| line.contains("mode is off"));
+        about.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let told = warnings(&format!("{open}{unset}"), &[]);
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].contains("auth.homeserver.1: mode is off: requests to a.example"));
+    assert!(told[1].contains("auth.homeserver.1: mode is off, so nobody is asked"));
+    let etag = [("RENDEZVOUS_MSC4108__ENABLED", "true")];
+    let told = warnings(&format!("{open}{unset}"), &etag);
+    assert_eq!(told.len(), 1, "the other dialect is served: {told:?}");
+    let told = warnings(&format!("[auth]\n{url}"), &etag);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("auth: mode is off, so nobody is asked"));
+    assert_eq!(warnings(open, &[]), Vec::<String>::new());
+}

@@ -13,5 +13,14 @@ pub(super) fn named<B>(request: &Request<B>) -> Option<Authority> {
     let header = headers.next().filter(|_| headers.next().is_none());
     let text = of_target.or_else(|| header.and_then(|host| HeaderValue::to_str(host).ok()))?;
     let authority = text.parse::<Authority>().ok()?;
-    (!authority.as_str().contains('@')).then_some(authority)
+    let port = text.strip_prefix(authority.host())?;
+    let is_port = matches!(port, "" | ":") || authority.port_u16().is_some();
+    (is_port && !text.contains('@')).then_some(authority)
+}
+
+/// The host alone, lower case. The dot that ends a name written in full is none of its letters (RFC 3986 §3.2.2).
+pub(super) fn name<B>(request: &Request<B>) -> Option<String> {
+    let authority = named(request)?;
+    let host = authority.host();
+    Some(host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase())
 }

@@ -162,8 +162,8 @@ impl<S: Store> Service<S> {
         if request.method() == Method::OPTIONS {
             return Ok(Reply::preflight());
         }
-        let host = || Some(host::named(request)?.host().to_ascii_lowercase());
-        let homeserver = self.homeservers.of(host).ok_or(ApiError::Unrecognized)?;
+        let host = || host::name(request);
+        let homeserver = self.homeservers.of(host).ok_or(ApiError::UnknownHost)?;
         if !self.serves(route.api, homeserver.mode) {
             return Err(ApiError::Unrecognized);
         }

@@ -130,6 +130,8 @@ label! {
     Rejection {
         /// No such path, or a dialect that is off.
         Unrecognized = "unrecognized",
+        /// The request's `Host` is none of those in `auth.homeserver`.
+        UnknownHost = "unknown_host",
         /// A known path with another method.
         Method = "method",
         /// No such session, or no longer.

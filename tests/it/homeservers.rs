@@ -3,9 +3,11 @@
 
 use crate::harness::api::UNSTABLE;
 use crate::harness::etag::{ETAG, creation as mailbox};
+use crate::harness::eventually;
 use crate::harness::http::{Reply, Request};
 use crate::harness::issuer::{Answer, Issuer};
 use crate::harness::server::{Server, Store};
+use nix::sys::signal::Signal;
 use serde_json::json;
 use std::io::Write;
 
@@ -30,7 +32,7 @@ impl Deployment {
             r#"
             mode = "authenticated"
             [[auth.homeserver]]
-            host = ["{ANNAS}", "{ANNAS}.alias"]
+            host = ["{ANNAS}", "{ANNAS}.alias."]
             homeserver_url = "{}"
             public_base_url = "https://{ANNAS}/"
             [[auth.homeserver]]
@@ -100,6 +102,9 @@ fn a_host_is_the_same_in_any_case_with_any_port_and_by_any_of_its_names() {
     for host in [
         "MATRIX.anna.Example",
         "matrix.anna.example:8443",
+        "matrix.anna.example:",
+        "matrix.anna.example.",
+        "matrix.anna.example.:8443",
         "matrix.anna.example.alias",
     ] {
         deployment.create(host, Some("annas")).expect(200);
@@ -114,12 +119,29 @@ fn a_host_is_the_same_in_any_case_with_any_port_and_by_any_of_its_names() {
 #[test]
 fn an_unknown_host_is_not_served_in_either_dialect() {
     let deployment = Deployment::start(&[]);
-    for host in ["matrix.example.org", "example", "xmatrix.anna.example", ""] {
+    let unknown = [
+        "matrix.example.org",
+        "example",
+        "xmatrix.anna.example",
+        "matrix.anna.example..",
+        "matrix.anna.example:https",
+        "matrix.anna.example:65536",
+        "anna@matrix.anna.example",
+        "",
+    ];
+    for host in unknown {
         let refused = deployment.create(host, Some("annas"));
         refused.expect_error(404, "M_UNRECOGNIZED");
         let refused = deployment.server.call(&mailbox("x").host(host));
         refused.expect_error(404, "M_UNRECOGNIZED");
     }
+    // An operator tells a proxy that sends another host from a client that is lost.
+    let reason = [("reason", "unknown_host")];
+    let counted = deployment
+        .server
+        .metrics()
+        .sum("rendezvous_rejections_total", &reason);
+    assert_eq!(counted, 2 * unknown.len() as u64);
     let both = mailbox("x").host(OPEN).header("Host", ANNAS);
     deployment
         .server
@@ -138,6 +160,51 @@ fn an_unknown_host_is_not_served_in_either_dialect() {
         .expect(200);
     let refused = deployment.server.call(&read.host("nobody"));
     refused.expect_error(404, "M_UNRECOGNIZED");
+}
+
+/// RFC 9112 §3.2.2: with a target in absolute form the header is not looked at.
+#[test]
+fn a_host_in_the_target_is_over_the_header() {
+    let deployment = Deployment::start(&[]);
+    let create = |target: &str, header: &str| {
+        let create = Request::post(&format!("http://{target}{UNSTABLE}")).host(header);
+        deployment.server.call(&create.json(&json!({"data": "x"})))
+    };
+    create(OPEN, ANNAS).expect(200);
+    create(OPEN, "nobody").expect(200);
+    create(ANNAS, OPEN).expect_error(403, "M_FORBIDDEN");
+    create("nobody", OPEN).expect_error(404, "M_UNRECOGNIZED");
+}
+
+/// By whatever names it is called, each is asked once at the start, and the log says which.
+#[test]
+fn each_homeserver_is_tried_once_at_the_start() {
+    let deployment = Deployment::start(&[]);
+    let told = |issuer: &Issuer| format!("access tokens can be checked asking={}/", issuer.url());
+    eventually("both are tried", || {
+        let log = deployment.server.log();
+        let both = [&deployment.anna, &deployment.berta];
+        both.iter()
+            .all(|issuer| log.contains(&told(issuer)))
+            .then_some(())
+    });
+    for issuer in [&deployment.anna, &deployment.berta] {
+        assert_eq!(issuer.asked().len(), 1, "{:?}", issuer.asked());
+    }
+    // And nobody is asked where MSC4388 is off.
+    let asked = Issuer::start();
+    let url = asked.url();
+    let settings = [
+        ("mode", "off"),
+        ("msc4108.enabled", "true"),
+        ("auth.homeserver_url", &*url),
+    ];
+    let server = Server::start(Store::Memory, &settings);
+    server.open_mailbox("hello");
+    server.signal(Signal::SIGTERM);
+    server.signal(Signal::SIGTERM);
+    server.ended();
+    assert_eq!(asked.asked().len(), 0);
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Time, and the only caller of `now()`.
 //!
 //! For whoever measures or expires: the system's monotonic clock, or one that a test moves by hand. Of
-//! the time of day it is the embedded store that may ask: what clients see of that comes from a store.
+//! the time of day the embedded store may ask, since what clients see of that comes from a store, and whoever reads
+//! when an access token ends (`exp`, RFC 7662).
 
 pub mod deadline;
 

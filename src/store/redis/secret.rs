@@ -1,7 +1,7 @@
-//! The fleet's secret, by which principals are hashed, so that Redis holds neither addresses nor user ids.
+//! The fleet's secret, by which principals are hashed, so that neither addresses nor user ids stand in Redis.
 //!
-//! It lies in Redis, since all replicas must count one principal as one; it is made anew each day, so that
-//! what leaks of it tells of one day at most. A worker asks for it again each minute, and so two workers
+//! It lies in Redis too, since all replicas must count one principal as one: whoever reads both can try every
+//! address of IPv4. It is made anew each day, so that it tells of one day at most. A worker asks for it again each minute, and so two workers
 //! may use different ones for that long: a principal then has two shares until their sessions end.
 
 use crate::model::{CurrentSecret, Principal, Secret};

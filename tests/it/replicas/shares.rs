@@ -47,7 +47,7 @@ fn a_client_has_one_share_over_all_replicas_and_a_delete_anywhere_gives_of_it_ba
     create_from(&one, ADDRESS).expect_error(429, "M_LIMIT_EXCEEDED");
 }
 
-/// Whoever reads Redis learns who is signing in from neither its keys nor their contents.
+/// Neither a key nor what is in it names who is signing in.
 #[test]
 fn redis_holds_no_address() {
     let redis = RedisServer::start();

@@ -112,6 +112,8 @@ pub enum Created {
         expires_in: Duration,
         /// Limits in shadow mode that would have refused it.
         shadowed: Limits,
+        /// Sessions that had run out, and that this call was the first to notice.
+        ran_out: u64,
     },
     /// A limit refuses it. Nothing was stored, and nobody was evicted.
     Refused {
@@ -144,6 +146,8 @@ pub enum Read {
         token: SequenceToken,
         /// Time until the session ends, by the store's clock.
         expires_in: Duration,
+        /// Whether it was not written since its creation.
+        unanswered: bool,
     },
     /// The token is still the one that the caller named.
     Unchanged {
@@ -172,8 +176,13 @@ pub struct Write {
 /// What became of a [`Write`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Written {
-    /// The payload is stored; this is the session's new token.
-    Written(SequenceToken),
+    /// The payload is stored.
+    Written {
+        /// The session's new token.
+        token: SequenceToken,
+        /// How far the session is with that.
+        progress: Progress,
+    },
     /// The write had happened before, or changes nothing: this token answers it.
     Retried(SequenceToken),
     /// The txnId was answered before, and is answered alike: with a token, or a conflict.
@@ -192,6 +201,15 @@ pub enum Written {
     },
     /// No such session lives.
     Gone,
+}
+
+/// How far a session is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// How often it was written.
+    pub writes: u64,
+    /// With the first write the time since its creation, by the store's clock.
+    pub contact: Option<Duration>,
 }
 
 /// What became of a delete.

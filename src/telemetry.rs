@@ -6,3 +6,4 @@ pub mod limit;
 pub mod logs;
 pub mod metrics;
 pub mod refusals;
+pub mod sign_ins;

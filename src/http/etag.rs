@@ -5,6 +5,7 @@
 //! to the token inside.
 
 use crate::model::{SequenceToken, TOKEN_LEN};
+use crate::telemetry::labels::EtagForm;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 
 /// Tags that are read of one header. A client sends one; a proxy that joins lists might send two.
@@ -12,7 +13,14 @@ const MAX_TAGS: usize = 8;
 
 /// What proxies append to a tag when they compress: Apache's modules, and others after their example. (nginx
 /// makes it weak.)
-const SUFFIXES: [&str; 6] = ["--gzip", "-gzip", ";gzip", "-br", "-zstd", "-deflate"];
+const SUFFIXES: [(&str, EtagForm); 6] = [
+    ("--gzip", EtagForm::Gzip),
+    ("-gzip", EtagForm::Gzip),
+    (";gzip", EtagForm::Gzip),
+    ("-br", EtagForm::Br),
+    ("-zstd", EtagForm::Zstd),
+    ("-deflate", EtagForm::Deflate),
+];
 
 /// The tags of one `If-Match` or `If-None-Match`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,6 +30,8 @@ pub struct Tags {
     /// The tokens that they hold, each once. A tag that can hold none of ours is left out: it matches
     /// nothing.
     pub tokens: Vec<SequenceToken>,
+    /// What was done to one of them, which was understood all the same.
+    pub mangled: Option<EtagForm>,
 }
 
 impl Tags {
@@ -35,7 +45,11 @@ impl Tags {
         for tag in listed.take(MAX_TAGS) {
             let tag = tag.trim_ascii();
             tags.any |= tag == b"*";
-            if let Some(token) = token(tag).filter(|token| !tags.tokens.contains(token)) {
+            let Some((token, form)) = token(tag) else {
+                continue;
+            };
+            tags.mangled = form.or(tags.mangled);
+            if !tags.tokens.contains(&token) {
                 tags.tokens.push(token);
             }
         }
@@ -43,15 +57,25 @@ impl Tags {
     }
 }
 
-/// The token of a tag, whatever was done to it. Tokens have one length, so none is taken for a shorter
+/// The token of a tag, and what was done to it. Tokens have one length, so none is taken for a shorter
 /// one with a suffix.
-fn token(tag: &[u8]) -> Option<SequenceToken> {
-    let tag = unquoted(tag.strip_prefix(b"W/").unwrap_or(tag));
-    let suffixes = [""].into_iter().chain(SUFFIXES);
+fn token(tag: &[u8]) -> Option<(SequenceToken, Option<EtagForm>)> {
+    let strong = tag.strip_prefix(b"W/");
+    let bare = unquoted(strong.unwrap_or(tag));
+    if let Some(token) = SequenceToken::parse(bare) {
+        let is_quoted = tag.ends_with(b"\"");
+        let form = match (strong, is_quoted) {
+            (Some(_), _) => Some(EtagForm::Weak),
+            (None, false) => Some(EtagForm::Unquoted),
+            (None, true) => None,
+        };
+        return Some((token, form));
+    }
     // Apache puts its suffix inside the quotes, others behind them.
-    suffixes
-        .filter_map(|suffix| tag.strip_suffix(suffix.as_bytes()))
-        .find_map(|bare| SequenceToken::parse(unquoted(bare)))
+    SUFFIXES.into_iter().find_map(|(suffix, form)| {
+        let bare = unquoted(bare.strip_suffix(suffix.as_bytes())?);
+        Some((SequenceToken::parse(bare)?, Some(form)))
+    })
 }
 
 fn unquoted(tag: &[u8]) -> &[u8] {
@@ -76,6 +100,7 @@ pub fn tag(token: SequenceToken) -> HeaderValue {
 mod tests {
     use super::{Tags, tag};
     use crate::model::{Payload, SequenceToken, SessionId};
+    use crate::telemetry::labels::EtagForm;
     use hyper::HeaderMap;
     use hyper::header::{HeaderValue, IF_MATCH};
 
@@ -89,26 +114,34 @@ mod tests {
 
     #[test]
     fn a_tag_is_read_whatever_a_proxy_did_to_it() {
+        use EtagForm::{Br, Deflate, Gzip, Unquoted, Weak, Zstd};
         let payload = Payload::new("x").expect("short");
         let token = SequenceToken::first(SessionId::random(), &payload);
         let text = token.as_str();
         assert_eq!(tag(token), format!("\"{text}\""));
-        for mangled in [
-            format!("\"{text}\""),
-            text.to_owned(),
-            format!("W/\"{text}\""),
-            format!("\"{text}-gzip\""),
-            format!("\"{text}\"-gzip"),
-            format!("W/\"{text}--gzip\""),
-            format!("\"{text};gzip\""),
-            format!("\"{text}-br\""),
-            format!("\"{text}-zstd\""),
-            format!("\"{text}-deflate\""),
-            format!("  \"{text}\" , \"{text}-gzip\", \"other\""),
+        for (sent, mangled) in [
+            (format!("\"{text}\""), None),
+            (text.to_owned(), Some(Unquoted)),
+            (format!("W/\"{text}\""), Some(Weak)),
+            (format!("\"{text}-gzip\""), Some(Gzip)),
+            (format!("\"{text}\"-gzip"), Some(Gzip)),
+            (format!("W/\"{text}--gzip\""), Some(Gzip)),
+            (format!("\"{text};gzip\""), Some(Gzip)),
+            (format!("\"{text}-br\""), Some(Br)),
+            (format!("\"{text}-zstd\""), Some(Zstd)),
+            (format!("\"{text}-deflate\""), Some(Deflate)),
+            (
+                format!("  \"{text}\" , \"{text}-gzip\", \"other\""),
+                Some(Gzip),
+            ),
         ] {
-            let read = tags(&[&mangled]).expect("a header");
-            assert_eq!(read.tokens, [token], "{mangled}");
-            assert!(!read.any, "{mangled}");
+            let read = tags(&[&sent]).expect("a header");
+            assert_eq!(
+                (&*read.tokens, read.mangled),
+                (&[token][..], mangled),
+                "{sent}"
+            );
+            assert!(!read.any, "{sent}");
         }
     }
 

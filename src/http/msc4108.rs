@@ -15,7 +15,7 @@ use crate::model::{Payload, Presented, SequenceToken, SessionId};
 use crate::policy::{Admitted, Intent, Refusal};
 use crate::session::{Creation, Sessions};
 use crate::store::{Dated, Dates, Deleted, Look, Read, Store, StoreError, Write, Written};
-use crate::telemetry::labels::{Api, WriteOutcome};
+use crate::telemetry::labels::Api;
 use crate::telemetry::metrics::Metrics;
 use bytes::Bytes;
 use hyper::StatusCode;
@@ -87,14 +87,10 @@ impl<S: Store> Msc4108<'_, S> {
         let data = request::text(&mut exchange).await?;
         let Dated { answer, dates } = self
             .sessions
-            .create(admitted.anyone().into_owner(), data, true)
+            .create(Api::Msc4108, admitted.anyone().into_owner(), data, true)
             .await?;
         match answer {
             Creation::Created { id, token, .. } => {
-                self.metrics
-                    .sessions_created
-                    .with_label_values(&[Api::Msc4108.label()])
-                    .inc();
                 let url = format!("{base}{ETAG}/{id}");
                 Ok(Reply::json(&CreatedBody { url }, 256)
                     .with_status(StatusCode::CREATED)
@@ -133,11 +129,12 @@ impl<S: Store> Msc4108<'_, S> {
         id: SessionId,
     ) -> Result<Reply, ApiError> {
         let own = Tags::of(headers, &IF_NONE_MATCH).unwrap_or_default();
+        self.note(&own);
         let unless = match own.tokens.as_slice() {
             [token] => Some(*token),
             _ => None,
         };
-        let Dated { answer, dates } = self.sessions.read(&look(id, unless)).await?;
+        let Dated { answer, dates } = self.sessions.read(Api::Msc4108, &look(id, unless)).await?;
         let (token, text) = match (answer, unless) {
             (Read::Unchanged { .. }, Some(token)) => (token, None),
             (Read::Found { token, .. }, _) if own.any || own.tokens.contains(&token) => {
@@ -173,6 +170,7 @@ impl<S: Store> Msc4108<'_, S> {
             // It was refused before it was looked at.
             (Err(refusal), Err(_)) => return Err(refusal.clone().into()),
         };
+        self.note(&tags);
         let mut presented = Presented::of(tags.tokens.first().copied(), id, &data);
         let written = match admitted {
             Ok(admitted) => self.swap(admitted, id, &tags, &mut presented, data).await,
@@ -204,7 +202,7 @@ impl<S: Store> Msc4108<'_, S> {
         // One tag is compared and swapped in one step. Of several, the current one must be found first;
         // and nobody may write whatever there is.
         if tags.any || tags.tokens.len() > 1 {
-            let Dated { answer, dates } = self.sessions.read(&look(id, None)).await?;
+            let Dated { answer, dates } = self.sessions.read(Api::Msc4108, &look(id, None)).await?;
             let Read::Found { token, .. } = answer else {
                 return Err(ApiError::NotFound);
             };
@@ -222,11 +220,10 @@ impl<S: Store> Msc4108<'_, S> {
             txn: None,
             dates: true,
         };
-        let Dated { answer, dates } = self.sessions.update(&write).await?;
-        let (outcome, token) = match answer {
-            Written::Written(token) => (WriteOutcome::Written, token),
-            Written::Retried(token) => (WriteOutcome::Retried, token),
-            Written::Conflict(token) => (WriteOutcome::Conflict, token),
+        let Dated { answer, dates } = self.sessions.update(Api::Msc4108, &write).await?;
+        let token = match answer {
+            Written::Written { token, .. } | Written::Retried(token) => token,
+            Written::Conflict(token) => return conflict(token, dates),
             Written::WritesFull { retry_after } => {
                 return Err(ApiError::WritesFull { retry_after });
             }
@@ -234,23 +231,20 @@ impl<S: Store> Msc4108<'_, S> {
             // No txnId was named.
             Written::Replayed(_) | Written::TxnsFull { .. } => return Err(ApiError::Internal),
         };
-        self.metrics.write(Api::Msc4108, outcome);
-        if outcome == WriteOutcome::Conflict {
-            return conflict(token, dates);
-        }
         Ok(Reply::text(StatusCode::ACCEPTED, Bytes::new())
             .with_tag(tag(token), Some(known(dates)?)))
     }
 
+    /// Counts what was done to the client's tags on the way.
+    fn note(&self, tags: &Tags) {
+        if let Some(form) = tags.mangled {
+            self.metrics.sign_ins.mangled(form);
+        }
+    }
+
     async fn delete(&self, _: Admitted<'_>, id: SessionId) -> Result<Reply, ApiError> {
-        match self.sessions.delete(id).await? {
-            Deleted::Deleted => {
-                self.metrics
-                    .sessions_deleted
-                    .with_label_values(&[Api::Msc4108.label()])
-                    .inc();
-                Ok(Reply::no_content())
-            }
+        match self.sessions.delete(Api::Msc4108, id).await? {
+            Deleted::Deleted => Ok(Reply::no_content()),
             Deleted::Gone => Err(ApiError::NotFound),
         }
     }

@@ -12,8 +12,7 @@ use crate::policy::auth::NoUser;
 use crate::policy::{Admitted, Creator, Intent, Refusal};
 use crate::session::{Creation, Sessions};
 use crate::store::{Deleted, Look, Read, Store, Write, Written};
-use crate::telemetry::labels::{Api, WriteOutcome};
-use crate::telemetry::metrics::Metrics;
+use crate::telemetry::labels::Api;
 use bytes::Bytes;
 use hyper::body::Body;
 use serde::Serialize;
@@ -50,8 +49,6 @@ pub struct Msc4388<'a, S> {
     pub api: Api,
     /// The use cases.
     pub sessions: &'a Sessions<S>,
-    /// What happened, for operators.
-    pub metrics: &'a Metrics,
 }
 
 impl<S: Store> Msc4388<'_, S> {
@@ -135,7 +132,7 @@ impl<S: Store> Msc4388<'_, S> {
         let data = Fields::parse(body)?.data()?;
         match self
             .sessions
-            .create(creator.into_owner(), data, false)
+            .create(self.api, creator.into_owner(), data, false)
             .await?
             .answer
         {
@@ -143,20 +140,14 @@ impl<S: Store> Msc4388<'_, S> {
                 id,
                 token,
                 expires_in,
-            } => {
-                self.metrics
-                    .sessions_created
-                    .with_label_values(&[self.api.label()])
-                    .inc();
-                Ok(id.with_str(|id| {
-                    let body = CreatedBody {
-                        id,
-                        sequence_token: token.as_str(),
-                        expires_in_ms: milliseconds(expires_in),
-                    };
-                    Reply::json(&body, ENVELOPE)
-                }))
-            }
+            } => Ok(id.with_str(|id| {
+                let body = CreatedBody {
+                    id,
+                    sequence_token: token.as_str(),
+                    expires_in_ms: milliseconds(expires_in),
+                };
+                Reply::json(&body, ENVELOPE)
+            })),
             Creation::Refused { limit, retry_after } => {
                 Err(Refusal::Limit { limit, retry_after }.into())
             }
@@ -177,11 +168,12 @@ impl<S: Store> Msc4388<'_, S> {
             unless: None,
             dates: false,
         };
-        match self.sessions.read(&look).await?.answer {
+        match self.sessions.read(self.api, &look).await?.answer {
             Read::Found {
                 data,
                 token,
                 expires_in,
+                ..
             } => {
                 let left = milliseconds(expires_in);
                 Ok(Reply::raw_json(state_body(data.as_str(), token, left)))
@@ -213,19 +205,15 @@ impl<S: Store> Msc4388<'_, S> {
             txn,
             dates: false,
         };
-        let (outcome, token) = match self.sessions.update(&write).await?.answer {
-            Written::Written(token) => (WriteOutcome::Written, Some(token)),
-            Written::Retried(token) => (WriteOutcome::Retried, Some(token)),
-            Written::Replayed(token) => (WriteOutcome::Replayed, token),
-            Written::Conflict(_) => (WriteOutcome::Conflict, None),
-            Written::TxnsFull { retry_after } => return Err(ApiError::TxnsFull { retry_after }),
-            Written::WritesFull { retry_after } => {
-                return Err(ApiError::WritesFull { retry_after });
-            }
-            Written::Gone => return Err(ApiError::NotFound),
-        };
-        self.metrics.write(self.api, outcome);
-        token.map(token_reply).ok_or(ApiError::Conflict(self.api))
+        match self.sessions.update(self.api, &write).await?.answer {
+            Written::Written { token, .. }
+            | Written::Retried(token)
+            | Written::Replayed(Some(token)) => Ok(token_reply(token)),
+            Written::Replayed(None) | Written::Conflict(_) => Err(ApiError::Conflict(self.api)),
+            Written::TxnsFull { retry_after } => Err(ApiError::TxnsFull { retry_after }),
+            Written::WritesFull { retry_after } => Err(ApiError::WritesFull { retry_after }),
+            Written::Gone => Err(ApiError::NotFound),
+        }
     }
 
     /// `DELETE /rendezvous/{id}`: ends the session.
@@ -237,14 +225,8 @@ impl<S: Store> Msc4388<'_, S> {
         _: Admitted<'_>,
         id: SessionId,
     ) -> Result<Reply, ApiError> {
-        match self.sessions.delete(id).await? {
-            Deleted::Deleted => {
-                self.metrics
-                    .sessions_deleted
-                    .with_label_values(&[self.api.label()])
-                    .inc();
-                Ok(Reply::json(&Nothing {}, ENVELOPE))
-            }
+        match self.sessions.delete(self.api, id).await? {
+            Deleted::Deleted => Ok(Reply::json(&Nothing {}, ENVELOPE)),
             Deleted::Gone => Err(ApiError::NotFound),
         }
     }

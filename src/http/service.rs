@@ -62,7 +62,7 @@ impl<S: Store> Service<S> {
         clock: Clock,
     ) -> Self {
         Self {
-            sessions: Sessions::new(store),
+            sessions: Sessions::new(store, Arc::clone(&metrics)),
             policy,
             homeservers,
             metrics,
@@ -188,7 +188,6 @@ impl<S: Store> Service<S> {
         let endpoints = Msc4388 {
             api: route.api,
             sessions: &self.sessions,
-            metrics: &self.metrics,
         };
         endpoints.answer(exchange, route.target, intent).await
     }

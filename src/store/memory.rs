@@ -16,6 +16,7 @@ use crate::store::{
 use crate::telemetry::limit::{Limit, Limits};
 use entry::Entry;
 use std::collections::{BTreeSet, HashMap};
+use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -36,6 +37,8 @@ struct Sessions {
     by_deadline: BTreeSet<(Duration, SessionId)>,
     /// The sessions of everyone who has any.
     by_principal: HashMap<Principal, BTreeSet<(Duration, SessionId)>>,
+    /// Sessions that ran out, and that nobody was told of yet.
+    ran_out: u64,
 }
 
 impl MemoryStore {
@@ -67,6 +70,7 @@ impl MemoryStore {
             let created = Created::Created {
                 expires_in,
                 shadowed,
+                ran_out: 0,
             };
             return entry.dated(new.dates, created);
         }
@@ -104,10 +108,17 @@ impl MemoryStore {
             modified,
             expires: modified + self.limits.ttl,
         };
-        let entry = Entry::new(new.token, new.data.clone(), expires, dates, principals);
+        let entry = Entry::new(
+            new.token,
+            new.data.clone(),
+            (now, expires),
+            dates,
+            principals,
+        );
         let created = Created::Created {
             expires_in: self.limits.ttl,
             shadowed,
+            ran_out: mem::take(&mut sessions.ran_out),
         };
         let created = entry.dated(new.dates, created);
         sessions.entries.insert(new.id, entry);
@@ -127,6 +138,7 @@ impl MemoryStore {
                 data: entry.data.clone(),
                 token: entry.token,
                 expires_in,
+                unanswered: entry.is_unanswered(),
             }
         };
         entry.dated(look.dates, read)
@@ -141,7 +153,7 @@ impl MemoryStore {
             None => entry.write(write, &self.limits, now),
             Some(txn) => entry.write_once(write, txn, &self.limits, now),
         };
-        if matches!(written, Written::Written(_)) {
+        if matches!(written, Written::Written { .. }) {
             entry.dates.modified = self.clock.time_of_day();
         }
         entry.dated(write.dates, written)
@@ -165,6 +177,7 @@ impl Sessions {
             }
             self.by_deadline.pop_first();
             self.remove(id);
+            self.ran_out += 1;
         }
     }
 

@@ -101,8 +101,8 @@ impl RedisStore {
         let request = self.leases.request(&new.owner).await?;
         // From here until the outcome is known, whatever ends this future leaves an orphan behind.
         let orphan = Orphan::new(&self.cleanup, new.id, request.holders.clone());
-        let shadowed = match self.leases.take(new.id, &request).await? {
-            Taken::Taken { shadowed } => shadowed,
+        let (shadowed, ran_out) = match self.leases.take(new.id, &request).await? {
+            Taken::Taken { shadowed, ended } => (shadowed, ended),
             Taken::Refused { limit, retry_after } => {
                 orphan.disown();
                 return Ok(Dated::without(Created::Refused { limit, retry_after }));
@@ -126,6 +126,7 @@ impl RedisStore {
             let answer = Created::Created {
                 expires_in,
                 shadowed,
+                ran_out,
             };
             Ok(Dated { answer, dates })
         };
@@ -173,12 +174,14 @@ impl Store for RedisStore {
         let read = |reply: Reply| {
             let dates = reply.dates(look.dates && reply.letter != 'G')?;
             let answer = match reply.letter {
-                'F' => {
+                'F' | 'N' => {
+                    let unanswered = reply.letter == 'N';
                     let (token, expires_in, data) = reply.state()?;
                     Read::Found {
                         data,
                         token,
                         expires_in,
+                        unanswered,
                     }
                 }
                 'U' if look.unless.is_some() => Read::Unchanged {
@@ -215,7 +218,10 @@ impl Store for RedisStore {
         let read = |reply: Reply| {
             let dates = reply.dates(write.dates && reply.letter != 'G')?;
             let answer = match (reply.letter, next) {
-                ('W', Some(next)) => reply.bare(Written::Written(next))?,
+                ('W', Some(token)) => Written::Written {
+                    token,
+                    progress: reply.progress()?,
+                },
                 ('R', _) => Written::Retried(reply.token()?),
                 ('P', _) => Written::Replayed(reply.optional_token()?),
                 ('C', _) => Written::Conflict(reply.token()?),

@@ -82,6 +82,36 @@ label! {
 }
 
 label! {
+    /// What a read found.
+    ReadOutcome {
+        /// A payload.
+        Found = "found",
+        /// The state that the client named.
+        Unchanged = "unchanged",
+        /// No such session, or no longer.
+        Gone = "gone",
+    }
+}
+
+label! {
+    /// What was done to an ETag on its way to a client and back.
+    EtagForm {
+        /// It became weak: `W/` before it.
+        Weak = "weak",
+        /// It lost its quotes.
+        Unquoted = "unquoted",
+        /// What compresses by gzip appended its name.
+        Gzip = "gzip",
+        /// The same of Brotli.
+        Br = "br",
+        /// The same of Zstandard.
+        Zstd = "zstd",
+        /// The same of deflate.
+        Deflate = "deflate",
+    }
+}
+
+label! {
     /// What became of a write.
     WriteOutcome {
         /// Stored.

@@ -5,10 +5,11 @@
 
 use crate::telemetry::foreseen::{STATUSES, foreseen};
 use crate::telemetry::labels::{
-    Api, AuthOutcome, ConnectionRefusal, Method, Rejection, Route, Wait, WriteOutcome,
+    Api, AuthOutcome, ConnectionRefusal, Method, Rejection, Route, Wait,
 };
 pub use crate::telemetry::labels::{Operation, OperationOutcome};
 use crate::telemetry::limit::Limit;
+use crate::telemetry::sign_ins::SignIns;
 /// One series that goes up and down.
 pub use prometheus::IntGauge as Gauge;
 use prometheus::process_collector::ProcessCollector;
@@ -32,7 +33,8 @@ macro_rules! metrics {
             requests: Vec<Option<IntCounter>>,
             durations: Vec<Histogram>,
             operations: Vec<Histogram>,
-            written: Vec<IntCounter>,
+            /// How sign-ins fare.
+            pub sign_ins: SignIns,
             $(#[doc = $help] pub $field: $kind,)+
         }
 
@@ -44,12 +46,13 @@ macro_rules! metrics {
                     registry.register(Box::new($field.clone()))?;
                 )+
                 registry.register(Box::new(ProcessCollector::for_self()))?;
+                let sign_ins = SignIns::register(&registry)?;
                 Ok(Self {
                     registry,
                     requests: Vec::new(),
                     durations: Vec::new(),
                     operations: Vec::new(),
-                    written: Vec::new(),
+                    sign_ins,
                     $($field,)+
                 })
             }
@@ -85,14 +88,8 @@ metrics! {
     timeouts: IntCounterVec = "rendezvous_timeouts_total" ["wait"],
     /// Panics caught in a handler; each was answered with a 500.
     panics: IntCounter = "rendezvous_panics_total" [],
-    /// Sessions created.
-    sessions_created: IntCounterVec = "rendezvous_sessions_created_total" ["api"],
-    /// Sessions deleted by a client before their time.
-    sessions_deleted: IntCounterVec = "rendezvous_sessions_deleted_total" ["api"],
     /// Sessions that are live, over all replicas, as the store counts them.
     sessions_live: IntGauge = "rendezvous_sessions_live" [],
-    /// Writes by what became of them.
-    writes: IntCounterVec = "rendezvous_writes_total" ["api", "outcome"],
     /// Requests refused, by reason.
     rejections: IntCounterVec = "rendezvous_rejections_total" ["reason"],
     /// Time of a call to the store.
@@ -132,16 +129,6 @@ impl Metrics {
             .map(|(operation, outcome)| {
                 let labels = [operation.label(), outcome.label()];
                 metrics.store_operations.with_label_values(&labels)
-            })
-            .collect();
-        for api in Api::WITH_SESSIONS {
-            metrics.sessions_created.with_label_values(&[api.label()]);
-            metrics.sessions_deleted.with_label_values(&[api.label()]);
-        }
-        metrics.written = pairs(Api::WITH_SESSIONS, WriteOutcome::ALL)
-            .map(|(api, outcome)| {
-                let labels = [api.label(), outcome.label()];
-                metrics.writes.with_label_values(&labels)
             })
             .collect();
         for reason in Rejection::ALL {
@@ -217,14 +204,6 @@ impl Metrics {
     #[must_use]
     pub fn store_operation(&self, operation: Operation, outcome: OperationOutcome) -> &Histogram {
         &self.operations[operation.index() * OperationOutcome::ALL.len() + outcome.index()]
-    }
-
-    /// Counts a write.
-    pub fn write(&self, api: Api, outcome: WriteOutcome) {
-        let place = api.index() * WriteOutcome::ALL.len() + outcome.index();
-        if let Some(counter) = self.written.get(place) {
-            counter.inc();
-        }
     }
 
     /// Counts a refusal.

@@ -15,7 +15,10 @@ const BESIDE: [&str; 6] = ["main", "lib", "app", "admin", "cli", "healthcheck"];
 /// Crates that belong to one part of the house.
 const HOMES: [(&str, &[&str]); 6] = [
     ("fred::", &["store/redis"]),
-    ("prometheus::", &["telemetry/metrics.rs"]),
+    (
+        "prometheus::",
+        &["telemetry/metrics.rs", "telemetry/sign_ins.rs"],
+    ),
     ("governor::", &["policy/rate.rs"]),
     ("figment::", &["config/sources.rs"]),
     ("proxy_header::", &["net/proxy_protocol.rs"]),

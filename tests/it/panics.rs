@@ -38,6 +38,7 @@ impl Store for Broken {
         Ok(Dated::without(Created::Created {
             expires_in,
             shadowed,
+            ran_out: 0,
         }))
     }
 

@@ -3,7 +3,7 @@
 //! `store/redis/lua/write.lua` says the same for Redis; the contract suite holds both to one model.
 
 use crate::model::{Payload, Presented, Principal, SequenceToken, TxnKey};
-use crate::store::{Dated, Dates, RECENT_TOKENS, SessionLimits, Write, Written};
+use crate::store::{Dated, Dates, Progress, RECENT_TOKENS, SessionLimits, Write, Written};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -13,6 +13,8 @@ pub(super) struct Entry {
     pub(super) data: Payload,
     pub(super) token: SequenceToken,
     pub(super) expires: Duration,
+    /// When it was created.
+    created: Duration,
     /// The same for people, and when it was last written.
     pub(super) dates: Dates,
     /// Whose shares it is counted against.
@@ -29,13 +31,14 @@ impl Entry {
     pub(super) fn new(
         token: SequenceToken,
         data: Payload,
-        expires: Duration,
+        (created, expires): (Duration, Duration),
         dates: Dates,
         principals: Vec<Principal>,
     ) -> Self {
         Self {
             data,
             token,
+            created,
             expires,
             dates,
             principals,
@@ -43,6 +46,11 @@ impl Entry {
             recent: VecDeque::new(),
             txns: Vec::new(),
         }
+    }
+
+    /// Whether it was not written since its creation.
+    pub(super) fn is_unanswered(&self) -> bool {
+        self.writes == 0
     }
 
     /// An answer about this session, with its dates where they are wanted.
@@ -61,7 +69,7 @@ impl Entry {
         now: Duration,
     ) -> Written {
         match self.swap(write, limits.max_writes) {
-            Swap::Swapped(token) => return Written::Written(token),
+            Swap::Swapped(token) => return self.written(token, now),
             Swap::Full => return self.full(now),
             Swap::Stale => {}
         }
@@ -97,7 +105,18 @@ impl Entry {
             Swap::Stale => None,
         };
         self.txns.push((txn, answer));
-        answer.map_or(Written::Conflict(self.token), Written::Written)
+        answer.map_or(Written::Conflict(self.token), |token| {
+            self.written(token, now)
+        })
+    }
+
+    fn written(&self, token: SequenceToken, now: Duration) -> Written {
+        let is_first = self.writes == 1;
+        let progress = Progress {
+            writes: self.writes,
+            contact: is_first.then(|| now.saturating_sub(self.created)),
+        };
+        Written::Written { token, progress }
     }
 
     fn full(&self, now: Duration) -> Written {

@@ -42,6 +42,8 @@ pub(super) enum Taken {
     Taken {
         /// Limits in shadow mode that would have refused it.
         shadowed: Limits,
+        /// Leases that had ended, and that were swept.
+        ended: u64,
     },
     /// Nothing is taken.
     Refused {
@@ -108,8 +110,11 @@ impl Leases {
         }
         let taken = |reply: Reply| match reply.letter {
             'T' => reply.text(|text| {
-                let shadowed = request.limits(text)?;
-                Some(Taken::Taken { shadowed })
+                let (ended, shadowed) = text.split_once(' ')?;
+                Some(Taken::Taken {
+                    shadowed: request.limits(shadowed)?,
+                    ended: ended.parse().ok()?,
+                })
             }),
             'N' => reply.text(|text| {
                 let (limit, wait) = text.split_once(' ')?;

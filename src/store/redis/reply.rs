@@ -6,7 +6,7 @@
 //! believed, and `scripts` drops the connection that it came by.
 
 use crate::model::{Payload, SequenceToken};
-use crate::store::{Dates, StoreError};
+use crate::store::{Dates, Progress, StoreError};
 use bytes_utils::Str;
 use fred::types::Value;
 use std::time::{Duration, SystemTime};
@@ -117,6 +117,21 @@ impl Reply {
     /// A reply that carries a text of some form.
     pub(super) fn text<T>(&self, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, StoreError> {
         parse(self.carried()?).ok_or(StoreError::BadReply)
+    }
+
+    /// A reply that carries how far a session is.
+    pub(super) fn progress(&self) -> Result<Progress, StoreError> {
+        self.text(|text| {
+            let (writes, contact) = match text.split_once(' ') {
+                Some((writes, contact)) => (writes, Some(contact)),
+                None => (text, None),
+            };
+            let contact = contact.map(str::parse).transpose().ok()?;
+            Some(Progress {
+                writes: writes.parse().ok()?,
+                contact: contact.map(Duration::from_millis),
+            })
+        })
     }
 
     /// A reply that carries a time in milliseconds.

@@ -50,7 +50,7 @@ pub async fn dates_are_told_where_they_are_wanted<R: Rig>(rig: &mut R) {
     let mut swap = write(new.id, new.token, "two", None);
     swap.dates = true;
     let written = rig.store().write(&swap).await.expect("a store");
-    assert!(matches!(written.answer, Written::Written(_)));
+    assert!(matches!(written.answer, Written::Written { .. }));
     let second = dates_of(&written);
     assert!(begun <= second.modified && second.modified <= rig.time_of_day());
     assert_eq!(second.expires, first.expires, "a write extends nothing");

@@ -3,7 +3,7 @@
 use super::rig::{MAX_LIVE, MAX_TXN_IDS, MAX_WRITES, SHARES, TTL};
 use matrix_rendezvous::model::SessionId;
 use matrix_rendezvous::model::{Owner, Payload, Presented, SequenceToken, TxnKey};
-use matrix_rendezvous::store::{NewSession, RECENT_TOKENS, Share, Write, Written};
+use matrix_rendezvous::store::{NewSession, Progress, RECENT_TOKENS, Share, Write, Written};
 use matrix_rendezvous::telemetry::limit::Limit;
 use std::time::Duration;
 
@@ -84,7 +84,7 @@ impl Model {
         });
     }
 
-    /// What a write answers, but for the time in `TxnsFull`.
+    /// What a write answers, but for times: those until the session ends, and since it was created.
     pub fn write(&mut self, index: usize, write: &Write) -> Written {
         let now = self.now;
         let session = &mut self.sessions[index];
@@ -111,7 +111,9 @@ impl Model {
         }
         let answer = session.swap(write);
         session.txns.push((txn, answer));
-        answer.map_or(Written::Conflict(session.token()), Written::Written)
+        answer.map_or(Written::Conflict(session.token()), |token| {
+            session.stored(token)
+        })
     }
 
     /// Whether there was something to delete.
@@ -148,9 +150,18 @@ impl Session {
         }
     }
 
+    fn stored(&self, token: SequenceToken) -> Written {
+        let writes = self.written.len() as u64;
+        let progress = Progress {
+            writes,
+            contact: (writes == 1).then_some(Duration::ZERO),
+        };
+        Written::Written { token, progress }
+    }
+
     fn write(&mut self, write: &Write) -> Written {
         if let Some(token) = self.swap(write) {
-            return Written::Written(token);
+            return self.stored(token);
         }
         if write.data == self.data {
             return Written::Retried(self.token());

@@ -209,7 +209,9 @@ impl Run {
                 data,
                 token,
                 expires_in,
+                unanswered,
             } => {
+                assert_eq!(unanswered, session.tokens.len() == 1);
                 assert_ne!(unless, Some(session.token()));
                 assert_eq!((&data, token), (&session.data, session.token()));
                 assert!(
@@ -244,6 +246,17 @@ impl Run {
                 },
             ) => {
                 assert!(rig.is_time_left(retry_after, expected), "{retry_after:?}");
+            }
+            (
+                Written::Written { token, progress },
+                Written::Written {
+                    token: expected,
+                    progress: far,
+                },
+            ) => {
+                assert_eq!((token, progress.writes), (expected, far.writes));
+                assert_eq!(progress.contact.is_some(), far.contact.is_some());
+                assert!(progress.contact.is_none_or(|contact| contact <= TTL));
             }
             (outcome, expected) => assert_eq!(outcome, expected),
         }

@@ -1,7 +1,7 @@
 //! Writes with a txnId: the record decides, and there are so many.
 
 use super::rig::{MAX_TXN_IDS, Rig, TTL};
-use super::{answer, assert_holds, created, payload, txn, write, written};
+use super::{answer, assert_holds, assert_stored, created, payload, txn, write, written};
 use matrix_rendezvous::store::{Store, Written};
 use std::time::Duration;
 
@@ -9,10 +9,7 @@ pub async fn a_txn_record_alone_decides<R: Rig>(rig: &mut R) {
     let new = created(rig, "one").await;
     let first = write(new.id, new.token, "mine", Some(txn("a")));
     let mine = new.token.next(new.id, &first.data);
-    assert_eq!(
-        answer(rig.store().write(&first)).await,
-        Ok(Written::Written(mine))
-    );
+    assert_stored(&answer(rig.store().write(&first)).await, mine);
     assert_eq!(
         answer(rig.store().write(&first)).await,
         Ok(Written::Replayed(Some(mine)))
@@ -38,7 +35,7 @@ pub async fn a_txn_record_alone_decides<R: Rig>(rig: &mut R) {
     let elsewhere = write(other.id, other.token, "x", Some(txn("a")));
     let outcome = answer(rig.store().write(&elsewhere)).await;
     assert!(
-        matches!(outcome, Ok(Written::Written(_))),
+        matches!(outcome, Ok(Written::Written { .. })),
         "a txnId is its session's: {outcome:?}"
     );
 }
@@ -49,10 +46,7 @@ pub async fn txn_records_are_bounded_and_still_replay<R: Rig>(rig: &mut R) {
     for number in 0..MAX_TXN_IDS {
         let write = write(new.id, token, "x", Some(txn(&format!("t{number}"))));
         token = token.next(new.id, &write.data);
-        assert_eq!(
-            answer(rig.store().write(&write)).await,
-            Ok(Written::Written(token))
-        );
+        assert_stored(&answer(rig.store().write(&write)).await, token);
     }
     let more = write(new.id, token, "y", Some(txn("more")));
     let outcome = answer(rig.store().write(&more)).await;

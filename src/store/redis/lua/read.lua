@@ -4,9 +4,10 @@
 -- ARGV     1 nonce of this call; where wanted, 2 the token for which the payload is spared (or ''),
 --          3 'dates'
 -- Reply    nonce 'F' token, payload, milliseconds left   found
+--          nonce 'N' token, payload, milliseconds left   the same; not written since its creation
 --          nonce 'U', milliseconds left                  the token is still ARGV[2]
 --          nonce 'G'                                     gone
---          The first two are arrays, with numbers for times; with dates two more stand behind, last
+--          All but 'G' are arrays, with numbers for times; with dates two more stand behind, last
 --          write and expiry (write.lua).
 --
 -- Twice is harmless: it changes nothing. It still begins with a write, one that removes no field, so
@@ -28,7 +29,7 @@ local reply
 if token == ARGV[2] then
   reply = {nonce .. 'U', left}
 elseif payload then
-  reply = {nonce .. 'F' .. token, payload, left}
+  reply = {nonce .. (#tokens == 24 and 'N' or 'F') .. token, payload, left}
 else
   return redis.error_reply('MRVFORMAT a session without a payload')
 end

@@ -8,8 +8,9 @@
 --          sweeps of each set, 5 how many may live in all; then four of each principal: their share of that,
 --          microseconds a creation, creations at once, and which of their limits only count ('l' live, 'r'
 --          rate, both or neither)
--- Reply    nonce 'T' n kind …                     taken; the limits that would have refused, were they not
---                                                 to count only: n is the principal, kind 'l' or 'r'
+-- Reply    nonce 'T' ended ' ' n kind …           taken; how many ended leases were swept of the index, and the
+--                                                 limits that would have refused, were they not to count
+--                                                 only: n is the principal, kind 'l' or 'r'
 --          nonce 'N' n kind ' ' milliseconds      refused until then; n is 0 for all together. Nothing was
 --                                                 written
 --
@@ -43,7 +44,7 @@ end
 local total = count(index, cap / 2)
 -- Without principals nothing is charged, and there is always room for a second time but in a full house.
 if (#KEYS > 1 or total >= cap) and redis.call('ZSCORE', index, member) then
-  return ARGV[1] .. 'T'
+  return ARGV[1] .. 'T0 '
 end
 if total >= cap then
   return refused(0, 'l', until_first_ends(index))
@@ -94,9 +95,10 @@ local function take(leases, new)
   if redis.call('PEXPIRE', leases, hold, 'GT') == 0 then
     redis.call('PEXPIRE', leases, hold, 'NX')
   end
+  return #ended
 end
 
-take(index, false)
+local ended = take(index, false)
 for n = 1, (#KEYS - 1) / 2 do
   take(KEYS[2 * n], is_new[n])
   if full_again[n] then
@@ -104,4 +106,4 @@ for n = 1, (#KEYS - 1) / 2 do
     redis.call('SET', KEYS[2 * n + 1], string.format('%.0f', full_again[n]), 'PX', left)
   end
 end
-return ARGV[1] .. 'T' .. shadowed
+return ARGV[1] .. 'T' .. ended .. ' ' .. shadowed

@@ -5,7 +5,8 @@
 --          (both '' where the client's cannot be ours), 4 payload, 5 how often a session is written; where
 --          there is a txnId, 6 its key (16 bytes, else '') and 7 how many txnIds a session records; 8 'dates'
 --          where they are wanted
--- Reply    nonce 'W'                     written; ARGV[3] is the new token
+-- Reply    nonce 'W' writes              written; ARGV[3] is the new token; how often it was written with that
+--          nonce 'W' '1 ' milliseconds   the same for the first time; since its creation
 --          nonce 'R' token               a retry: this token answers it
 --          nonce 'P' token               the txnId's answer again; without a token it was a conflict
 --          nonce 'C' token               conflict: this token is current
@@ -52,11 +53,11 @@ elseif full then
 elseif string.sub(tokens, 1, TOKEN) == named then
   -- Behind a full list of tokens a byte says how many writes there were; a shorter one tells by its length.
   -- (A field of its own would cost a fifth of a write.)
-  local writes = ''
+  local before, count = #tokens / TOKEN - 1, ''
   if #tokens >= TOKENS then
-    local before = string.byte(tokens, TOKENS + 1) or TOKENS / TOKEN - 1
+    before = string.byte(tokens, TOKENS + 1) or before
     full = before >= ARGV[5] + 0
-    writes = string.char(before + 1)
+    count = string.char(before + 1)
   end
   if full then
     answer = 'F' .. redis.call('PTTL', session)
@@ -64,12 +65,16 @@ elseif string.sub(tokens, 1, TOKEN) == named then
     -- Microseconds to milliseconds by cutting, where there are zeros in front as they may be missing: less
     -- than half of what string.format takes.
     local time = redis.call('TIME')
-    redis.call('HSET', session, 't', string.sub(next_token .. tokens, 1, TOKENS) .. writes, 'd', payload,
-      'm', time[1] .. string.sub('00000' .. time[2], -6, -4))
+    local now = time[1] .. string.sub('00000' .. time[2], -6, -4)
+    answer = 'W' .. before + 1
+    if before == 0 then
+      -- Until then the last write is the creation.
+      answer = answer .. ' ' .. math.max(0, now - (redis.call('HGET', session, 'm') or now))
+    end
+    redis.call('HSET', session, 't', string.sub(next_token .. tokens, 1, TOKENS) .. count, 'd', payload, 'm', now)
     if records then
       redis.call('HSET', session, 'q', records .. txn .. 'w' .. next_token)
     end
-    answer = 'W'
   end
 elseif records then
   redis.call('HSET', session, 'q', records .. txn .. 'c' .. string.rep('-', TOKEN))

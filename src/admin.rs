@@ -135,6 +135,8 @@ impl<S: Store> Admin<S> {
 
     async fn metrics(&self) -> Response<Full<Bytes>> {
         self.count_live().await;
+        let is_ready = *self.state.borrow() == StoreState::Ready;
+        self.metrics.set_phase(self.lifecycle.phase(is_ready));
         let open = i64::try_from(self.connections.len()).unwrap_or(i64::MAX);
         let active = self.metrics.http_in_flight.get().min(open);
         self.metrics

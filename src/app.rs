@@ -10,10 +10,11 @@ use crate::net::connection::Connections;
 use crate::net::listener;
 use crate::policy::auth::{Auth, Issuer, SetupError};
 use crate::policy::{Homeserver, Homeservers, Policy};
+use crate::reload::{Origin, Reload};
 use crate::store::memory::MemoryStore;
 use crate::store::observed::Observed;
 use crate::store::redis::{ConnectError, RedisSettings, RedisStore, SECRET_LIFE, Server};
-use crate::store::{SessionLimits, Share, Shares, Store, StoreState};
+use crate::store::{CurrentShares, SessionLimits, Share, Shares, Store, StoreState};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::refusals::Refusals;
 use std::collections::HashMap;
@@ -33,6 +34,9 @@ struct Parts {
     issuers: Vec<Option<Issuer>>,
     /// What hashes clients and users.
     secret: Arc<CurrentSecret>,
+    /// What each of them may have.
+    shares: Arc<CurrentShares>,
+    origin: Origin,
 }
 
 /// What only the parts can judge, settled before anything runs.
@@ -136,7 +140,8 @@ fn place(config: &Config) -> Result<Place, Vec<Problem>> {
 }
 
 /// What each principal may have, as the store counts it.
-fn shares(limits: &config::limits::Limits) -> Option<Shares> {
+#[must_use]
+pub fn shares(limits: &config::limits::Limits) -> Option<Shares> {
     let config::limits::Counted { create, live, .. } = limits.counted?;
     let share = |live, create| Share { live, create };
     Some(Shares {
@@ -154,11 +159,13 @@ fn shares(limits: &config::limits::Limits) -> Option<Shares> {
 pub async fn run(
     config: Config,
     settled: Settled,
+    origin: Origin,
 ) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
     let (clock, metrics) = (Clock::system(), Arc::new(Metrics::new()));
+    let shares = shares(&config.limits);
     let parts = Parts {
         config,
         clock,
@@ -166,13 +173,15 @@ pub async fn run(
         lifecycle: Lifecycle::new(),
         issuers: settled.issuers,
         secret: Arc::default(),
+        shares: Arc::new(CurrentShares::new(shares)),
+        origin,
     };
     let limits = SessionLimits {
         ttl: parts.config.session.ttl,
         max_live: parts.config.session.max_live,
         max_writes: parts.config.session.max_writes,
         max_txn_ids: parts.config.session.max_txn_ids,
-        shares: shares(&parts.config.limits),
+        shares: Arc::clone(&parts.shares),
     };
     match settled.place {
         Place::Memory => {
@@ -205,6 +214,8 @@ async fn serve<S: Store>(
         lifecycle,
         issuers,
         secret,
+        shares,
+        origin,
     } = parts;
     let store = Arc::new(Observed::new(store, Arc::clone(&metrics), clock.clone()));
     let homeservers = Arc::new(homeservers(&config.homeservers, issuers, &clock, &metrics));
@@ -216,11 +227,22 @@ async fn serve<S: Store>(
         Arc::clone(&metrics),
     );
     let policy = Arc::new(policy);
-    let signals = Signals::catch()?;
+    policy.set_maintenance(config.maintenance);
+    let (signals, hangups) = Signals::catch()?;
+    let reload = Reload {
+        origin,
+        policy: Arc::clone(&policy),
+        shares,
+        metrics: Arc::clone(&metrics),
+    };
+    let stop = lifecycle.hard().clone();
+    tokio::spawn(async move { stop.run_until_cancelled(reload.run(hangups)).await });
     let http = bind("http", config.http.listen).await?;
     let operators = bind("admin", config.admin_listen).await?;
     let connections = TaskTracker::new();
     let max_connections = config.http.max_connections;
+    let max_live = i64::try_from(config.session.max_live).unwrap_or(i64::MAX);
+    metrics.sessions_limit.set(max_live);
     metrics
         .connections_limit
         .set(i64::try_from(max_connections).unwrap_or(i64::MAX));

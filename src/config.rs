@@ -21,6 +21,7 @@ pub use crate::config::homeserver::Mode;
 use crate::config::lenient::{Period, leaf};
 pub use crate::config::sources::{ConfigError, Problem, Sources};
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -30,6 +31,8 @@ use std::time::Duration;
 pub struct Config {
     /// Whose clients come here; at least one.
     pub homeservers: Vec<homeserver::Homeserver>,
+    /// Whether no session is created for now.
+    pub maintenance: bool,
     /// Whether MSC4388 is also served under its stable prefix.
     pub stable_api: bool,
     /// Whether the ETag dialect of 2024 is served.
@@ -68,6 +71,8 @@ pub struct Shutdown {
 pub struct Raw {
     #[serde(deserialize_with = "leaf")]
     mode: Mode,
+    #[serde(deserialize_with = "leaf")]
+    maintenance: bool,
     #[serde(default)]
     auth: auth::RawAuth,
     http: http::RawHttp,
@@ -199,6 +204,7 @@ impl Raw {
         }
         Some(Config {
             homeservers,
+            maintenance: self.maintenance,
             stable_api: self.api.stable,
             msc4108: self.msc4108.enabled,
             http: self.http.validate(problems),
@@ -209,6 +215,50 @@ impl Raw {
             store: store?,
             telemetry: telemetry?,
         })
+    }
+}
+
+impl Raw {
+    /// The keys that have another value in `later`, but for those that may change while it runs.
+    #[must_use]
+    pub fn other_than(&self, later: &Self) -> Vec<String> {
+        const MAY_CHANGE: [&str; 3] = ["limits", "maintenance", "telemetry.log_level"];
+        let [ours, theirs] = [self, later].map(|raw| {
+            let mut keys = BTreeMap::new();
+            // What is printed is TOML, and so is each part of it.
+            if let Ok(value) = toml::Value::try_from(raw) {
+                flatten(String::new(), value, &mut keys);
+            }
+            keys
+        });
+        let all: BTreeSet<&String> = ours.keys().chain(theirs.keys()).collect();
+        let changed = all.into_iter().filter(|key| {
+            let may = |section: &str| {
+                key.strip_prefix(section)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            };
+            ours.get(*key) != theirs.get(*key) && !MAY_CHANGE.iter().any(|section| may(section))
+        });
+        changed.cloned().collect()
+    }
+}
+
+/// Each key with the sections that it is in, as `session.ttl`.
+fn flatten(at: String, value: toml::Value, keys: &mut BTreeMap<String, toml::Value>) {
+    match value {
+        toml::Value::Table(table) => {
+            for (key, value) in table {
+                let at = if at.is_empty() {
+                    key
+                } else {
+                    format!("{at}.{key}")
+                };
+                flatten(at, value, keys);
+            }
+        }
+        value => {
+            keys.insert(at, value);
+        }
     }
 }
 

@@ -7,8 +7,8 @@
 //! ```
 //!
 //! An import runs along an arrow or to a leaf, never back; `tests/it/architecture.rs` holds us to it.
-//! Beside the walk of a request stand `cli`, `healthcheck`, `admin` (the operators' listener) and
-//! `app`, which alone names every concrete type.
+//! Beside the walk of a request stand `cli`, `healthcheck`, `admin` (the operators' listener), `reload` (SIGHUP)
+//! and `app`, which alone names every concrete type.
 
 pub mod admin;
 pub mod app;
@@ -21,6 +21,7 @@ pub mod lifecycle;
 pub mod model;
 pub mod net;
 pub mod policy;
+pub mod reload;
 pub mod session;
 pub mod store;
 pub mod telemetry;

@@ -4,6 +4,7 @@
 //! hard one: it ends accepting, the hard one cuts what is left. A second signal goes straight to the hard one.
 
 use crate::config::Shutdown;
+use crate::telemetry::labels::Phase;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -40,6 +41,20 @@ impl Lifecycle {
     #[must_use]
     pub fn is_leaving(&self) -> bool {
         self.leaving.load(Ordering::Relaxed)
+    }
+
+    /// The phase, of a process that is ready or not yet.
+    #[must_use]
+    pub fn phase(&self, is_ready: bool) -> Phase {
+        if self.soft.is_cancelled() {
+            Phase::Draining
+        } else if self.is_leaving() {
+            Phase::Leaving
+        } else if is_ready {
+            Phase::Serving
+        } else {
+            Phase::Starting
+        }
     }
 
     /// Cancelled when no new connection is accepted any more.
@@ -131,16 +146,28 @@ pub struct Signals {
     interrupt: tokio::signal::unix::Signal,
 }
 
+/// SIGHUP: the configuration is to be read again. Caught with the others, as it would kill too.
+#[derive(Debug)]
+pub struct Hangups(tokio::signal::unix::Signal);
+
+impl Hangups {
+    /// Waits for the next one.
+    pub async fn next(&mut self) -> Option<()> {
+        self.0.recv().await
+    }
+}
+
 impl Signals {
     /// Catches them.
     ///
     /// # Errors
     /// Where the operating system refuses a handler.
-    pub fn catch() -> Result<Self, std::io::Error> {
-        Ok(Self {
+    pub fn catch() -> Result<(Self, Hangups), std::io::Error> {
+        let signals = Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
-        })
+        };
+        Ok((signals, Hangups(signal(SignalKind::hangup())?)))
     }
 
     async fn next(&mut self) -> &'static str {

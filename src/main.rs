@@ -1,11 +1,13 @@
 //! matrix-rendezvous: arguments, configuration, telemetry, app, exit code.
 
 use clap::Parser;
-use matrix_rendezvous::cli::{Cli, Command, ConfigCommand, Overrides};
-use matrix_rendezvous::config::{Config, ConfigError, Raw};
+use matrix_rendezvous::cli::{Cli, Command, ConfigCommand};
+use matrix_rendezvous::config::{Config, Raw, Sources};
+use matrix_rendezvous::reload::Origin;
 use matrix_rendezvous::telemetry::logs;
 use matrix_rendezvous::{app, healthcheck};
 use std::error::Error;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 /// Bad configuration or usage (`EX_USAGE` of sysexits.h): trying again will not help.
@@ -21,7 +23,8 @@ fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    let (config, raw, settled) = match load(cli.overrides) {
+    let sources = cli.overrides.sources(environment());
+    let (config, raw, settled) = match Config::load(&sources, app::settle) {
         Ok(loaded) => loaded,
         Err(error) => {
             eprintln!("configuration error:\n{error}");
@@ -29,7 +32,7 @@ fn main() -> ExitCode {
         }
     };
     let done = match cli.command.unwrap_or(Command::Serve) {
-        Command::Serve => serve(config, settled),
+        Command::Serve => serve(config, settled, sources, raw),
         Command::Config(ConfigCommand::Check) => {
             config
                 .warnings()
@@ -53,24 +56,31 @@ fn main() -> ExitCode {
     }
 }
 
-fn load(overrides: Overrides) -> Result<(Config, Raw, app::Settled), ConfigError> {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one place where the environment is read"
-    )]
-    let env = std::env::vars_os().collect();
-    Config::load(&overrides.sources(env), app::settle)
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place where the environment is read"
+)]
+fn environment() -> Vec<(OsString, OsString)> {
+    std::env::vars_os().collect()
 }
 
-fn serve(config: Config, settled: app::Settled) -> Result<(), Box<dyn Error + Send + Sync>> {
-    logs::init(
-        logs::parse_level(&config.telemetry.log_level)?,
-        config.telemetry.log_format,
-    )?;
+fn serve(
+    config: Config,
+    settled: app::Settled,
+    sources: Sources,
+    raw: Raw,
+) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let level = logs::parse_level(&config.telemetry.log_level)?;
+    let level = logs::init(level, config.telemetry.log_format)?;
+    let origin = Origin {
+        sources,
+        raw,
+        level,
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    if runtime.block_on(app::run(config, settled))? {
+    if runtime.block_on(app::run(config, settled, origin))? {
         Ok(())
     } else {
         Err("connections were cut".into())

@@ -20,9 +20,11 @@ use crate::policy::auth::NoUser;
 use crate::policy::crowd::{Crowd, Member};
 use crate::telemetry::limit::Limit;
 use crate::telemetry::metrics::Metrics;
+use arc_swap::ArcSwap;
 use hyper::HeaderMap;
 use limits::Limits;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Time between two sweeps of the rate limiters' tables.
@@ -48,6 +50,7 @@ pub enum Intent {
 pub struct Admitted<'a> {
     client: ClientIp,
     intent: Intent,
+    in_maintenance: bool,
     _under_way: Option<Member<'a>>,
 }
 
@@ -57,12 +60,17 @@ pub struct Creator(Owner);
 
 impl Admitted<'_> {
     /// Who may create sessions through MSC4108 of 2024, which knows no users: anyone.
-    #[must_use]
-    pub fn anyone(self) -> Creator {
-        Creator(Owner {
+    ///
+    /// # Errors
+    /// [`Refusal::Maintenance`].
+    pub fn anyone(self) -> Result<Creator, Refusal> {
+        if self.in_maintenance {
+            return Err(Refusal::Maintenance);
+        }
+        Ok(Creator(Owner {
             client: self.client,
             user: None,
-        })
+        }))
     }
 }
 
@@ -88,6 +96,8 @@ pub enum Refusal {
     },
     /// Nobody at the client's address may.
     Denied(Limit),
+    /// Nobody creates sessions for now, by the operator's wish.
+    Maintenance,
     /// As many requests are under way on the session as may be.
     Busy,
     /// Only users create sessions, and there is none behind the request.
@@ -97,8 +107,12 @@ pub enum Refusal {
 /// The rules, and what they remember of clients. What they remember can be lost at any moment.
 #[derive(Debug)]
 pub struct Policy {
-    limits: Limits,
+    /// Replaced as a whole: a request goes by the old ones or by the new ones.
+    limits: ArcSwap<Limits>,
+    maintenance: AtomicBool,
     crowd: Crowd,
+    clock: Clock,
+    metrics: Arc<Metrics>,
     /// Whether the log tells which users create sessions.
     log_users: bool,
 }
@@ -107,11 +121,29 @@ impl Policy {
     /// Rules with the given limits.
     #[must_use]
     pub fn new(limits: Settings, log_users: bool, clock: &Clock, metrics: Arc<Metrics>) -> Self {
+        let first = Limits::new(limits, None, clock, Arc::clone(&metrics));
         Self {
-            limits: Limits::new(limits, clock, metrics),
+            limits: ArcSwap::from_pointee(first),
+            maintenance: AtomicBool::new(false),
             crowd: Crowd::new(),
+            clock: clock.clone(),
+            metrics,
             log_users,
         }
+    }
+
+    /// From now on these limits hold. What is remembered of clients stays, where what they may ask for does.
+    pub fn set_limits(&self, limits: Settings) {
+        let before = self.limits.load();
+        let metrics = Arc::clone(&self.metrics);
+        let after = Limits::new(limits, Some(&before), &self.clock, metrics);
+        self.limits.store(Arc::new(after));
+    }
+
+    /// From now on sessions are created, or none are; those that live go on.
+    pub fn set_maintenance(&self, is_on: bool) {
+        self.maintenance.store(is_on, Ordering::Relaxed);
+        self.metrics.maintenance.set(i64::from(is_on));
     }
 
     /// Decides about one request, on a session where there is one.
@@ -125,11 +157,10 @@ impl Policy {
         session: Option<SessionId>,
         headers: &HeaderMap,
     ) -> Result<Admitted<'_>, Refusal> {
+        let limits = self.limits.load();
         match intent {
-            Intent::Discover | Intent::Create => self.limits.create(client)?,
-            Intent::Read | Intent::Write | Intent::Delete => {
-                self.limits.request(client, session)?;
-            }
+            Intent::Discover | Intent::Create => limits.create(client)?,
+            Intent::Read | Intent::Write | Intent::Delete => limits.request(client, session)?,
         }
         if intent == Intent::Read && !fetch_metadata::allows(headers) {
             return Err(Refusal::FetchMetadata);
@@ -138,6 +169,7 @@ impl Policy {
         Ok(Admitted {
             client,
             intent,
+            in_maintenance: self.maintenance.load(Ordering::Relaxed),
             _under_way: session.map(join).transpose()?,
         })
     }
@@ -153,6 +185,10 @@ impl Policy {
         homeserver: &Homeserver,
         headers: &HeaderMap,
     ) -> Result<Creator, Refusal> {
+        // Before anyone is asked about a token: the answer is no, whoever it is.
+        if admitted.in_maintenance {
+            return Err(Refusal::Maintenance);
+        }
         let client = admitted.client;
         let user = match &homeserver.auth {
             Some(auth) => auth.user(client, headers).await,
@@ -164,7 +200,7 @@ impl Policy {
             Err(no_user) => return Err(Refusal::NoUser(no_user)),
         };
         if let (Some(user), Intent::Create) = (&user, admitted.intent) {
-            self.limits.create_by(user)?;
+            self.limits.load().create_by(user)?;
             if self.log_users {
                 tracing::info!(target: "users", %user, "may create a session");
             }
@@ -176,7 +212,7 @@ impl Policy {
     pub async fn housekeeping(&self) {
         loop {
             tokio::time::sleep(SWEEP).await;
-            self.limits.sweep();
+            self.limits.load().sweep();
         }
     }
 }

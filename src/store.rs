@@ -8,7 +8,7 @@ pub mod memory;
 pub mod observed;
 pub mod redis;
 
-pub use limits::{SessionLimits, Share, Shares};
+pub use limits::{CurrentShares, SessionLimits, Share, Shares};
 
 use crate::model::{Owner, Payload, Presented, SequenceToken, SessionId, TxnKey};
 use crate::telemetry::limit::{Limit, Limits};

@@ -6,4 +6,5 @@ pub mod limit;
 pub mod logs;
 pub mod metrics;
 pub mod refusals;
+pub mod rejection;
 pub mod sign_ins;

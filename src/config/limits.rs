@@ -27,7 +27,7 @@ pub struct Limits {
 }
 
 /// What is counted.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Counted {
     /// Clients, networks, users or sessions remembered per rate, on each replica.
     pub max_keys: usize,
@@ -40,7 +40,7 @@ pub struct Counted {
 }
 
 /// Rates of creations.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Create {
     /// Of one client.
     pub client: Rate,
@@ -51,7 +51,7 @@ pub struct Create {
 }
 
 /// Rates of requests on sessions.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Requests {
     /// Of one client.
     pub client: Rate,
@@ -62,7 +62,7 @@ pub struct Requests {
 }
 
 /// Live sessions that one may have.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Live {
     /// One client.

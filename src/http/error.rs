@@ -1,10 +1,12 @@
-//! Every way in which a request is refused, and the one place that says what each means to a client.
+//! Every way in which a request is refused; what each means to a client is in `error/verdict.rs`.
+
+mod verdict;
+
+pub use verdict::Verdict;
 
 use crate::policy::Refusal;
-use crate::policy::auth::NoUser;
 use crate::store::StoreError;
-use crate::telemetry::labels::{Api, Rejection};
-use hyper::StatusCode;
+use crate::telemetry::labels::Api;
 use std::time::Duration;
 
 /// A refusal.
@@ -43,6 +45,9 @@ pub enum ApiError {
     BodyTimeout,
     /// The policy refused.
     Refused(Refusal),
+    /// No session is created in the ETag dialect for now, by the operator's wish. (In the other one it is the
+    /// policy's refusal, and a 403.)
+    Maintenance,
     /// The session records no more transaction ids.
     TxnsFull {
         /// Time until the session ends.
@@ -59,227 +64,6 @@ pub enum ApiError {
     RequestTimeout,
     /// A panic.
     Internal,
-}
-
-/// What a refusal means to a client and to an operator.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Verdict<'a> {
-    /// The HTTP status.
-    pub status: StatusCode,
-    /// The Matrix error code.
-    pub errcode: &'a str,
-    /// What MSC4108 of 2024 says beside it, as `org.matrix.msc4108.errcode`.
-    pub msc4108_errcode: Option<&'static str>,
-    /// The text for people.
-    pub message: &'static str,
-    /// The reason in `rendezvous_rejections_total`.
-    pub reason: Rejection,
-    /// When trying again makes sense, where that is known.
-    pub retry_after: Option<Duration>,
-    /// With a 401, whether the client may keep what it has stored (client-server API, "Soft logout").
-    pub soft_logout: Option<bool>,
-    /// Whether the connection cannot be used again, since part of the request was left unread.
-    pub close: bool,
-}
-
-/// After an outage of unknown length: soon, since a sign-in waits.
-const SOON: Duration = Duration::from_secs(1);
-
-impl ApiError {
-    /// What the refusal means. The Matrix codes are those of the client-server API and of MSC4388.
-    #[must_use]
-    #[expect(
-        clippy::too_many_lines,
-        reason = "one exhaustive match is the point of this file"
-    )]
-    pub fn verdict(&self) -> Verdict<'_> {
-        use Rejection as R;
-        use StatusCode as S;
-        let plain = |status, errcode, message, reason| Verdict {
-            status,
-            errcode,
-            msc4108_errcode: None,
-            message,
-            reason,
-            retry_after: None,
-            soft_logout: None,
-            close: false,
-        };
-        let later = |message, reason, after| Verdict {
-            retry_after: Some(after),
-            ..plain(S::TOO_MANY_REQUESTS, "M_LIMIT_EXCEEDED", message, reason)
-        };
-        let unknown = |message, reason| Verdict {
-            retry_after: Some(SOON),
-            ..plain(S::SERVICE_UNAVAILABLE, "M_UNKNOWN", message, reason)
-        };
-        match self {
-            Self::Unrecognized => plain(
-                S::NOT_FOUND,
-                "M_UNRECOGNIZED",
-                "Unrecognized request",
-                R::Unrecognized,
-            ),
-            Self::UnknownHost => plain(
-                S::NOT_FOUND,
-                "M_UNRECOGNIZED",
-                "No homeserver by this name is served here",
-                R::UnknownHost,
-            ),
-            Self::Method { .. } => plain(
-                S::METHOD_NOT_ALLOWED,
-                "M_UNRECOGNIZED",
-                "Unrecognized method for this path",
-                R::Method,
-            ),
-            Self::NotFound => plain(
-                S::NOT_FOUND,
-                "M_NOT_FOUND",
-                "No such rendezvous session, or it has expired",
-                R::NotFound,
-            ),
-            Self::Conflict(api) => {
-                let errcode = match api {
-                    Api::V1 => "M_CONCURRENT_WRITE",
-                    Api::Msc4388 | Api::Msc4108 | Api::None => {
-                        "IO_ELEMENT_MSC4388_CONCURRENT_WRITE"
-                    }
-                };
-                plain(
-                    S::CONFLICT,
-                    errcode,
-                    "sequence_token is not the current one",
-                    R::Conflict,
-                )
-            }
-            Self::PreconditionFailed => Verdict {
-                msc4108_errcode: Some("M_CONCURRENT_WRITE"),
-                ..plain(
-                    S::PRECONDITION_FAILED,
-                    "M_UNKNOWN",
-                    "If-Match is not the current ETag",
-                    R::Conflict,
-                )
-            },
-            Self::NotJson => plain(
-                S::BAD_REQUEST,
-                "M_NOT_JSON",
-                "The body is not valid JSON",
-                R::NotJson,
-            ),
-            Self::BodyBroken => Verdict {
-                close: true,
-                ..plain(
-                    S::BAD_REQUEST,
-                    "M_NOT_JSON",
-                    "The body did not arrive whole",
-                    R::NotJson,
-                )
-            },
-            Self::BadJson(message) => plain(S::BAD_REQUEST, "M_BAD_JSON", message, R::BadJson),
-            Self::MissingParam(message) => {
-                plain(S::BAD_REQUEST, "M_MISSING_PARAM", message, R::MissingParam)
-            }
-            Self::InvalidParam(message) => {
-                plain(S::BAD_REQUEST, "M_INVALID_PARAM", message, R::InvalidParam)
-            }
-            Self::PayloadTooLarge => plain(
-                S::PAYLOAD_TOO_LARGE,
-                "M_TOO_LARGE",
-                "The payload is longer than 4096 bytes",
-                R::TooLarge,
-            ),
-            Self::BodyTooLarge => Verdict {
-                close: true,
-                ..plain(
-                    S::PAYLOAD_TOO_LARGE,
-                    "M_TOO_LARGE",
-                    "The body is longer than 32 KiB",
-                    R::TooLarge,
-                )
-            },
-            Self::BodyTimeout => Verdict {
-                close: true,
-                ..plain(
-                    S::REQUEST_TIMEOUT,
-                    "M_UNKNOWN",
-                    "The body did not arrive in time",
-                    R::BodyTimeout,
-                )
-            },
-            Self::Refused(Refusal::FetchMetadata) => plain(
-                S::FORBIDDEN,
-                "M_FORBIDDEN",
-                "A rendezvous session is not shown as a page",
-                R::FetchMetadata,
-            ),
-            Self::Refused(Refusal::Limit { limit, retry_after }) => {
-                later(limit.message(), R::from(*limit), *retry_after)
-            }
-            Self::Refused(Refusal::Denied(limit)) => plain(
-                S::FORBIDDEN,
-                "M_FORBIDDEN",
-                "Not from this address",
-                R::from(*limit),
-            ),
-            Self::Refused(Refusal::Busy) => later(
-                "Too many requests on this session at a time",
-                R::SessionBusy,
-                SOON,
-            ),
-            Self::Refused(Refusal::NoUser(NoUser::NoToken)) => plain(
-                S::FORBIDDEN,
-                "M_FORBIDDEN",
-                "Only users of the homeserver may create a rendezvous session",
-                R::NoToken,
-            ),
-            Self::Refused(Refusal::NoUser(NoUser::Refused {
-                errcode,
-                soft_logout,
-            })) => Verdict {
-                soft_logout: Some(*soft_logout),
-                ..plain(
-                    S::UNAUTHORIZED,
-                    errcode.as_str(),
-                    "The homeserver refuses the access token",
-                    R::TokenRefused,
-                )
-            },
-            Self::Refused(Refusal::NoUser(NoUser::Forbidden)) => plain(
-                S::FORBIDDEN,
-                "M_FORBIDDEN",
-                "This user may not create a rendezvous session",
-                R::TokenForbidden,
-            ),
-            Self::Refused(Refusal::NoUser(NoUser::Unknown(error))) => Verdict {
-                retry_after: Some(error.left_alone().max(SOON)),
-                ..unknown(
-                    "The access token cannot be checked at the moment; try again",
-                    R::Auth,
-                )
-            },
-            Self::TxnsFull { retry_after } => later(
-                "Too many transaction ids in this session",
-                R::TxnsFull,
-                *retry_after,
-            ),
-            Self::WritesFull { retry_after } => later(
-                "Too many writes to this session",
-                R::WritesFull,
-                *retry_after,
-            ),
-            Self::Store(
-                StoreError::Unavailable(_) | StoreError::Timeout | StoreError::BadReply,
-            ) => unknown("The session store did not answer; try again", R::Store),
-            Self::RequestTimeout => unknown("The request took too long", R::RequestTimeout),
-            Self::Internal => plain(
-                S::INTERNAL_SERVER_ERROR,
-                "M_UNKNOWN",
-                "Internal server error",
-                R::Internal,
-            ),
-        }
-    }
 }
 
 impl From<StoreError> for ApiError {

@@ -80,6 +80,7 @@ impl<S: Store> Msc4108<'_, S> {
     where
         B: Body<Data = Bytes> + Send + Unpin,
     {
+        let creator = admitted.anyone().map_err(|_| ApiError::Maintenance)?;
         let base = match self.base_url {
             Some(base) => base.to_owned(),
             None => request::base(&exchange)?,
@@ -87,7 +88,7 @@ impl<S: Store> Msc4108<'_, S> {
         let data = request::text(&mut exchange).await?;
         let Dated { answer, dates } = self
             .sessions
-            .create(Api::Msc4108, admitted.anyone().into_owner(), data, true)
+            .create(Api::Msc4108, creator.into_owner(), data, true)
             .await?;
         match answer {
             Creation::Created { id, token, .. } => {

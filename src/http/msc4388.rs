@@ -114,7 +114,9 @@ impl<S: Store> Msc4388<'_, S> {
     ) -> Result<Reply, ApiError> {
         let create_available = match creator {
             Ok(_) => true,
-            Err(Refusal::NoUser(NoUser::NoToken | NoUser::Forbidden)) => false,
+            Err(Refusal::NoUser(NoUser::NoToken | NoUser::Forbidden) | Refusal::Maintenance) => {
+                false
+            }
             Err(refusal) => return Err(refusal.into()),
         };
         Ok(Reply::json(&Discovery { create_available }, ENVELOPE))

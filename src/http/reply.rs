@@ -4,7 +4,7 @@ mod refusal;
 
 use crate::http::error::ApiError;
 use crate::store::Dates;
-use crate::telemetry::labels::Rejection;
+use crate::telemetry::rejection::Rejection;
 use bytes::Bytes;
 use http_body_util::Full;
 use httpdate::fmt_http_date;

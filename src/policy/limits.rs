@@ -16,7 +16,8 @@ use std::time::Duration;
 
 #[derive(Debug)]
 pub(super) struct Limits {
-    rates: Option<Rates>,
+    counted: Option<Counted>,
+    rates: Option<Arc<Rates>>,
     deny: Deny,
     shadow: Shadow,
     metrics: Arc<Metrics>,
@@ -54,9 +55,22 @@ impl Rates {
 }
 
 impl Limits {
-    pub(super) fn new(settings: Settings, clock: &Clock, metrics: Arc<Metrics>) -> Self {
+    /// With what those `before` them remember, where the same is counted: a deny list that changes must not give
+    /// everybody a new allowance.
+    pub(super) fn new(
+        settings: Settings,
+        before: Option<&Self>,
+        clock: &Clock,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let same = before.filter(|before| before.counted == settings.counted);
+        let rates = || {
+            let counted = settings.counted?;
+            Some(Arc::new(Rates::new(counted, clock)))
+        };
         Self {
-            rates: settings.counted.map(|counted| Rates::new(counted, clock)),
+            counted: settings.counted,
+            rates: same.map_or_else(rates, |same| same.rates.clone()),
             deny: settings.deny,
             shadow: settings.shadow,
             metrics,

@@ -3,10 +3,11 @@
 use crate::config::limits::Rate;
 use crate::model::{Owner, Principal};
 use crate::telemetry::limit::{Limit, Limits};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 /// The limits of one store, from the configuration's sections `session` and `limits`.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct SessionLimits {
     /// Lifetime of a session from its creation; writes do not extend it.
     pub ttl: Duration,
@@ -16,8 +17,29 @@ pub struct SessionLimits {
     pub max_writes: u64,
     /// txnIds that one session records.
     pub max_txn_ids: usize,
-    /// What each principal may have; `None` where nobody is counted.
-    pub shares: Option<Shares>,
+    /// What each principal may have.
+    pub shares: Arc<CurrentShares>,
+}
+
+/// What each principal may have, as long as it does not change; `None` where nobody is counted.
+#[derive(Debug, Default)]
+pub struct CurrentShares(RwLock<Option<Shares>>);
+
+impl CurrentShares {
+    /// These, until others are set.
+    #[must_use]
+    pub fn new(shares: Option<Shares>) -> Self {
+        Self(RwLock::new(shares))
+    }
+
+    /// From now on these.
+    pub fn set(&self, shares: Option<Shares>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = shares;
+    }
+
+    pub(super) fn get(&self) -> Option<Shares> {
+        *self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// What each principal may have, over all replicas; past it newcomers are refused.
@@ -54,7 +76,7 @@ pub(super) struct Counted {
 impl SessionLimits {
     /// Who is counted for a session of this owner.
     pub(super) fn counted(&self, owner: &Owner) -> impl Iterator<Item = Counted> {
-        self.shares.into_iter().flat_map(move |shares| {
+        self.shares.get().into_iter().flat_map(move |shares| {
             owner.principals().map(move |principal| {
                 let (share, live, create) = match principal {
                     Principal::Client(_) => (shares.client, Limit::LiveClient, Limit::CreateClient),
@@ -75,7 +97,9 @@ impl SessionLimits {
 
     /// Whether a limit only counts.
     pub(super) fn is_shadow(&self, limit: Limit) -> bool {
-        self.shares.is_some_and(|shares| shares.shadow.has(limit))
+        self.shares
+            .get()
+            .is_some_and(|shares| shares.shadow.has(limit))
     }
 
     /// A share of live sessions, when so many live in all: whole up to half of `max_live`, then shrinking in

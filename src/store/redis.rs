@@ -67,7 +67,7 @@ impl RedisStore {
         let scripts = Scripts::new(client.clone(), clock, deadline, Arc::clone(metrics));
         let scripts = Arc::new(scripts);
         let keys = Keys::new(&settings.prefix);
-        let leases = Leases::new(&scripts, &keys, limits, deadline, secret);
+        let leases = Leases::new(&scripts, &keys, limits.clone(), deadline, secret);
         let leases = Arc::new(leases);
         let kept = Arc::clone(&leases);
         let keeping = async move { kept.keep_secret().await };

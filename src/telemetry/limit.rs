@@ -1,6 +1,7 @@
 //! The limits by their names, which configuration, metrics and logs share.
 
-use crate::telemetry::labels::{Rejection, label};
+use crate::telemetry::labels::label;
+use crate::telemetry::rejection::Rejection;
 use serde::{Serialize, Serializer};
 use std::str::FromStr;
 

@@ -5,10 +5,11 @@
 
 use crate::telemetry::foreseen::{STATUSES, foreseen};
 use crate::telemetry::labels::{
-    Api, AuthOutcome, ConnectionRefusal, Method, Rejection, Route, Wait,
+    Api, AuthOutcome, ConnectionRefusal, Method, Phase, ReloadOutcome, Route, Wait,
 };
 pub use crate::telemetry::labels::{Operation, OperationOutcome};
 use crate::telemetry::limit::Limit;
+use crate::telemetry::rejection::Rejection;
 use crate::telemetry::sign_ins::SignIns;
 /// One series that goes up and down.
 pub use prometheus::IntGauge as Gauge;
@@ -90,6 +91,14 @@ metrics! {
     panics: IntCounter = "rendezvous_panics_total" [],
     /// Sessions that are live, over all replicas, as the store counts them.
     sessions_live: IntGauge = "rendezvous_sessions_live" [],
+    /// Sessions that may be live at once, over all replicas, by configuration.
+    sessions_limit: IntGauge = "rendezvous_sessions_limit" [],
+    /// Whether no session is created, by the operator's wish: 1 or 0.
+    maintenance: IntGauge = "rendezvous_maintenance" [],
+    /// The phase of the process: 1 for the one that it is in, 0 for the others.
+    phase: IntGaugeVec = "rendezvous_lifecycle_phase" ["phase"],
+    /// Looks at the configuration again (SIGHUP): it was applied, or refused and the old one kept.
+    config_reloads: IntCounterVec = "rendezvous_config_reloads_total" ["outcome"],
     /// Requests refused, by reason.
     rejections: IntCounterVec = "rendezvous_rejections_total" ["reason"],
     /// Time of a call to the store.
@@ -151,6 +160,12 @@ impl Metrics {
         }
         for limit in Limit::ALL {
             metrics.shadowed.with_label_values(&[limit.label()]);
+        }
+        for phase in Phase::ALL {
+            metrics.phase.with_label_values(&[phase.label()]);
+        }
+        for outcome in ReloadOutcome::ALL {
+            metrics.config_reloads.with_label_values(&[outcome.label()]);
         }
         for state in ["active", "idle"] {
             metrics.connections.with_label_values(&[state]);
@@ -233,6 +248,20 @@ impl Metrics {
     /// Counts a wait that ended by its deadline.
     pub fn timed_out(&self, wait: Wait) {
         self.timeouts.with_label_values(&[wait.label()]).inc();
+    }
+
+    /// Shows the phase of the process.
+    pub fn set_phase(&self, now: Phase) {
+        for phase in Phase::ALL {
+            let gauge = self.phase.with_label_values(&[phase.label()]);
+            gauge.set(i64::from(*phase == now));
+        }
+    }
+
+    /// Counts a look at the configuration.
+    pub fn reloaded(&self, outcome: ReloadOutcome) {
+        let labels = [outcome.label()];
+        self.config_reloads.with_label_values(&labels).inc();
     }
 
     /// The Prometheus text format of everything.

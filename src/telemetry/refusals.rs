@@ -6,8 +6,9 @@
 
 use crate::clock::Clock;
 use crate::model::{ClientIp, CurrentSecret};
-use crate::telemetry::labels::{Api, Rejection, Route};
+use crate::telemetry::labels::{Api, Route};
 use crate::telemetry::limit::Limit;
+use crate::telemetry::rejection::Rejection;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::sync::Arc;

@@ -6,6 +6,7 @@
 mod admin;
 mod logs;
 mod metrics;
+mod reload;
 mod sign_ins;
 
 use std::net::TcpStream;

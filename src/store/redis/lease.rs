@@ -65,8 +65,8 @@ impl Leases {
         Self {
             scripts: Arc::clone(scripts),
             keys: keys.clone(),
-            limits,
             hold: limits.ttl + deadline,
+            limits,
             secrets: Secrets::new(secret),
         }
     }
@@ -132,7 +132,7 @@ impl Leases {
     /// Whose shares a session's place is counted against. The session alone knows, so this is asked before it is
     /// ended. Costs no round trip where nobody has a share.
     pub(super) async fn holders(&self, id: SessionId) -> Result<Holders, StoreError> {
-        if self.limits.shares.is_none() {
+        if self.limits.shares.get().is_none() {
             return Ok(Holders::default());
         }
         let told = |reply: Reply| match reply.letter {

@@ -7,7 +7,7 @@ use matrix_rendezvous::config::limits::Rate;
 use matrix_rendezvous::model::SessionId;
 use matrix_rendezvous::store::memory::MemoryStore;
 use matrix_rendezvous::store::redis::{RedisSettings, RedisStore, Server};
-use matrix_rendezvous::store::{SessionLimits, Share, Shares, Store, StoreState};
+use matrix_rendezvous::store::{CurrentShares, SessionLimits, Share, Shares, Store, StoreState};
 use matrix_rendezvous::telemetry::limit::Limits;
 use matrix_rendezvous::telemetry::metrics::Metrics;
 use sha2::{Digest, Sha256};
@@ -38,13 +38,15 @@ const fn share(live: u64) -> Share {
     }
 }
 
-const LIMITS: SessionLimits = SessionLimits {
-    ttl: TTL,
-    max_live: MAX_LIVE,
-    max_writes: MAX_WRITES,
-    max_txn_ids: MAX_TXN_IDS,
-    shares: Some(SHARES),
-};
+fn limits() -> SessionLimits {
+    SessionLimits {
+        ttl: TTL,
+        max_live: MAX_LIVE,
+        max_writes: MAX_WRITES,
+        max_txn_ids: MAX_TXN_IDS,
+        shares: Arc::new(CurrentShares::new(Some(SHARES))),
+    }
+}
 
 /// A store whose time can be moved.
 pub trait Rig {
@@ -81,7 +83,7 @@ impl MemoryRig {
     pub fn new() -> Self {
         let (clock, hand) = Clock::manual();
         Self {
-            store: MemoryStore::new(clock.clone(), LIMITS),
+            store: MemoryStore::new(clock.clone(), limits()),
             clock,
             hand,
         }
@@ -142,7 +144,7 @@ impl RedisRig {
         let metrics = Arc::new(Metrics::new());
         let (store, mut state) = RedisStore::start(
             &settings,
-            LIMITS,
+            limits(),
             Clock::system(),
             &metrics,
             Arc::default(),

@@ -27,7 +27,7 @@ pub enum Store {
 /// A running server. Dropping it kills it.
 #[derive(Debug)]
 pub struct Server {
-    child: Mutex<Child>,
+    child: Life,
     log: Log,
     /// Where clients go.
     pub http: SocketAddr,
@@ -77,10 +77,11 @@ impl Server {
             .spawn()
             .expect("the server starts");
         let log = Log::of(&mut child);
-        let child = Mutex::new(child);
+        // From here on, so that one that never listens does not outlive its test.
+        let child = Life(Mutex::new(child));
         let [http, admin] = ["http", "admin"].map(|listener| {
             eventually("the server says where it listens", || {
-                let exit = child.lock().unwrap().try_wait().expect("a child");
+                let exit = child.0.lock().unwrap().try_wait().expect("a child");
                 assert!(
                     exit.is_none(),
                     "it ended: {}\n{}",
@@ -125,7 +126,7 @@ impl Server {
     }
 
     pub fn pid(&self) -> Pid {
-        let id = self.child.lock().unwrap().id();
+        let id = self.child.0.lock().unwrap().id();
         Pid::from_raw(i32::try_from(id).expect("a process id"))
     }
 
@@ -133,22 +134,31 @@ impl Server {
     #[track_caller]
     pub fn ended(&self) -> ExitStatus {
         eventually("the server ends", || {
-            self.child.lock().unwrap().try_wait().expect("a child")
+            self.child.0.lock().unwrap().try_wait().expect("a child")
         })
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- the server's log\n{}---", self.log.text());
+        }
+    }
+}
+
+/// A process that ends with whoever holds it.
+#[derive(Debug)]
+struct Life(Mutex<Child>);
+
+impl Drop for Life {
+    fn drop(&mut self) {
         let child = self
-            .child
+            .0
             .get_mut()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         let _ = child.kill();
         let _ = child.wait();
-        if std::thread::panicking() {
-            eprintln!("--- the server's log\n{}---", self.log.text());
-        }
     }
 }
 

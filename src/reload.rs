@@ -1,0 +1,75 @@
+//! SIGHUP: the configuration is read again, and what may change while it runs is changed.
+//!
+//! That is the level of the log, the limits with their deny lists, and the maintenance switch. A configuration that
+//! is wrong is refused as a whole and the old one kept; of other keys that changed the log says that they wait for a
+//! restart. Variables of the environment and flags are what they were at the start.
+
+use crate::app;
+use crate::config::{Config, Raw, Sources};
+use crate::lifecycle::Hangups;
+use crate::policy::Policy;
+use crate::store::CurrentShares;
+use crate::telemetry::labels::ReloadOutcome;
+use crate::telemetry::logs::{self, Level};
+use crate::telemetry::metrics::Metrics;
+use std::sync::Arc;
+
+/// Where the configuration came from, and what it was.
+#[derive(Debug)]
+pub struct Origin {
+    /// Its sources.
+    pub sources: Sources,
+    /// As it was written there.
+    pub raw: Raw,
+    /// The level of the log.
+    pub level: Level,
+}
+
+/// What is changed.
+#[derive(Debug)]
+pub struct Reload {
+    /// What it was changed from.
+    pub origin: Origin,
+    /// Limits of this replica, and the maintenance switch.
+    pub policy: Arc<Policy>,
+    /// Shares over all replicas.
+    pub shares: Arc<CurrentShares>,
+    /// Metrics.
+    pub metrics: Arc<Metrics>,
+}
+
+impl Reload {
+    /// Looks again at each SIGHUP, for ever.
+    pub async fn run(mut self, mut hangups: Hangups) {
+        while hangups.next().await.is_some() {
+            // It reads files, which may hang; so may this task, and nothing else.
+            let outcome = match tokio::task::block_in_place(|| self.apply()) {
+                Ok(waiting) => {
+                    tracing::info!("the configuration was read again and applied");
+                    if !waiting.is_empty() {
+                        let keys = waiting.join(", ");
+                        tracing::warn!(keys, "these have changed too, and wait for a restart");
+                    }
+                    ReloadOutcome::Applied
+                }
+                Err(error) => {
+                    tracing::error!("the configuration is refused, and the old one kept: {error}");
+                    ReloadOutcome::Refused
+                }
+            };
+            self.metrics.reloaded(outcome);
+        }
+    }
+
+    /// Changes what may change. Returns the keys that changed and may not.
+    fn apply(&mut self) -> Result<Vec<String>, Box<dyn std::error::Error + Send + Sync>> {
+        let (config, raw, _) = Config::load(&self.origin.sources, app::settle)?;
+        let level = logs::parse_level(&config.telemetry.log_level)?;
+        let waiting = self.origin.raw.other_than(&raw);
+        self.origin.level.set(level)?;
+        self.shares.set(app::shares(&config.limits));
+        self.policy.set_limits(config.limits);
+        self.policy.set_maintenance(config.maintenance);
+        Ok(waiting)
+    }
+}

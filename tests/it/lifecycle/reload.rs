@@ -1,0 +1,225 @@
+//! SIGHUP: what may change while it runs does, what is wrong is refused, and nobody's sign-in notices. And the
+//! switch for which it is mostly sent: no new sessions for now.
+
+use crate::harness::api::{UNSTABLE, at};
+use crate::harness::etag::creation as mailbox;
+use crate::harness::eventually;
+use crate::harness::http::Request;
+use crate::harness::on_both_stores;
+use crate::harness::server::{Server, Store};
+use nix::sys::signal::Signal;
+use serde_json::json;
+use std::path::Path;
+use tempfile::NamedTempFile;
+
+/// A server with a configuration file that can be written again.
+struct Running {
+    file: NamedTempFile,
+    server: Server,
+}
+
+impl Running {
+    fn start(store: Store, text: &str) -> Self {
+        let file = NamedTempFile::new().expect("a file");
+        write(file.path(), text);
+        let path = file.path().to_str().expect("a path").to_owned();
+        // The tests' own setting would be over the file.
+        let settings = [
+            ("config", &*path),
+            ("limits.enabled", "true"),
+            ("msc4108.enabled", "true"),
+        ];
+        let server = Server::start(store, &settings);
+        Self { file, server }
+    }
+
+    /// Changes the file, tells the server, and waits until it has looked.
+    #[track_caller]
+    fn reload(&self, text: &str, outcome: &str) {
+        let looked = |outcome| {
+            let labels = [("outcome", outcome)];
+            self.server
+                .metrics()
+                .sum("rendezvous_config_reloads_total", &labels)
+        };
+        let before = looked(outcome);
+        write(self.file.path(), text);
+        self.server.signal(Signal::SIGHUP);
+        eventually("the configuration was looked at", || {
+            (looked(outcome) == before + 1).then_some(())
+        });
+    }
+
+    fn available(&self) -> serde_json::Value {
+        let reply = self.server.call(&Request::get(UNSTABLE)).expect(200);
+        reply.json()["create_available"].clone()
+    }
+}
+
+fn write(path: &Path, text: &str) {
+    std::fs::write(path, text).expect("a file");
+}
+
+const WIDE: &str = "[limits.create.client]\nburst = 1000\n";
+
+#[test]
+fn in_maintenance_nobody_creates_and_whoever_has_a_session_goes_on() {
+    for store in [Store::Memory, Store::Redis] {
+        let running = Running::start(store, WIDE);
+        let server = &running.server;
+        let gauge = || server.metrics().sum("rendezvous_maintenance", &[]);
+        assert_eq!((running.available(), gauge()), (json!(true), 0));
+        let session = server.create("one");
+        let letters = server.open_mailbox("one");
+        running.reload(&format!("maintenance = true\n{WIDE}"), "applied");
+        assert_eq!((running.available(), gauge()), (json!(false), 1));
+        server.try_create("x").expect_error(403, "M_FORBIDDEN");
+        let refused = server.call(&mailbox("x")).expect(503);
+        assert_eq!(refused.text("errcode"), "M_UNKNOWN", "{refused}");
+        assert_eq!(refused.header("retry-after"), Some("60"), "{refused}");
+        let reason = [("reason", "maintenance")];
+        let counted = server.metrics().sum("rendezvous_rejections_total", &reason);
+        assert_eq!(counted, 2);
+        let next = server.write(&session.id, &session.token, "two");
+        server.assert_holds(&session.id, "two", &next);
+        let written = server.call(&letters.put(&letters.etag, "two")).expect(202);
+        server.assert_mailbox_holds(&letters, "two", &written.etag());
+        server.call(&Request::delete(&at(&session.id))).expect(200);
+        running.reload(WIDE, "applied");
+        assert_eq!((running.available(), gauge()), (json!(true), 0));
+        server.create("x");
+        server.open_mailbox("x");
+    }
+}
+
+on_both_stores! {
+    with ["maintenance" = "true"];
+    a_server_may_start_in_maintenance,
+}
+
+fn a_server_may_start_in_maintenance(server: &Server) {
+    server.try_create("x").expect_error(403, "M_FORBIDDEN");
+    assert_eq!(server.metrics().sum("rendezvous_maintenance", &[]), 1);
+}
+
+#[test]
+fn limits_and_deny_lists_are_those_of_the_last_look() {
+    for store in [Store::Memory, Store::Redis] {
+        let of = |burst: u8, live: u8, deny: &str| {
+            format!(
+                "[limits.create.client]\nburst = {burst}\nper_second = 0.001\n\
+                 [limits.live]\nclient = {live}\n[limits.deny]\ncreate = [{deny}]\n"
+            )
+        };
+        let running = Running::start(store, &of(2, 50, ""));
+        let server = &running.server;
+        server.create("one");
+        server.create("two");
+        server.try_create("three").expect(429);
+        // Another list is no reason for another allowance.
+        running.reload(&of(2, 50, "\"192.0.2.0/24\""), "applied");
+        server.try_create("three").expect(429);
+        running.reload(&of(2, 50, "\"127.0.0.1\""), "applied");
+        server.try_create("three").expect_error(403, "M_FORBIDDEN");
+        // Two live of three: on Redis the store counts the rate as well, and knows the new one.
+        running.reload(&of(200, 3, ""), "applied");
+        server.create("three");
+        let refused = server.try_create("four").expect(429);
+        assert!(
+            refused.text("error").contains("rendezvous sessions"),
+            "{refused}"
+        );
+    }
+}
+
+#[test]
+fn the_level_of_the_log_is_that_of_the_last_look() {
+    let quiet = "telemetry.log_level = \"info,access=off\"\n";
+    let running = Running::start(Store::Memory, quiet);
+    let server = &running.server;
+    server.create("unseen");
+    assert!(!server.log().contains("access"), "{}", server.log());
+    running.reload("telemetry.log_level = \"info\"\n", "applied");
+    server.create("seen");
+    eventually("a line of the request", || {
+        server.log().contains("access").then_some(())
+    });
+}
+
+#[test]
+fn a_configuration_that_is_wrong_is_refused_as_a_whole_and_the_old_one_kept() {
+    let running = Running::start(Store::Memory, WIDE);
+    let server = &running.server;
+    let session = server.create("one");
+    for wrong in [
+        "maintenance = true\nnonsense = 1\n",
+        "maintenance = true\n[limits.create.client]\nburst = 0\n",
+        "maintenance = true\n[session]\nttl = \"1s\"\n",
+        "maintenance = tru",
+    ] {
+        running.reload(wrong, "refused");
+        assert_eq!(running.available(), json!(true), "{wrong}");
+    }
+    eventually("the log says what is wrong", || {
+        let log = server.log();
+        let told = [
+            "nonsense: unknown key",
+            "limits.create.client.burst",
+            "session.ttl",
+        ];
+        told.iter().all(|text| log.contains(text)).then_some(())
+    });
+    server.write(&session.id, &session.token, "two");
+    std::fs::remove_file(running.file.path()).expect("a file");
+    server.signal(Signal::SIGHUP);
+    eventually("the missing file is refused", || {
+        let labels = [("outcome", "refused")];
+        let refused = server
+            .metrics()
+            .sum("rendezvous_config_reloads_total", &labels);
+        (refused == 5).then_some(())
+    });
+    server.create("x");
+}
+
+#[test]
+fn what_waits_for_a_restart_is_named() {
+    let running = Running::start(Store::Memory, WIDE);
+    let changed = "maintenance = true\n[session]\nmax_live = 7\n[http]\nmax_connections = 77\n";
+    running.reload(changed, "applied");
+    assert_eq!(running.available(), json!(false));
+    eventually("the log names the keys", || {
+        let log = running.server.log();
+        let line = log
+            .lines()
+            .find(|line| line.contains("wait for a restart"))?;
+        assert!(
+            line.contains("\"http.max_connections, session.max_live\""),
+            "{line}"
+        );
+        Some(())
+    });
+    assert_eq!(
+        running
+            .server
+            .metrics()
+            .sum("rendezvous_sessions_limit", &[]),
+        10_000
+    );
+}
+
+/// By default the signal ends a process.
+#[test]
+fn without_a_file_the_signal_changes_nothing() {
+    let server = Server::start(Store::Memory, &[]);
+    let session = server.create("one");
+    server.signal(Signal::SIGHUP);
+    eventually("it was looked at", || {
+        let labels = [("outcome", "applied")];
+        let looked = server
+            .metrics()
+            .sum("rendezvous_config_reloads_total", &labels);
+        (looked == 1).then_some(())
+    });
+    server.write(&session.id, &session.token, "two");
+}

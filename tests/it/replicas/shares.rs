@@ -90,7 +90,10 @@ fn a_session_without_principals_gives_its_place_back() {
 fn whose_share_is_full_is_told_when_one_of_its_own_ends() {
     let redis = RedisServer::start();
     let [worker, _] = two_workers(&redis);
-    let strangers = redis.command(&["TIME"]).texts()[0].clone() + "500";
+    let seconds: u64 = redis.command(&["TIME"]).texts()[0]
+        .parse()
+        .expect("a number");
+    let strangers = ((seconds + 60) * 1000).to_string();
     redis.command(&["ZADD", "mrv:{lease}:live", &strangers, "a stranger's"]);
     for _ in 0..3 {
         create_from(&worker, ADDRESS).expect(200);

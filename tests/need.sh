@@ -1,5 +1,5 @@
 # Installs what a script needs, where it may (as root, from Debian's packages), and says exactly what to
-# install where it may not. Sourced by ./test, tests/walk/readme and tests/interop.
+# install where it may not. Sourced by ./test, tests/walk/readme, tests/interop and tests/attack.
 
 need() { # need COMMAND PACKAGE...
     local command=$1; shift

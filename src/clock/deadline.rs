@@ -6,9 +6,10 @@
 
 use crate::clock::Clock;
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
+use tokio::task::unconstrained;
 use tokio::time::Sleep;
 
 /// The end of one wait after the other.
@@ -58,7 +59,9 @@ impl Deadline {
                         return Poll::Pending;
                     }
                     self.wakes = Some(cx.waker().clone());
-                    ready!(timer.as_mut().poll(cx));
+                    // A task that has used up its share of this turn would get Pending of a timer that was not
+                    // told whom to wake; and next time we would take it for told.
+                    ready!(pin!(unconstrained(timer.as_mut())).poll(cx));
                     self.timer = None;
                 }
                 _ => {
@@ -112,9 +115,12 @@ impl Deadline {
 mod tests {
     use super::Deadline;
     use crate::clock::Clock;
-    use std::future::{pending, ready};
+    use std::future::{pending, poll_fn, ready};
     use std::pin::pin;
     use std::time::Duration;
+    use tokio::sync::mpsc;
+    use tokio::task::coop::has_budget_remaining;
+    use tokio::time::timeout;
 
     /// On paused time, which moves by itself to the next timer.
     #[tokio::test(start_paused = true)]
@@ -137,5 +143,25 @@ mod tests {
             let half = pin!(tokio::time::sleep(limit / 2));
             assert_eq!(deadline.bound(limit, half).await, Some(()));
         }
+    }
+
+    /// As a connection is that reads much and then waits for its client to read.
+    #[tokio::test(start_paused = true)]
+    async fn it_comes_though_the_task_had_used_up_its_turn_when_the_wait_began() {
+        let clock = Clock::system();
+        let mut deadline = Deadline::new(clock);
+        let (sender, mut receiver) = mpsc::unbounded_channel();
+        (0..1000).for_each(|number| sender.send(number).expect("it is received"));
+        let mut is_first = true;
+        let waited = poll_fn(|cx| {
+            if std::mem::take(&mut is_first) {
+                while has_budget_remaining() {
+                    assert!(receiver.poll_recv(cx).is_ready(), "there is more");
+                }
+            }
+            deadline.poll(Duration::from_secs(1), cx)
+        });
+        let ended = timeout(Duration::from_mins(1), waited).await;
+        assert!(ended.is_ok(), "nobody was woken");
     }
 }

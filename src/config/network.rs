@@ -18,8 +18,20 @@ impl FromStr for Network {
         text.parse::<IpAddr>()
             .map(IpNet::from)
             .or_else(|_| text.parse::<IpNet>())
-            .map(|network| Self(network.trunc()))
+            .map(|network| Self(unmapped(network).trunc()))
             .map_err(|_| NetworkError)
+    }
+}
+
+/// A range of IPv4 that is written as one of IPv6 (RFC 4291 §2.5.5.2): addresses are looked for in it as they are.
+fn unmapped(network: IpNet) -> IpNet {
+    let mapped = |bits: u8| match network.addr().to_canonical() {
+        IpAddr::V4(v4) => IpNet::new(v4.into(), bits.checked_sub(96)?).ok(),
+        IpAddr::V6(_) => None,
+    };
+    match network {
+        IpNet::V6(v6) => mapped(v6.prefix_len()).unwrap_or(network),
+        IpNet::V4(_) => network,
     }
 }
 
@@ -30,5 +42,27 @@ pub struct NetworkError;
 impl fmt::Display for NetworkError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("expected an address or a CIDR range such as 10.0.0.0/8")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Network;
+
+    #[test]
+    fn a_range_is_what_it_holds_however_it_is_written() {
+        for (text, expected) in [
+            ("192.0.2.9", "192.0.2.9/32"),
+            ("192.0.2.9/24", "192.0.2.0/24"),
+            ("2001:db8::1", "2001:db8::1/128"),
+            ("2001:db8:1::/48", "2001:db8:1::/48"),
+            ("::ffff:192.0.2.9", "192.0.2.9/32"),
+            ("::ffff:192.0.2.9/120", "192.0.2.0/24"),
+            ("::ffff:0:0/96", "0.0.0.0/0"),
+            ("::/0", "::/0"),
+        ] {
+            let network: Network = text.parse().expect("a range");
+            assert_eq!(network.0.to_string(), expected, "{text}");
+        }
     }
 }

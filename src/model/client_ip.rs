@@ -1,6 +1,5 @@
 //! Where a request comes from, as limits count it.
 
-use ipnet::IpNet;
 use std::net::{IpAddr, Ipv6Addr};
 
 /// A client, as limits count it: an IPv4 address, or an IPv6 /64, since one household has 2^64
@@ -25,13 +24,6 @@ impl ClientIp {
     pub fn network(self) -> Option<Self> {
         let is_v4 = self.0.to_ipv4_mapped().is_some();
         (!is_v4).then(|| Self(leading(self.0, 48)))
-    }
-
-    /// Whether all of it is in a range of addresses. (Of an IPv6 client the first address is looked at, so a
-    /// range longer than /64 counts for the whole /64 where it holds that.)
-    #[must_use]
-    pub fn is_in(self, range: &IpNet) -> bool {
-        range.contains(&IpAddr::V6(self.0).to_canonical())
     }
 
     /// The address, the first of its network; an IPv4 one in its mapped form (RFC 4291 §2.5.5.2).

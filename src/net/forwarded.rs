@@ -13,7 +13,7 @@ use std::net::{IpAddr, SocketAddr};
 const FORWARDED: &str = "forwarded";
 
 /// Where the last separator of a list stands.
-type Separates = fn(&str) -> Option<usize>;
+type Separates = fn(&[u8]) -> Option<usize>;
 
 /// What address an entry of a list is.
 type Read = fn(&str) -> Option<IpAddr>;
@@ -43,17 +43,24 @@ impl Forwarded {
         let (separates, read): (Separates, Read) = if self.has_parameters {
             (last_comma, element)
         } else {
-            (|list| list.rfind(','), hop)
+            (|list| list.iter().rposition(|byte| *byte == b','), hop)
         };
         // Repeated headers are one list, in their order (RFC 9110 §5.3).
         let lines = headers.get_all(&self.name).iter().rev();
-        lines.flat_map(move |line| entries(line, separates).map(move |entry| read(entry.trim())))
+        lines.flat_map(move |line| {
+            // An empty element is none (RFC 9110 §5.6.1), and one that is no text is garbage like any other: a
+            // stranger may write either, and what the proxy wrote beside it still counts.
+            let entries = entries(line, separates).map(<[u8]>::trim_ascii);
+            entries
+                .filter(|entry| !entry.is_empty())
+                .map(move |entry| read(std::str::from_utf8(entry).ok()?.trim()))
+        })
     }
 }
 
 /// The entries of one header line, the last first.
-fn entries(line: &HeaderValue, separates: Separates) -> impl Iterator<Item = &str> {
-    let mut rest = Some(line.to_str().unwrap_or(""));
+fn entries(line: &HeaderValue, separates: Separates) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(line.as_bytes());
     std::iter::from_fn(move || {
         let list = rest?;
         let (left, entry) = match separates(list) {
@@ -77,9 +84,9 @@ fn hop(text: &str) -> Option<IpAddr> {
 
 /// The last comma that stands in no quotes, as seen from the right: quotes that a stranger left open further
 /// left hide nothing.
-fn last_comma(list: &str) -> Option<usize> {
+fn last_comma(list: &[u8]) -> Option<usize> {
     let mut quoted = false;
-    for (at, byte) in list.bytes().enumerate().rev() {
+    for (at, byte) in list.iter().enumerate().rev() {
         match byte {
             b'"' if !is_escaped(list, at) => quoted = !quoted,
             b',' if !quoted => return Some(at),
@@ -90,8 +97,8 @@ fn last_comma(list: &str) -> Option<usize> {
 }
 
 /// Whether an odd number of backslashes stands before a byte.
-fn is_escaped(text: &str, at: usize) -> bool {
-    let before = text.as_bytes()[..at].iter().rev();
+fn is_escaped(text: &[u8], at: usize) -> bool {
+    let before = text[..at].iter().rev();
     before.take_while(|byte| **byte == b'\\').count() % 2 == 1
 }
 
@@ -118,7 +125,7 @@ fn element(text: &str) -> Option<IpAddr> {
 fn end_of_pair(text: &str) -> usize {
     let mut quoted = false;
     let ends = |(at, byte): &(usize, u8)| {
-        if *byte == b'"' && !(quoted && is_escaped(text, *at)) {
+        if *byte == b'"' && !(quoted && is_escaped(text.as_bytes(), *at)) {
             quoted = !quoted;
         }
         *byte == b';' && !quoted
@@ -182,8 +189,8 @@ mod tests {
 
     #[test]
     fn a_list_is_read_from_its_end_over_all_lines() {
-        let lines = ["192.0.2.1 , [2001:db8::1]", "192.0.2.2:4711,unknown,"];
-        let expected = ["?", "?", "192.0.2.2", "2001:db8::1", "192.0.2.1"];
+        let lines = ["192.0.2.1 , , [2001:db8::1]", "", "192.0.2.2:4711,unknown,"];
+        let expected = ["?", "192.0.2.2", "2001:db8::1", "192.0.2.1"];
         assert_eq!(hops("x-real-ip", &lines), expected);
     }
 
@@ -197,6 +204,8 @@ mod tests {
             ("for=\"192.0.2.43:47011\"", "192.0.2.43"),
             ("for=\"192.0.2.43:_port\"", "192.0.2.43"),
             ("for=\"\\192.0.2.43\"", "192.0.2.43"),
+            ("for=192.0.2.1;host=\"a,\\\"b\"", "192.0.2.1"),
+            ("for=\"192.0.2.43:port\"", "?"),
             ("host=\"a;for=192.0.2.9\";for=192.0.2.1", "192.0.2.1"),
             ("host=\"a\\\";for=192.0.2.9\";for=192.0.2.1", "192.0.2.1"),
             ("for=_hidden", "?"),
@@ -208,7 +217,6 @@ mod tests {
             ("for=192.0.2.1;for=192.0.2.2", "?"),
             ("proto=https", "?"),
             ("192.0.2.1", "?"),
-            ("", "?"),
         ] {
             assert_eq!(forwarded(line), [expected], "{line}");
         }
@@ -223,6 +231,43 @@ mod tests {
             ("for=192.0.2.9;x=\", for=192.0.2.1;x=\",\"", "192.0.2.1"),
         ] {
             assert_eq!(forwarded(line)[0], expected, "{line}");
+        }
+    }
+
+    /// Whatever its bytes are: a proxy passes them on, and appends to them.
+    #[test]
+    fn what_a_stranger_wrote_need_not_be_text() {
+        for (name, line, expected) in [
+            (
+                "x-forwarded-for",
+                &b"\xff, 192.0.2.1"[..],
+                &["192.0.2.1", "?"][..],
+            ),
+            (
+                "x-forwarded-for",
+                b"\xc3\xa9, 192.0.2.1",
+                &["192.0.2.1", "?"],
+            ),
+            (
+                "x-forwarded-for",
+                b"192.0.2.9\xff, 192.0.2.1",
+                &["192.0.2.1", "?"],
+            ),
+            ("forwarded", b"x=\xff, for=192.0.2.1", &["192.0.2.1", "?"]),
+            (
+                "forwarded",
+                b"for=\"\xff, for=192.0.2.1",
+                &["192.0.2.1", "?"],
+            ),
+        ] {
+            let mut headers = HeaderMap::new();
+            let value = HeaderValue::from_bytes(line).expect("a header may hold it");
+            headers.append(HeaderName::from_static(name), value);
+            let header = Forwarded::new(name).expect("a name");
+            let text =
+                |hop: Option<std::net::IpAddr>| hop.map_or("?".to_owned(), |ip| ip.to_string());
+            let read: Vec<_> = header.hops(&headers).map(text).collect();
+            assert_eq!(read, expected, "{line:?}");
         }
     }
 

@@ -8,6 +8,9 @@ use std::time::Duration;
 /// Outside this a sign-in cannot finish, or a mailbox becomes storage.
 const TTL: std::ops::RangeInclusive<Duration> = Duration::from_secs(10)..=Duration::from_hours(1);
 
+/// More than any Redis holds.
+const MAX_LIVE: u64 = 100_000_000;
+
 /// At 41 bytes a record, more would cost more than ten payloads.
 const MAX_TXN_IDS: usize = 1024;
 
@@ -43,11 +46,12 @@ impl RawSession {
         if !TTL.contains(&self.ttl.0) {
             problems.push(Problem::new("session.ttl", "must be between 10s and 1h"));
         }
-        // 2^53: Lua's numbers, which hold the count in Redis, are exact up to there.
-        if self.max_live == 0 || self.max_live > 1 << 53 {
+        // Lua's numbers are exact up to 2^53, and take.lua multiplies this by itself and by a share. A hundred million
+        // sessions are 700 GB of Redis.
+        if !(1..=MAX_LIVE).contains(&self.max_live) {
             problems.push(Problem::new(
                 "session.max_live",
-                "must be between 1 and 2^53",
+                "must be between 1 and 100000000",
             ));
         }
         // A sign-in makes about eight writes; fewer than twice that would end it where one is in doubt. The count

@@ -1,6 +1,6 @@
 //! How much a store lets in: of all, and of each client, network and user.
 
-use crate::config::limits::Rate;
+use crate::config::limits::{Counted, Limits as Settings, Rate};
 use crate::model::{Owner, Principal};
 use crate::telemetry::limit::{Limit, Limits};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -55,10 +55,25 @@ pub struct Shares {
     pub shadow: Limits,
 }
 
+impl Shares {
+    /// What the configuration gives each, or `None` where nobody is counted.
+    #[must_use]
+    pub fn of(limits: &Settings) -> Option<Self> {
+        let Counted { create, live, .. } = limits.counted?;
+        let share = |live, create| Share { live, create };
+        Some(Self {
+            client: share(live.client, create.client),
+            network: share(live.network, create.network),
+            user: share(live.user, create.user),
+            shadow: limits.shadow,
+        })
+    }
+}
+
 /// What one principal may have.
 #[derive(Debug, Clone, Copy)]
 pub struct Share {
-    /// Live sessions. From half of `max_live` on it shrinks, down to one where the last place is left.
+    /// Live sessions. From half of `max_live` on it shrinks, down to one where a tenth of the places is left.
     pub live: u64,
     /// Creations. The embedded store does not count them: there is one replica then, and `policy` counts.
     pub create: Rate,
@@ -66,7 +81,7 @@ pub struct Share {
 
 /// A principal, what they may have, and the names of the two limits.
 #[derive(Debug)]
-pub(super) struct Counted {
+pub(super) struct Claim {
     pub(super) principal: Principal,
     pub(super) share: Share,
     pub(super) live: Limit,
@@ -75,7 +90,7 @@ pub(super) struct Counted {
 
 impl SessionLimits {
     /// Who is counted for a session of this owner.
-    pub(super) fn counted(&self, owner: &Owner) -> impl Iterator<Item = Counted> {
+    pub(super) fn counted(&self, owner: &Owner) -> impl Iterator<Item = Claim> {
         self.shares.get().into_iter().flat_map(move |shares| {
             owner.principals().map(move |principal| {
                 let (share, live, create) = match principal {
@@ -85,7 +100,7 @@ impl SessionLimits {
                     }
                     Principal::User(_) => (shares.user, Limit::LiveUser, Limit::CreateUser),
                 };
-                Counted {
+                Claim {
                     principal,
                     share,
                     live,
@@ -102,11 +117,13 @@ impl SessionLimits {
             .is_some_and(|shares| shares.shadow.has(limit))
     }
 
-    /// A share of live sessions, when so many live in all: whole up to half of `max_live`, then shrinking in
-    /// proportion to what is left, to one (docs/adr/0011-shares-of-the-live-sessions.md). `take.lua` says the same.
+    /// A share of live sessions, when so many live in all: whole up to half of `max_live`, then shrinking by the
+    /// square of what is left, to one (docs/adr/0011-shares-of-the-live-sessions.md). `take.lua` says the same.
     pub(super) fn shrunk(&self, share: u64, total: u64) -> u64 {
-        let left = self.max_live.saturating_sub(total);
-        let twice = u128::from(share) * 2 * u128::from(left) / u128::from(self.max_live.max(1));
-        u64::try_from(twice).unwrap_or(share).clamp(1, share)
+        let left = u128::from(self.max_live.saturating_sub(total));
+        let all = u128::from(self.max_live.max(1));
+        // Twice what is left, squared; below 2^128, since no share is above 2^30 and no `max_live` above 2^48.
+        let shrunk = u128::from(share) * (2 * left).pow(2) / all.pow(2);
+        u64::try_from(shrunk).unwrap_or(share).clamp(1, share)
     }
 }

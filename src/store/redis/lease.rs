@@ -2,7 +2,7 @@
 //! (docs/adr/0003-lease-then-create.md), and counted against everyone whose share it is.
 
 use crate::model::{CurrentSecret, Owner, SessionId};
-use crate::store::limits::Counted;
+use crate::store::limits::Claim;
 use crate::store::redis::keys::{Holders, Keys, member};
 use crate::store::redis::millis;
 use crate::store::redis::reply::Reply;
@@ -32,7 +32,7 @@ pub(super) struct Leases {
 #[derive(Debug)]
 pub(super) struct Request {
     pub(super) holders: Holders,
-    counted: Vec<Counted>,
+    counted: Vec<Claim>,
 }
 
 /// What became of a [`Request`].
@@ -73,7 +73,7 @@ impl Leases {
 
     /// What is to be taken for a session of this owner.
     pub(super) async fn request(&self, owner: &Owner) -> Result<Request, StoreError> {
-        let counted: Vec<Counted> = self.limits.counted(owner).collect();
+        let counted: Vec<Claim> = self.limits.counted(owner).collect();
         let mut holders = Holders::default();
         if !counted.is_empty() {
             let secret = self.secrets.current(&self.scripts, &self.keys).await?;

@@ -27,11 +27,12 @@ pub struct Session {
 }
 
 impl Model {
-    /// What would refuse a session of this owner. From half full on shares shrink in proportion.
+    /// What would refuse a session of this owner. From half full on shares shrink by the square of what is
+    /// left.
     pub fn full(&self, owner: &Owner) -> Option<Limit> {
         let network = owner.client.network();
         let left = (MAX_LIVE - self.live()).min(MAX_LIVE / 2);
-        let share = |whole: Share| (whole.live * left / (MAX_LIVE / 2)).max(1);
+        let share = |whole: Share| (whole.live * left.pow(2) / (MAX_LIVE / 2).pow(2)).max(1);
         [
             (self.live() >= MAX_LIVE, Limit::LiveTotal),
             (

@@ -95,14 +95,14 @@ pub async fn the_fuller_it_is_the_smaller_are_the_shares<R: Rig>(rig: &mut R) {
     for number in 0..half {
         takes(rig, &client(100 + number)).await;
     }
-    // 6 of a client, of 10 places left: each that is taken takes 0.6 of a place from the share. It has 4 when
-    // 6 are left, and 3 is its share then.
+    // 6 of a client while 10 places are left, and the square of that part of them from there on: it has 3 when 7 are
+    // left, and 2 is its share then.
     let greedy = client(1);
-    for _ in 0..4 {
+    for _ in 0..3 {
         takes(rig, &greedy).await;
     }
     is_refused(rig, &greedy, Limit::LiveClient).await;
-    for number in 0..half - 4 {
+    for number in 0..half - 3 {
         takes(rig, &client(200 + number)).await;
     }
     is_refused(rig, &client(250), Limit::LiveTotal).await;

@@ -49,15 +49,16 @@ end
 if total >= cap then
   return refused(0, 'l', until_first_ends(index))
 end
--- From half full on shares shrink, and the last places go to those who have none: many addresses cannot
--- take them cheaply (docs/adr/0011).
-local shrink = math.min(1, 2 * (cap - total) / cap)
+-- From half full on shares shrink, by the square of what is left, and the last places go to those who have
+-- none: many addresses cannot take them cheaply (docs/adr/0011). Multiplied before it is divided, since these
+-- are whole numbers and a quotient of them is not.
+local twice = math.min(cap, 2 * (cap - total))
 
 local shadowed, is_new, full_again = '', {}, {}
 for n = 1, (#KEYS - 1) / 2 do
   local leases, rate, at = KEYS[2 * n], KEYS[2 * n + 1], 4 * n + 1
   local period, burst, shadow = tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3]), ARGV[at + 4]
-  local share = math.max(1, math.floor(ARGV[at + 1] * shrink))
+  local share = math.max(1, math.floor(ARGV[at + 1] * twice * twice / (cap * cap)))
   local own, all = count(leases, share)
   is_new[n] = all == 0
   if own >= share then
@@ -66,7 +67,9 @@ for n = 1, (#KEYS - 1) / 2 do
     end
     shadowed = shadowed .. n .. 'l'
   end
-  full_again[n] = math.max(tonumber(redis.call('GET', rate) or 0), micros) + period
+  -- No further ahead than it can be: a clock that was set back must not lock anyone out, nor must a stranger's key.
+  local known = math.min(tonumber(redis.call('GET', rate)) or 0, micros + burst * period)
+  full_again[n] = math.max(known, micros) + period
   local early = full_again[n] - micros - burst * period
   if early > 0 then
     if not string.find(shadow, 'r', 1, true) then

@@ -14,7 +14,7 @@ use crate::reload::{Origin, Reload};
 use crate::store::memory::MemoryStore;
 use crate::store::observed::Observed;
 use crate::store::redis::{ConnectError, RedisSettings, RedisStore, SECRET_LIFE, Server};
-use crate::store::{CurrentShares, SessionLimits, Share, Shares, Store, StoreState};
+use crate::store::{CurrentShares, SessionLimits, Shares, Store, StoreState};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::refusals::Refusals;
 use std::collections::HashMap;
@@ -139,19 +139,6 @@ fn place(config: &Config) -> Result<Place, Vec<Problem>> {
     })))
 }
 
-/// What each principal may have, as the store counts it.
-#[must_use]
-pub fn shares(limits: &config::limits::Limits) -> Option<Shares> {
-    let config::limits::Counted { create, live, .. } = limits.counted?;
-    let share = |live, create| Share { live, create };
-    Some(Shares {
-        client: share(live.client, create.client),
-        network: share(live.network, create.network),
-        user: share(live.user, create.user),
-        shadow: limits.shadow,
-    })
-}
-
 /// Runs the service until a signal ends it. Returns whether nothing was cut.
 ///
 /// # Errors
@@ -165,7 +152,7 @@ pub async fn run(
         tracing::warn!("{warning}");
     }
     let (clock, metrics) = (Clock::system(), Arc::new(Metrics::new()));
-    let shares = shares(&config.limits);
+    let shares = Shares::of(&config.limits);
     let parts = Parts {
         config,
         clock,
@@ -262,9 +249,11 @@ async fn serve<S: Store>(
     let probed = Arc::clone(&homeservers);
     tokio::spawn(async move { probed.probe().await });
     let (counted, time) = (Arc::clone(&metrics), clock.clone());
-    let refusals = Refusals::new(secret, clock.clone());
-    let service = Service::new(&config, store, policy, homeservers, counted, refusals, time);
-    let shared = Connections::new(&config, service, lifecycle.clone(), metrics, clock);
+    let refusals = Arc::new(Refusals::new(secret, clock.clone()));
+    let told = Arc::clone(&refusals);
+    let service = Service::new(&config, store, policy, homeservers, counted, told, time);
+    let leaving = lifecycle.clone();
+    let shared = Connections::new(&config, service, leaving, metrics, refusals, clock);
     let shared = Arc::new(shared);
     let (tracker, soft) = (connections.clone(), lifecycle.soft().clone());
     let accepting = tokio::spawn(async move {

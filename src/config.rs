@@ -165,6 +165,28 @@ impl Config {
                 ));
             }
         }
+        if self
+            .http
+            .trusted_proxies
+            .iter()
+            .any(|range| range.prefix_len() == 0)
+        {
+            warnings.push(format!(
+                "http.trusted_proxies names everybody: any client may say by {} that it is another",
+                self.http.forwarded_header.as_str()
+            ));
+        }
+        if let Some(counted) = self.limits.counted {
+            let (live, requests) = (counted.live.client, counted.requests.client.period);
+            // Two devices a session, one poll a second each; in thousandths, so that 1.0 is exact.
+            let polls = requests.as_micros().saturating_mul(u128::from(live) * 2) / 1000;
+            if polls > 1000 {
+                warnings.push(format!(
+                    "limits.requests.client is less than the polls of limits.live.client = {live} sessions, two a \
+                     second each: where so many sign in behind one address, sign-ins end by a 429"
+                ));
+            }
+        }
         let ttl = self.session.ttl;
         if !(Duration::from_mins(2)..=Duration::from_mins(5)).contains(&ttl) {
             warnings.push(format!(

@@ -1,6 +1,6 @@
 //! Bytes and connections: sockets in, requests out to `http`.
 //!
-//! `listener` accepts, `arrival` says whose a connection is (`proxy_protocol`) and whether it may stay (`per_client`),
+//! `listener` accepts, `arrival` says whose a connection is (`proxy_protocol`) and whether it may stay (`policy::places`),
 //! `connection` speaks HTTP/1.1 or HTTP/2 (`http2`) on it, `guard` ends every wait on its socket, `client_ip` says whose
 //! request it is by the header that `forwarded` reads, and `one_client` notices when it is everybody's.
 
@@ -12,5 +12,4 @@ pub mod guard;
 pub mod http2;
 pub mod listener;
 pub mod one_client;
-pub mod per_client;
 pub mod proxy_protocol;

@@ -8,6 +8,7 @@ mod crowd;
 mod fetch_metadata;
 mod homeserver;
 mod limits;
+pub mod places;
 mod rate;
 
 pub use homeserver::{Homeserver, Homeservers};
@@ -23,12 +24,20 @@ use crate::telemetry::metrics::Metrics;
 use arc_swap::ArcSwap;
 use hyper::HeaderMap;
 use limits::Limits;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Time between two sweeps of the rate limiters' tables.
 const SWEEP: Duration = Duration::from_secs(10);
+
+/// Requests under way at a time on this replica: on one session, where two devices have one each, or two where one
+/// has given up waiting; of one client, where the two devices of each of the sessions that it may have do the same;
+/// of one IPv6 /48, ten times that, as of all else.
+const ON_SESSION: u16 = 64;
+const OF_CLIENT: u16 = 256;
+const OF_NETWORK: u16 = 2560;
 
 /// What a request wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,8 +60,11 @@ pub struct Admitted<'a> {
     client: ClientIp,
     intent: Intent,
     in_maintenance: bool,
-    _under_way: Option<Member<'a>>,
+    _under_way: UnderWay<'a>,
 }
+
+/// Where a request is counted as under way: on its session, of its client and of its network.
+type UnderWay<'a> = [Option<Member<'a>>; 3];
 
 /// Proof that whoever sends a request may create sessions.
 #[derive(Debug)]
@@ -100,6 +112,8 @@ pub enum Refusal {
     Maintenance,
     /// As many requests are under way on the session as may be.
     Busy,
+    /// As many requests are under way of the client, or of its network, as may be.
+    ClientBusy,
     /// Only users create sessions, and there is none behind the request.
     NoUser(NoUser),
 }
@@ -110,7 +124,8 @@ pub struct Policy {
     /// Replaced as a whole: a request goes by the old ones or by the new ones.
     limits: ArcSwap<Limits>,
     maintenance: AtomicBool,
-    crowd: Crowd,
+    sessions: Crowd,
+    clients: Crowd,
     clock: Clock,
     metrics: Arc<Metrics>,
     /// Whether the log tells which users create sessions.
@@ -125,7 +140,8 @@ impl Policy {
         Self {
             limits: ArcSwap::from_pointee(first),
             maintenance: AtomicBool::new(false),
-            crowd: Crowd::new(),
+            sessions: Crowd::new(),
+            clients: Crowd::new(),
             clock: clock.clone(),
             metrics,
             log_users,
@@ -153,25 +169,48 @@ impl Policy {
     pub fn admit(
         &self,
         intent: Intent,
-        client: ClientIp,
+        address: IpAddr,
         session: Option<SessionId>,
         headers: &HeaderMap,
     ) -> Result<Admitted<'_>, Refusal> {
         let limits = self.limits.load();
         match intent {
-            Intent::Discover | Intent::Create => limits.create(client)?,
-            Intent::Read | Intent::Write | Intent::Delete => limits.request(client, session)?,
+            Intent::Discover => limits.discover(address)?,
+            Intent::Create => limits.create(address)?,
+            Intent::Read | Intent::Write | Intent::Delete => limits.request(address, session)?,
         }
         if intent == Intent::Read && !fetch_metadata::allows(headers) {
             return Err(Refusal::FetchMetadata);
         }
-        let join = |session| self.crowd.join(session).ok_or(Refusal::Busy);
+        let client = address.into();
         Ok(Admitted {
             client,
             intent,
             in_maintenance: self.maintenance.load(Ordering::Relaxed),
-            _under_way: session.map(join).transpose()?,
+            _under_way: self.join(client, session, limits.are_on())?,
         })
+    }
+
+    /// Counts a request as under way. Of clients as long as they have limits at all.
+    fn join(
+        &self,
+        client: ClientIp,
+        session: Option<SessionId>,
+        of_clients: bool,
+    ) -> Result<UnderWay<'_>, Refusal> {
+        let on_session = |session| self.sessions.join(session, ON_SESSION).ok_or(Refusal::Busy);
+        let on_session = session.map(on_session).transpose()?;
+        if !of_clients {
+            return Ok([on_session, None, None]);
+        }
+        let joined = |whose: ClientIp, what: u8, most| {
+            let member = self.clients.join((what, whose), most);
+            member.ok_or(Refusal::ClientBusy)
+        };
+        let of_client = joined(client, 0, OF_CLIENT)?;
+        let network = client.network();
+        let of_network = network.map(|network| joined(network, 1, OF_NETWORK));
+        Ok([on_session, Some(of_client), of_network.transpose()?])
     }
 
     /// Decides who may create sessions through MSC4388: in mode `open` anyone, but not with a token that is

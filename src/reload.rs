@@ -8,7 +8,7 @@ use crate::app;
 use crate::config::{Config, Raw, Sources};
 use crate::lifecycle::Hangups;
 use crate::policy::Policy;
-use crate::store::CurrentShares;
+use crate::store::{CurrentShares, Shares};
 use crate::telemetry::labels::ReloadOutcome;
 use crate::telemetry::logs::{self, Level};
 use crate::telemetry::metrics::Metrics;
@@ -67,7 +67,7 @@ impl Reload {
         let level = logs::parse_level(&config.telemetry.log_level)?;
         let waiting = self.origin.raw.other_than(&raw);
         self.origin.level.set(level)?;
-        self.shares.set(app::shares(&config.limits));
+        self.shares.set(Shares::of(&config.limits));
         self.policy.set_limits(config.limits);
         self.policy.set_maintenance(config.maintenance);
         Ok(waiting)

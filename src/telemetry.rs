@@ -1,5 +1,6 @@
 //! What an operator sees: logs and metrics. Leaves: any module may use them.
 
+pub mod build;
 mod foreseen;
 pub mod labels;
 pub mod limit;

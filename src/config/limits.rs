@@ -12,8 +12,12 @@ use std::time::Duration;
 /// At about 64 bytes a client, more would be no bound: 640 MB.
 const MAX_KEYS: usize = 10_000_000;
 
-/// More than any Redis holds; Lua counts exactly up to 2^53.
-const MAX_SHARE: u64 = 1_000_000_000;
+/// As many as `session.max_live` may be.
+const MAX_SHARE: u64 = 100_000_000;
+
+/// How long an allowance that is used up may take to be whole again. The limiter counts in nanoseconds, and in Redis
+/// a rate is kept that long.
+const LONGEST_RECOVERY: Duration = Duration::from_hours(24);
 
 /// What one may ask for, and who may not.
 #[derive(Debug, Clone)]
@@ -159,7 +163,7 @@ impl RawLimits {
         ] {
             if !(1..=MAX_SHARE).contains(&share) {
                 let key = format!("limits.live.{whose}");
-                problems.push(Problem::new(key, "must be between 1 and 1000000000"));
+                problems.push(Problem::new(key, "must be between 1 and 100000000"));
             }
         }
         if self.shadow.contains(&Limit::LiveTotal) {
@@ -221,9 +225,13 @@ impl RawRate {
             ));
             return None;
         }
-        Some(Rate {
-            burst: burst?,
-            period: Duration::from_secs_f64(1.0 / self.per_second),
-        })
+        let (burst, period) = (burst?, Duration::from_secs_f64(1.0 / self.per_second));
+        let recovery = period.checked_mul(burst.get());
+        if recovery.is_none_or(|recovery| recovery > LONGEST_RECOVERY) {
+            let reason = "a burst that takes longer than a day to be allowed again is none";
+            problems.push(Problem::new(format!("{section}.burst"), reason));
+            return None;
+        }
+        Some(Rate { burst, period })
     }
 }

@@ -8,7 +8,7 @@ use http_body_util::BodyExt;
 use hyper::body::Body;
 use hyper::header::EXPECT;
 use hyper::{Request, Version};
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
@@ -75,6 +75,23 @@ where
     } else {
         joined.freeze()
     })
+}
+
+/// A whole body, where all of it is there already; `None` where it is not, or is too large. It waits for nobody, as
+/// [`take_rest`] does not.
+pub async fn at_hand<B>(body: &mut B) -> Option<Bytes>
+where
+    B: Body<Data = Bytes> + Send + Unpin,
+{
+    let mut whole = pin!(collect(body));
+    // What is on the socket comes when this task has yielded once.
+    for _ in 0..2 {
+        if let Poll::Ready(read) = poll_fn(|cx| Poll::Ready(whole.as_mut().poll(cx))).await {
+            return read.ok();
+        }
+        tokio::task::yield_now().await;
+    }
+    None
 }
 
 /// Room for a body of which so many bytes are there. Taken once: growing by doubling would hold nearly twice the

@@ -5,7 +5,7 @@ use crate::clock::deadline::Deadline;
 use crate::config::http::Timeouts;
 use crate::http::body;
 use crate::http::error::ApiError;
-use crate::model::{ClientIp, SessionId};
+use crate::model::SessionId;
 use crate::policy::{Admitted, Creator, Homeserver, Intent, Policy, Refusal};
 use crate::telemetry::labels::Wait;
 use crate::telemetry::metrics::Metrics;
@@ -13,12 +13,13 @@ use bytes::Bytes;
 use hyper::Request;
 use hyper::body::Body;
 use hyper::header::HeaderMap;
+use std::net::IpAddr;
 
 /// Where a request comes from.
 #[derive(Debug, Clone, Copy)]
 pub struct Caller {
-    /// Whose limits it counts against.
-    pub ip: ClientIp,
+    /// The address that it comes from.
+    pub address: IpAddr,
     /// Whether a trusted proxy says that the client came by HTTPS.
     pub https: bool,
 }
@@ -62,7 +63,7 @@ where
         session: Option<SessionId>,
     ) -> Result<Admitted<'a>, Refusal> {
         self.policy
-            .admit(intent, self.caller.ip, session, self.request.headers())
+            .admit(intent, self.caller.address, session, self.request.headers())
     }
 
     /// Asks whether the sender may create sessions through MSC4388.
@@ -73,6 +74,11 @@ where
         let (homeserver, headers) = (self.homeserver, self.request.headers());
         // On the heap: what it takes to ask a homeserver must not be moved about with each poll of a session.
         Box::pin(self.policy.creator(admitted, homeserver, headers)).await
+    }
+
+    /// The whole body, where it is there already: for who is refused, and must not be waited for.
+    pub async fn body_at_hand(&mut self) -> Option<Bytes> {
+        body::at_hand(self.request.body_mut()).await
     }
 
     /// The whole body.

@@ -163,33 +163,21 @@ impl<S: Store> Msc4108<'_, S> {
     where
         B: Body<Data = Bytes> + Send + Unpin,
     {
-        let admitted = exchange.admit(Intent::Write, Some(id));
-        let asked = request::write(exchange).await;
-        let (tags, data) = match (&admitted, asked) {
-            (_, Ok(asked)) => asked,
-            (Ok(_), Err(error)) => return Err(error),
-            // It was refused before it was looked at.
-            (Err(refusal), Err(_)) => return Err(refusal.clone().into()),
+        let admitted = match exchange.admit(Intent::Write, Some(id)) {
+            Ok(admitted) => admitted,
+            Err(refusal) => {
+                let presented = match request::refused_write(exchange).await {
+                    Some((tags, data)) => Presented::of(tags.tokens.first().copied(), id, &data),
+                    None => Presented::Foreign,
+                };
+                return refused(refusal.into(), presented);
+            }
         };
+        let (tags, data) = request::write(exchange).await?;
         self.note(&tags);
         let mut presented = Presented::of(tags.tokens.first().copied(), id, &data);
-        let written = match admitted {
-            Ok(admitted) => self.swap(admitted, id, &tags, &mut presented, data).await,
-            Err(refusal) => Err(refusal.into()),
-        };
-        let Err(error) = written else { return written };
-        let status = error.verdict().status;
-        let unknown = [
-            StatusCode::TOO_MANY_REQUESTS,
-            StatusCode::SERVICE_UNAVAILABLE,
-        ]
-        .contains(&status);
-        match presented {
-            Presented::Ours { next, .. } if unknown => {
-                Ok(Reply::from(error).with_tag(tag(next), None))
-            }
-            Presented::Ours { .. } | Presented::Foreign => Err(error),
-        }
+        let written = self.swap(admitted, id, &tags, &mut presented, data).await;
+        written.or_else(|error| refused(error, presented))
     }
 
     async fn swap(
@@ -248,6 +236,21 @@ impl<S: Store> Msc4108<'_, S> {
             Deleted::Deleted => Ok(Reply::no_content()),
             Deleted::Gone => Err(ApiError::NotFound),
         }
+    }
+}
+
+/// A write that was refused, with the ETag that it would have produced, where it may be sent again.
+fn refused(error: ApiError, presented: Presented) -> Result<Reply, ApiError> {
+    let status = error.verdict().status;
+    let again = [
+        StatusCode::TOO_MANY_REQUESTS,
+        StatusCode::SERVICE_UNAVAILABLE,
+    ];
+    match presented {
+        Presented::Ours { next, .. } if again.contains(&status) => {
+            Ok(Reply::from(error).with_tag(tag(next), None))
+        }
+        Presented::Ours { .. } | Presented::Foreign => Err(error),
     }
 }
 

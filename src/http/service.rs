@@ -20,7 +20,7 @@ use crate::session::Sessions;
 use crate::store::Store;
 use crate::telemetry::labels::{Api, Wait};
 use crate::telemetry::metrics::Metrics;
-use crate::telemetry::refusals::Refusals;
+use crate::telemetry::refusals::{Refusals, is_by_a_limit};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http_body_util::Full;
@@ -40,7 +40,7 @@ pub struct Service<S> {
     policy: Arc<Policy>,
     homeservers: Arc<Homeservers>,
     metrics: Arc<Metrics>,
-    refusals: Refusals,
+    refusals: Arc<Refusals>,
     clock: Clock,
     stable_api: bool,
     msc4108: bool,
@@ -58,7 +58,7 @@ impl<S: Store> Service<S> {
         policy: Arc<Policy>,
         homeservers: Arc<Homeservers>,
         metrics: Arc<Metrics>,
-        refusals: Refusals,
+        refusals: Arc<Refusals>,
         clock: Clock,
     ) -> Self {
         Self {
@@ -99,16 +99,18 @@ impl<S: Store> Service<S> {
             self.survive(route, begun, answer, deadline).await
         }
         .unwrap_or_else(Reply::from);
-        if let Some(reason) = reply.rejection() {
+        let rejection = reply.rejection();
+        if let Some(reason) = rejection {
             self.metrics.reject(reason);
             self.refusals
-                .note(reason, caller.ip, route.api, route.label());
+                .note(reason, caller.address.into(), route.api, route.label());
         }
         let status = reply.status().as_u16();
         let took = self.clock.now().saturating_sub(begun);
         self.metrics
             .request(route.api, route.label(), method, status, took.as_secs_f64());
-        if self.access_log {
+        // A flood of refusals must not become a flood of lines: these are counted, and told of by sample.
+        if self.access_log && !rejection.is_some_and(is_by_a_limit) {
             log(route, method.label(), status, took);
         }
         drop(in_flight);

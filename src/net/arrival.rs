@@ -8,16 +8,20 @@ use crate::clock::deadline::Deadline;
 use crate::config::Config;
 use crate::lifecycle::Lifecycle;
 use crate::net::client_ip::{Peer, Trust};
-use crate::net::per_client::{PerClient, Place};
 use crate::net::proxy_protocol::{self, NoHeader};
+use crate::policy::places::{Place, Places};
 use crate::telemetry::labels::{ConnectionRefusal, Wait};
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::refusals::Refusals;
 use bytes::Bytes;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::AsyncRead;
+
+/// So many clients' connections one IPv6 /48 may have: what the other limits give a network beside a client.
+const CLIENTS_OF_A_NETWORK: usize = 10;
 
 /// Looks at each new connection.
 #[derive(Debug)]
@@ -27,9 +31,10 @@ pub struct Arrivals {
     /// How long the PROXY protocol's header may take; `None` where connections begin with HTTP.
     proxy_header: Option<Duration>,
     /// `None` where clients have no limits.
-    per_client: Option<Arc<PerClient>>,
+    per_client: Option<Arc<Places>>,
     lifecycle: Lifecycle,
     metrics: Arc<Metrics>,
+    refusals: Arc<Refusals>,
     clock: Clock,
 }
 
@@ -48,15 +53,25 @@ pub struct Arrived {
 impl Arrivals {
     /// By these rules.
     #[must_use]
-    pub fn new(config: &Config, lifecycle: Lifecycle, metrics: Arc<Metrics>, clock: Clock) -> Self {
+    pub fn new(
+        config: &Config,
+        lifecycle: Lifecycle,
+        metrics: Arc<Metrics>,
+        refusals: Arc<Refusals>,
+        clock: Clock,
+    ) -> Self {
         let http = &config.http;
-        let per_client = || Arc::new(PerClient::new(http.max_connections_per_client));
+        let per_client = || {
+            let most = http.max_connections_per_client;
+            Places::new(most, most.saturating_mul(CLIENTS_OF_A_NETWORK))
+        };
         Self {
             trust: Trust::new(http),
             proxy_header: http.proxy_protocol.then_some(http.timeouts.header),
             per_client: config.limits.counted.is_some().then(per_client),
             lifecycle,
             metrics,
+            refusals,
             clock,
         }
     }
@@ -74,7 +89,7 @@ impl Arrivals {
         let place = match &self.per_client {
             Some(connections) if !self.trust.is_proxy(peer.ip) => {
                 let Some(place) = connections.take(peer.ip.into()) else {
-                    return self.refuse(ConnectionRefusal::PerClient);
+                    return self.refuse(ConnectionRefusal::PerClient, peer.ip);
                 };
                 Some(place)
             }
@@ -92,7 +107,7 @@ impl Arrivals {
         limit: Duration,
     ) -> Option<(Peer, Bytes)> {
         if !self.trust.is_proxy(ip) {
-            return self.refuse(ConnectionRefusal::UntrustedPeer);
+            return self.refuse(ConnectionRefusal::UntrustedPeer, ip);
         }
         let mut deadline = Deadline::new(self.clock.clone());
         let reading = pin!(proxy_protocol::read(stream));
@@ -109,7 +124,7 @@ impl Arrivals {
                 let peer = announced.client.map_or(unnamed, |ip| self.trust.peer(ip));
                 Some((peer, announced.rest))
             }
-            Some(Err(NoHeader::Malformed)) => self.refuse(ConnectionRefusal::ProxyHeader),
+            Some(Err(NoHeader::Malformed)) => self.refuse(ConnectionRefusal::ProxyHeader, ip),
             // A probe of the port is nothing to count, and neither is a connection that broke.
             Some(Err(NoHeader::Nothing | NoHeader::Broken(_))) => None,
             None => {
@@ -119,9 +134,9 @@ impl Arrivals {
         }
     }
 
-    fn refuse<T>(&self, reason: ConnectionRefusal) -> Option<T> {
+    fn refuse<T>(&self, reason: ConnectionRefusal, ip: IpAddr) -> Option<T> {
         self.metrics.refuse_connection(reason);
-        tracing::debug!(reason = reason.label(), "a connection was refused");
+        self.refusals.note_connection(reason, ip.into());
         None
     }
 }

@@ -15,6 +15,7 @@ use crate::net::one_client::OneClient;
 use crate::store::Store;
 use crate::telemetry::labels::ConnectionRefusal;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::refusals::Refusals;
 use bytes::{Bytes, BytesMut};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -78,12 +79,13 @@ impl<S: Store> Connections<S> {
         service: Service<S>,
         lifecycle: Lifecycle,
         metrics: Arc<Metrics>,
+        refusals: Arc<Refusals>,
         clock: Clock,
     ) -> Self {
         let (leaving, counted, time) = (lifecycle.clone(), Arc::clone(&metrics), clock.clone());
         Self {
             service,
-            arrivals: Arrivals::new(config, leaving, counted, time),
+            arrivals: Arrivals::new(config, leaving, counted, refusals, time),
             one_client: OneClient::default(),
             config: config.http.clone(),
             lifecycle,
@@ -239,12 +241,12 @@ impl<S: Store> Connections<S> {
         if let Some(only) = self.one_client.sees(ip) {
             tracing::warn!(
                 client = %only,
-                "every request so far came from one private address: if that is a proxy, all clients share \
-                 one client's limits until http.trusted_proxies names it and it says whose requests it passes on"
+                "every request so far came from this private address or a few others: if those are proxies, all \
+                 clients share their limits until http.trusted_proxies names them and they say whose requests they pass on"
             );
         }
         let caller = Caller {
-            ip: ip.into(),
+            address: ip,
             https: came_by_https(client.peer, request.headers()),
         };
         let mut response = self.service.respond(request, caller, &mut deadline).await;

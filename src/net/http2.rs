@@ -18,8 +18,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// HTTP/2 streams of one connection at a time: as many requests as a proxy would send at once.
-const MAX_STREAMS: u32 = 128;
+/// HTTP/2 streams of one connection at a time. A proxy that has more to ask opens another; and each stream whose
+/// client gives its reply no window holds some 6 KiB until [`Streams`] ends it, here 200 KiB a connection.
+const MAX_STREAMS: u32 = 32;
 
 /// Streams that the client took back before we had looked at them. h2's own default, held to here since it
 /// is what ends a rapid reset: an honest client takes back a request now and then, and not twenty in the

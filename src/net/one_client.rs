@@ -1,13 +1,16 @@
-//! Notices that every request seems to come from one private address, as it does behind a proxy that nobody
-//! told us of.
+//! Notices that every request seems to come from a few private addresses, as it does behind proxies that nobody told
+//! us of.
 
 use std::net::IpAddr;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
 
-/// So many requests of one private client, and of nobody else, are no coincidence: a sign-in is some hundred
+/// So many requests of so few private addresses, and of nobody else, are no coincidence: a sign-in is some hundred
 /// polls, so this is more than one person's.
 const ENOUGH: u32 = 1000;
+
+/// Proxies before one deployment: an ingress has two or three pods, and few have more than this.
+const FEW: usize = 8;
 
 /// There is nothing to find out any more. What requests that came at the same time add to it does not matter.
 const SETTLED: u32 = 1 << 31;
@@ -15,20 +18,21 @@ const SETTLED: u32 = 1 << 31;
 /// Looks at the clients of the first requests of a process.
 #[derive(Debug, Default)]
 pub struct OneClient {
-    /// Requests so far, all of `first`; from `SETTLED` on, none is looked at.
+    /// Requests so far, all of `seen`; from `SETTLED` on, none is looked at.
     requests: AtomicU32,
-    first: OnceLock<IpAddr>,
+    seen: Mutex<Vec<IpAddr>>,
 }
 
 impl OneClient {
-    /// A request of that client. The client, once, when it is time to say that there is no other.
+    /// A request of that client. One of those that all came from, once, when it is time to say that there are no
+    /// others.
     ///
-    /// It costs a request one relaxed load once another client was seen, or it was said.
+    /// It costs a request one relaxed load once other clients were seen, or it was said.
     pub fn sees(&self, client: IpAddr) -> Option<IpAddr> {
         if self.requests.load(Ordering::Relaxed) >= SETTLED {
             return None;
         }
-        if *self.first.get_or_init(|| client) != client || !is_private(client) {
+        if !is_private(client) || !self.is_one_of_few(client) {
             self.requests.store(SETTLED, Ordering::Relaxed);
             return None;
         }
@@ -39,19 +43,32 @@ impl OneClient {
             client
         })
     }
+
+    fn is_one_of_few(&self, client: IpAddr) -> bool {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.contains(&client) {
+            return true;
+        }
+        seen.push(client);
+        seen.len() <= FEW
+    }
 }
 
-/// Whether no client on the internet has such an address: RFC 1918, RFC 4193 (`fc00::/7`), loopback, link-local.
+/// Whether no client on the internet has such an address: RFC 1918, RFC 6598 (`100.64.0.0/10`), RFC 4193
+/// (`fc00::/7`), loopback, link-local.
 fn is_private(address: IpAddr) -> bool {
     match address.to_canonical() {
-        IpAddr::V4(v4) => v4.is_private() || v4.is_loopback() || v4.is_link_local(),
+        IpAddr::V4(v4) => {
+            let is_shared = v4.octets()[0] == 100 && v4.octets()[1] & 0xc0 == 64;
+            v4.is_private() || is_shared || v4.is_loopback() || v4.is_link_local()
+        }
         IpAddr::V6(v6) => v6.is_unique_local() || v6.is_loopback() || v6.is_unicast_link_local(),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{ENOUGH, OneClient, is_private};
+    use super::{ENOUGH, FEW, OneClient, is_private};
     use std::net::IpAddr;
 
     fn ip(text: &str) -> IpAddr {
@@ -73,13 +90,21 @@ mod tests {
     }
 
     #[test]
-    fn another_client_settles_it() {
-        for other in ["10.0.0.2", "203.0.113.1"] {
+    fn a_client_of_the_internet_settles_it() {
+        let seen = OneClient::default();
+        assert_eq!(said(&seen, "10.0.0.1", ENOUGH - 1), 0);
+        assert_eq!(said(&seen, "203.0.113.1", 1), 0);
+        assert_eq!(said(&seen, "10.0.0.1", 3 * ENOUGH), 0);
+    }
+
+    #[test]
+    fn a_few_private_addresses_are_the_pods_of_a_proxy_and_more_are_people() {
+        let of = |addresses: usize| {
             let seen = OneClient::default();
-            assert_eq!(said(&seen, "10.0.0.1", ENOUGH - 1), 0);
-            assert_eq!(said(&seen, other, 1), 0);
-            assert_eq!(said(&seen, "10.0.0.1", 3 * ENOUGH), 0);
-        }
+            let ask = |number| seen.sees(ip(&format!("10.0.0.{}", number % addresses)));
+            (0..ENOUGH as usize).filter_map(ask).count()
+        };
+        assert_eq!([of(2), of(FEW), of(FEW + 1)], [1, 1, 0]);
     }
 
     #[test]
@@ -110,6 +135,8 @@ mod tests {
             "192.168.0.1",
             "127.0.0.1",
             "169.254.1.1",
+            "100.64.0.1",
+            "100.127.255.255",
             "::1",
             "fc00::1",
             "fd12::1",
@@ -121,6 +148,8 @@ mod tests {
         for public in [
             "203.0.113.1",
             "172.32.0.1",
+            "100.63.255.255",
+            "100.128.0.1",
             "2001:db8::1",
             "::ffff:203.0.113.1",
         ] {

@@ -84,6 +84,9 @@ fn parse(bytes: &[u8]) -> Result<Option<(Option<IpAddr>, usize)>, NoHeader> {
     if !SIGNATURES.iter().any(may_become) {
         return Err(NoHeader::Malformed);
     }
+    if let Some(length) = local(bytes) {
+        return Ok((length <= bytes.len()).then_some((None, length)));
+    }
     match ProxyHeader::parse(bytes, PARSING) {
         // The crate holds a line to its length only while the end is missing.
         Ok((_, length)) if bytes[0] == b'P' && length > MAX_V1 => Err(NoHeader::Malformed),
@@ -93,6 +96,20 @@ fn parse(bytes: &[u8]) -> Result<Option<(Option<IpAddr>, usize)>, NoHeader> {
         }
         Err(Error::BufferTooShort) => Ok(None),
         Err(_) => Err(NoHeader::Malformed),
+    }
+}
+
+/// The length of a header of version 2 with the command LOCAL. Its family and block say nothing and are not looked at
+/// (section 2.2); the crate wants the block to fit the family.
+fn local(bytes: &[u8]) -> Option<usize> {
+    const LOCAL: u8 = 0x20;
+    const FIXED: usize = 16;
+    match bytes.strip_prefix(SIGNATURES[1])? {
+        [LOCAL, _, high, low, ..] => {
+            let length = FIXED + usize::from(u16::from_be_bytes([*high, *low]));
+            (length <= MAX_HEADER).then_some(length)
+        }
+        _ => None,
     }
 }
 
@@ -127,6 +144,25 @@ mod tests {
             _ => panic!("{whole:?} whole, {pieces:?} in pieces, of {bytes:?}"),
         }
         whole
+    }
+
+    /// A load balancer that probes says LOCAL, and what stands behind it says nothing.
+    #[tokio::test]
+    async fn of_a_local_connection_nothing_else_is_looked_at() {
+        for (family, block) in [
+            (0x00, &[][..]),
+            (0x11, &[]),
+            (0x31, &[]),
+            (0x41, &[1, 2, 3]),
+            (0x11, &[1; 12]),
+        ] {
+            let bytes = [&v2(0x20, family, block)[..], b"GET"].concat();
+            let announced = announced(&bytes).await.expect("a header");
+            assert_eq!(announced.client, None);
+            assert_eq!(announced.rest, &b"GET"[..], "{family:x}");
+        }
+        let long = v2(0x20, 0, &[0; MAX_HEADER]);
+        assert!(matches!(announced(&long).await, Err(NoHeader::Malformed)));
     }
 
     #[tokio::test]

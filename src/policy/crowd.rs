@@ -1,42 +1,37 @@
-//! How many requests are under way on one session.
+//! How many requests are under way at a time: on one session, of one client, of one network.
 
-use crate::model::SessionId;
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::hash::{BuildHasher, Hash, RandomState};
+use std::sync::atomic::{AtomicU16, Ordering};
 
-/// Requests on one session at a time, on this replica. Two devices have one each, or two where one has given
-/// up waiting.
-const MOST: u8 = 64;
-
-/// Counters. Sessions share one by chance, by a hash whose key nobody knows: at ten thousand requests under
-/// way, six counters for each, 64 never meet. Fixed, so that nobody can make it grow, and each 1 byte.
+/// Counters. Keys share one by chance, by a hash whose key nobody knows: at ten thousand requests under way, six
+/// counters for each, 64 never meet. Fixed, so that nobody can make it grow: 128 KiB.
 const COUNTERS: usize = 1 << 16;
 
 /// The requests under way.
 pub(super) struct Crowd {
     hasher: RandomState,
-    under_way: Box<[AtomicU8]>,
+    under_way: Box<[AtomicU16]>,
 }
 
 /// One request under way, until dropped.
 #[derive(Debug)]
-pub(super) struct Member<'a>(&'a AtomicU8);
+pub(super) struct Member<'a>(&'a AtomicU16);
 
 impl Crowd {
     pub(super) fn new() -> Self {
         Self {
             hasher: RandomState::new(),
-            under_way: (0..COUNTERS).map(|_| AtomicU8::new(0)).collect(),
+            under_way: (0..COUNTERS).map(|_| AtomicU16::new(0)).collect(),
         }
     }
 
-    /// Counts a request in, unless there are as many as may be.
-    pub(super) fn join(&self, session: SessionId) -> Option<Member<'_>> {
+    /// Counts a request of this key in, unless there are `most` already.
+    pub(super) fn join(&self, key: impl Hash, most: u16) -> Option<Member<'_>> {
         #[expect(clippy::cast_possible_truncation, reason = "a remainder of COUNTERS")]
-        let at = (self.hasher.hash_one(session) % COUNTERS as u64) as usize;
+        let at = (self.hasher.hash_one(key) % COUNTERS as u64) as usize;
         let counter = &self.under_way[at];
-        if counter.fetch_add(1, Ordering::Relaxed) < MOST {
+        if counter.fetch_add(1, Ordering::Relaxed) < most {
             return Some(Member(counter));
         }
         counter.fetch_sub(1, Ordering::Relaxed);
@@ -58,20 +53,22 @@ impl fmt::Debug for Crowd {
 
 #[cfg(test)]
 mod tests {
-    use super::{Crowd, MOST};
+    use super::Crowd;
     use crate::model::SessionId;
+
+    const MOST: u16 = 64;
 
     #[test]
     fn a_session_has_so_many_at_a_time_and_another_has_its_own() {
         let crowd = Crowd::new();
         let [one, other] = [(); 2].map(|()| SessionId::random());
-        let mut members: Vec<_> = (0..MOST).map(|_| crowd.join(one)).collect();
+        let mut members: Vec<_> = (0..MOST).map(|_| crowd.join(one, MOST)).collect();
         assert!(members.iter().all(Option::is_some));
-        assert!(crowd.join(one).is_none());
-        assert!(crowd.join(other).is_some());
+        assert!(crowd.join(one, MOST).is_none());
+        assert!(crowd.join(other, MOST).is_some());
         members.pop();
-        let last = crowd.join(one);
+        let last = crowd.join(one, MOST);
         assert!(last.is_some());
-        assert!(crowd.join(one).is_none(), "a refusal is not counted");
+        assert!(crowd.join(one, MOST).is_none(), "a refusal is not counted");
     }
 }

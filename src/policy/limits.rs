@@ -7,12 +7,17 @@ use crate::clock::Clock;
 use crate::config::limits::{Counted, Deny, Limits as Settings};
 use crate::model::{ClientIp, SessionId, User};
 use crate::policy::Refusal;
-use crate::policy::rate::{Overflow, RateLimit};
+use crate::policy::rate::{Overflow, RateLimit, Swept};
 use crate::telemetry::limit::{Limit, Limits as Shadow};
 use crate::telemetry::metrics::Metrics;
 use ipnet::IpNet;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// Of a client, and of its network.
+const CREATE: [Limit; 2] = [Limit::CreateClient, Limit::CreateNetwork];
+const REQUESTS: [Limit; 2] = [Limit::RequestsClient, Limit::RequestsNetwork];
 
 #[derive(Debug)]
 pub(super) struct Limits {
@@ -25,6 +30,8 @@ pub(super) struct Limits {
 
 #[derive(Debug)]
 struct Rates {
+    discover_client: RateLimit<ClientIp>,
+    discover_network: RateLimit<ClientIp>,
     create_client: RateLimit<ClientIp>,
     create_network: RateLimit<ClientIp>,
     create_user: RateLimit<User>,
@@ -44,6 +51,8 @@ impl Rates {
         // A sign-in that has not begun can wait; one that has must not end for want of memory.
         let (shared, open) = (Overflow::Shared, Overflow::Open);
         Self {
+            discover_client: RateLimit::new(create.client, max_keys, shared, clock),
+            discover_network: RateLimit::new(create.network, max_keys, shared, clock),
             create_client: RateLimit::new(create.client, max_keys, shared, clock),
             create_network: RateLimit::new(create.network, max_keys, shared, clock),
             create_user: RateLimit::new(create.user, max_keys, shared, clock),
@@ -77,15 +86,27 @@ impl Limits {
         }
     }
 
-    /// One discovery or creation.
-    pub(super) fn create(&self, client: ClientIp) -> Result<(), Refusal> {
-        self.allow_from(Limit::DenyCreate, &self.deny.create, client)?;
-        let Some(rates) = &self.rates else {
-            return Ok(());
-        };
-        self.hold(Limit::CreateClient, rates.create_client.check(&client))?;
-        client.network().map_or(Ok(()), |network| {
-            self.hold(Limit::CreateNetwork, rates.create_network.check(&network))
+    /// Whether clients are counted at all.
+    pub(super) fn are_on(&self) -> bool {
+        self.rates.is_some()
+    }
+
+    /// One creation.
+    pub(super) fn create(&self, address: IpAddr) -> Result<(), Refusal> {
+        self.allow_from(Limit::DenyCreate, &self.deny.create, address)?;
+        self.rates.as_ref().map_or(Ok(()), |rates| {
+            let tables = [&rates.create_client, &rates.create_network];
+            self.check(CREATE, tables, address.into())
+        })
+    }
+
+    /// One discovery. It has allowances of its own, as large as those of creations: whoever asks before creating
+    /// must not have half as many.
+    pub(super) fn discover(&self, address: IpAddr) -> Result<(), Refusal> {
+        self.allow_from(Limit::DenyCreate, &self.deny.create, address)?;
+        self.rates.as_ref().map_or(Ok(()), |rates| {
+            let tables = [&rates.discover_client, &rates.discover_network];
+            self.check(CREATE, tables, address.into())
         })
     }
 
@@ -99,26 +120,42 @@ impl Limits {
     /// One request on a session.
     pub(super) fn request(
         &self,
-        client: ClientIp,
+        address: IpAddr,
         session: Option<SessionId>,
     ) -> Result<(), Refusal> {
-        self.allow_from(Limit::DenyRequests, &self.deny.requests, client)?;
+        self.allow_from(Limit::DenyRequests, &self.deny.requests, address)?;
         let Some(rates) = &self.rates else {
             return Ok(());
         };
-        self.hold(Limit::RequestsClient, rates.requests_client.check(&client))?;
-        if let Some(network) = client.network() {
-            let held = rates.requests_network.check(&network);
-            self.hold(Limit::RequestsNetwork, held)?;
-        }
+        let tables = [&rates.requests_client, &rates.requests_network];
+        self.check(REQUESTS, tables, address.into())?;
         session.map_or(Ok(()), |session| {
             let held = rates.requests_session.check(&session);
             self.hold(Limit::RequestsSession, held)
         })
     }
 
-    fn allow_from(&self, limit: Limit, denied: &[IpNet], client: ClientIp) -> Result<(), Refusal> {
-        if denied.iter().any(|network| client.is_in(network)) {
+    /// Takes one of a client's allowance, and one of its network's. Where the network has none left, its client is
+    /// forgotten: else a network of 65,536 clients would fill the table, and everybody's newcomers would be refused.
+    fn check(
+        &self,
+        [of_client, of_network]: [Limit; 2],
+        [clients, networks]: [&RateLimit<ClientIp>; 2],
+        client: ClientIp,
+    ) -> Result<(), Refusal> {
+        self.hold(of_client, clients.check(&client))?;
+        let Some(network) = client.network() else {
+            return Ok(());
+        };
+        let held = networks.check(&network);
+        if held.is_err() {
+            clients.forget(&client);
+        }
+        self.hold(of_network, held)
+    }
+
+    fn allow_from(&self, limit: Limit, denied: &[IpNet], address: IpAddr) -> Result<(), Refusal> {
+        if denied.iter().any(|network| network.contains(&address)) {
             return self.refuse(limit, Refusal::Denied(limit));
         }
         Ok(())
@@ -139,6 +176,14 @@ impl Limits {
     /// Forgets who has been idle.
     pub(super) fn sweep(&self) {
         let Some(rates) = &self.rates else { return };
+        // Each swept whatever the others say.
+        let discovering = [
+            rates.discover_client.sweep(),
+            rates.discover_network.sweep(),
+        ];
+        for (limit, Swept { overflows, .. }) in CREATE.into_iter().zip(discovering) {
+            self.overflowed(limit, overflows);
+        }
         let swept = [
             (Limit::CreateClient, rates.create_client.sweep()),
             (Limit::CreateNetwork, rates.create_network.sweep()),
@@ -147,12 +192,17 @@ impl Limits {
             (Limit::RequestsNetwork, rates.requests_network.sweep()),
             (Limit::RequestsSession, rates.requests_session.sweep()),
         ];
-        for (limit, left) in swept {
-            let keys = self
-                .metrics
-                .limiter_keys
-                .with_label_values(&[limit.label()]);
-            keys.set(i64::try_from(left).unwrap_or(i64::MAX));
+        for (limit, Swept { keys, overflows }) in swept {
+            let labels = [limit.label()];
+            let gauge = self.metrics.limiter_keys.with_label_values(&labels);
+            gauge.set(i64::try_from(keys).unwrap_or(i64::MAX));
+            self.overflowed(limit, overflows);
         }
+    }
+
+    fn overflowed(&self, limit: Limit, overflows: u64) {
+        let labels = [limit.label()];
+        let counter = self.metrics.limiter_overflows.with_label_values(&labels);
+        counter.inc_by(overflows);
     }
 }

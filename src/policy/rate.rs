@@ -14,7 +14,8 @@ use governor::{Quota, RateLimiter};
 use std::collections::HashMap;
 use std::fmt::Debug;
 use std::hash::{BuildHasher, Hash, RandomState};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Parts of a table, each under its own lock; more than this machine class has cores.
@@ -36,7 +37,19 @@ impl<K: Hash + Eq + Clone + Debug> Counted for K {}
 
 /// One rate, kept per key.
 #[derive(Debug)]
-pub(super) struct RateLimit<K: Counted>(RateLimiter<K, Table<K>, Clock, NoOpMiddleware<Duration>>);
+pub(super) struct RateLimit<K: Counted> {
+    limiter: RateLimiter<K, Shared<K>, Clock, NoOpMiddleware<Duration>>,
+    table: Arc<Table<K>>,
+}
+
+/// What a sweep found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Swept {
+    /// Keys that were remembered until then.
+    pub(super) keys: usize,
+    /// Requests of keys for which there was no room, since the last sweep.
+    pub(super) overflows: u64,
+}
 
 impl<K: Counted> RateLimit<K> {
     pub(super) fn new(rate: Rate, max_keys: usize, overflow: Overflow, clock: &Clock) -> Self {
@@ -44,30 +57,39 @@ impl<K: Counted> RateLimit<K> {
         let quota = Quota::with_period(rate.period)
             .unwrap_or(Quota::per_second(rate.burst))
             .allow_burst(rate.burst);
-        Self(RateLimiter::new(
-            quota,
-            Table::new(max_keys, overflow),
-            clock.clone(),
-        ))
+        let table = Arc::new(Table::new(max_keys, overflow));
+        let shared = Shared(Arc::clone(&table));
+        Self {
+            limiter: RateLimiter::new(quota, shared, clock.clone()),
+            table,
+        }
     }
 
     /// Takes one request from the key's allowance, or says when one will be free.
     pub(super) fn check(&self, key: &K) -> Result<(), Duration> {
-        self.0
+        self.limiter
             .check_key(key)
-            .map_err(|until| until.wait_time_from(self.0.clock().now()))
+            .map_err(|until| until.wait_time_from(self.limiter.clock().now()))
     }
 
-    /// Forgets those whose allowance is full again; how many are left.
-    pub(super) fn sweep(&self) -> usize {
-        self.0.retain_recent();
-        self.0.shrink_to_fit();
-        self.0.len()
+    /// Forgets a key, and what it has taken of its allowance.
+    pub(super) fn forget(&self, key: &K) {
+        self.table.shard(key).known.remove(key);
+    }
+
+    /// Forgets those whose allowance is full again.
+    pub(super) fn sweep(&self) -> Swept {
+        // Before, or an operator would never see a table that fills between two sweeps.
+        let keys = self.limiter.len();
+        self.limiter.retain_recent();
+        self.limiter.shrink_to_fit();
+        let overflows = self.table.overflows.swap(0, Ordering::Relaxed);
+        Swept { keys, overflows }
     }
 
     #[cfg(test)]
     fn keys(&self) -> usize {
-        self.0.len()
+        self.limiter.len()
     }
 }
 
@@ -87,6 +109,7 @@ struct Table<K> {
     shards: Vec<Mutex<Shard<K>>>,
     max_per_shard: usize,
     overflow: Overflow,
+    overflows: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -106,6 +129,7 @@ impl<K: Counted> Table<K> {
             shards: (0..SHARDS).map(|_| Mutex::new(shard())).collect(),
             max_per_shard: max_keys.div_ceil(SHARDS),
             overflow,
+            overflows: AtomicU64::new(0),
         }
     }
 
@@ -122,25 +146,31 @@ fn lock<K>(shard: &Mutex<Shard<K>>) -> MutexGuard<'_, Shard<K>> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl<K: Counted> StateStore for Table<K> {
+/// The table as governor has it, which gives none of it back.
+#[derive(Debug)]
+struct Shared<K>(Arc<Table<K>>);
+
+impl<K: Counted> StateStore for Shared<K> {
     type Key = K;
 
     fn measure_and_replace<T, F, E>(&self, key: &K, measure: F) -> Result<T, E>
     where
         F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
     {
-        let mut shard = self.shard(key);
+        let table = &self.0;
+        let mut shard = table.shard(key);
         if let Some(state) = shard.known.get_mut(key) {
             let (decision, next) = measure(Some(*state))?;
             *state = next;
             return Ok(decision);
         }
-        if shard.known.len() < self.max_per_shard {
+        if shard.known.len() < table.max_per_shard {
             let (decision, next) = measure(None)?;
             shard.known.insert(key.clone(), next);
             return Ok(decision);
         }
-        let others = match self.overflow {
+        table.overflows.fetch_add(1, Ordering::Relaxed);
+        let others = match table.overflow {
             Overflow::Shared => shard.others,
             // Each is as good as the first.
             Overflow::Open => None,
@@ -151,24 +181,22 @@ impl<K: Counted> StateStore for Table<K> {
     }
 }
 
-impl<K: Counted> ShrinkableKeyedStateStore<K> for Table<K> {
+impl<K: Counted> ShrinkableKeyedStateStore<K> for Shared<K> {
     fn retain_recent(&self, drop_below: Nanos) {
-        for shard in &self.shards {
+        for shard in &self.0.shards {
             lock(shard).known.retain(|_, state| *state > drop_below);
         }
     }
 
     fn shrink_to_fit(&self) {
-        for shard in &self.shards {
+        for shard in &self.0.shards {
             lock(shard).known.shrink_to_fit();
         }
     }
 
     fn len(&self) -> usize {
-        self.shards
-            .iter()
-            .map(|shard| lock(shard).known.len())
-            .sum()
+        let shards = self.0.shards.iter();
+        shards.map(|shard| lock(shard).known.len()).sum()
     }
 
     fn is_empty(&self) -> bool {

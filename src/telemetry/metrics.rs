@@ -3,6 +3,7 @@
 //! Handles are resolved at the start, so that a request touches atomics and no map of labels, and so
 //! that every series stands at 0 before its first event.
 
+use crate::telemetry::build::{REVISION, VERSION};
 use crate::telemetry::foreseen::{STATUSES, foreseen};
 use crate::telemetry::labels::{
     Api, AuthOutcome, ConnectionRefusal, Method, Phase, ReloadOutcome, Route, Wait,
@@ -121,6 +122,8 @@ metrics! {
     shadowed: IntCounterVec = "rendezvous_shadowed_total" ["limit"],
     /// Clients, networks, users or sessions that a rate limiter remembers.
     limiter_keys: IntGaugeVec = "rendezvous_limiter_keys" ["limiter"],
+    /// Requests of newcomers whom a rate limiter had no room to remember.
+    limiter_overflows: IntCounterVec = "rendezvous_limiter_overflows_total" ["limiter"],
     /// Always 1; the labels say what runs.
     build_info: IntGaugeVec = "rendezvous_build_info" ["version", "revision"],
 }
@@ -157,6 +160,8 @@ impl Metrics {
         }
         for limit in Limit::REMEMBERING {
             metrics.limiter_keys.with_label_values(&[limit.label()]);
+            let overflows = &metrics.limiter_overflows;
+            overflows.with_label_values(&[limit.label()]);
         }
         for limit in Limit::ALL {
             metrics.shadowed.with_label_values(&[limit.label()]);
@@ -278,16 +283,6 @@ impl Default for Metrics {
         Self::new()
     }
 }
-
-/// The package's version.
-pub const VERSION: &str = env!("CARGO_PKG_VERSION");
-
-/// The commit that was built, where the build names it in `MATRIX_RENDEZVOUS_REVISION`. Not a
-/// `RENDEZVOUS_…`: an image that keeps it in its environment would set an unknown key.
-pub const REVISION: &str = match option_env!("MATRIX_RENDEZVOUS_REVISION") {
-    Some(revision) => revision,
-    None => "unknown",
-};
 
 fn pairs<A: Copy, B: Copy>(
     first: &'static [A],

@@ -1,12 +1,12 @@
 //! Refusals by a limit in the log: a sample, and nobody named.
 //!
 //! The metrics count them all. One line a second for each reason shows an operator who it is, without a flood
-//! of refusals becoming a flood of lines; "who" is a keyed hash of the client, the same on all replicas for
+//! of refusals becoming a flood of lines, of which the access log has none either; "who" is a keyed hash of the client, the same on all replicas for
 //! a day, so that lines about one client can be told from lines about another.
 
 use crate::clock::Clock;
 use crate::model::{ClientIp, CurrentSecret};
-use crate::telemetry::labels::{Api, Route};
+use crate::telemetry::labels::{Api, ConnectionRefusal, Route};
 use crate::telemetry::limit::Limit;
 use crate::telemetry::rejection::Rejection;
 use base64::Engine;
@@ -28,6 +28,7 @@ pub struct Refusals {
     clock: Clock,
     /// For each reason the second of its last line, by the clock, plus one.
     told: Vec<AtomicU64>,
+    told_of_connections: Vec<AtomicU64>,
 }
 
 impl Refusals {
@@ -37,7 +38,8 @@ impl Refusals {
         Self {
             secret,
             clock,
-            told: Rejection::ALL.iter().map(|_| AtomicU64::new(0)).collect(),
+            told: never(Rejection::ALL),
+            told_of_connections: never(ConnectionRefusal::ALL),
         }
     }
 
@@ -46,14 +48,10 @@ impl Refusals {
         if !is_by_a_limit(reason) {
             return;
         }
-        let second = self.clock.now().as_secs() + 1;
-        let told = &self.told[reason.index()];
-        if told.load(Ordering::Relaxed) == second || told.swap(second, Ordering::Relaxed) == second
-        {
+        if !self.is_due(&self.told[reason.index()]) {
             return;
         }
-        let hash = self.secret.get().hash(KIND, &client.octets());
-        let client = URL_SAFE_NO_PAD.encode(&hash[..PSEUDONYM]);
+        let client = self.pseudonym(client);
         tracing::info!(
             target: "refused",
             reason = reason.label(),
@@ -65,9 +63,43 @@ impl Refusals {
     }
 }
 
-/// Others are a client's mistakes, or ours; the access log and the metrics have them.
-fn is_by_a_limit(reason: Rejection) -> bool {
+impl Refusals {
+    /// Notes a connection that was closed at once, likewise.
+    pub fn note_connection(&self, reason: ConnectionRefusal, client: ClientIp) {
+        if self.is_due(&self.told_of_connections[reason.index()]) {
+            let client = self.pseudonym(client);
+            tracing::info!(
+                target: "refused",
+                reason = reason.label(),
+                client,
+                "a connection, and perhaps others of this second"
+            );
+        }
+    }
+
+    /// Whether this second has had no such line yet; it has now.
+    fn is_due(&self, told: &AtomicU64) -> bool {
+        let second = self.clock.now().as_secs() + 1;
+        told.load(Ordering::Relaxed) != second && told.swap(second, Ordering::Relaxed) != second
+    }
+
+    fn pseudonym(&self, client: ClientIp) -> String {
+        let hash = self.secret.get().hash(KIND, &client.octets());
+        URL_SAFE_NO_PAD.encode(&hash[..PSEUDONYM])
+    }
+}
+
+fn never<T>(reasons: &[T]) -> Vec<AtomicU64> {
+    reasons.iter().map(|_| AtomicU64::new(0)).collect()
+}
+
+/// Others are a client's mistakes, or ours: the access log has each of them, and none of these.
+#[must_use]
+pub fn is_by_a_limit(reason: Rejection) -> bool {
     use Rejection as R;
-    let of_a_session = matches!(reason, R::SessionBusy | R::TxnsFull | R::WritesFull);
+    let of_a_session = matches!(
+        reason,
+        R::SessionBusy | R::ClientBusy | R::TxnsFull | R::WritesFull
+    );
     of_a_session || Limit::ALL.iter().any(|limit| R::from(*limit) == reason)
 }

@@ -65,6 +65,8 @@ label! {
         LiveUser = "live_user",
         /// Requests on one session at a time.
         SessionBusy = "session_busy",
+        /// Requests of one client, or of one IPv6 /48, at a time.
+        ClientBusy = "client_busy",
         /// The session was written `session.max_writes` times.
         WritesFull = "writes_full",
         /// The session has recorded `session.max_txn_ids` transaction ids.

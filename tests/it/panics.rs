@@ -93,11 +93,12 @@ fn serve() -> Rig {
     let homeservers = Arc::new(Homeservers::Only(Box::new(homeserver)));
     let store = Arc::new(Broken);
     let (counted, time) = (Arc::clone(&metrics), clock.clone());
-    let refusals = Refusals::new(Arc::default(), clock.clone());
-    let service = Service::new(&config, store, policy, homeservers, counted, refusals, time);
+    let refusals = Arc::new(Refusals::new(Arc::default(), clock.clone()));
+    let told = Arc::clone(&refusals);
+    let service = Service::new(&config, store, policy, homeservers, counted, told, time);
     let (counted, lifecycle) = (Arc::clone(&metrics), Lifecycle::new());
     let shared = Arc::new(Connections::new(
-        &config, service, lifecycle, counted, clock,
+        &config, service, lifecycle, counted, refusals, clock,
     ));
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let socket = runtime

@@ -189,6 +189,11 @@ impl ApiError {
                 R::SessionBusy,
                 SOON,
             ),
+            Self::Refused(Refusal::ClientBusy) => later(
+                "Too many requests from this address at a time",
+                R::ClientBusy,
+                SOON,
+            ),
             Self::Refused(Refusal::NoUser(NoUser::NoToken)) => plain(
                 S::FORBIDDEN,
                 "M_FORBIDDEN",

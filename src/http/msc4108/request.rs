@@ -19,6 +19,18 @@ where
     Ok((tags, text(exchange).await?))
 }
 
+/// The same of a write that is refused, as far as it can be told without waiting for the client: whoever is refused
+/// must not hold anything by sending slowly.
+pub(super) async fn refused_write<B>(exchange: &mut Exchange<'_, B>) -> Option<(Tags, Payload)>
+where
+    B: Body<Data = Bytes> + Send + Unpin,
+{
+    let tags = Tags::of(exchange.headers(), &IF_MATCH)?;
+    require_text(exchange.headers()).ok()?;
+    let body = exchange.body_at_hand().await?;
+    Some((tags, payload(&body).ok()?))
+}
+
 /// A body of text.
 pub(super) async fn text<B>(exchange: &mut Exchange<'_, B>) -> Result<Payload, ApiError>
 where
@@ -26,7 +38,11 @@ where
 {
     require_text(exchange.headers())?;
     let body = exchange.body().await?;
-    let text = std::str::from_utf8(&body)
+    payload(&body)
+}
+
+fn payload(body: &[u8]) -> Result<Payload, ApiError> {
+    let text = std::str::from_utf8(body)
         .map_err(|_| ApiError::InvalidParam("The payload is not UTF-8"))?;
     Payload::new(text).map_err(|_| ApiError::PayloadTooLarge)
 }

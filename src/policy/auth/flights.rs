@@ -2,8 +2,8 @@
 
 use crate::model::ClientIp;
 use crate::policy::auth::AuthError;
-use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use crate::policy::places::{Place, Places};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -12,10 +12,10 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 const IN_ALL: usize = 64;
 
 /// Questions under way or waiting for one client. A household behind one address signs in one device at a time.
-const PER_CLIENT: u32 = 8;
+const PER_CLIENT: usize = 8;
 
 /// Questions under way or waiting for one network: a /48 has 65,536 clients, and must not take every place.
-const PER_NETWORK: u32 = 32;
+const PER_NETWORK: usize = 32;
 
 /// The longest wait for a place. It is part of the time that a question has, and must leave most of that for the
 /// answer; a homeserver that is well has answered all that were before us by then.
@@ -23,17 +23,15 @@ pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(super) struct Flights {
-    places: Semaphore,
-    clients: Shares,
-    networks: Shares,
+    in_all: Semaphore,
+    each: Arc<Places>,
 }
 
 impl Default for Flights {
     fn default() -> Self {
         Self {
-            places: Semaphore::new(IN_ALL),
-            clients: Shares::new(PER_CLIENT),
-            networks: Shares::new(PER_NETWORK),
+            in_all: Semaphore::new(IN_ALL),
+            each: Places::new(PER_CLIENT, PER_NETWORK),
         }
     }
 }
@@ -41,9 +39,8 @@ impl Default for Flights {
 /// A question under way; dropped, its place is free again.
 #[derive(Debug)]
 pub(super) struct Flight<'a> {
-    _place: SemaphorePermit<'a>,
-    _client: Taken<'a>,
-    _network: Option<Taken<'a>>,
+    _of_all: SemaphorePermit<'a>,
+    _of_each: Place,
 }
 
 impl Flights {
@@ -53,68 +50,16 @@ impl Flights {
     /// [`AuthError::Busy`]: the client or its network has its share under way already, or there was no place in
     /// time.
     pub(super) async fn start(&self, client: ClientIp) -> Result<Flight<'_>, AuthError> {
-        let of_client = self.clients.take(client)?;
-        let network = client.network().map(|network| self.networks.take(network));
-        let of_network = network.transpose()?;
-        let place = tokio::time::timeout(LONGEST_WAIT, self.places.acquire()).await;
+        let of_each = self.each.take(client).ok_or(AuthError::Busy)?;
+        let of_all = tokio::time::timeout(LONGEST_WAIT, self.in_all.acquire()).await;
         // It is closed by nobody.
-        let place = place
+        let of_all = of_all
             .map_err(|_| AuthError::Busy)?
             .map_err(|_| AuthError::Busy)?;
         Ok(Flight {
-            _place: place,
-            _client: of_client,
-            _network: of_network,
+            _of_all: of_all,
+            _of_each: of_each,
         })
-    }
-}
-
-/// How many each has, of those that have any, waiting ones too: not more than there are connections.
-#[derive(Debug)]
-struct Shares {
-    most: u32,
-    taken: Mutex<HashMap<ClientIp, u32>>,
-}
-
-/// One of somebody's share.
-#[derive(Debug)]
-struct Taken<'a> {
-    shares: &'a Shares,
-    of: ClientIp,
-}
-
-impl Shares {
-    fn new(most: u32) -> Self {
-        Self {
-            most,
-            taken: Mutex::default(),
-        }
-    }
-
-    fn take(&self, of: ClientIp) -> Result<Taken<'_>, AuthError> {
-        let mut taken = self.taken();
-        let count = taken.entry(of).or_default();
-        if *count >= self.most {
-            return Err(AuthError::Busy);
-        }
-        *count += 1;
-        Ok(Taken { shares: self, of })
-    }
-
-    fn taken(&self) -> MutexGuard<'_, HashMap<ClientIp, u32>> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Taken<'_> {
-    fn drop(&mut self) {
-        let mut taken = self.shares.taken();
-        if let Some(count) = taken.get_mut(&self.of) {
-            *count -= 1;
-            if *count == 0 {
-                taken.remove(&self.of);
-            }
-        }
     }
 }
 
@@ -141,7 +86,7 @@ mod tests {
         under_way.pop();
         under_way.push(flights.start(client(1)).await.expect("free again"));
         drop(under_way);
-        assert!(flights.clients.taken().is_empty(), "nobody is remembered");
+        assert!(flights.each.is_empty(), "nobody is remembered");
     }
 
     #[tokio::test(start_paused = true)]
@@ -160,9 +105,7 @@ mod tests {
         drop(flights.start(of_48(2, 0)).await.expect("another network"));
         drop(flights.start(client(1)).await.expect("of no network"));
         drop(under_way);
-        for shares in [&flights.clients, &flights.networks] {
-            assert!(shares.taken().is_empty(), "nobody is remembered");
-        }
+        assert!(flights.each.is_empty(), "nobody is remembered");
     }
 
     #[tokio::test(start_paused = true)]
@@ -181,9 +124,6 @@ mod tests {
         assert!(waited.is_ok());
         drop(waited);
         drop(under_way);
-        assert!(
-            flights.clients.taken().is_empty(),
-            "who gave up is not remembered"
-        );
+        assert!(flights.each.is_empty(), "who gave up is not remembered");
     }
 }

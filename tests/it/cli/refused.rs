@@ -145,6 +145,10 @@ fn a_value_that_is_wrong_is_named_with_key_and_source() {
         ("http.public_base_url", "https://matrix.example.org/#a"),
         ("http.public_base_url", "https://user@matrix.example.org"),
         ("limits.create.client.burst", "0"),
+        // A day and more until it is whole again; in nanoseconds more than a number holds.
+        ("limits.create.client.burst", "50000"),
+        ("limits.create.user.burst", "4294967295"),
+        ("session.max_live", "100000001"),
         ("limits.create.client.per_second", "0"),
         ("limits.create.client.per_second", "-1"),
         ("limits.create.client.per_second", "NaN"),

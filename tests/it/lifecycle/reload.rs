@@ -122,7 +122,7 @@ fn limits_and_deny_lists_are_those_of_the_last_look() {
         running.reload(&of(2, 50, "\"127.0.0.1\""), "applied");
         server.try_create("three").expect_error(403, "M_FORBIDDEN");
         // Two live of three: on Redis the store counts the rate as well, and knows the new one.
-        running.reload(&of(200, 3, ""), "applied");
+        running.reload(&of(50, 3, ""), "applied");
         server.create("three");
         let refused = server.try_create("four").expect(429);
         assert!(

@@ -101,6 +101,24 @@ fn with_the_proxy_protocol_the_announced_client_is_counted() {
     assert!(unnamed.iter().all(Option::is_some));
 }
 
+/// One customer of a provider has 65,536 of /64.
+#[test]
+fn a_48_has_ten_times_as_many_as_a_client() {
+    let server = start(&TWO, &[TRUSTED, ("http.proxy_protocol", "true")]);
+    let from = |site: u8, subnet: usize| {
+        let source = format!("2001:db8:{site}:{subnet}::1");
+        opened(
+            &server,
+            &format!("PROXY TCP6 {source} 2001:db8::80 4711 443\r\n"),
+        )
+    };
+    let kept: Vec<_> = (0..20).map(|subnet| from(1, subnet)).collect();
+    assert!(kept.iter().all(Option::is_some));
+    assert!(from(1, 77).is_none());
+    assert_eq!(refused(&server), 1);
+    assert!(from(2, 0).is_some(), "another network");
+}
+
 #[test]
 fn the_default_is_a_hundred() {
     let server = start(

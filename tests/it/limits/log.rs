@@ -3,7 +3,7 @@
 use super::{CREATES, TRUSTED, start};
 use crate::harness::api::UNSTABLE;
 use crate::harness::eventually;
-use crate::harness::http::Request;
+use crate::harness::http::{Connection, Request};
 use crate::harness::redis::RedisServer;
 use crate::harness::redis::worker::ready_on;
 use crate::harness::server::Server;
@@ -57,14 +57,38 @@ fn a_flood_of_refusals_is_a_few_lines_that_name_nobody() {
     eventually("a line about a refusal", || {
         server.log().contains("refused").then_some(())
     });
-    // What comes later was written later: by this line all the others are there.
+    // What comes later was written later: by this line all the others are there, of whatever kind.
     server.signal(Signal::SIGTERM);
     server.ended();
     let log = server.log();
-    let lines = log.lines().filter(|line| line.contains("refused")).count();
+    let lines = log.lines().count();
     assert!(lines * 5 < flood, "{lines} lines for {flood} refusals");
     assert!(!log.contains(CLIENT), "{log}");
     assert!(!log.contains("unrecognized"), "{log}");
+    assert!(log.contains("status=404"), "the access log has it: {log}");
+}
+
+/// An operator whose load balancer meets closed connections must find out why.
+#[test]
+fn a_connection_that_is_refused_is_told_of_by_sample() {
+    let server = start(
+        &[
+            ("limits.enabled", "true"),
+            ("http.max_connections_per_client", "1"),
+        ],
+        &[],
+    );
+    let mut kept = Connection::open(server.http);
+    kept.send(&Request::get(UNSTABLE)).expect(200);
+    let flood = 100;
+    for _ in 0..flood {
+        assert_eq!(Connection::open(server.http).read_to_close(), b"");
+    }
+    eventually("a line about a connection", || {
+        server.log().contains("reason=\"per_client\"").then_some(())
+    });
+    let lines = server.log().matches("per_client").count();
+    assert!(lines * 5 < flood, "{lines} lines for {flood} connections");
 }
 
 /// Whoever reads the logs of two replicas sees that it is one client.

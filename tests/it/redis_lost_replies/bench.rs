@@ -11,7 +11,7 @@ pub const LOSSES: [Fault; 3] = [Fault::CutCommand, Fault::CutReply, Fault::HoldR
 /// Shares are counted, and nothing is refused.
 const SHARES: [(&str, &str); 4] = [
     ("limits.enabled", "true"),
-    ("limits.create.client.burst", "1000000"),
+    ("limits.create.client.burst", "40000"),
     ("limits.requests.client.burst", "1000000"),
     ("limits.live.client", "1000000"),
 ];

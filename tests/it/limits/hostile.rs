@@ -1,0 +1,242 @@
+//! What a stranger tries so as not to be counted, or so that others are refused.
+
+use super::{TRUSTED, start};
+use crate::harness::api::{UNSTABLE, at, body};
+use crate::harness::eventually;
+use crate::harness::http::{Connection, Reply, Request};
+use crate::harness::redis::RedisServer;
+use crate::harness::redis::worker::ready_on;
+use crate::harness::server::Server;
+use serde_json::json;
+
+const ON: (&str, &str) = ("limits.enabled", "true");
+
+fn creation() -> Request {
+    Request::post(UNSTABLE).json(&json!({"data": "x"}))
+}
+
+fn create_as(server: &Server, forwarded_for: &str) -> Reply {
+    server.call(&creation().header("X-Forwarded-For", forwarded_for))
+}
+
+/// A proxy appends to what the client wrote, whatever that is.
+#[test]
+fn what_a_client_writes_before_the_proxy_hides_it_from_nobody() {
+    let server = start(&[("limits.deny.create", "203.0.113.9")], &[TRUSTED]);
+    for written in [
+        "zz",
+        "\u{e9}",
+        "\u{ff}\u{ff}",
+        "",
+        ",",
+        "\"",
+        "198.51.100.1,",
+    ] {
+        let refused = create_as(&server, &format!("{written}, 203.0.113.9"));
+        refused.expect_error(403, "M_FORBIDDEN");
+    }
+    create_as(&server, "203.0.113.9,").expect_error(403, "M_FORBIDDEN");
+    create_as(&server, "203.0.113.9, 198.51.100.1").expect(200);
+}
+
+/// A range is what an operator wrote: one host, or a network however it is spelled.
+#[test]
+fn a_denied_range_holds_for_single_addresses_and_in_any_spelling() {
+    let denied = "2001:db8:0:1::5,2001:db8:0:2:ffff::/80,::ffff:203.0.113.0/120,::ffff:192.0.2.1";
+    let server = start(&[("limits.deny.create", denied)], &[TRUSTED]);
+    for client in [
+        "2001:db8:0:1::5",
+        "2001:db8:0:2:ffff::1",
+        "203.0.113.77",
+        "::ffff:203.0.113.77",
+        "192.0.2.1",
+    ] {
+        create_as(&server, client).expect_error(403, "M_FORBIDDEN");
+    }
+    for client in [
+        "2001:db8:0:1::6",
+        "2001:db8:0:2::1",
+        "203.0.114.1",
+        "192.0.2.2",
+    ] {
+        create_as(&server, client).expect(200);
+    }
+}
+
+/// Its /64s would fill the table, and every newcomer of the internet would share what is left.
+#[test]
+fn a_network_that_rotates_its_clients_leaves_room_for_others() {
+    let settings = [
+        ON,
+        ("limits.max_keys", "64"),
+        ("limits.create.client.burst", "1"),
+        ("limits.create.client.per_second", "0.001"),
+        ("limits.create.network.burst", "4"),
+        ("limits.create.network.per_second", "0.001"),
+    ];
+    let server = start(&settings, &[TRUSTED]);
+    for subnet in 0..400 {
+        let reply = create_as(&server, &format!("2001:db8:1:{subnet:x}::1"));
+        assert_eq!(reply.status, if subnet < 4 { 200 } else { 429 }, "{subnet}");
+    }
+    for client in 0..32 {
+        create_as(&server, &format!("203.0.113.{client}")).expect(200);
+    }
+    let overflows = "rendezvous_limiter_overflows_total";
+    assert_eq!(server.metrics().sum(overflows, &[]), 0);
+}
+
+/// A write whose body does not come: what is refused is told so at once, and holds nothing.
+#[test]
+fn who_is_refused_is_not_waited_for() {
+    let settings = [
+        ON,
+        ("msc4108.enabled", "true"),
+        ("limits.deny.requests", "203.0.113.9"),
+        ("limits.requests.client.burst", "1"),
+        ("limits.requests.client.per_second", "0.001"),
+        // Longer than this test has patience.
+        ("http.body_timeout", "300s"),
+        ("http.request_timeout", "300s"),
+    ];
+    let server = start(&settings, &[TRUSTED]);
+    let letters = server.open_mailbox("hello");
+    let json = at(letters.id());
+    let spent = "203.0.113.1";
+    server
+        .call(&letters.get().header("X-Forwarded-For", spent))
+        .expect(200);
+    for (client, expected) in [("203.0.113.9", 403), (spent, 429)] {
+        for (path, head) in [
+            (
+                &letters.path,
+                format!("If-Match: {}\r\nContent-Type: text/plain", letters.etag),
+            ),
+            (&json, "Content-Type: application/json".to_owned()),
+        ] {
+            let mut connection = Connection::open(server.http);
+            let head = format!(
+                "PUT {path} HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: {client}\r\n{head}\r\nContent-Length: 9\r\n\r\nhalf"
+            );
+            connection.write(head.as_bytes());
+            let reply = connection.reply();
+            assert_eq!(reply.status, expected, "{path}: {reply}");
+            assert!(reply.says_close(), "{reply}");
+        }
+    }
+    // Whose body is there learns which state the write would have made (PROTOCOL, section 2).
+    let write = letters.put(&letters.etag, "next");
+    let refused = server
+        .call(&write.header("X-Forwarded-For", spent))
+        .expect(429);
+    let written = server.call(&letters.put(&letters.etag, "next")).expect(202);
+    assert_eq!(refused.etag(), written.etag());
+}
+
+/// Through a proxy that does not buffer, requests that are never finished would else be as many as it has
+/// connections.
+#[test]
+fn one_client_has_so_many_requests_under_way_and_others_have_theirs() {
+    let settings = [
+        ON,
+        ("limits.create.client.burst", "1000"),
+        ("http.body_timeout", "300s"),
+    ];
+    let server = start(&settings, &[TRUSTED]);
+    let session = server.create("x");
+    let head = |client: &str| {
+        format!(
+            "POST {UNSTABLE} HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: {client}\r\nContent-Length: 9\r\n\r\n"
+        )
+    };
+    let busy = "203.0.113.1";
+    let mut under_way: Vec<_> = (0..256).map(|_| Connection::open(server.http)).collect();
+    for connection in &mut under_way {
+        connection.write(head(busy).as_bytes());
+    }
+    eventually("all are under way", || {
+        let metrics = server.metrics();
+        (metrics.sum("rendezvous_http_requests_in_flight", &[]) == 256).then_some(())
+    });
+    let read = |client: &str| {
+        let read = Request::get(&at(&session.id)).header("X-Forwarded-For", client);
+        server.call(&read)
+    };
+    read(busy).expect_error(429, "M_LIMIT_EXCEEDED");
+    let reason = [("reason", "client_busy")];
+    assert_eq!(
+        server.metrics().sum("rendezvous_rejections_total", &reason),
+        1
+    );
+    read("203.0.113.2").expect(200);
+    drop(under_way);
+    eventually("they are over", || (read(busy).status == 200).then_some(()));
+}
+
+/// Redis's clock was set back, or somebody else's key stands there.
+#[test]
+fn a_rate_that_lies_in_the_future_locks_nobody_out_for_longer_than_a_burst() {
+    let redis = RedisServer::start();
+    let settings = [
+        ON,
+        ("limits.create.client.burst", "4"),
+        ("limits.create.client.per_second", "1"),
+    ];
+    let worker = ready_on(&redis.url(), &settings);
+    worker.create("one");
+    let rate = redis.command(&["KEYS", "mrv:{lease}:c:*:r"]).texts();
+    let [rate] = &rate[..] else {
+        panic!("{rate:?}")
+    };
+    let seconds: u64 = redis.command(&["TIME"]).texts()[0]
+        .parse()
+        .expect("a number");
+    let later = ((seconds + 3600) * 1_000_000).to_string();
+    redis.command(&["SET", rate, &later]);
+    let refused = worker
+        .try_create("two")
+        .expect_error(429, "M_LIMIT_EXCEEDED");
+    assert!(refused.number("retry_after_ms") <= 1000, "{refused}");
+    redis.command(&["SET", rate, "not a number"]);
+    worker.create("two");
+}
+
+/// Thirty people behind one address ask whether they may, and create.
+#[test]
+fn who_asks_before_creating_has_no_less_than_who_does_not() {
+    let server = start(&[ON], &[TRUSTED]);
+    for _ in 0..20 {
+        server
+            .call(&Request::get(UNSTABLE).header("X-Forwarded-For", "203.0.113.1"))
+            .expect(200);
+        create_as(&server, "203.0.113.1").expect(200);
+    }
+    create_as(&server, "203.0.113.1").expect_error(429, "M_LIMIT_EXCEEDED");
+}
+
+/// By the defaults: 50 sign-ins behind one address, two devices each, which poll once a second for a minute and write
+/// eight times, are 100 polls a second and a few writes; at once, as a clock would have it.
+#[test]
+fn as_many_sign_ins_as_one_address_may_have_may_all_poll() {
+    let settings = [ON, ("limits.create.client.burst", "50")];
+    let server = start(&settings, &[TRUSTED]);
+    let mine = |request: Request| server.call(&request.header("X-Forwarded-For", "203.0.113.1"));
+    let mut sessions: Vec<_> = (0..50)
+        .map(|_| {
+            let created = mine(creation()).expect(200);
+            (created.text("id"), created.text("sequence_token"))
+        })
+        .collect();
+    // Ten seconds of them, in less than ten: the burst alone must hold that.
+    for second in 0..10 {
+        for (id, token) in &mut sessions {
+            for _device in 0..2 {
+                mine(Request::get(&at(id))).expect(200);
+            }
+            if second % 2 == 0 {
+                let write = Request::put(&at(id)).json(&body(token, &second.to_string()));
+                *token = mine(write).expect(200).text("sequence_token");
+            }
+        }
+    }
+}

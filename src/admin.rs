@@ -9,6 +9,7 @@ use crate::net::guard::{Activity, Guard, SocketTimeouts};
 use crate::net::listener;
 use crate::store::{Store, StoreState};
 use crate::telemetry::build::{REVISION, VERSION};
+use crate::telemetry::logs::Log;
 use crate::telemetry::metrics::Metrics;
 use bytes::Bytes;
 use http_body_util::Full;
@@ -54,6 +55,8 @@ pub struct Admin<S> {
     pub clock: Clock,
     /// When the live sessions were last counted.
     pub counted: Mutex<Option<Duration>>,
+    /// The log, asked for the lines that it lost.
+    pub log: Arc<Log>,
 }
 
 impl<S: Store> Admin<S> {
@@ -138,6 +141,8 @@ impl<S: Store> Admin<S> {
         self.count_live().await;
         let is_ready = *self.state.borrow() == StoreState::Ready;
         self.metrics.set_phase(self.lifecycle.phase(is_ready));
+        let lost = &self.metrics.log_lines_lost;
+        lost.inc_by(self.log.dropped().saturating_sub(lost.get()));
         let open = i64::try_from(self.connections.len()).unwrap_or(i64::MAX);
         let active = self.metrics.http_in_flight.get().min(open);
         self.metrics

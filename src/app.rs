@@ -216,6 +216,7 @@ async fn serve<S: Store>(
     let policy = Arc::new(policy);
     policy.set_maintenance(config.maintenance);
     let (signals, hangups) = Signals::catch()?;
+    let log = Arc::clone(&origin.log);
     let reload = Reload {
         origin,
         policy: Arc::clone(&policy),
@@ -241,6 +242,7 @@ async fn serve<S: Store>(
         connections: connections.clone(),
         clock: clock.clone(),
         counted: Mutex::new(None),
+        log,
     });
     let operating = tokio::spawn(admin.run(operators));
     let housekeeper = Arc::clone(&policy);

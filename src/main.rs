@@ -9,6 +9,7 @@ use matrix_rendezvous::{app, healthcheck};
 use std::error::Error;
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// Bad configuration or usage (`EX_USAGE` of sysexits.h): trying again will not help.
 const EXIT_USAGE: u8 = 64;
@@ -71,11 +72,12 @@ fn serve(
     raw: Raw,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
     let level = logs::parse_level(&config.telemetry.log_level)?;
-    let level = logs::init(level, config.telemetry.log_format)?;
+    // Held to the end, when it writes what is left.
+    let log = Arc::new(logs::init(level, config.telemetry.log_format)?);
     let origin = Origin {
         sources,
         raw,
-        level,
+        log: Arc::clone(&log),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

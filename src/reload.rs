@@ -10,7 +10,7 @@ use crate::lifecycle::Hangups;
 use crate::policy::Policy;
 use crate::store::{CurrentShares, Shares};
 use crate::telemetry::labels::ReloadOutcome;
-use crate::telemetry::logs::{self, Level};
+use crate::telemetry::logs::{self, Log};
 use crate::telemetry::metrics::Metrics;
 use std::sync::Arc;
 
@@ -21,8 +21,8 @@ pub struct Origin {
     pub sources: Sources,
     /// As it was written there.
     pub raw: Raw,
-    /// The level of the log.
-    pub level: Level,
+    /// Where its lines go, and of which level.
+    pub log: Arc<Log>,
 }
 
 /// What is changed.
@@ -66,7 +66,7 @@ impl Reload {
         let (config, raw, _) = Config::load(&self.origin.sources, app::settle)?;
         let level = logs::parse_level(&config.telemetry.log_level)?;
         let waiting = self.origin.raw.other_than(&raw);
-        self.origin.level.set(level)?;
+        self.origin.log.set_level(level)?;
         self.shares.set(Shares::of(&config.limits));
         self.policy.set_limits(config.limits);
         self.policy.set_maintenance(config.maintenance);

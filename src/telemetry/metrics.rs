@@ -100,6 +100,8 @@ metrics! {
     phase: IntGaugeVec = "rendezvous_lifecycle_phase" ["phase"],
     /// Looks at the configuration again (SIGHUP): it was applied, or refused and the old one kept.
     config_reloads: IntCounterVec = "rendezvous_config_reloads_total" ["outcome"],
+    /// Lines of the log that were lost, since whoever reads standard error did not.
+    log_lines_lost: IntCounter = "rendezvous_log_lines_lost_total" [],
     /// Requests refused, by reason.
     rejections: IntCounterVec = "rendezvous_rejections_total" ["reason"],
     /// Time of a call to the store.

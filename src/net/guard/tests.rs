@@ -58,10 +58,11 @@ impl Rig {
         });
     }
 
-    /// The client reads so many bytes each second.
-    fn sip(&mut self, bytes: usize) {
+    /// The client reads so many bytes at once, and then so many each second.
+    fn sip(&mut self, first: usize, bytes: usize) {
         let mut sip = std::mem::replace(&mut self.client, duplex(1).0);
         tokio::spawn(async move {
+            sip.read_exact(&mut vec![0; first]).await.expect("bytes");
             while sip.read_exact(&mut vec![0; bytes]).await.is_ok() {
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
@@ -231,9 +232,10 @@ async fn a_client_that_does_not_read_is_given_up() {
 #[tokio::test(start_paused = true)]
 async fn a_client_that_sips_is_given_up_too() {
     let mut rig = rig();
-    rig.sip(1);
+    // More than a share of it, so that another one has begun.
+    rig.sip(20 * 1024, 1);
     let begun = rig.clock.now();
-    let reply = [0; 8 * 1024];
+    let reply = vec![0; 28 * 1024];
     let error = rig.guard.write_all(&reply).await.expect_err("too slow");
     assert_eq!(error.kind(), ErrorKind::TimedOut);
     about(30, rig.clock.now().saturating_sub(begun));
@@ -243,7 +245,7 @@ async fn a_client_that_sips_is_given_up_too() {
 #[tokio::test(start_paused = true)]
 async fn a_client_that_takes_its_share_has_as_long_as_it_needs() {
     let mut rig = rig();
-    rig.sip(1024);
+    rig.sip(0, 1024);
     rig.guard
         .write_all(&vec![0; 256 * 1024])
         .await
@@ -254,7 +256,7 @@ async fn a_client_that_takes_its_share_has_as_long_as_it_needs() {
 #[tokio::test(start_paused = true)]
 async fn each_reply_that_was_taken_whole_ends_its_wait() {
     let mut rig = rig();
-    rig.sip(64);
+    rig.sip(0, 64);
     for _ in 0..5 {
         rig.guard
             .write_all(&[0; 1024])

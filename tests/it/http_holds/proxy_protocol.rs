@@ -131,6 +131,19 @@ fn behind_a_client_the_forwarded_header_says_nothing() {
     assert_eq!(statuses, [200, 200, 429]);
 }
 
+/// Nor what else a proxy would say: its own word that it came by HTTPS would stand in the QR code.
+#[test]
+fn behind_a_client_the_forwarded_scheme_says_nothing() {
+    let server = behind("127.0.0.1,10.0.0.0/8", &[("msc4108.enabled", "true")]);
+    let url = |header: &[u8]| {
+        let create = crate::harness::etag::creation("x").header("X-Forwarded-Proto", "https");
+        let created = create_behind(&server, header, &create);
+        created.expect(201).text("url")
+    };
+    assert!(url(&v1("203.0.113.1")).starts_with("http://"));
+    assert!(url(&v2_from([10, 1, 2, 3])).starts_with("https://"));
+}
+
 #[test]
 fn behind_a_trusted_proxy_the_forwarded_header_counts() {
     let server = balanced();

@@ -1,11 +1,15 @@
 //! The log: one line a request where wanted, readable by machines where wanted, and naming nobody.
 
 use serde_json::{Value, json};
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::Stdio;
 
 use crate::harness::api::{UNSTABLE, at, body};
 use crate::harness::eventually;
-use crate::harness::http::Request;
-use crate::harness::server::{Server, Store};
+use crate::harness::http::{Connection, Request};
+use crate::harness::metrics::Metrics;
+use crate::harness::server::{Server, Store, command};
 
 /// The lines that the log has by now, once there are more than so many.
 fn more_than(server: &Server, lines: usize) -> Vec<String> {
@@ -101,4 +105,39 @@ fn no_line_names_a_session_a_client_or_a_payload() {
             assert!(!log.contains(secret), "{secret} stands in\n{log}");
         }
     }
+}
+
+/// A collector that hangs, or a terminal that is held: lines are lost then, and not sign-ins.
+#[test]
+fn a_log_that_nobody_reads_stops_nobody() {
+    let mut child = command()
+        .env("RENDEZVOUS_MODE", "open")
+        .env("RENDEZVOUS_LIMITS__ENABLED", "false")
+        .env("RENDEZVOUS_HTTP__LISTEN", "127.0.0.1:0")
+        .env("RENDEZVOUS_ADMIN__LISTEN", "127.0.0.1:0")
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the server starts");
+    let mut log = BufReader::new(child.stderr.take().expect("piped"));
+    let mut address = || loop {
+        let mut line = String::new();
+        log.read_line(&mut line).expect("a line");
+        if let Some((_, address)) = line.trim_end().split_once("address=") {
+            return address.parse().expect("an address");
+        }
+    };
+    let (http, admin): (SocketAddr, SocketAddr) = (address(), address());
+    // From here on nobody reads: a pipe holds 64 KiB, and 10,000 lines wait.
+    let mut client = Connection::open(http);
+    for _ in 0..12_000 {
+        client.send(&Request::get("/unknown")).expect(404);
+    }
+    let scrape = Connection::open(admin)
+        .send(&Request::get("/metrics"))
+        .expect(200);
+    let metrics = Metrics(String::from_utf8(scrape.body).expect("text"));
+    let lost = metrics.sum("rendezvous_log_lines_lost_total", &[]);
+    child.kill().expect("it runs");
+    child.wait().expect("a child");
+    assert!(lost > 0, "{lost}");
 }

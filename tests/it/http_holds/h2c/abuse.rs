@@ -114,6 +114,51 @@ fn a_flood_of_mistakes_for_which_we_reset_ends_the_connection() {
     });
 }
 
+/// The client may say of us what we say of it; that is its word, and no flood.
+#[test]
+fn a_client_that_calls_us_a_flood_is_none() {
+    const GOAWAY: u8 = 7;
+    const ENHANCE_YOUR_CALM: u8 = 11;
+    let server = start(&[("http.h2c", "true")]);
+    let mut connection = open(&server);
+    let last_and_error = [0, 0, 0, 0, 0, 0, 0, ENHANCE_YOUR_CALM];
+    connection.write(&frame(GOAWAY, 0, 0, &last_and_error));
+    connection.read_to_close();
+    let name = "rendezvous_connections_refused_total";
+    assert_eq!(server.metrics().sum(name, &[]), 0);
+}
+
+/// What one connection may make us hold (src/net/http2.rs), as we tell the client.
+#[test]
+fn a_connection_is_told_how_little_it_may_send() {
+    const WINDOW_UPDATE: u8 = 8;
+    let server = start(&[("http.h2c", "true")]);
+    let mut connection = Connection::open(server.http);
+    connection.write(&[PREFACE, &window(1000)].concat());
+    let settings = Frame::next(&mut connection);
+    assert_eq!(settings.kind, SETTINGS);
+    let told: Vec<_> = settings
+        .payload
+        .chunks(6)
+        .map(|one| {
+            let value = u32::from_be_bytes(one[2..].try_into().expect("four bytes"));
+            (one[1], value)
+        })
+        .collect();
+    // Concurrent streams, the first window of each, and a head (RFC 9113 §6.5.2).
+    for expected in [(3, 32), (4, 65_535), (6, 16 * 1024)] {
+        assert!(told.contains(&expected), "{expected:?} of {told:?}");
+    }
+    // And of the whole connection, beyond the 65,535 that each has to begin with.
+    let update = loop {
+        let frame = Frame::next(&mut connection);
+        if frame.kind == WINDOW_UPDATE {
+            break frame;
+        }
+    };
+    assert_eq!(update.payload, (128 * 1024 - 65_535_u32).to_be_bytes());
+}
+
 /// A client that changes its mind is no flood: a browser does it whenever a page is left.
 #[test]
 fn a_reset_now_and_then_is_nothing() {

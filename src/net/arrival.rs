@@ -134,9 +134,14 @@ impl Arrivals {
         }
     }
 
-    fn refuse<T>(&self, reason: ConnectionRefusal, ip: IpAddr) -> Option<T> {
+    /// Notes that a connection was closed for what its client did.
+    pub fn refused(&self, reason: ConnectionRefusal, ip: IpAddr) {
         self.metrics.refuse_connection(reason);
         self.refusals.note_connection(reason, ip.into());
+    }
+
+    fn refuse<T>(&self, reason: ConnectionRefusal, ip: IpAddr) -> Option<T> {
+        self.refused(reason, ip);
         None
     }
 }

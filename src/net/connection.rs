@@ -175,6 +175,7 @@ impl<S: Store> Connections<S> {
             let (shared, client) = (Arc::clone(self), Arc::clone(&client));
             async move { shared.respond(&mut request, &client).await }
         });
+        let peer = client.peer.ip;
         let streams = Streams::new(self.config.timeouts.request, Arc::clone(&self.metrics));
         let max_head = u32::try_from(MAX_HEAD).unwrap_or(u32::MAX);
         let connection =
@@ -184,8 +185,7 @@ impl<S: Store> Connections<S> {
         let leave = hyper::server::conn::http2::Connection::graceful_shutdown;
         let ended = self.to_its_end(connection, leave, over).await;
         if ended.as_ref().is_err_and(http2::was_flooded) {
-            self.metrics
-                .refuse_connection(ConnectionRefusal::Http2Flood);
+            self.arrivals.refused(ConnectionRefusal::Http2Flood, peer);
         }
         ended
     }

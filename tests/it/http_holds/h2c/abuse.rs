@@ -88,6 +88,12 @@ fn assert_flooded(server: &Server, each: impl Fn(u8) -> Vec<u8>) {
     let name = "rendezvous_connections_refused_total";
     let counted = || server.metrics().sum(name, &[("reason", "http2_flood")]);
     eventually("it is counted", || (counted() == 1).then_some(()));
+    eventually("and told of", || {
+        server
+            .log()
+            .contains("reason=\"http2_flood\"")
+            .then_some(())
+    });
     // Nobody else notices.
     server.raw(&Request::get(UNSTABLE)).expect(200);
 }

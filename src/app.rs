@@ -1,23 +1,28 @@
-//! The composition root: the only file that names every concrete type.
+//! The composition root: the only place that names every concrete type.
+
+mod settle;
+
+pub use settle::{Place, Settled, settle};
 
 use crate::admin::Admin;
 use crate::clock::Clock;
-use crate::config::{self, Config, Problem};
+use crate::config::Config;
 use crate::http::service::Service;
 use crate::lifecycle::{Lifecycle, Signals};
 use crate::model::{CurrentSecret, Secret};
 use crate::net::connection::Connections;
 use crate::net::listener;
-use crate::policy::auth::{Auth, Issuer, SetupError};
-use crate::policy::{Homeserver, Homeservers, Policy};
+use crate::policy::Policy;
+use crate::policy::auth::Issuer;
 use crate::reload::{Origin, Reload};
 use crate::store::memory::MemoryStore;
 use crate::store::observed::Observed;
-use crate::store::redis::{ConnectError, RedisSettings, RedisStore, SECRET_LIFE, Server};
+use crate::store::redis::{RedisStore, SECRET_LIFE};
 use crate::store::{CurrentShares, SessionLimits, Shares, Store, StoreState};
+use crate::telemetry::access::AccessLog;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::pseudonym::Pseudonyms;
 use crate::telemetry::refusals::Refusals;
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -37,106 +42,6 @@ struct Parts {
     /// What each of them may have.
     shares: Arc<CurrentShares>,
     origin: Origin,
-}
-
-/// What only the parts can judge, settled before anything runs.
-#[derive(Debug)]
-pub struct Settled {
-    place: Place,
-    issuers: Vec<Option<Issuer>>,
-}
-
-/// Where sessions will live.
-#[derive(Debug)]
-pub enum Place {
-    /// In this process.
-    Memory,
-    /// In Redis.
-    Redis(Box<RedisSettings>),
-}
-
-/// Settles what only a part can judge. For every command, so that `config check` refuses what `serve`
-/// would.
-///
-/// # Errors
-/// Everything that is wrong, by the keys of the configuration.
-pub fn settle(config: &Config) -> Result<Settled, Vec<Problem>> {
-    let (mut issuers, mut problems) = (Vec::new(), Vec::new());
-    for homeserver in &config.homeservers {
-        match issuer(homeserver) {
-            Ok(issuer) => issuers.push(issuer),
-            Err(problem) => problems.push(problem),
-        }
-    }
-    match place(config) {
-        Ok(place) if problems.is_empty() => Ok(Settled { place, issuers }),
-        Ok(_) => Err(problems),
-        Err(more) => Err([more, problems].concat()),
-    }
-}
-
-fn issuer(homeserver: &config::homeserver::Homeserver) -> Result<Option<Issuer>, Problem> {
-    let issuer = homeserver.auth.as_ref().map(Issuer::new).transpose();
-    issuer.map_err(|error| {
-        let at = &homeserver.at;
-        let key = match error {
-            SetupError::CaFile(_) | SetupError::Tls(_) => format!("{at}.ca_file"),
-            SetupError::Url(_) => at.clone(),
-            SetupError::Secret(_) => format!("{at}.introspection.client_secret"),
-        };
-        Problem::new(key, error.to_string())
-    })
-}
-
-/// The homeservers as they run, each with whom it asks.
-fn homeservers(
-    settings: &[config::homeserver::Homeserver],
-    issuers: Vec<Option<Issuer>>,
-    clock: &Clock,
-    metrics: &Arc<Metrics>,
-) -> Homeservers {
-    let mut by_host = HashMap::new();
-    for (homeserver, issuer) in settings.iter().zip(issuers) {
-        let name = homeserver.hosts.first().cloned().unwrap_or_default();
-        let auth =
-            issuer.map(|issuer| Auth::new(issuer, &name, clock.clone(), Arc::clone(metrics)));
-        let running = Homeserver {
-            name,
-            mode: homeserver.mode,
-            auth,
-            public_base_url: homeserver.public_base_url.clone(),
-        };
-        if homeserver.hosts.is_empty() {
-            return Homeservers::Only(Box::new(running));
-        }
-        let running = Arc::new(running);
-        for host in &homeserver.hosts {
-            by_host.insert(host.clone(), Arc::clone(&running));
-        }
-    }
-    Homeservers::ByHost(by_host)
-}
-
-fn place(config: &Config) -> Result<Place, Vec<Problem>> {
-    let redis = match &config.store {
-        config::store::Store::Memory => return Ok(Place::Memory),
-        config::store::Store::Redis(redis) => redis,
-    };
-    let problem = |error: ConnectError| {
-        let key = match error {
-            ConnectError::Url(_) | ConnectError::Tls(_) => redis.url_key,
-            ConnectError::CaFile { .. } => "store.redis.ca_file",
-        };
-        Problem::new(key, error.to_string())
-    };
-    let server = Server::parse(redis.url.expose(), redis.ca_file.as_deref())
-        .map_err(|errors| errors.into_iter().map(problem).collect::<Vec<_>>())?;
-    Ok(Place::Redis(Box::new(RedisSettings {
-        server,
-        prefix: redis.prefix.clone(),
-        command_timeout: redis.command_timeout,
-        accept: redis.accept.clone(),
-    })))
 }
 
 /// Runs the service until a signal ends it. Returns whether nothing was cut.
@@ -205,7 +110,8 @@ async fn serve<S: Store>(
         origin,
     } = parts;
     let store = Arc::new(Observed::new(store, Arc::clone(&metrics), clock.clone()));
-    let homeservers = Arc::new(homeservers(&config.homeservers, issuers, &clock, &metrics));
+    let homeservers = settle::homeservers(&config.homeservers, issuers, &clock, &metrics);
+    let homeservers = Arc::new(homeservers);
     let log_users = config.telemetry.log_users;
     let policy = Policy::new(
         config.limits.clone(),
@@ -251,9 +157,23 @@ async fn serve<S: Store>(
     let probed = Arc::clone(&homeservers);
     tokio::spawn(async move { probed.probe().await });
     let (counted, time) = (Arc::clone(&metrics), clock.clone());
-    let refusals = Arc::new(Refusals::new(secret, clock.clone()));
-    let told = Arc::clone(&refusals);
-    let service = Service::new(&config, store, policy, homeservers, counted, told, time);
+    let pseudonyms = Pseudonyms::new(secret);
+    let refusals = Arc::new(Refusals::new(pseudonyms.clone(), clock.clone()));
+    let access_log = AccessLog::new(
+        config.telemetry.access_log,
+        replica(config.telemetry.replica.clone()),
+        pseudonyms,
+        Arc::clone(&refusals),
+    );
+    let service = Service::new(
+        &config,
+        store,
+        policy,
+        homeservers,
+        counted,
+        access_log,
+        time,
+    );
     let leaving = lifecycle.clone();
     let shared = Connections::new(&config, service, leaving, metrics, refusals, clock);
     let shared = Arc::new(shared);
@@ -271,6 +191,11 @@ async fn serve<S: Store>(
         Err(panic) = accepting => Err(panic.into()),
         Err(panic) = operating => Err(panic.into()),
     }
+}
+
+/// What this process is called: as configured, or as its host.
+fn replica(configured: Option<String>) -> String {
+    configured.unwrap_or_else(|| gethostname::gethostname().to_string_lossy().into_owned())
 }
 
 /// Makes a new secret each day, where no Redis does.

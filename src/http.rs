@@ -12,5 +12,6 @@ pub mod json;
 pub mod msc4108;
 pub mod msc4388;
 pub mod reply;
+pub mod request_id;
 pub mod route;
 pub mod service;

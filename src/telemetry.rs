@@ -1,11 +1,13 @@
 //! What an operator sees: logs and metrics. Leaves: any module may use them.
 
+pub mod access;
 pub mod build;
 mod foreseen;
 pub mod labels;
 pub mod limit;
 pub mod logs;
 pub mod metrics;
+pub mod pseudonym;
 pub mod refusals;
 pub mod rejection;
 pub mod sign_ins;

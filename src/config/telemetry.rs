@@ -1,7 +1,7 @@
 //! The section `telemetry`: logs.
 
 use crate::config::Problem;
-use crate::config::lenient::leaf;
+use crate::config::lenient::{leaf, optional};
 use crate::telemetry::logs::{self, LogFormat};
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
@@ -17,6 +17,8 @@ pub struct Telemetry {
     pub access_log: bool,
     /// Whether the log tells which users create sessions.
     pub log_users: bool,
+    /// What this process is called in its access log; `None` is the host's name.
+    pub replica: Option<String>,
 }
 
 /// The section as it is written.
@@ -31,6 +33,12 @@ pub struct RawTelemetry {
     access_log: bool,
     #[serde(deserialize_with = "leaf")]
     log_users: bool,
+    #[serde(
+        default,
+        deserialize_with = "optional",
+        skip_serializing_if = "Option::is_none"
+    )]
+    replica: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -55,11 +63,25 @@ impl RawTelemetry {
             problems.push(Problem::new("telemetry.log_level", error.to_string()));
             return None;
         }
+        if self.replica.as_deref().is_some_and(|name| !is_name(name)) {
+            problems.push(Problem::new(
+                "telemetry.replica",
+                "must be 1 to 253 of A-Z, a-z, 0-9, '.', '_' and '-', as a host name is",
+            ));
+            return None;
+        }
         Some(Telemetry {
             log_level: self.log_level.clone(),
             log_format: self.log_format.0,
             access_log: self.access_log,
             log_users: self.log_users,
+            replica: self.replica.clone(),
         })
     }
+}
+
+/// One word: it stands in lines that are told apart by their spaces.
+fn is_name(text: &str) -> bool {
+    let is_good = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    (1..=253).contains(&text.len()) && text.bytes().all(is_good)
 }

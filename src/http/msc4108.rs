@@ -95,6 +95,7 @@ impl<S: Store> Msc4108<'_, S> {
                 let url = format!("{base}{ETAG}/{id}");
                 Ok(Reply::json(&CreatedBody { url }, 256)
                     .with_status(StatusCode::CREATED)
+                    .with_created(id)
                     .with_tag(tag(token), Some(known(dates)?)))
             }
             Creation::Refused { limit, retry_after } => {

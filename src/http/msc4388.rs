@@ -142,14 +142,16 @@ impl<S: Store> Msc4388<'_, S> {
                 id,
                 token,
                 expires_in,
-            } => Ok(id.with_str(|id| {
-                let body = CreatedBody {
-                    id,
-                    sequence_token: token.as_str(),
-                    expires_in_ms: milliseconds(expires_in),
-                };
-                Reply::json(&body, ENVELOPE)
-            })),
+            } => Ok(id
+                .with_str(|id| {
+                    let body = CreatedBody {
+                        id,
+                        sequence_token: token.as_str(),
+                        expires_in_ms: milliseconds(expires_in),
+                    };
+                    Reply::json(&body, ENVELOPE)
+                })
+                .with_created(id)),
             Creation::Refused { limit, retry_after } => {
                 Err(Refusal::Limit { limit, retry_after }.into())
             }

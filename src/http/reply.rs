@@ -3,6 +3,8 @@
 mod refusal;
 
 use crate::http::error::ApiError;
+use crate::http::request_id::X_REQUEST_ID;
+use crate::model::SessionId;
 use crate::store::Dates;
 use crate::telemetry::rejection::Rejection;
 use bytes::Bytes;
@@ -25,6 +27,8 @@ pub struct Reply {
     kind: Kind,
     /// In a box, since the JSON dialect has none.
     validators: Option<Box<Validators>>,
+    /// The session that came to be.
+    created: Option<SessionId>,
 }
 
 /// What tells a client of the ETag dialect which state it is told of (RFC 9110 §8.8), and until when.
@@ -80,6 +84,7 @@ impl Reply {
             status,
             kind,
             validators: None,
+            created: None,
         }
     }
 
@@ -96,6 +101,13 @@ impl Reply {
         Self { validators, ..self }
     }
 
+    /// Of a creation: of this session.
+    #[must_use]
+    pub fn with_created(self, id: SessionId) -> Self {
+        let created = Some(id);
+        Self { created, ..self }
+    }
+
     /// 204 with what a browser may do from any page (Fetch, "CORS protocol").
     #[must_use]
     pub fn preflight() -> Self {
@@ -108,6 +120,12 @@ impl Reply {
         self.status
     }
 
+    /// The session that came to be, where one did.
+    #[must_use]
+    pub fn created(&self) -> Option<SessionId> {
+        self.created
+    }
+
     /// Why it is a refusal, where it is one.
     #[must_use]
     pub fn rejection(&self) -> Option<Rejection> {
@@ -117,7 +135,8 @@ impl Reply {
         }
     }
 
-    /// The headers of every reply with a body, made once: a map is cloned faster than it is filled.
+    /// The headers of every reply with a body, made once: a map is cloned faster than it is filled. `X-Request-Id` has
+    /// its place in it, and no value yet.
     #[must_use]
     pub fn headers() -> HeaderMap {
         let headers = [
@@ -129,6 +148,7 @@ impl Reply {
                 "default-src 'none'; frame-ancestors 'none'; sandbox",
             ),
             (CONTENT_TYPE, "application/json"),
+            (X_REQUEST_ID, ""),
         ];
         headers
             .map(|(name, value)| (name, HeaderValue::from_static(value)))
@@ -151,7 +171,13 @@ impl Reply {
 
     /// The HTTP reply over a copy of [`Reply::headers`]; without a body where the request was a HEAD.
     #[must_use]
-    pub fn into_response(self, mut headers: HeaderMap, head: bool) -> Response<Full<Bytes>> {
+    pub fn into_response(
+        self,
+        mut headers: HeaderMap,
+        request_id: HeaderValue,
+        head: bool,
+    ) -> Response<Full<Bytes>> {
+        headers.insert(X_REQUEST_ID, request_id);
         let body = match self.kind {
             Kind::Json(body) => Bytes::from(body),
             Kind::Text(body) => {

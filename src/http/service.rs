@@ -14,13 +14,14 @@ use crate::http::host;
 use crate::http::msc4108::Msc4108;
 use crate::http::msc4388::Msc4388;
 use crate::http::reply::Reply;
+use crate::http::request_id::RequestIds;
 use crate::http::route::{Route, Target, method_label};
 use crate::policy::{Homeservers, Intent, Policy};
 use crate::session::Sessions;
 use crate::store::Store;
+use crate::telemetry::access::{Access, AccessLog};
 use crate::telemetry::labels::{Api, Wait};
 use crate::telemetry::metrics::Metrics;
-use crate::telemetry::refusals::{Refusals, is_by_a_limit};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http_body_util::Full;
@@ -40,11 +41,11 @@ pub struct Service<S> {
     policy: Arc<Policy>,
     homeservers: Arc<Homeservers>,
     metrics: Arc<Metrics>,
-    refusals: Arc<Refusals>,
     clock: Clock,
     stable_api: bool,
     msc4108: bool,
-    access_log: bool,
+    access_log: AccessLog,
+    request_ids: RequestIds,
     timeouts: Timeouts,
     headers: HeaderMap,
     etag_headers: HeaderMap,
@@ -58,7 +59,7 @@ impl<S: Store> Service<S> {
         policy: Arc<Policy>,
         homeservers: Arc<Homeservers>,
         metrics: Arc<Metrics>,
-        refusals: Arc<Refusals>,
+        access_log: AccessLog,
         clock: Clock,
     ) -> Self {
         Self {
@@ -66,11 +67,11 @@ impl<S: Store> Service<S> {
             policy,
             homeservers,
             metrics,
-            refusals,
             clock,
             stable_api: config.stable_api,
             msc4108: config.msc4108,
-            access_log: config.telemetry.access_log,
+            access_log,
+            request_ids: RequestIds::new(),
             timeouts: config.http.timeouts,
             headers: Reply::headers(),
             etag_headers: Reply::etag_headers(),
@@ -93,6 +94,7 @@ impl<S: Store> Service<S> {
         let route = Route::of(request.uri().path());
         let method = method_label(request.method());
         let head = request.method() == Method::HEAD;
+        let request_id = self.request_ids.of(request.headers());
         let reply = {
             // Pinned before it is wrapped: a future of kilobytes that is moved is copied.
             let answer = pin!(self.answer(route, request, caller));
@@ -102,19 +104,24 @@ impl<S: Store> Service<S> {
         let rejection = reply.rejection();
         if let Some(reason) = rejection {
             self.metrics.reject(reason);
-            self.refusals
-                .note(reason, caller.address.into(), route.api, route.label());
         }
         let status = reply.status().as_u16();
         let took = self.clock.now().saturating_sub(begun);
         self.metrics
             .request(route.api, route.label(), method, status, took.as_secs_f64());
-        // A flood of refusals must not become a flood of lines: these are counted, and told of by sample.
-        if self.access_log && !rejection.is_some_and(is_by_a_limit) {
-            log(route, method.label(), status, took);
-        }
+        self.access_log.note(&Access {
+            client: caller.address.into(),
+            api: route.api,
+            route: route.label(),
+            method,
+            status,
+            reason: rejection,
+            took,
+            request_id: request_id.to_str().unwrap_or_default(),
+            session: route.target.session().or(reply.created()),
+        });
         drop(in_flight);
-        let mut response = reply.into_response(self.headers(route.api), head);
+        let mut response = reply.into_response(self.headers(route.api), request_id, head);
         // A reply that came before the body: only where its end is near does the connection go on, and
         // a client that is to come back on another one must be told.
         if !request.body().is_end_stream() && !body::take_rest(request, deadline).await {
@@ -229,19 +236,6 @@ fn intent(route: Route, method: &Method) -> Result<Intent, ApiError> {
             allow: route.allow(),
         }),
     }
-}
-
-/// The access line: neither ids, nor addresses, nor payloads.
-fn log(route: Route, method: &str, status: u16, took: Duration) {
-    tracing::info!(
-        target: "access",
-        api = route.api.label(),
-        route = route.label().label(),
-        method,
-        status,
-        duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
-        "request"
-    );
 }
 
 /// Counts a request for as long as it is worked on, also when its client goes away in the middle.

@@ -1,30 +1,20 @@
 //! Refusals by a limit in the log: a sample, and nobody named.
 //!
-//! The metrics count them all. One line a second for each reason shows an operator who it is, without a flood
-//! of refusals becoming a flood of lines, of which the access log has none either; "who" is a keyed hash of the client, the same on all replicas for
-//! a day, so that lines about one client can be told from lines about another.
+//! The metrics count them all. One line a second for each reason shows an operator who it is (a pseudonym), without a
+//! flood of refusals becoming a flood of lines, of which the access log has none either.
 
 use crate::clock::Clock;
-use crate::model::{ClientIp, CurrentSecret};
+use crate::model::ClientIp;
 use crate::telemetry::labels::{Api, ConnectionRefusal, Route};
 use crate::telemetry::limit::Limit;
+use crate::telemetry::pseudonym::Pseudonyms;
 use crate::telemetry::rejection::Rejection;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-
-/// Bytes of a pseudonym, of which base64 makes 12 characters: enough to tell clients apart.
-const PSEUDONYM: usize = 9;
-
-/// What kind of name a pseudonym stands for: another one than in the store, so that a log and a store that both
-/// leak cannot be laid side by side.
-const KIND: char = 'l';
 
 /// The sample.
 #[derive(Debug)]
 pub struct Refusals {
-    secret: Arc<CurrentSecret>,
+    pseudonyms: Pseudonyms,
     clock: Clock,
     /// For each reason the second of its last line, by the clock, plus one.
     told: Vec<AtomicU64>,
@@ -34,24 +24,21 @@ pub struct Refusals {
 impl Refusals {
     /// Nothing was told yet.
     #[must_use]
-    pub fn new(secret: Arc<CurrentSecret>, clock: Clock) -> Self {
+    pub fn new(pseudonyms: Pseudonyms, clock: Clock) -> Self {
         Self {
-            secret,
+            pseudonyms,
             clock,
             told: never(Rejection::ALL),
             told_of_connections: never(ConnectionRefusal::ALL),
         }
     }
 
-    /// Notes a refusal, which makes a line where it is by a limit, and this reason had none in this second.
+    /// Notes a refusal by a limit, which makes a line where this reason had none in this second.
     pub fn note(&self, reason: Rejection, client: ClientIp, api: Api, route: Route) {
-        if !is_by_a_limit(reason) {
-            return;
-        }
         if !self.is_due(&self.told[reason.index()]) {
             return;
         }
-        let client = self.pseudonym(client);
+        let client = self.pseudonyms.client(client);
         tracing::info!(
             target: "refused",
             reason = reason.label(),
@@ -67,7 +54,7 @@ impl Refusals {
     /// Notes a connection that was closed at once, likewise.
     pub fn note_connection(&self, reason: ConnectionRefusal, client: ClientIp) {
         if self.is_due(&self.told_of_connections[reason.index()]) {
-            let client = self.pseudonym(client);
+            let client = self.pseudonyms.client(client);
             tracing::info!(
                 target: "refused",
                 reason = reason.label(),
@@ -81,11 +68,6 @@ impl Refusals {
     fn is_due(&self, told: &AtomicU64) -> bool {
         let second = self.clock.now().as_secs() + 1;
         told.load(Ordering::Relaxed) != second && told.swap(second, Ordering::Relaxed) != second
-    }
-
-    fn pseudonym(&self, client: ClientIp) -> String {
-        let hash = self.secret.get().hash(KIND, &client.octets());
-        URL_SAFE_NO_PAD.encode(&hash[..PSEUDONYM])
     }
 }
 

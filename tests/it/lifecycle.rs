@@ -3,6 +3,7 @@
 //! Starting and leaving here, the admin listener, metrics and logs below. Redis that is away at start or
 //! later is in `redis_*.rs`.
 
+mod access;
 mod admin;
 mod logs;
 mod metrics;

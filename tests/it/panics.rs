@@ -15,8 +15,10 @@ use matrix_rendezvous::policy::{Homeserver, Homeservers, Policy};
 use matrix_rendezvous::store::{
     Created, Dated, Deleted, Look, NewSession, Read, Store, StoreError, Write, Written,
 };
+use matrix_rendezvous::telemetry::access::AccessLog;
 use matrix_rendezvous::telemetry::limit::Limits;
 use matrix_rendezvous::telemetry::metrics::Metrics;
+use matrix_rendezvous::telemetry::pseudonym::Pseudonyms;
 use matrix_rendezvous::telemetry::refusals::Refusals;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -93,9 +95,11 @@ fn serve() -> Rig {
     let homeservers = Arc::new(Homeservers::Only(Box::new(homeserver)));
     let store = Arc::new(Broken);
     let (counted, time) = (Arc::clone(&metrics), clock.clone());
-    let refusals = Arc::new(Refusals::new(Arc::default(), clock.clone()));
+    let pseudonyms = Pseudonyms::new(Arc::default());
+    let refusals = Arc::new(Refusals::new(pseudonyms.clone(), clock.clone()));
     let told = Arc::clone(&refusals);
-    let service = Service::new(&config, store, policy, homeservers, counted, told, time);
+    let log = AccessLog::new(false, "worker".to_owned(), pseudonyms, told);
+    let service = Service::new(&config, store, policy, homeservers, counted, log, time);
     let (counted, lifecycle) = (Arc::clone(&metrics), Lifecycle::new());
     let shared = Arc::new(Connections::new(
         &config, service, lifecycle, counted, refusals, clock,

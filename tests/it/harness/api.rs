@@ -115,6 +115,8 @@ impl Reply {
             "{self}"
         );
         assert_eq!(self.header("server"), None, "{self}");
+        let names = self.all("x-request-id");
+        assert!(names.len() == 1 && !names[0].is_empty(), "{self}");
         let cache = self.header("cache-control").unwrap_or_default();
         assert!(
             cache.split(',').any(|part| part.trim() == "no-store"),

@@ -1,0 +1,112 @@
+//! What only the parts can judge of a configuration, settled before anything runs.
+//!
+//! For every command, so that `config check` refuses what `serve` would.
+
+use crate::clock::Clock;
+use crate::config::{self, Config, Problem};
+use crate::policy::auth::{Auth, Issuer, SetupError};
+use crate::policy::{Homeserver, Homeservers};
+use crate::store::redis::{ConnectError, RedisSettings, Server};
+use crate::telemetry::metrics::Metrics;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// What only the parts can judge, settled before anything runs.
+#[derive(Debug)]
+pub struct Settled {
+    pub(super) place: Place,
+    /// Of each homeserver.
+    pub(super) issuers: Vec<Option<Issuer>>,
+}
+
+/// Where sessions will live.
+#[derive(Debug)]
+pub enum Place {
+    /// In this process.
+    Memory,
+    /// In Redis.
+    Redis(Box<RedisSettings>),
+}
+
+/// Settles what only a part can judge.
+///
+/// # Errors
+/// Everything that is wrong, by the keys of the configuration.
+pub fn settle(config: &Config) -> Result<Settled, Vec<Problem>> {
+    let (mut issuers, mut problems) = (Vec::new(), Vec::new());
+    for homeserver in &config.homeservers {
+        match issuer(homeserver) {
+            Ok(issuer) => issuers.push(issuer),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    match place(config) {
+        Ok(place) if problems.is_empty() => Ok(Settled { place, issuers }),
+        Ok(_) => Err(problems),
+        Err(more) => Err([more, problems].concat()),
+    }
+}
+
+fn issuer(homeserver: &config::homeserver::Homeserver) -> Result<Option<Issuer>, Problem> {
+    let issuer = homeserver.auth.as_ref().map(Issuer::new).transpose();
+    issuer.map_err(|error| {
+        let at = &homeserver.at;
+        let key = match error {
+            SetupError::CaFile(_) | SetupError::Tls(_) => format!("{at}.ca_file"),
+            SetupError::Url(_) => at.clone(),
+            SetupError::Secret(_) => format!("{at}.introspection.client_secret"),
+        };
+        Problem::new(key, error.to_string())
+    })
+}
+
+/// The homeservers as they run, each with whom it asks.
+pub(super) fn homeservers(
+    settings: &[config::homeserver::Homeserver],
+    issuers: Vec<Option<Issuer>>,
+    clock: &Clock,
+    metrics: &Arc<Metrics>,
+) -> Homeservers {
+    let mut by_host = HashMap::new();
+    for (homeserver, issuer) in settings.iter().zip(issuers) {
+        let name = homeserver.hosts.first().cloned().unwrap_or_default();
+        let auth =
+            issuer.map(|issuer| Auth::new(issuer, &name, clock.clone(), Arc::clone(metrics)));
+        let running = Homeserver {
+            name,
+            mode: homeserver.mode,
+            auth,
+            public_base_url: homeserver.public_base_url.clone(),
+        };
+        if homeserver.hosts.is_empty() {
+            return Homeservers::Only(Box::new(running));
+        }
+        let running = Arc::new(running);
+        for host in &homeserver.hosts {
+            by_host.insert(host.clone(), Arc::clone(&running));
+        }
+    }
+    Homeservers::ByHost(by_host)
+}
+
+fn place(config: &Config) -> Result<Place, Vec<Problem>> {
+    let redis = match &config.store {
+        config::store::Store::Memory => return Ok(Place::Memory),
+        config::store::Store::Redis(redis) => redis,
+    };
+    let problem = |error: ConnectError| {
+        let key = match error {
+            ConnectError::Url(_) | ConnectError::Tls(_) => redis.url_key,
+            ConnectError::CaFile { .. } => "store.redis.ca_file",
+        };
+        Problem::new(key, error.to_string())
+    };
+    let server = Server::parse(redis.url.expose(), redis.ca_file.as_deref())
+        .map_err(|errors| errors.into_iter().map(problem).collect::<Vec<_>>())?;
+    Ok(Place::Redis(Box::new(RedisSettings {
+        server,
+        prefix: redis.prefix.clone(),
+        command_timeout: redis.command_timeout,
+        accept: redis.accept.clone(),
+    })))
+}

@@ -1,0 +1,105 @@
+//! What a request is called in the log and in its reply: `X-Request-Id`.
+//!
+//! A proxy's own name for it, where it has one, so that its log and ours can be laid side by side.
+
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use std::io::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+use uuid::Uuid;
+
+/// The header.
+pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The longest name that is taken, in bytes: a UUID with a prefix, and no flood of the log.
+const MAX: usize = 64;
+
+/// Characters of what tells this process's names from those of others.
+const PREFIX: usize = 8;
+
+/// The names of one process's requests.
+#[derive(Debug)]
+pub struct RequestIds {
+    prefix: [u8; PREFIX],
+    next: AtomicU64,
+}
+
+impl RequestIds {
+    /// Names that no other process gives, but for one time in 4 billion.
+    ///
+    /// # Panics
+    /// Never: 32 bits are 8 hexadecimal digits.
+    #[must_use]
+    pub fn new() -> Self {
+        let (random, ..) = Uuid::new_v4().as_fields();
+        let mut prefix = [0; PREFIX];
+        write!(&mut prefix[..], "{random:08x}").expect("room for any u32");
+        Self {
+            prefix,
+            next: AtomicU64::new(0),
+        }
+    }
+
+    /// The name that a request brings, if it is one word of `[A-Za-z0-9._-]`, at most 64 of them; else a new one.
+    ///
+    /// # Panics
+    /// Never: hexadecimal digits and a hyphen may stand in a header.
+    #[must_use]
+    pub fn of(&self, headers: &HeaderMap) -> HeaderValue {
+        let brought = headers.get(X_REQUEST_ID);
+        if let Some(brought) = brought.filter(|value| is_name(value.as_bytes())) {
+            return brought.clone();
+        }
+        let mut text = [0; PREFIX + 1 + 16];
+        let mut rest = &mut text[..];
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        rest.write_all(&self.prefix).expect("room");
+        write!(rest, "-{number:x}").expect("room for any u64");
+        let unused = rest.len();
+        HeaderValue::from_bytes(&text[..text.len() - unused]).expect("hexadecimal digits")
+    }
+}
+
+impl Default for RequestIds {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn is_name(text: &[u8]) -> bool {
+    let is_good = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
+    (1..=MAX).contains(&text.len()) && text.iter().all(is_good)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{RequestIds, X_REQUEST_ID};
+    use hyper::header::{HeaderMap, HeaderValue};
+    use std::sync::atomic::Ordering;
+
+    #[test]
+    fn a_name_that_is_brought_is_kept_and_anything_else_is_replaced() {
+        let ids = RequestIds::new();
+        let with = |value: &[u8]| {
+            let value = HeaderValue::from_bytes(value).expect("a header");
+            ids.of(&HeaderMap::from_iter([(X_REQUEST_ID, value)]))
+        };
+        let longest = [b'a'; 64];
+        for good in [&b"x"[..], b"7f3-A_.9", &longest] {
+            assert_eq!(with(good), good);
+        }
+        for bad in [&b""[..], b"two words", b"\xc3\xa9", b"a,b", &[b'a'; 65]] {
+            assert_ne!(with(bad), bad);
+        }
+    }
+
+    #[test]
+    fn no_two_are_called_the_same_and_the_last_number_fits() {
+        let ids = RequestIds::new();
+        let of = || ids.of(&HeaderMap::new());
+        assert_ne!(of(), of());
+        assert_ne!(of(), RequestIds::new().of(&HeaderMap::new()));
+        ids.next.store(u64::MAX, Ordering::Relaxed);
+        let last = of();
+        assert_eq!(last.len(), 8 + 1 + 16);
+    }
+}

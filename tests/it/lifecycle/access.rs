@@ -1,0 +1,158 @@
+//! The access log: by it a sign-in can be followed over all replicas, and nobody found.
+
+use crate::harness::api::{UNSTABLE, at, body};
+use crate::harness::etag::creation;
+use crate::harness::eventually;
+use crate::harness::http::{Connection, Request};
+use crate::harness::redis::RedisServer;
+use crate::harness::redis::worker::ready_on;
+use crate::harness::server::{Server, Store};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
+use std::fs;
+
+const JSON: (&str, &str) = ("telemetry.log_format", "json");
+
+/// The last lines about requests, once there are so many.
+fn lines(server: &Server, count: usize) -> Vec<Map<String, Value>> {
+    eventually("lines about requests", || {
+        let of = |line: &str| {
+            let line: Map<String, Value> = serde_json::from_str(line).expect("an object");
+            (line["target"] == "access").then_some(line)
+        };
+        let lines: Vec<_> = server.log().lines().filter_map(of).collect();
+        (lines.len() >= count).then_some(lines)
+    })
+}
+
+#[test]
+fn a_line_tells_what_was_asked_and_how_it_ended() {
+    let settings = [
+        JSON,
+        ("telemetry.replica", "worker-7"),
+        ("msc4108.enabled", "true"),
+    ];
+    let server = Server::start(Store::Memory, &settings);
+    let session = server.create("x");
+    let path = at(&session.id);
+    server
+        .call(&Request::put(&format!("{path}/t1")).json(&body(&session.token, "y")))
+        .expect(200);
+    server.call(&Request::get(&path)).expect(200);
+    server
+        .call(&Request::put(&path).json(&body(&session.token, "z")))
+        .expect(409);
+    server.call(&creation("x")).expect(201);
+    server.call(&Request::get("/of/others")).expect(404);
+    let lines = lines(&server, 6);
+    let told = |line: &Map<String, Value>| {
+        let named = ["api", "method", "route", "status", "reason"];
+        named.map(|name| line.get(name).cloned().unwrap_or_default())
+    };
+    let expected = json!([
+        ["msc4388", "POST", "/rendezvous", 200, null],
+        ["msc4388", "PUT", "/rendezvous/{id}/{txnId}", 200, null],
+        ["msc4388", "GET", "/rendezvous/{id}", 200, null],
+        ["msc4388", "PUT", "/rendezvous/{id}", 409, "conflict"],
+        ["msc4108", "POST", "/rendezvous", 201, null],
+        ["none", "GET", "other", 404, "unrecognized"],
+    ]);
+    assert_eq!(json!(lines.iter().map(told).collect::<Vec<_>>()), expected);
+    for line in &lines {
+        assert_eq!(line["replica"], "worker-7");
+        assert!(line["duration_us"].is_u64(), "{line:?}");
+        let known = [
+            "timestamp",
+            "level",
+            "target",
+            "message",
+            "api",
+            "method",
+            "route",
+            "status",
+            "reason",
+            "duration_us",
+            "session",
+            "request_id",
+            "replica",
+        ];
+        let more: Vec<_> = line
+            .keys()
+            .filter(|key| !known.contains(&key.as_str()))
+            .collect();
+        assert!(more.is_empty(), "{more:?}");
+    }
+    let sessions: Vec<_> = lines.iter().map(|line| line.get("session")).collect();
+    assert!(sessions[0].is_some_and(Value::is_string), "{lines:?}");
+    assert!(sessions[..4].iter().all(|session| *session == sessions[0]));
+    assert!(
+        sessions[4].is_some() && sessions[4] != sessions[0],
+        "{lines:?}"
+    );
+    assert_eq!(sessions[5], None);
+}
+
+#[test]
+fn a_request_is_called_the_same_in_its_reply_and_in_the_log() {
+    let server = Server::start(Store::Memory, &[JSON]);
+    let mut kept = Connection::open(server.http);
+    let brought = Request::get(UNSTABLE).header("X-Request-Id", "proxys-own.1");
+    let mut names: Vec<String> = [
+        brought.clone(),
+        Request::get(UNSTABLE),
+        Request::get(UNSTABLE),
+    ]
+    .iter()
+    .map(|request| {
+        kept.send(request)
+            .header("x-request-id")
+            .expect("a name")
+            .to_owned()
+    })
+    .collect();
+    assert_eq!(names[0], "proxys-own.1");
+    let two_words = Request::get(UNSTABLE).header("X-Request-Id", "no name status=200");
+    names.push(
+        server
+            .call(&two_words)
+            .header("x-request-id")
+            .expect("a name")
+            .to_owned(),
+    );
+    let told: Vec<_> = lines(&server, 4)
+        .iter()
+        .map(|line| line["request_id"].as_str().expect("a name").to_owned())
+        .collect();
+    assert_eq!(told, names);
+    let distinct: BTreeSet<_> = names.iter().collect();
+    assert_eq!(distinct.len(), 4, "{names:?}");
+    assert!(!names[3].contains(' '), "{names:?}");
+}
+
+fn session_of(line: &Map<String, Value>) -> String {
+    line["session"].as_str().expect("a name").to_owned()
+}
+
+/// Whoever reads the logs of two replicas can follow one sign-in; who has only the log cannot guess whose it is, since
+/// the hash is keyed.
+#[test]
+fn all_replicas_call_a_session_the_same_and_others_otherwise() {
+    let redis = RedisServer::start();
+    let [one, other] = [(); 2].map(|()| ready_on(&redis.url(), &[JSON]));
+    let session = one.create("x");
+    other.read(&session.id);
+    let name = session_of(&lines(&one, 1)[0]);
+    assert_eq!(session_of(&lines(&other, 1)[0]), name);
+    assert!(!session.id.contains(&name) && name.len() == 12, "{name}");
+    let stranger = Server::start(Store::Memory, &[JSON]);
+    stranger.call(&Request::get(&at(&session.id))).expect(404);
+    assert_ne!(session_of(&lines(&stranger, 1)[0]), name);
+}
+
+#[test]
+fn a_replica_is_called_as_its_host_where_it_has_no_name() {
+    let server = Server::start(Store::Memory, &[JSON]);
+    server.create("x");
+    let host = fs::read_to_string("/proc/sys/kernel/hostname").expect("the host's name");
+    assert_eq!(lines(&server, 1)[0]["replica"], host.trim());
+}

@@ -3,14 +3,18 @@
 //! For orchestrators and Prometheus, on an address of its own that is never exposed. It stays up
 //! until the very end, so that a probe sees the whole shutdown. It never touches a session.
 
+mod readiness;
+
+pub use readiness::Readiness;
+
 use crate::clock::Clock;
-use crate::lifecycle::Lifecycle;
 use crate::net::guard::{Activity, Guard, SocketTimeouts};
 use crate::net::listener;
-use crate::store::{Store, StoreState};
+use crate::store::Store;
 use crate::telemetry::build::{REVISION, VERSION};
 use crate::telemetry::logs::Log;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::refusals::Refusals;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
@@ -22,7 +26,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Mutex, Semaphore, watch};
+use tokio::sync::{Mutex, Semaphore};
 use tokio_util::task::TaskTracker;
 
 /// Probes and scrapes at once: a few Prometheis and an orchestrator.
@@ -43,10 +47,8 @@ const LIVE_TTL: Duration = Duration::from_secs(2);
 pub struct Admin<S> {
     /// The store, asked for its live sessions.
     pub store: Arc<S>,
-    /// Whether the store may be served from.
-    pub state: watch::Receiver<StoreState>,
-    /// The phases of the process.
-    pub lifecycle: Lifecycle,
+    /// Whether requests should come here.
+    pub readiness: Readiness,
     /// Metrics.
     pub metrics: Arc<Metrics>,
     /// Client connections under way.
@@ -57,13 +59,15 @@ pub struct Admin<S> {
     pub counted: Mutex<Option<Duration>>,
     /// The log, asked for the lines that it lost.
     pub log: Arc<Log>,
+    /// Whom limits refused, counted.
+    pub refusals: Arc<Refusals>,
 }
 
 impl<S: Store> Admin<S> {
     /// Serves until everything is cut.
     pub async fn run(self: Arc<Self>, listener: TcpListener) {
         let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-        let (tasks, stop) = (TaskTracker::new(), self.lifecycle.hard().clone());
+        let (tasks, stop) = (TaskTracker::new(), self.readiness.lifecycle.hard().clone());
         listener::accept(listener, permits, &tasks, &stop, |stream, _peer| {
             let (admin, stop) = (Arc::clone(&self), stop.clone());
             async move {
@@ -106,10 +110,7 @@ impl<S: Store> Admin<S> {
         match request.uri().path() {
             // Alive is whoever answers. It never looks at the store: restarting helps no outage.
             "/healthz" => text(StatusCode::OK, "ok\n"),
-            "/readyz" => match self.readiness() {
-                Ok(()) => text(StatusCode::OK, "ready\n"),
-                Err(reason) => text(StatusCode::SERVICE_UNAVAILABLE, reason),
-            },
+            "/readyz" => self.readyz(is_verbose(request.uri().query())).await,
             "/metrics" => self.metrics().await,
             "/version" => {
                 let body = format!("{{\"version\":\"{VERSION}\",\"revision\":\"{REVISION}\"}}\n");
@@ -122,25 +123,28 @@ impl<S: Store> Admin<S> {
         }
     }
 
-    /// Ready after the store was reached and found fit once, and until SIGTERM.
-    fn readiness(&self) -> Result<(), String> {
-        if self.lifecycle.is_leaving() {
-            return Err("shutting down\n".to_owned());
+    async fn readyz(&self, is_verbose: bool) -> Response<Full<Bytes>> {
+        let checked = self.readiness.check();
+        let status = match checked {
+            Ok(()) => StatusCode::OK,
+            Err(_) => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        if is_verbose {
+            self.count_live().await;
+            let answers = self.metrics.store_up.get() == 1;
+            return text(status, self.readiness.components(answers));
         }
-        match &*self.state.borrow() {
-            StoreState::Ready => Ok(()),
-            StoreState::Connecting(None) => Err("the store has not been reached yet\n".to_owned()),
-            StoreState::Connecting(Some(reason)) => {
-                Err(format!("the store has not been reached yet: {reason}\n"))
-            }
-            StoreState::Unfit(reasons) => Err(format!("{}\n", reasons.join("\n"))),
-        }
+        let line = checked.map_or_else(|reason| reason, |()| "ready".to_owned());
+        text(status, line + "\n")
     }
 
     async fn metrics(&self) -> Response<Full<Bytes>> {
         self.count_live().await;
-        let is_ready = *self.state.borrow() == StoreState::Ready;
-        self.metrics.set_phase(self.lifecycle.phase(is_ready));
+        let is_fit = self.readiness.is_store_fit();
+        self.metrics
+            .set_phase(self.readiness.lifecycle.phase(is_fit));
+        let refused = i64::try_from(self.refusals.clients()).unwrap_or(i64::MAX);
+        self.metrics.refused_clients.set(refused);
         let lost = &self.metrics.log_lines_lost;
         lost.inc_by(self.log.dropped().saturating_sub(lost.get()));
         let open = i64::try_from(self.connections.len()).unwrap_or(i64::MAX);
@@ -177,6 +181,12 @@ impl<S: Store> Admin<S> {
             Err(_) => self.metrics.store_up.set(0),
         }
     }
+}
+
+/// Whether `verbose` is in the query, as Kubernetes has it.
+fn is_verbose(query: Option<&str>) -> bool {
+    let mut pairs = query.unwrap_or_default().split('&');
+    pairs.any(|pair| pair.split('=').next() == Some("verbose"))
 }
 
 fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {

@@ -4,7 +4,7 @@ mod settle;
 
 pub use settle::{Place, Settled, settle};
 
-use crate::admin::Admin;
+use crate::admin::{Admin, Readiness};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::service::Service;
@@ -140,15 +140,22 @@ async fn serve<S: Store>(
     metrics
         .connections_limit
         .set(i64::try_from(max_connections).unwrap_or(i64::MAX));
+    let pseudonyms = Pseudonyms::new(secret);
+    let refusals = Arc::new(Refusals::new(pseudonyms.clone(), clock.clone()));
     let admin = Arc::new(Admin {
         store: Arc::clone(&store),
-        state,
-        lifecycle: lifecycle.clone(),
+        readiness: Readiness {
+            state,
+            lifecycle: lifecycle.clone(),
+            policy: Arc::clone(&policy),
+            homeservers: Arc::clone(&homeservers),
+        },
         metrics: Arc::clone(&metrics),
         connections: connections.clone(),
         clock: clock.clone(),
         counted: Mutex::new(None),
         log,
+        refusals: Arc::clone(&refusals),
     });
     let operating = tokio::spawn(admin.run(operators));
     let housekeeper = Arc::clone(&policy);
@@ -157,8 +164,6 @@ async fn serve<S: Store>(
     let probed = Arc::clone(&homeservers);
     tokio::spawn(async move { probed.probe().await });
     let (counted, time) = (Arc::clone(&metrics), clock.clone());
-    let pseudonyms = Pseudonyms::new(secret);
-    let refusals = Arc::new(Refusals::new(pseudonyms.clone(), clock.clone()));
     let access_log = AccessLog::new(
         config.telemetry.access_log,
         replica(config.telemetry.replica.clone()),

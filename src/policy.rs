@@ -162,6 +162,12 @@ impl Policy {
         self.metrics.maintenance.set(i64::from(is_on));
     }
 
+    /// Whether no session is created, by the operator's wish.
+    #[must_use]
+    pub fn is_in_maintenance(&self) -> bool {
+        self.maintenance.load(Ordering::Relaxed)
+    }
+
     /// Decides about one request, on a session where there is one.
     ///
     /// # Errors
@@ -186,7 +192,7 @@ impl Policy {
         Ok(Admitted {
             client,
             intent,
-            in_maintenance: self.maintenance.load(Ordering::Relaxed),
+            in_maintenance: self.is_in_maintenance(),
             _under_way: self.join(client, session, limits.are_on())?,
         })
     }

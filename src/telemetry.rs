@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod build;
+pub mod distinct;
 mod foreseen;
 pub mod labels;
 pub mod limit;

@@ -80,6 +80,12 @@ impl Auth {
         }
     }
 
+    /// Whether nobody is asked for the moment, since nobody answered.
+    #[must_use]
+    pub fn is_suspended(&self) -> bool {
+        self.suspended.get() != 0
+    }
+
     /// Who sends a request with these headers.
     ///
     /// # Errors

@@ -41,6 +41,17 @@ impl Homeservers {
     /// Asks each once whether it knows tokens, and says in the log if not. It may come up later, and so this is
     /// no reason not to serve.
     pub async fn probe(&self) {
+        join_all(self.authorities().map(|(_, auth)| auth.probe())).await;
+    }
+
+    /// Those who say whose a token is, and whether they are asked for the moment: not while they do not answer.
+    pub fn asked(&self) -> impl Iterator<Item = (&str, bool)> {
+        self.authorities()
+            .map(|(name, auth)| (name, !auth.is_suspended()))
+    }
+
+    /// Of each homeserver that is served and has one, once, whatever it is called.
+    fn authorities(&self) -> impl Iterator<Item = (&str, &Auth)> {
         let each: Vec<&Homeserver> = match self {
             Self::Only(homeserver) => vec![homeserver],
             Self::ByHost(by_host) => by_host
@@ -49,7 +60,7 @@ impl Homeservers {
                 .map(|(_, homeserver)| homeserver.as_ref())
                 .collect(),
         };
-        let asked = each.iter().filter(|one| one.mode != Mode::Off);
-        join_all(asked.filter_map(|one| Some(one.auth.as_ref()?.probe()))).await;
+        let served = each.into_iter().filter(|one| one.mode != Mode::Off);
+        served.filter_map(|one| Some((one.name.as_str(), one.auth.as_ref()?)))
     }
 }

@@ -42,9 +42,17 @@ impl<S: Store> Observed<S> {
         }
     }
 
-    /// Notes a call that began at `begun` and ended now. After the call, and not around it, since a
+    fn begin(&self) -> Begun<'_> {
+        self.metrics.store_in_flight.inc();
+        Begun {
+            at: self.clock.now(),
+            metrics: &self.metrics,
+        }
+    }
+
+    /// Notes a call that has begun and ended now. After the call, and not around it, since a
     /// future within a future is moved as often as it is wrapped.
-    fn note<T>(&self, operation: Operation, begun: Duration, result: &Result<T, StoreError>) {
+    fn note<T>(&self, operation: Operation, begun: &Begun<'_>, result: &Result<T, StoreError>) {
         let now = self.clock.now();
         let outcome = match result {
             Ok(_) => OperationOutcome::Ok,
@@ -55,18 +63,30 @@ impl<S: Store> Observed<S> {
             Err(StoreError::Timeout) => OperationOutcome::Timeout,
             Err(StoreError::BadReply) => OperationOutcome::BadReply,
         };
-        let took = now.saturating_sub(begun);
+        let took = now.saturating_sub(begun.at);
         self.metrics
             .store_operation(operation, outcome)
             .observe(took.as_secs_f64());
     }
 }
 
+/// A call under way; also when its client goes away in the middle, it is so no longer.
+struct Begun<'a> {
+    at: Duration,
+    metrics: &'a Metrics,
+}
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        self.metrics.store_in_flight.dec();
+    }
+}
+
 impl<S: Store> Store for Observed<S> {
     async fn create(&self, new: &NewSession) -> Result<Dated<Created>, StoreError> {
-        let begun = self.clock.now();
+        let begun = self.begin();
         let created = self.store.create(new).await;
-        self.note(Operation::Create, begun, &created);
+        self.note(Operation::Create, &begun, &created);
         if let Ok(Dated {
             answer: Created::Created { shadowed, .. },
             ..
@@ -78,30 +98,82 @@ impl<S: Store> Store for Observed<S> {
     }
 
     async fn read(&self, look: &Look) -> Result<Dated<Read>, StoreError> {
-        let begun = self.clock.now();
+        let begun = self.begin();
         let read = self.store.read(look).await;
-        self.note(Operation::Read, begun, &read);
+        self.note(Operation::Read, &begun, &read);
         read
     }
 
     async fn write(&self, write: &Write) -> Result<Dated<Written>, StoreError> {
-        let begun = self.clock.now();
+        let begun = self.begin();
         let written = self.store.write(write).await;
-        self.note(Operation::Write, begun, &written);
+        self.note(Operation::Write, &begun, &written);
         written
     }
 
     async fn delete(&self, id: SessionId) -> Result<Deleted, StoreError> {
-        let begun = self.clock.now();
+        let begun = self.begin();
         let deleted = self.store.delete(id).await;
-        self.note(Operation::Delete, begun, &deleted);
+        self.note(Operation::Delete, &begun, &deleted);
         deleted
     }
 
     async fn live(&self) -> Result<u64, StoreError> {
-        let begun = self.clock.now();
+        let begun = self.begin();
         let live = self.store.live().await;
-        self.note(Operation::Live, begun, &live);
+        self.note(Operation::Live, &begun, &live);
         live
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Observed;
+    use crate::clock::Clock;
+    use crate::model::SessionId;
+    use crate::store::{
+        Created, Dated, Deleted, Look, NewSession, Read, Store, StoreError, Write, Written,
+    };
+    use crate::telemetry::metrics::Metrics;
+    use std::future::pending;
+    use std::pin::pin;
+    use std::sync::Arc;
+    use std::task::{Context, Waker};
+
+    /// Never answers.
+    struct Silent;
+
+    impl Store for Silent {
+        async fn create(&self, _: &NewSession) -> Result<Dated<Created>, StoreError> {
+            pending().await
+        }
+        async fn read(&self, _: &Look) -> Result<Dated<Read>, StoreError> {
+            pending().await
+        }
+        async fn write(&self, _: &Write) -> Result<Dated<Written>, StoreError> {
+            pending().await
+        }
+        async fn delete(&self, _: SessionId) -> Result<Deleted, StoreError> {
+            pending().await
+        }
+        async fn live(&self) -> Result<u64, StoreError> {
+            pending().await
+        }
+    }
+
+    #[test]
+    fn a_call_is_under_way_until_its_client_goes_away() {
+        let metrics = Arc::new(Metrics::new());
+        let store = Observed::new(Silent, Arc::clone(&metrics), Clock::system());
+        {
+            let mut call = pin!(store.delete(SessionId::random()));
+            assert!(
+                call.as_mut()
+                    .poll(&mut Context::from_waker(Waker::noop()))
+                    .is_pending()
+            );
+            assert_eq!(metrics.store_in_flight.get(), 1);
+        }
+        assert_eq!(metrics.store_in_flight.get(), 0);
     }
 }

@@ -3,6 +3,8 @@
 //! Handles are resolved at the start, so that a request touches atomics and no map of labels, and so
 //! that every series stands at 0 before its first event.
 
+mod declare;
+
 use crate::telemetry::build::{REVISION, VERSION};
 use crate::telemetry::foreseen::{STATUSES, foreseen};
 use crate::telemetry::labels::{
@@ -12,6 +14,7 @@ pub use crate::telemetry::labels::{Operation, OperationOutcome};
 use crate::telemetry::limit::Limit;
 use crate::telemetry::rejection::Rejection;
 use crate::telemetry::sign_ins::SignIns;
+use declare::metrics;
 /// One series that goes up and down.
 pub use prometheus::IntGauge as Gauge;
 use prometheus::process_collector::ProcessCollector;
@@ -25,53 +28,6 @@ use prometheus::{
 const BUCKETS: [f64; 12] = [
     0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0,
 ];
-
-macro_rules! metrics {
-    ($(#[doc = $help:literal] $field:ident: $kind:ident = $name:literal $labels:tt,)+) => {
-        /// Every metric of the service.
-        #[derive(Debug)]
-        pub struct Metrics {
-            registry: Registry,
-            requests: Vec<Option<IntCounter>>,
-            durations: Vec<Histogram>,
-            operations: Vec<Histogram>,
-            /// How sign-ins fare.
-            pub sign_ins: SignIns,
-            $(#[doc = $help] pub $field: $kind,)+
-        }
-
-        impl Metrics {
-            fn register() -> Result<Self, prometheus::Error> {
-                let registry = Registry::new();
-                $(
-                    let $field = metrics!(@new $kind $name, $help.trim(), $labels);
-                    registry.register(Box::new($field.clone()))?;
-                )+
-                registry.register(Box::new(ProcessCollector::for_self()))?;
-                let sign_ins = SignIns::register(&registry)?;
-                Ok(Self {
-                    registry,
-                    requests: Vec::new(),
-                    durations: Vec::new(),
-                    operations: Vec::new(),
-                    sign_ins,
-                    $($field,)+
-                })
-            }
-        }
-    };
-    (@new IntCounter $name:literal, $help:expr, []) => { IntCounter::new($name, $help)? };
-    (@new IntGauge $name:literal, $help:expr, []) => { IntGauge::new($name, $help)? };
-    (@new IntCounterVec $name:literal, $help:expr, $labels:tt) => {
-        IntCounterVec::new(Opts::new($name, $help), &$labels)?
-    };
-    (@new IntGaugeVec $name:literal, $help:expr, $labels:tt) => {
-        IntGaugeVec::new(Opts::new($name, $help), &$labels)?
-    };
-    (@new HistogramVec $name:literal, $help:expr, $labels:tt) => {
-        HistogramVec::new(HistogramOpts::new($name, $help).buckets(BUCKETS.to_vec()), &$labels)?
-    };
-}
 
 metrics! {
     /// Requests answered.
@@ -102,16 +58,22 @@ metrics! {
     config_reloads: IntCounterVec = "rendezvous_config_reloads_total" ["outcome"],
     /// Lines of the log that were lost, since whoever reads standard error did not.
     log_lines_lost: IntCounter = "rendezvous_log_lines_lost_total" [],
+    /// Clients, IPv4 addresses and IPv6 /64s, that limits refused on this replica, in this minute or the last; about.
+    refused_clients: IntGauge = "rendezvous_refused_clients" [],
     /// Requests refused, by reason.
     rejections: IntCounterVec = "rendezvous_rejections_total" ["reason"],
     /// Time of a call to the store.
     store_operations: HistogramVec = "rendezvous_store_operation_duration_seconds" ["operation", "outcome"],
+    /// Calls to the store that wait for its answer.
+    store_in_flight: IntGauge = "rendezvous_store_operations_in_flight" [],
     /// Whether the store answered when it was last asked for this page: 1 or 0.
     store_up: IntGauge = "rendezvous_store_up" [],
     /// Connections to the store made again after one was lost.
     store_reconnects: IntCounter = "rendezvous_store_reconnects_total" [],
     /// Replies of the store that did not fit their call; each cost a connection.
     store_bad_replies: IntCounter = "rendezvous_store_bad_replies_total" [],
+    /// Sessions of unknown outcome that wait to be cleaned up.
+    store_orphans_waiting: IntGauge = "rendezvous_store_orphans_waiting" [],
     /// Sessions of unknown outcome that were left to their TTL, since the clean-up queue was full.
     store_orphans_dropped: IntCounter = "rendezvous_store_orphans_dropped_total" [],
     /// Sessions of unknown outcome that were left to their TTL, since ten tries to clean them up failed.

@@ -5,6 +5,7 @@
 
 use crate::clock::Clock;
 use crate::model::ClientIp;
+use crate::telemetry::distinct::Distinct;
 use crate::telemetry::labels::{Api, ConnectionRefusal, Route};
 use crate::telemetry::limit::Limit;
 use crate::telemetry::pseudonym::Pseudonyms;
@@ -19,6 +20,7 @@ pub struct Refusals {
     /// For each reason the second of its last line, by the clock, plus one.
     told: Vec<AtomicU64>,
     told_of_connections: Vec<AtomicU64>,
+    clients: Distinct,
 }
 
 impl Refusals {
@@ -30,11 +32,13 @@ impl Refusals {
             clock,
             told: never(Rejection::ALL),
             told_of_connections: never(ConnectionRefusal::ALL),
+            clients: Distinct::default(),
         }
     }
 
     /// Notes a refusal by a limit, which makes a line where this reason had none in this second.
     pub fn note(&self, reason: Rejection, client: ClientIp, api: Api, route: Route) {
+        self.clients.see(client, self.clock.now());
         if !self.is_due(&self.told[reason.index()]) {
             return;
         }
@@ -48,11 +52,10 @@ impl Refusals {
             "a request, and perhaps others of this second"
         );
     }
-}
 
-impl Refusals {
     /// Notes a connection that was closed at once, likewise.
     pub fn note_connection(&self, reason: ConnectionRefusal, client: ClientIp) {
+        self.clients.see(client, self.clock.now());
         if self.is_due(&self.told_of_connections[reason.index()]) {
             let client = self.pseudonyms.client(client);
             tracing::info!(
@@ -62,6 +65,12 @@ impl Refusals {
                 "a connection, and perhaps others of this second"
             );
         }
+    }
+
+    /// About how many clients were refused something in this minute or in the last, whichever had more.
+    #[must_use]
+    pub fn clients(&self) -> u64 {
+        self.clients.in_a_minute(self.clock.now())
     }
 
     /// Whether this second has had no such line yet; it has now.

@@ -25,7 +25,7 @@ const HOMES: [(&str, &[&str]); 6] = [
     ("fred::", &["store/redis"]),
     (
         "prometheus::",
-        &["telemetry/metrics.rs", "telemetry/sign_ins.rs"],
+        &["telemetry/metrics", "telemetry/sign_ins.rs"],
     ),
     ("governor::", &["policy/rate.rs"]),
     ("figment::", &["config/sources.rs"]),

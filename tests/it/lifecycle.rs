@@ -5,6 +5,7 @@
 
 mod access;
 mod admin;
+mod documented;
 mod logs;
 mod metrics;
 mod reload;

@@ -35,6 +35,7 @@ impl Cleanup {
         let (queue, mut orphans) = mpsc::channel(QUEUE);
         let leases = Arc::clone(leases);
         let given_up = metrics.store_orphans_given_up.clone();
+        let waiting = metrics.store_orphans_waiting.clone();
         let work = async move {
             while let Some((id, holders)) = orphans.recv().await {
                 let mut left = TRIES;
@@ -46,6 +47,7 @@ impl Cleanup {
                     }
                     tokio::time::sleep(PAUSE).await;
                 }
+                waiting.dec();
             }
         };
         let stop = stop.clone();
@@ -93,10 +95,15 @@ impl<'a> Orphan<'a> {
 
 impl Drop for Orphan<'_> {
     fn drop(&mut self) {
-        if let Some(orphan) = self.left.take()
-            && self.cleanup.queue.try_send(orphan).is_err()
-        {
-            self.cleanup.metrics.store_orphans_dropped.inc();
+        let Some(orphan) = self.left.take() else {
+            return;
+        };
+        let Cleanup { queue, metrics } = self.cleanup;
+        // Before it is sent, or it may be done before it is counted.
+        metrics.store_orphans_waiting.inc();
+        if queue.try_send(orphan).is_err() {
+            metrics.store_orphans_waiting.dec();
+            metrics.store_orphans_dropped.inc();
         }
     }
 }

@@ -112,6 +112,13 @@ fn a_homeserver_that_fails_is_left_alone_for_a_while() {
     let asked = issuer.asked_about("failing").len();
     assert!((5..=14).contains(&asked), "asked {asked} times");
     assert_eq!(server.metrics().sum("rendezvous_auth_suspended", &[]), 1);
+    let component = |line: &str| {
+        // It is no reason to send requests elsewhere: all replicas ask the same one.
+        let page = server.admin_get("/readyz?verbose").expect(200);
+        let page = String::from_utf8(page.body).expect("text");
+        assert!(page.contains(line), "{page}");
+    };
+    component("[!] homeserver: did not answer");
     let told = |text: &str| server.log().matches(text).count();
     let once = |text: &str| {
         eventually(text, || (told(text) > 0).then_some(()));
@@ -126,6 +133,7 @@ fn a_homeserver_that_fails_is_left_alone_for_a_while() {
         (server.call(&with(creation(), "new")).status == 200).then_some(())
     });
     assert_eq!(server.metrics().sum("rendezvous_auth_suspended", &[]), 0);
+    component("[+] homeserver: is asked");
     once("can be checked again");
     // Each time the whole cause.
     once("nobody is asked for a while");

@@ -2,11 +2,15 @@
 
 use crate::harness::api::UNSTABLE;
 use crate::harness::http::{Connection, Request};
-use crate::harness::on_both_stores;
+use crate::harness::redis::RedisServer;
+use crate::harness::redis::worker::{launch_on, ready_on};
 use crate::harness::server::Server;
+use crate::harness::{eventually, on_both_stores};
+use nix::sys::signal::Signal;
 
 on_both_stores! {
     probes_answer,
+    components_are_named_where_they_are_asked_for,
     the_version_is_that_of_the_package,
     the_admin_listener_has_no_sessions,
     the_admin_listener_survives_nonsense,
@@ -19,6 +23,53 @@ fn probes_answer(server: &Server) {
         connection.send(&Request::head(path)).expect(200);
         connection.send(&Request::get(path)).expect(200);
     }
+}
+
+/// What `/readyz?verbose` says.
+fn components(server: &Server, status: u16) -> Vec<String> {
+    let reply = server.admin_get("/readyz?verbose").expect(status);
+    let page = String::from_utf8(reply.body).expect("text");
+    page.lines().map(str::to_owned).collect()
+}
+
+fn components_are_named_where_they_are_asked_for(server: &Server) {
+    let well = [
+        "[+] lifecycle: serving",
+        "[+] store: fit, and answers",
+        "[+] maintenance: off",
+    ];
+    assert_eq!(components(server, 200), well);
+    // As Kubernetes' own is asked.
+    let excluding = server.admin_get("/readyz?exclude=x&verbose=1").expect(200);
+    assert_eq!(excluding.body, (well.join("\n") + "\n").into_bytes());
+    assert_eq!(server.admin_get("/readyz").expect(200).body, b"ready\n");
+}
+
+#[test]
+fn what_is_not_well_is_marked_and_what_unreadies_otherwise() {
+    let mut redis = RedisServer::start();
+    let worker = ready_on(&redis.url(), &[("shutdown.grace", "300s")]);
+    redis.kill();
+    let of_store = "[!] store: does not answer: requests on sessions get a 503";
+    eventually("the store does not answer", || {
+        (components(&worker, 200)[1] == of_store).then_some(())
+    });
+    worker.signal(Signal::SIGTERM);
+    eventually("it leaves", || {
+        (worker.admin_get("/readyz").status == 503).then_some(())
+    });
+    let left = ["[-] lifecycle: leaving", of_store, "[+] maintenance: off"];
+    assert_eq!(components(&worker, 503), left);
+
+    let unfit = RedisServer::start_with(&["--maxmemory-policy", "allkeys-lru"]);
+    let worker = launch_on(&unfit.url(), &[]);
+    eventually("it says why", || {
+        let page = components(&worker, 503);
+        (page[0] == "[+] lifecycle: starting"
+            && page[1].starts_with("[-] store: ")
+            && page[1].contains("allkeys-lru"))
+        .then_some(())
+    });
 }
 
 fn the_version_is_that_of_the_package(server: &Server) {

@@ -100,6 +100,9 @@ on_both_stores! {
 fn a_server_may_start_in_maintenance(server: &Server) {
     server.try_create("x").expect_error(403, "M_FORBIDDEN");
     assert_eq!(server.metrics().sum("rendezvous_maintenance", &[]), 1);
+    let page = server.admin_get("/readyz?verbose").expect(200);
+    let page = String::from_utf8(page.body).expect("text");
+    assert!(page.contains("[!] maintenance: on"), "{page}");
 }
 
 #[test]

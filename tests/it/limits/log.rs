@@ -97,6 +97,20 @@ fn a_connection_that_is_refused_is_told_of_by_sample() {
     assert!(lines * 5 < flood, "{lines} lines for {flood} connections");
 }
 
+/// Many clients that are refused are an attack, or a limit that is too narrow; one alone is neither.
+#[test]
+fn the_clients_that_are_refused_are_counted_each_once() {
+    let server = start(&CREATES, &[TRUSTED]);
+    let refused = || server.metrics().sum("rendezvous_refused_clients", &[]);
+    server.call(&Request::get("/unknown")).expect(404);
+    assert_eq!(refused(), 0);
+    for (count, client) in (1..).zip(["203.0.113.77", "203.0.113.78"]) {
+        is_refused(&server, client);
+        is_refused(&server, client);
+        assert_eq!(refused(), count);
+    }
+}
+
 /// Whoever reads the logs of two replicas sees that it is one client.
 #[test]
 fn all_replicas_call_a_client_the_same_and_another_client_otherwise() {

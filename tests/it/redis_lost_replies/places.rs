@@ -137,7 +137,10 @@ fn an_orphan_that_is_given_up_is_counted() {
     assert_eq!(counted(given_up), 0);
     proxy.every(Target::Session, Fault::CutCommand);
     worker.assert_refused(&request::create("x"));
+    let waiting = "rendezvous_store_orphans_waiting";
+    assert_eq!(counted(waiting), 1);
     until("the orphan is given up", || counted(given_up) == 1);
+    assert_eq!(counted(waiting), 0);
     assert_eq!(counted("rendezvous_store_orphans_dropped_total"), 0);
     proxy.heal();
     worker.persist(&request::create("y")).expect(200);

@@ -7,7 +7,7 @@ pub use settle::{Place, Settled, settle};
 use crate::admin::{Admin, Readiness};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::http::service::Service;
+use crate::http::service::{Service, Telemetry};
 use crate::lifecycle::{Lifecycle, Signals};
 use crate::model::{CurrentSecret, Secret};
 use crate::net::connection::Connections;
@@ -23,6 +23,7 @@ use crate::telemetry::access::AccessLog;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::pseudonym::Pseudonyms;
 use crate::telemetry::refusals::Refusals;
+use crate::telemetry::traces::Traces;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -37,6 +38,10 @@ struct Parts {
     lifecycle: Lifecycle,
     /// Of each homeserver.
     issuers: Vec<Option<Issuer>>,
+    pseudonyms: Pseudonyms,
+    traces: Traces,
+    /// What this process is called.
+    replica: String,
     /// What hashes clients and users.
     secret: Arc<CurrentSecret>,
     /// What each of them may have.
@@ -57,6 +62,13 @@ pub async fn run(
         tracing::warn!("{warning}");
     }
     let (clock, metrics) = (Clock::system(), Arc::new(Metrics::new()));
+    let secret = Arc::<CurrentSecret>::default();
+    let pseudonyms = Pseudonyms::new(Arc::clone(&secret));
+    let replica = replica(config.telemetry.replica.clone());
+    let traces = match settled.collector {
+        Some(collector) => Traces::start(collector, &replica, pseudonyms.clone())?,
+        None => Traces::default(),
+    };
     let shares = Shares::of(&config.limits);
     let parts = Parts {
         config,
@@ -64,7 +76,10 @@ pub async fn run(
         metrics,
         lifecycle: Lifecycle::new(),
         issuers: settled.issuers,
-        secret: Arc::default(),
+        pseudonyms,
+        traces: traces.clone(),
+        replica,
+        secret,
         shares: Arc::new(CurrentShares::new(shares)),
         origin,
     };
@@ -75,7 +90,7 @@ pub async fn run(
         max_txn_ids: parts.config.session.max_txn_ids,
         shares: Arc::clone(&parts.shares),
     };
-    match settled.place {
+    let ended = match settled.place {
         Place::Memory => {
             let store = MemoryStore::new(parts.clock.clone(), limits);
             let (secret, stop) = (Arc::clone(&parts.secret), parts.lifecycle.hard().clone());
@@ -91,7 +106,9 @@ pub async fn run(
                 RedisStore::start(&settings, limits, clock, metrics, secret, stop)?;
             serve(parts, store, state).await
         }
-    }
+    };
+    traces.stop();
+    ended
 }
 
 async fn serve<S: Store>(
@@ -105,11 +122,15 @@ async fn serve<S: Store>(
         metrics,
         lifecycle,
         issuers,
-        secret,
+        pseudonyms,
+        traces,
+        replica,
+        secret: _,
         shares,
         origin,
     } = parts;
-    let store = Arc::new(Observed::new(store, Arc::clone(&metrics), clock.clone()));
+    let (counted, time) = (Arc::clone(&metrics), clock.clone());
+    let store = Arc::new(Observed::new(store, counted, traces.clone(), time));
     let homeservers = settle::homeservers(&config.homeservers, issuers, &clock, &metrics);
     let homeservers = Arc::new(homeservers);
     let log_users = config.telemetry.log_users;
@@ -140,7 +161,6 @@ async fn serve<S: Store>(
     metrics
         .connections_limit
         .set(i64::try_from(max_connections).unwrap_or(i64::MAX));
-    let pseudonyms = Pseudonyms::new(secret);
     let refusals = Arc::new(Refusals::new(pseudonyms.clone(), clock.clone()));
     let admin = Arc::new(Admin {
         store: Arc::clone(&store),
@@ -163,22 +183,14 @@ async fn serve<S: Store>(
     tokio::spawn(async move { stop.run_until_cancelled(housekeeper.housekeeping()).await });
     let probed = Arc::clone(&homeservers);
     tokio::spawn(async move { probed.probe().await });
-    let (counted, time) = (Arc::clone(&metrics), clock.clone());
-    let access_log = AccessLog::new(
-        config.telemetry.access_log,
-        replica(config.telemetry.replica.clone()),
-        pseudonyms,
-        Arc::clone(&refusals),
-    );
-    let service = Service::new(
-        &config,
-        store,
-        policy,
-        homeservers,
-        counted,
-        access_log,
-        time,
-    );
+    let (is_on, told) = (config.telemetry.access_log, Arc::clone(&refusals));
+    let telemetry = Telemetry {
+        metrics: Arc::clone(&metrics),
+        access_log: AccessLog::new(is_on, replica, pseudonyms, told),
+        traces,
+    };
+    let time = clock.clone();
+    let service = Service::new(&config, store, policy, homeservers, telemetry, time);
     let leaving = lifecycle.clone();
     let shared = Connections::new(&config, service, leaving, metrics, refusals, clock);
     let shared = Arc::new(shared);

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! bytes ─► net ─► http ─► policy ─► session ─► store ─► { memory | redis }
-//!            └── model, config, telemetry, clock, tls, lifecycle (leaves: anyone may use them) ──┘
+//!            └── model, config, telemetry, clock, tls, web_client, lifecycle (leaves for all) ──┘
 //! ```
 //!
 //! An import runs along an arrow or to a leaf, never back; `tests/it/architecture.rs` holds us to it.
@@ -26,3 +26,4 @@ pub mod session;
 pub mod store;
 pub mod telemetry;
 pub mod tls;
+pub mod web_client;

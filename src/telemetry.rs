@@ -12,3 +12,4 @@ pub mod pseudonym;
 pub mod refusals;
 pub mod rejection;
 pub mod sign_ins;
+pub mod traces;

@@ -8,6 +8,7 @@ use crate::policy::auth::{Auth, Issuer, SetupError};
 use crate::policy::{Homeserver, Homeservers};
 use crate::store::redis::{ConnectError, RedisSettings, Server};
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::traces::{Collector, SetupError as TracesError};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -17,6 +18,8 @@ pub struct Settled {
     pub(super) place: Place,
     /// Of each homeserver.
     pub(super) issuers: Vec<Option<Issuer>>,
+    /// Of traces.
+    pub(super) collector: Option<Collector>,
 }
 
 /// Where sessions will live.
@@ -40,11 +43,29 @@ pub fn settle(config: &Config) -> Result<Settled, Vec<Problem>> {
             Err(problem) => problems.push(problem),
         }
     }
+    let collector = collector(config).unwrap_or_else(|problem| {
+        problems.push(problem);
+        None
+    });
     match place(config) {
-        Ok(place) if problems.is_empty() => Ok(Settled { place, issuers }),
+        Ok(place) if problems.is_empty() => Ok(Settled {
+            place,
+            issuers,
+            collector,
+        }),
         Ok(_) => Err(problems),
         Err(more) => Err([more, problems].concat()),
     }
+}
+
+fn collector(config: &Config) -> Result<Option<Collector>, Problem> {
+    let collector = config.telemetry.traces.as_ref().map(Collector::new);
+    collector.transpose().map_err(|error| {
+        let key = match error {
+            TracesError::CaFile(_) | TracesError::Tls(_) => "telemetry.traces.ca_file",
+        };
+        Problem::new(key, error.to_string())
+    })
 }
 
 fn issuer(homeserver: &config::homeserver::Homeserver) -> Result<Option<Issuer>, Problem> {

@@ -2,9 +2,12 @@
 
 use crate::config::Problem;
 use crate::config::lenient::{leaf, optional};
+use crate::config::web_url::WebUrl;
 use crate::telemetry::logs::{self, LogFormat};
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 use std::str::FromStr;
+use url::Url;
 
 /// Logs.
 #[derive(Debug, Clone)]
@@ -19,6 +22,19 @@ pub struct Telemetry {
     pub log_users: bool,
     /// What this process is called in its access log; `None` is the host's name.
     pub replica: Option<String>,
+    /// Who is told of traces, if anyone is.
+    pub traces: Option<Traces>,
+}
+
+/// Traces by OpenTelemetry.
+#[derive(Debug, Clone)]
+pub struct Traces {
+    /// Where a collector takes them, by OTLP over HTTP.
+    pub endpoint: Url,
+    /// Of how many requests, 0 to 1, that are of no trace yet.
+    pub sample: f64,
+    /// Whom to believe beside the platform's authorities.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// The section as it is written.
@@ -39,6 +55,41 @@ pub struct RawTelemetry {
         skip_serializing_if = "Option::is_none"
     )]
     replica: Option<String>,
+    traces: RawTraces,
+}
+
+/// As it is written.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawTraces {
+    #[serde(
+        default,
+        deserialize_with = "optional",
+        skip_serializing_if = "Option::is_none"
+    )]
+    endpoint: Option<WebUrl>,
+    #[serde(deserialize_with = "leaf")]
+    sample: f64,
+    #[serde(
+        default,
+        deserialize_with = "optional",
+        skip_serializing_if = "Option::is_none"
+    )]
+    ca_file: Option<PathBuf>,
+}
+
+impl RawTraces {
+    fn validate(&self) -> Result<Option<Traces>, Problem> {
+        if !(0.0..=1.0).contains(&self.sample) {
+            let key = "telemetry.traces.sample";
+            return Err(Problem::new(key, "must be between 0 and 1"));
+        }
+        Ok(self.endpoint.as_ref().map(|endpoint| Traces {
+            endpoint: endpoint.0.clone(),
+            sample: self.sample,
+            ca_file: self.ca_file.clone(),
+        }))
+    }
 }
 
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -70,7 +121,10 @@ impl RawTelemetry {
             ));
             return None;
         }
+        let traces = self.traces.validate();
+        let traces = traces.map_err(|problem| problems.push(problem)).ok()?;
         Some(Telemetry {
+            traces,
             log_level: self.log_level.clone(),
             log_format: self.log_format.0,
             access_log: self.access_log,

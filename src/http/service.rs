@@ -22,6 +22,7 @@ use crate::store::Store;
 use crate::telemetry::access::{Access, AccessLog};
 use crate::telemetry::labels::{Api, Wait};
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::traces::Traces;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http_body_util::Full;
@@ -45,10 +46,22 @@ pub struct Service<S> {
     stable_api: bool,
     msc4108: bool,
     access_log: AccessLog,
+    traces: Traces,
     request_ids: RequestIds,
     timeouts: Timeouts,
     headers: HeaderMap,
     etag_headers: HeaderMap,
+}
+
+/// Who is told of what happens.
+#[derive(Debug)]
+pub struct Telemetry {
+    /// Numbers.
+    pub metrics: Arc<Metrics>,
+    /// A line a request.
+    pub access_log: AccessLog,
+    /// Spans.
+    pub traces: Traces,
 }
 
 impl<S: Store> Service<S> {
@@ -58,19 +71,19 @@ impl<S: Store> Service<S> {
         store: Arc<S>,
         policy: Arc<Policy>,
         homeservers: Arc<Homeservers>,
-        metrics: Arc<Metrics>,
-        access_log: AccessLog,
+        telemetry: Telemetry,
         clock: Clock,
     ) -> Self {
         Self {
-            sessions: Sessions::new(store, Arc::clone(&metrics)),
+            sessions: Sessions::new(store, Arc::clone(&telemetry.metrics)),
             policy,
             homeservers,
-            metrics,
+            metrics: telemetry.metrics,
             clock,
             stable_api: config.stable_api,
             msc4108: config.msc4108,
-            access_log,
+            access_log: telemetry.access_log,
+            traces: telemetry.traces,
             request_ids: RequestIds::new(),
             timeouts: config.http.timeouts,
             headers: Reply::headers(),
@@ -95,10 +108,17 @@ impl<S: Store> Service<S> {
         let method = method_label(request.method());
         let head = request.method() == Method::HEAD;
         let request_id = self.request_ids.of(request.headers());
+        let trace = self.traces.begin(request.headers(), route.label(), method);
         let reply = {
             // Pinned before it is wrapped: a future of kilobytes that is moved is copied.
             let answer = pin!(self.answer(route, request, caller));
-            self.survive(route, begun, answer, deadline).await
+            match &trace {
+                None => self.survive(route, begun, answer, deadline).await,
+                Some(trace) => {
+                    let traced = pin!(trace.around(answer));
+                    self.survive(route, begun, traced, deadline).await
+                }
+            }
         }
         .unwrap_or_else(Reply::from);
         let rejection = reply.rejection();
@@ -109,7 +129,7 @@ impl<S: Store> Service<S> {
         let took = self.clock.now().saturating_sub(begun);
         self.metrics
             .request(route.api, route.label(), method, status, took.as_secs_f64());
-        self.access_log.note(&Access {
+        let access = Access {
             client: caller.address.into(),
             api: route.api,
             route: route.label(),
@@ -119,7 +139,11 @@ impl<S: Store> Service<S> {
             took,
             request_id: request_id.to_str().unwrap_or_default(),
             session: route.target.session().or(reply.created()),
-        });
+        };
+        self.access_log.note(&access);
+        if let Some(trace) = trace {
+            trace.end(&access);
+        }
         drop(in_flight);
         let mut response = reply.into_response(self.headers(route.api), request_id, head);
         // A reply that came before the body: only where its end is near does the connection go on, and

@@ -6,6 +6,7 @@ use crate::store::{
     Created, Dated, Deleted, Look, NewSession, Read, Store, StoreError, Write, Written,
 };
 use crate::telemetry::metrics::{Metrics, Operation, OperationOutcome};
+use crate::telemetry::traces::{Span, Traces, end_call};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -15,6 +16,7 @@ use std::time::Duration;
 pub struct Observed<S> {
     store: S,
     metrics: Arc<Metrics>,
+    traces: Traces,
     clock: Clock,
     /// Second of the clock in which a refusal was last logged.
     warned: AtomicU64,
@@ -22,10 +24,11 @@ pub struct Observed<S> {
 
 impl<S: Store> Observed<S> {
     /// Observes `store`.
-    pub fn new(store: S, metrics: Arc<Metrics>, clock: Clock) -> Self {
+    pub fn new(store: S, metrics: Arc<Metrics>, traces: Traces, clock: Clock) -> Self {
         Self {
             store,
             metrics,
+            traces,
             clock,
             warned: AtomicU64::new(u64::MAX),
         }
@@ -42,22 +45,24 @@ impl<S: Store> Observed<S> {
         }
     }
 
-    fn begin(&self) -> Begun<'_> {
+    fn begin(&self, operation: Operation) -> Begun<'_> {
         self.metrics.store_in_flight.inc();
         Begun {
+            operation,
             at: self.clock.now(),
+            span: self.traces.call(operation).map(Box::new),
             metrics: &self.metrics,
         }
     }
 
     /// Notes a call that has begun and ended now. After the call, and not around it, since a
     /// future within a future is moved as often as it is wrapped.
-    fn note<T>(&self, operation: Operation, begun: &Begun<'_>, result: &Result<T, StoreError>) {
+    fn note<T>(&self, mut begun: Begun<'_>, result: &Result<T, StoreError>) {
         let now = self.clock.now();
         let outcome = match result {
             Ok(_) => OperationOutcome::Ok,
             Err(StoreError::Unavailable(reason)) => {
-                self.warn(operation, reason, now);
+                self.warn(begun.operation, reason, now);
                 OperationOutcome::Unavailable
             }
             Err(StoreError::Timeout) => OperationOutcome::Timeout,
@@ -65,14 +70,20 @@ impl<S: Store> Observed<S> {
         };
         let took = now.saturating_sub(begun.at);
         self.metrics
-            .store_operation(operation, outcome)
+            .store_operation(begun.operation, outcome)
             .observe(took.as_secs_f64());
+        if let Some(span) = begun.span.take() {
+            end_call(*span, outcome);
+        }
     }
 }
 
 /// A call under way; also when its client goes away in the middle, it is so no longer.
 struct Begun<'a> {
+    operation: Operation,
     at: Duration,
+    /// In a box: nearly all calls have none, and each would carry its room about.
+    span: Option<Box<Span>>,
     metrics: &'a Metrics,
 }
 
@@ -84,9 +95,9 @@ impl Drop for Begun<'_> {
 
 impl<S: Store> Store for Observed<S> {
     async fn create(&self, new: &NewSession) -> Result<Dated<Created>, StoreError> {
-        let begun = self.begin();
+        let begun = self.begin(Operation::Create);
         let created = self.store.create(new).await;
-        self.note(Operation::Create, &begun, &created);
+        self.note(begun, &created);
         if let Ok(Dated {
             answer: Created::Created { shadowed, .. },
             ..
@@ -98,30 +109,30 @@ impl<S: Store> Store for Observed<S> {
     }
 
     async fn read(&self, look: &Look) -> Result<Dated<Read>, StoreError> {
-        let begun = self.begin();
+        let begun = self.begin(Operation::Read);
         let read = self.store.read(look).await;
-        self.note(Operation::Read, &begun, &read);
+        self.note(begun, &read);
         read
     }
 
     async fn write(&self, write: &Write) -> Result<Dated<Written>, StoreError> {
-        let begun = self.begin();
+        let begun = self.begin(Operation::Write);
         let written = self.store.write(write).await;
-        self.note(Operation::Write, &begun, &written);
+        self.note(begun, &written);
         written
     }
 
     async fn delete(&self, id: SessionId) -> Result<Deleted, StoreError> {
-        let begun = self.begin();
+        let begun = self.begin(Operation::Delete);
         let deleted = self.store.delete(id).await;
-        self.note(Operation::Delete, &begun, &deleted);
+        self.note(begun, &deleted);
         deleted
     }
 
     async fn live(&self) -> Result<u64, StoreError> {
-        let begun = self.begin();
+        let begun = self.begin(Operation::Live);
         let live = self.store.live().await;
-        self.note(Operation::Live, &begun, &live);
+        self.note(begun, &live);
         live
     }
 }
@@ -135,6 +146,7 @@ mod tests {
         Created, Dated, Deleted, Look, NewSession, Read, Store, StoreError, Write, Written,
     };
     use crate::telemetry::metrics::Metrics;
+    use crate::telemetry::traces::Traces;
     use std::future::pending;
     use std::pin::pin;
     use std::sync::Arc;
@@ -164,7 +176,12 @@ mod tests {
     #[test]
     fn a_call_is_under_way_until_its_client_goes_away() {
         let metrics = Arc::new(Metrics::new());
-        let store = Observed::new(Silent, Arc::clone(&metrics), Clock::system());
+        let store = Observed::new(
+            Silent,
+            Arc::clone(&metrics),
+            Traces::default(),
+            Clock::system(),
+        );
         {
             let mut call = pin!(store.delete(SessionId::random()));
             assert!(

@@ -212,13 +212,9 @@ pub const ALL: &[Scenario] = &[
         key: "f-200",
         name: "(f) the same from 200 addresses",
         attack: Attack::Write(200),
-        counted: &[
-            (r#"rendezvous_rejections_total{reason="writes_full"}"#, 200),
-            (
-                r#"rendezvous_rejections_total{reason="requests_session"}"#,
-                1_000,
-            ),
-        ],
+        // Each session is written full. Whether its rate is met before depends on how fast the machine is: 250 writes
+        // that take longer than three seconds are within it.
+        counted: &[(r#"rendezvous_rejections_total{reason="writes_full"}"#, 200)],
         ..FLOODED
     },
     Scenario {

@@ -10,6 +10,7 @@ mod logs;
 mod metrics;
 mod reload;
 mod sign_ins;
+mod traces;
 
 use std::net::TcpStream;
 use std::time::Duration;

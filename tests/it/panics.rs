@@ -6,7 +6,7 @@
 use crate::harness::http::{Connection, Request};
 use matrix_rendezvous::clock::Clock;
 use matrix_rendezvous::config::{Config, Mode, Sources};
-use matrix_rendezvous::http::service::Service;
+use matrix_rendezvous::http::service::{Service, Telemetry};
 use matrix_rendezvous::lifecycle::Lifecycle;
 use matrix_rendezvous::model::SessionId;
 use matrix_rendezvous::net::connection::Connections;
@@ -20,6 +20,7 @@ use matrix_rendezvous::telemetry::limit::Limits;
 use matrix_rendezvous::telemetry::metrics::Metrics;
 use matrix_rendezvous::telemetry::pseudonym::Pseudonyms;
 use matrix_rendezvous::telemetry::refusals::Refusals;
+use matrix_rendezvous::telemetry::traces::Traces;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -98,8 +99,12 @@ fn serve() -> Rig {
     let pseudonyms = Pseudonyms::new(Arc::default());
     let refusals = Arc::new(Refusals::new(pseudonyms.clone(), clock.clone()));
     let told = Arc::clone(&refusals);
-    let log = AccessLog::new(false, "worker".to_owned(), pseudonyms, told);
-    let service = Service::new(&config, store, policy, homeservers, counted, log, time);
+    let telemetry = Telemetry {
+        metrics: counted,
+        access_log: AccessLog::new(false, "worker".to_owned(), pseudonyms, told),
+        traces: Traces::default(),
+    };
+    let service = Service::new(&config, store, policy, homeservers, telemetry, time);
     let (counted, lifecycle) = (Arc::clone(&metrics), Lifecycle::new());
     let shared = Arc::new(Connections::new(
         &config, service, lifecycle, counted, refusals, clock,

@@ -1,9 +1,10 @@
 //! Whoever made the tokens, and can say whose each is.
 
 use crate::config::auth::{Auth as Settings, Backend};
-use crate::policy::auth::upstream::Upstream;
+use crate::policy::auth::upstream::ask;
 use crate::policy::auth::{AuthError, Found, introspection, whoami};
 use crate::tls;
+use crate::web_client::WebClient;
 use hyper::Uri;
 use hyper::header::HeaderValue;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct Issuer {
     who: Who,
-    upstream: Upstream,
+    client: WebClient,
 }
 
 #[derive(Debug)]
@@ -63,8 +64,8 @@ impl Issuer {
         };
         let authorities =
             tls::authorities(settings.ca_file.as_deref()).map_err(SetupError::CaFile)?;
-        let upstream = Upstream::new(&authorities)?;
-        Ok(Self { who, upstream })
+        let client = WebClient::new(&authorities)?;
+        Ok(Self { who, client })
     }
 
     /// Where it is asked.
@@ -80,14 +81,14 @@ impl Issuer {
         match &self.who {
             Who::Homeserver { whoami } => {
                 let request = whoami::request(whoami, token);
-                whoami::found(&self.upstream.ask(request, longest).await?)
+                whoami::found(&ask(&self.client, request, longest).await?)
             }
             Who::OAuth {
                 endpoint,
                 authorization,
             } => {
                 let request = introspection::request(endpoint, authorization, token);
-                introspection::found(&self.upstream.ask(request, longest).await?)
+                introspection::found(&ask(&self.client, request, longest).await?)
             }
         }
     }

@@ -1,30 +1,12 @@
 //! One question over HTTP to whoever knows tokens, and what can go wrong with it.
 
 use crate::policy::auth::AuthError;
-use crate::tls;
+use crate::web_client::{NoAnswer, WebClient};
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::Full;
 use hyper::{Request, StatusCode};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls::RootCertStore;
 use serde::Deserialize;
-use std::error::Error;
-use std::fmt;
 use std::time::Duration;
-
-/// The longest answer. Those that we understand have a few hundred bytes.
-const MAX_ANSWER: usize = 64 * 1024;
-
-/// Connections kept for the next question, and for how long: less than the 60 s after which common proxies close
-/// theirs, or a question would be lost.
-const IDLE_CONNECTIONS: usize = 16;
-const IDLE: Duration = Duration::from_secs(45);
-
-/// The HTTP client. Redirects are not followed: a token must go to whom it was told to and nobody else.
-pub(super) struct Upstream(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
 
 /// An answer of any status.
 #[derive(Debug)]
@@ -52,60 +34,23 @@ impl Answer {
     }
 }
 
-impl Upstream {
-    pub(super) fn new(authorities: &RootCertStore) -> Result<Self, rustls::Error> {
-        let mut http = HttpConnector::new();
-        http.enforce_http(false);
-        http.set_nodelay(true);
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls::client_config(authorities)?)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(http);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE)
-            .pool_max_idle_per_host(IDLE_CONNECTIONS)
-            .build(connector);
-        Ok(Self(client))
-    }
-
-    /// Asks, and waits so long for the whole answer, the connection included.
-    pub(super) async fn ask(
-        &self,
-        request: Request<Full<Bytes>>,
-        longest: Duration,
-    ) -> Result<Answer, AuthError> {
-        let asked = async {
-            let response = self.0.request(request).await;
-            let response =
-                response.map_err(|error| AuthError::Unreachable(causes(&error).into()))?;
-            let status = response.status();
-            let body = Limited::new(response.into_body(), MAX_ANSWER)
-                .collect()
-                .await;
-            let body = body.map_err(|_| AuthError::BadReply)?.to_bytes();
-            Ok(Answer { status, body })
-        };
-        tokio::time::timeout(longest, asked)
-            .await
-            .unwrap_or(Err(AuthError::Timeout))
-    }
+/// Asks, and waits so long for the whole answer, the connection included.
+pub(super) async fn ask(
+    client: &WebClient,
+    request: Request<Full<Bytes>>,
+    longest: Duration,
+) -> Result<Answer, AuthError> {
+    let (head, body) = client.ask(request, longest).await?.into_parts();
+    let status = head.status;
+    Ok(Answer { status, body })
 }
 
-/// An error with what it came from: the last of them says what an operator can mend.
-fn causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
-}
-
-impl fmt::Debug for Upstream {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Upstream").finish_non_exhaustive()
+impl From<NoAnswer> for AuthError {
+    fn from(none: NoAnswer) -> Self {
+        match none {
+            NoAnswer::Unreachable(causes) => Self::Unreachable(causes.into()),
+            NoAnswer::Timeout => Self::Timeout,
+            NoAnswer::Broken => Self::BadReply,
+        }
     }
 }

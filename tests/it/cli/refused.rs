@@ -158,6 +158,12 @@ fn a_value_that_is_wrong_is_named_with_key_and_source() {
         ("store.backend", "nonsense"),
         ("telemetry.log_format", "xml"),
         ("telemetry.log_level", "info,=,"),
+        ("telemetry.replica", ""),
+        ("telemetry.replica", "worker 7"),
+        ("telemetry.traces.endpoint", "otel-collector:4318"),
+        ("telemetry.traces.sample", "1.1"),
+        ("telemetry.traces.sample", "-0.1"),
+        ("telemetry.traces.sample", "NaN"),
         ("shutdown.grace", "soon"),
         ("shutdown.grace", "25h"),
         ("admin.listen", "127.0.0.1:8080"),
@@ -220,4 +226,16 @@ fn a_life_outside_two_to_five_minutes_starts_with_a_warning() {
         assert_eq!(log.lines().any(line), warned, "{ttl}: {log}");
         assert!(server.create("hello").expires_in_ms <= 3_600_000);
     }
+}
+
+#[test]
+fn a_file_of_authorities_that_gives_none_is_named() {
+    let named = [
+        (
+            "RENDEZVOUS_TELEMETRY__TRACES__ENDPOINT",
+            "https://collector/v1/traces",
+        ),
+        ("RENDEZVOUS_TELEMETRY__TRACES__CA_FILE", "/nonexistent"),
+    ];
+    check(&named).expect_refused(&["telemetry.traces.ca_file: "]);
 }

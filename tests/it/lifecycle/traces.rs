@@ -1,0 +1,251 @@
+//! Traces: what a collector is told, and that nobody waits for it. The collector is a stand-in that understands what a
+//! real one is sent.
+
+use crate::harness::api::at;
+use crate::harness::eventually;
+use crate::harness::http::Request;
+use crate::harness::server::{Server, Store};
+use nix::sys::signal::Signal;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
+use opentelemetry_proto::tonic::trace::v1::Span;
+use prost::Message as _;
+use serde_json::json;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+
+/// Takes what it is told.
+struct Collector {
+    address: SocketAddr,
+    told: Told,
+}
+
+/// First lines and bodies.
+type Told = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
+
+impl Collector {
+    /// One that answers, or one that takes everything and never says so.
+    fn start(answers: bool) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let told = Told::default();
+        let all = Arc::clone(&told);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let told = Arc::clone(&all);
+                std::thread::spawn(move || take(stream, &told, answers));
+            }
+        });
+        Self { address, told }
+    }
+
+    fn endpoint(&self) -> String {
+        format!("http://{}/v1/traces", self.address)
+    }
+
+    fn told(&self) -> Vec<(String, Vec<u8>)> {
+        self.told.lock().expect("a lock").clone()
+    }
+
+    /// What it was told so far, as it is meant.
+    fn requests(&self) -> Vec<ExportTraceServiceRequest> {
+        let of = |(_, body): &(String, Vec<u8>)| {
+            ExportTraceServiceRequest::decode(&body[..]).expect("protobuf")
+        };
+        self.told().iter().map(of).collect()
+    }
+
+    fn spans(&self) -> Vec<Span> {
+        let scopes = self
+            .requests()
+            .into_iter()
+            .flat_map(|request| request.resource_spans);
+        scopes
+            .flat_map(|resource| resource.scope_spans)
+            .flat_map(|scope| scope.spans)
+            .collect()
+    }
+}
+
+fn take(stream: TcpStream, told: &Told, answers: bool) -> Option<()> {
+    let mut reader = BufReader::new(stream);
+    loop {
+        let (mut first, mut length) = (String::new(), 0);
+        reader.read_line(&mut first).ok().filter(|read| *read > 0)?;
+        loop {
+            let mut line = String::new();
+            reader.read_line(&mut line).ok()?;
+            if line.trim().is_empty() {
+                break;
+            }
+            if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
+                length = value.trim().parse().ok()?;
+            }
+        }
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body).ok()?;
+        told.lock().expect("a lock").push((first, body));
+        if answers {
+            let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+            reader.get_mut().write_all(answer).ok()?;
+        }
+    }
+}
+
+fn start(store: Store, collector: &Collector, sample: &str) -> Server {
+    let endpoint = collector.endpoint();
+    let settings = [
+        ("telemetry.log_format", "json"),
+        ("telemetry.replica", "worker-7"),
+        ("telemetry.traces.endpoint", &*endpoint),
+        ("telemetry.traces.sample", sample),
+        ("shutdown.grace", "1ms"),
+    ];
+    Server::start(store, &settings)
+}
+
+/// At its end a server tells what it has not told yet.
+#[track_caller]
+fn end(server: &Server) {
+    server.signal(Signal::SIGTERM);
+    assert!(server.ended().success());
+}
+
+fn value(attributes: &[KeyValue], key: &str) -> Option<serde_json::Value> {
+    let attribute = attributes.iter().find(|attribute| attribute.key == key)?;
+    match attribute.value.clone() {
+        Some(AnyValue {
+            value: Some(Value::StringValue(text)),
+        }) => Some(json!(text)),
+        Some(AnyValue {
+            value: Some(Value::IntValue(number)),
+        }) => Some(json!(number)),
+        other => panic!("{key}: {other:?}"),
+    }
+}
+
+fn named<'a>(spans: &'a [Span], name: &str) -> &'a Span {
+    let found: Vec<_> = spans.iter().filter(|span| span.name == name).collect();
+    assert_eq!(found.len(), 1, "{name} of {spans:?}");
+    found[0]
+}
+
+const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+const PARENT: &str = "00f067aa0ba902b7";
+
+fn bytes(hex: &str) -> Vec<u8> {
+    let pairs = (0..hex.len()).step_by(2).map(|at| &hex[at..at + 2]);
+    pairs
+        .map(|pair| u8::from_str_radix(pair, 16).expect("hexadecimal"))
+        .collect()
+}
+
+#[test]
+fn a_request_goes_on_with_the_trace_that_it_brings_and_its_calls_to_the_store_stand_below_it() {
+    for store in [Store::Memory, Store::Redis] {
+        let collector = Collector::start(true);
+        let server = start(store, &collector, "0");
+        let sampled = format!("00-{TRACE}-{PARENT}-01");
+        let create = Request::post(crate::harness::api::UNSTABLE).json(&json!({"data": "of-mine"}));
+        let created = server
+            .call(&create.header("traceparent", &sampled))
+            .expect(200);
+        let id = created.text("id");
+        let get = Request::get(&at(&id)).header("traceparent", &sampled);
+        server
+            .call(&get.header("X-Request-Id", "proxys-own"))
+            .expect(200);
+        let put = Request::put(&at(&id)).json(&json!({"sequence_token": "of-mine", "data": "x"}));
+        server
+            .call(&put.header("traceparent", &sampled))
+            .expect(409);
+        // Not of a trace that is sampled, and none of no trace is.
+        let unsampled = format!("00-{TRACE}-{PARENT}-00");
+        server
+            .call(&Request::get(&at(&id)).header("traceparent", &unsampled))
+            .expect(200);
+        server.call(&Request::get(&at(&id))).expect(200);
+        end(&server);
+
+        let spans = collector.spans();
+        assert_eq!(spans.len(), 6, "{spans:?}");
+        let of = |name| named(&spans, name);
+        for (above, below, status) in [
+            ("POST /rendezvous", "store create", 200),
+            ("GET /rendezvous/{id}", "store read", 200),
+            ("PUT /rendezvous/{id}", "store write", 409),
+        ] {
+            let (above, below) = (of(above), of(below));
+            assert_eq!(above.trace_id, bytes(TRACE));
+            assert_eq!(above.parent_span_id, bytes(PARENT));
+            assert_eq!(below.trace_id, above.trace_id);
+            assert_eq!(below.parent_span_id, above.span_id);
+            let told = value(&above.attributes, "http.response.status_code");
+            assert_eq!(told, Some(json!(status)));
+        }
+        let told = |name: &str, key: &str| value(&named(&spans, name).attributes, key);
+        assert_eq!(
+            told("GET /rendezvous/{id}", "rendezvous.request_id"),
+            Some(json!("proxys-own"))
+        );
+        assert_eq!(
+            told("PUT /rendezvous/{id}", "error.type"),
+            Some(json!("conflict"))
+        );
+        let session = told("POST /rendezvous", "rendezvous.session").expect("a session");
+        assert_eq!(
+            told("GET /rendezvous/{id}", "rendezvous.session").as_ref(),
+            Some(&session)
+        );
+        let session = session.as_str().expect("text").to_owned();
+        assert!(server.log().contains(&format!("\"session\":\"{session}\"")));
+
+        let resource = collector.requests()[0].resource_spans[0]
+            .resource
+            .clone()
+            .expect("a resource");
+        let of = |key| value(&resource.attributes, key);
+        assert_eq!(of("service.name"), Some(json!("matrix-rendezvous")));
+        assert_eq!(of("service.instance.id"), Some(json!("worker-7")));
+        for (line, body) in collector.told() {
+            assert_eq!(line.trim(), "POST /v1/traces HTTP/1.1");
+            let body = String::from_utf8_lossy(&body);
+            assert!(!body.contains(&id) && !body.contains("of-mine"), "{body}");
+        }
+    }
+}
+
+#[test]
+fn a_share_of_the_requests_of_no_trace_is_sampled_and_what_the_store_cannot_do_is_an_error() {
+    let collector = Collector::start(true);
+    let server = start(Store::Memory, &collector, "1");
+    server.create("x");
+    server.create("x");
+    end(&server);
+    let spans = collector.spans();
+    let traces: std::collections::BTreeSet<_> = spans.iter().map(|span| &span.trace_id).collect();
+    assert_eq!((spans.len(), traces.len()), (4, 2), "{spans:?}");
+    assert!(
+        spans
+            .iter()
+            .all(|span| span.status.as_ref().is_none_or(|status| status.code == 0))
+    );
+}
+
+/// A collector is not worth a sign-in.
+#[test]
+fn a_collector_that_never_answers_holds_nobody_up() {
+    let collector = Collector::start(false);
+    let server = start(Store::Memory, &collector, "1");
+    let session = server.create("x");
+    for _ in 0..10_000 {
+        server.read(&session.id);
+    }
+    eventually("the collector is told", || {
+        (!collector.told().is_empty()).then_some(())
+    });
+    server.read(&session.id);
+    end(&server);
+}

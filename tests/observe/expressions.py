@@ -1,0 +1,61 @@
+"""Holds every expression of the dashboard and of the rules against the series that the workers really have.
+
+  expressions.py PROMETHEUS DASHBOARD
+
+Each metric that one names must be scraped from each replica, and each matcher must find a series, alone (of
+`reason=~"a|b"` both a and b): a name that nobody exposes is an empty panel, or an alert that never fires, and neither
+says so. Of a panel each expression must also give a number, as everything happens in this run that can.
+"""
+
+import json
+import sys
+
+from prometheus import Prometheus, one_by_one, selectors, targets
+
+prometheus = Prometheus(sys.argv[1])
+with open(sys.argv[2], encoding="utf-8") as file:
+    dashboard = json.load(file)
+wrong = []
+
+
+def hold(where, expression):
+    for name, matchers in selectors(expression):
+        # `up` is Prometheus' own, one for each of its targets.
+        replicas = prometheus.values("count(rendezvous_build_info)")[0]
+        if prometheus.values(f"count(count by (instance) ({name}))") != [replicas]:
+            wrong.append(f"{where}: not every replica has {name}")
+            continue
+        for alone in one_by_one(matchers):
+            if not prometheus.values(f"count({name}{alone})"):
+                wrong.append(f"{where}: no series is {name}{alone}")
+
+
+panels, rules = 0, 0
+for panel, _, expression in targets(dashboard):
+    panels += 1
+    where = f"panel {panel['title']!r}"
+    if "$" in expression:
+        wrong.append(f"{where}: a variable that Grafana would not put in: {expression}")
+        continue
+    try:
+        if not prometheus.values(expression):
+            wrong.append(f"{where}: no number: {expression}")
+    except ValueError as error:
+        wrong.append(f"{where}: {error}: {expression}")
+        continue
+    hold(where, expression)
+for variable in dashboard["templating"]["list"]:
+    if variable["type"] == "query":
+        inner = variable["query"]["query"].removeprefix("label_values(").removesuffix(")").rsplit(",", 1)[0]
+        hold(f"variable {variable['name']}", inner.replace("$job", ".*"))
+for group in prometheus.rules():
+    for rule in group["rules"]:
+        rules += 1
+        if rule["health"] != "ok":
+            wrong.append(f"alert {rule['name']}: {rule['health']} {rule.get('lastError', '')}")
+        hold(f"alert {rule['name']}", rule["query"])
+if not (panels and rules):
+    wrong.append("there was nothing to look at")
+print(f"{panels} expressions of the dashboard and {rules} of the rules, against the real series")
+if wrong:
+    sys.exit("\n".join(dict.fromkeys(wrong)))

@@ -1,6 +1,6 @@
-"""Holds every expression of the dashboard and of the rules against the series that the workers really have.
+"""Holds every expression of dashboard, rules and runbook against the series that the workers really have.
 
-  expressions.py PROMETHEUS DASHBOARD
+  expressions.py PROMETHEUS DASHBOARD RUNBOOK
 
 Each metric that one names must be scraped from each replica, and each matcher must find a series, alone (of
 `reason=~"a|b"` both a and b): a name that nobody exposes is an empty panel, or an alert that never fires, and neither
@@ -8,6 +8,7 @@ says so. Of a panel each expression must also give a number, as everything happe
 """
 
 import json
+import re
 import sys
 
 from prometheus import Prometheus, one_by_one, selectors, targets
@@ -15,6 +16,9 @@ from prometheus import Prometheus, one_by_one, selectors, targets
 prometheus = Prometheus(sys.argv[1])
 with open(sys.argv[2], encoding="utf-8") as file:
     dashboard = json.load(file)
+with open(sys.argv[3], encoding="utf-8") as file:
+    # As a shell would take them: q '…'
+    commands = re.findall(r"\bq '([^']*)'", file.read())
 wrong = []
 
 
@@ -54,8 +58,14 @@ for group in prometheus.rules():
         if rule["health"] != "ok":
             wrong.append(f"alert {rule['name']}: {rule['health']} {rule.get('lastError', '')}")
         hold(f"alert {rule['name']}", rule["query"])
-if not (panels and rules):
+for expression in commands:
+    try:
+        prometheus.values(expression)
+        hold("runbook", expression)
+    except ValueError as error:
+        wrong.append(f"runbook: {error}: {expression}")
+if not (panels and rules and commands):
     wrong.append("there was nothing to look at")
-print(f"{panels} expressions of the dashboard and {rules} of the rules, against the real series")
+print(f"{panels} expressions of the dashboard, {rules} of the rules, {len(commands)} of the runbook: against real series")
 if wrong:
     sys.exit("\n".join(dict.fromkeys(wrong)))

@@ -56,7 +56,7 @@ WORDS = {"and", "or", "unless", "bool", "offset", "by", "without", "on", "ignori
 def selectors(expression):
     """Each metric that an expression names, with its matchers: [("up", '{job="x"}'), …]."""
     bare = re.sub(GROUPING, " ", expression)
-    found = re.findall(r"([a-zA-Z_:][\w:]*)\s*(\{(?:[^\"}]|\"[^\"]*\")*\})?(?!\s*\()(?![\w:])", re.sub(r"\[[^\]]*\]", "", bare))
+    found = re.findall(r"(?<![\w:])([a-zA-Z_:][\w:]*)\s*(\{(?:[^\"}]|\"[^\"]*\")*\})?(?!\s*\()(?![\w:])", re.sub(r"\[[^\]]*\]", "", bare))
     return [(name, matchers) for name, matchers in found if name.lower() not in WORDS]
 
 

@@ -1,5 +1,5 @@
 # Installs what a script needs, where it may (as root, from Debian's packages), and says exactly what to
-# install where it may not. Sourced by ./test, tests/walk/readme, tests/interop and tests/attack.
+# install where it may not. Sourced by ./test and by each script in tests/ that is run.
 
 need() { # need COMMAND PACKAGE...
     local command=$1; shift

@@ -11,6 +11,7 @@
     reason = "it measures real time, and starts processes"
 )]
 
+mod device;
 #[path = "../attack/dialect.rs"]
 mod dialect;
 mod fleet;
@@ -26,6 +27,8 @@ mod process;
 #[expect(dead_code, reason = "the attacks use the rest of it")]
 mod redis;
 mod scenarios;
+mod tally;
+mod witness;
 mod worker;
 
 use scenarios::Outcome;
@@ -51,13 +54,21 @@ fn main() -> ExitCode {
 async fn run() -> Result<Vec<String>, String> {
     let outcomes = scenarios::all().await?;
     println!(
-        "| scenario | requests | lost requests | refused by `maintenance` | sign-ins | lost sign-ins |"
+        "| scenario | requests | lost requests | refused creations | sign-ins | those that repeated | lost sign-ins |"
     );
-    println!("|---|--:|--:|--:|--:|--:|");
-    for Outcome { name, tally, .. } in &outcomes {
-        let [requests, lost, refused, sign_ins] = tally.counts();
+    println!("|---|--:|--:|--:|--:|--:|--:|");
+    for Outcome { name, clients, .. } in &outcomes {
+        let tally = &clients.tally;
+        let counts = [
+            &tally.requests,
+            &tally.lost,
+            &tally.refused,
+            &tally.sign_ins,
+            &tally.repeated,
+        ]
+        .map(|count| count.get().to_string());
         let failed = tally.failures().len();
-        println!("| {name} | {requests} | {lost} | {refused} | {sign_ins} | {failed} |");
+        println!("| {name} | {} | {failed} |", counts.join(" | "));
     }
     Ok(outcomes.iter().flat_map(Outcome::faults).collect())
 }

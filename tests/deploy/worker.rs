@@ -90,9 +90,11 @@ impl Worker {
         })
     }
 
-    /// Waits until it has answered requests of clients.
-    pub fn wait_until_busy(&mut self) -> Result<(), String> {
-        self.wait_until("haproxy sends it requests", |worker| {
+    /// Waits until the balancer sends it requests again. New connections show that at once; those of a pool may all be
+    /// with other workers, and stay there.
+    pub fn wait_until_used(&mut self, balancer: SocketAddr) -> Result<(), String> {
+        self.wait_until("the balancer sends it requests", |worker| {
+            get(balancer, "/").map_err(|error| error.to_string())?;
             Ok(worker.counted("rendezvous_http_requests_total{")? > 0)
         })
     }

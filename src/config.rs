@@ -259,7 +259,10 @@ impl Raw {
                 key.strip_prefix(section)
                     .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
             };
-            ours.get(*key) != theirs.get(*key) && !MAY_CHANGE.iter().any(|section| may(section))
+            // The connections of a client are counted from the start on, or not.
+            let may_change =
+                MAY_CHANGE.iter().any(|section| may(section)) && *key != "limits.enabled";
+            ours.get(*key) != theirs.get(*key) && !may_change
         });
         changed.cloned().collect()
     }

@@ -10,9 +10,13 @@ use std::error::Error;
 use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Bad configuration or usage (`EX_USAGE` of sysexits.h): trying again will not help.
 const EXIT_USAGE: u8 = 64;
+
+/// For what is still under way when all connections have ended.
+const LAST_THREADS: Duration = Duration::from_millis(500);
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -82,7 +86,10 @@ fn serve(
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    if runtime.block_on(app::run(config, settled, origin))? {
+    let ended = runtime.block_on(app::run(config, settled, origin));
+    // A thread that hangs on a file or on a name to resolve must not hold the process.
+    runtime.shutdown_timeout(LAST_THREADS);
+    if ended? {
         Ok(())
     } else {
         Err("connections were cut".into())

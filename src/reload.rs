@@ -42,8 +42,16 @@ impl Reload {
     /// Looks again at each SIGHUP, for ever.
     pub async fn run(mut self, mut hangups: Hangups) {
         while hangups.next().await.is_some() {
-            // It reads files, which may hang; so may this task, and nothing else.
-            let outcome = match tokio::task::block_in_place(|| self.apply()) {
+            // It reads files, which may hang: on a thread of its own, which nobody waits for at the end.
+            let applied = tokio::task::spawn_blocking(move || {
+                let applied = self.apply();
+                (self, applied)
+            });
+            let Ok((myself, applied)) = applied.await else {
+                return;
+            };
+            self = myself;
+            let outcome = match applied {
                 Ok(waiting) => {
                     tracing::info!("the configuration was read again and applied");
                     if !waiting.is_empty() {

@@ -63,6 +63,7 @@ fn collector(config: &Config) -> Result<Option<Collector>, Problem> {
     collector.transpose().map_err(|error| {
         let key = match error {
             TracesError::CaFile(_) | TracesError::Tls(_) => "telemetry.traces.ca_file",
+            TracesError::Endpoint(_) => "telemetry.traces.endpoint",
         };
         Problem::new(key, error.to_string())
     })

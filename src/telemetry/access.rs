@@ -65,10 +65,7 @@ impl AccessLog {
     /// Writes a line.
     pub fn note(&self, access: &Access<'_>) {
         if let Some(reason) = access.reason.filter(|reason| is_by_a_limit(*reason)) {
-            let Access {
-                client, api, route, ..
-            } = *access;
-            return self.refusals.note(reason, client, api, route);
+            return self.refusals.note(reason, access, &self.replica);
         }
         // Before the hash: it costs as much as the rest of a request to the embedded store.
         if !self.is_on || !tracing::enabled!(target: "access", tracing::Level::INFO) {

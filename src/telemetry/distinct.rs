@@ -66,14 +66,15 @@ impl Distinct {
     /// The minute that it is now; the first who comes in it forgets those before the last.
     fn turn(&self, now: Duration) -> u64 {
         let minute = now.as_secs() / MINUTE;
-        let before = self.minute.swap(minute, Ordering::Relaxed);
-        if before != minute {
+        // Never back: a thread that was held up must not have this minute forgotten.
+        let before = self.minute.fetch_max(minute, Ordering::Relaxed);
+        if before < minute {
             self.forget(minute);
             if before + 1 != minute {
                 self.forget(minute.wrapping_sub(1));
             }
         }
-        minute
+        minute.max(before)
     }
 
     fn forget(&self, minute: u64) {
@@ -124,6 +125,8 @@ mod tests {
         assert_eq!(distinct.in_a_minute(now + MINUTE * 2), 1);
         assert_eq!(distinct.in_a_minute(now + MINUTE * 3), 0);
         see(&distinct, 5, now + MINUTE * 3);
+        see(&distinct, 1, now + MINUTE * 2);
+        assert_eq!(distinct.in_a_minute(now + MINUTE * 3), 5, "one came late");
         assert_eq!(distinct.in_a_minute(now + MINUTE * 9), 0, "long ago");
     }
 

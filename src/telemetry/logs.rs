@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::{fmt, io};
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::filter::{LevelFilter, ParseError};
 use tracing_subscriber::{EnvFilter, reload};
 
 /// How a log line looks.
@@ -18,10 +18,56 @@ pub enum LogFormat {
 
 /// A filter as `telemetry.log_level` spells it: `info`, or `info,fred=debug`.
 ///
+/// A word alone is a level. To the library any other word is a target, so that `warning` would be a filter that lets
+/// nothing pass, not even errors.
+///
 /// # Errors
-/// Where the text is no such filter.
-pub fn parse_level(text: &str) -> Result<EnvFilter, ParseError> {
-    EnvFilter::builder().parse(text)
+/// Where the text is no such filter, or names no level for what it does not name.
+pub fn parse_level(text: &str) -> Result<EnvFilter, LevelError> {
+    let mut words = text.split(',').map(str::trim);
+    let alone: Vec<_> = words.clone().filter(|word| !word.contains('=')).collect();
+    if let Some(word) = alone.iter().find(|word| !is_level(word)) {
+        return Err(LevelError::NoLevel((*word).to_owned()));
+    }
+    if alone.is_empty() {
+        return Err(LevelError::NoneForTheRest);
+    }
+    let of_h2 = words.any(|word| word.starts_with("h2"));
+    let filter = EnvFilter::builder().parse(text)?;
+    // At "debug" it writes paths that it could not read, and in a path there may be the id of a session.
+    Ok(if of_h2 {
+        filter
+    } else {
+        filter.add_directive("h2=info".parse()?)
+    })
+}
+
+/// To the library nothing is a level, too.
+fn is_level(word: &str) -> bool {
+    !word.is_empty() && word.parse::<LevelFilter>().is_ok()
+}
+
+/// Why a text is no filter.
+#[derive(Debug, thiserror::Error)]
+pub enum LevelError {
+    /// A word alone that is none.
+    #[error("{0:?} is no level: off, error, warn, info, debug or trace")]
+    NoLevel(String),
+    /// Levels of targets alone.
+    #[error("names no level for all else, as \"info\" does in \"info,fred=debug\"")]
+    NoneForTheRest,
+    /// Nonsense.
+    #[error(transparent)]
+    Nonsense(#[from] ParseError),
+}
+
+/// From here on a panic is a line of the log: where, and not what, since its text may quote a payload.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let at = panic.location().map(ToString::to_string);
+        let thread = std::thread::current();
+        tracing::error!(at, thread = thread.name(), "a panic");
+    }));
 }
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -87,6 +133,7 @@ pub fn init(level: EnvFilter, format: LogFormat) -> Result<Log, Failure> {
             Box::new(move |level| handle.reload(level))
         }
     };
+    log_panics();
     Ok(Log {
         level,
         dropped,

@@ -5,8 +5,9 @@
 
 use crate::clock::Clock;
 use crate::model::ClientIp;
+use crate::telemetry::access::Access;
 use crate::telemetry::distinct::Distinct;
-use crate::telemetry::labels::{Api, ConnectionRefusal, Route};
+use crate::telemetry::labels::ConnectionRefusal;
 use crate::telemetry::limit::Limit;
 use crate::telemetry::pseudonym::Pseudonyms;
 use crate::telemetry::rejection::Rejection;
@@ -37,18 +38,23 @@ impl Refusals {
     }
 
     /// Notes a refusal by a limit, which makes a line where this reason had none in this second.
-    pub fn note(&self, reason: Rejection, client: ClientIp, api: Api, route: Route) {
+    pub fn note(&self, reason: Rejection, access: &Access<'_>, replica: &str) {
+        let client = access.client;
         self.clients.see(client, self.clock.now());
         if !self.is_due(&self.told[reason.index()]) {
             return;
         }
         let client = self.pseudonyms.client(client);
+        let session = access.session.map(|id| self.pseudonyms.session(id));
         tracing::info!(
             target: "refused",
             reason = reason.label(),
             client,
-            api = api.label(),
-            route = route.label(),
+            api = access.api.label(),
+            route = access.route.label(),
+            session,
+            request_id = access.request_id,
+            replica,
             "a request, and perhaps others of this second"
         );
     }

@@ -14,8 +14,8 @@ use http_body_util::Full;
 use hyper::header::HeaderMap;
 use opentelemetry::propagation::TextMapPropagator as _;
 use opentelemetry::trace::{
-    FutureExt as _, Span as _, SpanKind, Status, TraceContextExt as _, Tracer as _,
-    TracerProvider as _,
+    FutureExt as _, Span as _, SpanContext, SpanKind, Status, TraceContextExt as _, TraceState,
+    Tracer as _, TracerProvider as _,
 };
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_http::{Bytes, HeaderExtractor, HttpClient, HttpError, Request, Response};
@@ -48,6 +48,9 @@ pub enum SetupError {
     /// rustls refuses the TLS settings.
     #[error("TLS cannot be set up: {0}")]
     Tls(#[from] rustls::Error),
+    /// The endpoint takes no path.
+    #[error("{0}")]
+    Endpoint(#[from] url::ParseError),
 }
 
 /// Where spans go.
@@ -68,7 +71,11 @@ impl Collector {
             tls::authorities(settings.ca_file.as_deref()).map_err(SetupError::CaFile)?;
         Ok(Self {
             client: WebClient::new(&authorities)?,
-            endpoint: settings.endpoint.as_str().to_owned(),
+            endpoint: match settings.endpoint.path() {
+                // As OpenTelemetry's own variable for it names a collector.
+                "" | "/" => settings.endpoint.join("/v1/traces")?.into(),
+                _ => settings.endpoint.as_str().to_owned(),
+            },
             sample: settings.sample,
         })
     }
@@ -146,7 +153,7 @@ impl Traces {
     #[must_use]
     pub fn begin(&self, headers: &HeaderMap, route: Route, method: Method) -> Option<Trace<'_>> {
         let running = self.0.as_deref()?;
-        let parent = running.propagator.extract(&HeaderExtractor(headers));
+        let parent = without_state(&running.propagator.extract(&HeaderExtractor(headers)));
         // As HTTP spans are named: method and template.
         let span = running
             .tracer
@@ -161,6 +168,10 @@ impl Traces {
     #[must_use]
     pub fn call(&self, operation: Operation) -> Option<Span> {
         let running = self.0.as_deref()?;
+        // What an operator's page asks for is of no request.
+        if !Context::map_current(Context::has_active_span) {
+            return None;
+        }
         let span = running
             .tracer
             .span_builder(format!("store {}", operation.label()))
@@ -179,6 +190,18 @@ impl Traces {
             tracing::warn!(%error, "the last spans could not be told");
         }
     }
+}
+
+/// A parent without its `tracestate`: of what a client sends, a span holds two numbers and a bit.
+fn without_state(parent: &Context) -> Context {
+    let span = parent.span();
+    let of = span.span_context();
+    if !of.is_valid() {
+        return Context::new();
+    }
+    let (trace, id, flags) = (of.trace_id(), of.span_id(), of.trace_flags());
+    let bare = SpanContext::new(trace, id, flags, true, TraceState::default());
+    Context::new().with_remote_span_context(bare)
 }
 
 impl Trace<'_> {

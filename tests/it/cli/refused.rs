@@ -158,6 +158,10 @@ fn a_value_that_is_wrong_is_named_with_key_and_source() {
         ("store.backend", "nonsense"),
         ("telemetry.log_format", "xml"),
         ("telemetry.log_level", "info,=,"),
+        // To the library these are targets, and all else is off.
+        ("telemetry.log_level", "warning"),
+        ("telemetry.log_level", ""),
+        ("telemetry.log_level", "fred=debug"),
         ("telemetry.replica", ""),
         ("telemetry.replica", "worker 7"),
         ("telemetry.traces.endpoint", "otel-collector:4318"),

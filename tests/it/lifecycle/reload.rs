@@ -8,6 +8,8 @@ use crate::harness::http::Request;
 use crate::harness::on_both_stores;
 use crate::harness::server::{Server, Store};
 use nix::sys::signal::Signal;
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 use serde_json::json;
 use std::path::Path;
 use tempfile::NamedTempFile;
@@ -225,4 +227,27 @@ fn without_a_file_the_signal_changes_nothing() {
         (looked == 1).then_some(())
     });
     server.write(&session.id, &session.token, "two");
+}
+
+/// Who switches limits off must not believe that connections are no longer counted.
+#[test]
+fn what_is_only_read_at_the_start_is_named() {
+    let running = Running::start(Store::Memory, "session.ttl = \"300s\"\n");
+    running.reload("session.ttl = \"200s\"\n", "applied");
+    eventually("the key is named", || {
+        let log = running.server.log();
+        (log.contains("wait for a restart") && log.contains("session.ttl")).then_some(())
+    });
+}
+
+/// As a file on a network that is gone: the process must come to its end all the same.
+#[test]
+fn a_file_that_never_comes_holds_nobody_up() {
+    let running = Running::start(Store::Memory, "shutdown.grace = \"1ms\"\n");
+    std::fs::remove_file(running.file.path()).expect("it is ours");
+    mkfifo(running.file.path(), Mode::S_IRWXU).expect("a FIFO that nobody writes to");
+    running.server.signal(Signal::SIGHUP);
+    running.available();
+    running.server.signal(Signal::SIGTERM);
+    assert!(running.server.ended().success());
 }

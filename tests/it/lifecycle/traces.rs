@@ -42,7 +42,7 @@ impl Collector {
     }
 
     fn endpoint(&self) -> String {
-        format!("http://{}/v1/traces", self.address)
+        format!("http://{}", self.address)
     }
 
     fn told(&self) -> Vec<(String, Vec<u8>)> {
@@ -154,6 +154,8 @@ fn a_request_goes_on_with_the_trace_that_it_brings_and_its_calls_to_the_store_st
             .expect(200);
         let id = created.text("id");
         let get = Request::get(&at(&id)).header("traceparent", &sampled);
+        // Text of a client's choice is passed on to nobody, and held by nobody.
+        let get = get.header("tracestate", "of=of-mine");
         server
             .call(&get.header("X-Request-Id", "proxys-own"))
             .expect(200);
@@ -167,6 +169,8 @@ fn a_request_goes_on_with_the_trace_that_it_brings_and_its_calls_to_the_store_st
             .call(&Request::get(&at(&id)).header("traceparent", &unsampled))
             .expect(200);
         server.call(&Request::get(&at(&id))).expect(200);
+        // A page for operators is no request of a client.
+        server.metrics();
         end(&server);
 
         let spans = collector.spans();

@@ -38,6 +38,10 @@ fn named_so_far(server: &Server) -> BTreeSet<String> {
         let line: Value = serde_json::from_str(line).expect("a line of JSON");
         (line["target"] == "refused").then(|| {
             assert_eq!(line["reason"], "create_client", "{line}");
+            assert!(
+                line["request_id"].is_string() && line["replica"].is_string(),
+                "{line}"
+            );
             line["client"].as_str().expect("a name").to_owned()
         })
     };

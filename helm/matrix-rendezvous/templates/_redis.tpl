@@ -1,0 +1,63 @@
+{{/* How the URL of Redis reaches the process: "file" (a Secret of the chart's or the operator's), "env" (with passwords
+     that Kubernetes fills in from Secrets), or "" where sessions are in memory. */}}
+{{- define "rendezvous.redis.by" -}}
+{{- if ne .Values.store "redis" -}}
+{{- else if .Values.redis.url -}}file
+{{- else if or .Values.redis.password.secret .Values.redis.sentinel.password.secret -}}env
+{{- else -}}file
+{{- end -}}
+{{- end }}
+
+{{- define "rendezvous.redis.host" -}}
+{{ if .Values.redis.bundled.enabled }}{{ include "rendezvous.fullname" . }}-redis{{ else }}{{ .Values.redis.host }}{{ end }}
+{{- end }}
+
+{{/* A password as it stands in a URL. */}}
+{{- define "rendezvous.redis.encoded" -}}
+{{ urlquery (.value | default "") | replace "+" "%20" }}
+{{- end }}
+
+{{/* The same where no password may stand: once one is a variable, all are. dict of (its values), variable, by */}}
+{{- define "rendezvous.redis.secret" -}}
+{{- if not .of -}}
+{{- else if eq .by "env" }}$({{ .variable }}){{ else }}{{ include "rendezvous.redis.encoded" .of }}{{ end -}}
+{{- end }}
+
+{{- define "rendezvous.redis.url" -}}
+{{- $redis := .Values.redis -}}
+{{- $by := include "rendezvous.redis.by" . -}}
+{{- $secret := include "rendezvous.redis.secret" (dict "of" $redis.password "variable" "REDIS_PASSWORD" "by" $by) -}}
+{{- $query := list -}}
+{{- if eq $redis.topology "sentinel" -}}
+  {{- $query = append $query (printf "sentinelServiceName=%s" (urlquery $redis.sentinel.service)) -}}
+  {{- with $redis.sentinel.username }}{{ $query = append $query (printf "sentinelUsername=%s" (urlquery .)) }}{{ end -}}
+  {{- with $redis.sentinel.password }}
+    {{- $query = append $query (printf "sentinelPassword=%s" (include "rendezvous.redis.secret" (dict "of" . "variable" "REDIS_SENTINEL_PASSWORD" "by" $by))) -}}
+  {{- end -}}
+{{- end -}}
+{{- range $redis.nodes }}{{ $query = append $query (printf "node=%s" .) }}{{ end -}}
+{{ $redis.tls.enabled | ternary "rediss" "redis" }}{{ if ne $redis.topology "standalone" }}-{{ $redis.topology }}{{ end }}://
+{{- if or $redis.username $secret }}{{ urlquery $redis.username }}:{{ $secret }}@{{ end -}}
+{{ include "rendezvous.redis.host" . }}:{{ int $redis.port }}
+{{- if int $redis.db }}/{{ int $redis.db }}{{ end -}}
+{{ with $query }}?{{ join "&" . }}{{ end }}
+{{- end }}
+
+{{/* The ports that a NetworkPolicy lets out to, each once. Behind a Sentinel the primary has a port of its own. */}}
+{{- define "rendezvous.redis.ports" -}}
+{{- $ports := list -}}
+{{- if .Values.networkPolicy.redis.ports -}}
+  {{- range .Values.networkPolicy.redis.ports }}{{ $ports = append $ports (toString .) }}{{ end -}}
+{{- else -}}
+  {{- $ports = list (toString (int .Values.redis.port)) -}}
+  {{- range .Values.redis.nodes }}{{ $ports = append $ports (regexFind "[0-9]+$" .) }}{{ end -}}
+  {{- if eq .Values.redis.topology "sentinel" }}{{ $ports = append $ports "6379" }}{{ end -}}
+{{- end -}}
+{{ $ports | uniq | join " " }}
+{{- end }}
+
+{{/* Which key of which Secret holds a value: dict of, own (name of the chart's Secret), key (in it). */}}
+{{- define "rendezvous.secretRef" -}}
+name: {{ .of.secret | default .own }}
+key: {{ .of.secretKey | default .key }}
+{{- end }}

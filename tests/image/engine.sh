@@ -53,13 +53,12 @@ engine() { # engine: the one that runs, or one for as long as this script
 }
 
 # The look-alikes: one Debian, with what Debian has of each program, under names that say so. Made once for each
-# recipe (this file, the toolchain, the certificates).
+# recipe: this function, the toolchain, the certificates.
 lookalikes() {
     need debootstrap debootstrap
     local recipe stands root mirror toolchain
     toolchain=$(rustc --print sysroot)
-    recipe=$(cat "${BASH_SOURCE[0]}" /etc/ssl/certs/ca-certificates.crt "$toolchain"/lib/rustlib/multirust-channel-manifest.toml 2>/dev/null |
-        { cat; rustc -vV; } | sha256sum | cut -c1-16)
+    recipe=$({ declare -f lookalikes; rustc -vV; cat /etc/ssl/certs/ca-certificates.crt; } | sha256sum | cut -c1-16)
     stands=$(docker image inspect --format '{{index .Config.Labels "recipe"}}' lookalike/rust 2>/dev/null || true)
     [ "$stands" != "$recipe" ] || return 0
     root=$work/debian
@@ -92,4 +91,15 @@ build_image() { # build_image: $image, of this source
     echo "--- the image, built in a look-alike of rust:1.95-slim-bookworm"
     docker build --build-arg BUILD_IMAGE=lookalike/rust --build-arg VERSION="$version" \
         --build-arg REVISION="$revision" -t $image . >"$work/build.log" 2>&1 || { tail -40 "$work/build.log" >&2; return 1; }
+}
+
+js_clients() { # js_clients: matrix-js-sdk of tests/interop; two devices sign in by "${sign_in[@]}" (see sign-in.mjs)
+    need npm npm
+    local interop=tests/interop node
+    if ! cmp -s $interop/package-lock.json $interop/node_modules/installed; then
+        npm ci --prefix $interop --silent
+        cp $interop/package-lock.json $interop/node_modules/installed
+    fi
+    node=$(echo $interop/node_modules/node-linux-*/bin/node)
+    sign_in=("$node" $interop/sign-in/sign-in.mjs)
 }

@@ -1,0 +1,92 @@
+# The part of ./run that needs Docker: rendered pods, run as their specs say. Sourced by it.
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj "/CN=test authority" \
+    -keyout "$work/ca.key" -out "$work/ca.crt" 2>/dev/null
+python - "$work" $here/cluster.yaml <<'END'
+import sys, yaml
+authority = open(f"{sys.argv[1]}/ca.crt").read()
+objects = list(yaml.safe_load_all(open(sys.argv[2])))
+for of in objects:
+    values = of.get("data") or of["stringData"]
+    values.update({key: authority for key, value in values.items() if value == "AUTHORITY"})
+yaml.safe_dump_all(objects, open(f"{sys.argv[1]}/cluster", "w"))
+END
+images=registry.example.org/matrix-rendezvous=$image,redis=lookalike/debian,curlimages/curl=lookalike/debian
+net=chart-$$
+docker network create $net >/dev/null
+at_end "docker network rm $net >/dev/null"
+at_end "docker ps -aq --filter network=$net | xargs -r /usr/bin/docker rm -f -v >/dev/null"
+
+of_pod() { # of_pod RENDERED KIND/NAME POD [--probes]
+    mkdir -p "$work/pods/$3"
+    chmod 755 "$work/pods" "$work/pods/$3"
+    python $here/pod.py "$1" "$work/cluster" "$work/pods/$3" "$2" "$images" "${@:4}"
+}
+pod() { # pod RENDERED KIND/NAME POD [DOCKER OPTION...] [-- ARGUMENT...]: runs it, with other arguments where they are given
+    local rendered=$1 which=$2 name=$3 options=() words=() own=() split; shift 3
+    while [ $# -gt 0 ] && [ "$1" != -- ]; do own+=("$1"); shift; done
+    of_pod "$rendered" "$which" "$name" >"$work/words" || return 1
+    mapfile -d '' words <"$work/words"
+    for split in "${!words[@]}"; do [ "${words[split]}" != -- ] || break; done
+    options=("${words[@]:0:split}") words=("${words[@]:split+1}")
+    if [ $# -gt 0 ]; then words=("${words[0]}" "${@:2}"); fi
+    docker run --pull never --name "$name-$$" --hostname "$name" --network $net "${options[@]}" "${own[@]}" "${words[@]}"
+}
+runs() { # runs RENDERED KIND/NAME POD [DOCKER OPTION...]: in the background, until each of its probes is content
+    local probe port kind rest
+    pod "$@" -d >/dev/null
+    while IFS= read -r probe; do
+        read -r kind port rest <<<"$probe"
+        case $kind in
+        get) until_true "$3: $probe" curl -sf --max-time 2 "http://$(docker port "$3-$$" "$port" | head -1)$rest" ;;
+        exec) IFS=$'\x1f' read -ra rest <<<"$port $rest"
+            until_true "$3: $probe" docker exec "$3-$$" "${rest[@]}" ;;
+        esac || { docker logs "$3-$$" >&2; return 1; }
+    done < <(of_pod "$1" "$2" "probes-of-$3" --probes)
+}
+helm_test() { # helm_test RENDERED: what helm test runs, through the Service's name
+    pod "$1" Pod/rel-matrix-rendezvous-test test || { echo "helm test failed" >&2; return 1; }
+    docker rm -f "test-$$" >/dev/null
+}
+ends() { # ends POD RENDERED: SIGTERM ends it in order, within its own time
+    local seconds
+    seconds=$(grep -m1 -o 'terminationGracePeriodSeconds: [0-9]*' "$2" | grep -o '[0-9]*')
+    docker stop -t "$seconds" "$1-$$" >/dev/null
+    same "exit status of $1" "$(docker inspect --format '{{.State.ExitCode}}' "$1-$$")" 0
+}
+server=Deployment/rel-matrix-rendezvous
+
+echo "--- config check, of every rendered configuration, by the pod that would have it"
+for rendered in "${rendered[@]}"; do
+    name=$(sed -n '/^kind: Deployment/,$ { s/^  name: //p; t end }; b; :end q' "$rendered")
+    pod "$rendered" "Deployment/$name" check -- config check >"$work/checked" 2>&1 ||
+        { echo "$rendered:" >&2; cat "$work/checked" >&2; exit 1; }
+    grep -q 'the configuration is valid' "$work/checked"
+    ! grep warning "$work/checked" | grep -v 'store.backend is memory' >&2 || { echo "$rendered: has warnings" >&2; exit 1; }
+    docker rm -f "check-$$" >/dev/null
+done
+
+echo "--- the bundled Redis, two replicas, and matrix-js-sdk's devices at one and the other"
+port=$(free_port)
+echo "{config: {http: {public_base_url: \"http://127.0.0.1:$port\"}}, shutdown: {graceSeconds: 1}}" >"$work/here"
+render 3 "$work/try" $chart/ci/bundled-redis-values.yaml "$work/here"
+runs "$work/try" StatefulSet/rel-matrix-rendezvous-redis redis --network-alias rel-matrix-rendezvous-redis
+runs "$work/try" $server one -p "127.0.0.1:$port:8080" --network-alias rel-matrix-rendezvous
+runs "$work/try" $server two
+second=http://$(docker port "two-$$" 8080 | head -1)
+"${sign_in[@]}" js-sdk js-sdk "http://127.0.0.1:$port" "$second"
+helm_test "$work/try"
+docker exec "redis-$$" sh -c 'ls -l /data/appendonlydir' | grep -q aof || { echo "no AOF" >&2; exit 1; }
+same "maxmemory-policy" "$(docker exec -e REDISCLI_AUTH="correct horse & battery" "redis-$$" redis-cli config get maxmemory-policy | tail -1 | tr -d '\r')" noeviction
+ends one "$work/try"
+ends two "$work/try"
+ends redis "$work/try"
+
+echo "--- a Redis that is there already, its password or its URL from a Secret"
+docker run -d --name "theirs-$$" --network $net --network-alias redis.matrix.svc lookalike/debian \
+    redis-server --save '' --requirepass of-an-operator --protected-mode no >/dev/null
+for name in authenticated introspection-url; do
+    docker rm -f "one-$$" "probes-of-one-$$" >/dev/null 2>&1 || true
+    runs "$work/$name.yaml" $server one --network-alias rel-matrix-rendezvous
+    helm_test "$work/$name.yaml"
+done
+echo "the chart does what it says"

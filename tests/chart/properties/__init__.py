@@ -1,0 +1,1 @@
+"""One property a file, each with `check(workload, objects)`, which yields what is wrong with it."""

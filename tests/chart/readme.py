@@ -1,0 +1,48 @@
+"""Makes the chart's README of the comments in its values: readme.py CHART [--check]."""
+
+import re
+import sys
+
+import yaml
+
+chart = sys.argv[1]
+with open(f"{chart}/Chart.yaml", encoding="utf-8") as file:
+    about = yaml.safe_load(file)
+text = open(f"{chart}/values.yaml", encoding="utf-8").read()
+values = yaml.safe_load(text)
+rows, path, comment = [], [], ""
+for line in text.splitlines():
+    if said := re.fullmatch(r" *# -- (.*)", line):
+        comment = said[1]
+    elif key := re.match(r"( *)([A-Za-z0-9_]+):", line):
+        depth = len(key[1]) // 2
+        path = path[:depth] + [key[2]]
+        if comment:
+            value = values
+            for name in path:
+                value = value[name]
+            shown = yaml.safe_dump(value, default_flow_style=True, width=1000).replace("\n...", "").strip()
+            rows.append(f"| `{'.'.join(path)}` | {'' if len(shown) > 60 else f'`{shown}`'} | {comment} |")
+        comment = ""
+page = f"""<!-- Made by tests/chart/readme.py of values.yaml. Change it there. -->
+# {about['name']} {about['version']}
+
+{about['description']}. Kubernetes {about['kubeVersion'].removesuffix('-0').removeprefix('>=')} or later, Helm 3.6 or later.
+
+```sh
+helm install rendezvous {chart} --namespace matrix --values values.yaml
+helm test rendezvous --namespace matrix
+```
+
+From nothing to a sign-in: [docs/install.md](../../docs/install.md). Values by theme: [ci/](ci/). Mistakes that cannot work fail at
+render, all at once; unknown keys are refused. What can be set, with its default where that is short:
+
+| value | default | what it is |
+|---|---|---|
+""" + "\n".join(rows) + "\n"
+readme = f"{chart}/README.md"
+if sys.argv[2:] == ["--check"]:
+    if open(readme, encoding="utf-8").read() != page:
+        sys.exit(f"{readme} is not of values.yaml: run tests/chart/readme.py {chart}")
+else:
+    open(readme, "w", encoding="utf-8").write(page)

@@ -76,7 +76,7 @@ second=http://$(docker port "two-$$" 8080 | head -1)
 "${sign_in[@]}" js-sdk js-sdk "http://127.0.0.1:$port" "$second"
 helm_test "$work/try"
 docker exec "redis-$$" sh -c 'ls -l /data/appendonlydir' | grep -q aof || { echo "no AOF" >&2; exit 1; }
-same "maxmemory-policy" "$(docker exec -e REDISCLI_AUTH="correct horse & battery" "redis-$$" redis-cli config get maxmemory-policy | tail -1 | tr -d '\r')" noeviction
+same "maxmemory-policy" "$(docker exec -e REDISCLI_AUTH="correct horse/battery#1" "redis-$$" redis-cli config get maxmemory-policy | tail -1 | tr -d '\r')" noeviction
 ends one "$work/try"
 ends two "$work/try"
 ends redis "$work/try"

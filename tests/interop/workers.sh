@@ -18,13 +18,13 @@ API=_matrix/client/unstable/org.matrix.msc4108/rendezvous
 work=$(mktemp -d)
 trap 'kill $(jobs -p) 2>/dev/null || true; wait; rm -r "$work"' EXIT
 
-until_true() { # until_true WHAT COMMAND...: asks again for 20 s
+until_true() { # until_true WHAT COMMAND...: asks again for 20 s, or as many tenths of one as $patience says
     local what=$1; shift
-    for _ in $(seq 200); do
+    for _ in $(seq "${patience:-200}"); do
         "$@" >/dev/null 2>&1 && return
         sleep 0.1
     done
-    echo "not within 20 s: $what" >&2
+    echo "not within $((${patience:-200} / 10)) s: $what" >&2
     cat "$work"/*.log >&2
     exit 1
 }

@@ -186,7 +186,10 @@ impl<S: Store> Admin<S> {
 /// Whether `verbose` is in the query, as Kubernetes has it.
 fn is_verbose(query: Option<&str>) -> bool {
     let mut pairs = query.unwrap_or_default().split('&');
-    pairs.any(|pair| pair.split('=').next() == Some("verbose"))
+    pairs.any(|pair| match pair.split_once('=') {
+        Some((name, value)) => name == "verbose" && !matches!(value, "false" | "0"),
+        None => pair == "verbose",
+    })
 }
 
 fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {

@@ -144,7 +144,7 @@ impl<S: Store> Service<S> {
         if let Some(trace) = trace {
             trace.end(&access);
         }
-        drop(in_flight);
+        in_flight.answered();
         let mut response = reply.into_response(self.headers(route.api), request_id, head);
         // A reply that came before the body: only where its end is near does the connection go on, and
         // a client that is to come back on another one must be told.
@@ -263,17 +263,30 @@ fn intent(route: Route, method: &Method) -> Result<Intent, ApiError> {
 }
 
 /// Counts a request for as long as it is worked on, also when its client goes away in the middle.
-struct InFlight<'a>(&'a Metrics);
+struct InFlight<'a> {
+    metrics: &'a Metrics,
+    answered: bool,
+}
 
 impl<'a> InFlight<'a> {
     fn new(metrics: &'a Metrics) -> Self {
         metrics.http_in_flight.inc();
-        Self(metrics)
+        Self {
+            metrics,
+            answered: false,
+        }
+    }
+
+    fn answered(mut self) {
+        self.answered = true;
     }
 }
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        self.0.http_in_flight.dec();
+        self.metrics.http_in_flight.dec();
+        if !self.answered {
+            self.metrics.http_abandoned.inc();
+        }
     }
 }

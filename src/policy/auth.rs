@@ -26,6 +26,7 @@ pub use issuer::{Issuer, SetupError};
 use moka::future::Cache;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
 /// How long an answer "it is theirs" is believed: so long does a token work that was logged out meanwhile.
@@ -57,6 +58,8 @@ pub struct Auth {
     breaker: Breaker,
     remembered: Cache<[u8; 32], Remembered>,
     suspended: Gauge,
+    /// The minute, plus one, in which the log was last told of an answer that says nothing.
+    told: AtomicU64,
     clock: Clock,
     metrics: Arc<Metrics>,
 }
@@ -68,6 +71,7 @@ impl Auth {
         let suspended = metrics.auth_suspended.with_label_values(&[homeserver]);
         Self {
             suspended,
+            told: AtomicU64::new(0),
             issuer,
             flights: Flights::default(),
             breaker: Breaker::default(),
@@ -165,11 +169,26 @@ impl Auth {
             .issuer
             .ask(token, DEADLINE.saturating_sub(waited))
             .await;
+        if let Err(error @ AuthError::BadReply) = &found {
+            self.puzzled(error);
+        }
         let answers = answers(&found);
         if let Some(turn) = self.breaker.tell(pass, answers, self.clock.now()) {
             self.turned(turn, found.as_ref().err());
         }
         found
+    }
+
+    /// Tells of an answer that says nothing, once a minute at most: it opens no breaker, and each costs a creation.
+    fn puzzled(&self, error: &AuthError) {
+        let minute = self.clock.now().as_secs() / 60 + 1;
+        if self.told.swap(minute, Ordering::Relaxed) != minute {
+            tracing::warn!(
+                asking = %self.issuer.url(),
+                %error,
+                "an access token could not be checked, and no session was created with it; perhaps others of this minute"
+            );
+        }
     }
 
     /// Tells of the breaker: once when it opens, with the last of the errors, and once when it closes.

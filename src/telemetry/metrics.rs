@@ -24,9 +24,11 @@ use prometheus::{
 };
 
 /// Buckets in seconds. A poll on the embedded store takes tens of microseconds and one on Redis a
-/// millisecond under load; a deadline is 0.8 s.
-const BUCKETS: [f64; 12] = [
-    0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0,
+/// millisecond under load; a call to the store has 0.8 s, a question about a token 3 s, a body 10 s and a
+/// request 30 s.
+const BUCKETS: [f64; 15] = [
+    0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 3.0, 10.0,
+    30.0,
 ];
 
 metrics! {
@@ -36,6 +38,8 @@ metrics! {
     http_durations: HistogramVec = "rendezvous_http_request_duration_seconds" ["api", "route"],
     /// Requests being worked on.
     http_in_flight: IntGauge = "rendezvous_http_requests_in_flight" [],
+    /// Requests whose connection was gone before they had an answer; no other number has them.
+    http_abandoned: IntCounter = "rendezvous_http_requests_abandoned_total" [],
     /// Connections by state: active ones are working on a request.
     connections: IntGaugeVec = "rendezvous_connections" ["state"],
     /// Connections that may be open at once, by configuration.

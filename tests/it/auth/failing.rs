@@ -60,6 +60,9 @@ fn nonsense_is_no_answer() {
     issuer.answers("redirected", Answer::Redirects(elsewhere.url()));
     assert_unknown(&server, "redirected");
     assert_eq!(elsewhere.asked().len(), 0, "a token goes nowhere else");
+    // An operator is told, once a minute at most: the test may see the next minute begin, and no more.
+    let told = server.log().matches("could not be checked").count();
+    assert!((1..=2).contains(&told), "{told} lines in\n{}", server.log());
 }
 
 /// Synapse says 500 to some tokens that are nobody's, which anyone can make up: they say nothing of others.

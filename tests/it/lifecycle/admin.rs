@@ -42,7 +42,9 @@ fn components_are_named_where_they_are_asked_for(server: &Server) {
     // As Kubernetes' own is asked.
     let excluding = server.admin_get("/readyz?exclude=x&verbose=1").expect(200);
     assert_eq!(excluding.body, (well.join("\n") + "\n").into_bytes());
-    assert_eq!(server.admin_get("/readyz").expect(200).body, b"ready\n");
+    for plain in ["/readyz", "/readyz?verbose=false", "/readyz?x=verbose"] {
+        assert_eq!(server.admin_get(plain).expect(200).body, b"ready\n");
+    }
 }
 
 #[test]

@@ -166,6 +166,9 @@ fn a_client_that_leaves_amid_a_create_leaves_neither_a_session_nor_a_lease() {
         bench.proxy.heal();
         bench.until_live(0, &format!("{target:?}"));
     }
+    // Nobody was told anything, and so nothing else would tell of it.
+    let abandoned = "rendezvous_http_requests_abandoned_total";
+    assert_eq!(bench.faulty.metrics().sum(abandoned, &[]), 2);
 }
 
 /// The worker sends again what lost its reply: that is one creation, and two are allowed.

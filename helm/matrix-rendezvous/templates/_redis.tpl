@@ -12,15 +12,15 @@
 {{ if .Values.redis.bundled.enabled }}{{ include "rendezvous.fullname" . }}-redis{{ else }}{{ .Values.redis.host }}{{ end }}
 {{- end }}
 
-{{/* A password as it stands in a URL. */}}
+{{/* Text as it stands in a URL, in front of the host and behind it alike: there + is no blank. */}}
 {{- define "rendezvous.redis.encoded" -}}
-{{ urlquery (.value | default "") | replace "+" "%20" }}
+{{ urlquery (. | default "") | replace "+" "%20" }}
 {{- end }}
 
 {{/* The same where no password may stand: once one is a variable, all are. dict of (its values), variable, by */}}
 {{- define "rendezvous.redis.secret" -}}
 {{- if not .of -}}
-{{- else if eq .by "env" }}$({{ .variable }}){{ else }}{{ include "rendezvous.redis.encoded" .of }}{{ end -}}
+{{- else if eq .by "env" }}$({{ .variable }}){{ else }}{{ include "rendezvous.redis.encoded" .of.value }}{{ end -}}
 {{- end }}
 
 {{- define "rendezvous.redis.url" -}}
@@ -29,15 +29,15 @@
 {{- $secret := include "rendezvous.redis.secret" (dict "of" $redis.password "variable" "REDIS_PASSWORD" "by" $by) -}}
 {{- $query := list -}}
 {{- if eq $redis.topology "sentinel" -}}
-  {{- $query = append $query (printf "sentinelServiceName=%s" (urlquery $redis.sentinel.service)) -}}
-  {{- with $redis.sentinel.username }}{{ $query = append $query (printf "sentinelUsername=%s" (urlquery .)) }}{{ end -}}
+  {{- $query = append $query (printf "sentinelServiceName=%s" (include "rendezvous.redis.encoded" $redis.sentinel.service)) -}}
+  {{- with $redis.sentinel.username }}{{ $query = append $query (printf "sentinelUsername=%s" (include "rendezvous.redis.encoded" .)) }}{{ end -}}
   {{- with $redis.sentinel.password }}
     {{- $query = append $query (printf "sentinelPassword=%s" (include "rendezvous.redis.secret" (dict "of" . "variable" "REDIS_SENTINEL_PASSWORD" "by" $by))) -}}
   {{- end -}}
 {{- end -}}
 {{- range $redis.nodes }}{{ $query = append $query (printf "node=%s" .) }}{{ end -}}
 {{ $redis.tls.enabled | ternary "rediss" "redis" }}{{ if ne $redis.topology "standalone" }}-{{ $redis.topology }}{{ end }}://
-{{- if or $redis.username $secret }}{{ urlquery $redis.username }}:{{ $secret }}@{{ end -}}
+{{- if or $redis.username $secret }}{{ include "rendezvous.redis.encoded" $redis.username }}:{{ $secret }}@{{ end -}}
 {{ include "rendezvous.redis.host" . }}:{{ int $redis.port }}
 {{- if int $redis.db }}/{{ int $redis.db }}{{ end -}}
 {{ with $query }}?{{ join "&" . }}{{ end }}

@@ -60,7 +60,7 @@ lookalikes() {
     toolchain=$(rustc --print sysroot)
     recipe=$({ declare -f lookalikes; rustc -vV; cat /etc/ssl/certs/ca-certificates.crt; } | sha256sum | cut -c1-16)
     stands=$(docker image inspect --format '{{index .Config.Labels "recipe"}}' lookalike/rust 2>/dev/null || true)
-    [ "$stands" != "$recipe" ] || return 0
+    [ "$stands" != "$recipe" ] || ! docker image inspect lookalike/debian >/dev/null 2>&1 || return 0
     root=$work/debian
     mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Codename: bookworm' | head -1)
     echo "--- look-alikes of images that cannot be pulled here, of Debian's packages"

@@ -42,8 +42,6 @@ struct Parts {
     traces: Traces,
     /// What this process is called.
     replica: String,
-    /// What hashes clients and users.
-    secret: Arc<CurrentSecret>,
     /// What each of them may have.
     shares: Arc<CurrentShares>,
     origin: Origin,
@@ -79,7 +77,6 @@ pub async fn run(
         pseudonyms,
         traces: traces.clone(),
         replica,
-        secret,
         shares: Arc::new(CurrentShares::new(shares)),
         origin,
     };
@@ -93,7 +90,7 @@ pub async fn run(
     let ended = match settled.place {
         Place::Memory => {
             let store = MemoryStore::new(parts.clock.clone(), limits);
-            let (secret, stop) = (Arc::clone(&parts.secret), parts.lifecycle.hard().clone());
+            let stop = parts.lifecycle.hard().clone();
             tokio::spawn(async move { stop.run_until_cancelled(renew(&secret)).await });
             let (_, ready) = watch::channel(StoreState::Ready);
             serve(parts, store, ready).await
@@ -101,7 +98,7 @@ pub async fn run(
         Place::Redis(settings) => {
             let stop = parts.lifecycle.hard();
             let clock = parts.clock.clone();
-            let (metrics, secret) = (&parts.metrics, Arc::clone(&parts.secret));
+            let metrics = &parts.metrics;
             let (store, state) =
                 RedisStore::start(&settings, limits, clock, metrics, secret, stop)?;
             serve(parts, store, state).await
@@ -125,7 +122,6 @@ async fn serve<S: Store>(
         pseudonyms,
         traces,
         replica,
-        secret: _,
         shares,
         origin,
     } = parts;

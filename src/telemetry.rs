@@ -11,5 +11,6 @@ pub mod metrics;
 pub mod pseudonym;
 pub mod refusals;
 pub mod rejection;
+pub mod seldom;
 pub mod sign_ins;
 pub mod traces;

@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::model::{ClientIp, User};
 use crate::telemetry::labels::AuthOutcome;
 use crate::telemetry::metrics::{Gauge, Metrics};
+use crate::telemetry::seldom::Seldom;
 use breaker::{Breaker, Turn};
 use flights::{Flights, LONGEST_WAIT};
 use found::Found;
@@ -26,7 +27,6 @@ pub use issuer::{Issuer, SetupError};
 use moka::future::Cache;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
 /// How long an answer "it is theirs" is believed: so long does a token work that was logged out meanwhile.
@@ -58,8 +58,8 @@ pub struct Auth {
     breaker: Breaker,
     remembered: Cache<[u8; 32], Remembered>,
     suspended: Gauge,
-    /// The minute, plus one, in which the log was last told of an answer that says nothing.
-    told: AtomicU64,
+    /// Lines about answers that say nothing.
+    told: Seldom,
     clock: Clock,
     metrics: Arc<Metrics>,
 }
@@ -71,7 +71,7 @@ impl Auth {
         let suspended = metrics.auth_suspended.with_label_values(&[homeserver]);
         Self {
             suspended,
-            told: AtomicU64::new(0),
+            told: Seldom::each(Duration::from_mins(1)),
             issuer,
             flights: Flights::default(),
             breaker: Breaker::default(),
@@ -181,8 +181,7 @@ impl Auth {
 
     /// Tells of an answer that says nothing, once a minute at most: it opens no breaker, and each costs a creation.
     fn puzzled(&self, error: &AuthError) {
-        let minute = self.clock.now().as_secs() / 60 + 1;
-        if self.told.swap(minute, Ordering::Relaxed) != minute {
+        if self.told.is_due(self.clock.now()) {
             tracing::warn!(
                 asking = %self.issuer.url(),
                 %error,

@@ -6,9 +6,9 @@ use crate::store::{
     Created, Dated, Deleted, Look, NewSession, Read, Store, StoreError, Write, Written,
 };
 use crate::telemetry::metrics::{Metrics, Operation, OperationOutcome};
+use crate::telemetry::seldom::Seldom;
 use crate::telemetry::traces::{Span, Traces, end_call};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Wraps a store; what it answers passes unchanged.
@@ -18,8 +18,8 @@ pub struct Observed<S> {
     metrics: Arc<Metrics>,
     traces: Traces,
     clock: Clock,
-    /// Second of the clock in which a refusal was last logged.
-    warned: AtomicU64,
+    /// Lines about refusals.
+    warned: Seldom,
 }
 
 impl<S: Store> Observed<S> {
@@ -30,13 +30,13 @@ impl<S: Store> Observed<S> {
             metrics,
             traces,
             clock,
-            warned: AtomicU64::new(u64::MAX),
+            warned: Seldom::each(Duration::from_secs(1)),
         }
     }
 
     /// Logs a refusal, one a second at most: an outage must not fill the disk. The metric counts all.
     fn warn(&self, operation: Operation, reason: &str, now: Duration) {
-        if self.warned.swap(now.as_secs(), Ordering::Relaxed) != now.as_secs() {
+        if self.warned.is_due(now) {
             tracing::warn!(
                 operation = operation.label(),
                 reason,

@@ -11,16 +11,17 @@ use crate::telemetry::labels::ConnectionRefusal;
 use crate::telemetry::limit::Limit;
 use crate::telemetry::pseudonym::Pseudonyms;
 use crate::telemetry::rejection::Rejection;
-use std::sync::atomic::{AtomicU64, Ordering};
+use crate::telemetry::seldom::Seldom;
+use std::time::Duration;
 
 /// The sample.
 #[derive(Debug)]
 pub struct Refusals {
     pseudonyms: Pseudonyms,
     clock: Clock,
-    /// For each reason the second of its last line, by the clock, plus one.
-    told: Vec<AtomicU64>,
-    told_of_connections: Vec<AtomicU64>,
+    /// For each reason one line a second.
+    told: Vec<Seldom>,
+    told_of_connections: Vec<Seldom>,
     clients: Distinct,
 }
 
@@ -31,8 +32,8 @@ impl Refusals {
         Self {
             pseudonyms,
             clock,
-            told: never(Rejection::ALL),
-            told_of_connections: never(ConnectionRefusal::ALL),
+            told: seldom(Rejection::ALL),
+            told_of_connections: seldom(ConnectionRefusal::ALL),
             clients: Distinct::default(),
         }
     }
@@ -40,8 +41,9 @@ impl Refusals {
     /// Notes a refusal by a limit, which makes a line where this reason had none in this second.
     pub fn note(&self, reason: Rejection, access: &Access<'_>, replica: &str) {
         let client = access.client;
-        self.clients.see(client, self.clock.now());
-        if !self.is_due(&self.told[reason.index()]) {
+        let now = self.clock.now();
+        self.clients.see(client, now);
+        if !self.told[reason.index()].is_due(now) {
             return;
         }
         let client = self.pseudonyms.client(client);
@@ -61,8 +63,9 @@ impl Refusals {
 
     /// Notes a connection that was closed at once, likewise.
     pub fn note_connection(&self, reason: ConnectionRefusal, client: ClientIp) {
-        self.clients.see(client, self.clock.now());
-        if self.is_due(&self.told_of_connections[reason.index()]) {
+        let now = self.clock.now();
+        self.clients.see(client, now);
+        if self.told_of_connections[reason.index()].is_due(now) {
             let client = self.pseudonyms.client(client);
             tracing::info!(
                 target: "refused",
@@ -78,16 +81,11 @@ impl Refusals {
     pub fn clients(&self) -> u64 {
         self.clients.in_a_minute(self.clock.now())
     }
-
-    /// Whether this second has had no such line yet; it has now.
-    fn is_due(&self, told: &AtomicU64) -> bool {
-        let second = self.clock.now().as_secs() + 1;
-        told.load(Ordering::Relaxed) != second && told.swap(second, Ordering::Relaxed) != second
-    }
 }
 
-fn never<T>(reasons: &[T]) -> Vec<AtomicU64> {
-    reasons.iter().map(|_| AtomicU64::new(0)).collect()
+fn seldom<T>(reasons: &[T]) -> Vec<Seldom> {
+    let each = |_| Seldom::each(Duration::from_secs(1));
+    reasons.iter().map(each).collect()
 }
 
 /// Others are a client's mistakes, or ours: the access log has each of them, and none of these.

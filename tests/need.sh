@@ -19,3 +19,16 @@ need_package() { # need_package PACKAGE...
     if $ours; then rm $policy; fi
     return $status
 }
+
+js_clients() { # js_clients: installs matrix-js-sdk, and a node of its own: $node. Two devices sign in by
+    # "${sign_in[@]}" EXISTING NEW SERVER_OF_WHO_SHOWS SERVER_OF_WHO_SCANS [PAIRS SECONDS]; sign-in.mjs says more.
+    # (No function: as a job that would be a shell around it, and outlive its end.)
+    need npm npm
+    local installed=tests/interop/node_modules/installed
+    if ! cmp -s tests/interop/package-lock.json "$installed"; then
+        npm ci --prefix tests/interop --silent
+        cp tests/interop/package-lock.json "$installed"
+    fi
+    node=$(echo tests/interop/node_modules/node-linux-*/bin/node)
+    sign_in=("$node" tests/interop/sign-in/sign-in.mjs)
+}

@@ -20,6 +20,7 @@ mod field;
 mod homeserver;
 mod honest;
 mod http;
+mod operators;
 mod owned;
 mod process;
 mod redis;

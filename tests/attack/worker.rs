@@ -3,14 +3,9 @@
 //! For `field`. Every limit is at its default; what is set says where things are, and lets the simulation say by
 //! `X-Forwarded-For` whose a request is.
 
+use crate::operators;
 use crate::process::{Process, free_address};
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::process::Command;
-use std::time::Duration;
-
-/// For one answer of the operators' listener, while a flood keeps the worker busy.
-const DEADLINE: Duration = Duration::from_secs(10);
+use std::net::SocketAddr;
 
 /// A running worker.
 #[derive(Debug)]
@@ -26,14 +21,8 @@ impl Worker {
     /// until it is ready.
     pub fn start(settings: &[(&str, &str)]) -> Result<Self, String> {
         let (address, admin) = (free_address()?, free_address()?);
-        let mut command = Command::new(env!("CARGO_BIN_EXE_matrix-rendezvous"));
-        let inherited = std::env::vars_os().map(|(name, _)| name);
-        for name in inherited.filter(|name| name.to_string_lossy().starts_with("RENDEZVOUS_")) {
-            command.env_remove(name);
-        }
+        let mut command = operators::worker(address, admin);
         command
-            .env("RENDEZVOUS_HTTP__LISTEN", address.to_string())
-            .env("RENDEZVOUS_ADMIN__LISTEN", admin.to_string())
             .env("RENDEZVOUS_HTTP__TRUSTED_PROXIES", "127.0.0.1/32")
             .env("RENDEZVOUS_STORE__BACKEND", "redis")
             // A line for each request of a flood would measure the disk.
@@ -43,9 +32,7 @@ impl Worker {
             command.env(format!("RENDEZVOUS_{name}"), value);
         }
         let mut process = Process::start("matrix-rendezvous", &mut command)?;
-        process.wait_until(|| {
-            get(admin, "/readyz").is_ok_and(|reply| reply.starts_with("HTTP/1.1 200"))
-        })?;
+        process.wait_until(|| operators::is_ready(admin))?;
         Ok(Self {
             address,
             admin,
@@ -65,7 +52,7 @@ impl Worker {
 
     /// What it counted so far.
     pub fn metrics(&self) -> Result<Metrics, String> {
-        let reply = get(self.admin, "/metrics");
+        let reply = operators::get(self.admin, "/metrics");
         reply
             .map(Metrics)
             .map_err(|error| format!("/metrics: {error}"))
@@ -86,15 +73,4 @@ impl Metrics {
         });
         value.ok_or_else(|| format!("/metrics has no {series}"))
     }
-}
-
-/// A reply, head and body, on a connection of its own.
-fn get(address: SocketAddr, path: &str) -> std::io::Result<String> {
-    let mut stream = TcpStream::connect_timeout(&address, DEADLINE)?;
-    stream.set_read_timeout(Some(DEADLINE))?;
-    let request = format!("GET {path} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes())?;
-    let mut reply = String::new();
-    stream.read_to_string(&mut reply)?;
-    Ok(reply)
 }

@@ -20,6 +20,8 @@ mod haproxy;
 #[expect(dead_code, reason = "the attacks use the rest of it")]
 mod http;
 mod load;
+#[path = "../attack/operators.rs"]
+mod operators;
 #[path = "../attack/process.rs"]
 #[expect(dead_code, reason = "the attacks use the rest of it")]
 mod process;

@@ -1,20 +1,19 @@
 //! A worker that can be replaced: always at the same addresses, configured by a file that can be changed.
 
+use crate::operators;
 use crate::process::free_address;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs::File;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::Child;
 use std::time::{Duration, Instant};
 
 /// For whatever a worker is waited for: longer than both clocks of a shutdown, 5 s and 20 s.
 const LONGEST: Duration = Duration::from_secs(40);
 const LOOK: Duration = Duration::from_millis(20);
-const DEADLINE: Duration = Duration::from_secs(5);
 
 /// A worker.
 #[derive(Debug)]
@@ -46,16 +45,9 @@ impl Worker {
     /// Asks it to leave, waits for that, and starts another in its place.
     pub fn replace(&mut self) -> Result<(), String> {
         self.signal(Signal::SIGTERM)?;
-        let deadline = Instant::now() + LONGEST;
-        let status = loop {
-            let ended = self.child.try_wait().map_err(|error| error.to_string())?;
-            if let Some(status) = ended {
-                break status;
-            }
-            if Instant::now() > deadline {
-                return Err(format!("a worker did not leave in {LONGEST:?}"));
-            }
-            std::thread::sleep(LOOK);
+        let Some(status) = look(|| self.child.try_wait().map_err(|error| error.to_string()))?
+        else {
+            return Err(format!("a worker did not leave in {LONGEST:?}"));
         };
         // It says so where it had to cut a connection.
         if !status.success() {
@@ -94,15 +86,14 @@ impl Worker {
     /// with other workers, and stay there.
     pub fn wait_until_used(&mut self, balancer: SocketAddr) -> Result<(), String> {
         self.wait_until("the balancer sends it requests", |worker| {
-            get(balancer, "/").map_err(|error| error.to_string())?;
+            operators::get(balancer, "/").map_err(|error| error.to_string())?;
             Ok(worker.counted("rendezvous_http_requests_total{")? > 0)
         })
     }
 
     fn wait_until_ready(&mut self) -> Result<(), String> {
         self.wait_until("it is ready", |worker| {
-            let page = get(worker.addresses.1, "/readyz");
-            Ok(page.is_ok_and(|page| page.starts_with("HTTP/1.1 200")))
+            Ok(operators::is_ready(worker.addresses.1))
         })
     }
 
@@ -111,21 +102,24 @@ impl Worker {
         what: &str,
         mut is_so: impl FnMut(&Self) -> Result<bool, String>,
     ) -> Result<(), String> {
-        let deadline = Instant::now() + LONGEST;
-        while !is_so(self)? {
-            let ended = self.child.try_wait().map_err(|error| error.to_string())?;
-            if ended.is_some() || Instant::now() > deadline {
-                let log = self.log();
-                return Err(format!("not in {LONGEST:?}: {what} ({ended:?})\n{log}"));
+        let seen = look(|| {
+            if is_so(self)? {
+                return Ok(Some(true));
             }
-            std::thread::sleep(LOOK);
+            let ended = self.child.try_wait().map_err(|error| error.to_string())?;
+            Ok(ended.map(|_| false))
+        })?;
+        match seen {
+            Some(true) => Ok(()),
+            Some(false) => Err(format!("it ended before: {what}\n{}", self.log())),
+            None => Err(format!("not in {LONGEST:?}: {what}\n{}", self.log())),
         }
-        Ok(())
     }
 
     /// The sum of all series that begin so.
     pub fn counted(&self, series: &str) -> Result<u64, String> {
-        let page = get(self.addresses.1, "/metrics").map_err(|error| error.to_string())?;
+        let page =
+            operators::get(self.addresses.1, "/metrics").map_err(|error| error.to_string())?;
         let of = |line: &str| {
             let value = line.starts_with(series).then(|| line.rsplit_once(' '))??.1;
             value.parse::<u64>().ok()
@@ -155,35 +149,27 @@ impl Drop for Worker {
     }
 }
 
+/// Looks until there is something to see, or until nobody would wait longer.
+fn look<T>(mut at: impl FnMut() -> Result<Option<T>, String>) -> Result<Option<T>, String> {
+    let deadline = Instant::now() + LONGEST;
+    loop {
+        let seen = at()?;
+        if seen.is_some() || Instant::now() > deadline {
+            return Ok(seen);
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
 fn launch(
     (http, admin): (SocketAddr, SocketAddr),
     config: &Path,
     log: &Path,
 ) -> Result<Child, String> {
     let log = File::create(log).map_err(|error| format!("{}: {error}", log.display()))?;
-    let mut command = Command::new(env!("CARGO_BIN_EXE_matrix-rendezvous"));
-    let inherited = std::env::vars_os().map(|(name, _)| name);
-    for name in inherited.filter(|name| name.to_string_lossy().starts_with("RENDEZVOUS_")) {
-        command.env_remove(name);
-    }
-    command
-        .arg("--config")
-        .arg(config)
-        .env("RENDEZVOUS_HTTP__LISTEN", http.to_string())
-        .env("RENDEZVOUS_ADMIN__LISTEN", admin.to_string())
-        .stderr(log);
+    let mut command = operators::worker(http, admin);
+    command.arg("--config").arg(config).stderr(log);
     command
         .spawn()
         .map_err(|error| format!("matrix-rendezvous: {error}"))
-}
-
-/// A reply, head and body, on a connection of its own.
-fn get(address: SocketAddr, path: &str) -> std::io::Result<String> {
-    let mut stream = TcpStream::connect_timeout(&address, DEADLINE)?;
-    stream.set_read_timeout(Some(DEADLINE))?;
-    let request = format!("GET {path} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes())?;
-    let mut reply = String::new();
-    stream.read_to_string(&mut reply)?;
-    Ok(reply)
 }

@@ -92,14 +92,3 @@ build_image() { # build_image: $image, of this source
     docker build --build-arg BUILD_IMAGE=lookalike/rust --build-arg VERSION="$version" \
         --build-arg REVISION="$revision" -t $image . >"$work/build.log" 2>&1 || { tail -40 "$work/build.log" >&2; return 1; }
 }
-
-js_clients() { # js_clients: matrix-js-sdk of tests/interop; two devices sign in by "${sign_in[@]}" (see sign-in.mjs)
-    need npm npm
-    local interop=tests/interop node
-    if ! cmp -s $interop/package-lock.json $interop/node_modules/installed; then
-        npm ci --prefix $interop --silent
-        cp $interop/package-lock.json $interop/node_modules/installed
-    fi
-    node=$(echo $interop/node_modules/node-linux-*/bin/node)
-    sign_in=("$node" $interop/sign-in/sign-in.mjs)
-}

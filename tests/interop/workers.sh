@@ -65,18 +65,6 @@ redis() { # redis: starts one; workers that are started after it keep their sess
     export RENDEZVOUS_STORE__BACKEND=redis RENDEZVOUS_STORE__REDIS__URL=redis://127.0.0.1:$port/0
 }
 
-js_clients() { # js_clients: installs matrix-js-sdk, and a node of its own: $node. Two devices sign in by
-    # "${sign_in[@]}" EXISTING NEW SERVER_OF_WHO_SHOWS SERVER_OF_WHO_SCANS [PAIRS SECONDS]; sign-in.mjs says more.
-    # (No function: as a job that would be a shell around it, and outlive its end.)
-    local installed=tests/interop/node_modules/installed
-    if ! cmp -s tests/interop/package-lock.json "$installed"; then
-        npm ci --prefix tests/interop --silent
-        cp tests/interop/package-lock.json "$installed"
-    fi
-    node=$(echo tests/interop/node_modules/node-linux-*/bin/node)
-    sign_in=("$node" tests/interop/sign-in/sign-in.mjs)
-}
-
 rust_clients() { # rust_clients: builds matrix-sdk's device and ruma's, in $rust
     rust=target/interop/debug
     cargo build --locked --quiet --manifest-path tests/interop/rust/Cargo.toml --target-dir target/interop

@@ -16,7 +16,6 @@ use crate::telemetry::labels::Api;
 use bytes::Bytes;
 use hyper::body::Body;
 use serde::Serialize;
-use std::io::Write as _;
 use std::time::Duration;
 
 /// Bytes of a reply beside its payload: field names, a token, a number; twice that for a few escapes.
@@ -245,7 +244,8 @@ fn state_body(data: &str, token: SequenceToken, expires_in_ms: u64) -> Vec<u8> {
     body.extend_from_slice(b",\"sequence_token\":\"");
     body.extend_from_slice(token.as_bytes());
     body.extend_from_slice(b"\",\"expires_in_ms\":");
-    write!(body, "{expires_in_ms}}}").expect("a vector takes every byte");
+    serde_json::to_writer(&mut body, &expires_in_ms).expect("a number");
+    body.push(b'}');
     body
 }
 

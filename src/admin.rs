@@ -145,8 +145,7 @@ impl<S: Store> Admin<S> {
             .set_phase(self.readiness.lifecycle.phase(is_fit));
         let refused = i64::try_from(self.refusals.clients()).unwrap_or(i64::MAX);
         self.metrics.refused_clients.set(refused);
-        let lost = &self.metrics.log_lines_lost;
-        lost.inc_by(self.log.dropped().saturating_sub(lost.get()));
+        self.metrics.log_lines_lost.inc_by(self.log.lost());
         let open = i64::try_from(self.connections.len()).unwrap_or(i64::MAX);
         let active = self.metrics.http_in_flight.get().min(open);
         self.metrics

@@ -1,6 +1,7 @@
 //! Where log lines go and how they look.
 
 use serde::{Deserialize, Serialize};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::{fmt, io};
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::{LevelFilter, ParseError};
@@ -80,6 +81,8 @@ const WAITING: usize = 10_000;
 pub struct Log {
     level: Box<dyn Fn(EnvFilter) -> Result<(), reload::Error> + Send + Sync>,
     dropped: ErrorCounter,
+    /// How many of those have been told of.
+    told: AtomicU64,
     /// Writes what is left when dropped.
     _writer: WorkerGuard,
 }
@@ -93,10 +96,12 @@ impl Log {
         (self.level)(level)
     }
 
-    /// Lines that were lost so far, since nobody read those before them.
+    /// Lines that were lost since this was asked last, as nobody read those before them. Each is told of once, also
+    /// where two ask at the same time.
     #[must_use]
-    pub fn dropped(&self) -> u64 {
-        self.dropped.dropped_lines() as u64
+    pub fn lost(&self) -> u64 {
+        let dropped = self.dropped.dropped_lines() as u64;
+        dropped.saturating_sub(self.told.fetch_max(dropped, Ordering::Relaxed))
     }
 }
 
@@ -137,6 +142,50 @@ pub fn init(level: EnvFilter, format: LogFormat) -> Result<Log, Failure> {
     Ok(Log {
         level,
         dropped,
+        told: AtomicU64::new(0),
         _writer: guard,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LogFormat, init, parse_level};
+    use std::process::Command;
+
+    /// What a peer wrote may stand in h2's lines below "info", and who wants them has to say so.
+    #[test]
+    fn h2_is_held_at_info_unless_it_is_named() {
+        let of = |text| parse_level(text).expect("a filter").to_string();
+        assert!(of("debug").contains("h2=info"), "{}", of("debug"));
+        assert!(!of("info,h2=debug").contains("h2=info"));
+    }
+
+    #[test]
+    #[ignore = "panics, for the test below, in a process of its own"]
+    fn panics() {
+        let level = parse_level("info").expect("a filter");
+        let _log = init(level, LogFormat::Json).expect("the first in this process");
+        panic!("what a person wrote");
+    }
+
+    #[test]
+    fn a_panic_is_told_without_its_text() {
+        let own = std::env::current_exe().expect("this test");
+        let arguments = [
+            "--ignored",
+            "--exact",
+            "telemetry::logs::tests::panics",
+            "--nocapture",
+        ];
+        let ran = Command::new(own)
+            .args(arguments)
+            .output()
+            .expect("it starts");
+        let told = String::from_utf8_lossy(&ran.stderr) + String::from_utf8_lossy(&ran.stdout);
+        assert!(
+            told.contains("a panic") && told.contains("src/telemetry/logs.rs:"),
+            "{told}"
+        );
+        assert!(!told.contains("what a person wrote"), "{told}");
+    }
 }

@@ -232,11 +232,19 @@ fn without_a_file_the_signal_changes_nothing() {
 /// Who switches limits off must not believe that connections are no longer counted.
 #[test]
 fn what_is_only_read_at_the_start_is_named() {
-    let running = Running::start(Store::Memory, "session.ttl = \"300s\"\n");
-    running.reload("session.ttl = \"200s\"\n", "applied");
+    let file = NamedTempFile::new().expect("a file");
+    write(file.path(), "limits.enabled = true\n");
+    // No settings but the file, or they would be over it.
+    let server = Server::launch(&[("config", file.path().to_str().expect("a path"))]);
+    write(file.path(), "limits.enabled = false\n");
+    server.signal(Signal::SIGHUP);
     eventually("the key is named", || {
-        let log = running.server.log();
-        (log.contains("wait for a restart") && log.contains("session.ttl")).then_some(())
+        let log = server.log();
+        let line = log
+            .lines()
+            .find(|line| line.contains("wait for a restart"))?;
+        assert!(line.contains("\"limits.enabled\""), "{line}");
+        Some(())
     });
 }
 

@@ -11,7 +11,7 @@ import json
 import re
 import sys
 
-from prometheus import Prometheus, one_by_one, selectors, targets
+from prometheus import Prometheus, filled, one_by_one, selectors, targets
 
 prometheus = Prometheus(sys.argv[1])
 with open(sys.argv[2], encoding="utf-8") as file:
@@ -35,9 +35,11 @@ def hold(where, expression):
 
 
 panels, rules = 0, 0
-for panel, _, expression in targets(dashboard):
+for panel, target, expression in targets(dashboard):
     panels += 1
     where = f"panel {panel['title']!r}"
+    if not all("$namespace" in matchers and "$job" in matchers for _, matchers in selectors(target["expr"])):
+        wrong.append(f"{where}: not of the chosen namespace and job alone: {target['expr']}")
     if "$" in expression:
         wrong.append(f"{where}: a variable that Grafana would not put in: {expression}")
         continue
@@ -51,7 +53,7 @@ for panel, _, expression in targets(dashboard):
 for variable in dashboard["templating"]["list"]:
     if variable["type"] == "query":
         inner = variable["query"]["query"].removeprefix("label_values(").removesuffix(")").rsplit(",", 1)[0]
-        hold(f"variable {variable['name']}", inner.replace("$job", ".*"))
+        hold(f"variable {variable['name']}", filled(inner))
 for group in prometheus.rules():
     for rule in group["rules"]:
         rules += 1

@@ -36,17 +36,21 @@ class Prometheus:
 
 
 # As Grafana would put them in, with "All" chosen; a rate over fifteen scrapes of ours.
-VARIABLES = {"$job": ".*", "$instance": ".*", "$__rate_interval": "15s", "$__range": "5m"}
+VARIABLES = {"$namespace": ".*", "$job": ".*", "$instance": ".*", "$__rate_interval": "15s", "$__range": "5m"}
+
+
+def filled(expression):
+    """An expression with its variables put in."""
+    for name, value in VARIABLES.items():
+        expression = expression.replace(name, value)
+    return expression
 
 
 def targets(dashboard):
     """Each panel's title and what it asks, variables put in."""
     for panel in dashboard["panels"]:
         for target in panel.get("targets", []):
-            expression = target["expr"]
-            for name, value in VARIABLES.items():
-                expression = expression.replace(name, value)
-            yield panel, target, expression
+            yield panel, target, filled(target["expr"])
 
 
 GROUPING = r"\b(by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)"

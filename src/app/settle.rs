@@ -3,6 +3,7 @@
 //! For every command, so that `config check` refuses what `serve` would.
 
 use crate::clock::Clock;
+use crate::config::secret::Secret;
 use crate::config::{self, Config, Problem};
 use crate::policy::auth::{Auth, Issuer, SetupError};
 use crate::policy::{Homeserver, Homeservers};
@@ -119,11 +120,16 @@ fn place(config: &Config) -> Result<Place, Vec<Problem>> {
     let problem = |error: ConnectError| {
         let key = match error {
             ConnectError::Url(_) | ConnectError::Tls(_) => redis.url_key,
+            ConnectError::Password(_) => config::store::PASSWORD_FILE,
+            ConnectError::SentinelPassword(_) => config::store::SENTINEL_PASSWORD_FILE,
             ConnectError::CaFile { .. } => "store.redis.ca_file",
         };
         Problem::new(key, error.to_string())
     };
+    let password = redis.password.as_ref().map(Secret::expose);
+    let sentinel = redis.sentinel_password.as_ref().map(Secret::expose);
     let server = Server::parse(redis.url.expose(), redis.ca_file.as_deref())
+        .and_then(|server| server.with_passwords(password, sentinel))
         .map_err(|errors| errors.into_iter().map(problem).collect::<Vec<_>>())?;
     Ok(Place::Redis(Box::new(RedisSettings {
         server,

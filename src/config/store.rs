@@ -2,12 +2,18 @@
 
 use crate::config::Problem;
 use crate::config::lenient::{Period, leaf, list, optional};
-use crate::config::secret::{self, SecretUrl};
+use crate::config::secret::{self, Secret, SecretUrl};
 use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
+
+/// The key of the file that holds Redis' password.
+pub const PASSWORD_FILE: &str = "store.redis.password_file";
+
+/// The key of the file that holds the Sentinels' own.
+pub const SENTINEL_PASSWORD_FILE: &str = "store.redis.sentinel_password_file";
 
 /// Where sessions live.
 #[derive(Debug, Clone)]
@@ -25,6 +31,10 @@ pub struct Redis {
     pub url: SecretUrl,
     /// The key that the URL came by, for what the store says of it.
     pub url_key: &'static str,
+    /// Its password, where the URL has none.
+    pub password: Option<Secret>,
+    /// The Sentinels' own, where the URL has none.
+    pub sentinel_password: Option<Secret>,
     /// What every key begins with.
     pub prefix: String,
     /// The longest that a request waits for it.
@@ -138,6 +148,18 @@ struct RawRedis {
         skip_serializing_if = "Option::is_none"
     )]
     url_file: Option<PathBuf>,
+    #[serde(
+        default,
+        deserialize_with = "optional",
+        skip_serializing_if = "Option::is_none"
+    )]
+    password_file: Option<PathBuf>,
+    #[serde(
+        default,
+        deserialize_with = "optional",
+        skip_serializing_if = "Option::is_none"
+    )]
+    sentinel_password_file: Option<PathBuf>,
     #[serde(deserialize_with = "leaf")]
     prefix: String,
     #[serde(deserialize_with = "leaf")]
@@ -176,10 +198,15 @@ impl RawRedis {
                 "must be between 10ms and 10s",
             ));
         }
+        let password = in_file(PASSWORD_FILE, self.password_file.as_deref(), problems);
+        let file = self.sentinel_password_file.as_deref();
+        let sentinel_password = in_file(SENTINEL_PASSWORD_FILE, file, problems);
         let (url_key, url) = self.url(problems)?;
         Some(Redis {
             url,
             url_key,
+            password,
+            sentinel_password,
             prefix: self.prefix.clone(),
             command_timeout: self.command_timeout.0,
             ca_file: self.ca_file.clone(),
@@ -194,7 +221,7 @@ impl RawRedis {
             (Some(url), None) => return Some(("store.redis.url", url.clone())),
             (None, Some(path)) => match secret::read(path) {
                 Ok(url) => return Some((FILE, url)),
-                Err(reason) => Problem::new(FILE, format!("{}: {reason}", path.display())),
+                Err(reason) => unreadable(FILE, path, &reason),
             },
             (Some(_), Some(_)) => Problem::new(FILE, "is set beside store.redis.url; keep one"),
             (None, None) => Problem::new(
@@ -205,4 +232,15 @@ impl RawRedis {
         problems.push(refused);
         None
     }
+}
+
+/// The secret in a file, where there is one.
+fn in_file(key: &'static str, file: Option<&Path>, problems: &mut Vec<Problem>) -> Option<Secret> {
+    let file = file?;
+    let secret = secret::read(file).map_err(|reason| problems.push(unreadable(key, file, &reason)));
+    secret.ok()
+}
+
+fn unreadable(key: &'static str, file: &Path, reason: &str) -> Problem {
+    Problem::new(key, format!("{}: {reason}", file.display()))
 }

@@ -174,7 +174,8 @@ fn what_cannot_be_meant_and_may_be_is_warned_of() {
 }
 
 /// A configuration file.
-fn file(text: &str) -> tempfile::NamedTempFile {
+/// A file that holds this, for as long as the value lives.
+pub fn file(text: &str) -> tempfile::NamedTempFile {
     let file = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(file.path(), text).expect("a file");
     file

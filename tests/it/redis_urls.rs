@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::cli::file;
 use crate::harness::redis::RedisServer;
 use crate::harness::redis::tls::TlsRedis;
 use crate::harness::redis::topology::{Cluster, Sentinels};
@@ -42,6 +43,32 @@ fn a_password_is_sent_and_the_database_of_the_url_is_used() {
     let keyspace = redis.command(&["INFO", "keyspace"]).text();
     assert!(keyspace.contains("db3:"), "{keyspace}");
     assert!(!keyspace.contains("db0:"), "{keyspace}");
+}
+
+/// In a URL each of these characters would mean something else.
+#[test]
+fn a_password_of_a_file_is_taken_as_it_is() {
+    let password = "p/a#s@s:w?o%20r&d \"é";
+    let redis = RedisServer::start_with(&["--requirepass", password]);
+    let file = file(&format!("{password}\n"));
+    let path = file.path().to_str().expect("a path");
+    let url = format!("redis://127.0.0.1:{}/0", redis.port());
+    assert_serves(&ready_on(&url, &[("store.redis.password_file", path)]));
+}
+
+#[test]
+fn sentinels_may_have_a_password_of_their_own() {
+    let trio = Sentinels::start();
+    trio.require("of/the#sentinels");
+    let file = file("of/the#sentinels");
+    let path = file.path().to_str().expect("a path");
+    let worker = ready_on(&trio.url(), &[("store.redis.sentinel_password_file", path)]);
+    assert_serves(&worker);
+    let url = format!("{}&sentinelPassword=of%2Fthe%23sentinels", trio.url());
+    assert_serves(&ready_on(&url, &[]));
+    let stranger = launch_on(&trio.url(), &[]);
+    stranger.assert_refused(&request::create("x"));
+    stranger.admin_get("/readyz").expect(503);
 }
 
 #[test]

@@ -63,6 +63,12 @@ pub enum ConnectError {
     /// The URL is none that fred can dial. The text does not repeat it, since it may hold a password.
     #[error("not a URL of a Redis: {0}")]
     Url(String),
+    /// Redis' password is given where it cannot be used.
+    #[error("{0}")]
+    Password(&'static str),
+    /// The Sentinels' is.
+    #[error("{0}")]
+    SentinelPassword(&'static str),
     /// The CA file is missing, unreadable, or holds no certificate.
     #[error("{path}: {reason}")]
     CaFile {

@@ -4,7 +4,7 @@
 
 use crate::store::redis::ConnectError;
 use crate::tls;
-use fred::types::config::Config;
+use fred::types::config::{Config, ServerConfig};
 use rustls::RootCertStore;
 use std::fmt;
 use std::path::Path;
@@ -14,6 +14,9 @@ use url::Url;
 /// `redis+tls`) for plain text, and send the password over it.
 const PLAIN: [&str; 2] = ["redis", "valkey"];
 const TLS: [&str; 2] = ["rediss", "valkeys"];
+
+/// What is wrong with a password that is given twice.
+const BESIDE: &str = "is set beside a password in the URL; keep one";
 
 /// A Redis that can be dialled: a URL that fred takes, and certificates that rustls takes.
 #[derive(Clone)]
@@ -40,6 +43,37 @@ impl Server {
                 authorities,
             }),
             (url, authorities) => Err(url.err().into_iter().chain(authorities.err()).collect()),
+        }
+    }
+
+    /// With passwords that come apart from the URL, so that they need not be written as in one.
+    ///
+    /// # Errors
+    /// Everything that is wrong: [`ConnectError::Password`] and [`ConnectError::SentinelPassword`].
+    pub fn with_passwords(
+        mut self,
+        password: Option<&str>,
+        sentinel: Option<&str>,
+    ) -> Result<Self, Vec<ConnectError>> {
+        let mut wrong = Vec::new();
+        if let Some(text) = password
+            && self.config.password.replace(text.to_owned()).is_some()
+        {
+            wrong.push(ConnectError::Password(BESIDE));
+        }
+        match (&mut self.config.server, sentinel) {
+            (ServerConfig::Sentinel { password, .. }, Some(text)) => {
+                if password.replace(text.to_owned()).is_some() {
+                    wrong.push(ConnectError::SentinelPassword(BESIDE));
+                }
+            }
+            (_, Some(_)) => wrong.push(ConnectError::SentinelPassword("is for a URL of Sentinels")),
+            (_, None) => {}
+        }
+        if wrong.is_empty() {
+            Ok(self)
+        } else {
+            Err(wrong)
         }
     }
 

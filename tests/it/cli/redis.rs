@@ -102,3 +102,26 @@ fn a_file_of_certificates_that_has_none_is_refused() {
     ];
     redis_refused(&both, &["store.redis.url: ", "store.redis.ca_file: "]);
 }
+
+#[test]
+fn a_password_that_would_not_be_used_is_refused() {
+    let held = file(PASSWORD);
+    let path = held.path().to_str().expect("a path");
+    let with = format!("redis://user:{PASSWORD}@127.0.0.1:1/0");
+    let sentinels = "redis-sentinel://127.0.0.1:1/0?sentinelServiceName=m";
+    let with_theirs = format!("{sentinels}&sentinelPassword={PASSWORD}");
+    let (ours, theirs) = (
+        "store.redis.password_file",
+        "store.redis.sentinel_password_file",
+    );
+    for (key, url, file, reason) in [
+        (ours, &*with, path, "keep one"),
+        (theirs, &*with_theirs, path, "keep one"),
+        (theirs, "redis://127.0.0.1:1/0", path, "of Sentinels"),
+        (ours, "redis://127.0.0.1:1/0", "not-there", "not-there"),
+        (theirs, sentinels, "not-there", "not-there"),
+    ] {
+        let named = [&format!("{key}: "), reason];
+        redis_refused(&[("store.redis.url", url), (key, file)], &named);
+    }
+}

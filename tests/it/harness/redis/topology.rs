@@ -58,6 +58,16 @@ impl Sentinels {
         }
     }
 
+    /// From now on whoever asks a sentinel needs this password. The sentinels do not know it of each other.
+    pub fn require(&self, password: &str) {
+        for port in &self.ports {
+            let mut sentinel = Connection::open(([127, 0, 0, 1], *port).into());
+            let only = format!(">{password}");
+            let said = sentinel.command(&["ACL", "SETUSER", "default", "resetpass", &only]);
+            assert_eq!(said.text(), "OK");
+        }
+    }
+
     /// The URL form that names the sentinels and the service.
     pub fn url(&self) -> String {
         let [first, second, third] = self.ports[..] else {

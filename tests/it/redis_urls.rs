@@ -80,6 +80,11 @@ fn a_wrong_password_keeps_the_worker_unready_and_is_not_printed() {
     let readyz = worker.admin_get("/readyz").expect(503);
     let told = format!("{readyz}{}", worker.log());
     assert!(!told.contains("Tr0ub4dor"), "{told}");
+    // There never was one that could be lost.
+    assert!(
+        told.contains("Redis is not reached") && !told.contains("lost"),
+        "{told}"
+    );
 }
 
 #[test]

@@ -186,7 +186,8 @@ async fn count_events(
                         tracing::debug!(%error, server, "Redis is still not reached");
                     } else {
                         (told, quiet_until) = (true, clock.now() + QUIET);
-                        tracing::warn!(%error, server, "Redis connection lost; trying again");
+                        let what = if connected_before { "Redis connection lost" } else { "Redis is not reached" };
+                        tracing::warn!(%error, server, "{what}; trying again");
                     }
                 }
                 Err(RecvError::Lagged(_)) => {}

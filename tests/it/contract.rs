@@ -4,20 +4,31 @@
 //! Redis a session's TTL is cut short and its end waited for.
 
 mod dates;
+mod life;
 mod model;
 mod random;
+mod retries;
 mod rig;
 mod shares;
+mod steps;
 mod txns;
 
 use dates::dates_are_told_where_they_are_wanted;
+use life::{
+    a_full_store_refuses_the_newcomer_and_evicts_nobody,
+    a_session_ends_at_its_deadline_and_writes_do_not_extend_it,
+    sessions_that_ran_out_are_told_of_once,
+};
 use matrix_rendezvous::model::{Payload, Presented, SequenceToken, SessionId, TxnKey};
 use matrix_rendezvous::store::{
-    Created, Dated, Deleted, Look, NewSession, RECENT_TOKENS, Read, Store, StoreError, Write,
-    Written,
+    Created, Dated, Deleted, Look, NewSession, Read, Store, StoreError, Write, Written,
 };
-use matrix_rendezvous::telemetry::limit::Limit;
-use rig::{MAX_LIVE, MAX_WRITES, MemoryRig, RedisRig, Rig, TTL};
+use retries::{
+    a_retry_is_recognised_after_the_peer_has_answered,
+    a_retry_is_recognised_for_as_many_writes_as_are_remembered,
+    a_session_takes_so_many_writes_and_lives_on,
+};
+use rig::{MemoryRig, RedisRig, Rig, TTL};
 use shares::{
     a_client_that_has_its_share_is_refused_and_no_other,
     a_network_has_a_share_whatever_its_clients_have, a_user_has_a_share_wherever_they_are, owner,
@@ -190,26 +201,6 @@ async fn a_session_holds_what_was_written_last<R: Rig>(rig: &mut R) {
     assert_eq!(rig.store().live().await, Ok(0));
 }
 
-async fn sessions_that_ran_out_are_told_of_once<R: Rig>(rig: &mut R) {
-    let told = |outcome: &Created| match outcome {
-        Created::Created { ran_out, .. } => *ran_out,
-        Created::Refused { .. } => panic!("{outcome:?}"),
-    };
-    let deleted = created(rig, "deleted").await;
-    created(rig, "left to its time").await;
-    created(rig, "left as well").await;
-    assert_eq!(rig.store().delete(deleted.id).await, Ok(Deleted::Deleted));
-    rig.advance(TTL).await;
-    let mut seen = Vec::new();
-    for data in ["one", "two"] {
-        let new = new_session(data);
-        let outcome = answer(rig.store().create(&new)).await.expect("a store");
-        rig.created(new.id);
-        seen.push(told(&outcome));
-    }
-    assert_eq!(seen, [2, 0], "and not the deleted one");
-}
-
 async fn creating_twice_keeps_what_was_written_between<R: Rig>(rig: &mut R) {
     let new = created(rig, "one").await;
     let second = written(rig, new.id, new.token, "two").await;
@@ -232,110 +223,6 @@ async fn an_unchanged_read_spares_the_payload<R: Rig>(rig: &mut R) {
     assert!(matches!(read, Ok(Read::Found { .. })), "{read:?}");
 }
 
-async fn a_session_ends_at_its_deadline_and_writes_do_not_extend_it<R: Rig>(rig: &mut R) {
-    let new = created(rig, "one").await;
-    let step = Duration::from_millis(1);
-    rig.advance(TTL.saturating_sub(step)).await;
-    let token = written(rig, new.id, new.token, "two").await;
-    rig.advance(step).await;
-    assert_eq!(
-        answer(rig.store().read(&look(new.id, None))).await,
-        Ok(Read::Gone)
-    );
-    assert_eq!(
-        answer(rig.store().write(&write(new.id, token, "x", None))).await,
-        Ok(Written::Gone)
-    );
-    assert_eq!(rig.store().delete(new.id).await, Ok(Deleted::Gone));
-    assert_eq!(rig.store().live().await, Ok(0));
-}
-
-async fn a_full_store_refuses_the_newcomer_and_evicts_nobody<R: Rig>(rig: &mut R) {
-    let mut live = Vec::new();
-    for number in 0..MAX_LIVE {
-        live.push(created(rig, &number.to_string()).await);
-        rig.advance(Duration::from_secs(1)).await;
-    }
-    let refused = new_session("newcomer");
-    let outcome = answer(rig.store().create(&refused)).await.expect("a store");
-    let Created::Refused { limit, retry_after } = outcome else {
-        panic!("{outcome:?}")
-    };
-    assert_eq!(limit, Limit::LiveTotal);
-    assert!(
-        retry_after > Duration::ZERO && retry_after <= TTL + TTL,
-        "{retry_after:?}"
-    );
-    assert_eq!(
-        answer(rig.store().read(&look(refused.id, None))).await,
-        Ok(Read::Gone)
-    );
-    for (number, session) in live.iter().enumerate() {
-        assert_holds(rig, session.id, session.token, &number.to_string()).await;
-    }
-    assert_eq!(rig.store().delete(live[0].id).await, Ok(Deleted::Deleted));
-    created(rig, "in the deleted one's place").await;
-    // Expired sessions make room too: all of the first ones at once.
-    rig.advance(TTL.saturating_sub(Duration::from_millis(500)))
-        .await;
-    created(rig, "in an expired one's place").await;
-}
-
-async fn a_retry_is_recognised_after_the_peer_has_answered<R: Rig>(rig: &mut R) {
-    let new = created(rig, "one").await;
-    let mine = written(rig, new.id, new.token, "mine").await;
-    let retry = write(new.id, new.token, "mine", None);
-    assert_eq!(
-        answer(rig.store().write(&retry)).await,
-        Ok(Written::Retried(mine))
-    );
-    let theirs = written(rig, new.id, mine, "theirs").await;
-    assert_eq!(
-        answer(rig.store().write(&retry)).await,
-        Ok(Written::Retried(mine))
-    );
-    assert_holds(rig, new.id, theirs, "theirs").await;
-    let other = write(new.id, new.token, "other", None);
-    assert_eq!(
-        answer(rig.store().write(&other)).await,
-        Ok(Written::Conflict(theirs))
-    );
-    // Any stale token whose data is there already has what it wants.
-    let same = write(new.id, new.token, "theirs", None);
-    assert_eq!(
-        answer(rig.store().write(&same)).await,
-        Ok(Written::Retried(theirs))
-    );
-    let mut foreign = write(new.id, theirs, "x", None);
-    foreign.presented = Presented::Foreign;
-    assert_eq!(
-        answer(rig.store().write(&foreign)).await,
-        Ok(Written::Conflict(theirs))
-    );
-    assert_holds(rig, new.id, theirs, "theirs").await;
-}
-
-async fn a_retry_is_recognised_for_as_many_writes_as_are_remembered<R: Rig>(rig: &mut R) {
-    let new = created(rig, "one").await;
-    let first = written(rig, new.id, new.token, "first").await;
-    let retry = write(new.id, new.token, "first", None);
-    let mut token = first;
-    for number in 0..RECENT_TOKENS {
-        token = written(rig, new.id, token, &number.to_string()).await;
-        assert_eq!(
-            answer(rig.store().write(&retry)).await,
-            Ok(Written::Retried(first)),
-            "{number}"
-        );
-    }
-    token = written(rig, new.id, token, "one more").await;
-    assert_eq!(
-        answer(rig.store().write(&retry)).await,
-        Ok(Written::Conflict(token))
-    );
-    assert_holds(rig, new.id, token, "one more").await;
-}
-
 async fn the_longest_payload_survives<R: Rig>(rig: &mut R) {
     let longest = "\u{0}é\n\"".repeat(4096 / 5) + "x";
     assert_eq!(longest.len(), 4096);
@@ -343,36 +230,4 @@ async fn the_longest_payload_survives<R: Rig>(rig: &mut R) {
     assert_holds(rig, new.id, new.token, &longest).await;
     let token = written(rig, new.id, new.token, "").await;
     assert_holds(rig, new.id, token, "").await;
-}
-
-async fn a_session_takes_so_many_writes_and_lives_on<R: Rig>(rig: &mut R) {
-    let new = created(rig, "zero").await;
-    let mut tokens = vec![new.token];
-    for number in 0..MAX_WRITES {
-        let token = tokens[tokens.len() - 1];
-        tokens.push(written(rig, new.id, token, &number.to_string()).await);
-    }
-    let [.., before, last] = tokens[..] else {
-        panic!("{tokens:?}")
-    };
-    for txn_id in [None, Some(txn("t"))] {
-        let outcome = answer(rig.store().write(&write(new.id, last, "more", txn_id))).await;
-        let Ok(Written::WritesFull { retry_after }) = outcome else {
-            panic!("{outcome:?}")
-        };
-        assert!(rig.is_time_left(retry_after, TTL), "{retry_after:?}");
-    }
-    let kept = (MAX_WRITES - 1).to_string();
-    assert_holds(rig, new.id, last, &kept).await;
-    // What is no write is answered as ever: a retry, a conflict; and that txnId was not recorded.
-    let retry = write(new.id, before, &kept, None);
-    assert_eq!(
-        answer(rig.store().write(&retry)).await,
-        Ok(Written::Retried(last))
-    );
-    let stale = write(new.id, before, "stale", Some(txn("t")));
-    assert_eq!(
-        answer(rig.store().write(&stale)).await,
-        Ok(Written::Conflict(last))
-    );
 }

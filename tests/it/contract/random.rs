@@ -2,75 +2,12 @@
 
 use super::model::Model;
 use super::rig::{MemoryRig, RedisRig, Rig, TTL};
+use super::steps::{Step, Token, steps};
 use super::{answer, look, new_session, owner, payload, txn};
 use matrix_rendezvous::model::{Owner, Presented, SequenceToken};
 use matrix_rendezvous::store::{Created, Deleted, Read, Store, Write, Written};
-use proptest::collection::vec;
-use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use std::time::Duration;
-
-/// One step. Numbers choose among what there is by then, so that every step means something.
-#[derive(Debug, Clone)]
-enum Step {
-    Create {
-        data: u8,
-        owner: u8,
-    },
-    Read {
-        session: usize,
-        unless: Token,
-    },
-    Write {
-        session: usize,
-        token: Token,
-        data: u8,
-        txn: Option<u8>,
-    },
-    /// An earlier write again, word for word.
-    Retry {
-        write: usize,
-    },
-    Delete {
-        session: usize,
-    },
-    Pass {
-        milliseconds: u64,
-    },
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Token {
-    Current,
-    Past(usize),
-    Elsewhere(usize),
-    Foreign,
-}
-
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let token = prop_oneof![
-        6 => Just(Token::Current),
-        2 => (0_usize..24).prop_map(Token::Past),
-        1 => any::<usize>().prop_map(Token::Elsewhere),
-        1 => Just(Token::Foreign),
-    ];
-    // Few sessions, few payloads and few txnIds, so that they meet.
-    let write = (
-        any::<usize>(),
-        token.clone(),
-        0_u8..4,
-        proptest::option::weighted(0.4, 0_u8..8),
-    );
-    let step = prop_oneof![
-        8 => (0_u8..4, 0_u8..12).prop_map(|(data, owner)| Step::Create { data, owner }),
-        4 => (any::<usize>(), token).prop_map(|(session, unless)| Step::Read { session, unless }),
-        12 => write.prop_map(|(session, token, data, txn)| Step::Write { session, token, data, txn }),
-        5 => any::<usize>().prop_map(|write| Step::Retry { write }),
-        1 => any::<usize>().prop_map(|session| Step::Delete { session }),
-        1 => (1_u64..=150_000).prop_map(|milliseconds| Step::Pass { milliseconds }),
-    ];
-    vec(step, 1..120)
-}
 
 /// Few clients of few networks, and few users, so that their shares are used up.
 fn one_of_few(number: u8) -> Owner {

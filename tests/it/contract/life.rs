@@ -1,0 +1,76 @@
+//! The end of a session, and the room that it leaves.
+
+use super::rig::{MAX_LIVE, Rig, TTL};
+use super::{answer, assert_holds, created, look, new_session, write, written};
+use matrix_rendezvous::store::{Created, Deleted, Read, Store, Written};
+use matrix_rendezvous::telemetry::limit::Limit;
+use std::time::Duration;
+
+pub async fn a_session_ends_at_its_deadline_and_writes_do_not_extend_it<R: Rig>(rig: &mut R) {
+    let new = created(rig, "one").await;
+    let step = Duration::from_millis(1);
+    rig.advance(TTL.saturating_sub(step)).await;
+    let token = written(rig, new.id, new.token, "two").await;
+    rig.advance(step).await;
+    assert_eq!(
+        answer(rig.store().read(&look(new.id, None))).await,
+        Ok(Read::Gone)
+    );
+    assert_eq!(
+        answer(rig.store().write(&write(new.id, token, "x", None))).await,
+        Ok(Written::Gone)
+    );
+    assert_eq!(rig.store().delete(new.id).await, Ok(Deleted::Gone));
+    assert_eq!(rig.store().live().await, Ok(0));
+}
+
+pub async fn a_full_store_refuses_the_newcomer_and_evicts_nobody<R: Rig>(rig: &mut R) {
+    let mut live = Vec::new();
+    for number in 0..MAX_LIVE {
+        live.push(created(rig, &number.to_string()).await);
+        rig.advance(Duration::from_secs(1)).await;
+    }
+    let refused = new_session("newcomer");
+    let outcome = answer(rig.store().create(&refused)).await.expect("a store");
+    let Created::Refused { limit, retry_after } = outcome else {
+        panic!("{outcome:?}")
+    };
+    assert_eq!(limit, Limit::LiveTotal);
+    assert!(
+        retry_after > Duration::ZERO && retry_after <= TTL + TTL,
+        "{retry_after:?}"
+    );
+    assert_eq!(
+        answer(rig.store().read(&look(refused.id, None))).await,
+        Ok(Read::Gone)
+    );
+    for (number, session) in live.iter().enumerate() {
+        assert_holds(rig, session.id, session.token, &number.to_string()).await;
+    }
+    assert_eq!(rig.store().delete(live[0].id).await, Ok(Deleted::Deleted));
+    created(rig, "in the deleted one's place").await;
+    // Expired sessions make room too: all of the first ones at once.
+    rig.advance(TTL.saturating_sub(Duration::from_millis(500)))
+        .await;
+    created(rig, "in an expired one's place").await;
+}
+
+pub async fn sessions_that_ran_out_are_told_of_once<R: Rig>(rig: &mut R) {
+    let told = |outcome: &Created| match outcome {
+        Created::Created { ran_out, .. } => *ran_out,
+        Created::Refused { .. } => panic!("{outcome:?}"),
+    };
+    let deleted = created(rig, "deleted").await;
+    created(rig, "left to its time").await;
+    created(rig, "left as well").await;
+    assert_eq!(rig.store().delete(deleted.id).await, Ok(Deleted::Deleted));
+    rig.advance(TTL).await;
+    let mut seen = Vec::new();
+    for data in ["one", "two"] {
+        let new = new_session(data);
+        let outcome = answer(rig.store().create(&new)).await.expect("a store");
+        rig.created(new.id);
+        seen.push(told(&outcome));
+    }
+    assert_eq!(seen, [2, 0], "and not the deleted one");
+}

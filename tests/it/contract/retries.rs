@@ -1,0 +1,93 @@
+//! Writes that come again or too late, and how many there may be.
+
+use super::rig::{MAX_WRITES, Rig, TTL};
+use super::{answer, assert_holds, created, txn, write, written};
+use matrix_rendezvous::model::Presented;
+use matrix_rendezvous::store::{RECENT_TOKENS, Store, Written};
+
+pub async fn a_retry_is_recognised_after_the_peer_has_answered<R: Rig>(rig: &mut R) {
+    let new = created(rig, "one").await;
+    let mine = written(rig, new.id, new.token, "mine").await;
+    let retry = write(new.id, new.token, "mine", None);
+    assert_eq!(
+        answer(rig.store().write(&retry)).await,
+        Ok(Written::Retried(mine))
+    );
+    let theirs = written(rig, new.id, mine, "theirs").await;
+    assert_eq!(
+        answer(rig.store().write(&retry)).await,
+        Ok(Written::Retried(mine))
+    );
+    assert_holds(rig, new.id, theirs, "theirs").await;
+    let other = write(new.id, new.token, "other", None);
+    assert_eq!(
+        answer(rig.store().write(&other)).await,
+        Ok(Written::Conflict(theirs))
+    );
+    // Any stale token whose data is there already has what it wants.
+    let same = write(new.id, new.token, "theirs", None);
+    assert_eq!(
+        answer(rig.store().write(&same)).await,
+        Ok(Written::Retried(theirs))
+    );
+    let mut foreign = write(new.id, theirs, "x", None);
+    foreign.presented = Presented::Foreign;
+    assert_eq!(
+        answer(rig.store().write(&foreign)).await,
+        Ok(Written::Conflict(theirs))
+    );
+    assert_holds(rig, new.id, theirs, "theirs").await;
+}
+
+pub async fn a_retry_is_recognised_for_as_many_writes_as_are_remembered<R: Rig>(rig: &mut R) {
+    let new = created(rig, "one").await;
+    let first = written(rig, new.id, new.token, "first").await;
+    let retry = write(new.id, new.token, "first", None);
+    let mut token = first;
+    for number in 0..RECENT_TOKENS {
+        token = written(rig, new.id, token, &number.to_string()).await;
+        assert_eq!(
+            answer(rig.store().write(&retry)).await,
+            Ok(Written::Retried(first)),
+            "{number}"
+        );
+    }
+    token = written(rig, new.id, token, "one more").await;
+    assert_eq!(
+        answer(rig.store().write(&retry)).await,
+        Ok(Written::Conflict(token))
+    );
+    assert_holds(rig, new.id, token, "one more").await;
+}
+
+pub async fn a_session_takes_so_many_writes_and_lives_on<R: Rig>(rig: &mut R) {
+    let new = created(rig, "zero").await;
+    let mut tokens = vec![new.token];
+    for number in 0..MAX_WRITES {
+        let token = tokens[tokens.len() - 1];
+        tokens.push(written(rig, new.id, token, &number.to_string()).await);
+    }
+    let [.., before, last] = tokens[..] else {
+        panic!("{tokens:?}")
+    };
+    for txn_id in [None, Some(txn("t"))] {
+        let outcome = answer(rig.store().write(&write(new.id, last, "more", txn_id))).await;
+        let Ok(Written::WritesFull { retry_after }) = outcome else {
+            panic!("{outcome:?}")
+        };
+        assert!(rig.is_time_left(retry_after, TTL), "{retry_after:?}");
+    }
+    let kept = (MAX_WRITES - 1).to_string();
+    assert_holds(rig, new.id, last, &kept).await;
+    // What is no write is answered as ever: a retry, a conflict; and that txnId was not recorded.
+    let retry = write(new.id, before, &kept, None);
+    assert_eq!(
+        answer(rig.store().write(&retry)).await,
+        Ok(Written::Retried(last))
+    );
+    let stale = write(new.id, before, "stale", Some(txn("t")));
+    assert_eq!(
+        answer(rig.store().write(&stale)).await,
+        Ok(Written::Conflict(last))
+    );
+}

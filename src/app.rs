@@ -64,7 +64,10 @@ pub async fn run(
     let pseudonyms = Pseudonyms::new(Arc::clone(&secret));
     let replica = replica(config.telemetry.replica.clone());
     let traces = match settled.collector {
-        Some(collector) => Traces::start(collector, &replica, pseudonyms.clone())?,
+        Some(collector) => {
+            let (counted, time) = (Arc::clone(&metrics), clock.clone());
+            Traces::start(collector, &replica, pseudonyms.clone(), counted, time)?
+        }
         None => Traces::default(),
     };
     let shares = Shares::of(&config.limits);

@@ -214,6 +214,16 @@ label! {
 }
 
 label! {
+    /// What became of a batch of spans.
+    ExportOutcome {
+        /// The collector took it.
+        Taken = "taken",
+        /// The collector did not, and the spans are lost.
+        Lost = "lost",
+    }
+}
+
+label! {
     /// How a question about an access token ended.
     AuthOutcome {
         /// It is a user's who may create sessions.

@@ -8,7 +8,7 @@ mod declare;
 use crate::telemetry::build::{REVISION, VERSION};
 use crate::telemetry::foreseen::{STATUSES, foreseen};
 use crate::telemetry::labels::{
-    Api, AuthOutcome, ConnectionRefusal, Method, Phase, ReloadOutcome, Route, Wait,
+    Api, AuthOutcome, ConnectionRefusal, ExportOutcome, Method, Phase, ReloadOutcome, Route, Wait,
 };
 pub use crate::telemetry::labels::{Operation, OperationOutcome};
 use crate::telemetry::limit::Limit;
@@ -60,6 +60,8 @@ metrics! {
     phase: IntGaugeVec = "rendezvous_lifecycle_phase" ["phase"],
     /// Looks at the configuration again (SIGHUP): it was applied, or refused and the old one kept.
     config_reloads: IntCounterVec = "rendezvous_config_reloads_total" ["outcome"],
+    /// Batches of spans that a collector was told: it took them, or they are lost.
+    trace_exports: IntCounterVec = "rendezvous_trace_exports_total" ["outcome"],
     /// Lines of the log that were lost, since whoever reads standard error did not.
     log_lines_lost: IntCounter = "rendezvous_log_lines_lost_total" [],
     /// Clients, IPv4 addresses and IPv6 /64s, that limits refused on this replica, in this minute or the last; about.
@@ -139,6 +141,9 @@ impl Metrics {
         }
         for outcome in ReloadOutcome::ALL {
             metrics.config_reloads.with_label_values(&[outcome.label()]);
+        }
+        for outcome in ExportOutcome::ALL {
+            metrics.trace_exports.with_label_values(&[outcome.label()]);
         }
         for state in ["active", "idle"] {
             metrics.connections.with_label_values(&[state]);
@@ -235,6 +240,12 @@ impl Metrics {
     pub fn reloaded(&self, outcome: ReloadOutcome) {
         let labels = [outcome.label()];
         self.config_reloads.with_label_values(&labels).inc();
+    }
+
+    /// Counts a batch of spans.
+    pub fn exported(&self, outcome: ExportOutcome) {
+        let labels = [outcome.label()];
+        self.trace_exports.with_label_values(&labels).inc();
     }
 
     /// The Prometheus text format of everything.

@@ -3,14 +3,17 @@
 //! Off where no collector is configured; then a request pays for a look at a `None`. A `traceparent` (W3C Trace
 //! Context) is gone on with, its sampling included. Nothing is in a span that is not in the access log.
 
+mod teller;
+
+use crate::clock::Clock;
 use crate::config::telemetry::Traces as Settings;
 use crate::telemetry::access::Access;
 use crate::telemetry::labels::{Method, Operation, OperationOutcome, Route};
+use crate::telemetry::metrics::Metrics;
 use crate::telemetry::pseudonym::Pseudonyms;
+use crate::telemetry::seldom::Seldom;
 use crate::tls;
-use crate::web_client::{NoAnswer, WebClient};
-use async_trait::async_trait;
-use http_body_util::Full;
+use crate::web_client::WebClient;
 use hyper::header::HeaderMap;
 use opentelemetry::propagation::TextMapPropagator as _;
 use opentelemetry::trace::{
@@ -18,7 +21,7 @@ use opentelemetry::trace::{
     Tracer as _, TracerProvider as _,
 };
 use opentelemetry::{Context, KeyValue};
-use opentelemetry_http::{Bytes, HeaderExtractor, HttpClient, HttpError, Request, Response};
+use opentelemetry_http::HeaderExtractor;
 use opentelemetry_otlp::{
     ExporterBuildError, Protocol, SpanExporter, WithExportConfig as _, WithHttpConfig as _,
 };
@@ -31,6 +34,7 @@ use opentelemetry_sdk::trace::{
 };
 use std::sync::Arc;
 use std::time::Duration;
+use teller::Teller;
 use tokio::runtime::Handle;
 
 /// Spans that wait to be told, a few hundred bytes each; what comes then is lost, whoever asked for it.
@@ -110,6 +114,8 @@ impl Traces {
         collector: Collector,
         replica: &str,
         pseudonyms: Pseudonyms,
+        metrics: Arc<Metrics>,
+        clock: Clock,
     ) -> Result<Self, ExporterBuildError> {
         let Collector {
             client,
@@ -119,7 +125,13 @@ impl Traces {
         let runtime = Handle::current();
         let exporter = SpanExporter::builder()
             .with_http()
-            .with_http_client(Teller { client, runtime })
+            .with_http_client(Teller {
+                client,
+                runtime,
+                metrics,
+                clock,
+                told: Seldom::each(Duration::from_mins(1)),
+            })
             .with_protocol(Protocol::HttpBinary)
             .with_endpoint(endpoint)
             .with_timeout(LONGEST)
@@ -245,21 +257,4 @@ pub fn end_call(mut span: Span, outcome: OperationOutcome) {
         span.set_status(Status::error(""));
     }
     span.end();
-}
-
-/// Tells a collector, for a thread that knows nothing of our runtime.
-#[derive(Debug)]
-struct Teller {
-    client: WebClient,
-    runtime: Handle,
-}
-
-#[async_trait]
-impl HttpClient for Teller {
-    async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-        let client = self.client.clone();
-        let asked = async move { client.ask(request.map(Full::new), LONGEST).await };
-        let answer: Result<_, NoAnswer> = self.runtime.spawn(asked).await?;
-        Ok(answer?)
-    }
 }

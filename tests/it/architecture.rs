@@ -48,10 +48,10 @@ const HOMES: [(&str, &[&str]); 7] = [
             "policy/fetch_metadata.rs",
             "admin.rs",
             "web_client.rs",
-            "telemetry/traces.rs",
+            "telemetry/traces",
         ],
     ),
-    ("opentelemetry", &["telemetry/traces.rs"]),
+    ("opentelemetry", &["telemetry/traces"]),
 ];
 
 const LONGEST_FILE: usize = 300;

@@ -253,3 +253,39 @@ fn a_collector_that_never_answers_holds_nobody_up() {
     server.read(&session.id);
     end(&server);
 }
+
+#[test]
+fn what_a_collector_does_not_take_is_counted_and_told_with_its_address() {
+    let exports = |server: &Server, outcome| {
+        let labels = [("outcome", outcome)];
+        let metrics = server.metrics();
+        metrics.sum("rendezvous_trace_exports_total", &labels)
+    };
+    let collector = Collector::start(true);
+    let well = start(Store::Memory, &collector, "1");
+    well.create("x");
+    eventually("a batch is taken", || {
+        (exports(&well, "taken") > 0).then_some(())
+    });
+    assert_eq!(exports(&well, "lost"), 0);
+    let nobody = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let away = Collector {
+        address: nobody.local_addr().expect("an address"),
+        told: Told::default(),
+    };
+    drop(nobody);
+    let server = start(Store::Memory, &away, "1");
+    server.create("x");
+    eventually("a batch is lost", || {
+        (exports(&server, "lost") > 0).then_some(())
+    });
+    assert_eq!(exports(&server, "taken"), 0);
+    let log = server.log();
+    let line = log
+        .lines()
+        .find(|line| line.contains("does not take traces"));
+    assert!(
+        line.is_some_and(|line| line.contains(&away.endpoint())),
+        "{log}"
+    );
+}

@@ -192,7 +192,8 @@ impl Auth {
 
     /// Tells of the breaker: once when it opens, with the last of the errors, and once when it closes.
     fn turned(&self, turn: Turn, error: Option<&AuthError>) {
-        self.suspended.set(i64::from(turn == Turn::Opened));
+        self.breaker
+            .told(|is_open| self.suspended.set(i64::from(is_open)));
         match (turn, error) {
             (Turn::Opened, Some(error)) => tracing::warn!(
                 asking = %self.issuer.url(),

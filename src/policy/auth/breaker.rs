@@ -85,6 +85,13 @@ impl Breaker {
         state.opened += 1;
         (!was_open).then_some(Turn::Opened)
     }
+
+    /// Calls `with` with whether it is open, under its lock: of several who tell of it at once, the last tells the
+    /// truth.
+    pub(super) fn told<T>(&self, with: impl FnOnce(bool) -> T) -> T {
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        with(state.opens.is_some())
+    }
 }
 
 #[cfg(test)]
@@ -118,12 +125,15 @@ mod tests {
         }
         let pass = breaker.pass(now).expect("let through");
         assert_eq!(breaker.tell(pass, true, now), None);
+        assert!(!breaker.told(|is_open| is_open));
         open(&breaker, now);
         assert_eq!(breaker.pass(now), Err(FIRST));
         now += FIRST;
         let pass = breaker.pass(now).expect("one tries");
         assert_eq!(breaker.pass(now), Err(FIRST), "and no other meanwhile");
+        assert!(breaker.told(|is_open| is_open));
         assert_eq!(breaker.tell(pass, true, now), Some(Turn::Closed));
+        assert!(!breaker.told(|is_open| is_open));
         open(&breaker, now);
         assert_eq!(breaker.pass(now), Err(FIRST), "as the first time");
     }

@@ -7,12 +7,15 @@
 # For x86-64 and arm64 alike: nothing below names an architecture.
 #   docker build --build-arg REVISION="$(git rev-parse HEAD)" -t matrix-rendezvous .
 
-# Where another copy of that image is to be used: a mirror, or a look-alike as in tests/image.
-ARG BUILD_IMAGE=rust:1.95-slim-bookworm
+# The stage below; or where another copy of that image is to be used, its name: a mirror, or a look-alike as in
+# tests/image.
+ARG BUILD_IMAGE=rust
+# Written out, as Dependabot finds no version behind an ARG. Nothing pulls it where another is used.
+FROM rust:1.95-slim-bookworm AS rust
 FROM ${BUILD_IMAGE} AS build
 WORKDIR /build
 
-# Dependencies in a layer of their own, which changes only with the lock file: they take most of the time.
+# Dependencies in a layer of their own, which changes with these two files alone: they take most of the time.
 COPY Cargo.toml Cargo.lock ./
 RUN mkdir src && echo 'fn main() {}' >src/main.rs && touch src/lib.rs \
     && cargo build --release --locked --lib --bin matrix-rendezvous \
@@ -45,9 +48,13 @@ RUN set -eu; root=/image; binary=target/release/matrix-rendezvous; \
 FROM scratch
 ARG VERSION=unknown
 ARG REVISION=unknown
+# Where that commit is: the repository's URL.
+ARG SOURCE=unknown
+# When it was made is not said: it would be another image each time (tests/image/run compares two).
 LABEL org.opencontainers.image.title="matrix-rendezvous" \
       org.opencontainers.image.description="The rendezvous server for Matrix sign-in by QR code (MSC4388, MSC4108)" \
       org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.source="${SOURCE}" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 COPY --from=build /image /

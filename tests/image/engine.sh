@@ -86,9 +86,10 @@ END
 
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 revision=$(git rev-parse HEAD)
+source_url=https://git.example.org/matrix-rendezvous
 image=matrix-rendezvous:under-test
-build_image() { # build_image: $image, of this source
-    echo "--- the image, built in a look-alike of rust:1.95-slim-bookworm"
-    docker build --build-arg BUILD_IMAGE=lookalike/rust --build-arg VERSION="$version" \
-        --build-arg REVISION="$revision" -t $image . >"$work/build.log" 2>&1 || { tail -40 "$work/build.log" >&2; return 1; }
+build_image() { # build_image [OPTION...]: $image, of this source
+    echo "--- the image, built in a look-alike of $(sed -n 's/^FROM \(.*\) AS rust$/\1/p' Dockerfile)"
+    docker build --build-arg BUILD_IMAGE=lookalike/rust --build-arg VERSION="$version" --build-arg REVISION="$revision" \
+        --build-arg SOURCE=$source_url -t $image "$@" . >"$work/build.log" 2>&1 || { tail -40 "$work/build.log" >&2; return 1; }
 }

@@ -39,12 +39,12 @@ fails() { # fails WHAT COMMAND...: the command must not succeed
     ! "$@" >"$work/unwanted" 2>&1 || { echo "$what" >&2; cat "$work/unwanted" >&2; return 1; }
 }
 
-need dockerd docker.io
-need iptables iptables
 # Debian's client builds with the BuildKit of Debian's engine; another one in PATH may want a plugin for it.
 docker() { DOCKER_BUILDKIT=1 BUILDKIT_PROGRESS=plain /usr/bin/docker "$@"; }
 
 engine() { # engine: the one that runs, or one for as long as this script
+    need dockerd docker.io
+    need iptables iptables
     docker info >/dev/null 2>&1 && return
     dockerd >"$work/dockerd.log" 2>&1 &
     local pid=$!

@@ -33,7 +33,7 @@ assert pins and all(len(of) == 1 for of in pins.values()), pins
 
 # A tool that is installed, by its version, and everywhere by the same.
 tools = {}
-for path in [name for name in tracked if name.startswith((".github/", "tests/"))]:
+for path in [name for name in tracked if name.startswith((".ci/", ".github/", "tests/"))]:
     for line in open(path, errors="replace"):
         if path != "tests/release/files.py" and (found := re.search(r"cargo install (.*)", line)):
             tools.setdefault(path, []).append(found[1])

@@ -1,13 +1,25 @@
 """The objects that a chart renders, for the tests beside this file."""
 
+import base64
 import sys
+import tomllib
 
 import yaml
 
 
+class Strict(yaml.SafeLoader):
+    """YAML as an API server reads it: a key that stands twice is an error."""
+
+    def construct_mapping(self, node, deep=False):
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        if twice := {str(key) for key in keys if keys.count(key) > 1}:
+            raise yaml.constructor.ConstructorError(None, None, f"{sorted(twice)} twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
 def load(path):
     with open(path, encoding="utf-8") as file:
-        return [document for document in yaml.safe_load_all(file) if document]
+        return [document for document in yaml.load_all(file, Strict) if document]
 
 
 def name_of(of):
@@ -19,6 +31,21 @@ def find(objects, kind, name):
     if len(found) != 1:
         sys.exit(f"{len(found)} objects are {kind}/{name}")
     return found[0]
+
+
+def secrets(objects):
+    """What is in each Secret, by its name: the chart's is written in base64, those of cluster.yaml are not."""
+    found = {}
+    for of in objects:
+        if of["kind"] == "Secret":
+            coded = {key: base64.b64decode(value).decode() for key, value in of.get("data", {}).items()}
+            found[of["metadata"]["name"]] = coded | of.get("stringData", {})
+    return found
+
+
+def config_of(objects, name):
+    """The service's configuration, as the chart writes it."""
+    return tomllib.loads(find(objects, "ConfigMap", name)["data"]["matrix-rendezvous.toml"])
 
 
 def template(workload):

@@ -10,12 +10,15 @@ import os
 import re
 import sys
 
-from objects import find, load, template
+from objects import find, load, secrets, template
 
 IGNORED = {  # of a node, of a deploy, or looked at by other tests
     "serviceAccountName", "automountServiceAccountToken", "enableServiceLinks", "topologySpreadConstraints", "imagePullSecrets",
     "affinity", "tolerations", "nodeSelector", "priorityClassName", "terminationGracePeriodSeconds", "activeDeadlineSeconds", "restartPolicy",
 }  # fmt: skip
+
+# Who runs where the pod does not say it, as OpenShift gives users out: one of nobody, of the group root.
+PLATFORM = {"runAsUser": 1000650000, "runAsGroup": 0, "fsGroup": 1000650000}
 
 
 def known(what, of, *keys):
@@ -33,7 +36,7 @@ def expand(text, environment):
 
 def held(objects, kind, name, key):
     of = find(objects, kind, name)
-    values = of["stringData"] if kind == "Secret" else of["data"]
+    values = secrets([of])[name] if kind == "Secret" else of["data"]
     if key is not None and key not in values:
         sys.exit(f"{kind}/{name} has no {key}")
     return values
@@ -74,8 +77,8 @@ def volume_of(volume, directory, group, objects):
 def run(workload, objects, directory, images):
     pod = template(workload)
     spec = known("the pod", pod["spec"], "containers", "securityContext", "volumes", *IGNORED)
-    context = known("its securityContext", spec["securityContext"],
-                    "runAsNonRoot", "runAsUser", "runAsGroup", "fsGroup", "fsGroupChangePolicy", "seccompProfile")  # fmt: skip
+    context = known("its securityContext", PLATFORM | spec["securityContext"], "runAsNonRoot", "fsGroupChangePolicy",
+                    "seccompProfile", "supplementalGroups", *PLATFORM)  # fmt: skip
     if context["seccompProfile"] != {"type": "RuntimeDefault"}:
         sys.exit("seccomp is Docker's default here")
     [container] = spec["containers"]
@@ -83,7 +86,7 @@ def run(workload, objects, directory, images):
           "securityContext", "volumeMounts", "startupProbe", "readinessProbe", "livenessProbe")  # fmt: skip
     security = known("its securityContext", container["securityContext"],
                      "allowPrivilegeEscalation", "privileged", "readOnlyRootFilesystem", "runAsNonRoot", "capabilities")  # fmt: skip
-    options = [f"--user={context['runAsUser']}:{context['runAsGroup']}", f"--group-add={context['fsGroup']}"]
+    options = [f"--user={context['runAsUser']}:{context['runAsGroup']}", *(f"--group-add={group}" for group in [context["fsGroup"], *context.get("supplementalGroups", [])])]
     options += ["--read-only"] * security["readOnlyRootFilesystem"] + ["--privileged"] * security["privileged"]
     options += ["--security-opt=no-new-privileges"] * (not security["allowPrivilegeEscalation"])
     options += [f"--cap-drop={name}" for name in known("capabilities", security["capabilities"], "drop")["drop"]]

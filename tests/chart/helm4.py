@@ -45,7 +45,8 @@ def lint(chart, *files):
         sys.exit(f"{files}: {report}")
 
 
-try:
-    {"render": render, "lint": lint}[sys.argv[1]](*sys.argv[2:])
-except helm_python.HelmError as error:
-    sys.exit(f"{error}")
+if __name__ == "__main__":
+    try:
+        {"render": render, "lint": lint}[sys.argv[1]](*sys.argv[2:])
+    except helm_python.HelmError as error:
+        sys.exit(f"{error}")

@@ -1,4 +1,4 @@
-"""Makes the chart's README of the comments in its values: readme.py CHART [--check]."""
+"""Makes the chart's README of the comments in its values, where each value must have one: readme.py CHART [--check]."""
 
 import re
 import sys
@@ -10,7 +10,7 @@ with open(f"{chart}/Chart.yaml", encoding="utf-8") as file:
     about = yaml.safe_load(file)
 text = open(f"{chart}/values.yaml", encoding="utf-8").read()
 values = yaml.safe_load(text)
-rows, path, comment = [], [], ""
+rows, path, comment, said_of = [], [], "", set()
 for line in text.splitlines():
     if said := re.fullmatch(r" *# -- (.*)", line):
         comment = said[1]
@@ -18,12 +18,32 @@ for line in text.splitlines():
         depth = len(key[1]) // 2
         path = path[:depth] + [key[2]]
         if comment:
+            said_of.add(tuple(path))
             value = values
             for name in path:
                 value = value[name]
             shown = yaml.safe_dump(value, default_flow_style=True, width=1000).replace("\n...", "").strip()
             rows.append(f"| `{'.'.join(path)}` | {'' if len(shown) > 60 else f'`{shown}`'} | {comment} |")
         comment = ""
+
+
+def leaves(of, at=()):
+    for key, value in of.items():
+        if isinstance(value, dict) and value:
+            yield from leaves(value, (*at, key))
+        else:
+            yield (*at, key)
+
+
+# A comment is of what is below it too, where that is not the chart's to name.
+BELOW = {"resources", "startup", "readiness", "liveness", "labels"}
+silent = [
+    ".".join(leaf)
+    for leaf in leaves(values)
+    if not any(leaf[:depth] in said_of and (depth == len(leaf) or leaf[depth - 1] in BELOW) for depth in range(1, len(leaf) + 1))
+]
+if silent:
+    sys.exit(f"{chart}/values.yaml says nothing of {silent}")
 page = f"""<!-- Made by tests/chart/readme.py of values.yaml. Change it there. -->
 # {about['name']} {about['version']}
 

@@ -37,7 +37,7 @@
 {{- if .Values.ca -}}
   {{- $file := "/run/authorities/platform/ca.pem" -}}
   {{- if $config.auth.homeserver -}}
-    {{- range $config.auth.homeserver }}{{ if or .homeserver_url .introspection }}{{ $_ := set . "ca_file" $file }}{{ end }}{{ end -}}
+    {{- range $config.auth.homeserver }}{{ if .homeserver_url }}{{ $_ := set . "ca_file" $file }}{{ end }}{{ end -}}
   {{- else if or $config.auth.homeserver_url (get ($config.auth.introspection | default dict) "endpoint") -}}
     {{- $_ := set $config.auth "ca_file" $file -}}
   {{- end -}}

@@ -34,24 +34,24 @@
 {{- $own := include "rendezvous.fullname" . -}}
 - name: config
   at: /etc/matrix-rendezvous
-  volume: { configMap: { name: {{ $own }}, defaultMode: 0444 } }
+  volume: { configMap: { name: {{ $own | quote }}, defaultMode: 0444 } }
 {{- if eq (include "rendezvous.redis.by" .) "file" }}
 - name: redis
   at: /run/secrets/redis
   volume:
     secret:
-      secretName: {{ .Values.redis.url.secret | default $own }}
+      secretName: {{ .Values.redis.url.secret | default $own | quote }}
       defaultMode: 0440
-      items: [{ key: {{ .Values.redis.url.secretKey | default "redis-url" }}, path: url }]
+      items: [{ key: {{ .Values.redis.url.secretKey | default "redis-url" | quote }}, path: url }]
 {{- end }}
 {{- with .Values.introspectionClientSecret }}
 - name: introspection
   at: /run/secrets/introspection
   volume:
     secret:
-      secretName: {{ .secret | default $own }}
+      secretName: {{ .secret | default $own | quote }}
       defaultMode: 0440
-      items: [{ key: {{ .secretKey | default "introspection-client-secret" }}, path: client-secret }]
+      items: [{ key: {{ .secretKey | default "introspection-client-secret" | quote }}, path: client-secret }]
 {{- end }}
 {{- if .Values.redis.tls.enabled }}
 {{- include "rendezvous.authority" (dict "name" "redis" "of" .Values.redis.tls.ca) }}
@@ -67,12 +67,12 @@
   volume:
     {{- if .configMap }}
     configMap:
-      name: {{ .configMap }}
+      name: {{ .configMap | quote }}
     {{- else }}
     secret:
-      secretName: {{ .secret }}
+      secretName: {{ .secret | quote }}
     {{- end }}
       defaultMode: 0444
-      items: [{ key: {{ .key }}, path: ca.pem }]
+      items: [{ key: {{ .configMapKey | default .secretKey | quote }}, path: ca.pem }]
 {{- end }}
 {{- end }}

@@ -58,6 +58,6 @@
 
 {{/* Which key of which Secret holds a value: dict of, own (name of the chart's Secret), key (in it). */}}
 {{- define "rendezvous.secretRef" -}}
-name: {{ .of.secret | default .own }}
-key: {{ .of.secretKey | default .key }}
+name: {{ .of.secret | default .own | quote }}
+key: {{ .of.secretKey | default .key | quote }}
 {{- end }}

@@ -2,7 +2,7 @@
 
 import json
 
-from objects import containers, template
+from objects import containers, secrets, template
 
 # What passwords of ci/*-values.yaml consist of, as they are and in a URL.
 PASSWORDS = ("correct horse", "correct%20horse", "p@ss word", "p%40ss", "se:cret", "se%3Acret")
@@ -15,7 +15,7 @@ def check(workload, objects):
         for password in PASSWORDS:
             if password in json.dumps(of):
                 yield f"{of['kind']} holds a password"
-    own = {of["metadata"]["name"]: of["stringData"] for of in objects if of["kind"] == "Secret"}
+    own = secrets(objects)
     used = []
     for volume in template(workload)["spec"].get("volumes", []):
         for item in volume.get("secret", {}).get("items", []):

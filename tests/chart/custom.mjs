@@ -7,22 +7,33 @@ import { PrometheusRule } from "@kubernetes-models/prometheus-operator/monitorin
 import { ServiceMonitor } from "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/ServiceMonitor";
 
 const KINDS = { HTTPRoute, PodMonitor, PrometheusRule, ServiceMonitor };
-/** What may stand where; a chart that says more has misspelt it, or adds it here. */
-const FIELDS = {
-    HTTPRoute: ["parentRefs", "hostnames", "rules"],
-    PodMonitor: ["selector", "namespaceSelector", "podMetricsEndpoints"],
-    PrometheusRule: ["groups"],
-    ServiceMonitor: ["selector", "namespaceSelector", "endpoints"],
+const ANY = null; // whatever keys there are, as of labels
+const value = {}; // no object, so without keys
+const monitor = (endpoints) => ({
+    selector: { matchLabels: ANY },
+    namespaceSelector: { matchNames: value },
+    [endpoints]: { port: value, path: value, interval: value, scrapeTimeout: value },
+});
+/** What may stand where, a list as each of its entries; a chart that says more has misspelt it, or adds it here. */
+const SPECS = {
+    HTTPRoute: {
+        parentRefs: { name: value, namespace: value, sectionName: value },
+        hostnames: value,
+        rules: { matches: { path: { type: value, value } }, backendRefs: { name: value, port: value } },
+    },
+    PodMonitor: monitor("podMetricsEndpoints"),
+    PrometheusRule: {
+        groups: { name: value, rules: { record: value, alert: value, expr: value, for: value, labels: ANY, annotations: ANY } },
+    },
+    ServiceMonitor: monitor("endpoints"),
 };
-const INNER = {
-    endpoints: ["port", "path", "interval", "scrapeTimeout"],
-    podMetricsEndpoints: ["port", "path", "interval", "scrapeTimeout"],
-    groups: ["name", "rules"],
-    parentRefs: ["name", "namespace", "sectionName"],
-};
-const refuse = (what, found, known) => {
-    const unknown = Object.keys(found).filter((key) => !known.includes(key));
-    if (unknown.length) throw new Error(`${what}: unknown ${unknown}`);
+const refuse = (where, found, known) => {
+    if (Array.isArray(found)) return found.forEach((one, i) => refuse(`${where}[${i}]`, one, known));
+    if (known === ANY || found === null || typeof found !== "object") return;
+    for (const [key, inner] of Object.entries(found)) {
+        if (!Object.hasOwn(known, key)) throw new Error(`${where}: unknown ${key}`);
+        refuse(`${where}.${key}`, inner, known[key]);
+    }
 };
 
 const seen = {};
@@ -32,10 +43,7 @@ for await (const line of createInterface({ input: process.stdin })) {
     const Kind = KINDS[object.kind];
     if (!Kind) throw new Error(`${name} is of no kind that is known here`);
     new Kind(object).validate();
-    refuse(name, object.spec, FIELDS[object.kind]);
-    for (const [field, known] of Object.entries(INNER)) {
-        for (const one of object.spec[field] ?? []) refuse(`${name} ${field}`, one, known);
-    }
+    refuse(name, object, { apiVersion: value, kind: value, metadata: { name: value, namespace: value, labels: ANY, annotations: ANY }, spec: SPECS[object.kind] });
     seen[object.kind] = (seen[object.kind] ?? 0) + 1;
 }
 const unseen = Object.keys(KINDS).filter((kind) => !seen[kind]);

@@ -10,7 +10,8 @@ for of in objects:
     values.update({key: authority for key, value in values.items() if value == "AUTHORITY"})
 yaml.safe_dump_all(objects, open(f"{sys.argv[1]}/cluster", "w"))
 END
-images=registry.example.org/matrix-rendezvous=$image,redis=lookalike/debian,curlimages/curl=lookalike/debian
+images=registry.example.org/matrix-rendezvous=$image,curlimages/curl=lookalike/debian
+images+=,registry.example.org/redis=lookalike/debian,registry.example.org/curl=lookalike/debian
 net=chart-$$
 docker network create $net >/dev/null
 at_end "docker network rm $net >/dev/null"
@@ -47,9 +48,10 @@ helm_test() { # helm_test RENDERED: what helm test runs, through the Service's n
     pod "$1" Pod/rel-matrix-rendezvous-test test || { echo "helm test failed" >&2; return 1; }
     docker rm -f "test-$$" >/dev/null
 }
-ends() { # ends POD RENDERED: SIGTERM ends it in order, within its own time
+ends() { # ends POD RENDERED KIND/NAME: SIGTERM ends it in order, within the time that this workload gives it
     local seconds
-    seconds=$(grep -m1 -o 'terminationGracePeriodSeconds: [0-9]*' "$2" | grep -o '[0-9]*')
+    seconds=$(python -c 'import sys; sys.path.insert(0, "tests/chart"); from objects import find, load, template
+print(template(find(load(sys.argv[1]), *sys.argv[2].split("/")))["spec"]["terminationGracePeriodSeconds"])' "$2" "$3")
     docker stop -t "$seconds" "$1-$$" >/dev/null
     same "exit status of $1" "$(docker inspect --format '{{.State.ExitCode}}' "$1-$$")" 0
 }
@@ -57,7 +59,7 @@ server=Deployment/rel-matrix-rendezvous
 
 echo "--- config check, of every rendered configuration, by the pod that would have it"
 for rendered in "${rendered[@]}"; do
-    name=$(sed -n '/^kind: Deployment/,$ { s/^  name: //p; t end }; b; :end q' "$rendered")
+    name=$(sed -n '/^kind: Deployment/,$ { s/^  name: "\(.*\)"/\1/p; t end }; b; :end q' "$rendered")
     pod "$rendered" "Deployment/$name" check -- config check >"$work/checked" 2>&1 ||
         { echo "$rendered:" >&2; cat "$work/checked" >&2; exit 1; }
     grep -q 'the configuration is valid' "$work/checked"
@@ -80,9 +82,9 @@ second=http://$(docker port "two-$$" 8080 | head -1)
 helm_test "$work/try"
 docker exec "redis-$$" sh -c 'ls -l /data/appendonlydir' | grep -q aof || { echo "no AOF" >&2; exit 1; }
 same "maxmemory-policy" "$(docker exec -e REDISCLI_AUTH="correct horse/battery#1" "redis-$$" redis-cli config get maxmemory-policy | tail -1 | tr -d '\r')" noeviction
-ends one "$work/try"
-ends two "$work/try"
-ends redis "$work/try"
+ends one "$work/try" $server
+ends two "$work/try" $server
+ends redis "$work/try" StatefulSet/rel-matrix-rendezvous-redis
 
 echo "--- a Redis that is there already, its password or its URL from a Secret"
 docker run -d --name "theirs-$$" --network $net --network-alias redis.matrix.svc lookalike/debian \
@@ -92,4 +94,31 @@ for name in authenticated introspection-url; do
     runs "$work/$name.yaml" $server one --network-alias rel-matrix-rendezvous
     helm_test "$work/$name.yaml"
 done
+
+echo "--- Redis behind Sentinels, both by TLS of an authority from a Secret, both with users and passwords"
+openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj "/CN=redis" -keyout "$work/redis.key" \
+    -out "$work/redis.csr" 2>/dev/null
+openssl x509 -req -in "$work/redis.csr" -CA "$work/ca.crt" -CAkey "$work/ca.key" -CAcreateserial -days 2 -out "$work/redis.crt" \
+    -extfile <(echo "subjectAltName=DNS:redis-0.example.org,DNS:sentinel-0.example.org,DNS:sentinel-1.example.org,DNS:sentinel-2.example.org") 2>/dev/null
+chmod 644 "$work/redis.key"
+tls=(--port 0 --tls-cert-file /tls/redis.crt --tls-key-file /tls/redis.key --tls-ca-cert-file /tls/ca.crt --tls-auth-clients no)
+docker run -d --name "primary-$$" --network $net --network-alias redis-0.example.org -v "$work:/tls:ro" lookalike/debian \
+    redis-server --save '' --tls-port 6379 "${tls[@]}" --user rendezvous on '>of-an-operator' '~*' '&*' +@all --user default off >/dev/null
+# One process under the three names: what is tried is what the pod says to it, not a failover.
+cat >"$work/sentinel.conf" <<END
+tls-replication yes
+user default off
+user watcher on #$(printf 'p@ss word/1' | sha256sum | cut -d' ' -f1) &* +@all
+sentinel resolve-hostnames yes
+sentinel announce-hostnames yes
+sentinel monitor primary redis-0.example.org 6379 1
+sentinel auth-user primary rendezvous
+sentinel auth-pass primary of-an-operator
+END
+names=(); for n in 0 1 2; do names+=(--network-alias "sentinel-$n.example.org"); done
+docker run -d --name "sentinel-$$" --network $net "${names[@]}" -v "$work:/tls:ro" lookalike/debian \
+    sh -c 'cp /tls/sentinel.conf /run/ && exec redis-server /run/sentinel.conf --sentinel --tls-port 26379 "$@"' sentinel "${tls[@]}" >/dev/null
+docker rm -f "one-$$" "probes-of-one-$$" >/dev/null 2>&1 || true
+runs "$work/sentinel-tls.yaml" $server one --network-alias rel-matrix-rendezvous
+helm_test "$work/sentinel-tls.yaml"
 echo "the chart does what it says"

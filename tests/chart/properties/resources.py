@@ -1,4 +1,4 @@
-"""Every container asks for processor and memory, and is held to memory."""
+"""Every container asks for processor and memory, and is held to memory; the server, which strangers reach, to both."""
 
 from objects import containers
 
@@ -6,7 +6,8 @@ from objects import containers
 def check(workload, objects):
     for container in containers(workload):
         resources = container.get("resources", {})
-        for kind, names in {"requests": ("cpu", "memory"), "limits": ("memory",)}.items():
+        limits = ("cpu", "memory") if workload["kind"] == "Deployment" else ("memory",)
+        for kind, names in {"requests": ("cpu", "memory"), "limits": limits}.items():
             for name in names:
                 if not resources.get(kind, {}).get(name):
                     yield f"{container['name']} has no {kind}.{name}"

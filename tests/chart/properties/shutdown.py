@@ -25,3 +25,6 @@ def check(workload, objects):
     strategy = workload["spec"]["strategy"]
     if strategy["type"] != "RollingUpdate" or strategy["rollingUpdate"] != {"maxUnavailable": 0, "maxSurge": 1}:
         yield f"a deploy takes one away before its successor is ready: {strategy}"
+    # A deploy of which nothing becomes ready is told to have failed, in minutes; what it replaced is kept to go back to.
+    if workload["spec"].get("progressDeadlineSeconds") != 300 or workload["spec"].get("revisionHistoryLimit") != 3:
+        yield f"a deploy fails after {workload['spec'].get('progressDeadlineSeconds')} s"

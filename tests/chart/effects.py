@@ -1,5 +1,5 @@
-"""Each value of values.yaml is set by one of ci/*-values.yaml, and each that those set has an effect: without it the chart
-renders something else, or nothing.
+"""Each value of values.yaml is set by one of ci/*-values.yaml, and each that those set has an effect: without it, and without
+the last of a list, the chart renders something else, or nothing.
 
     effects.py HELM3 CHART VALUES...
 """
@@ -33,6 +33,17 @@ def leaves(of, at=()):
             yield (*at, key)
 
 
+def parts(of):
+    """The leaves, and of a list of several its last, by -1."""
+    for path in leaves(of):
+        yield path
+        value = of
+        for key in path:
+            value = value[key]
+        if isinstance(value, list) and len(value) > 1:
+            yield (*path, -1)
+
+
 def without(values, path):
     values = copy.deepcopy(values)
     of = values
@@ -57,9 +68,9 @@ def load(path):
 with ThreadPoolExecutor(2) as pool:
     sets = {file: load(file) for file in files}
     whole = dict(zip(sets, pool.map(render, sets.values())))
-    each = [(file, path) for file, values in sets.items() for path in leaves(values)]
+    each = [(file, path) for file, values in sets.items() for path in parts(values)]
     others = pool.map(lambda one: render(without(sets[one[0]], one[1])), each)
-    bad = [f"{file}: {'.'.join(path)} has no effect" for (file, path), other in zip(each, others) if other == whole[file]]
+    bad = [f"{file}: {'.'.join(map(str, path))} has no effect" for (file, path), other in zip(each, others) if other == whole[file]]
 bad += [f"{file} does not render" for file in files if not whole[file]]
 paths = {path[:depth] for _, path in each for depth in range(1, len(path) + 1)}
 unset = {leaf for leaf in leaves(load(f"{CHART}/values.yaml")) if leaf not in paths}

@@ -1,7 +1,9 @@
 """An Ingress and an HTTPRoute send the three prefixes, each with what is below it, and nothing else, on hosts that are
-named, to the port of our Service."""
+named, to the port of our Service; on each host that a session's URL begins with."""
 
-from objects import find
+from urllib.parse import urlsplit
+
+from objects import config_of, find
 
 PREFIXES = [
     "/_matrix/client/unstable/io.element.msc4388/rendezvous",
@@ -15,6 +17,9 @@ def check(workload, objects):
         return
     name = workload["metadata"]["name"]
     [port] = find(objects, "Service", name)["spec"]["ports"]
+    config = config_of(objects, name)
+    entries = config.get("auth", {}).get("homeserver") or [config["http"]]
+    bases = {urlsplit(entry["public_base_url"]).hostname for entry in entries if "public_base_url" in entry}
     for of in objects:
         spec = of.get("spec", {})
         if of["kind"] == "Ingress":
@@ -35,3 +40,5 @@ def check(workload, objects):
             continue
         if not hosts or not all(hosts) or len(set(hosts)) != len(hosts):
             yield f"{of['kind']} is for hosts {hosts}"
+        if not bases <= set(hosts):
+            yield f"{of['kind']} is for hosts {hosts}, and sessions are at {bases}"

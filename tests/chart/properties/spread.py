@@ -18,6 +18,8 @@ def check(workload, objects):
     for one in constraints:
         if not one["labelSelector"]["matchLabels"].items() <= pod["metadata"]["labels"].items():
             yield f"its spread over {one['topologyKey']} counts other pods"
+        if keys == OTHERWISE and one["whenUnsatisfiable"] != "DoNotSchedule":
+            yield f"its spread is not that of the values: {one}"
         # Counted with those that a deploy replaces, new ones would crowd on one node.
         if keys == DEFAULT and (one.get("matchLabelKeys"), one["whenUnsatisfiable"], one["maxSkew"]) != (
             ["pod-template-hash"], "ScheduleAnyway", 1,

@@ -31,6 +31,7 @@ CASES = {  # the release's name, and values beside those above
         "podLabels": {"tier": "of-pods", "helm.sh/chart": "c", **OURS},
         "serviceMonitor": {"labels": {"release": "p", **OURS}},
         "podMonitor": {"labels": {"release": "p"}},
+        "podAnnotations": {"checksum/config": "another", "checksum/secret": "another"},
         "service": {"labels": {"tier": "of-service"}},
     }),
 }  # fmt: skip
@@ -69,11 +70,11 @@ for case, (release, over) in CASES.items():
             bad.append(f"{what} has {len(of['metadata']['name'])} characters, and so no pods")
     for workload in workloads(objects):
         bad += [f"{case}: {workload['kind']}: {what}" for what in labels_property.check(workload, objects) if "helm.sh/chart" not in what]
-        pod = template(workload)["metadata"]["labels"]
+        pod, annotations = template(workload)["metadata"]["labels"], template(workload)["metadata"].get("annotations", {})
         if case == "labels":
             expected = {"Deployment": "of-pods"}.get(workload["kind"], "of-all")
-            if (pod["team"], pod["tier"]) != ("a", expected) or "another" in pod.values():
-                bad.append(f"{case}: {workload['kind']}'s pods have {pod}")
+            if (pod["team"], pod["tier"]) != ("a", expected) or "another" in [*pod.values(), *annotations.values()]:
+                bad.append(f"{case}: {workload['kind']}'s pods have {pod}, {annotations}")
     if case == "labels":
         [service] = [of for of in objects if of["kind"] == "Service" and of["metadata"]["name"] == "rel-matrix-rendezvous"]
         if service["metadata"]["labels"]["tier"] != "of-service":

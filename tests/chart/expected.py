@@ -1,5 +1,5 @@
-"""What each rendering must be, as written by hand in expected/: its objects (kinds.yaml), where it finds Redis
-(urls.yaml), who may talk to whom (policies.yaml), and the service's configuration (NAME.toml).
+"""What each rendering must be, as written by hand in expected/: its objects (kinds.yaml), what its own Secret holds
+(secrets.yaml), who may talk to whom (policies.yaml), and the service's configuration (NAME.toml).
 
     expected.py RENDERED...
 """
@@ -9,7 +9,7 @@ import os
 import sys
 
 import yaml
-from objects import containers, find, load, name_of, secrets, workloads
+from objects import find, load, name_of, secrets
 
 HERE = f"{os.path.dirname(os.path.abspath(__file__))}/expected"
 
@@ -19,29 +19,16 @@ def read(file):
         return text.read()
 
 
-def url_of(objects):
-    """The URL of Redis, and passwords in the chart's Secret that a variable in it stands for."""
-    found = {}
-    for secret in secrets(objects).values():
-        found |= {"url" if key == "redis-url" else key: value for key, value in secret.items() if key.startswith("redis-url")}
-    for workload in workloads(objects):
-        for container in containers(workload):
-            for variable in container.get("env", []):
-                if variable["name"] == "RENDEZVOUS_STORE__REDIS__URL":
-                    found["url"] = variable["value"]
-    return found
-
-
 def config_of(objects):
     [name] = [of["metadata"]["name"] for of in objects if of["kind"] == "Deployment"]
     return find(objects, "ConfigMap", name)["data"]["matrix-rendezvous.toml"]
 
 
-bad, found = [], {"kinds": {}, "urls": {}, "policies": {}}
+bad, found = [], {"kinds": {}, "secrets": {}, "policies": {}}
 for path in sys.argv[1:]:
     objects, name = load(path), os.path.basename(path).removesuffix(".yaml")
     found["kinds"][name] = sorted(map(name_of, objects))
-    found["urls"][name] = url_of(objects)
+    found["secrets"][name] = secrets(objects)
     found["policies"][name] = {of["metadata"]["name"]: of["spec"] for of in objects if of["kind"] == "NetworkPolicy"}
     expected, config = read(f"{name}.toml"), config_of(objects)
     if config.rstrip("\n") + "\n" != expected:
@@ -55,5 +42,5 @@ for what, of in found.items():
         if value != expected[name]:
             texts = (yaml.safe_dump(one, width=200).splitlines() for one in (expected[name], value))
             bad += difflib.unified_diff(*texts, f"expected/{what}.yaml: {name}", f"{name}, as rendered", lineterm="")
-print(f"{len(sys.argv) - 1} renderings: objects, configuration, URL of Redis and policies are those expected")
+print(f"{len(sys.argv) - 1} renderings: objects, configuration, Secret and policies are those expected")
 sys.exit("\n".join(bad) or 0)

@@ -6,7 +6,7 @@ import sys
 
 # Those that the chart sets, as values.yaml says.
 CHART_SETS = re.compile(
-    r"http\.listen|admin\.listen|shutdown\..*|store\.backend|store\.redis\.url(_file)?|(.*\.)?ca_file|.*\.client_secret(_file)?"
+    r"http\.listen|admin\.listen|shutdown\..*|store\.backend|store\.redis\.(url|url_file|password_file|sentinel_password_file)|(.*\.)?ca_file|.*\.client_secret(_file)?"
 )
 
 documented, section = set(), ""

@@ -88,7 +88,7 @@ ends redis "$work/try" StatefulSet/rel-matrix-rendezvous-redis
 
 echo "--- a Redis that is there already, its password or its URL from a Secret"
 docker run -d --name "theirs-$$" --network $net --network-alias redis.matrix.svc lookalike/debian \
-    redis-server --save '' --requirepass of-an-operator --protected-mode no >/dev/null
+    redis-server --save '' --requirepass 'of/an#operator@?%20' --protected-mode no >/dev/null
 for name in authenticated introspection-url; do
     docker rm -f "one-$$" "probes-of-one-$$" >/dev/null 2>&1 || true
     runs "$work/$name.yaml" $server one --network-alias rel-matrix-rendezvous
@@ -103,7 +103,7 @@ openssl x509 -req -in "$work/redis.csr" -CA "$work/ca.crt" -CAkey "$work/ca.key"
 chmod 644 "$work/redis.key"
 tls=(--port 0 --tls-cert-file /tls/redis.crt --tls-key-file /tls/redis.key --tls-ca-cert-file /tls/ca.crt --tls-auth-clients no)
 docker run -d --name "primary-$$" --network $net --network-alias redis-0.example.org -v "$work:/tls:ro" lookalike/debian \
-    redis-server --save '' --tls-port 6379 "${tls[@]}" --user rendezvous on '>of-an-operator' '~*' '&*' +@all --user default off >/dev/null
+    redis-server --save '' --tls-port 6379 "${tls[@]}" --user rendezvous on '>of/an#operator@?%20' '~*' '&*' +@all --user default off >/dev/null
 # One process under the three names: what is tried is what the pod says to it, not a failover.
 cat >"$work/sentinel.conf" <<END
 tls-replication yes
@@ -113,7 +113,7 @@ sentinel resolve-hostnames yes
 sentinel announce-hostnames yes
 sentinel monitor primary redis-0.example.org 6379 1
 sentinel auth-user primary rendezvous
-sentinel auth-pass primary of-an-operator
+sentinel auth-pass primary of/an#operator@?%20
 END
 names=(); for n in 0 1 2; do names+=(--network-alias "sentinel-$n.example.org"); done
 docker run -d --name "sentinel-$$" --network $net "${names[@]}" -v "$work:/tls:ro" lookalike/debian \

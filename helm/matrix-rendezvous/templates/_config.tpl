@@ -6,7 +6,7 @@
 {{- else if kindIs "slice" $of -}}
 [{{ range $i, $one := $of }}{{ if $i }}, {{ end }}{{ include "rendezvous.toml.value" $one }}{{ end }}]
 {{- else if kindIs "string" $of -}}
-{{ toJson $of }}
+{{ toRawJson $of }}
 {{- else if kindIs "float64" $of -}}
 {{ if eq $of (floor $of) }}{{ int64 $of }}{{ else }}{{ $of }}{{ end }}
 {{- else -}}
@@ -27,10 +27,13 @@
 {{/* The file: what the operator said, and what the chart sets itself. */}}
 {{- define "rendezvous.toml" -}}
 {{- $auth := dict -}}
-{{- if .Values.introspectionClientSecret }}{{ $_ := set $auth "introspection" (dict "client_secret_file" "/run/secrets/introspection/client-secret") }}{{ end -}}
+{{- if .Values.introspectionClientSecret }}{{ $_ := set $auth "introspection" (dict "client_secret_file" "/run/secrets/introspection-client-secret/client-secret") }}{{ end -}}
 {{- $redis := dict -}}
 {{- if and .Values.redis.tls.enabled .Values.redis.tls.ca }}{{ $_ := set $redis "ca_file" "/run/authorities/redis/ca.pem" }}{{ end -}}
-{{- if eq (include "rendezvous.redis.by" .) "file" }}{{ $_ := set $redis "url_file" "/run/secrets/redis/url" }}{{ end -}}
+{{- if .Values.redis.url }}{{ $_ := set $redis "url_file" "/run/secrets/redis-url/url" -}}
+{{- else if eq .Values.store "redis" }}{{ $_ := set $redis "url" (include "rendezvous.redis.url" .) }}{{ end -}}
+{{- if .Values.redis.password }}{{ $_ := set $redis "password_file" "/run/secrets/redis-password/password" }}{{ end -}}
+{{- if .Values.redis.sentinel.password }}{{ $_ := set $redis "sentinel_password_file" "/run/secrets/sentinel-password/password" }}{{ end -}}
 {{- $ours := dict "store" (dict "backend" .Values.store "redis" $redis) "auth" $auth "shutdown" (dict
     "grace" (printf "%ds" (int .Values.shutdown.graceSeconds)) "drain" (printf "%ds" (int .Values.shutdown.drainSeconds))) -}}
 {{- $config := mergeOverwrite (deepCopy .Values.config) $ours -}}

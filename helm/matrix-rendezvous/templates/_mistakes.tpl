@@ -96,7 +96,7 @@ serviceAccount.name: is needed where create is false
 serviceAccount.name: is of one that exists; with create it would not be used
 {{- end }}
 {{- range $v.extraEnv }}
-{{- if regexMatch "^RENDEZVOUS_(CONFIG|HTTP__LISTEN|ADMIN__LISTEN|SHUTDOWN__.*|STORE__BACKEND|STORE__REDIS__URL(_FILE)?|(.*__)?CA_FILE|.*__CLIENT_SECRET(_FILE)?)$|^REDIS_(SENTINEL_)?PASSWORD$" .name }}
+{{- if regexMatch "^RENDEZVOUS_(CONFIG|HTTP__LISTEN|ADMIN__LISTEN|SHUTDOWN__.*|STORE__BACKEND|STORE__REDIS__(URL|(SENTINEL_)?PASSWORD)(_FILE)?|(.*__)?CA_FILE|.*__CLIENT_SECRET(_FILE)?)$" .name }}
 extraEnv: {{ .name }} is the chart's to set, by other values
 {{- end }}
 {{- end }}

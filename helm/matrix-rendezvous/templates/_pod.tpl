@@ -1,29 +1,11 @@
 {{/* The container's environment. Variables win over the file, so the image's own two are set here again. */}}
 {{- define "rendezvous.env" -}}
-{{- $own := include "rendezvous.fullname" . -}}
 - name: RENDEZVOUS_CONFIG
   value: /etc/matrix-rendezvous/matrix-rendezvous.toml
 - name: RENDEZVOUS_HTTP__LISTEN
   value: {{ printf "%s:8080" .Values.listenAddress | quote }}
 - name: RENDEZVOUS_ADMIN__LISTEN
   value: {{ printf "%s:8081" .Values.listenAddress | quote }}
-{{- if eq (include "rendezvous.redis.by" .) "env" }}
-{{- with .Values.redis.password }}
-- name: REDIS_PASSWORD
-  valueFrom:
-    secretKeyRef:
-      {{- include "rendezvous.secretRef" (dict "of" . "own" $own "key" "redis-url-password") | nindent 6 }}
-{{- end }}
-{{- with .Values.redis.sentinel.password }}
-- name: REDIS_SENTINEL_PASSWORD
-  valueFrom:
-    secretKeyRef:
-      {{- include "rendezvous.secretRef" (dict "of" . "own" $own "key" "redis-url-sentinel-password") | nindent 6 }}
-{{- end }}
-# Kubernetes fills in the variables above.
-- name: RENDEZVOUS_STORE__REDIS__URL
-  value: {{ include "rendezvous.redis.url" . | quote }}
-{{- end }}
 {{- with .Values.extraEnv }}
 {{ toYaml . }}
 {{- end }}
@@ -35,28 +17,27 @@
 - name: config
   at: /etc/matrix-rendezvous
   volume: { configMap: { name: {{ $own | quote }}, defaultMode: 0444 } }
-{{- if eq (include "rendezvous.redis.by" .) "file" }}
-- name: redis
-  at: /run/secrets/redis
-  volume:
-    secret:
-      secretName: {{ .Values.redis.url.secret | default $own | quote }}
-      defaultMode: 0440
-      items: [{ key: {{ .Values.redis.url.secretKey | default "redis-url" | quote }}, path: url }]
-{{- end }}
-{{- with .Values.introspectionClientSecret }}
-- name: introspection
-  at: /run/secrets/introspection
-  volume:
-    secret:
-      secretName: {{ .secret | default $own | quote }}
-      defaultMode: 0440
-      items: [{ key: {{ .secretKey | default "introspection-client-secret" | quote }}, path: client-secret }]
-{{- end }}
+{{- include "rendezvous.secretMount" (dict "name" "redis-url" "of" .Values.redis.url "own" $own "path" "url") }}
+{{- include "rendezvous.secretMount" (dict "name" "redis-password" "of" .Values.redis.password "own" $own "path" "password") }}
+{{- include "rendezvous.secretMount" (dict "name" "sentinel-password" "of" .Values.redis.sentinel.password "own" $own "path" "password") }}
+{{- include "rendezvous.secretMount" (dict "name" "introspection-client-secret" "of" .Values.introspectionClientSecret "own" $own "path" "client-secret") }}
 {{- if .Values.redis.tls.enabled }}
 {{- include "rendezvous.authority" (dict "name" "redis" "of" .Values.redis.tls.ca) }}
 {{- end }}
 {{- include "rendezvous.authority" (dict "name" "platform" "of" .Values.ca) }}
+{{- end }}
+
+{{/* A secret as a file, where there is one: dict name (its key in the chart's own Secret, too), of, own, path */}}
+{{- define "rendezvous.secretMount" -}}
+{{- if .of }}
+- name: {{ .name }}
+  at: /run/secrets/{{ .name }}
+  volume:
+    secret:
+      secretName: {{ .of.secret | default .own | quote }}
+      defaultMode: 0440
+      items: [{ key: {{ .of.secretKey | default .name | quote }}, path: {{ .path }} }]
+{{- end }}
 {{- end }}
 
 {{- define "rendezvous.authority" -}}

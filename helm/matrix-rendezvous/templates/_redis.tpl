@@ -1,13 +1,3 @@
-{{/* How the URL of Redis reaches the process: "file" (a Secret of the chart's or the operator's), "env" (with passwords
-     that Kubernetes fills in from Secrets), or "" where sessions are in memory. */}}
-{{- define "rendezvous.redis.by" -}}
-{{- if ne .Values.store "redis" -}}
-{{- else if .Values.redis.url -}}file
-{{- else if or .Values.redis.password.secret .Values.redis.sentinel.password.secret -}}env
-{{- else -}}file
-{{- end -}}
-{{- end }}
-
 {{- define "rendezvous.redis.host" -}}
 {{ if .Values.redis.bundled.enabled }}{{ include "rendezvous.fullname" . }}-redis{{ else }}{{ .Values.redis.host }}{{ end }}
 {{- end }}
@@ -17,27 +7,17 @@
 {{ urlquery (. | default "") | replace "+" "%20" }}
 {{- end }}
 
-{{/* The same where no password may stand: once one is a variable, all are. dict of (its values), variable, by */}}
-{{- define "rendezvous.redis.secret" -}}
-{{- if not .of -}}
-{{- else if eq .by "env" }}$({{ .variable }}){{ else }}{{ include "rendezvous.redis.encoded" .of.value }}{{ end -}}
-{{- end }}
-
+{{/* Without passwords: those come by files, as they are. */}}
 {{- define "rendezvous.redis.url" -}}
 {{- $redis := .Values.redis -}}
-{{- $by := include "rendezvous.redis.by" . -}}
-{{- $secret := include "rendezvous.redis.secret" (dict "of" $redis.password "variable" "REDIS_PASSWORD" "by" $by) -}}
 {{- $query := list -}}
 {{- if eq $redis.topology "sentinel" -}}
   {{- $query = append $query (printf "sentinelServiceName=%s" (include "rendezvous.redis.encoded" $redis.sentinel.service)) -}}
   {{- with $redis.sentinel.username }}{{ $query = append $query (printf "sentinelUsername=%s" (include "rendezvous.redis.encoded" .)) }}{{ end -}}
-  {{- with $redis.sentinel.password }}
-    {{- $query = append $query (printf "sentinelPassword=%s" (include "rendezvous.redis.secret" (dict "of" . "variable" "REDIS_SENTINEL_PASSWORD" "by" $by))) -}}
-  {{- end -}}
 {{- end -}}
 {{- range $redis.nodes }}{{ $query = append $query (printf "node=%s" .) }}{{ end -}}
 {{ $redis.tls.enabled | ternary "rediss" "redis" }}{{ if ne $redis.topology "standalone" }}-{{ $redis.topology }}{{ end }}://
-{{- if or $redis.username $secret }}{{ include "rendezvous.redis.encoded" $redis.username }}:{{ $secret }}@{{ end -}}
+{{- with $redis.username }}{{ include "rendezvous.redis.encoded" . }}@{{ end -}}
 {{ include "rendezvous.redis.host" . }}:{{ int $redis.port }}
 {{- if int $redis.db }}/{{ int $redis.db }}{{ end -}}
 {{ with $query }}?{{ join "&" . }}{{ end }}

@@ -1,16 +1,10 @@
 {{/* What the chart's own Secret holds, as it is. */}}
 {{- define "rendezvous.secrets" -}}
 {{- $redis := .Values.redis -}}
-{{- $by := include "rendezvous.redis.by" . -}}
 {{- $data := dict -}}
-{{- if and (eq $by "file") (not $redis.url.secret) -}}
-  {{- $_ := set $data "redis-url" ($redis.url.value | default (include "rendezvous.redis.url" .)) -}}
-{{- end -}}
-{{- if eq $by "env" -}}
-  {{- with $redis.password.value }}{{ $_ := set $data "redis-url-password" (include "rendezvous.redis.encoded" .) }}{{ end -}}
-  {{- with $redis.sentinel.password.value }}{{ $_ := set $data "redis-url-sentinel-password" (include "rendezvous.redis.encoded" .) }}{{ end -}}
-{{- end -}}
-{{- if $redis.bundled.enabled }}{{ with $redis.password.value }}{{ $_ := set $data "redis-password" . }}{{ end }}{{ end -}}
+{{- with $redis.url.value }}{{ $_ := set $data "redis-url" . }}{{ end -}}
+{{- with $redis.password.value }}{{ $_ := set $data "redis-password" . }}{{ end -}}
+{{- with $redis.sentinel.password.value }}{{ $_ := set $data "sentinel-password" . }}{{ end -}}
 {{- with .Values.introspectionClientSecret.value }}{{ $_ := set $data "introspection-client-secret" . }}{{ end -}}
 {{ toYaml $data }}
 {{- end }}

@@ -20,15 +20,26 @@ need_package() { # need_package PACKAGE...
     return $status
 }
 
+python_tools() { # python_tools VENV REQUIREMENTS: made anew where others are pinned, or another Python is there
+    local venv=$1 pinned=$2
+    /usr/bin/python3 -c 'import ensurepip, venv' 2>/dev/null || need_package python3-venv
+    /usr/bin/python3 --version | cat - "$pinned" | cmp -s - "$venv/installed" && return
+    rm -rf "$venv"
+    /usr/bin/python3 -m venv "$venv"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary=:all: -r "$pinned"
+    /usr/bin/python3 --version | cat - "$pinned" >"$venv/installed"
+}
+node_modules() { # node_modules DIRECTORY: those of its lock file, in it
+    need npm npm
+    cmp -s "$1/package-lock.json" "$1/node_modules/installed" && return
+    npm ci --prefix "$1" --silent
+    cp "$1/package-lock.json" "$1/node_modules/installed"
+}
+
 js_clients() { # js_clients: installs matrix-js-sdk, and a node of its own: $node. Two devices sign in by
     # "${sign_in[@]}" EXISTING NEW SERVER_OF_WHO_SHOWS SERVER_OF_WHO_SCANS [PAIRS SECONDS]; sign-in.mjs says more.
     # (No function: as a job that would be a shell around it, and outlive its end.)
-    need npm npm
-    local installed=tests/interop/node_modules/installed
-    if ! cmp -s tests/interop/package-lock.json "$installed"; then
-        npm ci --prefix tests/interop --silent
-        cp tests/interop/package-lock.json "$installed"
-    fi
+    node_modules tests/interop
     node=$(echo tests/interop/node_modules/node-linux-*/bin/node)
     sign_in=("$node" tests/interop/sign-in/sign-in.mjs)
 }

@@ -167,8 +167,7 @@ impl RawIntrospection {
                 Err(Problem::new(key, "is empty"))
             }
             (Some(secret), None) => Ok(secret.clone()),
-            (None, Some(path)) => secret::read(path)
-                .map_err(|reason| Problem::new(file, format!("{}: {reason}", path.display()))),
+            (None, Some(path)) => secret::read(file, path),
             (Some(_), Some(_)) => Err(Problem::new(file, format!("is set beside {key}; keep one"))),
             (None, None) => Err(Problem::new(
                 key,

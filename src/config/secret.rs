@@ -1,5 +1,6 @@
 //! A value that no print, error or log may show.
 
+use crate::config::Problem;
 use serde::{Serialize, Serializer};
 use std::convert::Infallible;
 use std::fmt;
@@ -97,15 +98,19 @@ impl Serialize for Secret {
     }
 }
 
-/// The secret in a file, without the line end that an editor leaves.
+/// The secret in the file that `key` names, without blanks and line ends around it, as an editor leaves one.
 ///
 /// # Errors
 /// Why there is none, without a word of it.
-pub fn read<T: FromStr<Err = Infallible>>(path: &Path) -> Result<T, String> {
-    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
-    match text.trim() {
-        "" => Err("is empty".to_owned()),
-        secret => Ok(secret
+pub fn read<T: FromStr<Err = Infallible>>(
+    key: impl Into<String>,
+    path: &Path,
+) -> Result<T, Problem> {
+    let problem = |reason: &str| Problem::new(key, format!("{}: {reason}", path.display()));
+    match std::fs::read_to_string(path).as_deref().map(str::trim) {
+        Err(error) => Err(problem(&error.to_string())),
+        Ok("") => Err(problem("is empty")),
+        Ok(secret) => Ok(secret
             .parse()
             .unwrap_or_else(|never: Infallible| match never {})),
     }

@@ -5,7 +5,7 @@ use crate::config::lenient::{Period, leaf, list, optional};
 use crate::config::secret::{self, Secret, SecretUrl};
 use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -198,9 +198,12 @@ impl RawRedis {
                 "must be between 10ms and 10s",
             ));
         }
-        let password = in_file(PASSWORD_FILE, self.password_file.as_deref(), problems);
-        let file = self.sentinel_password_file.as_deref();
-        let sentinel_password = in_file(SENTINEL_PASSWORD_FILE, file, problems);
+        let mut in_file = |key, file: &Option<PathBuf>| {
+            let read = secret::read(key, file.as_deref()?);
+            read.map_err(|problem| problems.push(problem)).ok()
+        };
+        let password = in_file(PASSWORD_FILE, &self.password_file);
+        let sentinel_password = in_file(SENTINEL_PASSWORD_FILE, &self.sentinel_password_file);
         let (url_key, url) = self.url(problems)?;
         Some(Redis {
             url,
@@ -219,9 +222,9 @@ impl RawRedis {
         const FILE: &str = "store.redis.url_file";
         let refused = match (&self.url, &self.url_file) {
             (Some(url), None) => return Some(("store.redis.url", url.clone())),
-            (None, Some(path)) => match secret::read(path) {
+            (None, Some(path)) => match secret::read(FILE, path) {
                 Ok(url) => return Some((FILE, url)),
-                Err(reason) => unreadable(FILE, path, &reason),
+                Err(problem) => problem,
             },
             (Some(_), Some(_)) => Problem::new(FILE, "is set beside store.redis.url; keep one"),
             (None, None) => Problem::new(
@@ -232,15 +235,4 @@ impl RawRedis {
         problems.push(refused);
         None
     }
-}
-
-/// The secret in a file, where there is one.
-fn in_file(key: &'static str, file: Option<&Path>, problems: &mut Vec<Problem>) -> Option<Secret> {
-    let file = file?;
-    let secret = secret::read(file).map_err(|reason| problems.push(unreadable(key, file, &reason)));
-    secret.ok()
-}
-
-fn unreadable(key: &'static str, file: &Path, reason: &str) -> Problem {
-    Problem::new(key, format!("{}: {reason}", file.display()))
 }

@@ -10,6 +10,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import yaml
+from objects import leaves
 
 HELM3, CHART, *files = sys.argv[1:]
 DIGEST = "they are of one template with image.digest"
@@ -23,14 +24,6 @@ UNSET = {
         "liveness": ("initialDelaySeconds", "periodSeconds", "successThreshold", "failureThreshold"),
     }.items() for number in numbers},
 }  # fmt: skip
-
-
-def leaves(of, at=()):
-    for key, value in of.items():
-        if isinstance(value, dict) and value:
-            yield from leaves(value, (*at, key))
-        else:
-            yield (*at, key)
 
 
 def parts(of):

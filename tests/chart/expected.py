@@ -9,7 +9,7 @@ import os
 import sys
 
 import yaml
-from objects import find, load, name_of, secrets
+from objects import load, name_of, secrets, written_config
 
 HERE = f"{os.path.dirname(os.path.abspath(__file__))}/expected"
 
@@ -19,18 +19,14 @@ def read(file):
         return text.read()
 
 
-def config_of(objects):
-    [name] = [of["metadata"]["name"] for of in objects if of["kind"] == "Deployment"]
-    return find(objects, "ConfigMap", name)["data"]["matrix-rendezvous.toml"]
-
-
 bad, found = [], {"kinds": {}, "secrets": {}, "policies": {}}
 for path in sys.argv[1:]:
     objects, name = load(path), os.path.basename(path).removesuffix(".yaml")
     found["kinds"][name] = sorted(map(name_of, objects))
     found["secrets"][name] = secrets(objects)
     found["policies"][name] = {of["metadata"]["name"]: of["spec"] for of in objects if of["kind"] == "NetworkPolicy"}
-    expected, config = read(f"{name}.toml"), config_of(objects)
+    [server] = [of["metadata"]["name"] for of in objects if of["kind"] == "Deployment"]
+    expected, config = read(f"{name}.toml"), written_config(objects, server)
     if config.rstrip("\n") + "\n" != expected:
         bad += difflib.unified_diff(expected.splitlines(), config.splitlines(), f"expected/{name}.toml", path, lineterm="")
 for what, of in found.items():

@@ -22,6 +22,15 @@ def load(path):
         return [document for document in yaml.load_all(file, Strict) if document]
 
 
+def leaves(of, at=()):
+    """The path of each value in values."""
+    for key, value in of.items():
+        if isinstance(value, dict) and value:
+            yield from leaves(value, (*at, key))
+        else:
+            yield (*at, key)
+
+
 def name_of(of):
     return f"{of['kind']}/{of['metadata']['name']}"
 
@@ -43,9 +52,14 @@ def secrets(objects):
     return found
 
 
-def config_of(objects, name):
+def written_config(objects, name):
     """The service's configuration, as the chart writes it."""
-    return tomllib.loads(find(objects, "ConfigMap", name)["data"]["matrix-rendezvous.toml"])
+    return find(objects, "ConfigMap", name)["data"]["matrix-rendezvous.toml"]
+
+
+def config_of(objects, name):
+    """The same, read."""
+    return tomllib.loads(written_config(objects, name))
 
 
 def template(workload):

@@ -1,4 +1,4 @@
-"""Holds every workload of every rendering against every file of properties/: properties.py RENDERED..."""
+"""Holds every workload of every rendering against every file of properties/: properties_of.py RENDERED..."""
 
 import importlib
 import pkgutil

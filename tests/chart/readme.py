@@ -4,6 +4,7 @@ import re
 import sys
 
 import yaml
+from objects import leaves
 
 chart = sys.argv[1]
 with open(f"{chart}/Chart.yaml", encoding="utf-8") as file:
@@ -25,14 +26,6 @@ for line in text.splitlines():
             shown = yaml.safe_dump(value, default_flow_style=True, width=1000).replace("\n...", "").strip()
             rows.append(f"| `{'.'.join(path)}` | {'' if len(shown) > 60 else f'`{shown}`'} | {comment} |")
         comment = ""
-
-
-def leaves(of, at=()):
-    for key, value in of.items():
-        if isinstance(value, dict) and value:
-            yield from leaves(value, (*at, key))
-        else:
-            yield (*at, key)
 
 
 # A comment is of what is below it too, where that is not the chart's to name.

@@ -33,6 +33,8 @@ free_port() {
         echo "$port"
         return
     done
+    echo "no free port" >&2
+    return 1
 }
 fails() { # fails WHAT COMMAND...: the command must not succeed
     local what=$1; shift
@@ -48,7 +50,7 @@ engine() { # engine: the one that runs, or one for as long as this script
     docker info >/dev/null 2>&1 && return
     dockerd >"$work/dockerd.log" 2>&1 &
     local pid=$!
-    at_end "kill $pid; wait $pid"
+    at_end "kill $pid; timeout 60 tail --pid=$pid -f /dev/null || kill -KILL $pid"
     until_true "dockerd answers" docker info || { tail -20 "$work/dockerd.log" >&2; return 1; }
 }
 

@@ -49,7 +49,7 @@ annotations:
 {{ if .Values.serviceAccount.create }}{{ include "rendezvous.fullname" . }}{{ else }}{{ .Values.serviceAccount.name }}{{ end }}
 {{- end }}
 
-{{/* As in config.homeserver's own router: three prefixes, all from the start (docs/routing.md). */}}
+{{/* Three prefixes, all from the start: one that is not served answers 404 (docs/routing.md). */}}
 {{- define "rendezvous.prefixes" -}}
 /_matrix/client/unstable/io.element.msc4388/rendezvous /_matrix/client/unstable/org.matrix.msc4108/rendezvous /_matrix/client/v1/rendezvous
 {{- end }}

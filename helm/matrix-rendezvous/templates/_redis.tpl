@@ -4,7 +4,7 @@
 
 {{/* Text as it stands in a URL, in front of the host and behind it alike: there + is no blank. */}}
 {{- define "rendezvous.redis.encoded" -}}
-{{ urlquery (. | default "") | replace "+" "%20" }}
+{{ urlquery . | replace "+" "%20" }}
 {{- end }}
 
 {{/* Without passwords: those come by files, as they are. */}}
@@ -34,10 +34,4 @@
   {{- if eq .Values.redis.topology "sentinel" }}{{ $ports = append $ports "6379" }}{{ end -}}
 {{- end -}}
 {{ $ports | uniq | join " " }}
-{{- end }}
-
-{{/* Which key of which Secret holds a value: dict of, own (name of the chart's Secret), key (in it). */}}
-{{- define "rendezvous.secretRef" -}}
-name: {{ .of.secret | default .own | quote }}
-key: {{ .of.secretKey | default .key | quote }}
 {{- end }}

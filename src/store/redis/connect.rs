@@ -186,7 +186,11 @@ async fn count_events(
                         tracing::debug!(%error, server, "Redis is still not reached");
                     } else {
                         (told, quiet_until) = (true, clock.now() + QUIET);
-                        let what = if connected_before { "Redis connection lost" } else { "Redis is not reached" };
+                        let what = if connected_before {
+                            "Redis connection lost"
+                        } else {
+                            "Redis is not reached"
+                        };
                         tracing::warn!(%error, server, "{what}; trying again");
                     }
                 }

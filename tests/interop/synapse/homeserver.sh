@@ -16,17 +16,7 @@
 #   start_synapse
 venv=target/interop/synapse
 
-install_synapse() { # install_synapse: kept until another one is pinned, or another Python is there
-    local pinned=tests/interop/synapse/requirements.txt
-    /usr/bin/python3 -c 'import ensurepip, venv' 2>/dev/null || need_package python3-venv
-    /usr/bin/python3 --version | cat - "$pinned" | cmp -s - "$venv/installed" && return
-    echo "--- installing Synapse"
-    rm -rf "$venv"
-    /usr/bin/python3 -m venv "$venv"
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes \
-        --only-binary=:all: -r "$pinned"
-    /usr/bin/python3 --version | cat - "$pinned" >"$venv/installed"
-}
+install_synapse() { python_tools "$venv" tests/interop/synapse/requirements.txt; }
 
 synapse() { # synapse ENDPOINT
     local oauth_port

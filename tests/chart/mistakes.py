@@ -1,5 +1,5 @@
 """What cannot work must fail at render, in both majors of Helm, with everything that is wrong and nothing else; and what
-can must not. Each case is values over good ones, and what must be named.
+can must not. Each case is values over good ones, and how what is said begins; up to its end where that is "$".
 
     mistakes.py HELM3 CHART
 """
@@ -23,8 +23,18 @@ NO_HOST = {"host": ""}
 BUNDLED = {"host": "", "bundled": {"enabled": True}}
 URL = {"host": "", "url": {"value": "redis://h"}}
 POLICY = {"networkPolicy": {"redis": {"ports": [6379]}}}
+PASSWORD = {"value": "p"}
+# Each of these is of one kind of Redis, or of some.
+DETAILS = {
+    "redis.topology": {"topology": "sentinel"}, "redis.port": {"port": 1}, "redis.nodes": {"nodes": ["h:1"]}, "redis.db": {"db": 1},
+    "redis.username": {"username": "u"}, "redis.password": {"password": PASSWORD}, "redis.sentinel.service": {"sentinel": {"service": "s"}},
+    "redis.sentinel.username": {"sentinel": {"username": "u"}}, "redis.sentinel.password": {"sentinel": {"password": PASSWORD}},
+    "redis.tls.enabled": {"tls": {"enabled": True}},
+}  # fmt: skip
+PEERS = ({"to": [{"ipBlock": {"cidr": "192.0.2.0/24"}}]}, "networkPolicy.redis.to"), ({"ports": [1]}, "networkPolicy.redis.ports")
 SECRET = {"introspectionClientSecret": {"value": "s"}}
 CA = {"secret": "s", "secretKey": "k"}
+MEMORY = {"store": "memory", "replicas": 1}
 
 
 def bundled(memory, limit="4Gi", **more):
@@ -45,12 +55,15 @@ CASES = [
     ({"enabled": True, "global": {"a": 1}}, []),
     ({"enabled": False}, ["enabled: "]),
     # Where sessions are.
-    ({"store": "memory", "redis": NO_HOST, "replicas": 1}, []),
+    ({**MEMORY, "redis": NO_HOST}, []),
     ({"store": "memory", "redis": NO_HOST}, ["store: "]),
     ({"store": "memory", "redis": NO_HOST, "replicas": 1, "autoscaling": {"enabled": True}}, ["store: "]),
-    ({"store": "memory", "replicas": 1}, ["store: is"]),
-    ({"store": "memory", "redis": URL, "replicas": 1}, ["store: is"]),
-    ({"store": "memory", "redis": BUNDLED, "replicas": 1}, ["store: is"]),
+    (MEMORY, ['store: is "memory", which would not use redis.host$']),
+    *(({**MEMORY, "redis": which}, [f'store: is "memory", which would not use {name}$'])
+      for name, which in (("redis.url", URL), ("redis.bundled.enabled", BUNDLED))),
+    *(({**MEMORY, "redis": {**NO_HOST, **detail}}, [f'store: is "memory", which would not use {name}$']) for name, detail in DETAILS.items()),
+    ({**MEMORY, "redis": {**NO_HOST, "tls": {"ca": CA}}}, ['store: is "memory", which would not use redis.tls.ca$']),
+    *(({**MEMORY, "redis": NO_HOST, "networkPolicy": {"redis": of}}, [f'store: is "memory", which would not use {name}$']) for of, name in PEERS),
     # Who says whose a token is.
     ({"config": {"mode": "authenticated"}}, ["config.mode"]),
     ({"config": {"mode": "authenticated", "auth": {"homeserver_url": "http://hs"}}}, []),
@@ -72,32 +85,35 @@ CASES = [
     ({"config": {"msc4108": {"enabled": True}, "auth": {"homeserver": [{"host": ["a"]}]}}},
      ["config.auth.homeserver[0].public_base_url"]),
     ({"config": {"msc4108": {"enabled": True}, "auth": {"homeserver": [{"host": ["a"], "public_base_url": "https://a"}]}}}, []),
-    ({"config": {"http": {"proxy_protocol": True}}}, ["config.http.proxy_protocol"]),
-    ({"config": {"http": {"proxy_protocol": True, "trusted_proxies": ["10.0.0.1"]}}}, []),
+    ({"config": {"http": {"proxy_protocol": True}}, "tests": {"enabled": False}}, ["config.http.proxy_protocol"]),
+    ({"config": {"http": {"proxy_protocol": True, "trusted_proxies": ["10.0.0.1"]}}}, ["tests.enabled"]),
+    ({"config": {"http": {"proxy_protocol": True, "trusted_proxies": ["10.0.0.1"]}}, "tests": {"enabled": False}}, []),
     ({"ca": CA}, ["ca: "]),
     ({"ca": CA, **auth(homeserver_url="http://hs")}, []),
     # Which Redis.
     ({"redis": NO_HOST}, ["redis: say which"]),
-    ({"redis": {"bundled": {"enabled": True}}}, ["redis: redis.host and redis.bundled.enabled"]),
+    ({"redis": {"bundled": {"enabled": True}}}, ["redis: redis.bundled.enabled and redis.host"]),
     ({"redis": {"url": {"value": "redis://h"}}, **POLICY}, ["redis: redis.host and redis.url"]),
     ({"redis": URL}, ["networkPolicy.redis.ports"]),
     ({"redis": URL, "networkPolicy": {"enabled": False}}, []),
     ({"redis": {**URL, "tls": {"enabled": True, "ca": CA}}, **POLICY}, []),
-    *(({"redis": {**URL, **beside}, **POLICY}, ["redis.url"]) for beside in (
-        {"username": "u"}, {"password": {"value": "p"}}, {"nodes": ["h:1"]}, {"db": 1}, {"port": 1}, {"topology": "sentinel"},
-        {"sentinel": {"username": "u"}}, {"sentinel": {"password": {"value": "p"}}}, {"tls": {"enabled": True}},
-    )),
+    ({"redis": {**URL, "tls": {"enabled": True}}, **POLICY}, ["redis.tls.enabled"]),
+    *(({"redis": {**URL, **detail}, **POLICY}, [f"redis.url: is the whole of it, and would not use {name}$"])
+      for name, detail in DETAILS.items() if name != "redis.tls.enabled"),
     ({"redis": {"tls": {"ca": CA}}}, ["redis.tls.ca"]),
     ({"redis": {"tls": {"ca": CA, "enabled": True}}}, []),
     ({"redis": {"nodes": ["h:1"]}}, ["redis.nodes"]),
     ({"redis": {"nodes": ["h:1"], "topology": "cluster"}}, []),
     ({"redis": {"topology": "cluster", "db": 1}}, ["redis.db"]),
-    ({"redis": {"topology": "sentinel", "db": 1, "sentinel": {"username": "u"}}}, []),
-    ({"redis": {"sentinel": {"username": "u"}}}, ["redis.sentinel"]),
-    ({"redis": {"topology": "cluster", "sentinel": {"password": {"value": "p"}}}}, ["redis.sentinel"]),
-    *(({"redis": {**BUNDLED, **beside}}, ["redis.bundled: "]) for beside in (
-        {"tls": {"enabled": True}}, {"nodes": ["h:1"]}, {"db": 1}, {"username": "u"}, {"port": 1}, {"topology": "cluster"},
-    )),
+    ({"redis": {"topology": "sentinel", "db": 1, "sentinel": {"service": "s", "username": "u", "password": PASSWORD}}}, []),
+    *(({"redis": {"topology": topology, **detail}}, [name + ": is for"]) for topology in ("standalone", "cluster")
+      for name, detail in DETAILS.items() if name.startswith("redis.sentinel.")),
+    ({"redis": {**BUNDLED, "password": PASSWORD}}, []),
+    ({"redis": {**BUNDLED, "tls": {"ca": CA}}}, ["redis.tls.ca"]),
+    *(({"redis": {**BUNDLED, **detail}}, [f"redis.bundled: is one node, without TLS, at its own port, and would not use {name}$"])
+      for name, detail in DETAILS.items() if name != "redis.password"),
+    *(({"redis": BUNDLED, "networkPolicy": {"redis": of}}, [f"redis.bundled: is one node, without TLS, at its own port, and would not use {name}$"])
+      for of, name in PEERS),
     # Its memory: 7 KiB a session are 68.4 MiB for 10,000, of which the service wants all (fitness.rs).
     (bundled(68), ["redis.bundled.maxmemoryMiB: config.session.max_live needs 69"]),
     (bundled(69), []),
@@ -140,6 +156,8 @@ REFUSED = [
     (auth(homeserver=[{"mode": "open"}]), "host"),
     ({"redis": {"password": {"value": "a", "secret": "b", "secretKey": "c"}}}, "password"),
     ({"redis": {"password": {"secret": "b"}}}, "password"),
+    *(({"redis": {"password": {"value": value}}}, "password") for value in ("", " ", "p ", " p", "p\n", "p q\t")),
+    ({"redis": {"topology": "sentinel", "sentinel": {"service": ""}}}, "service"),
     ({"redis": {"tls": {"ca": {"secret": "b"}}}}, "ca"),
     ({"ca": {"configMap": "c", "key": "k"}}, "ca"),
     ({"redis": {"nodes": ["h"]}}, "nodes"),
@@ -156,6 +174,7 @@ REFUSED = [
 # What looks like it, and is fine.
 FINE = [
     ({"redis": {"host": "[fd00::1]"}}, []),
+    *(({"redis": {"password": {"value": value}}}, []) for value in ("p", "p q", "p\nq")),
     ({"redis": {"host": "[fd00::1]", "topology": "cluster", "nodes": ["[fd00::2]:6379", "redis-2.redis:6379"]}}, []),
     ({"autoscaling": {"enabled": True, "customMetric": {"name": "m", "averageValue": 3}}}, []),
 ]
@@ -181,7 +200,7 @@ def render(values):
 for values, names in CASES + FINE:
     for helm, said in render(values):
         lines = [line[2:] for line in (said or "").splitlines() if line.startswith("- ")]
-        fits = len(lines) == len(names) and all(any(line.startswith(name) for line in lines) for name in names)
+        fits = len(lines) == len(names) and all(any(f"{line}$".startswith(name) for line in lines) for name in names)
         if not fits or bool(said) != bool(names):
             bad.append(f"{helm}, {values}: expected {names or 'no mistake'}, found {said}")
 for values, word in REFUSED:

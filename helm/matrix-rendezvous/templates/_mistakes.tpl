@@ -52,6 +52,9 @@ introspectionClientSecret: is for config.auth.introspection.endpoint, which is n
 {{- if and $http.proxy_protocol (not $http.trusted_proxies) }}
 config.http.proxy_protocol: needs config.http.trusted_proxies: whoever may send its header may be anyone
 {{- end }}
+{{- if and $http.proxy_protocol $v.tests.enabled }}
+tests.enabled: helm test sends no PROXY header, and with config.http.proxy_protocol nobody is answered without
+{{- end }}
 {{- if and $v.ca (not (include "rendezvous.upstreams" . | trim)) }}
 ca: is for the homeserver and the collector of traces, and config names neither
 {{- end }}
@@ -61,7 +64,7 @@ ca: is for the homeserver and the collector of traces, and config names neither
 {{- $v := .Values -}}
 {{- $name := include "rendezvous.fullname" . -}}
 {{- if not $v.image.repository }}
-image.repository: say where your registry has the image; there is no public one yet
+image.repository: say where your registry has the image: a chart out of the repository does not know
 {{- end }}
 {{- if eq (toString $v.enabled) "false" }}
 enabled: is for the condition of a chart above this one, which would not have rendered it

@@ -8,8 +8,8 @@ store: "memory" is of one process, and replicas is {{ int $v.replicas }}: device
 {{- if $v.autoscaling.enabled }}
 store: "memory" is of one process, and autoscaling makes more: devices that reach different ones never meet. Use redis
 {{- end }}
-{{- if or $redis.bundled.enabled $redis.host $redis.url }}
-store: is "memory", so what redis says would not be used
+{{- with print (include "rendezvous.redis.ways" .) (include "rendezvous.redis.details" .) (include "rendezvous.redis.policy" .) | splitList " " | compact }}
+store: is "memory", which would not use {{ join ", " . }}
 {{- end }}
 {{- else }}
 {{- include "rendezvous.mistakes.redis.which" . }}
@@ -18,45 +18,70 @@ store: is "memory", so what redis says would not be used
 
 {{- define "rendezvous.mistakes.redis.which" -}}
 {{- $redis := .Values.redis -}}
-{{- $ways := list -}}
-{{- if $redis.host }}{{ $ways = append $ways "redis.host" }}{{ end -}}
-{{- if $redis.url }}{{ $ways = append $ways "redis.url" }}{{ end -}}
-{{- if $redis.bundled.enabled }}{{ $ways = append $ways "redis.bundled.enabled" }}{{ end -}}
-{{- /* What is said of another Redis than one at its defaults. */ -}}
-{{- $other := or (ne $redis.topology "standalone") $redis.nodes (int $redis.db) $redis.username (ne (int $redis.port) 6379) -}}
+{{- $ways := include "rendezvous.redis.ways" . | splitList " " | compact -}}
+{{- $details := include "rendezvous.redis.details" . | splitList " " | compact -}}
 {{- if not $ways }}
 redis: say which one: redis.host, redis.url, or redis.bundled.enabled for trying out
 {{- end }}
 {{- if gt (len $ways) 1 }}
 redis: {{ join " and " $ways }} are set; keep one
 {{- end }}
+{{- if and $redis.tls.ca (not $redis.tls.enabled) }}
+redis.tls.ca: would not be used without redis.tls.enabled
+{{- end }}
+{{- if and $redis.tls.enabled (not $redis.tls.ca) $redis.url }}
+redis.tls.enabled: goes with redis.url where redis.tls.ca does; whether it is TLS, the URL says
+{{- end }}
 {{- if $redis.url }}
-{{- if or $other $redis.password $redis.sentinel.username $redis.sentinel.password (and $redis.tls.enabled (not $redis.tls.ca)) }}
-redis.url: is the whole of it; beside it tls.ca, with tls.enabled, is used, and nothing else
+{{- with without $details "redis.tls.enabled" "redis.tls.ca" }}
+redis.url: is the whole of it, and would not use {{ join ", " . }}
 {{- end }}
 {{- if and .Values.networkPolicy.enabled (not .Values.networkPolicy.redis.ports) }}
 networkPolicy.redis.ports: are needed with redis.url, since a policy must know them
 {{- end }}
-{{- else if ne $redis.topology "sentinel" }}
-{{- if or $redis.sentinel.username $redis.sentinel.password }}
-redis.sentinel: is for the topology "sentinel", and would not be used
-{{- end }}
-{{- end }}
-{{- if and $redis.tls.ca (not $redis.tls.enabled) }}
-redis.tls.ca: would not be used without redis.tls.enabled
-{{- end }}
-{{- if and $redis.host (eq $redis.topology "standalone") $redis.nodes }}
-redis.nodes: are more Sentinels, or more nodes of a Cluster; the topology "standalone" has none
-{{- end }}
-{{- if and $redis.host (eq $redis.topology "cluster") (int $redis.db) }}
-redis.db: a Cluster has database 0 alone
-{{- end }}
-{{- if $redis.bundled.enabled }}
-{{- if or $other $redis.tls.enabled }}
-redis.bundled: is one node without TLS, at its default port; topology, tls, nodes, db, username and port are those of another Redis
+{{- else if $redis.bundled.enabled }}
+{{- with concat (without $details "redis.password" "redis.tls.ca") (include "rendezvous.redis.policy" . | splitList " " | compact) }}
+redis.bundled: is one node, without TLS, at its own port, and would not use {{ join ", " . }}
 {{- end }}
 {{- include "rendezvous.mistakes.redis.memory" . }}
+{{- else if ne $redis.topology "sentinel" }}
+{{- range $details }}{{ if hasPrefix "redis.sentinel." . }}
+{{ . }}: is for the topology "sentinel", and would not be used
+{{- end }}{{ end }}
+{{- if and (eq $redis.topology "standalone") $redis.nodes }}
+redis.nodes: are more Sentinels, or more nodes of a Cluster; the topology "standalone" has none
 {{- end }}
+{{- if and (eq $redis.topology "cluster") (int $redis.db) }}
+redis.db: a Cluster has database 0 alone
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Each way in which the values say which Redis it is; there should be one. */}}
+{{- define "rendezvous.redis.ways" -}}
+{{- $redis := .Values.redis -}}
+{{ include "rendezvous.redis.said" (dict "redis.host" $redis.host "redis.url" $redis.url "redis.bundled.enabled" $redis.bundled.enabled) }}
+{{- end }}
+
+{{/* What else they say of it, where that is not the default. */}}
+{{- define "rendezvous.redis.details" -}}
+{{- $redis := .Values.redis -}}
+{{- $sentinel := $redis.sentinel -}}
+{{ include "rendezvous.redis.said" (dict
+    "redis.topology" (ne $redis.topology "standalone") "redis.port" (ne (int $redis.port) 6379) "redis.nodes" $redis.nodes
+    "redis.db" (int $redis.db) "redis.username" $redis.username "redis.password" $redis.password
+    "redis.sentinel.service" (ne $sentinel.service "mymaster") "redis.sentinel.username" $sentinel.username
+    "redis.sentinel.password" $sentinel.password "redis.tls.enabled" $redis.tls.enabled "redis.tls.ca" $redis.tls.ca) }}
+{{- end }}
+
+{{- define "rendezvous.redis.policy" -}}
+{{- $policy := .Values.networkPolicy.redis -}}
+{{ include "rendezvous.redis.said" (dict "networkPolicy.redis.to" $policy.to "networkPolicy.redis.ports" $policy.ports) }}
+{{- end }}
+
+{{/* Of a dict the names of what is set, a word each. */}}
+{{- define "rendezvous.redis.said" -}}
+{{ range $name, $of := . }}{{ if $of }}{{ $name }} {{ end }}{{ end }}
 {{- end }}
 
 {{/* 7 KiB a session (docs/sizing.md), rounded up as the service does that looks at it when it starts. A rewrite of the

@@ -37,7 +37,7 @@ for name, expected in EXPECTED.items():
         bad.append(f"{name}: no pods are {PODS}")
     for command in (f"rollout status deployment/{server}\n", f"get pods -l {PODS}\n", f"logs -l {PODS} --prefix --tail=20\n",
                     f'port-forward "$(kubectl -n matrix get pods -l {PODS} -o name | head -1)" 8081 &\n',
-                    "curl 'http://127.0.0.1:8081/readyz?verbose'\n"):  # fmt: skip
+                    "curl --retry 10 --retry-connrefused --retry-delay 1 'http://127.0.0.1:8081/readyz?verbose'; kill %1\n"):  # fmt: skip
         if command not in notes:
             bad.append(f"{name}: does not say {command}")
     if notes.index("get pods") > notes.index("logs -l") or notes.index("logs -l") > notes.index("port-forward"):

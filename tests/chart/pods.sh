@@ -44,8 +44,9 @@ runs() { # runs RENDERED KIND/NAME POD [DOCKER OPTION...]: in the background, un
         esac || { docker logs "$3-$$" >&2; return 1; }
     done < <(of_pod "$1" "$2" "probes-of-$3" --probes)
 }
+server_of() { sed -n '/^kind: Deployment/,$ { s/^  name: "\(.*\)"/\1/p; t end }; b; :end q' "$1"; }
 helm_test() { # helm_test RENDERED: what helm test runs, through the Service's name
-    pod "$1" Pod/rel-matrix-rendezvous-test test || { echo "helm test failed" >&2; return 1; }
+    pod "$1" "Pod/$(server_of "$1")-test" test || { echo "helm test failed" >&2; return 1; }
     docker rm -f "test-$$" >/dev/null
 }
 ends() { # ends POD RENDERED KIND/NAME: SIGTERM ends it in order, within the time that this workload gives it
@@ -55,12 +56,16 @@ print(template(find(load(sys.argv[1]), *sys.argv[2].split("/")))["spec"]["termin
     docker stop -t "$seconds" "$1-$$" >/dev/null
     same "exit status of $1" "$(docker inspect --format '{{.State.ExitCode}}' "$1-$$")" 0
 }
+one_passes() { # one_passes RENDERED: a pod of it becomes ready, and helm test passes
+    docker rm -f "one-$$" >/dev/null 2>&1 || true
+    runs "$1" "Deployment/$(server_of "$1")" one --network-alias "$(server_of "$1")"
+    helm_test "$1"
+}
 server=Deployment/rel-matrix-rendezvous
 
 echo "--- config check, of every rendered configuration, by the pod that would have it"
 for rendered in "${rendered[@]}"; do
-    name=$(sed -n '/^kind: Deployment/,$ { s/^  name: "\(.*\)"/\1/p; t end }; b; :end q' "$rendered")
-    pod "$rendered" "Deployment/$name" check -- config check >"$work/checked" 2>&1 ||
+    pod "$rendered" "Deployment/$(server_of "$rendered")" check -- config check >"$work/checked" 2>&1 ||
         { echo "$rendered:" >&2; cat "$work/checked" >&2; exit 1; }
     grep -q 'the configuration is valid' "$work/checked"
     ! grep warning "$work/checked" | grep -v 'store.backend is memory' >&2 || { echo "$rendered: has warnings" >&2; exit 1; }
@@ -89,11 +94,7 @@ ends redis "$work/try" StatefulSet/rel-matrix-rendezvous-redis
 echo "--- a Redis that is there already, its password or its URL from a Secret"
 docker run -d --name "theirs-$$" --network $net --network-alias redis.matrix.svc lookalike/debian \
     redis-server --save '' --requirepass 'of/an#operator@?%20' --protected-mode no >/dev/null
-for name in authenticated introspection-url; do
-    docker rm -f "one-$$" "probes-of-one-$$" >/dev/null 2>&1 || true
-    runs "$work/$name.yaml" $server one --network-alias rel-matrix-rendezvous
-    helm_test "$work/$name.yaml"
-done
+for name in authenticated introspection-url; do one_passes "$work/$name.yaml"; done
 
 echo "--- Redis behind Sentinels, both by TLS of an authority from a Secret, both with users and passwords"
 openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj "/CN=redis" -keyout "$work/redis.key" \
@@ -118,7 +119,29 @@ END
 names=(); for n in 0 1 2; do names+=(--network-alias "sentinel-$n.example.org"); done
 docker run -d --name "sentinel-$$" --network $net "${names[@]}" -v "$work:/tls:ro" lookalike/debian \
     sh -c 'cp /tls/sentinel.conf /run/ && exec redis-server /run/sentinel.conf --sentinel --tls-port 26379 "$@"' sentinel "${tls[@]}" >/dev/null
-docker rm -f "one-$$" "probes-of-one-$$" >/dev/null 2>&1 || true
-runs "$work/sentinel-tls.yaml" $server one --network-alias rel-matrix-rendezvous
-helm_test "$work/sentinel-tls.yaml"
+one_passes "$work/sentinel-tls.yaml"
+
+echo "--- the same primary without its Sentinels: by its host, and by a whole URL"
+tls='tls: {enabled: true, ca: {secret: redis-ca, secretKey: ca.crt}}'
+of_host="host: redis-0.example.org, username: rendezvous, password: {secret: redis, secretKey: password}"
+of_url='url: {value: "rediss://rendezvous:of%2Fan%23operator%40%3F%2520@redis-0.example.org:6379"}'
+for way in "$of_host" "$of_url"; do
+    echo "{image: {repository: registry.example.org/matrix-rendezvous}, config: {mode: open}, redis: {$way, $tls}, networkPolicy: {redis: {ports: [6379]}}}" >"$work/way"
+    render 3 "$work/by-tls" "$work/way"
+    one_passes "$work/by-tls"
+done
+
+echo "--- a Cluster of three, at two ports, with a user"
+nodes=()
+for node in 0:6379 1:6380 2:6379; do
+    docker run -d --name "node-${node%:*}-$$" --network $net --network-alias "redis-${node%:*}.redis" lookalike/debian \
+        redis-server --save '' --port "${node#*:}" --cluster-enabled yes --user 'rendez+vous/%' on '>se:cret' '~*' '&*' +@all --user default off >/dev/null
+    nodes+=("$(docker inspect --format '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' "node-${node%:*}-$$"):${node#*:}")
+done
+node() { docker exec -e REDISCLI_AUTH=se:cret "node-0-$$" redis-cli --user 'rendez+vous/%' "$@"; }
+for at in "${nodes[@]}"; do until_true "a node answers" node -h "${at%:*}" -p "${at#*:}" ping; done
+node --cluster create "${nodes[@]}" --cluster-yes >"$work/created" || { cat "$work/created" >&2; exit 1; }
+whole() { node cluster info | grep -q cluster_state:ok; }
+until_true "the Cluster is whole" whole
+one_passes "$work/cluster-homeservers.yaml"
 echo "the chart does what it says"

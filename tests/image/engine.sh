@@ -44,14 +44,34 @@ fails() { # fails WHAT COMMAND...: the command must not succeed
 # Debian's client builds with the BuildKit of Debian's engine; another one in PATH may want a plugin for it.
 docker() { DOCKER_BUILDKIT=1 BUILDKIT_PROGRESS=plain /usr/bin/docker "$@"; }
 
-engine() { # engine: the one that runs, or one for as long as this script
+engine() { # engine: the one that runs here, or one for as long as this script
     need dockerd docker.io
     need iptables iptables
-    docker info >/dev/null 2>&1 && return
-    dockerd >"$work/dockerd.log" 2>&1 &
+    local theirs own=()
+    theirs=$(docker info --format '{{.Name}}' 2>/dev/null || true)
+    [ "$theirs" != "$(uname -n)" ] || return 0
+    # One of another machine sees none of the files that are mounted here. So it is in the container of a job on GitHub,
+    # where the host's socket lies in the place of ours.
+    if [ -n "$theirs" ]; then
+        export DOCKER_HOST=unix://$work/docker.sock
+        own=(--host "$DOCKER_HOST" --pidfile "$work/docker.pid" --exec-root "$work/docker")
+    fi
+    nested
+    dockerd "${own[@]}" >"$work/dockerd.log" 2>&1 &
     local pid=$!
     at_end "kill $pid; timeout 60 tail --pid=$pid -f /dev/null || kill -KILL $pid"
     until_true "dockerd answers" docker info || { tail -20 "$work/dockerd.log" >&2; return 1; }
+}
+
+# In a container with cgroups of version 2, its processes are in the root of what it sees, and a group that has processes
+# gives no controllers to those below it: so they move, before an engine makes groups there.
+nested() {
+    local groups=/sys/fs/cgroup pid
+    [ -e $groups/cgroup.controllers ] && [ "$(cat /proc/1/cgroup)" = 0::/ ] || return 0
+    mkdir -p $groups/tests
+    # Some may end meanwhile, and the kernel's own do not move.
+    while read -r pid; do echo "$pid" >$groups/tests/cgroup.procs || true; done <$groups/cgroup.procs 2>/dev/null
+    sed 's/[^ ]*/+&/g' $groups/cgroup.controllers >$groups/cgroup.subtree_control
 }
 
 # The look-alikes: one Debian, with what Debian has of each program, under names that say so. Made once for each

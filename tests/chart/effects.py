@@ -13,11 +13,15 @@ import yaml
 from objects import leaves
 
 HELM3, CHART, *files = sys.argv[1:]
+LAID = "they are laid over with podSecurityContext.runAsUser"
 DIGEST = "they are of one template with image.digest"
 # Values that none sets, with the reason.
 UNSET = {
     ("redis", "bundled", "image", "digest"): DIGEST,
     ("tests", "image", "digest"): DIGEST,
+    ("podSecurityContext", "runAsNonRoot"): LAID,
+    ("podSecurityContext", "fsGroupChangePolicy"): LAID,
+    ("podSecurityContext", "seccompProfile", "type"): LAID,
     **{("probes", probe, number): "one number of each probe is set, and they are of one toYaml" for probe, numbers in {
         "startup": ("initialDelaySeconds", "periodSeconds", "timeoutSeconds", "successThreshold"),
         "readiness": ("initialDelaySeconds", "timeoutSeconds", "successThreshold", "failureThreshold"),

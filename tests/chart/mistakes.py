@@ -37,8 +37,9 @@ CA = {"secret": "s", "secretKey": "k"}
 MEMORY = {"store": "memory", "replicas": 1}
 
 
-def bundled(memory, limit="4Gi", **more):
-    return {"redis": {"host": "", "bundled": {"enabled": True, "maxmemoryMiB": memory, "resources": {"limits": {"memory": limit}}}}, **more}
+def bundled(memory, limit="4Gi", storage="4Gi", **more):
+    sizes = {"resources": {"limits": {"memory": limit}}, "storage": {"size": storage}}
+    return {"redis": {"host": "", "bundled": {"enabled": True, "maxmemoryMiB": memory, **sizes}}, **more}
 
 
 def auth(**of):
@@ -122,6 +123,8 @@ CASES = [
     (bundled(7, **sessions(1024)), []),
     (bundled(200, "399Mi"), ["redis.bundled.resources.limits.memory"]),
     (bundled(200, "400Mi"), []),
+    (bundled(513, storage="1Gi"), ["redis.bundled.storage.size"]),
+    (bundled(512, storage="1Gi"), []),
     (bundled(513, "1Gi"), ["redis.bundled.resources.limits.memory"]),
     (bundled(512, "1Gi"), []),
     # Kubernetes.
@@ -133,7 +136,9 @@ CASES = [
     ({"serviceAccount": {"name": "a"}}, ["serviceAccount.name: is of one"]),
     ({"fullnameOverride": "mailbox", "prometheusRule": {"enabled": True}}, ["fullnameOverride"]),
     ({"fullnameOverride": "mailbox"}, []),
-    ({"fullnameOverride": "2026"}, ["fullnameOverride"]),
+    *(({"fullnameOverride": name}, ["fullnameOverride"]) for name in ("2026", "-a")),
+    ({"service": {"externalTrafficPolicy": "Local"}}, ["service.externalTrafficPolicy"]),
+    ({"service": {"externalTrafficPolicy": "Local", "type": "NodePort"}}, []),
     *(({"extraEnv": [{"name": name, "value": "v"}]}, ["extraEnv"]) for name in (
         "RENDEZVOUS_CONFIG", "RENDEZVOUS_HTTP__LISTEN", "RENDEZVOUS_ADMIN__LISTEN", "RENDEZVOUS_SHUTDOWN__GRACE",
         "RENDEZVOUS_STORE__BACKEND", "RENDEZVOUS_STORE__REDIS__URL", "RENDEZVOUS_STORE__REDIS__URL_FILE", "RENDEZVOUS_AUTH__CA_FILE",
@@ -158,6 +163,16 @@ REFUSED = [
     ({"redis": {"password": {"secret": "b"}}}, "password"),
     *(({"redis": {"password": {"value": value}}}, "password") for value in ("", " ", "p ", " p", "p\n", "p q\t")),
     ({"redis": {"topology": "sentinel", "sentinel": {"service": ""}}}, "service"),
+    *(({"networkPolicy": {"dns": {of: []}}}, of) for of in ("to", "ports")),
+    *(({"ingress": {"hosts": [host]}}, "hosts") for host in ("https://a.example.org", "", "a.example.org:443", "a/b")),
+    ({"httpRoute": {"hostnames": ["https://a.example.org"]}}, "hostnames"),
+    *(({"image": {"repository": name}}, "repository") for name in ("r:1", "r.example.org/r:1", "r@sha256", "r r")),
+    *((values, "tag") for values in ({"tests": {"image": {"tag": ""}}}, {"redis": {"bundled": {"image": {"tag": ""}}}})),
+    *(({"probes": {probe: {"successThreshold": 2}}}, "successThreshold") for probe in ("startup", "liveness")),
+    *(({of: "my.name"}, of) for of in ("nameOverride", "fullnameOverride")),
+    ({"redis": {"tls": None}}, "tls"),
+    ({"autoscaling": None}, "autoscaling"),
+    ({"redis": {"bundled": {"storage": {"size": "1G"}}}}, "size"),
     ({"redis": {"tls": {"ca": {"secret": "b"}}}}, "ca"),
     ({"ca": {"configMap": "c", "key": "k"}}, "ca"),
     ({"redis": {"nodes": ["h"]}}, "nodes"),
@@ -174,6 +189,9 @@ REFUSED = [
 # What looks like it, and is fine.
 FINE = [
     ({"redis": {"host": "[fd00::1]"}}, []),
+    *(({"image": {"repository": name}}, []) for name in ("r", "r.example.org:5000/some/r", "some/r")),
+    ({"ingress": {"enabled": True, "hosts": ["*.example.org", "a.example.org"]}}, []),
+    ({"probes": {"readiness": {"successThreshold": 2}}, "config": {"session": {"ttl": "1m30s"}}}, []),
     *(({"redis": {"password": {"value": value}}}, []) for value in ("p", "p q", "p\nq")),
     ({"redis": {"host": "[fd00::1]", "topology": "cluster", "nodes": ["[fd00::2]:6379", "redis-2.redis:6379"]}}, []),
     ({"autoscaling": {"enabled": True, "customMetric": {"name": "m", "averageValue": 3}}}, []),

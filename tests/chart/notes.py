@@ -12,7 +12,8 @@ PODS = "app.kubernetes.io/instance=rel,app.kubernetes.io/component=server"
 OFF, ALL_AS_ONE = "offered to nobody", "all clients count as one"
 NOWHERE, TRY, PVC = "Nothing routes clients here yet", "helm -n matrix test rel || kubectl -n matrix logs", "delete pvc data-"
 LETS_OUT = "The NetworkPolicy lets out"
-SOMETIMES = (OFF, ALL_AS_ONE, NOWHERE, TRY, PVC, LETS_OUT)
+ELSEWHERE = "and nothing here routes"
+SOMETIMES = (ELSEWHERE, OFF, ALL_AS_ONE, NOWHERE, TRY, PVC, LETS_OUT)
 EXPECTED = {  # those of the above that are said, and what else is
     "authenticated": [TRY, LETS_OUT, "mode authenticated.", "Redis: 6379 (", "homeserver and traces: 8008, 8080 (",
                       "https://matrix.example.org/_matrix/client/unstable/org.matrix.msc4108/rendezvous", "ETag: on"],
@@ -24,6 +25,8 @@ EXPECTED = {  # those of the above that are said, and what else is
     "monitoring-scaling": [TRY, LETS_OUT, ALL_AS_ONE, NOWHERE, "rendezvous.matrix.svc:80 "],
     "sentinel-tls": [TRY, LETS_OUT, ALL_AS_ONE, "Redis: 26379, 6379 (", "https://matrix.example.org/_matrix/client/unstable/io.",
                      "ETag: off"],
+    "elsewhere": [TRY, LETS_OUT, ALL_AS_ONE, ELSEWHERE + " elsewhere.example.org: its own proxy must.", "at https://elsewhere.example.org:8448,",
+                  "https://matrix.example.org/_matrix/client/unstable/io."],
     "off": [TRY, OFF, ALL_AS_ONE, NOWHERE, "mode off."],
 }  # fmt: skip
 bad = []

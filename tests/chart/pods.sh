@@ -131,6 +131,13 @@ for way in "$of_host" "$of_url"; do
     one_passes "$work/by-tls"
 done
 
+echo "--- under maintenance, when nobody may create"
+for mode in open off; do
+    echo "{image: {repository: registry.example.org/matrix-rendezvous}, config: {mode: \"$mode\", maintenance: true}, redis: {$of_host, $tls}}" >"$work/closed"
+    render 3 "$work/under-maintenance" "$work/closed"
+    one_passes "$work/under-maintenance"
+done
+
 echo "--- a Cluster of three, at two ports, with a user"
 nodes=()
 for node in 0:6379 1:6380 2:6379; do

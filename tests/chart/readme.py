@@ -29,7 +29,7 @@ for line in text.splitlines():
 
 
 # A comment is of what is below it too, where that is not the chart's to name.
-BELOW = {"resources", "startup", "readiness", "liveness", "labels"}
+BELOW = {"resources", "startup", "readiness", "liveness", "labels", "podSecurityContext"}
 silent = [
     ".".join(leaf)
     for leaf in leaves(values)

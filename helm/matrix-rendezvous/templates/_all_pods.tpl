@@ -8,13 +8,15 @@ capabilities:
   drop: [ALL]
 {{- end }}
 
-{{/* dict root, user. A null among the values takes a line away. */}}
+{{/* dict root, and perhaps another user. A null among the values takes a line away; Helm itself drops it, or leaves it. */}}
 {{- define "rendezvous.podSecurity" -}}
-{{- $context := dict "runAsNonRoot" true "runAsUser" .user "runAsGroup" .user "fsGroup" .user "fsGroupChangePolicy" "OnRootMismatch"
-    "seccompProfile" (dict "type" "RuntimeDefault") -}}
+{{- $context := dict -}}
 {{- range $key, $value := .root.Values.podSecurityContext -}}
-{{- if kindIs "invalid" $value }}{{ $_ := unset $context $key }}{{ else }}{{ $_ := set $context $key $value }}{{ end -}}
+{{- if not (kindIs "invalid" $value) }}{{ $_ := set $context $key $value }}{{ end -}}
 {{- end -}}
+{{- if .user }}{{ range list "runAsUser" "runAsGroup" "fsGroup" -}}
+{{- if hasKey $context . }}{{ $_ := set $context . $.user }}{{ end -}}
+{{- end }}{{ end -}}
 {{ toYaml $context }}
 {{- end }}
 

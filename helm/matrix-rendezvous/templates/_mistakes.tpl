@@ -69,8 +69,11 @@ image.repository: say where your registry has the image: a chart out of the repo
 {{- if eq (toString $v.enabled) "false" }}
 enabled: is for the condition of a chart above this one, which would not have rendered it
 {{- end }}
-{{- if regexMatch "^[^a-z]" $name }}
-fullnameOverride: a Service's name begins with a letter, and it would be {{ $name }}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $name) }}
+fullnameOverride: a Service's name begins with a letter, and has no dots; it would be {{ $name }}
+{{- end }}
+{{- if and (eq $v.service.type "ClusterIP") $v.service.externalTrafficPolicy }}
+service.externalTrafficPolicy: is for a NodePort or a LoadBalancer
 {{- end }}
 {{- if and $v.prometheusRule.enabled (not (contains "rendezvous" $name)) }}
 fullnameOverride: the alerts find the scrape job by "rendezvous" in its name, and it would be {{ $name }}

@@ -85,16 +85,16 @@ redis.db: a Cluster has database 0 alone
 {{- end }}
 
 {{/* 7 KiB a session (docs/sizing.md), rounded up as the service does that looks at it when it starts. A rewrite of the
-     AOF may copy all of it, and the server takes some more. */}}
+     AOF may copy all of it, on the volume too, and the server takes some more. */}}
 {{- define "rendezvous.mistakes.redis.memory" -}}
 {{- $bundled := .Values.redis.bundled -}}
 {{- $needs := div (add 1023 (mul 7 (int (get (.Values.config.session | default dict) "max_live" | default 10000)))) 1024 -}}
 {{- if gt $needs (int64 $bundled.maxmemoryMiB) }}
 redis.bundled.maxmemoryMiB: config.session.max_live needs {{ $needs }} at least
 {{- end }}
-{{- $limit := $bundled.resources.limits.memory -}}
-{{- $mebibytes := mul (trimSuffix "Gi" $limit | trimSuffix "Mi" | int) (hasSuffix "Gi" $limit | ternary 1024 1) -}}
-{{- if lt $mebibytes (mul 2 $bundled.maxmemoryMiB) }}
-redis.bundled.resources.limits.memory: twice maxmemoryMiB is {{ mul 2 $bundled.maxmemoryMiB }}Mi, and it is {{ $limit }}
+{{- range $what, $size := dict "resources.limits.memory" $bundled.resources.limits.memory "storage.size" $bundled.storage.size }}
+{{- if lt (mul (trimSuffix "Gi" $size | trimSuffix "Mi" | int) (hasSuffix "Gi" $size | ternary 1024 1)) (mul 2 $bundled.maxmemoryMiB) }}
+redis.bundled.{{ $what }}: twice maxmemoryMiB is {{ mul 2 $bundled.maxmemoryMiB }}Mi, and it is {{ $size }}
+{{- end }}
 {{- end }}
 {{- end }}

@@ -24,9 +24,11 @@ def check(workload, objects):
         spec = of.get("spec", {})
         if of["kind"] == "Ingress":
             backend = {"service": {"name": name, "port": {"name": port["name"]}}}
-            paths = [{"path": path, "pathType": "Prefix", "backend": backend} for path in PREFIXES]
             hosts = [rule.get("host") for rule in spec["rules"]]
             for rule in spec["rules"]:
+                # The same by both: ci/cluster-homeservers-values.yaml has the other.
+                kind = {path["pathType"] for path in rule["http"]["paths"]} & {"Prefix", "ImplementationSpecific"}
+                paths = [{"path": path, "pathType": "".join(kind), "backend": backend} for path in PREFIXES]
                 if rule["http"] != {"paths": paths}:
                     yield f"an Ingress routes {rule['http']}"
         elif of["kind"] == "HTTPRoute":

@@ -3,7 +3,7 @@
 from objects import config_of, template
 
 # What ci/*-values.yaml say of them, else the chart's own: grace, and drain.
-CLOCKS = [("10s", "20s"), ("15s", "30s")]
+CLOCKS = [("10s", "20s"), ("15s", "30s"), ("60s", "120s")]
 
 
 def check(workload, objects):

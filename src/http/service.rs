@@ -284,9 +284,10 @@ impl<'a> InFlight<'a> {
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        self.metrics.http_in_flight.dec();
+        // In this order: whoever sees that no request is left sees what became of the last one.
         if !self.answered {
             self.metrics.http_abandoned.inc();
         }
+        self.metrics.http_in_flight.dec();
     }
 }

@@ -26,9 +26,14 @@ pub struct Bench {
 
 impl Bench {
     pub fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// The same, with settings of the worker behind the proxy.
+    pub fn with(settings: &[(&str, &str)]) -> Self {
         let redis = RedisServer::start();
         let proxy = Proxy::start(redis.address());
-        let faulty = ready_on(&proxy.url(), &SHARES);
+        let faulty = ready_on(&proxy.url(), &[&SHARES, settings].concat());
         let sound = ready_on(&redis.url(), &SHARES);
         Self {
             redis,

@@ -73,6 +73,12 @@ assert {"Dockerfile", "README.md", "docs/install.md", "test", ".github/workflows
 [redis] = re.findall(r"redis:([\w.-]+)}", open("docker-compose.yml").read())
 assert load("helm/matrix-rendezvous/values.yaml")["redis"]["bundled"]["image"]["tag"] == redis, redis
 
+# One bound of a replica's memory, above what docs/threat-model.md has it take: in compose, the unit, and the chart.
+bounds = [re.findall(pattern, open(path).read(), re.M) for path, pattern in (
+    ("docker-compose.yml", r"^x-rendezvous:(?s:.*?)^  mem_limit: (.*)$"), ("deploy/systemd/matrix-rendezvous.service", r"^MemoryMax=(.*)$"),
+)] + [[load("helm/matrix-rendezvous/values.yaml")["resources"]["limits"]["memory"]]]
+assert bounds == [["1g"], ["1G"], ["1Gi"]], bounds
+
 for path in workflows:
     for job, of in load(path)["jobs"].items():
         for number, step in enumerate(of.get("steps", [])):

@@ -78,5 +78,6 @@ for signed in ('cosign sign --yes "$IMAGE@$digest"', 'cosign sign --yes "$CHARTS
 [created] = re.findall(r"^gh release create .*", published, re.M)
 for file in ('"matrix-rendezvous-$VERSION"*', " SHA256SUMS ", " SHA256SUMS.sigstore.json", "--notes-file notes.md"):
     assert file in created, f"a release is without {file}: {created}"
+assert "case $VERSION in *-*) kind=--prerelease ;;" in published and " $kind " in created, "a candidate would be the latest release"
 assert published.index("sha256sum ") < published.index("sign-blob") < published.index(created)
 print("ok  workflows: who may write, what comes first, what is signed; CI is all of the tests")

@@ -73,9 +73,7 @@ impl Proxy {
 
     /// The next such command meets this fault.
     pub fn next(&self, target: Target, fault: Fault) {
-        let mut state = self.shared.state();
-        state.holding |= matches!(fault, Fault::HoldReply);
-        state.next = Some((target, fault));
+        self.shared.state().next = Some((target, fault));
     }
 
     /// So many such commands are spared, and the one after them meets this fault.
@@ -86,9 +84,7 @@ impl Proxy {
 
     /// Every such command meets this fault, until [`Proxy::heal`].
     pub fn every(&self, target: Target, fault: Fault) {
-        let mut state = self.shared.state();
-        state.holding |= matches!(fault, Fault::HoldReply);
-        state.every = Some((target, fault));
+        self.shared.state().every = Some((target, fault));
     }
 
     /// Ends every fault and lets held replies go. How many struck since the last time; none is a
@@ -96,7 +92,7 @@ impl Proxy {
     #[track_caller]
     pub fn heal(&self) -> usize {
         let mut state = self.shared.state();
-        state.holding = false;
+        state.heals += 1;
         (state.next, state.every, state.spared) = (None, None, 0);
         let struck = std::mem::take(&mut state.struck);
         drop(state);
@@ -122,7 +118,6 @@ impl Drop for Proxy {
         {
             let mut state = self.shared.state();
             state.stopped = true;
-            state.holding = false;
             for connection in state.connections.drain(..) {
                 let _ = connection.shutdown(Shutdown::Both);
             }

@@ -16,7 +16,8 @@ pub(super) struct State {
     pub(super) spared: usize,
     pub(super) every: Option<(Target, Fault)>,
     pub(super) struck: usize,
-    pub(super) holding: bool,
+    /// How often everything was healed: what was armed before that strikes no more.
+    pub(super) heals: usize,
     pub(super) connections: Vec<TcpStream>,
     pub(super) accepted: usize,
     pub(super) stopped: bool,
@@ -71,11 +72,19 @@ struct Link {
     server: TcpStream,
     shared: Arc<Shared>,
     /// One entry for each command whose reply is under way.
-    expected: Mutex<VecDeque<Option<(Target, Fault)>>>,
+    expected: Mutex<VecDeque<Option<Armed>>>,
+}
+
+/// A fault that a command met, and how often everything had been healed by then.
+#[derive(Clone, Copy)]
+struct Armed {
+    target: Target,
+    fault: Fault,
+    heals: usize,
 }
 
 impl Link {
-    fn expected(&self) -> MutexGuard<'_, VecDeque<Option<(Target, Fault)>>> {
+    fn expected(&self) -> MutexGuard<'_, VecDeque<Option<Armed>>> {
         self.expected.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -84,18 +93,17 @@ impl Link {
         let mut from = BufReader::new(&self.client);
         loop {
             let command = read_frame(&mut from)?;
-            let fault = self.fault_for(&command);
-            if let Some((_, Fault::CutCommand)) = fault {
-                self.shared.state().struck += 1;
+            let armed = self.fault_for(&command);
+            if armed.is_some_and(|armed| matches!(armed.fault, Fault::CutCommand)) {
                 return Err(std::io::ErrorKind::ConnectionAborted.into());
             }
             // Before the command goes out, so that its reply cannot overtake the entry.
-            self.expected().push_back(fault);
+            self.expected().push_back(armed);
             (&self.server).write_all(&command)?;
         }
     }
 
-    fn fault_for(&self, command: &Frame) -> Option<(Target, Fault)> {
+    fn fault_for(&self, command: &Frame) -> Option<Armed> {
         let target = target(&words(command)?)?;
         let mut state = self.shared.state();
         if state.spared > 0 && state.next.is_some_and(|armed| armed.0 == target) {
@@ -103,10 +111,17 @@ impl Link {
             return None;
         }
         let meant = |armed: &mut (Target, Fault)| armed.0 == target;
-        state
+        let (target, fault) = state
             .next
             .take_if(meant)
-            .or(state.every.filter(|armed| armed.0 == target))
+            .or(state.every.filter(|armed| armed.0 == target))?;
+        // It strikes here and now, before anyone can heal it.
+        state.struck += usize::from(matches!(fault, Fault::CutCommand));
+        Some(Armed {
+            target,
+            fault,
+            heals: state.heals,
+        })
     }
 
     /// Replies outwards.
@@ -114,38 +129,42 @@ impl Link {
         let mut from = BufReader::new(&self.server);
         loop {
             let reply = read_frame(&mut from)?;
-            let fault = self.expected().pop_front().flatten();
-            let Some((target, fault)) = fault else {
-                (&self.client).write_all(&reply)?;
-                continue;
-            };
-            if reply.starts_with(b"-NOSCRIPT") {
-                let mut state = self.shared.state();
-                if state.every.is_none() {
-                    state.next = Some((target, fault));
-                }
-                drop(state);
-                (&self.client).write_all(&reply)?;
-                continue;
+            let armed = self.expected().pop_front().flatten();
+            match armed.filter(|armed| self.strikes(armed, &reply)) {
+                Some(armed) => self.strike(&armed, &reply)?,
+                None => (&self.client).write_all(&reply)?,
             }
-            self.strike(fault, &reply)?;
         }
     }
 
-    fn strike(&self, fault: Fault, reply: &Frame) -> std::io::Result<()> {
-        self.shared.state().struck += 1;
-        match fault {
+    /// Whether the fault strikes this reply: none does that was healed while the reply was under way, and none
+    /// where the script has not run, but waits for the next try.
+    fn strikes(&self, armed: &Armed, reply: &Frame) -> bool {
+        let mut state = self.shared.state();
+        if armed.heals != state.heals {
+            return false;
+        }
+        if reply.starts_with(b"-NOSCRIPT") {
+            if state.every.is_none() {
+                state.next = Some((armed.target, armed.fault));
+            }
+            return false;
+        }
+        state.struck += 1;
+        true
+    }
+
+    fn strike(&self, armed: &Armed, reply: &Frame) -> std::io::Result<()> {
+        match armed.fault {
             Fault::CutCommand | Fault::CutReply => {
                 Err(std::io::ErrorKind::ConnectionAborted.into())
             }
             Fault::SwallowReply => Ok(()),
             Fault::HoldReply => {
                 let state = self.shared.state();
-                drop(
-                    self.shared
-                        .released
-                        .wait_while(state, |state| state.holding),
-                );
+                // By the count, since the next fault may be armed before this thread has woken.
+                let held = |state: &mut State| state.heals == armed.heals && !state.stopped;
+                drop(self.shared.released.wait_while(state, held));
                 (&self.client).write_all(reply)
             }
             Fault::Alter(alter) => (&self.client).write_all(&alter(reply)),

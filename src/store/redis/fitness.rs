@@ -8,6 +8,7 @@
 use crate::config::store::Check;
 use crate::model::{Payload, SequenceToken, SessionId};
 use crate::store::StoreError;
+use crate::store::redis::DATES;
 use crate::store::redis::keys::member;
 use crate::store::redis::lease::{Leases, SWEEP};
 use crate::store::redis::millis;
@@ -150,7 +151,12 @@ impl Probe {
         )?;
         let write = [first, next, data, Argument::Number(1)];
         expect("write", scripts.write(&session, &write, letter).await, 'W')?;
-        expect("read", scripts.read(&session, &[], letter).await, 'F')?;
+        let with_dates = [Argument::Bytes(b""), DATES];
+        expect(
+            "read",
+            scripts.read(&session, &with_dates, letter).await,
+            'F',
+        )?;
         expect("live", scripts.live(index, &[], letter).await, 'L')?;
         expect("delete", scripts.delete(&session, &[], letter).await, 'D')?;
         expect("read", scripts.read(&session, &[], letter).await, 'G')?;

@@ -167,6 +167,22 @@ fn a_client_that_leaves_amid_a_create_leaves_neither_a_session_nor_a_lease() {
     }
 }
 
+/// What was created may be lost with the primary on which it was; so one that was demoted meanwhile does not say
+/// that the session is there, though it is.
+#[test]
+fn a_create_is_not_confirmed_by_a_primary_that_was_demoted_meanwhile() {
+    let bench = Bench::start();
+    bench.proxy.every(Target::Session, Fault::CutReply);
+    let mut client = Connection::open(bench.faulty.http);
+    client.write(&request::create("x").bytes());
+    bench.proxy.wait_until_struck();
+    bench.redis.command(&["REPLICAOF", "127.0.0.1", "1"]);
+    bench.proxy.heal();
+    assert_eq!(client.reply().status, 503);
+    bench.redis.command(&["REPLICAOF", "NO", "ONE"]);
+    bench.until_live(0, "nobody was told of the session");
+}
+
 /// The worker sends again what lost its reply: that is one creation, and two are allowed.
 #[test]
 fn a_creation_that_is_sent_again_is_charged_once() {

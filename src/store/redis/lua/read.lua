@@ -15,7 +15,7 @@
 -- payload, which the client would take for a message from the other side.
 local session, nonce = KEYS[1], ARGV[1]
 redis.call('HDEL', session, '')
-local state = redis.call('HMGET', session, 't', 'd')
+local state = ARGV[3] and redis.call('HMGET', session, 't', 'd', 'm') or redis.call('HMGET', session, 't', 'd')
 local tokens, payload = state[1], state[2]
 if not tokens then
   if redis.call('EXISTS', session) == 1 then
@@ -34,7 +34,7 @@ else
   return redis.error_reply('MRVFORMAT a session without a payload')
 end
 if ARGV[3] then
-  local dates = redis.call('HMGET', session, 'm', 'x')
-  reply[#reply + 1], reply[#reply + 2] = tonumber(dates[1]), tonumber(dates[2])
+  local expires = redis.call('PEXPIRETIME', session)
+  reply[#reply + 1], reply[#reply + 2] = expires - state[3], expires
 end
 return reply

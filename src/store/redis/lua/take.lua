@@ -19,7 +19,8 @@ local index, member, hold, cap = KEYS[1], ARGV[2], ARGV[3], tonumber(ARGV[5])
 local time = redis.call('TIME')
 local micros = time[1] * 1000000 + time[2]
 local now = math.floor(micros / 1000)
-local after_now = string.format('(%.0f', now)
+local now_text = string.format('%.0f', now)
+local after_now = '(' .. now_text
 
 -- How many of a set have not ended, where that is `enough` or more; and how many there are. ZCARD counts ended
 -- leases that are not swept yet, so only there is the exact count worth it.
@@ -88,15 +89,15 @@ local function take(leases, new)
   end
   -- Bounded: sweeping a million at once stalls Redis for a tenth of a second. More than one, so that
   -- the sweep outruns the growth.
-  local ended = redis.call('ZRANGE', leases, '-inf', now, 'BYSCORE', 'LIMIT', 0, ARGV[4])
+  local ended = redis.call('ZRANGE', leases, '-inf', now_text, 'BYSCORE', 'LIMIT', '0', ARGV[4])
   if #ended > 0 then
     redis.call('ZREM', leases, unpack(ended))
   end
   redis.call('ZADD', leases, now + hold, member)
-  -- A set goes when its last lease has ended; a worker with a shorter TTL must not shorten that (GT).
-  -- GT takes a key without an end for one that never ends, so a new set gets its first end by NX.
-  if redis.call('PEXPIRE', leases, hold, 'GT') == 0 then
-    redis.call('PEXPIRE', leases, hold, 'NX')
+  -- A set goes when its last lease has ended, or up to a minute later: to move its end each time would cost twice
+  -- as much as to ask for it.
+  if redis.call('PTTL', leases) < hold + 0 then
+    redis.call('PEXPIRE', leases, hold + 60000)
   end
   return #ended
 end
@@ -109,4 +110,4 @@ for n = 1, (#KEYS - 1) / 2 do
     redis.call('SET', KEYS[2 * n + 1], string.format('%.0f', full_again[n]), 'PX', left)
   end
 end
-return ARGV[1] .. 'T' .. ended .. ' ' .. shadowed
+return ARGV[1] .. 'T' .. string.format('%d', ended) .. ' ' .. shadowed

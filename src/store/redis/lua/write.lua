@@ -19,9 +19,10 @@
 -- Twice is harmless: the second run finds the first one's token among t, or its record in q, and
 -- answers what the first one answered.
 --
--- The write that changes nothing, first, is read.lua's. It does one thing more: a Redis that is out of
--- memory refuses a script at its first HSET, but not at one behind an HDEL. So a full Redis refuses
--- newcomers (create.lua) and lets the sign-ins that live finish, which hardly grow.
+-- A write that fits goes first, since it is its own fence; in front of every other answer stands the write that
+-- changes nothing, which is read.lua's. That one does one thing more: a Redis that is out of memory refuses a
+-- script at its first HSET, but not at one behind an HDEL. So a full Redis refuses newcomers (create.lua) and
+-- lets the sign-ins that live finish, which hardly grow.
 local session, nonce, named, next_token, payload = KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local txn = ARGV[6] ~= '' and ARGV[6]
 -- The current token, and 4 before it.
@@ -29,7 +30,6 @@ local TOKEN, TOKENS = 24, 24 * 5
 -- A record is the txnId's key (16 bytes), 'w' or 'c', and a token's 24 bytes (of a conflict: dashes).
 local RECORD = 41
 
-redis.call('HDEL', session, '')
 local tokens = redis.call('HGET', session, 't')
 local records, record, full
 if tokens and txn then
@@ -40,55 +40,63 @@ if tokens and txn then
   full = #records >= ARGV[7] * RECORD
 end
 
-local answer
-if not tokens then
-  if redis.call('EXISTS', session) == 1 then
-    return redis.error_reply('MRVFORMAT a session without a token')
-  end
-  return nonce .. 'G'
-elseif record then
-  answer = 'P' .. (string.sub(record, 1, 1) == 'w' and string.sub(record, 2) or '')
-elseif full then
-  answer = 'T' .. redis.call('PTTL', session)
-elseif string.sub(tokens, 1, TOKEN) == named then
+local fits = tokens and not record and not full and string.sub(tokens, 1, TOKEN) == named
+local before, count
+if fits then
   -- Behind a full list of tokens a byte says how many writes there were; a shorter one tells by its length.
   -- (A field of its own would cost a fifth of a write.)
-  local before, count = #tokens / TOKEN - 1, ''
+  before, count = #tokens / TOKEN - 1, ''
   if #tokens >= TOKENS then
     before = string.byte(tokens, TOKENS + 1) or before
-    full = before >= ARGV[5] + 0
     count = string.char(before + 1)
   end
-  if full then
-    answer = 'F' .. redis.call('PTTL', session)
-  else
-    -- Microseconds to milliseconds by cutting, where there are zeros in front as they may be missing: less
-    -- than half of what string.format takes.
-    local time = redis.call('TIME')
-    local now = time[1] .. string.sub('00000' .. time[2], -6, -4)
-    answer = 'W' .. before + 1
-    if before == 0 then
-      -- Until then the last write is the creation.
-      answer = answer .. ' ' .. math.max(0, now - (redis.call('HGET', session, 'm') or now))
-    end
-    redis.call('HSET', session, 't', string.sub(next_token .. tokens, 1, TOKENS) .. count, 'd', payload, 'm', now)
-    if records then
-      redis.call('HSET', session, 'q', records .. txn .. 'w' .. next_token)
-    end
+end
+
+local answer
+if fits and before < ARGV[5] + 0 then
+  local left = redis.call('PTTL', session)
+  -- %d takes two thirds of what .. takes for a number.
+  answer = 'W' .. string.format('%d', before + 1)
+  if before == 0 then
+    -- Until then the last write is the creation.
+    answer = answer .. ' ' .. math.max(0, (redis.call('HGET', session, 'm') or left) - left)
   end
-elseif records then
-  redis.call('HSET', session, 'q', records .. txn .. 'c' .. string.rep('-', TOKEN))
-  answer = 'C' .. string.sub(tokens, 1, TOKEN)
-elseif redis.call('HGET', session, 'd') == payload then
-  answer = 'R' .. string.sub(tokens, 1, TOKEN)
--- Tokens stand one after the other; a match across two of them would need 144 bits of luck.
-elseif next_token ~= '' and string.find(tokens, next_token, 1, true) then
-  answer = 'R' .. next_token
+  local kept = next_token .. string.sub(tokens, 1, TOKENS - TOKEN) .. count
+  local m = string.format('%d', left)
+  if type(redis.pcall('HSET', session, 't', kept, 'd', payload, 'm', m)) == 'table' then
+    redis.call('HDEL', session, '')
+    redis.call('HSET', session, 't', kept, 'd', payload, 'm', m)
+  end
+  if records then
+    redis.call('HSET', session, 'q', records .. txn .. 'w' .. next_token)
+  end
 else
-  answer = 'C' .. string.sub(tokens, 1, TOKEN)
+  redis.call('HDEL', session, '')
+  if not tokens then
+    if redis.call('EXISTS', session) == 1 then
+      return redis.error_reply('MRVFORMAT a session without a token')
+    end
+    return nonce .. 'G'
+  elseif record then
+    answer = 'P' .. (string.sub(record, 1, 1) == 'w' and string.sub(record, 2) or '')
+  elseif full then
+    answer = 'T' .. redis.call('PTTL', session)
+  elseif fits then
+    answer = 'F' .. redis.call('PTTL', session)
+  elseif records then
+    redis.call('HSET', session, 'q', records .. txn .. 'c' .. string.rep('-', TOKEN))
+    answer = 'C' .. string.sub(tokens, 1, TOKEN)
+  elseif redis.call('HGET', session, 'd') == payload then
+    answer = 'R' .. string.sub(tokens, 1, TOKEN)
+  -- Tokens stand one after the other; a match across two of them would need 144 bits of luck.
+  elseif next_token ~= '' and string.find(tokens, next_token, 1, true) then
+    answer = 'R' .. next_token
+  else
+    answer = 'C' .. string.sub(tokens, 1, TOKEN)
+  end
 end
 if ARGV[8] then
-  local dates = redis.call('HMGET', session, 'm', 'x')
-  return {nonce .. answer, tonumber(dates[1]), tonumber(dates[2])}
+  local expires = redis.call('PEXPIRETIME', session)
+  return {nonce .. answer, expires - redis.call('HGET', session, 'm'), expires}
 end
 return nonce .. answer

@@ -15,7 +15,14 @@
 {{- $http := $config.http | default dict -}}
 {{- $homeservers := $auth.homeserver | default list -}}
 {{- $introspection := $auth.introspection | default dict -}}
+{{- $hosts := dict -}}
 {{- range $i, $one := $homeservers }}
+{{- range $host := $one.host }}
+{{- if hasKey $hosts (lower $host) }}
+config.auth.homeserver[{{ $i }}].host: {{ $host }} is another one's, or named twice
+{{- end }}
+{{- $_ := set $hosts (lower $host) true -}}
+{{- end }}
 {{- if and (eq ($one.mode | default $config.mode) "authenticated") (not $one.homeserver_url) }}
 config.auth.homeserver[{{ $i }}].mode: "authenticated" needs somebody who says whose a token is: .homeserver_url
 {{- end }}

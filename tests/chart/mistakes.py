@@ -79,7 +79,7 @@ CASES = [
     ({"config": {"mode": "authenticated", "auth": {"homeserver": [{"host": ["a"], "mode": "open"}]}}}, []),
     ({"config": {"mode": "authenticated", "auth": {"homeserver": [{"host": ["a"]}]}}}, ["config.auth.homeserver[0].mode"]),
     (auth(homeserver=[{"host": ["a", "b"]}, {"host": ["c", "B"]}]), ["config.auth.homeserver[1].host: B"]),
-    (auth(homeserver=[{"host": ["a", "a"]}]), ["config.auth.homeserver[0].host: a"]),
+    (auth(homeserver=[{"host": ["a", "a."]}]), ["config.auth.homeserver[0].host: a."]),
     (auth(homeserver=[{"host": ["a"]}, {"host": ["b"]}]), []),
     (auth(homeserver=[{"host": ["a"]}], homeserver_url="http://hs"), ["config.auth.homeserver_url"]),
     ({**auth(homeserver=[{"host": ["a"]}], introspection={"endpoint": "http://hs"}), **SECRET}, ["config.auth.introspection"]),

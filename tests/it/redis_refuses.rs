@@ -134,8 +134,8 @@ fn a_full_redis_refuses_newcomers_and_lets_live_sign_ins_finish() {
     redis.command(&["CONFIG", "SET", "maxmemory", "1"]);
     worker.assert_refused(&request::create("x"));
     worker.assert_holds(&session.id, "hello", &session.token);
-    // A script that began with a write goes on when memory is short, and the one that fences reads
-    // and writes costs no memory; so a session that has its place keeps it to the end.
+    // A script whose first write is the fence, which costs no memory, goes on when memory is short; so a
+    // session that has its place keeps it to the end.
     let second = worker.write(&session.id, &session.token, "ECDH");
     let third = worker
         .put_txn(&session.id, "t", &second, "protocols")

@@ -18,10 +18,11 @@
 {{- $hosts := dict -}}
 {{- range $i, $one := $homeservers }}
 {{- range $host := $one.host }}
-{{- if hasKey $hosts (lower $host) }}
-config.auth.homeserver[{{ $i }}].host: {{ $host }} is another one's, or named twice
+{{- $name := lower (trimSuffix "." $host) -}}
+{{- if hasKey $hosts $name }}
+config.auth.homeserver[{{ $i }}].host: {{ $host }} is named twice
 {{- end }}
-{{- $_ := set $hosts (lower $host) true -}}
+{{- $_ := set $hosts $name true -}}
 {{- end }}
 {{- if and (eq ($one.mode | default $config.mode) "authenticated") (not $one.homeserver_url) }}
 config.auth.homeserver[{{ $i }}].mode: "authenticated" needs somebody who says whose a token is: .homeserver_url

@@ -22,7 +22,7 @@ use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The oldest Redis whose scripts and commands we use (`PEXPIRE`, effects replication, `ZRANGE …
+/// The oldest Redis whose scripts and commands we use (`PEXPIRETIME`, effects replication, `ZRANGE …
 /// BYSCORE`): also the oldest that is tested.
 const MIN_VERSION: (u64, u64) = (7, 0);
 

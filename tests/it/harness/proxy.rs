@@ -104,7 +104,18 @@ impl Proxy {
     /// Waits until a fault struck.
     #[track_caller]
     pub fn wait_until_struck(&self) {
-        until("the fault strikes", || self.shared.state().struck > 0);
+        until("the fault strikes", || self.struck() > 0);
+    }
+
+    /// Waits until a fault strikes again.
+    #[track_caller]
+    pub fn wait_until_struck_again(&self) {
+        let before = self.struck();
+        until("the fault strikes again", || self.struck() > before);
+    }
+
+    fn struck(&self) -> usize {
+        self.shared.state().struck
     }
 
     /// Connections accepted so far.

@@ -171,12 +171,15 @@ fn a_client_that_leaves_amid_a_create_leaves_neither_a_session_nor_a_lease() {
 /// that the session is there, though it is.
 #[test]
 fn a_create_is_not_confirmed_by_a_primary_that_was_demoted_meanwhile() {
-    let bench = Bench::start();
+    // Long enough for tries before and after.
+    let bench = Bench::with(&[("store.redis.command_timeout", "2s")]);
     bench.proxy.every(Target::Session, Fault::CutReply);
     let mut client = Connection::open(bench.faulty.http);
     client.write(&request::create("x").bytes());
     bench.proxy.wait_until_struck();
     bench.redis.command(&["REPLICAOF", "127.0.0.1", "1"]);
+    // What ran before it, and is still on its way, is lost too.
+    bench.proxy.wait_until_struck_again();
     bench.proxy.heal();
     assert_eq!(client.reply().status, 503);
     bench.redis.command(&["REPLICAOF", "NO", "ONE"]);

@@ -19,7 +19,7 @@
 -- Twice is harmless: the second run finds the first one's token among t, or its record in q, and
 -- answers what the first one answered.
 --
--- A write that fits goes first, since it is its own fence; in front of every other answer stands the write that
+-- A write that fits needs no fence in front of it; in front of every other answer stands the write that
 -- changes nothing, which is read.lua's. That one does one thing more: a Redis that is out of memory refuses a
 -- script at its first HSET, but not at one behind an HDEL. So a full Redis refuses newcomers (create.lua) and
 -- lets the sign-ins that live finish, which hardly grow.
@@ -63,6 +63,8 @@ if fits and before < ARGV[5] + 0 then
   end
   local kept = next_token .. string.sub(tokens, 1, TOKENS - TOKEN) .. count
   local m = string.format('%d', left)
+  -- Refused, be it a primary that was demoted, cut off, or cannot save: then the HDEL raises the same. Or only
+  -- for want of memory, which the HDEL has no need of.
   if type(redis.pcall('HSET', session, 't', kept, 'd', payload, 'm', m)) == 'table' then
     redis.call('HDEL', session, '')
     redis.call('HSET', session, 't', kept, 'd', payload, 'm', m)

@@ -130,10 +130,12 @@ fn every_key_is_under_the_prefix_and_ends_by_itself() {
         assert!(!key.contains(&deleted.id), "{key} outlived its session");
         let left = redis.command(&["PTTL", key]).int();
         // A lease outlasts its session by the deadline of a command, and a set of them its last lease by a minute.
-        let longest = match () {
-            () if *key == secret => 24 * 3600 * 1000,
-            () if key.contains("{lease}") => 181_000,
-            () => 120_000,
+        let longest = if *key == secret {
+            24 * 3600 * 1000
+        } else if key.contains("{lease}") {
+            181_000
+        } else {
+            120_000
         };
         assert!((1..=longest).contains(&left), "{key} lives for {left} ms");
     }

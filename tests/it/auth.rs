@@ -1,17 +1,17 @@
 //! Who may create a session: users of the homeserver, in mode `authenticated`; and in mode `open` beside a
 //! homeserver, whose tokens are never taken for none.
 //!
-//! Rows of the contract: "Who may create". What is believed is in `auth/known.rs`, for how long in
-//! `auth/believed.rs`; a homeserver that does not answer in `auth/failing.rs`, more questions than it is asked at
-//! once in `auth/crowded.rs`; OAuth in `auth/introspection.rs`, the way there in `auth/tls.rs`.
+//! Rows of the contract: "Who may create". What is believed is in `auth/token_responses.rs`, for how long in
+//! `auth/cache_ttl.rs`; a homeserver that does not answer in `auth/outage.rs`, more questions than it is asked at
+//! once in `auth/concurrency.rs`; OAuth in `auth/introspection.rs`, the way there in `auth/tls.rs`.
 
-mod believed;
-mod crowded;
-mod failing;
+mod cache_ttl;
+mod concurrency;
 mod introspection;
-mod known;
-mod library;
+mod outage;
+mod support;
 mod tls;
+mod token_responses;
 
 use crate::harness::api::{STABLE, UNSTABLE, at};
 use crate::harness::http::{Reply, Request};

@@ -5,8 +5,8 @@
 //! in `cli/homeservers.rs`, of Redis in `cli/redis.rs`.
 
 mod homeservers;
+mod invalid_config;
 mod redis;
-mod refused;
 mod sources;
 
 use std::io::Read;

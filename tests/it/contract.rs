@@ -4,21 +4,22 @@
 //! Redis a session's TTL is cut short and its end waited for.
 
 mod dates;
-mod life;
+mod expiry;
+mod fixture;
 mod model;
 mod random;
 mod retries;
-mod rig;
 mod shares;
-mod steps;
+mod strategies;
 mod txns;
 
 use dates::dates_are_told_where_they_are_wanted;
-use life::{
+use expiry::{
     a_full_store_refuses_the_newcomer_and_evicts_nobody,
     a_session_ends_at_its_deadline_and_writes_do_not_extend_it,
     sessions_that_ran_out_are_told_of_once,
 };
+use fixture::{MemoryRig, RedisRig, Rig, TTL};
 use matrix_rendezvous::model::{Payload, Presented, SequenceToken, SessionId, TxnKey};
 use matrix_rendezvous::store::{
     Created, Dated, Deleted, Look, NewSession, Read, Store, StoreError, Write, Written,
@@ -28,7 +29,6 @@ use retries::{
     a_retry_is_recognised_for_as_many_writes_as_are_remembered,
     a_session_takes_so_many_writes_and_lives_on,
 };
-use rig::{MemoryRig, RedisRig, Rig, TTL};
 use shares::{
     a_client_that_has_its_share_is_refused_and_no_other,
     a_network_has_a_share_whatever_its_clients_have, a_user_has_a_share_wherever_they_are, owner,

@@ -3,14 +3,8 @@
 //! Starting and leaving here, the admin listener, metrics and logs below. Redis that is away at start or
 //! later is in `redis_*.rs`.
 
-mod access;
 mod admin;
-mod documented;
-mod logs;
-mod metrics;
 mod reload;
-mod sign_ins;
-mod traces;
 
 use std::net::TcpStream;
 use std::time::Duration;

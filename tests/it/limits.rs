@@ -7,11 +7,11 @@
 
 mod clients;
 mod connections;
+mod each_limit;
+mod evasion;
 mod forwarded;
-mod hostile;
-mod kinds;
 mod log;
-mod one_client;
+mod proxy_detector;
 
 use crate::harness::api::{UNSTABLE, at, body};
 use crate::harness::http::Request;

@@ -1,7 +1,7 @@
 //! Redis on its bad days: down, killed, paused, loading, or emptied of scripts.
 //!
 //! What must hold in each: an answer within a bound, 503 and never 404 while a session may live, and
-//! health regained without a restart. A Redis that answers but refuses is in `redis_refuses`; replies
+//! health regained without a restart. A Redis that answers but refuses is in `redis_errors`; replies
 //! that are lost one by one are in `redis_lost_replies`.
 
 use std::time::Instant;

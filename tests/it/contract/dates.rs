@@ -1,6 +1,6 @@
 //! The dates of a session: told where they are wanted, in the store's time of day.
 
-use super::rig::{Rig, TTL};
+use super::fixture::{Rig, TTL};
 use super::{created, look, new_session, write};
 use matrix_rendezvous::store::{Created, Dated, Dates, Look, Read, Store, Write, Written};
 use std::fmt::Debug;

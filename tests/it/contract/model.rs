@@ -1,6 +1,6 @@
 //! A plain model of the store: the text of PROTOCOL, section 1, over lists that forget nothing.
 
-use super::rig::{MAX_LIVE, MAX_TXN_IDS, MAX_WRITES, SHARES, TTL};
+use super::fixture::{MAX_LIVE, MAX_TXN_IDS, MAX_WRITES, SHARES, TTL};
 use matrix_rendezvous::model::SessionId;
 use matrix_rendezvous::model::{Owner, Payload, Presented, SequenceToken, TxnKey};
 use matrix_rendezvous::store::{NewSession, Progress, RECENT_TOKENS, Share, Write, Written};

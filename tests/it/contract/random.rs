@@ -1,8 +1,8 @@
 //! Random interleavings of everything, each answer compared with the model's.
 
+use super::fixture::{MemoryRig, RedisRig, Rig, TTL};
 use super::model::Model;
-use super::rig::{MemoryRig, RedisRig, Rig, TTL};
-use super::steps::{Step, Token, steps};
+use super::strategies::{Step, Token, steps};
 use super::{answer, look, new_session, owner, payload, txn};
 use matrix_rendezvous::model::{Owner, Presented, SequenceToken};
 use matrix_rendezvous::store::{Created, Deleted, Read, Store, Write, Written};

@@ -1,6 +1,6 @@
 //! Writes that come again or too late, and how many there may be.
 
-use super::rig::{MAX_WRITES, Rig, TTL};
+use super::fixture::{MAX_WRITES, Rig, TTL};
 use super::{answer, assert_holds, created, txn, write, written};
 use matrix_rendezvous::model::Presented;
 use matrix_rendezvous::store::{RECENT_TOKENS, Store, Written};

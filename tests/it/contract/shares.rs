@@ -1,7 +1,7 @@
 //! Shares of the live sessions: of a client, of an IPv6 network, of a user. Whoever has used up their own is
 //! refused, and nobody else is.
 
-use super::rig::{MAX_LIVE, Rig, SHARES, TTL};
+use super::fixture::{MAX_LIVE, Rig, SHARES, TTL};
 use super::{answer, new_session};
 use matrix_rendezvous::model::{Owner, User};
 use matrix_rendezvous::store::{Created, Deleted, NewSession, Store};

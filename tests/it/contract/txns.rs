@@ -1,6 +1,6 @@
 //! Writes with a txnId: the record decides, and there are so many.
 
-use super::rig::{MAX_TXN_IDS, Rig, TTL};
+use super::fixture::{MAX_TXN_IDS, Rig, TTL};
 use super::{answer, assert_holds, assert_stored, created, payload, txn, write, written};
 use matrix_rendezvous::store::{Store, Written};
 use std::time::Duration;

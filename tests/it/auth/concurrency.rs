@@ -2,7 +2,7 @@
 //!
 //! On a runtime whose time is paused, so that it takes no time and a loaded machine changes nothing.
 
-use super::library::{ask, beside_homeserver};
+use super::support::{ask, beside_homeserver};
 use crate::harness::eventually;
 use crate::harness::issuer::{Answer, Issuer};
 use hyper::StatusCode;

@@ -7,7 +7,7 @@ use crate::harness::api::UNSTABLE;
 use crate::harness::eventually;
 use crate::harness::http::{Connection, Request};
 use crate::harness::server::Server;
-use crate::http_holds::{start, timed_out};
+use crate::http_robustness::{start, timed_out};
 
 const CANCEL: [u8; 4] = [0, 0, 0, 8];
 

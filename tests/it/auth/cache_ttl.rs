@@ -1,6 +1,6 @@
 //! For how long an answer is believed, to the millisecond.
 
-use super::library::{ask, beside_homeserver, beside_oauth};
+use super::support::{ask, beside_homeserver, beside_oauth};
 use crate::harness::issuer::{Answer, Issuer};
 use hyper::StatusCode;
 use matrix_rendezvous::clock::{Clock, Hand};

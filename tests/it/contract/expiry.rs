@@ -1,6 +1,6 @@
 //! The end of a session, and the room that it leaves.
 
-use super::rig::{MAX_LIVE, Rig, TTL};
+use super::fixture::{MAX_LIVE, Rig, TTL};
 use super::{answer, assert_holds, created, look, new_session, write, written};
 use matrix_rendezvous::store::{Created, Deleted, Read, Store, Written};
 use matrix_rendezvous::telemetry::limit::Limit;

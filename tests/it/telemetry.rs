@@ -1,0 +1,8 @@
+//! What the server reports about itself: logs, metrics, traces, and the documents that describe them.
+
+mod access;
+mod documented;
+mod logs;
+mod metrics;
+mod sign_ins;
+mod traces;

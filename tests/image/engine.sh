@@ -3,7 +3,7 @@
 # end, last things first.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-source tests/need.sh
+source tests/lib/deps.sh
 PATH=$PATH:/usr/sbin:/sbin
 unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY CARGO_TARGET_DIR
 while IFS= read -r name; do unset "$name"; done < <(compgen -e RENDEZVOUS_ || true)

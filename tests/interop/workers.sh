@@ -2,7 +2,7 @@
 # ($work), and the end of all of it. Sourced by the run script of each; it changes to the repository's root.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-source tests/need.sh
+source tests/lib/deps.sh
 PATH=$PATH:/usr/sbin
 need cc gcc libc6-dev
 need curl curl

@@ -34,13 +34,13 @@ for name, workflow in workflows.items():
                 assert step["with"] == {"persist-credentials": False}, f"{name}, {job}: its checkout leaves a token behind"
 
 # CI is all of the tests.
-with open(".ci/heavy", encoding="utf-8") as file:
-    heavy = file.read()
+with open(".ci/e2e", encoding="utf-8") as file:
+    e2e = file.read()
 with open(".ci/run", encoding="utf-8") as file:
-    assert re.search(r"^\./test\n\.ci/heavy$", file.read(), re.M), ".ci/run is no longer ./test and .ci/heavy"
+    assert re.search(r"^\./test\n\.ci/e2e$", file.read(), re.M), ".ci/run is no longer ./test and .ci/e2e"
 for run in set(glob.glob("tests/*/run")) - {"tests/sizing/run"}:  # that one measures
-    assert re.search(rf"^step {run}$", heavy, re.M), f".ci/heavy does not run {run}"
-assert re.search(r"^step cargo deny .*check licenses bans sources$", heavy, re.M)
+    assert re.search(rf"^step {run}$", e2e, re.M), f".ci/e2e does not run {run}"
+assert re.search(r"^step cargo deny .*check licenses bans sources$", e2e, re.M)
 assert [step["run"] for step in workflows["ci"]["jobs"]["ci"]["steps"] if "run" in step][-1] == ".ci/run"
 assert "cargo deny check advisories" in [step.get("run") for step in workflows["advisories"]["jobs"]["advisories"]["steps"]]
 

@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-source tests/need.sh
+source tests/lib/deps.sh
 need cc gcc libc6-dev
 need curl curl
 need redis-server redis-server

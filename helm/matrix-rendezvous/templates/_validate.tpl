@@ -1,14 +1,14 @@
 {{/* Everything that cannot work, or would be ignored, in one failure: who mends one thing at a time deploys as many
-     times. Each part below, and in _mistakes_redis.tpl, gives a line for each. */}}
-{{- define "rendezvous.mistakes" -}}
+     times. Each part below, and in _validate_redis.tpl, gives a line for each. */}}
+{{- define "rendezvous.validate" -}}
 {{- $say := list -}}
 {{- range $part := list "config" "redis" "kubernetes" -}}
-{{- range splitList "\n" (include (print "rendezvous.mistakes." $part) $) }}{{ with trim . }}{{ $say = append $say . }}{{ end }}{{ end -}}
+{{- range splitList "\n" (include (print "rendezvous.validate." $part) $) }}{{ with trim . }}{{ $say = append $say . }}{{ end }}{{ end -}}
 {{- end -}}
 {{- if $say }}{{ fail (printf "\n\nThis cannot work:\n- %s\n" (join "\n- " $say)) }}{{ end -}}
 {{- end }}
 
-{{- define "rendezvous.mistakes.config" -}}
+{{- define "rendezvous.validate.config" -}}
 {{- $v := .Values -}}
 {{- $config := $v.config -}}
 {{- $auth := $config.auth | default dict -}}
@@ -68,7 +68,7 @@ ca: is for the homeserver and the collector of traces, and config names neither
 {{- end }}
 {{- end }}
 
-{{- define "rendezvous.mistakes.kubernetes" -}}
+{{- define "rendezvous.validate.kubernetes" -}}
 {{- $v := .Values -}}
 {{- $name := include "rendezvous.fullname" . -}}
 {{- if not $v.image.repository }}

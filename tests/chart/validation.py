@@ -1,7 +1,7 @@
 """What cannot work must fail at render, in both majors of Helm, with everything that is wrong and nothing else; and what
 can must not. Each case is values over good ones, and how what is said begins; up to its end where that is "$".
 
-    mistakes.py HELM3 CHART
+    validation.py HELM3 CHART
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-{{- define "rendezvous.mistakes.redis" -}}
+{{- define "rendezvous.validate.redis" -}}
 {{- $v := .Values -}}
 {{- $redis := $v.redis -}}
 {{- if eq $v.store "memory" }}
@@ -12,11 +12,11 @@ store: "memory" is of one process, and autoscaling makes more: devices that reac
 store: is "memory", which would not use {{ join ", " . }}
 {{- end }}
 {{- else }}
-{{- include "rendezvous.mistakes.redis.which" . }}
+{{- include "rendezvous.validate.redis.which" . }}
 {{- end }}
 {{- end }}
 
-{{- define "rendezvous.mistakes.redis.which" -}}
+{{- define "rendezvous.validate.redis.which" -}}
 {{- $redis := .Values.redis -}}
 {{- $ways := include "rendezvous.redis.ways" . | splitList " " | compact -}}
 {{- $details := include "rendezvous.redis.details" . | splitList " " | compact -}}
@@ -43,7 +43,7 @@ networkPolicy.redis.ports: are needed with redis.url, since a policy must know t
 {{- with concat (without $details "redis.password" "redis.tls.ca") (include "rendezvous.redis.policy" . | splitList " " | compact) }}
 redis.bundled: is one node, without TLS, at its own port, and would not use {{ join ", " . }}
 {{- end }}
-{{- include "rendezvous.mistakes.redis.memory" . }}
+{{- include "rendezvous.validate.redis.memory" . }}
 {{- else if ne $redis.topology "sentinel" }}
 {{- range $details }}{{ if hasPrefix "redis.sentinel." . }}
 {{ . }}: is for the topology "sentinel", and would not be used
@@ -86,7 +86,7 @@ redis.db: a Cluster has database 0 alone
 
 {{/* 7 KiB a session (docs/sizing.md), rounded up as the service does that looks at it when it starts. A rewrite of the
      AOF may copy all of it, on the volume too, and the server takes some more. */}}
-{{- define "rendezvous.mistakes.redis.memory" -}}
+{{- define "rendezvous.validate.redis.memory" -}}
 {{- $bundled := .Values.redis.bundled -}}
 {{- $needs := div (add 1023 (mul 7 (int (get (.Values.config.session | default dict) "max_live" | default 10000)))) 1024 -}}
 {{- if gt $needs (int64 $bundled.maxmemoryMiB) }}

@@ -2,7 +2,7 @@
 # Replaces the replicas of docker-compose.yml one after the other, while the others serve: after a new image, or a
 # changed deploy/compose/rendezvous.toml, which compose does not see, as it knows the file's name alone.
 #
-#   docker compose build && deploy/compose/replace
+#   docker compose build && deploy/compose/rolling-update.sh
 #
 # Where one does not become healthy it stops there, with 1, and the replicas after it go on as they were.
 # COMPOSE is the command to use, "docker compose" where it is not set.

@@ -144,7 +144,7 @@ impl<S: Store> Admin<S> {
         self.metrics
             .set_phase(self.readiness.lifecycle.phase(is_fit));
         let refused = i64::try_from(self.refusals.clients()).unwrap_or(i64::MAX);
-        self.metrics.refused_clients.set(refused);
+        self.metrics.limited_clients.set(refused);
         self.metrics.log_lines_lost.inc_by(self.log.lost());
         let open = i64::try_from(self.connections.len()).unwrap_or(i64::MAX);
         let active = self.metrics.http_in_flight.get().min(open);

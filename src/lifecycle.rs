@@ -49,7 +49,7 @@ impl Lifecycle {
         if self.soft.is_cancelled() {
             Phase::Draining
         } else if self.is_leaving() {
-            Phase::Leaving
+            Phase::ShuttingDown
         } else if is_ready {
             Phase::Serving
         } else {

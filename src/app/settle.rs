@@ -135,6 +135,6 @@ fn place(config: &Config) -> Result<Place, Vec<Problem>> {
         server,
         prefix: redis.prefix.clone(),
         command_timeout: redis.command_timeout,
-        accept: redis.accept.clone(),
+        ignore_checks: redis.ignore_checks.clone(),
     })))
 }

@@ -42,7 +42,7 @@ pub struct Redis {
     /// Certificates to trust beside the platform's.
     pub ca_file: Option<PathBuf>,
     /// Start checks whose failure is accepted.
-    pub accept: Vec<Check>,
+    pub ignore_checks: Vec<Check>,
 }
 
 /// One thing that is looked at before a Redis is called fit.
@@ -69,7 +69,7 @@ impl Check {
         Self::Latency,
     ];
 
-    /// As it is written in `store.redis.accept`, on `/readyz` and in the log: the one place.
+    /// As it is written in `store.redis.ignore_checks`, on `/readyz` and in the log: the one place.
     const fn name(self) -> &'static str {
         match self {
             Self::Version => "version",
@@ -171,7 +171,7 @@ struct RawRedis {
     )]
     ca_file: Option<PathBuf>,
     #[serde(deserialize_with = "list")]
-    accept: Vec<Check>,
+    ignore_checks: Vec<Check>,
 }
 
 impl RawStore {
@@ -213,7 +213,7 @@ impl RawRedis {
             prefix: self.prefix.clone(),
             command_timeout: self.command_timeout.0,
             ca_file: self.ca_file.clone(),
-            accept: self.accept.clone(),
+            ignore_checks: self.ignore_checks.clone(),
         })
     }
 

@@ -68,7 +68,7 @@ impl Auth {
     /// Asks nobody yet. `homeserver` is its name in the metrics; the only one needs none.
     #[must_use]
     pub fn new(issuer: Issuer, homeserver: &str, clock: Clock, metrics: Arc<Metrics>) -> Self {
-        let suspended = metrics.auth_suspended.with_label_values(&[homeserver]);
+        let suspended = metrics.auth_circuit_open.with_label_values(&[homeserver]);
         Self {
             suspended,
             told: Seldom::each(Duration::from_mins(1)),
@@ -233,6 +233,6 @@ fn outcome(found: &Result<Found, AuthError>) -> AuthOutcome {
         Err(AuthError::Unavailable(_)) => AuthOutcome::Unavailable,
         Err(AuthError::BadReply) => AuthOutcome::BadReply,
         Err(AuthError::Busy) => AuthOutcome::Busy,
-        Err(AuthError::Suspended(_)) => AuthOutcome::Suspended,
+        Err(AuthError::Suspended(_)) => AuthOutcome::CircuitOpen,
     }
 }

@@ -197,7 +197,7 @@ label! {
         /// Ready.
         Serving = "serving",
         /// Told to go, and still accepting connections.
-        Leaving = "leaving",
+        ShuttingDown = "shutting_down",
         /// No longer accepting; requests under way end.
         Draining = "draining",
     }
@@ -217,7 +217,7 @@ label! {
     /// What became of a batch of spans.
     ExportOutcome {
         /// The collector took it.
-        Taken = "taken",
+        Exported = "exported",
         /// The collector did not, and the spans are lost.
         Lost = "lost",
     }
@@ -243,6 +243,6 @@ label! {
         /// Not asked: too many questions were under way.
         Busy = "busy",
         /// Not asked: there had been no answer before.
-        Suspended = "suspended",
+        CircuitOpen = "circuit_open",
     }
 }

@@ -47,7 +47,7 @@ metrics! {
     /// Connections closed for where they come from or what they do, by reason.
     connections_refused: IntCounterVec = "rendezvous_connections_refused_total" ["reason"],
     /// Waits on a client that ended by their deadline.
-    timeouts: IntCounterVec = "rendezvous_timeouts_total" ["wait"],
+    timeouts: IntCounterVec = "rendezvous_timeouts_total" ["kind"],
     /// Panics caught in a handler; each was answered with a 500.
     panics: IntCounter = "rendezvous_panics_total" [],
     /// Sessions that are live, over all replicas, as the store counts them.
@@ -65,7 +65,7 @@ metrics! {
     /// Lines of the log that were lost, since whoever reads standard error did not.
     log_lines_lost: IntCounter = "rendezvous_log_lines_lost_total" [],
     /// Clients, IPv4 addresses and IPv6 /64s, that limits refused on this replica, in this minute or the last; about.
-    refused_clients: IntGauge = "rendezvous_refused_clients" [],
+    limited_clients: IntGauge = "rendezvous_limited_clients" [],
     /// Requests refused, by reason.
     rejections: IntCounterVec = "rendezvous_rejections_total" ["reason"],
     /// Time of a call to the store.
@@ -87,7 +87,7 @@ metrics! {
     /// Questions whose an access token is, by their end; cached ones were not asked.
     auth_checks: IntCounterVec = "rendezvous_auth_checks_total" ["outcome", "cached"],
     /// Whether a homeserver is not asked about access tokens for the moment, since it did not answer: 1 or 0.
-    auth_suspended: IntGaugeVec = "rendezvous_auth_suspended" ["homeserver"],
+    auth_circuit_open: IntGaugeVec = "rendezvous_auth_circuit_open" ["homeserver"],
     /// Requests that a limit in shadow mode would have refused.
     shadowed: IntCounterVec = "rendezvous_shadowed_total" ["limit"],
     /// Clients, networks, users or sessions that a rate limiter remembers.

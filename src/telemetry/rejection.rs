@@ -10,7 +10,7 @@ label! {
         /// The request's `Host` is none of those in `auth.homeserver`.
         UnknownHost = "unknown_host",
         /// A known path with another method.
-        Method = "method",
+        MethodNotAllowed = "method_not_allowed",
         /// No such session, or no longer.
         NotFound = "not_found",
         /// The token was stale.
@@ -36,7 +36,7 @@ label! {
         /// The access token is somebody's who may not create sessions.
         TokenForbidden = "token_forbidden",
         /// Nobody can say whose the access token is.
-        Auth = "auth",
+        AuthUnavailable = "auth_unavailable",
         /// `maintenance` is on: no session is created.
         Maintenance = "maintenance",
         /// `limits.deny.create`.
@@ -72,10 +72,10 @@ label! {
         /// The session has recorded `session.max_txn_ids` transaction ids.
         TxnsFull = "txns_full",
         /// The store could not answer.
-        Store = "store",
+        StoreUnavailable = "store_unavailable",
         /// The request's whole deadline ran out.
         RequestTimeout = "request_timeout",
         /// A panic.
-        Internal = "internal",
+        Panic = "panic",
     }
 }

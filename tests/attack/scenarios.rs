@@ -191,10 +191,10 @@ pub const ALL: &[Scenario] = &[
         counted: &[
             (r#"rendezvous_connections{state="idle"}"#, SLOW as u64),
             (
-                r#"rendezvous_timeouts_total{wait="header"}"#,
+                r#"rendezvous_timeouts_total{kind="header"}"#,
                 SLOW as u64 / 4,
             ),
-            (r#"rendezvous_timeouts_total{wait="body"}"#, SLOW as u64 / 4),
+            (r#"rendezvous_timeouts_total{kind="body"}"#, SLOW as u64 / 4),
         ],
         ..FLOODED
     },

@@ -244,7 +244,7 @@ fn users_of_one_name_at_two_homeservers_are_two() {
 fn each_homeserver_has_a_series_that_says_whether_it_is_asked() {
     let deployment = Deployment::start(&[]);
     let metrics = deployment.server.metrics();
-    let series = metrics.samples("rendezvous_auth_suspended");
+    let series = metrics.samples("rendezvous_auth_circuit_open");
     let expected = [ANNAS, BERTAS].map(|host| (format!("homeserver=\"{host}\""), "0"));
     for (labels, value) in expected {
         assert!(series.contains(&(&*labels, value)), "{series:?}");

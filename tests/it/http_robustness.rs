@@ -20,9 +20,9 @@ fn start(settings: &[(&str, &str)]) -> Server {
 
 /// How often a wait has ended by its deadline.
 #[track_caller]
-fn timed_out(server: &Server, wait: &str) -> u64 {
+fn timed_out(server: &Server, kind: &str) -> u64 {
     let name = "rendezvous_timeouts_total";
-    server.metrics().sum(name, &[("wait", wait)])
+    server.metrics().sum(name, &[("kind", kind)])
 }
 
 /// A create whose head promises more body than ever comes.

@@ -54,7 +54,7 @@ fn a_policy_that_evicts_live_sessions_is_refused_until_it_is_put_right() {
 #[test]
 fn a_policy_that_evicts_is_accepted_by_name() {
     let redis = RedisServer::start_with(&["--maxmemory-policy", "allkeys-lru"]);
-    let worker = ready_on(&redis.url(), &[("store.redis.accept", "eviction")]);
+    let worker = ready_on(&redis.url(), &[("store.redis.ignore_checks", "eviction")]);
     worker.create("hello");
 }
 
@@ -63,7 +63,7 @@ fn another_checks_name_accepts_nothing() {
     let redis = RedisServer::start_with(&["--maxmemory-policy", "allkeys-lru"]);
     let worker = launch_on(
         &redis.url(),
-        &[("store.redis.accept", "memory,acl,version,latency")],
+        &[("store.redis.ignore_checks", "memory,acl,version,latency")],
     );
     assert_unready(&worker, "eviction", "allkeys-lru");
 }
@@ -74,7 +74,7 @@ fn too_little_memory_for_max_live_is_refused_and_a_smaller_max_live_fits() {
     let worker = launch_on(&redis.url(), &[]);
     assert_unready(&worker, "memory", "10000");
     ready_on(&redis.url(), &[("session.max_live", "2000")]).create("hello");
-    ready_on(&redis.url(), &[("store.redis.accept", "memory")]).create("hello");
+    ready_on(&redis.url(), &[("store.redis.ignore_checks", "memory")]).create("hello");
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn an_old_version_is_refused() {
         }),
     );
     assert_unready(&launch_on(&proxy.url(), &[]), "version", "6.2.");
-    ready_on(&proxy.url(), &[("store.redis.accept", "version")]).create("hello");
+    ready_on(&proxy.url(), &[("store.redis.ignore_checks", "version")]).create("hello");
 }
 
 /// Only a Redis that will not tell is served from unseen; one that could not tell is asked again.
@@ -136,7 +136,7 @@ fn a_script_that_gets_no_answer_is_not_called_refused() {
     ] {
         let proxy = Proxy::start(redis.address());
         proxy.every(Target::Lease, fault);
-        let worker = launch_on(&proxy.url(), &[("store.redis.accept", "acl")]);
+        let worker = launch_on(&proxy.url(), &[("store.redis.ignore_checks", "acl")]);
         assert_unready(&worker, "the script secret", detail);
         let log = worker.log();
         assert!(!log.contains("acl"), "{log}");

@@ -53,7 +53,7 @@ def round_up(top):
 
 def legend(target, labels):
     words = target["legendFormat"]
-    for name in ("api", "form", "homeserver", "instance", "job", "limiter", "operation", "outcome", "phase", "reason", "route", "wait"):
+    for name in ("api", "form", "homeserver", "instance", "job", "limiter", "operation", "outcome", "phase", "reason", "route", "kind"):
         words = words.replace("{{" + name + "}}", labels.get(name, ""))
     return " ".join(words.split())
 

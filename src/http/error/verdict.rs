@@ -81,7 +81,7 @@ impl ApiError {
                 S::METHOD_NOT_ALLOWED,
                 "M_UNRECOGNIZED",
                 "Unrecognized method for this path",
-                R::Method,
+                R::MethodNotAllowed,
             ),
             Self::NotFound => plain(
                 S::NOT_FOUND,
@@ -222,7 +222,7 @@ impl ApiError {
                 retry_after: Some(error.left_alone().max(SOON)),
                 ..unknown(
                     "The access token cannot be checked at the moment; try again",
-                    R::Auth,
+                    R::AuthUnavailable,
                 )
             },
             Self::TxnsFull { retry_after } => later(
@@ -237,13 +237,16 @@ impl ApiError {
             ),
             Self::Store(
                 StoreError::Unavailable(_) | StoreError::Timeout | StoreError::BadReply,
-            ) => unknown("The session store did not answer; try again", R::Store),
+            ) => unknown(
+                "The session store did not answer; try again",
+                R::StoreUnavailable,
+            ),
             Self::RequestTimeout => unknown("The request took too long", R::RequestTimeout),
             Self::Internal => plain(
                 S::INTERNAL_SERVER_ERROR,
                 "M_UNKNOWN",
                 "Internal server error",
-                R::Internal,
+                R::Panic,
             ),
         }
     }

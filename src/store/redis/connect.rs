@@ -54,7 +54,7 @@ pub struct RedisSettings {
     /// The longest that one operation may take, from the request's side.
     pub command_timeout: Duration,
     /// Checks whose failure is accepted.
-    pub accept: Vec<Check>,
+    pub ignore_checks: Vec<Check>,
 }
 
 /// The settings cannot work, whatever Redis does.
@@ -136,7 +136,7 @@ pub(super) fn supervise(
         client: client.clone(),
         leases: Arc::clone(leases),
         command_timeout: settings.command_timeout,
-        accept: settings.accept.clone(),
+        ignore_checks: settings.ignore_checks.clone(),
     };
     tokio::spawn(stop.clone().run_until_cancelled_owned(async move {
         // Ends when connected, however long that takes; requests get their 503 meanwhile.

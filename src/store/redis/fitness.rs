@@ -2,7 +2,7 @@
 //!
 //! It reads INFO, since managed Redis often forbids CONFIG, and walks one session of its own through
 //! every script, which shows whether the ACL allows them. What it may not learn is a warning; what is
-//! wrong keeps the worker unready until it is mended, or accepted by name (`store.redis.accept`). What
+//! wrong keeps the worker unready until it is mended, or accepted by name (`store.redis.ignore_checks`). What
 //! it could not learn this time (no answer, a lost connection) is neither: the look is repeated.
 
 use crate::config::store::Check;
@@ -39,7 +39,7 @@ pub(super) struct Probe {
     pub(super) client: Client,
     pub(super) leases: Arc<Leases>,
     pub(super) command_timeout: Duration,
-    pub(super) accept: Vec<Check>,
+    pub(super) ignore_checks: Vec<Check>,
 }
 
 /// The probe is no session, and is let in past any cap.
@@ -92,8 +92,8 @@ impl Probe {
             Err(Halt::Unknown(reason)) => refused.push(unknown(&reason)),
         }
         for (check, reason) in found {
-            if self.accept.contains(&check) {
-                tracing::warn!("accepted by store.redis.accept: {check}: {reason}");
+            if self.ignore_checks.contains(&check) {
+                tracing::warn!("ignored by store.redis.ignore_checks: {check}: {reason}");
             } else {
                 refused.push(format!("{check}: {reason}"));
             }

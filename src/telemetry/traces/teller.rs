@@ -29,7 +29,7 @@ impl Teller {
     fn note(&self, endpoint: &Uri, answer: Result<StatusCode, &HttpError>) {
         let problem = match answer {
             Ok(status) if status.is_success() => {
-                return self.metrics.exported(ExportOutcome::Taken);
+                return self.metrics.exported(ExportOutcome::Exported);
             }
             Ok(status) => status.to_string(),
             Err(error) => error.to_string(),

@@ -94,7 +94,10 @@ fn a_silent_homeserver_is_given_up_and_sessions_go_on() {
     let metrics = server.metrics();
     assert_eq!(metrics.sum("rendezvous_auth_checks_total", &timeouts), 2);
     assert_eq!(
-        metrics.sum("rendezvous_rejections_total", &[("reason", "auth")]),
+        metrics.sum(
+            "rendezvous_rejections_total",
+            &[("reason", "auth_unavailable")]
+        ),
         2
     );
 }
@@ -114,7 +117,7 @@ fn a_homeserver_that_fails_is_left_alone_for_a_while() {
     // more is let through.
     let asked = issuer.asked_about("failing").len();
     assert!((5..=14).contains(&asked), "asked {asked} times");
-    assert_eq!(server.metrics().sum("rendezvous_auth_suspended", &[]), 1);
+    assert_eq!(server.metrics().sum("rendezvous_auth_circuit_open", &[]), 1);
     let component = |line: &str| {
         // It is no reason to send requests elsewhere: all replicas ask the same one.
         let page = server.admin_get("/readyz?verbose").expect(200);
@@ -135,7 +138,7 @@ fn a_homeserver_that_fails_is_left_alone_for_a_while() {
     eventually("it is asked again", || {
         (server.call(&with(creation(), "new")).status == 200).then_some(())
     });
-    assert_eq!(server.metrics().sum("rendezvous_auth_suspended", &[]), 0);
+    assert_eq!(server.metrics().sum("rendezvous_auth_circuit_open", &[]), 0);
     component("[+] homeserver: is asked");
     once("can be checked again");
     // Each time the whole cause.

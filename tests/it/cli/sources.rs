@@ -155,9 +155,9 @@ fn a_start_check_has_one_name() {
     let documented = format!("accept: {}.", names.join(", "));
     let defaults = include_str!("../../../config/default.toml");
     assert!(defaults.contains(&documented), "{documented}");
-    let variable = "RENDEZVOUS_STORE__REDIS__ACCEPT";
+    let variable = "RENDEZVOUS_STORE__REDIS__IGNORE_CHECKS";
     let printed = print(&[], &[(variable, &names.join(","))]);
-    let accepted = get(&printed, "store.redis.accept")
+    let accepted = get(&printed, "store.redis.ignore_checks")
         .as_array()
         .expect("a list");
     assert!(
@@ -168,7 +168,11 @@ fn a_start_check_has_one_name() {
         "{accepted:?}"
     );
     let expected = names.join(", ");
-    check(&[(variable, "Version")]).expect_refused(&["store.redis.accept", &expected, variable]);
+    check(&[(variable, "Version")]).expect_refused(&[
+        "store.redis.ignore_checks",
+        &expected,
+        variable,
+    ]);
 }
 
 const SECRET: &str = "correct-horse";

@@ -138,7 +138,7 @@ impl RedisRig {
             prefix: "t:".to_owned(),
             // Longer than by default: on a busy machine a slow answer is no wrong one.
             command_timeout: Duration::from_secs(10),
-            accept: Vec::new(),
+            ignore_checks: Vec::new(),
         };
         let stop = CancellationToken::new();
         let metrics = Arc::new(Metrics::new());

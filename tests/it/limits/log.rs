@@ -105,7 +105,7 @@ fn a_connection_that_is_refused_is_told_of_by_sample() {
 #[test]
 fn the_clients_that_are_refused_are_counted_each_once() {
     let server = start(&CREATES, &[TRUSTED]);
-    let refused = || server.metrics().sum("rendezvous_refused_clients", &[]);
+    let refused = || server.metrics().sum("rendezvous_limited_clients", &[]);
     server.call(&Request::get("/unknown")).expect(404);
     assert_eq!(refused(), 0);
     for (count, client) in (1..).zip(["203.0.113.77", "203.0.113.78"]) {

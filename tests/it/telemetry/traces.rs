@@ -265,7 +265,7 @@ fn what_a_collector_does_not_take_is_counted_and_told_with_its_address() {
     let well = start(Store::Memory, &collector, "1");
     well.create("x");
     eventually("a batch is taken", || {
-        (exports(&well, "taken") > 0).then_some(())
+        (exports(&well, "exported") > 0).then_some(())
     });
     assert_eq!(exports(&well, "lost"), 0);
     let nobody = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -279,7 +279,7 @@ fn what_a_collector_does_not_take_is_counted_and_told_with_its_address() {
     eventually("a batch is lost", || {
         (exports(&server, "lost") > 0).then_some(())
     });
-    assert_eq!(exports(&server, "taken"), 0);
+    assert_eq!(exports(&server, "exported"), 0);
     let log = server.log();
     let line = log
         .lines()

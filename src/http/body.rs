@@ -17,7 +17,7 @@ use std::time::Duration;
 /// escaped (`\u0041`), and the token and the field names take the rest.
 pub const MAX_BODY_BYTES: usize = 32 * 1024;
 
-/// What is discarded of a body that nobody wanted, and for how long (PROTOCOL, section 0).
+/// What is discarded of a body that nobody wanted, and for how long (docs/protocol.md, R0.19).
 const DISCARD_BYTES: usize = 4 * 1024 * 1024;
 const DISCARD: Duration = Duration::from_secs(2);
 

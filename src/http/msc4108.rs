@@ -2,7 +2,7 @@
 //!
 //! Text instead of JSON; the token is an ETag, a stale one a 412. Its clients never retry, take any ETag
 //! for theirs whatever the status, and cannot be changed, so what stands on an error matters as much as
-//! what stands on a success (PROTOCOL, sections 2 and 3).
+//! what stands on a success (docs/protocol.md, R2.13, R2.14, R3.8).
 
 mod request;
 

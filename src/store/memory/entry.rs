@@ -1,4 +1,4 @@
-//! One session in memory, and the rules of a write (PROTOCOL, section 1), in the order of the text.
+//! One session in memory, and the rules of a write (docs/protocol.md, R1.19 to R1.30), in their order.
 //!
 //! `store/redis/lua/write.lua` says the same for Redis; the contract suite holds both to one model.
 

@@ -1,4 +1,4 @@
-//! A plain model of the store: the text of PROTOCOL, section 1, over lists that forget nothing.
+//! A plain model of the store: docs/protocol.md, R1.13 to R1.30, over lists that forget nothing.
 
 use super::fixture::{MAX_LIVE, MAX_TXN_IDS, MAX_WRITES, SHARES, TTL};
 use matrix_rendezvous::model::SessionId;

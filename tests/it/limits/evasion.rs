@@ -124,7 +124,7 @@ fn who_is_refused_is_not_waited_for() {
             assert!(reply.says_close(), "{reply}");
         }
     }
-    // Whose body is there learns which state the write would have made (PROTOCOL, section 2).
+    // Whose body is there learns which state the write would have made (docs/protocol.md, R2.14).
     let write = letters.put(&letters.etag, "next");
     let refused = server
         .call(&write.header("X-Forwarded-For", spent))

@@ -1,4 +1,4 @@
--- Compares and swaps, or recognises a write that happened before (PROTOCOL, section 1).
+-- Compares and swaps, or recognises a write that happened before (docs/protocol.md, R1.19 to R1.30).
 --
 -- KEYS[1]  the session's hash (create.lua)
 -- ARGV     1 nonce of this call, 2 the token that the client named, 3 the token that the write yields

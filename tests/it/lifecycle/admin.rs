@@ -60,7 +60,11 @@ fn what_is_not_well_is_marked_and_what_unreadies_otherwise() {
     eventually("it leaves", || {
         (worker.admin_get("/readyz").status == 503).then_some(())
     });
-    let left = ["[-] lifecycle: shutting_down", of_store, "[+] maintenance: off"];
+    let left = [
+        "[-] lifecycle: shutting_down",
+        of_store,
+        "[+] maintenance: off",
+    ];
     assert_eq!(components(&worker, 503), left);
 
     let unfit = RedisServer::start_with(&["--maxmemory-policy", "allkeys-lru"]);

@@ -17,7 +17,9 @@ WORKDIR /build
 
 # Dependencies in a layer of their own, which changes with these two files alone: they take most of the time.
 COPY Cargo.toml Cargo.lock ./
-RUN mkdir src && echo 'fn main() {}' >src/main.rs && touch src/lib.rs \
+# A member of the workspace. Cargo reads its manifest to check the lock file; nothing of it is built.
+COPY tests/testkit/Cargo.toml tests/testkit/
+RUN mkdir src tests/testkit/src && echo 'fn main() {}' >src/main.rs && touch src/lib.rs tests/testkit/src/lib.rs \
     && cargo build --release --locked --lib --bin matrix-rendezvous \
     && rm -r src
 

@@ -1,34 +1,67 @@
-//! What the tests stand on: the server as a real process, a client of bytes, a real Redis, and patience.
-//!
-//! For every module of this binary. It knows the service only from outside: its command line, its
-//! environment, its ports and what it prints.
+//! The test kit, with the binary of this package as the server that it starts.
 
-pub mod api;
-pub mod certificates;
-pub mod etag;
-pub mod http;
-pub mod issuer;
-pub mod metrics;
-pub mod proxy;
-pub mod redis;
-pub mod server;
+use std::ops::Deref;
 
-use std::time::{Duration, Instant};
+use testkit::server::ServerBinary;
+pub use testkit::{PATIENCE, api, certificates, etag, eventually, http, issuer, metrics, proxy};
 
-/// The bound of every wait. It ends a hang and decides no outcome: far longer than anything takes here,
-/// on a loaded machine too, and shorter than the deadlines of the server that no test sets.
-pub const PATIENCE: Duration = Duration::from_secs(25);
+const BINARY: ServerBinary = ServerBinary(env!("CARGO_BIN_EXE_matrix-rendezvous"));
 
-/// Asks again and again until there is an answer; the test fails when none comes within [`PATIENCE`].
-#[track_caller]
-pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(answer) = ask() {
-            return answer;
+pub mod server {
+    use super::{BINARY, Deref};
+    use std::process::Command;
+    pub use testkit::server::{Store, shared_redis, variable};
+
+    /// A running server of this package.
+    #[derive(Debug)]
+    pub struct Server(pub testkit::server::Server);
+
+    impl Server {
+        /// Starts a server that is ready: [`testkit::server::ServerBinary::start`].
+        #[track_caller]
+        pub fn start(store: Store, settings: &[(&str, &str)]) -> Self {
+            Self(BINARY.start(store, settings))
         }
-        assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
-        std::thread::sleep(Duration::from_millis(10));
+
+        /// Starts a server, ready or not: [`testkit::server::ServerBinary::launch`].
+        #[track_caller]
+        pub fn launch(settings: &[(&str, &str)]) -> Self {
+            Self(BINARY.launch(settings))
+        }
+    }
+
+    impl Deref for Server {
+        type Target = testkit::server::Server;
+
+        fn deref(&self) -> &Self::Target {
+            &self.0
+        }
+    }
+
+    /// The binary, with none of the caller's configuration and nothing on its input.
+    pub fn command() -> Command {
+        BINARY.command()
+    }
+}
+
+pub mod redis {
+    pub use testkit::redis::*;
+
+    pub mod worker {
+        use crate::harness::{BINARY, server::Server};
+        pub use testkit::redis::worker::{HANG, request};
+
+        /// Starts a server on this Redis, and waits until it is ready.
+        #[track_caller]
+        pub fn ready_on(url: &str, settings: &[(&str, &str)]) -> Server {
+            Server(BINARY.ready_on(url, settings))
+        }
+
+        /// Starts a server on this Redis, ready or not.
+        #[track_caller]
+        pub fn launch_on(url: &str, settings: &[(&str, &str)]) -> Server {
+            Server(BINARY.launch_on(url, settings))
+        }
     }
 }
 

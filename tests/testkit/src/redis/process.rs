@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::harness::redis::until;
+use crate::redis::until;
 
 /// Starts its arguments in the background with output in `log`, tells the process id, and kills the
 /// process at the end of its own input.

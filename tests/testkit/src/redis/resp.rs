@@ -6,7 +6,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 
-use crate::harness::PATIENCE;
+use crate::PATIENCE;
 
 /// What Redis answered.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::RedisServer;
 use super::process::free_port;
-use crate::harness::certificates::Certificates;
+use crate::certificates::Certificates;
 
 /// A server with a plain-text port for the test and a TLS port for the service.
 #[derive(Debug)]

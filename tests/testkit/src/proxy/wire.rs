@@ -2,8 +2,8 @@
 
 use std::io::{BufRead, Error, ErrorKind, Result};
 
-use crate::harness::redis::Reply;
-use crate::harness::redis::resp::read_reply;
+use crate::redis::Reply;
+use crate::redis::resp::read_reply;
 
 /// One command or one reply, as it came.
 pub type Frame = Vec<u8>;

@@ -37,17 +37,21 @@ pub struct Server {
     pub prefix: Option<String>,
 }
 
-/// The Redis that the servers of [`Server::start`] share, each under a prefix of its own.
+/// The Redis that the servers of [`ServerBinary::start`] share, each under a prefix of its own.
 pub fn shared_redis() -> &'static RedisServer {
     static SHARED: OnceLock<RedisServer> = OnceLock::new();
     SHARED.get_or_init(RedisServer::start)
 }
 
-impl Server {
+/// The server's executable, which the caller names: `env!("CARGO_BIN_EXE_matrix-rendezvous")`.
+#[derive(Clone, Copy, Debug)]
+pub struct ServerBinary(pub &'static str);
+
+impl ServerBinary {
     /// A server that is ready, in mode `open`, with the limiter off unless the settings say otherwise.
     /// A setting is named as in the configuration file: `("session.max_live", "2")`.
     #[track_caller]
-    pub fn start(store: Store, settings: &[(&str, &str)]) -> Self {
+    pub fn start(self, store: Store, settings: &[(&str, &str)]) -> Server {
         let mut all = vec![("mode", "open"), ("limits.enabled", "false")];
         let (url, prefix);
         if store == Store::Redis {
@@ -58,7 +62,7 @@ impl Server {
             all.extend([("store.redis.url", &*url), ("store.redis.prefix", &*prefix)]);
         }
         all.extend(settings);
-        let server = Self::launch(&all);
+        let server = self.launch(&all);
         eventually("the server is ready", || {
             (server.admin_get("/readyz").status == 200).then_some(())
         });
@@ -67,8 +71,8 @@ impl Server {
 
     /// A server with these settings and no others, listening, ready or not.
     #[track_caller]
-    pub fn launch(settings: &[(&str, &str)]) -> Self {
-        let mut command = command();
+    pub fn launch(self, settings: &[(&str, &str)]) -> Server {
+        let mut command = self.command();
         command.env("RENDEZVOUS_HTTP__LISTEN", "127.0.0.1:0");
         command.env("RENDEZVOUS_ADMIN__LISTEN", "127.0.0.1:0");
         command.envs(settings.iter().map(|(key, value)| (variable(key), *value)));
@@ -95,7 +99,7 @@ impl Server {
             (*key == "store.redis.prefix").then(|| (*prefix).to_owned())
         };
         let prefix = settings.iter().rev().find_map(named);
-        Self {
+        Server {
             child,
             log,
             http,
@@ -104,6 +108,19 @@ impl Server {
         }
     }
 
+    /// The binary, with none of the caller's configuration and nothing on its input.
+    pub fn command(self) -> Command {
+        let mut command = Command::new(self.0);
+        let inherited = std::env::vars_os().map(|(name, _)| name);
+        for name in inherited.filter(|name| name.to_string_lossy().starts_with("RENDEZVOUS_")) {
+            command.env_remove(name);
+        }
+        command.stdin(Stdio::null());
+        command
+    }
+}
+
+impl Server {
     /// Sends one request to the public listener, on a connection of its own.
     #[track_caller]
     pub fn raw(&self, request: &Request) -> Reply {
@@ -160,17 +177,6 @@ impl Drop for Life {
         let _ = child.kill();
         let _ = child.wait();
     }
-}
-
-/// The binary, with none of the caller's configuration and nothing on its input.
-pub fn command() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_matrix-rendezvous"));
-    let inherited = std::env::vars_os().map(|(name, _)| name);
-    for name in inherited.filter(|name| name.to_string_lossy().starts_with("RENDEZVOUS_")) {
-        command.env_remove(name);
-    }
-    command.stdin(Stdio::null());
-    command
 }
 
 /// `session.max_live` as the environment spells it.

@@ -8,34 +8,36 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::until;
-use crate::harness::PATIENCE;
-use crate::harness::api::{Session, UNSTABLE, at, body};
-use crate::harness::http::{Reply, Request};
-use crate::harness::server::Server;
+use crate::PATIENCE;
+use crate::api::{Session, UNSTABLE, at, body};
+use crate::http::{Reply, Request};
+use crate::server::{Server, ServerBinary};
 
 /// A request to a store in trouble ends within a second (`store.redis.command_timeout`, and no second
 /// wait behind it); past this many it hangs, on a loaded machine too.
 pub const HANG: Duration = Duration::from_secs(3);
 
-/// A worker on this Redis, ready.
-#[track_caller]
-pub fn ready_on(url: &str, settings: &[(&str, &str)]) -> Server {
-    let server = launch_on(url, settings);
-    until("the worker is ready", || server.is_ready());
-    server
-}
+impl ServerBinary {
+    /// A worker on this Redis, ready.
+    #[track_caller]
+    pub fn ready_on(self, url: &str, settings: &[(&str, &str)]) -> Server {
+        let server = self.launch_on(url, settings);
+        until("the worker is ready", || server.is_ready());
+        server
+    }
 
-/// A worker on this Redis, ready or not.
-#[track_caller]
-pub fn launch_on(url: &str, settings: &[(&str, &str)]) -> Server {
-    let mut all = vec![
-        ("mode", "open"),
-        ("limits.enabled", "false"),
-        ("store.backend", "redis"),
-        ("store.redis.url", url),
-    ];
-    all.extend(settings);
-    Server::launch(&all)
+    /// A worker on this Redis, ready or not.
+    #[track_caller]
+    pub fn launch_on(self, url: &str, settings: &[(&str, &str)]) -> Server {
+        let mut all = vec![
+            ("mode", "open"),
+            ("limits.enabled", "false"),
+            ("store.backend", "redis"),
+            ("store.redis.url", url),
+        ];
+        all.extend(settings);
+        self.launch(&all)
+    }
 }
 
 /// The four requests on a session, whole: what one client sends again after a 503.

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use super::RedisServer;
 use super::process::{Process, WATCHES, free_port};
 use super::resp::Connection;
-use crate::harness::redis::until;
+use crate::redis::until;
 
 /// The name under which the sentinels know the primary.
 const SERVICE: &str = "mymaster";

@@ -8,13 +8,13 @@ mod readiness;
 pub use readiness::Readiness;
 
 use crate::clock::Clock;
-use crate::net::guard::{Activity, Guard, SocketTimeouts};
 use crate::net::listener;
+use crate::net::timeout_stream::{Activity, Guard, SocketTimeouts};
 use crate::store::Store;
 use crate::telemetry::build::{REVISION, VERSION};
 use crate::telemetry::logs::Log;
 use crate::telemetry::metrics::Metrics;
-use crate::telemetry::refusals::Refusals;
+use crate::telemetry::rejection_log::Refusals;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{CONTENT_TYPE, HeaderValue};

@@ -1,10 +1,9 @@
 //! The composition root: the only place that names every concrete type.
 
-mod settle;
-
-pub use settle::{Place, Settled, settle};
+pub mod reload;
 
 use crate::admin::{Admin, Readiness};
+use crate::app::reload::{Origin, Reload};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::service::{Service, Telemetry};
@@ -14,15 +13,15 @@ use crate::net::connection::Connections;
 use crate::net::listener;
 use crate::policy::Policy;
 use crate::policy::auth::Issuer;
-use crate::reload::{Origin, Reload};
+use crate::startup::{self, Place, Settled};
 use crate::store::memory::MemoryStore;
 use crate::store::observed::Observed;
 use crate::store::redis::{RedisStore, SECRET_LIFE};
 use crate::store::{CurrentShares, SessionLimits, Shares, Store, StoreState};
-use crate::telemetry::access::AccessLog;
+use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::pseudonym::Pseudonyms;
-use crate::telemetry::refusals::Refusals;
+use crate::telemetry::rejection_log::Refusals;
 use crate::telemetry::traces::Traces;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -130,7 +129,7 @@ async fn serve<S: Store>(
     } = parts;
     let (counted, time) = (Arc::clone(&metrics), clock.clone());
     let store = Arc::new(Observed::new(store, counted, traces.clone(), time));
-    let homeservers = settle::homeservers(&config.homeservers, issuers, &clock, &metrics);
+    let homeservers = startup::homeservers(&config.homeservers, issuers, &clock, &metrics);
     let homeservers = Arc::new(homeservers);
     let log_users = config.telemetry.log_users;
     let policy = Policy::new(

@@ -4,7 +4,7 @@
 //! the time of day the embedded store may ask, since what clients see of that comes from a store, and whoever reads
 //! when an access token ends (`exp`, RFC 7662).
 
-pub mod deadline;
+pub mod lazy_timeout;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

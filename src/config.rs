@@ -5,9 +5,9 @@
 //! no arguments itself: they are handed in.
 
 pub mod auth;
+pub mod de;
 pub mod homeserver;
 pub mod http;
-pub mod lenient;
 pub mod limits;
 pub mod network;
 pub mod secret;
@@ -17,8 +17,8 @@ pub mod store;
 pub mod telemetry;
 pub mod web_url;
 
+use crate::config::de::{Period, leaf};
 pub use crate::config::homeserver::Mode;
-use crate::config::lenient::{Period, leaf};
 pub use crate::config::sources::{ConfigError, Problem, Sources};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};

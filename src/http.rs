@@ -4,14 +4,14 @@
 //! file. Nothing here knows which store there is.
 
 pub mod body;
+pub mod context;
 pub mod error;
 pub mod etag;
-pub mod exchange;
 mod host;
 pub mod json;
 pub mod msc4108;
 pub mod msc4388;
-pub mod reply;
 pub mod request_id;
+pub mod response;
 pub mod route;
 pub mod service;

@@ -1,11 +1,11 @@
 //! matrix-rendezvous: arguments, configuration, telemetry, app, exit code.
 
 use clap::Parser;
+use matrix_rendezvous::app::reload::Origin;
 use matrix_rendezvous::cli::{Cli, Command, ConfigCommand};
 use matrix_rendezvous::config::{Config, Raw, Sources};
-use matrix_rendezvous::reload::Origin;
 use matrix_rendezvous::telemetry::logs;
-use matrix_rendezvous::{app, healthcheck};
+use matrix_rendezvous::{app, healthcheck, startup};
 use std::error::Error;
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -29,7 +29,7 @@ fn main() -> ExitCode {
         }
     };
     let sources = cli.overrides.sources(environment());
-    let (config, raw, settled) = match Config::load(&sources, app::settle) {
+    let (config, raw, settled) = match Config::load(&sources, startup::settle) {
         Ok(loaded) => loaded,
         Err(error) => {
             eprintln!("configuration error:\n{error}");
@@ -71,7 +71,7 @@ fn environment() -> Vec<(OsString, OsString)> {
 
 fn serve(
     config: Config,
-    settled: app::Settled,
+    settled: startup::Settled,
     sources: Sources,
     raw: Raw,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {

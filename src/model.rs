@@ -3,19 +3,26 @@
 //! For every other module: a leaf that knows nothing of HTTP, of Redis or of time. Each type is built
 //! only by its own validator or generator, so whoever holds one need not check it again.
 
+mod api;
 mod client_ip;
 mod id;
+pub(crate) mod label;
+mod limit;
 mod owner;
 mod payload;
-mod secret;
+mod pseudonym_key;
+mod rejection;
 mod token;
 mod txn;
 
+pub use api::Api;
 pub use client_ip::ClientIp;
 pub use id::SessionId;
+pub use limit::{Limit, Limits};
 pub use owner::{Owner, Principal, User};
 pub use payload::{MAX_PAYLOAD_BYTES, Payload, PayloadTooLarge};
-pub use secret::{CurrentSecret, Secret};
+pub use pseudonym_key::{CurrentSecret, Secret};
+pub use rejection::Rejection;
 pub use token::{Presented, SequenceToken, TOKEN_LEN};
 pub use txn::{InvalidTxnId, TXN_KEY_LEN, TxnKey};
 

@@ -4,12 +4,12 @@
 //! `connection` speaks HTTP/1.1 or HTTP/2 (`http2`) on it, `guard` ends every wait on its socket, `client_ip` says whose
 //! request it is by the header that `forwarded` reads, and `one_client` notices when it is everybody's.
 
-pub mod arrival;
+pub mod admission;
 pub mod client_ip;
 pub mod connection;
 pub mod forwarded;
-pub mod guard;
 pub mod http2;
 pub mod listener;
-pub mod one_client;
+pub mod proxy_detector;
 pub mod proxy_protocol;
+pub mod timeout_stream;

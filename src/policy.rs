@@ -4,26 +4,22 @@
 //! make and which every handler demands: a handler that forgot to ask does not compile.
 
 pub mod auth;
-mod crowd;
 mod fetch_metadata;
 mod homeserver;
-mod limits;
-pub mod places;
-mod rate;
 
 pub use homeserver::{Homeserver, Homeservers};
 
 use crate::clock::Clock;
 use crate::config::Mode;
 use crate::config::limits::Limits as Settings;
+use crate::limits::in_flight::{Crowd, Member};
+use crate::limits::replica::Limits;
+use crate::model::Limit;
 use crate::model::{ClientIp, Owner, SessionId};
 use crate::policy::auth::NoUser;
-use crate::policy::crowd::{Crowd, Member};
-use crate::telemetry::limit::Limit;
 use crate::telemetry::metrics::Metrics;
 use arc_swap::ArcSwap;
 use hyper::HeaderMap;
-use limits::Limits;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -4,12 +4,13 @@
 //! the store is asked, so that a store only compares, and counts what becomes of sign-ins; it knows no HTTP and no
 //! Redis.
 
+use crate::model::Api;
+use crate::model::Limit;
 use crate::model::{Owner, Payload, SequenceToken, SessionId};
 use crate::store::{
     Created, Dated, Deleted, Look, NewSession, Read, Store, StoreError, Write, Written,
 };
-use crate::telemetry::labels::{Api, ReadOutcome, WriteOutcome};
-use crate::telemetry::limit::Limit;
+use crate::telemetry::labels::{ReadOutcome, WriteOutcome};
 use crate::telemetry::metrics::Metrics;
 use std::sync::Arc;
 use std::time::Duration;

@@ -3,15 +3,15 @@
 //! For the use cases in `session`, which know neither store, and for `app`, which picks one. A store
 //! knows no dialect, no HTTP status and no client; whatever must be atomic happens inside one call.
 
-mod limits;
 pub mod memory;
 pub mod observed;
+mod quotas;
 pub mod redis;
 
-pub use limits::{CurrentShares, SessionLimits, Share, Shares};
+pub use quotas::{CurrentShares, SessionLimits, Share, Shares};
 
+use crate::model::{Limit, Limits};
 use crate::model::{Owner, Payload, Presented, SequenceToken, SessionId, TxnKey};
-use crate::telemetry::limit::{Limit, Limits};
 use std::future::Future;
 use std::time::{Duration, SystemTime};
 

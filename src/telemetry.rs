@@ -1,16 +1,14 @@
 //! What an operator sees: logs and metrics. Leaves: any module may use them.
 
-pub mod access;
+pub mod access_log;
 pub mod build;
-pub mod distinct;
-mod foreseen;
+mod expected_series;
 pub mod labels;
-pub mod limit;
+pub mod log_throttle;
 pub mod logs;
 pub mod metrics;
 pub mod pseudonym;
-pub mod refusals;
-pub mod rejection;
-pub mod seldom;
+pub mod rejection_log;
 pub mod sign_ins;
 pub mod traces;
+pub mod unique_counter;

@@ -1,8 +1,8 @@
 //! The section `auth`: who says whose token an access token is.
 
 use crate::config::Problem;
+use crate::config::de::optional;
 use crate::config::homeserver::{RawHomeserver, entries};
-use crate::config::lenient::optional;
 use crate::config::secret::{self, Secret};
 use crate::config::web_url::WebUrl;
 use serde::{Deserialize, Serialize};

@@ -3,7 +3,7 @@
 
 use crate::config::Problem;
 use crate::config::auth::{Auth, RawAuth, RawIntrospection, Written};
-use crate::config::lenient::{list, optional};
+use crate::config::de::{list, optional};
 use crate::config::web_url::WebUrl;
 use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};

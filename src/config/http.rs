@@ -1,7 +1,7 @@
 //! The section `http`: the listener for clients.
 
 use crate::config::Problem;
-use crate::config::lenient::{Period, leaf, list, optional};
+use crate::config::de::{Period, leaf, list, optional};
 use crate::config::network::Network;
 use crate::config::web_url::WebUrl;
 use ipnet::IpNet;

@@ -1,9 +1,9 @@
 //! The section `limits`: rates and shares of clients, of IPv6 networks and of users, and where not from.
 
 use crate::config::Problem;
-use crate::config::lenient::{leaf, list};
+use crate::config::de::{leaf, list};
 use crate::config::network::Network;
-use crate::telemetry::limit::{Limit, Limits as Shadow};
+use crate::model::{Limit, Limits as Shadow};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroU32;

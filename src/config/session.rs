@@ -1,7 +1,7 @@
 //! The section `session`: bounds of sessions.
 
 use crate::config::Problem;
-use crate::config::lenient::{Period, leaf};
+use crate::config::de::{Period, leaf};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 

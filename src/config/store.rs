@@ -1,7 +1,7 @@
 //! The section `store`: where sessions live.
 
 use crate::config::Problem;
-use crate::config::lenient::{Period, leaf, list, optional};
+use crate::config::de::{Period, leaf, list, optional};
 use crate::config::secret::{self, Secret, SecretUrl};
 use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;

@@ -1,7 +1,7 @@
 //! The section `telemetry`: logs.
 
 use crate::config::Problem;
-use crate::config::lenient::{leaf, optional};
+use crate::config::de::{leaf, optional};
 use crate::config::web_url::WebUrl;
 use crate::telemetry::logs::{self, LogFormat};
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,7 @@
 //! Reads a request's body: bounded in size before it is read, and in time while it is. And what is left
 //! of one that nobody wanted, as far as it is there.
 
-use crate::clock::deadline::Deadline;
+use crate::clock::lazy_timeout::Deadline;
 use crate::http::error::ApiError;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
@@ -160,7 +160,7 @@ where
 mod tests {
     use super::{MAX_BODY_BYTES, room, take_rest};
     use crate::clock::Clock;
-    use crate::clock::deadline::Deadline;
+    use crate::clock::lazy_timeout::Deadline;
     use bytes::Bytes;
     use hyper::Request;
     use hyper::body::{Body, Frame};

@@ -1,12 +1,12 @@
 //! Every way in which a request is refused; what each means to a client is in `error/verdict.rs`.
 
-mod verdict;
+mod mapping;
 
-pub use verdict::Verdict;
+pub use mapping::Verdict;
 
+use crate::model::Api;
 use crate::policy::Refusal;
 use crate::store::StoreError;
-use crate::telemetry::labels::Api;
 use std::time::Duration;
 
 /// A refusal.

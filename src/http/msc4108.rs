@@ -6,16 +6,16 @@
 
 mod request;
 
+use crate::http::context::Exchange;
 use crate::http::error::ApiError;
 use crate::http::etag::{Tags, tag};
-use crate::http::exchange::Exchange;
-use crate::http::reply::Reply;
+use crate::http::response::Reply;
 use crate::http::route::{ETAG, Target};
+use crate::model::Api;
 use crate::model::{Payload, Presented, SequenceToken, SessionId};
 use crate::policy::{Admitted, Intent, Refusal};
 use crate::session::{Creation, Sessions};
 use crate::store::{Dated, Dates, Deleted, Look, Read, Store, StoreError, Write, Written};
-use crate::telemetry::labels::Api;
 use crate::telemetry::metrics::Metrics;
 use bytes::Bytes;
 use hyper::StatusCode;

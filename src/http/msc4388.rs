@@ -2,17 +2,17 @@
 //!
 //! One method an endpoint, named as ruma names them; none can be reached without an [`Admitted`].
 
+use crate::http::context::Exchange;
 use crate::http::error::ApiError;
-use crate::http::exchange::Exchange;
 use crate::http::json::{self, Fields};
-use crate::http::reply::Reply;
+use crate::http::response::Reply;
 use crate::http::route::Target;
+use crate::model::Api;
 use crate::model::{Presented, SequenceToken, SessionId, TxnKey};
 use crate::policy::auth::NoUser;
 use crate::policy::{Admitted, Creator, Intent, Refusal};
 use crate::session::{Creation, Sessions};
 use crate::store::{Deleted, Look, Read, Store, Write, Written};
-use crate::telemetry::labels::Api;
 use bytes::Bytes;
 use hyper::body::Body;
 use serde::Serialize;

@@ -1,7 +1,8 @@
 //! What a path and a method ask for.
 
+use crate::model::Api;
 use crate::model::{InvalidTxnId, SessionId, TxnKey};
-use crate::telemetry::labels::{self, Api};
+use crate::telemetry::labels::{self};
 use hyper::Method;
 use percent_encoding::percent_decode;
 use std::borrow::Cow;
@@ -168,8 +169,8 @@ pub fn method_label(method: &Method) -> labels::Method {
 #[cfg(test)]
 mod tests {
     use super::{ETAG, Route, STABLE, Target, UNSTABLE};
+    use crate::model::Api;
     use crate::model::{InvalidTxnId, SessionId, TxnKey};
-    use crate::telemetry::labels::Api;
 
     fn target(path: &str) -> Target {
         Route::of(path).target

@@ -4,23 +4,24 @@
 //! and the metrics and the log line of the request. It never learns which store there is.
 
 use crate::clock::Clock;
-use crate::clock::deadline::Deadline;
+use crate::clock::lazy_timeout::Deadline;
 use crate::config::http::Timeouts;
 use crate::config::{Config, Mode};
 use crate::http::body;
+use crate::http::context::{Caller, Exchange};
 use crate::http::error::ApiError;
-use crate::http::exchange::{Caller, Exchange};
 use crate::http::host;
 use crate::http::msc4108::Msc4108;
 use crate::http::msc4388::Msc4388;
-use crate::http::reply::Reply;
 use crate::http::request_id::RequestIds;
+use crate::http::response::Reply;
 use crate::http::route::{Route, Target, method_label};
+use crate::model::Api;
 use crate::policy::{Homeservers, Intent, Policy};
 use crate::session::Sessions;
 use crate::store::Store;
-use crate::telemetry::access::{Access, AccessLog};
-use crate::telemetry::labels::{Api, Wait};
+use crate::telemetry::access_log::{Access, AccessLog};
+use crate::telemetry::labels::Wait;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::traces::Traces;
 use bytes::Bytes;

@@ -1,21 +1,21 @@
 //! One connection: which HTTP it speaks, its requests, and an end that loses no reply.
 
 use crate::clock::Clock;
-use crate::clock::deadline::Deadline;
+use crate::clock::lazy_timeout::Deadline;
 use crate::config::Config;
 use crate::config::http::Http;
-use crate::http::exchange::Caller;
+use crate::http::context::Caller;
 use crate::http::service::Service;
 use crate::lifecycle::Lifecycle;
-use crate::net::arrival::{Arrivals, Arrived};
+use crate::net::admission::{Arrivals, Arrived};
 use crate::net::client_ip::{Peer, came_by_https};
-use crate::net::guard::{Activity, Guard, SocketTimeouts};
 use crate::net::http2::{self, Streams};
-use crate::net::one_client::OneClient;
+use crate::net::proxy_detector::OneClient;
+use crate::net::timeout_stream::{Activity, Guard, SocketTimeouts};
 use crate::store::Store;
 use crate::telemetry::labels::ConnectionRefusal;
 use crate::telemetry::metrics::Metrics;
-use crate::telemetry::refusals::Refusals;
+use crate::telemetry::rejection_log::Refusals;
 use bytes::{Bytes, BytesMut};
 use http_body_util::Full;
 use hyper::body::Incoming;

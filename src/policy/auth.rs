@@ -6,28 +6,28 @@
 
 mod bearer;
 mod breaker;
-mod flights;
-mod found;
+mod concurrency;
 mod introspection;
-mod issuer;
+mod outcome;
 mod upstream;
+mod verifier;
 mod whoami;
 
 use crate::clock::Clock;
 use crate::model::{ClientIp, User};
 use crate::telemetry::labels::AuthOutcome;
+use crate::telemetry::log_throttle::Seldom;
 use crate::telemetry::metrics::{Gauge, Metrics};
-use crate::telemetry::seldom::Seldom;
 use breaker::{Breaker, Turn};
-use flights::{Flights, LONGEST_WAIT};
-use found::Found;
-pub use found::{AuthError, Errcode, NoUser};
+use concurrency::{Flights, LONGEST_WAIT};
 use hyper::HeaderMap;
-pub use issuer::{Issuer, SetupError};
 use moka::future::Cache;
+use outcome::Found;
+pub use outcome::{AuthError, Errcode, NoUser};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
+pub use verifier::{Issuer, SetupError};
 
 /// How long an answer "it is theirs" is believed: so long does a token work that was logged out meanwhile.
 const BELIEVED: Duration = Duration::from_mins(1);

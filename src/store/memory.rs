@@ -8,12 +8,12 @@
 mod entry;
 
 use crate::clock::Clock;
+use crate::model::{Limit, Limits};
 use crate::model::{Principal, SessionId};
 use crate::store::{
     Created, Dated, Dates, Deleted, Look, NewSession, Read, SessionLimits, Store, StoreError,
     Write, Written,
 };
-use crate::telemetry::limit::{Limit, Limits};
 use entry::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::mem;

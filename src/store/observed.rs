@@ -5,8 +5,8 @@ use crate::model::SessionId;
 use crate::store::{
     Created, Dated, Deleted, Look, NewSession, Read, Store, StoreError, Write, Written,
 };
+use crate::telemetry::log_throttle::Seldom;
 use crate::telemetry::metrics::{Metrics, Operation, OperationOutcome};
-use crate::telemetry::seldom::Seldom;
 use crate::telemetry::traces::{Span, Traces, end_call};
 use std::sync::Arc;
 use std::time::Duration;

@@ -5,19 +5,19 @@
 //! or call an unknown outcome a success or a 404. The scripts are in `redis/lua/`, each with its
 //! contract at its head.
 
-mod cleanup;
-mod connect;
-mod fitness;
+mod connection;
+mod endpoint;
 mod keys;
 mod lease;
+mod pseudonym_key_cache;
 mod reply;
+mod rollback;
 mod scripts;
-mod secret;
-mod server;
+mod startup_check;
 
-pub use connect::{ConnectError, RedisSettings};
-pub use secret::LIFE as SECRET_LIFE;
-pub use server::Server;
+pub use connection::{ConnectError, RedisSettings};
+pub use endpoint::Server;
+pub use pseudonym_key_cache::LIFE as SECRET_LIFE;
 
 use crate::clock::Clock;
 use crate::model::{CurrentSecret, Presented, SequenceToken, SessionId};
@@ -26,10 +26,10 @@ use crate::store::{
     Write, Written,
 };
 use crate::telemetry::metrics::Metrics;
-use cleanup::{Cleanup, Orphan};
 use keys::Keys;
 use lease::{Leases, Taken};
 use reply::Reply;
+use rollback::{Cleanup, Orphan};
 use scripts::{Argument, Scripts};
 use std::pin::{Pin, pin};
 use std::slice::from_ref;
@@ -62,7 +62,7 @@ impl RedisStore {
         secret: Arc<CurrentSecret>,
         stop: &CancellationToken,
     ) -> Result<(Self, watch::Receiver<StoreState>), ConnectError> {
-        let client = connect::client(settings)?;
+        let client = connection::client(settings)?;
         let deadline = settings.command_timeout;
         let scripts = Scripts::new(client.clone(), clock, deadline, Arc::clone(metrics));
         let scripts = Arc::new(scripts);
@@ -72,7 +72,7 @@ impl RedisStore {
         let kept = Arc::clone(&leases);
         let keeping = async move { kept.keep_secret().await };
         tokio::spawn(stop.clone().run_until_cancelled_owned(keeping));
-        let state = connect::supervise(client, settings, &leases, metrics, stop);
+        let state = connection::supervise(client, settings, &leases, metrics, stop);
         let cleanup = Cleanup::start(&leases, deadline, metrics, stop);
         Ok((
             Self {

@@ -1,51 +1,6 @@
 //! The values of metric labels: closed sets, so that no client can make a series.
 
-/// Declares an enum whose variants are the values of one label.
-macro_rules! label {
-    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $label:literal,)+ }) => {
-        $(#[$meta])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum $name { $($(#[$doc])* $variant,)+ }
-
-        impl $name {
-            /// Every value, in the order of `index`.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
-
-            /// The value as it stands in the metric.
-            #[must_use]
-            pub const fn label(self) -> &'static str {
-                match self { $(Self::$variant => $label,)+ }
-            }
-
-            /// The value's place in `ALL`.
-            #[must_use]
-            pub const fn index(self) -> usize {
-                self as usize
-            }
-        }
-    };
-}
-
-pub(super) use label;
-
-label! {
-    /// The API that a path belongs to.
-    Api {
-        /// MSC4388 under its unstable prefix.
-        Msc4388 = "msc4388",
-        /// MSC4388 under the stable prefix.
-        V1 = "v1",
-        /// MSC4108 of 2024.
-        Msc4108 = "msc4108",
-        /// No API of ours.
-        None = "none",
-    }
-}
-
-impl Api {
-    /// Those that have sessions: the first of `ALL`.
-    pub const WITH_SESSIONS: &'static [Self] = &[Self::Msc4388, Self::V1, Self::Msc4108];
-}
+use crate::model::label::label;
 
 label! {
     /// The template of a path, without its prefix.

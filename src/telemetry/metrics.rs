@@ -5,14 +5,15 @@
 
 mod declare;
 
+use crate::model::Api;
+use crate::model::Limit;
+use crate::model::Rejection;
 use crate::telemetry::build::{REVISION, VERSION};
-use crate::telemetry::foreseen::{STATUSES, foreseen};
+use crate::telemetry::expected_series::{STATUSES, foreseen};
 use crate::telemetry::labels::{
-    Api, AuthOutcome, ConnectionRefusal, ExportOutcome, Method, Phase, ReloadOutcome, Route, Wait,
+    AuthOutcome, ConnectionRefusal, ExportOutcome, Method, Phase, ReloadOutcome, Route, Wait,
 };
 pub use crate::telemetry::labels::{Operation, OperationOutcome};
-use crate::telemetry::limit::Limit;
-use crate::telemetry::rejection::Rejection;
 use crate::telemetry::sign_ins::SignIns;
 use declare::metrics;
 /// One series that goes up and down.

@@ -3,7 +3,8 @@
 //! Whether people can sign in is what an operator wants to know, and no status code tells: a session that nobody
 //! answers is a 200 each second.
 
-use crate::telemetry::labels::{Api, EtagForm, ReadOutcome, WriteOutcome};
+use crate::model::Api;
+use crate::telemetry::labels::{EtagForm, ReadOutcome, WriteOutcome};
 use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry,
 };

@@ -3,17 +3,18 @@
 //! Off where no collector is configured; then a request pays for a look at a `None`. A `traceparent` (W3C Trace
 //! Context) is gone on with, its sampling included. Nothing is in a span that is not in the access log.
 
-mod teller;
+mod http_exporter;
 
 use crate::clock::Clock;
 use crate::config::telemetry::Traces as Settings;
-use crate::telemetry::access::Access;
+use crate::http_client::WebClient;
+use crate::telemetry::access_log::Access;
 use crate::telemetry::labels::{Method, Operation, OperationOutcome, Route};
+use crate::telemetry::log_throttle::Seldom;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::pseudonym::Pseudonyms;
-use crate::telemetry::seldom::Seldom;
 use crate::tls;
-use crate::web_client::WebClient;
+use http_exporter::Teller;
 use hyper::header::HeaderMap;
 use opentelemetry::propagation::TextMapPropagator as _;
 use opentelemetry::trace::{
@@ -34,7 +35,6 @@ use opentelemetry_sdk::trace::{
 };
 use std::sync::Arc;
 use std::time::Duration;
-use teller::Teller;
 use tokio::runtime::Handle;
 
 /// Spans that wait to be told, a few hundred bytes each; what comes then is lost, whoever asked for it.

@@ -8,6 +8,7 @@ use matrix_rendezvous::clock::Clock;
 use matrix_rendezvous::config::{Config, Mode, Sources};
 use matrix_rendezvous::http::service::{Service, Telemetry};
 use matrix_rendezvous::lifecycle::Lifecycle;
+use matrix_rendezvous::model::Limits;
 use matrix_rendezvous::model::SessionId;
 use matrix_rendezvous::net::connection::Connections;
 use matrix_rendezvous::net::listener;
@@ -15,11 +16,10 @@ use matrix_rendezvous::policy::{Homeserver, Homeservers, Policy};
 use matrix_rendezvous::store::{
     Created, Dated, Deleted, Look, NewSession, Read, Store, StoreError, Write, Written,
 };
-use matrix_rendezvous::telemetry::access::AccessLog;
-use matrix_rendezvous::telemetry::limit::Limits;
+use matrix_rendezvous::telemetry::access_log::AccessLog;
 use matrix_rendezvous::telemetry::metrics::Metrics;
 use matrix_rendezvous::telemetry::pseudonym::Pseudonyms;
-use matrix_rendezvous::telemetry::refusals::Refusals;
+use matrix_rendezvous::telemetry::rejection_log::Refusals;
 use matrix_rendezvous::telemetry::traces::Traces;
 use std::net::SocketAddr;
 use std::sync::Arc;

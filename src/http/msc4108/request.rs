@@ -1,8 +1,8 @@
 //! What a request of the ETag dialect must have, and what it says.
 
+use crate::http::context::Exchange;
 use crate::http::error::ApiError;
 use crate::http::etag::Tags;
-use crate::http::exchange::Exchange;
 use crate::http::host;
 use crate::model::Payload;
 use bytes::Bytes;

@@ -1,7 +1,7 @@
 //! One question over HTTP to whoever knows tokens, and what can go wrong with it.
 
+use crate::http_client::{NoAnswer, WebClient};
 use crate::policy::auth::AuthError;
-use crate::web_client::{NoAnswer, WebClient};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Request, StatusCode};

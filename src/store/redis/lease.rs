@@ -2,14 +2,14 @@
 //! (docs/adr/0003-lease-then-create.md), and counted against everyone whose share it is.
 
 use crate::model::{CurrentSecret, Owner, SessionId};
-use crate::store::limits::Claim;
+use crate::model::{Limit, Limits};
+use crate::store::quotas::Claim;
 use crate::store::redis::keys::{Holders, Keys, member};
 use crate::store::redis::millis;
+use crate::store::redis::pseudonym_key_cache::{Secrets, holder};
 use crate::store::redis::reply::Reply;
 use crate::store::redis::scripts::{Argument, Scripts};
-use crate::store::redis::secret::{Secrets, holder};
 use crate::store::{Deleted, SessionLimits, Share, StoreError};
-use crate::telemetry::limit::{Limit, Limits};
 use std::slice;
 use std::sync::Arc;
 use std::time::Duration;

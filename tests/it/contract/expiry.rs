@@ -2,8 +2,8 @@
 
 use super::fixture::{MAX_LIVE, Rig, TTL};
 use super::{answer, assert_holds, created, look, new_session, write, written};
+use matrix_rendezvous::model::Limit;
 use matrix_rendezvous::store::{Created, Deleted, Read, Store, Written};
-use matrix_rendezvous::telemetry::limit::Limit;
 use std::time::Duration;
 
 pub async fn a_session_ends_at_its_deadline_and_writes_do_not_extend_it<R: Rig>(rig: &mut R) {

@@ -1,10 +1,10 @@
 //! A plain model of the store: docs/protocol.md, R1.13 to R1.30, over lists that forget nothing.
 
 use super::fixture::{MAX_LIVE, MAX_TXN_IDS, MAX_WRITES, SHARES, TTL};
+use matrix_rendezvous::model::Limit;
 use matrix_rendezvous::model::SessionId;
 use matrix_rendezvous::model::{Owner, Payload, Presented, SequenceToken, TxnKey};
 use matrix_rendezvous::store::{NewSession, Progress, RECENT_TOKENS, Share, Write, Written};
-use matrix_rendezvous::telemetry::limit::Limit;
 use std::time::Duration;
 
 #[derive(Default)]

@@ -3,9 +3,9 @@
 
 use super::fixture::{MAX_LIVE, Rig, SHARES, TTL};
 use super::{answer, new_session};
+use matrix_rendezvous::model::Limit;
 use matrix_rendezvous::model::{Owner, User};
 use matrix_rendezvous::store::{Created, Deleted, NewSession, Store};
-use matrix_rendezvous::telemetry::limit::Limit;
 use std::net::IpAddr;
 use std::time::Duration;
 

@@ -124,7 +124,7 @@ fn every_reason_is_documented_as_it_is() {
         .split("\n## ")
         .filter(|section| section.starts_with("Why "));
     for (path, label) in [
-        ("src/telemetry/rejection.rs", "Rejection"),
+        ("src/model/rejection.rs", "Rejection"),
         ("src/telemetry/labels.rs", "ConnectionRefusal"),
     ] {
         let section = sections.next().expect("a section");

@@ -1,7 +1,7 @@
 //! One request on its way through a dialect: who sends it, whether it may pass, and its body.
 
 use crate::clock::Clock;
-use crate::clock::deadline::Deadline;
+use crate::clock::lazy_timeout::Deadline;
 use crate::config::http::Timeouts;
 use crate::http::body;
 use crate::http::error::ApiError;

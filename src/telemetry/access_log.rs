@@ -5,11 +5,12 @@
 //!
 //! A route's template, and never a path; a session's pseudonym, and never its id; no address, token or payload.
 
+use crate::model::Api;
+use crate::model::Rejection;
 use crate::model::{ClientIp, SessionId};
-use crate::telemetry::labels::{Api, Method, Route};
+use crate::telemetry::labels::{Method, Route};
 use crate::telemetry::pseudonym::Pseudonyms;
-use crate::telemetry::refusals::{Refusals, is_by_a_limit};
-use crate::telemetry::rejection::Rejection;
+use crate::telemetry::rejection_log::{Refusals, is_by_a_limit};
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -2,10 +2,10 @@
 
 use super::LONGEST;
 use crate::clock::Clock;
+use crate::http_client::WebClient;
 use crate::telemetry::labels::ExportOutcome;
+use crate::telemetry::log_throttle::Seldom;
 use crate::telemetry::metrics::Metrics;
-use crate::telemetry::seldom::Seldom;
-use crate::web_client::WebClient;
 use async_trait::async_trait;
 use http_body_util::Full;
 use hyper::{StatusCode, Uri};

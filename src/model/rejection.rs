@@ -1,6 +1,6 @@
 //! The reasons of `rendezvous_rejections_total`, which alerts, dashboards and the log of refusals share.
 
-use crate::telemetry::labels::label;
+use crate::model::label::label;
 
 label! {
     /// Why a request was refused.

@@ -1,11 +1,11 @@
 //! The one place that says what each refusal means to a client and to an operator.
 
 use crate::http::error::ApiError;
+use crate::model::Api;
+use crate::model::Rejection;
 use crate::policy::Refusal;
 use crate::policy::auth::NoUser;
 use crate::store::StoreError;
-use crate::telemetry::labels::Api;
-use crate::telemetry::rejection::Rejection;
 use hyper::StatusCode;
 use std::time::Duration;
 

@@ -23,7 +23,7 @@ const SHARDS: usize = 16;
 
 /// What becomes of newcomers when as many are remembered as may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Overflow {
+pub(crate) enum Overflow {
     /// They share one allowance a shard: a flood of newcomers throttles itself.
     Shared,
     /// They pass uncounted: a refusal would end sign-ins that have begun.
@@ -31,28 +31,28 @@ pub(super) enum Overflow {
 }
 
 /// What a rate counts.
-pub(super) trait Counted: Hash + Eq + Clone + Debug {}
+pub(crate) trait Counted: Hash + Eq + Clone + Debug {}
 
 impl<K: Hash + Eq + Clone + Debug> Counted for K {}
 
 /// One rate, kept per key.
 #[derive(Debug)]
-pub(super) struct RateLimit<K: Counted> {
+pub(crate) struct RateLimit<K: Counted> {
     limiter: RateLimiter<K, Shared<K>, Clock, NoOpMiddleware<Duration>>,
     table: Arc<Table<K>>,
 }
 
 /// What a sweep found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Swept {
+pub(crate) struct Swept {
     /// Keys that were remembered until then.
-    pub(super) keys: usize,
+    pub(crate) keys: usize,
     /// Requests of keys for which there was no room, since the last sweep.
-    pub(super) overflows: u64,
+    pub(crate) overflows: u64,
 }
 
 impl<K: Counted> RateLimit<K> {
-    pub(super) fn new(rate: Rate, max_keys: usize, overflow: Overflow, clock: &Clock) -> Self {
+    pub(crate) fn new(rate: Rate, max_keys: usize, overflow: Overflow, clock: &Clock) -> Self {
         // `None` is a period of zero, which the configuration does not let through.
         let quota = Quota::with_period(rate.period)
             .unwrap_or(Quota::per_second(rate.burst))
@@ -66,19 +66,19 @@ impl<K: Counted> RateLimit<K> {
     }
 
     /// Takes one request from the key's allowance, or says when one will be free.
-    pub(super) fn check(&self, key: &K) -> Result<(), Duration> {
+    pub(crate) fn check(&self, key: &K) -> Result<(), Duration> {
         self.limiter
             .check_key(key)
             .map_err(|until| until.wait_time_from(self.limiter.clock().now()))
     }
 
     /// Forgets a key, and what it has taken of its allowance.
-    pub(super) fn forget(&self, key: &K) {
+    pub(crate) fn forget(&self, key: &K) {
         self.table.shard(key).known.remove(key);
     }
 
     /// Forgets those whose allowance is full again.
-    pub(super) fn sweep(&self) -> Swept {
+    pub(crate) fn sweep(&self) -> Swept {
         // Before, or an operator would never see a table that fills between two sweeps.
         let keys = self.limiter.len();
         self.limiter.retain_recent();

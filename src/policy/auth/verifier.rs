@@ -1,10 +1,10 @@
 //! Whoever made the tokens, and can say whose each is.
 
 use crate::config::auth::{Auth as Settings, Backend};
+use crate::http_client::WebClient;
 use crate::policy::auth::upstream::ask;
 use crate::policy::auth::{AuthError, Found, introspection, whoami};
 use crate::tls;
-use crate::web_client::WebClient;
 use hyper::Uri;
 use hyper::header::HeaderValue;
 use std::time::Duration;

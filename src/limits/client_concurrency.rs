@@ -71,7 +71,7 @@ impl Places {
 
     /// Whether nobody is remembered.
     #[cfg(test)]
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.taken().is_empty()
     }
 }

@@ -9,17 +9,17 @@ use std::sync::atomic::{AtomicU16, Ordering};
 const COUNTERS: usize = 1 << 16;
 
 /// The requests under way.
-pub(super) struct Crowd {
+pub(crate) struct Crowd {
     hasher: RandomState,
     under_way: Box<[AtomicU16]>,
 }
 
 /// One request under way, until dropped.
 #[derive(Debug)]
-pub(super) struct Member<'a>(&'a AtomicU16);
+pub(crate) struct Member<'a>(&'a AtomicU16);
 
 impl Crowd {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             hasher: RandomState::new(),
             under_way: (0..COUNTERS).map(|_| AtomicU16::new(0)).collect(),
@@ -27,7 +27,7 @@ impl Crowd {
     }
 
     /// Counts a request of this key in, unless there are `most` already.
-    pub(super) fn join(&self, key: impl Hash, most: u16) -> Option<Member<'_>> {
+    pub(crate) fn join(&self, key: impl Hash, most: u16) -> Option<Member<'_>> {
         #[expect(clippy::cast_possible_truncation, reason = "a remainder of COUNTERS")]
         let at = (self.hasher.hash_one(key) % COUNTERS as u64) as usize;
         let counter = &self.under_way[at];

@@ -1,7 +1,7 @@
 //! The limits by their names, which configuration, metrics and logs share.
 
-use crate::telemetry::labels::label;
-use crate::telemetry::rejection::Rejection;
+use crate::model::Rejection;
+use crate::model::label::label;
 use serde::{Serialize, Serializer};
 use std::str::FromStr;
 

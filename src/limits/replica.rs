@@ -5,10 +5,10 @@
 
 use crate::clock::Clock;
 use crate::config::limits::{Counted, Deny, Limits as Settings};
+use crate::limits::keyed_rate::{Overflow, RateLimit, Swept};
 use crate::model::{ClientIp, SessionId, User};
+use crate::model::{Limit, Limits as Shadow};
 use crate::policy::Refusal;
-use crate::policy::rate::{Overflow, RateLimit, Swept};
-use crate::telemetry::limit::{Limit, Limits as Shadow};
 use crate::telemetry::metrics::Metrics;
 use ipnet::IpNet;
 use std::net::IpAddr;
@@ -20,7 +20,7 @@ const CREATE: [Limit; 2] = [Limit::CreateClient, Limit::CreateNetwork];
 const REQUESTS: [Limit; 2] = [Limit::RequestsClient, Limit::RequestsNetwork];
 
 #[derive(Debug)]
-pub(super) struct Limits {
+pub(crate) struct Limits {
     counted: Option<Counted>,
     rates: Option<Arc<Rates>>,
     deny: Deny,
@@ -66,7 +66,7 @@ impl Rates {
 impl Limits {
     /// With what those `before` them remember, where the same is counted: a deny list that changes must not give
     /// everybody a new allowance.
-    pub(super) fn new(
+    pub(crate) fn new(
         settings: Settings,
         before: Option<&Self>,
         clock: &Clock,
@@ -87,12 +87,12 @@ impl Limits {
     }
 
     /// Whether clients are counted at all.
-    pub(super) fn are_on(&self) -> bool {
+    pub(crate) fn are_on(&self) -> bool {
         self.rates.is_some()
     }
 
     /// One creation.
-    pub(super) fn create(&self, address: IpAddr) -> Result<(), Refusal> {
+    pub(crate) fn create(&self, address: IpAddr) -> Result<(), Refusal> {
         self.allow_from(Limit::DenyCreate, &self.deny.create, address)?;
         self.rates.as_ref().map_or(Ok(()), |rates| {
             let tables = [&rates.create_client, &rates.create_network];
@@ -102,7 +102,7 @@ impl Limits {
 
     /// One discovery. It has allowances of its own, as large as those of creations: whoever asks before creating
     /// must not have half as many.
-    pub(super) fn discover(&self, address: IpAddr) -> Result<(), Refusal> {
+    pub(crate) fn discover(&self, address: IpAddr) -> Result<(), Refusal> {
         self.allow_from(Limit::DenyCreate, &self.deny.create, address)?;
         self.rates.as_ref().map_or(Ok(()), |rates| {
             let tables = [&rates.discover_client, &rates.discover_network];
@@ -111,14 +111,14 @@ impl Limits {
     }
 
     /// One creation by a user.
-    pub(super) fn create_by(&self, user: &User) -> Result<(), Refusal> {
+    pub(crate) fn create_by(&self, user: &User) -> Result<(), Refusal> {
         self.rates.as_ref().map_or(Ok(()), |rates| {
             self.hold(Limit::CreateUser, rates.create_user.check(user))
         })
     }
 
     /// One request on a session.
-    pub(super) fn request(
+    pub(crate) fn request(
         &self,
         address: IpAddr,
         session: Option<SessionId>,
@@ -174,7 +174,7 @@ impl Limits {
     }
 
     /// Forgets who has been idle.
-    pub(super) fn sweep(&self) {
+    pub(crate) fn sweep(&self) {
         let Some(rates) = &self.rates else { return };
         // Each swept whatever the others say.
         let discovering = [

@@ -16,11 +16,11 @@ use std::sync::Arc;
 /// What only the parts can judge, settled before anything runs.
 #[derive(Debug)]
 pub struct Settled {
-    pub(super) place: Place,
+    pub(crate) place: Place,
     /// Of each homeserver.
-    pub(super) issuers: Vec<Option<Issuer>>,
+    pub(crate) issuers: Vec<Option<Issuer>>,
     /// Of traces.
-    pub(super) collector: Option<Collector>,
+    pub(crate) collector: Option<Collector>,
 }
 
 /// Where sessions will live.
@@ -84,7 +84,7 @@ fn issuer(homeserver: &config::homeserver::Homeserver) -> Result<Option<Issuer>,
 }
 
 /// The homeservers as they run, each with whom it asks.
-pub(super) fn homeservers(
+pub(crate) fn homeservers(
     settings: &[config::homeserver::Homeserver],
     issuers: Vec<Option<Issuer>>,
     clock: &Clock,

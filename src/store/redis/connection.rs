@@ -7,9 +7,9 @@
 use crate::clock::Clock;
 use crate::config::store::Check;
 use crate::store::StoreState;
-use crate::store::redis::fitness;
+use crate::store::redis::endpoint::Server;
 use crate::store::redis::lease::Leases;
-use crate::store::redis::server::Server;
+use crate::store::redis::startup_check;
 use crate::telemetry::metrics::Metrics;
 use fred::clients::Client;
 use fred::interfaces::{ClientLike, EventInterface};
@@ -132,7 +132,7 @@ pub(super) fn supervise(
         Arc::clone(metrics),
         state.clone(),
     )));
-    let probe = fitness::Probe {
+    let probe = startup_check::Probe {
         client: client.clone(),
         leases: Arc::clone(leases),
         command_timeout: settings.command_timeout,

@@ -5,13 +5,13 @@
 
 use crate::clock::Clock;
 use crate::model::ClientIp;
-use crate::telemetry::access::Access;
-use crate::telemetry::distinct::Distinct;
+use crate::model::Limit;
+use crate::model::Rejection;
+use crate::telemetry::access_log::Access;
 use crate::telemetry::labels::ConnectionRefusal;
-use crate::telemetry::limit::Limit;
+use crate::telemetry::log_throttle::Seldom;
 use crate::telemetry::pseudonym::Pseudonyms;
-use crate::telemetry::rejection::Rejection;
-use crate::telemetry::seldom::Seldom;
+use crate::telemetry::unique_counter::Distinct;
 use std::time::Duration;
 
 /// The sample.

@@ -1,13 +1,14 @@
 //! A reply before it is HTTP: status, body, ETag, and whether the connection ends with it.
 
-mod refusal;
+mod error_body;
 
 use crate::http::error::ApiError;
 use crate::http::request_id::X_REQUEST_ID;
+use crate::model::Rejection;
 use crate::model::SessionId;
 use crate::store::Dates;
-use crate::telemetry::rejection::Rejection;
 use bytes::Bytes;
+use error_body::refusal;
 use http_body_util::Full;
 use httpdate::fmt_http_date;
 use hyper::header::{
@@ -17,7 +18,6 @@ use hyper::header::{
     LAST_MODIFIED, PRAGMA, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{Response, StatusCode};
-use refusal::refusal;
 use serde::Serialize;
 
 /// One reply.

@@ -4,15 +4,15 @@
 //! written, and waited for until it is taken, is work that a stranger could order.
 
 use crate::clock::Clock;
-use crate::clock::deadline::Deadline;
+use crate::clock::lazy_timeout::Deadline;
 use crate::config::Config;
 use crate::lifecycle::Lifecycle;
+use crate::limits::client_concurrency::{Place, Places};
 use crate::net::client_ip::{Peer, Trust};
 use crate::net::proxy_protocol::{self, NoHeader};
-use crate::policy::places::{Place, Places};
 use crate::telemetry::labels::{ConnectionRefusal, Wait};
 use crate::telemetry::metrics::Metrics;
-use crate::telemetry::refusals::Refusals;
+use crate::telemetry::rejection_log::Refusals;
 use bytes::Bytes;
 use std::net::IpAddr;
 use std::pin::pin;

@@ -1,8 +1,8 @@
 //! How much a store lets in: of all, and of each client, network and user.
 
 use crate::config::limits::{Counted, Limits as Settings, Rate};
+use crate::model::{Limit, Limits};
 use crate::model::{Owner, Principal};
-use crate::telemetry::limit::{Limit, Limits};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 

@@ -1,7 +1,8 @@
 //! What a request can end with: the series that stand at 0 from the start, and are found without a look at
 //! their labels.
 
-use crate::telemetry::labels::{Api, Method, Route};
+use crate::model::Api;
+use crate::telemetry::labels::{Method, Route};
 
 /// The statuses that a request can end with.
 pub(super) const STATUSES: [u16; 17] = [

@@ -1,8 +1,8 @@
 //! How many questions are under way: in all, for one client, and for one network of IPv6.
 
+use crate::limits::client_concurrency::{Place, Places};
 use crate::model::ClientIp;
 use crate::policy::auth::AuthError;
-use crate::policy::places::{Place, Places};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};

@@ -6,7 +6,7 @@
 //! tells it, through [`Activity`], when a request is being worked on; then other deadlines count.
 
 use crate::clock::Clock;
-use crate::clock::deadline::Deadline;
+use crate::clock::lazy_timeout::Deadline;
 use crate::telemetry::labels::Wait;
 use crate::telemetry::metrics::Metrics;
 use bytes::{Buf, Bytes};

@@ -9,12 +9,12 @@ pub use readiness::Readiness;
 
 use crate::clock::Clock;
 use crate::net::listener;
-use crate::net::timeout_stream::{Activity, Guard, SocketTimeouts};
+use crate::net::timeout_stream::{RequestActivity, SocketTimeouts, TimeoutStream};
 use crate::store::Store;
 use crate::telemetry::build::{REVISION, VERSION};
 use crate::telemetry::logs::Log;
 use crate::telemetry::metrics::Metrics;
-use crate::telemetry::rejection_log::Refusals;
+use crate::telemetry::rejection_log::RejectionLog;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
@@ -60,7 +60,7 @@ pub struct Admin<S> {
     /// The log, asked for the lines that it lost.
     pub log: Arc<Log>,
     /// Whom limits refused, counted.
-    pub refusals: Arc<Refusals>,
+    pub refusals: Arc<RejectionLog>,
 }
 
 impl<S: Store> Admin<S> {
@@ -78,9 +78,9 @@ impl<S: Store> Admin<S> {
     }
 
     async fn serve(self: Arc<Self>, stream: TcpStream) {
-        let activity = Arc::new(Activity::default());
+        let activity = Arc::new(RequestActivity::default());
         let metrics = Arc::clone(&self.metrics);
-        let guard = Guard::new(
+        let guard = TimeoutStream::new(
             stream,
             TIMEOUTS,
             Arc::clone(&activity),

@@ -3,25 +3,25 @@
 pub mod reload;
 
 use crate::admin::{Admin, Readiness};
-use crate::app::reload::{Origin, Reload};
+use crate::app::reload::{Reload, ReloadContext};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::service::{Service, Telemetry};
 use crate::lifecycle::{Lifecycle, Signals};
-use crate::model::{CurrentSecret, Secret};
+use crate::model::{PseudonymKey, SharedPseudonymKey};
 use crate::net::connection::Connections;
 use crate::net::listener;
 use crate::policy::Policy;
-use crate::policy::auth::Issuer;
-use crate::startup::{self, Place, Settled};
+use crate::policy::auth::TokenVerifier;
+use crate::startup::{self, Prepared, PreparedStore};
 use crate::store::memory::MemoryStore;
 use crate::store::observed::Observed;
-use crate::store::redis::{RedisStore, SECRET_LIFE};
+use crate::store::redis::{KEY_ROTATION, RedisStore};
 use crate::store::{CurrentShares, SessionLimits, Shares, Store, StoreState};
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::pseudonym::Pseudonyms;
-use crate::telemetry::rejection_log::Refusals;
+use crate::telemetry::rejection_log::RejectionLog;
 use crate::telemetry::traces::Traces;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -30,20 +30,20 @@ use tokio::sync::{Mutex, Semaphore, watch};
 use tokio_util::task::TaskTracker;
 
 /// What every part is given.
-struct Parts {
+struct AppContext {
     config: Config,
     clock: Clock,
     metrics: Arc<Metrics>,
     lifecycle: Lifecycle,
     /// Of each homeserver.
-    issuers: Vec<Option<Issuer>>,
+    issuers: Vec<Option<TokenVerifier>>,
     pseudonyms: Pseudonyms,
     traces: Traces,
     /// What this process is called.
     replica: String,
     /// What each of them may have.
     shares: Arc<CurrentShares>,
-    origin: Origin,
+    origin: ReloadContext,
 }
 
 /// Runs the service until a signal ends it. Returns whether nothing was cut.
@@ -52,17 +52,17 @@ struct Parts {
 /// An address that cannot be listened on; a signal that cannot be caught; TLS settings that rustls refuses.
 pub async fn run(
     config: Config,
-    settled: Settled,
-    origin: Origin,
+    prepared: Prepared,
+    origin: ReloadContext,
 ) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
     let (clock, metrics) = (Clock::system(), Arc::new(Metrics::new()));
-    let secret = Arc::<CurrentSecret>::default();
+    let secret = Arc::<SharedPseudonymKey>::default();
     let pseudonyms = Pseudonyms::new(Arc::clone(&secret));
     let replica = replica(config.telemetry.replica.clone());
-    let traces = match settled.collector {
+    let traces = match prepared.collector {
         Some(collector) => {
             let (counted, time) = (Arc::clone(&metrics), clock.clone());
             Traces::start(collector, &replica, pseudonyms.clone(), counted, time)?
@@ -70,12 +70,12 @@ pub async fn run(
         None => Traces::default(),
     };
     let shares = Shares::of(&config.limits);
-    let parts = Parts {
+    let parts = AppContext {
         config,
         clock,
         metrics,
         lifecycle: Lifecycle::new(),
-        issuers: settled.issuers,
+        issuers: prepared.issuers,
         pseudonyms,
         traces: traces.clone(),
         replica,
@@ -89,15 +89,15 @@ pub async fn run(
         max_txn_ids: parts.config.session.max_txn_ids,
         shares: Arc::clone(&parts.shares),
     };
-    let ended = match settled.place {
-        Place::Memory => {
+    let ended = match prepared.place {
+        PreparedStore::Memory => {
             let store = MemoryStore::new(parts.clock.clone(), limits);
             let stop = parts.lifecycle.hard().clone();
             tokio::spawn(async move { stop.run_until_cancelled(renew(&secret)).await });
             let (_, ready) = watch::channel(StoreState::Ready);
             serve(parts, store, ready).await
         }
-        Place::Redis(settings) => {
+        PreparedStore::Redis(settings) => {
             let stop = parts.lifecycle.hard();
             let clock = parts.clock.clone();
             let metrics = &parts.metrics;
@@ -111,11 +111,11 @@ pub async fn run(
 }
 
 async fn serve<S: Store>(
-    parts: Parts,
+    parts: AppContext,
     store: S,
     state: watch::Receiver<StoreState>,
 ) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
-    let Parts {
+    let AppContext {
         config,
         clock,
         metrics,
@@ -159,7 +159,7 @@ async fn serve<S: Store>(
     metrics
         .connections_limit
         .set(i64::try_from(max_connections).unwrap_or(i64::MAX));
-    let refusals = Arc::new(Refusals::new(pseudonyms.clone(), clock.clone()));
+    let refusals = Arc::new(RejectionLog::new(pseudonyms.clone(), clock.clone()));
     let admin = Arc::new(Admin {
         store: Arc::clone(&store),
         readiness: Readiness {
@@ -214,10 +214,10 @@ fn replica(configured: Option<String>) -> String {
 }
 
 /// Makes a new secret each day, where no Redis does.
-async fn renew(secret: &CurrentSecret) {
+async fn renew(secret: &SharedPseudonymKey) {
     loop {
-        tokio::time::sleep(SECRET_LIFE).await;
-        secret.set(Secret::random());
+        tokio::time::sleep(KEY_ROTATION).await;
+        secret.set(PseudonymKey::random());
     }
 }
 

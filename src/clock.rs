@@ -23,7 +23,7 @@ enum Source {
 
 /// Moves the [`Clock`] that was made with it.
 #[derive(Debug)]
-pub struct Hand {
+pub struct ManualClock {
     nanos: Arc<AtomicU64>,
 }
 
@@ -37,15 +37,15 @@ impl Clock {
         })
     }
 
-    /// A clock that stands still until its [`Hand`] moves it.
+    /// A clock that stands still until its [`ManualClock`] moves it.
     #[must_use]
-    pub fn manual() -> (Self, Hand) {
+    pub fn manual() -> (Self, ManualClock) {
         let nanos = Arc::new(AtomicU64::new(0));
         (
             Self(Source::Manual {
                 nanos: Arc::clone(&nanos),
             }),
-            Hand { nanos },
+            ManualClock { nanos },
         )
     }
 
@@ -69,7 +69,7 @@ impl Clock {
     }
 }
 
-impl Hand {
+impl ManualClock {
     /// Moves the clock forward.
     ///
     /// # Panics

@@ -17,7 +17,7 @@ pub mod store;
 pub mod telemetry;
 pub mod web_url;
 
-use crate::config::de::{Period, leaf};
+use crate::config::de::{HumanDuration, leaf};
 pub use crate::config::homeserver::Mode;
 pub use crate::config::sources::{ConfigError, Problem, Sources};
 use serde::{Deserialize, Serialize};
@@ -30,7 +30,7 @@ use std::time::Duration;
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Whose clients come here; at least one.
-    pub homeservers: Vec<homeserver::Homeserver>,
+    pub homeservers: Vec<homeserver::HomeserverConfig>,
     /// Whether no session is created for now.
     pub maintenance: bool,
     /// Whether MSC4388 is also served under its stable prefix.
@@ -38,37 +38,37 @@ pub struct Config {
     /// Whether the ETag dialect of 2024 is served.
     pub msc4108: bool,
     /// The listener for clients.
-    pub http: http::Http,
+    pub http: http::HttpConfig,
     /// Address of the listener for operators.
     pub admin_listen: SocketAddr,
     /// Bounds of sessions.
-    pub session: session::Session,
+    pub session: session::SessionConfig,
     /// Where sessions live.
-    pub store: store::Store,
+    pub store: store::StoreConfig,
     /// What one may ask for, and who may not.
-    pub limits: limits::Limits,
+    pub limits: limits::LimitsConfig,
     /// The clocks of a shutdown.
-    pub shutdown: Shutdown,
+    pub shutdown: ShutdownConfig,
     /// Logs.
-    pub telemetry: telemetry::Telemetry,
+    pub telemetry: telemetry::TelemetryConfig,
 }
 
 /// The two clocks that SIGTERM starts, one after the other.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Shutdown {
+pub struct ShutdownConfig {
     /// Time in which connections are still accepted.
     #[serde(deserialize_with = "leaf")]
-    pub grace: Period,
+    pub grace: HumanDuration,
     /// Time for requests under way.
     #[serde(deserialize_with = "leaf")]
-    pub drain: Period,
+    pub drain: HumanDuration,
 }
 
 /// The configuration as it is written, every key present.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Raw {
+pub struct RawConfig {
     #[serde(deserialize_with = "leaf")]
     mode: Mode,
     #[serde(deserialize_with = "leaf")]
@@ -82,7 +82,7 @@ pub struct Raw {
     session: session::RawSession,
     store: store::RawStore,
     limits: limits::RawLimits,
-    shutdown: Shutdown,
+    shutdown: ShutdownConfig,
     telemetry: telemetry::RawTelemetry,
 }
 
@@ -116,9 +116,9 @@ impl Config {
     pub fn load<T>(
         sources: &Sources,
         settle: impl FnOnce(&Self) -> Result<T, Vec<Problem>>,
-    ) -> Result<(Self, Raw, T), ConfigError> {
+    ) -> Result<(Self, RawConfig, T), ConfigError> {
         let merged = sources.merge()?;
-        let raw: Raw = merged.extract()?;
+        let raw: RawConfig = merged.extract()?;
         let mut problems = Vec::new();
         if let Some(config) = raw.validate(&mut problems) {
             match settle(&config) {
@@ -134,7 +134,7 @@ impl Config {
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
-        let off = |homeserver: &homeserver::Homeserver| homeserver.mode == Mode::Off;
+        let off = |homeserver: &homeserver::HomeserverConfig| homeserver.mode == Mode::Off;
         if self.homeservers.iter().all(off) && !self.msc4108 {
             warnings.push("mode is off: every rendezvous request is answered with 404".to_owned());
         }
@@ -152,7 +152,7 @@ impl Config {
                 ));
             }
         }
-        let without_url = |one: &&homeserver::Homeserver| one.public_base_url.is_none();
+        let without_url = |one: &&homeserver::HomeserverConfig| one.public_base_url.is_none();
         for homeserver in self.homeservers.iter().filter(without_url) {
             if self.msc4108 {
                 let at = match homeserver.hosts.as_slice() {
@@ -191,7 +191,7 @@ impl Config {
         if !(Duration::from_mins(2)..=Duration::from_mins(5)).contains(&ttl) {
             warnings.push(format!(
                 "session.ttl is {}, outside the 120s to 300s that MSC4388 asks for",
-                Period(ttl)
+                HumanDuration(ttl)
             ));
         }
         let timeouts = self.http.timeouts;
@@ -199,10 +199,10 @@ impl Config {
             warnings.push(format!(
                 "http.request_timeout is {}, shorter than http.body_timeout: a slow body ends by it, \
                  as a 503",
-                Period(timeouts.request)
+                HumanDuration(timeouts.request)
             ));
         }
-        if matches!(self.store, store::Store::Memory) {
+        if matches!(self.store, store::StoreConfig::Memory) {
             warnings.push(
                 "store.backend is memory: for one replica only, and a restart ends all sessions"
                     .to_owned(),
@@ -212,7 +212,7 @@ impl Config {
     }
 }
 
-impl Raw {
+impl RawConfig {
     /// The configuration, or `None` and at least one problem.
     fn validate(&self, problems: &mut Vec<Problem>) -> Option<Config> {
         let base_url = self.http.public_base_url.as_ref();
@@ -240,7 +240,7 @@ impl Raw {
     }
 }
 
-impl Raw {
+impl RawConfig {
     /// The keys that have another value in `later`, but for those that may change while it runs.
     #[must_use]
     pub fn other_than(&self, later: &Self) -> Vec<String> {
@@ -288,7 +288,7 @@ fn flatten(at: String, value: toml::Value, keys: &mut BTreeMap<String, toml::Val
 }
 
 /// TOML, with secrets masked.
-impl fmt::Display for Raw {
+impl fmt::Display for RawConfig {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(&toml::to_string(self).map_err(|_| fmt::Error)?)
     }

@@ -26,11 +26,11 @@ const IDLE: Duration = Duration::from_secs(45);
 
 /// The client.
 #[derive(Clone)]
-pub struct WebClient(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
+pub struct HttpClient(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
 
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NoAnswer {
+pub enum HttpClientError {
     /// No connection, or one that broke.
     #[error("{0}")]
     Unreachable(String),
@@ -42,7 +42,7 @@ pub enum NoAnswer {
     Broken,
 }
 
-impl WebClient {
+impl HttpClient {
     /// Believes the platform's authorities and `more`. Plain HTTP is spoken where a URL says so.
     ///
     /// # Errors
@@ -67,23 +67,24 @@ impl WebClient {
     /// Asks, and waits so long for the whole answer, of whatever status; the connection included.
     ///
     /// # Errors
-    /// [`NoAnswer`].
+    /// [`HttpClientError`].
     pub async fn ask(
         &self,
         request: Request<Full<Bytes>>,
         longest: Duration,
-    ) -> Result<Response<Bytes>, NoAnswer> {
+    ) -> Result<Response<Bytes>, HttpClientError> {
         let asked = async {
             let response = self.0.request(request).await;
-            let response = response.map_err(|error| NoAnswer::Unreachable(causes(&error)))?;
+            let response =
+                response.map_err(|error| HttpClientError::Unreachable(causes(&error)))?;
             let (head, body) = response.into_parts();
             let body = Limited::new(body, MAX_ANSWER).collect().await;
-            let body = body.map_err(|_| NoAnswer::Broken)?.to_bytes();
+            let body = body.map_err(|_| HttpClientError::Broken)?.to_bytes();
             Ok(Response::from_parts(head, body))
         };
         tokio::time::timeout(longest, asked)
             .await
-            .unwrap_or(Err(NoAnswer::Timeout))
+            .unwrap_or(Err(HttpClientError::Timeout))
     }
 }
 
@@ -98,8 +99,8 @@ fn causes(error: &dyn Error) -> String {
     text
 }
 
-impl fmt::Debug for WebClient {
+impl fmt::Debug for HttpClient {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("WebClient").finish_non_exhaustive()
+        out.debug_struct("HttpClient").finish_non_exhaustive()
     }
 }

@@ -3,7 +3,7 @@
 //! Serving → Leaving (`is_leaving`) → Draining (soft token) → cut (hard token). The soft token stands inside the
 //! hard one: it ends accepting, the hard one cuts what is left. A second signal goes straight to the hard one.
 
-use crate::config::Shutdown;
+use crate::config::ShutdownConfig;
 use crate::telemetry::labels::Phase;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -104,7 +104,7 @@ impl Lifecycle {
     pub async fn run(
         &self,
         mut signals: Signals,
-        clocks: Shutdown,
+        clocks: ShutdownConfig,
         connections: &TaskTracker,
     ) -> bool {
         let name = signals.next().await;
@@ -148,9 +148,9 @@ pub struct Signals {
 
 /// SIGHUP: the configuration is to be read again. Caught with the others, as it would kill too.
 #[derive(Debug)]
-pub struct Hangups(tokio::signal::unix::Signal);
+pub struct ReloadSignal(tokio::signal::unix::Signal);
 
-impl Hangups {
+impl ReloadSignal {
     /// Waits for the next one.
     pub async fn next(&mut self) -> Option<()> {
         self.0.recv().await
@@ -162,12 +162,12 @@ impl Signals {
     ///
     /// # Errors
     /// Where the operating system refuses a handler.
-    pub fn catch() -> Result<(Self, Hangups), std::io::Error> {
+    pub fn catch() -> Result<(Self, ReloadSignal), std::io::Error> {
         let signals = Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
         };
-        Ok((signals, Hangups(signal(SignalKind::hangup())?)))
+        Ok((signals, ReloadSignal(signal(SignalKind::hangup())?)))
     }
 
     async fn next(&mut self) -> &'static str {

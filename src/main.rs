@@ -1,9 +1,9 @@
 //! matrix-rendezvous: arguments, configuration, telemetry, app, exit code.
 
 use clap::Parser;
-use matrix_rendezvous::app::reload::Origin;
+use matrix_rendezvous::app::reload::ReloadContext;
 use matrix_rendezvous::cli::{Cli, Command, ConfigCommand};
-use matrix_rendezvous::config::{Config, Raw, Sources};
+use matrix_rendezvous::config::{Config, RawConfig, Sources};
 use matrix_rendezvous::telemetry::logs;
 use matrix_rendezvous::{app, healthcheck, startup};
 use std::error::Error;
@@ -29,7 +29,7 @@ fn main() -> ExitCode {
         }
     };
     let sources = cli.overrides.sources(environment());
-    let (config, raw, settled) = match Config::load(&sources, startup::settle) {
+    let (config, raw, prepared) = match Config::load(&sources, startup::prepare) {
         Ok(loaded) => loaded,
         Err(error) => {
             eprintln!("configuration error:\n{error}");
@@ -37,7 +37,7 @@ fn main() -> ExitCode {
         }
     };
     let done = match cli.command.unwrap_or(Command::Serve) {
-        Command::Serve => serve(config, settled, sources, raw),
+        Command::Serve => serve(config, prepared, sources, raw),
         Command::Config(ConfigCommand::Check) => {
             config
                 .warnings()
@@ -71,14 +71,14 @@ fn environment() -> Vec<(OsString, OsString)> {
 
 fn serve(
     config: Config,
-    settled: startup::Settled,
+    prepared: startup::Prepared,
     sources: Sources,
-    raw: Raw,
+    raw: RawConfig,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
     let level = logs::parse_level(&config.telemetry.log_level)?;
     // Held to the end, when it writes what is left.
     let log = Arc::new(logs::init(level, config.telemetry.log_format)?);
-    let origin = Origin {
+    let origin = ReloadContext {
         sources,
         raw,
         log: Arc::clone(&log),
@@ -86,7 +86,7 @@ fn serve(
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    let ended = runtime.block_on(app::run(config, settled, origin));
+    let ended = runtime.block_on(app::run(config, prepared, origin));
     // A thread that hangs on a file or on a name to resolve must not hold the process.
     runtime.shutdown_timeout(LAST_THREADS);
     if ended? {

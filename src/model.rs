@@ -18,12 +18,12 @@ mod txn;
 pub use api::Api;
 pub use client_ip::ClientIp;
 pub use id::SessionId;
-pub use limit::{Limit, Limits};
+pub use limit::{Limit, LimitExceeded, LimitSet};
 pub use owner::{Owner, Principal, User};
 pub use payload::{MAX_PAYLOAD_BYTES, Payload, PayloadTooLarge};
-pub use pseudonym_key::{CurrentSecret, Secret};
+pub use pseudonym_key::{PseudonymKey, SharedPseudonymKey};
 pub use rejection::Rejection;
-pub use token::{Presented, SequenceToken, TOKEN_LEN};
+pub use token::{SequenceToken, SubmittedToken, TOKEN_LEN};
 pub use txn::{InvalidTxnId, TXN_KEY_LEN, TxnKey};
 
 /// The longest opaque identifier of the Matrix specification, in bytes.

@@ -11,12 +11,11 @@ pub use homeserver::{Homeserver, Homeservers};
 
 use crate::clock::Clock;
 use crate::config::Mode;
-use crate::config::limits::Limits as Settings;
-use crate::limits::in_flight::{Crowd, Member};
-use crate::limits::replica::Limits;
-use crate::model::Limit;
-use crate::model::{ClientIp, Owner, SessionId};
-use crate::policy::auth::NoUser;
+use crate::config::limits::LimitsConfig;
+use crate::limits::in_flight::{InFlightLimiter, InFlightPermit};
+use crate::limits::replica::{LimitRejection, ReplicaLimits};
+use crate::model::{ClientIp, Limit, LimitExceeded, Owner, SessionId};
+use crate::policy::auth::TokenRejection;
 use crate::telemetry::metrics::Metrics;
 use arc_swap::ArcSwap;
 use hyper::HeaderMap;
@@ -60,29 +59,29 @@ pub struct Admitted<'a> {
 }
 
 /// Where a request is counted as under way: on its session, of its client and of its network.
-type UnderWay<'a> = [Option<Member<'a>>; 3];
+type UnderWay<'a> = [Option<InFlightPermit<'a>>; 3];
 
 /// Proof that whoever sends a request may create sessions.
 #[derive(Debug)]
-pub struct Creator(Owner);
+pub struct CreateGrant(Owner);
 
 impl Admitted<'_> {
     /// Who may create sessions through MSC4108 of 2024, which knows no users: anyone.
     ///
     /// # Errors
     /// [`Refusal::Maintenance`].
-    pub fn anyone(self) -> Result<Creator, Refusal> {
+    pub fn anyone(self) -> Result<CreateGrant, Refusal> {
         if self.in_maintenance {
             return Err(Refusal::Maintenance);
         }
-        Ok(Creator(Owner {
+        Ok(CreateGrant(Owner {
             client: self.client,
             user: None,
         }))
     }
 }
 
-impl Creator {
+impl CreateGrant {
     /// Whose the session will be.
     #[must_use]
     pub fn into_owner(self) -> Owner {
@@ -96,12 +95,7 @@ pub enum Refusal {
     /// A browser asked for a session as a page or a subresource.
     FetchMetadata,
     /// A limit is used up.
-    Limit {
-        /// Which one.
-        limit: Limit,
-        /// When one more request will pass.
-        retry_after: Duration,
-    },
+    Limit(LimitExceeded),
     /// Nobody at the client's address may.
     Denied(Limit),
     /// Nobody creates sessions for now, by the operator's wish.
@@ -111,17 +105,26 @@ pub enum Refusal {
     /// As many requests are under way of the client, or of its network, as may be.
     ClientBusy,
     /// Only users create sessions, and there is none behind the request.
-    NoUser(NoUser),
+    TokenRejection(TokenRejection),
+}
+
+impl From<LimitRejection> for Refusal {
+    fn from(rejection: LimitRejection) -> Self {
+        match rejection {
+            LimitRejection::Exceeded(exceeded) => Self::Limit(exceeded),
+            LimitRejection::Denied(list) => Self::Denied(list),
+        }
+    }
 }
 
 /// The rules, and what they remember of clients. What they remember can be lost at any moment.
 #[derive(Debug)]
 pub struct Policy {
     /// Replaced as a whole: a request goes by the old ones or by the new ones.
-    limits: ArcSwap<Limits>,
+    limits: ArcSwap<ReplicaLimits>,
     maintenance: AtomicBool,
-    sessions: Crowd,
-    clients: Crowd,
+    sessions: InFlightLimiter,
+    clients: InFlightLimiter,
     clock: Clock,
     metrics: Arc<Metrics>,
     /// Whether the log tells which users create sessions.
@@ -131,13 +134,18 @@ pub struct Policy {
 impl Policy {
     /// Rules with the given limits.
     #[must_use]
-    pub fn new(limits: Settings, log_users: bool, clock: &Clock, metrics: Arc<Metrics>) -> Self {
-        let first = Limits::new(limits, None, clock, Arc::clone(&metrics));
+    pub fn new(
+        limits: LimitsConfig,
+        log_users: bool,
+        clock: &Clock,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let first = ReplicaLimits::new(limits, None, clock, Arc::clone(&metrics));
         Self {
             limits: ArcSwap::from_pointee(first),
             maintenance: AtomicBool::new(false),
-            sessions: Crowd::new(),
-            clients: Crowd::new(),
+            sessions: InFlightLimiter::new(),
+            clients: InFlightLimiter::new(),
             clock: clock.clone(),
             metrics,
             log_users,
@@ -145,10 +153,10 @@ impl Policy {
     }
 
     /// From now on these limits hold. What is remembered of clients stays, where what they may ask for does.
-    pub fn set_limits(&self, limits: Settings) {
+    pub fn set_limits(&self, limits: LimitsConfig) {
         let before = self.limits.load();
         let metrics = Arc::clone(&self.metrics);
-        let after = Limits::new(limits, Some(&before), &self.clock, metrics);
+        let after = ReplicaLimits::new(limits, Some(&before), &self.clock, metrics);
         self.limits.store(Arc::new(after));
     }
 
@@ -225,7 +233,7 @@ impl Policy {
         admitted: &Admitted<'_>,
         homeserver: &Homeserver,
         headers: &HeaderMap,
-    ) -> Result<Creator, Refusal> {
+    ) -> Result<CreateGrant, Refusal> {
         // Before anyone is asked about a token: the answer is no, whoever it is.
         if admitted.in_maintenance {
             return Err(Refusal::Maintenance);
@@ -233,12 +241,12 @@ impl Policy {
         let client = admitted.client;
         let user = match &homeserver.auth {
             Some(auth) => auth.user(client, headers).await,
-            None => Err(NoUser::NoToken),
+            None => Err(TokenRejection::NoToken),
         };
         let user = match user {
             Ok(user) => Some(user.of(&homeserver.name)),
-            Err(NoUser::NoToken) if homeserver.mode == Mode::Open => None,
-            Err(no_user) => return Err(Refusal::NoUser(no_user)),
+            Err(TokenRejection::NoToken) if homeserver.mode == Mode::Open => None,
+            Err(no_user) => return Err(Refusal::TokenRejection(no_user)),
         };
         if let (Some(user), Intent::Create) = (&user, admitted.intent) {
             self.limits.load().create_by(user)?;
@@ -246,7 +254,7 @@ impl Policy {
                 tracing::info!(target: "users", %user, "may create a session");
             }
         }
-        Ok(Creator(Owner { client, user }))
+        Ok(CreateGrant(Owner { client, user }))
     }
 
     /// Forgets idle clients, for ever; to be run beside the service.

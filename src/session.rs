@@ -5,10 +5,11 @@
 //! Redis.
 
 use crate::model::Api;
-use crate::model::Limit;
+use crate::model::LimitExceeded;
 use crate::model::{Owner, Payload, SequenceToken, SessionId};
 use crate::store::{
-    Created, Dated, Deleted, Look, NewSession, Read, Store, StoreError, Write, Written,
+    Created, Deleted, NewSession, ReadRequest, ReadResult, Store, StoreError, WithTimestamps,
+    WriteRequest, WriteResult,
 };
 use crate::telemetry::labels::{ReadOutcome, WriteOutcome};
 use crate::telemetry::metrics::Metrics;
@@ -35,12 +36,7 @@ pub enum Creation {
         expires_in: Duration,
     },
     /// A limit refuses it.
-    Refused {
-        /// Which one.
-        limit: Limit,
-        /// When another try is likely to pass.
-        retry_after: Duration,
-    },
+    Refused(LimitExceeded),
 }
 
 impl<S: Store> Sessions<S> {
@@ -59,7 +55,7 @@ impl<S: Store> Sessions<S> {
         owner: Owner,
         data: Payload,
         dates: bool,
-    ) -> Result<Dated<Creation>, StoreError> {
+    ) -> Result<WithTimestamps<Creation>, StoreError> {
         let id = SessionId::random();
         let new = NewSession {
             id,
@@ -68,7 +64,7 @@ impl<S: Store> Sessions<S> {
             owner,
             dates,
         };
-        let Dated { answer, dates } = self.store.create(&new).await?;
+        let WithTimestamps { answer, dates } = self.store.create(&new).await?;
         let token = new.token;
         let answer = match answer {
             Created::Created {
@@ -84,26 +80,30 @@ impl<S: Store> Sessions<S> {
                     expires_in,
                 }
             }
-            Created::Refused { limit, retry_after } => Creation::Refused { limit, retry_after },
+            Created::Refused(exceeded) => Creation::Refused(exceeded),
         };
-        Ok(Dated { answer, dates })
+        Ok(WithTimestamps { answer, dates })
     }
 
     /// Reads a session.
     ///
     /// # Errors
     /// As [`Store::read`].
-    pub async fn read(&self, api: Api, look: &Look) -> Result<Dated<Read>, StoreError> {
+    pub async fn read(
+        &self,
+        api: Api,
+        look: &ReadRequest,
+    ) -> Result<WithTimestamps<ReadResult>, StoreError> {
         let read = self.store.read(look).await?;
         let outcome = match read.answer {
-            Read::Found { unanswered, .. } => {
+            ReadResult::Found { unanswered, .. } => {
                 if unanswered && look.unless.is_none() {
                     self.metrics.sign_ins.scanned(api);
                 }
                 ReadOutcome::Found
             }
-            Read::Unchanged { .. } => ReadOutcome::Unchanged,
-            Read::Gone => ReadOutcome::Gone,
+            ReadResult::Unchanged { .. } => ReadOutcome::Unchanged,
+            ReadResult::Gone => ReadOutcome::Gone,
         };
         self.metrics.sign_ins.read(api, outcome);
         Ok(read)
@@ -113,20 +113,24 @@ impl<S: Store> Sessions<S> {
     ///
     /// # Errors
     /// As [`Store::write`].
-    pub async fn update(&self, api: Api, write: &Write) -> Result<Dated<Written>, StoreError> {
+    pub async fn update(
+        &self,
+        api: Api,
+        write: &WriteRequest,
+    ) -> Result<WithTimestamps<WriteResult>, StoreError> {
         let written = self.store.write(write).await?;
         let outcome = match written.answer {
-            Written::Written { progress, .. } => {
+            WriteResult::Written { progress, .. } => {
                 let bytes = write.data.as_str().len();
                 let sign_ins = &self.metrics.sign_ins;
                 sign_ins.written(api, progress.writes, progress.contact, bytes);
                 WriteOutcome::Written
             }
-            Written::Retried(_) => WriteOutcome::Retried,
-            Written::Replayed(_) => WriteOutcome::Replayed,
-            Written::Conflict(_) => WriteOutcome::Conflict,
+            WriteResult::Retried(_) => WriteOutcome::Retried,
+            WriteResult::Replayed(_) => WriteOutcome::Replayed,
+            WriteResult::Conflict(_) => WriteOutcome::Conflict,
             // Refusals, which are counted as such.
-            Written::TxnsFull { .. } | Written::WritesFull { .. } | Written::Gone => {
+            WriteResult::TxnsFull { .. } | WriteResult::WritesFull { .. } | WriteResult::Gone => {
                 return Ok(written);
             }
         };

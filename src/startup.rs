@@ -1,31 +1,31 @@
-//! What only the parts can judge of a configuration, settled before anything runs.
+//! What only the parts can judge of a configuration, prepared before anything runs.
 //!
 //! For every command, so that `config check` refuses what `serve` would.
 
 use crate::clock::Clock;
 use crate::config::secret::Secret;
 use crate::config::{self, Config, Problem};
-use crate::policy::auth::{Auth, Issuer, SetupError};
+use crate::policy::auth::{Auth, SetupError, TokenVerifier};
 use crate::policy::{Homeserver, Homeservers};
-use crate::store::redis::{ConnectError, RedisSettings, Server};
+use crate::store::redis::{ConnectError, RedisEndpoint, RedisSettings};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::traces::{Collector, SetupError as TracesError};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// What only the parts can judge, settled before anything runs.
+/// What only the parts can judge, prepared before anything runs.
 #[derive(Debug)]
-pub struct Settled {
-    pub(crate) place: Place,
+pub struct Prepared {
+    pub(crate) place: PreparedStore,
     /// Of each homeserver.
-    pub(crate) issuers: Vec<Option<Issuer>>,
+    pub(crate) issuers: Vec<Option<TokenVerifier>>,
     /// Of traces.
     pub(crate) collector: Option<Collector>,
 }
 
 /// Where sessions will live.
 #[derive(Debug)]
-pub enum Place {
+pub enum PreparedStore {
     /// In this process.
     Memory,
     /// In Redis.
@@ -36,7 +36,7 @@ pub enum Place {
 ///
 /// # Errors
 /// Everything that is wrong, by the keys of the configuration.
-pub fn settle(config: &Config) -> Result<Settled, Vec<Problem>> {
+pub fn prepare(config: &Config) -> Result<Prepared, Vec<Problem>> {
     let (mut issuers, mut problems) = (Vec::new(), Vec::new());
     for homeserver in &config.homeservers {
         match issuer(homeserver) {
@@ -49,7 +49,7 @@ pub fn settle(config: &Config) -> Result<Settled, Vec<Problem>> {
         None
     });
     match place(config) {
-        Ok(place) if problems.is_empty() => Ok(Settled {
+        Ok(place) if problems.is_empty() => Ok(Prepared {
             place,
             issuers,
             collector,
@@ -70,8 +70,10 @@ fn collector(config: &Config) -> Result<Option<Collector>, Problem> {
     })
 }
 
-fn issuer(homeserver: &config::homeserver::Homeserver) -> Result<Option<Issuer>, Problem> {
-    let issuer = homeserver.auth.as_ref().map(Issuer::new).transpose();
+fn issuer(
+    homeserver: &config::homeserver::HomeserverConfig,
+) -> Result<Option<TokenVerifier>, Problem> {
+    let issuer = homeserver.auth.as_ref().map(TokenVerifier::new).transpose();
     issuer.map_err(|error| {
         let at = &homeserver.at;
         let key = match error {
@@ -85,8 +87,8 @@ fn issuer(homeserver: &config::homeserver::Homeserver) -> Result<Option<Issuer>,
 
 /// The homeservers as they run, each with whom it asks.
 pub(crate) fn homeservers(
-    settings: &[config::homeserver::Homeserver],
-    issuers: Vec<Option<Issuer>>,
+    settings: &[config::homeserver::HomeserverConfig],
+    issuers: Vec<Option<TokenVerifier>>,
     clock: &Clock,
     metrics: &Arc<Metrics>,
 ) -> Homeservers {
@@ -112,10 +114,10 @@ pub(crate) fn homeservers(
     Homeservers::ByHost(by_host)
 }
 
-fn place(config: &Config) -> Result<Place, Vec<Problem>> {
+fn place(config: &Config) -> Result<PreparedStore, Vec<Problem>> {
     let redis = match &config.store {
-        config::store::Store::Memory => return Ok(Place::Memory),
-        config::store::Store::Redis(redis) => redis,
+        config::store::StoreConfig::Memory => return Ok(PreparedStore::Memory),
+        config::store::StoreConfig::Redis(redis) => redis,
     };
     let problem = |error: ConnectError| {
         let key = match error {
@@ -128,10 +130,10 @@ fn place(config: &Config) -> Result<Place, Vec<Problem>> {
     };
     let password = redis.password.as_ref().map(Secret::expose);
     let sentinel = redis.sentinel_password.as_ref().map(Secret::expose);
-    let server = Server::parse(redis.url.expose(), redis.ca_file.as_deref())
+    let server = RedisEndpoint::parse(redis.url.expose(), redis.ca_file.as_deref())
         .and_then(|server| server.with_passwords(password, sentinel))
         .map_err(|errors| errors.into_iter().map(problem).collect::<Vec<_>>())?;
-    Ok(Place::Redis(Box::new(RedisSettings {
+    Ok(PreparedStore::Redis(Box::new(RedisSettings {
         server,
         prefix: redis.prefix.clone(),
         command_timeout: redis.command_timeout,

@@ -10,8 +10,8 @@ pub mod redis;
 
 pub use quotas::{CurrentShares, SessionLimits, Share, Shares};
 
-use crate::model::{Limit, Limits};
-use crate::model::{Owner, Payload, Presented, SequenceToken, SessionId, TxnKey};
+use crate::model::{LimitExceeded, LimitSet};
+use crate::model::{Owner, Payload, SequenceToken, SessionId, SubmittedToken, TxnKey};
 use std::future::Future;
 use std::time::{Duration, SystemTime};
 
@@ -28,13 +28,16 @@ pub trait Store: Send + Sync + 'static {
     fn create(
         &self,
         new: &NewSession,
-    ) -> impl Future<Output = Result<Dated<Created>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<WithTimestamps<Created>, StoreError>> + Send;
 
     /// Reads a session, as it is after every write acknowledged so far (linearizable).
     ///
     /// # Errors
     /// [`StoreError`]: nothing is known of the session.
-    fn read(&self, look: &Look) -> impl Future<Output = Result<Dated<Read>, StoreError>> + Send;
+    fn read(
+        &self,
+        look: &ReadRequest,
+    ) -> impl Future<Output = Result<WithTimestamps<ReadResult>, StoreError>> + Send;
 
     /// Compares and swaps, or recognises a write that happened before.
     ///
@@ -42,8 +45,8 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError`]: the write may or may not have happened; sending it again is harmless and tells.
     fn write(
         &self,
-        write: &Write,
-    ) -> impl Future<Output = Result<Dated<Written>, StoreError>> + Send;
+        write: &WriteRequest,
+    ) -> impl Future<Output = Result<WithTimestamps<WriteResult>, StoreError>> + Send;
 
     /// Ends a session and gives its place back.
     ///
@@ -61,7 +64,7 @@ pub trait Store: Send + Sync + 'static {
 /// When a session was last written and when it ends, in time of day by the store's clock, which is one
 /// for all replicas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Dates {
+pub struct Timestamps {
     /// The creation, or the last write.
     pub modified: SystemTime,
     /// Fixed at creation.
@@ -71,14 +74,14 @@ pub struct Dates {
 /// What a call answers, and the dates of the session, where they were asked for and it lives. (They are
 /// told on demand, since most calls do without, and they are a tenth of what Redis does for one.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Dated<T> {
+pub struct WithTimestamps<T> {
     /// The answer.
     pub answer: T,
     /// The dates.
-    pub dates: Option<Dates>,
+    pub dates: Option<Timestamps>,
 }
 
-impl<T> Dated<T> {
+impl<T> WithTimestamps<T> {
     /// An answer without dates.
     pub fn without(answer: T) -> Self {
         Self {
@@ -111,22 +114,17 @@ pub enum Created {
         /// Time until it ends, by the store's clock.
         expires_in: Duration,
         /// Limits in shadow mode that would have refused it.
-        shadowed: Limits,
+        shadowed: LimitSet,
         /// Sessions that had run out, and that this call was the first to notice.
         ran_out: u64,
     },
     /// A limit refuses it. Nothing was stored, and nobody was evicted.
-    Refused {
-        /// Which one.
-        limit: Limit,
-        /// When another try is likely to pass.
-        retry_after: Duration,
-    },
+    Refused(LimitExceeded),
 }
 
 /// A look at one session.
 #[derive(Debug, Clone, Copy)]
-pub struct Look {
+pub struct ReadRequest {
     /// The session.
     pub id: SessionId,
     /// Where the token is still this one, the payload is spared.
@@ -137,7 +135,7 @@ pub struct Look {
 
 /// What a read saw.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Read {
+pub enum ReadResult {
     /// The session's state.
     Found {
         /// The payload.
@@ -160,11 +158,11 @@ pub enum Read {
 
 /// One write to one session.
 #[derive(Debug, Clone)]
-pub struct Write {
+pub struct WriteRequest {
     /// The session.
     pub id: SessionId,
     /// The token that the client named, and the one that the write yields.
-    pub presented: Presented,
+    pub presented: SubmittedToken,
     /// The new payload.
     pub data: Payload,
     /// Where given, the record of this txnId alone decides about a repeated write.
@@ -173,9 +171,9 @@ pub struct Write {
     pub dates: bool,
 }
 
-/// What became of a [`Write`].
+/// What became of a [`WriteRequest`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Written {
+pub enum WriteResult {
     /// The payload is stored.
     Written {
         /// The session's new token.

@@ -4,8 +4,8 @@
 //! is wrong is refused as a whole and the old one kept; of other keys that changed the log says that they wait for a
 //! restart. Variables of the environment and flags are what they were at the start.
 
-use crate::config::{Config, Raw, Sources};
-use crate::lifecycle::Hangups;
+use crate::config::{Config, RawConfig, Sources};
+use crate::lifecycle::ReloadSignal;
 use crate::policy::Policy;
 use crate::startup;
 use crate::store::{CurrentShares, Shares};
@@ -16,11 +16,11 @@ use std::sync::Arc;
 
 /// Where the configuration came from, and what it was.
 #[derive(Debug)]
-pub struct Origin {
+pub struct ReloadContext {
     /// Its sources.
     pub sources: Sources,
     /// As it was written there.
-    pub raw: Raw,
+    pub raw: RawConfig,
     /// Where its lines go, and of which level.
     pub log: Arc<Log>,
 }
@@ -29,7 +29,7 @@ pub struct Origin {
 #[derive(Debug)]
 pub struct Reload {
     /// What it was changed from.
-    pub origin: Origin,
+    pub origin: ReloadContext,
     /// Limits of this replica, and the maintenance switch.
     pub policy: Arc<Policy>,
     /// Shares over all replicas.
@@ -40,7 +40,7 @@ pub struct Reload {
 
 impl Reload {
     /// Looks again at each SIGHUP, for ever.
-    pub async fn run(mut self, mut hangups: Hangups) {
+    pub async fn run(mut self, mut hangups: ReloadSignal) {
         while hangups.next().await.is_some() {
             // It reads files, which may hang: on a thread of its own, which nobody waits for at the end.
             let applied = tokio::task::spawn_blocking(move || {
@@ -71,7 +71,7 @@ impl Reload {
 
     /// Changes what may change. Returns the keys that changed and may not.
     fn apply(&mut self) -> Result<Vec<String>, Box<dyn std::error::Error + Send + Sync>> {
-        let (config, raw, _) = Config::load(&self.origin.sources, startup::settle)?;
+        let (config, raw, _) = Config::load(&self.origin.sources, startup::prepare)?;
         let level = logs::parse_level(&config.telemetry.log_level)?;
         let waiting = self.origin.raw.other_than(&raw);
         self.origin.log.set_level(level)?;

@@ -14,7 +14,7 @@ use tokio::time::Sleep;
 
 /// The end of one wait after the other.
 #[derive(Debug)]
-pub struct Deadline {
+pub struct LazyTimeout {
     clock: Clock,
     since: Option<Duration>,
     timer: Option<Pin<Box<Sleep>>>,
@@ -24,7 +24,7 @@ pub struct Deadline {
     fires: Duration,
 }
 
-impl Deadline {
+impl LazyTimeout {
     /// A deadline for waits to come.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
@@ -87,7 +87,7 @@ impl Deadline {
         self.end(limit, future).await
     }
 
-    /// As [`Deadline::bound`], of a wait that began at that reading of the clock.
+    /// As [`LazyTimeout::bound`], of a wait that began at that reading of the clock.
     pub async fn bound_since<F: Future>(
         &mut self,
         begun: Duration,
@@ -113,7 +113,7 @@ impl Deadline {
 
 #[cfg(test)]
 mod tests {
-    use super::Deadline;
+    use super::LazyTimeout;
     use crate::clock::Clock;
     use std::future::{pending, poll_fn, ready};
     use std::pin::pin;
@@ -126,7 +126,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn each_wait_has_its_own_length_whatever_timer_was_left() {
         let clock = Clock::system();
-        let mut deadline = Deadline::new(clock.clone());
+        let mut deadline = LazyTimeout::new(clock.clone());
         let seconds = Duration::from_secs;
         for limit in [seconds(10), seconds(30), seconds(3), seconds(30)] {
             let begun = clock.now();
@@ -149,7 +149,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn it_comes_though_the_task_had_used_up_its_turn_when_the_wait_began() {
         let clock = Clock::system();
-        let mut deadline = Deadline::new(clock);
+        let mut deadline = LazyTimeout::new(clock);
         let (sender, mut receiver) = mpsc::unbounded_channel();
         (0..1000).for_each(|number| sender.send(number).expect("it is received"));
         let mut is_first = true;

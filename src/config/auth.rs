@@ -11,16 +11,16 @@ use url::Url;
 
 /// Whom to ask about a token, and whom to believe that it is them.
 #[derive(Debug, Clone)]
-pub struct Auth {
+pub struct AuthConfig {
     /// Whom to ask.
-    pub backend: Backend,
+    pub backend: VerifierConfig,
     /// Certificates to trust beside the platform's.
     pub ca_file: Option<PathBuf>,
 }
 
 /// Whom to ask about a token.
 #[derive(Debug, Clone)]
-pub enum Backend {
+pub enum VerifierConfig {
     /// A homeserver, by `GET /_matrix/client/v3/account/whoami` (client-server API).
     Whoami {
         /// Its base URL.
@@ -109,16 +109,16 @@ impl Written<'_> {
     }
 
     /// The backend, or `None` where none is set.
-    pub(super) fn validate(&self, problems: &mut Vec<Problem>) -> Option<Auth> {
+    pub(super) fn validate(&self, problems: &mut Vec<Problem>) -> Option<AuthConfig> {
         let (at, introspection) = (self.at, self.introspection);
         let backend = match (self.homeserver_url, &introspection.endpoint) {
             (Some(homeserver), None) => {
                 introspection.must_be_unused(at, problems);
-                Backend::Whoami {
+                VerifierConfig::Whoami {
                     homeserver: homeserver.0.clone(),
                 }
             }
-            (None, Some(endpoint)) => Backend::Introspection {
+            (None, Some(endpoint)) => VerifierConfig::Introspection {
                 endpoint: endpoint.0.clone(),
                 credentials: introspection.credentials(at, problems)?,
             },
@@ -133,7 +133,7 @@ impl Written<'_> {
                 return None;
             }
         };
-        Some(Auth {
+        Some(AuthConfig {
             backend,
             ca_file: self.ca_file.cloned(),
         })

@@ -2,7 +2,7 @@
 //! `http.public_base_url`; or several, each an entry `[[auth.homeserver]]`.
 
 use crate::config::Problem;
-use crate::config::auth::{Auth, RawAuth, RawIntrospection, Written};
+use crate::config::auth::{AuthConfig, RawAuth, RawIntrospection, Written};
 use crate::config::de::{list, optional};
 use crate::config::web_url::WebUrl;
 use serde::de::{Deserializer, SeqAccess, Visitor};
@@ -39,14 +39,14 @@ impl FromStr for Mode {
 
 /// A homeserver whose clients come to this deployment.
 #[derive(Debug, Clone)]
-pub struct Homeserver {
+pub struct HomeserverConfig {
     /// The names by which its clients come, as `Host` has them, lower case and without port. Of the only
     /// one none are asked.
     pub hosts: Vec<String>,
     /// Whether MSC4388 is served, and to whom.
     pub mode: Mode,
     /// Who says whose token an access token is; in mode `authenticated` there is one.
-    pub auth: Option<Auth>,
+    pub auth: Option<AuthConfig>,
     /// Where clients reach this server, without a slash at the end.
     pub public_base_url: Option<String>,
     /// What the keys of its backend begin with.
@@ -139,7 +139,7 @@ pub(super) fn validate(
     public_base_url: Option<&WebUrl>,
     auth: &RawAuth,
     problems: &mut Vec<Problem>,
-) -> Vec<Homeserver> {
+) -> Vec<HomeserverConfig> {
     if auth.homeserver.is_empty() {
         let only = Entry {
             mode: (mode, "mode"),
@@ -194,7 +194,7 @@ struct Entry<'a> {
 }
 
 impl Entry<'_> {
-    fn validate(self, problems: &mut Vec<Problem>) -> Homeserver {
+    fn validate(self, problems: &mut Vec<Problem>) -> HomeserverConfig {
         let said = problems.len();
         let (mode, mode_key) = self.mode;
         let at = self.backend.at;
@@ -205,7 +205,7 @@ impl Entry<'_> {
             );
             problems.push(Problem::new(mode_key, reason));
         }
-        Homeserver {
+        HomeserverConfig {
             hosts: self.hosts.iter().map(|host| host.0.clone()).collect(),
             mode,
             auth,

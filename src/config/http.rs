@@ -1,7 +1,7 @@
 //! The section `http`: the listener for clients.
 
 use crate::config::Problem;
-use crate::config::de::{Period, leaf, list, optional};
+use crate::config::de::{HumanDuration, leaf, list, optional};
 use crate::config::network::Network;
 use crate::config::web_url::WebUrl;
 use ipnet::IpNet;
@@ -19,7 +19,7 @@ const MAX_CONNECTIONS: usize = 1_000_000;
 
 /// The listener for clients.
 #[derive(Debug, Clone)]
-pub struct Http {
+pub struct HttpConfig {
     /// Address to listen on.
     pub listen: SocketAddr,
     /// Peers whose `forwarded_header` and `X-Forwarded-Proto` are believed.
@@ -76,13 +76,13 @@ pub struct RawHttp {
     #[serde(deserialize_with = "leaf")]
     max_connections_per_client: usize,
     #[serde(deserialize_with = "leaf")]
-    header_timeout: Period,
+    header_timeout: HumanDuration,
     #[serde(deserialize_with = "leaf")]
-    body_timeout: Period,
+    body_timeout: HumanDuration,
     #[serde(deserialize_with = "leaf")]
-    request_timeout: Period,
+    request_timeout: HumanDuration,
     #[serde(deserialize_with = "leaf")]
-    idle_timeout: Period,
+    idle_timeout: HumanDuration,
 }
 
 impl RawHttp {
@@ -90,7 +90,7 @@ impl RawHttp {
         self.listen == address
     }
 
-    pub(super) fn validate(&self, problems: &mut Vec<Problem>) -> Http {
+    pub(super) fn validate(&self, problems: &mut Vec<Problem>) -> HttpConfig {
         for (key, connections) in [
             ("http.max_connections", self.max_connections),
             (
@@ -123,7 +123,7 @@ impl RawHttp {
                 "must be at least 75s: proxies reuse connections that long, and would lose requests",
             ));
         }
-        Http {
+        HttpConfig {
             listen: self.listen,
             trusted_proxies: self
                 .trusted_proxies

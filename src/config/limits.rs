@@ -3,7 +3,7 @@
 use crate::config::Problem;
 use crate::config::de::{leaf, list};
 use crate::config::network::Network;
-use crate::model::{Limit, Limits as Shadow};
+use crate::model::{Limit, LimitSet};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroU32;
@@ -21,18 +21,18 @@ const LONGEST_RECOVERY: Duration = Duration::from_hours(24);
 
 /// What one may ask for, and who may not.
 #[derive(Debug, Clone)]
-pub struct Limits {
+pub struct LimitsConfig {
     /// What is counted, or `None` where nothing is.
-    pub counted: Option<Counted>,
+    pub counted: Option<RateConfig>,
     /// Who may not.
     pub deny: Deny,
     /// Limits that count what they would refuse, and let it pass.
-    pub shadow: Shadow,
+    pub shadow: LimitSet,
 }
 
 /// What is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Counted {
+pub struct RateConfig {
     /// Clients, networks, users or sessions remembered per rate, on each replica.
     pub max_keys: usize,
     /// Creations, on each replica and over all of them; discoveries on each.
@@ -149,7 +149,7 @@ struct RawDeny {
 }
 
 impl RawLimits {
-    pub(super) fn validate(&self, problems: &mut Vec<Problem>) -> Option<Limits> {
+    pub(super) fn validate(&self, problems: &mut Vec<Problem>) -> Option<LimitsConfig> {
         if !(1..=MAX_KEYS).contains(&self.max_keys) {
             problems.push(Problem::new(
                 "limits.max_keys",
@@ -182,7 +182,7 @@ impl RawLimits {
             rate(requests.network, "requests.network"),
             rate(requests.session, "requests.session"),
         );
-        let counted = Counted {
+        let counted = RateConfig {
             max_keys: self.max_keys,
             create: Create {
                 client: create.0?,
@@ -197,7 +197,7 @@ impl RawLimits {
             live: self.live,
         };
         let networks = |list: &[Network]| list.iter().map(|network| network.0).collect();
-        Some(Limits {
+        Some(LimitsConfig {
             counted: self.enabled.then_some(counted),
             deny: Deny {
                 create: networks(&self.deny.create),

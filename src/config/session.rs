@@ -1,7 +1,7 @@
 //! The section `session`: bounds of sessions.
 
 use crate::config::Problem;
-use crate::config::de::{Period, leaf};
+use crate::config::de::{HumanDuration, leaf};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ const MAX_TXN_IDS: usize = 1024;
 
 /// Bounds of sessions.
 #[derive(Debug, Clone, Copy)]
-pub struct Session {
+pub struct SessionConfig {
     /// Lifetime from creation.
     pub ttl: Duration,
     /// Live sessions over all replicas.
@@ -32,7 +32,7 @@ pub struct Session {
 #[serde(deny_unknown_fields)]
 pub struct RawSession {
     #[serde(deserialize_with = "leaf")]
-    ttl: Period,
+    ttl: HumanDuration,
     #[serde(deserialize_with = "leaf")]
     max_live: u64,
     #[serde(deserialize_with = "leaf")]
@@ -42,7 +42,7 @@ pub struct RawSession {
 }
 
 impl RawSession {
-    pub(super) fn validate(&self, problems: &mut Vec<Problem>) -> Session {
+    pub(super) fn validate(&self, problems: &mut Vec<Problem>) -> SessionConfig {
         if !TTL.contains(&self.ttl.0) {
             problems.push(Problem::new("session.ttl", "must be between 10s and 1h"));
         }
@@ -68,7 +68,7 @@ impl RawSession {
                 "must be between 1 and 1024",
             ));
         }
-        Session {
+        SessionConfig {
             ttl: self.ttl.0,
             max_live: self.max_live,
             max_writes: self.max_writes,

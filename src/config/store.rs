@@ -1,7 +1,7 @@
 //! The section `store`: where sessions live.
 
 use crate::config::Problem;
-use crate::config::de::{Period, leaf, list, optional};
+use crate::config::de::{HumanDuration, leaf, list, optional};
 use crate::config::secret::{self, Secret, SecretUrl};
 use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
@@ -17,16 +17,16 @@ pub const SENTINEL_PASSWORD_FILE: &str = "store.redis.sentinel_password_file";
 
 /// Where sessions live.
 #[derive(Debug, Clone)]
-pub enum Store {
+pub enum StoreConfig {
     /// In this process.
     Memory,
     /// In Redis.
-    Redis(Redis),
+    Redis(RedisConfig),
 }
 
 /// How Redis is reached.
 #[derive(Debug, Clone)]
-pub struct Redis {
+pub struct RedisConfig {
     /// Its URL, password included. Whether it is one is the store's to say.
     pub url: SecretUrl,
     /// The key that the URL came by, for what the store says of it.
@@ -110,18 +110,18 @@ impl Serialize for Check {
 #[serde(deny_unknown_fields)]
 pub struct RawStore {
     #[serde(deserialize_with = "leaf")]
-    backend: Backend,
+    backend: StoreBackend,
     redis: RawRedis,
 }
 
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "lowercase")]
-enum Backend {
+enum StoreBackend {
     Memory,
     Redis,
 }
 
-impl FromStr for Backend {
+impl FromStr for StoreBackend {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -163,7 +163,7 @@ struct RawRedis {
     #[serde(deserialize_with = "leaf")]
     prefix: String,
     #[serde(deserialize_with = "leaf")]
-    command_timeout: Period,
+    command_timeout: HumanDuration,
     #[serde(
         default,
         deserialize_with = "optional",
@@ -175,16 +175,16 @@ struct RawRedis {
 }
 
 impl RawStore {
-    pub(super) fn validate(&self, problems: &mut Vec<Problem>) -> Option<Store> {
+    pub(super) fn validate(&self, problems: &mut Vec<Problem>) -> Option<StoreConfig> {
         match self.backend {
-            Backend::Memory => Some(Store::Memory),
-            Backend::Redis => self.redis.validate(problems).map(Store::Redis),
+            StoreBackend::Memory => Some(StoreConfig::Memory),
+            StoreBackend::Redis => self.redis.validate(problems).map(StoreConfig::Redis),
         }
     }
 }
 
 impl RawRedis {
-    fn validate(&self, problems: &mut Vec<Problem>) -> Option<Redis> {
+    fn validate(&self, problems: &mut Vec<Problem>) -> Option<RedisConfig> {
         if self.prefix.contains(['{', '}']) {
             problems.push(Problem::new(
                 "store.redis.prefix",
@@ -205,7 +205,7 @@ impl RawRedis {
         let password = in_file(PASSWORD_FILE, &self.password_file);
         let sentinel_password = in_file(SENTINEL_PASSWORD_FILE, &self.sentinel_password_file);
         let (url_key, url) = self.url(problems)?;
-        Some(Redis {
+        Some(RedisConfig {
             url,
             url_key,
             password,

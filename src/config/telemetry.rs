@@ -11,7 +11,7 @@ use url::Url;
 
 /// Logs.
 #[derive(Debug, Clone)]
-pub struct Telemetry {
+pub struct TelemetryConfig {
     /// A filter that `logs::parse_level` has read once already.
     pub log_level: String,
     /// Text or JSON.
@@ -23,12 +23,12 @@ pub struct Telemetry {
     /// What this process is called in its access log; `None` is the host's name.
     pub replica: Option<String>,
     /// Who is told of traces, if anyone is.
-    pub traces: Option<Traces>,
+    pub traces: Option<TracesConfig>,
 }
 
 /// Traces by OpenTelemetry.
 #[derive(Debug, Clone)]
-pub struct Traces {
+pub struct TracesConfig {
     /// Where a collector takes them, by OTLP over HTTP.
     pub endpoint: Url,
     /// Of how many requests, 0 to 1, that are of no trace yet.
@@ -79,12 +79,12 @@ pub struct RawTraces {
 }
 
 impl RawTraces {
-    fn validate(&self) -> Result<Option<Traces>, Problem> {
+    fn validate(&self) -> Result<Option<TracesConfig>, Problem> {
         if !(0.0..=1.0).contains(&self.sample) {
             let key = "telemetry.traces.sample";
             return Err(Problem::new(key, "must be between 0 and 1"));
         }
-        Ok(self.endpoint.as_ref().map(|endpoint| Traces {
+        Ok(self.endpoint.as_ref().map(|endpoint| TracesConfig {
             endpoint: endpoint.0.clone(),
             sample: self.sample,
             ca_file: self.ca_file.clone(),
@@ -109,7 +109,7 @@ impl FromStr for RawFormat {
 }
 
 impl RawTelemetry {
-    pub(super) fn validate(&self, problems: &mut Vec<Problem>) -> Option<Telemetry> {
+    pub(super) fn validate(&self, problems: &mut Vec<Problem>) -> Option<TelemetryConfig> {
         if let Err(error) = logs::parse_level(&self.log_level) {
             problems.push(Problem::new("telemetry.log_level", error.to_string()));
             return None;
@@ -123,7 +123,7 @@ impl RawTelemetry {
         }
         let traces = self.traces.validate();
         let traces = traces.map_err(|problem| problems.push(problem)).ok()?;
-        Some(Telemetry {
+        Some(TelemetryConfig {
             traces,
             log_level: self.log_level.clone(),
             log_format: self.log_format.0,

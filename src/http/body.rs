@@ -1,7 +1,7 @@
 //! Reads a request's body: bounded in size before it is read, and in time while it is. And what is left
 //! of one that nobody wanted, as far as it is there.
 
-use crate::clock::lazy_timeout::Deadline;
+use crate::clock::lazy_timeout::LazyTimeout;
 use crate::http::error::ApiError;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
@@ -29,7 +29,7 @@ const DISCARD: Duration = Duration::from_secs(2);
 pub async fn read<B>(
     body: &mut B,
     limit: Duration,
-    deadline: &mut Deadline,
+    deadline: &mut LazyTimeout,
 ) -> Result<Bytes, ApiError>
 where
     B: Body<Data = Bytes> + Send + Unpin,
@@ -110,7 +110,7 @@ fn room(there: usize, body: &impl Body) -> usize {
 ///
 /// Over HTTP/2 it is waited for, within bounds: a stream that is reset while its body is still coming
 /// loses the reply, and a reply that waits holds up nobody else.
-pub async fn take_rest<B>(request: &mut Request<B>, deadline: &mut Deadline) -> bool
+pub async fn take_rest<B>(request: &mut Request<B>, deadline: &mut LazyTimeout) -> bool
 where
     B: Body<Data = Bytes> + Send + Unpin,
 {
@@ -160,7 +160,7 @@ where
 mod tests {
     use super::{MAX_BODY_BYTES, room, take_rest};
     use crate::clock::Clock;
-    use crate::clock::lazy_timeout::Deadline;
+    use crate::clock::lazy_timeout::LazyTimeout;
     use bytes::Bytes;
     use hyper::Request;
     use hyper::body::{Body, Frame};
@@ -196,7 +196,7 @@ mod tests {
     #[tokio::test]
     async fn what_nobody_wanted_is_not_read_for_ever() {
         let mut request = Request::new(Endless(0));
-        let mut deadline = Deadline::new(Clock::system());
+        let mut deadline = LazyTimeout::new(Clock::system());
         assert!(!take_rest(&mut request, &mut deadline).await);
         assert_eq!(request.body().0, MAX_BODY_BYTES / 1024 + 1);
     }

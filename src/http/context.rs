@@ -1,12 +1,12 @@
 //! One request on its way through a dialect: who sends it, whether it may pass, and its body.
 
 use crate::clock::Clock;
-use crate::clock::lazy_timeout::Deadline;
+use crate::clock::lazy_timeout::LazyTimeout;
 use crate::config::http::Timeouts;
 use crate::http::body;
 use crate::http::error::ApiError;
 use crate::model::SessionId;
-use crate::policy::{Admitted, Creator, Homeserver, Intent, Policy, Refusal};
+use crate::policy::{Admitted, CreateGrant, Homeserver, Intent, Policy, Refusal};
 use crate::telemetry::labels::Wait;
 use crate::telemetry::metrics::Metrics;
 use bytes::Bytes;
@@ -26,8 +26,8 @@ pub struct Caller {
 
 /// A request, and what of the pipeline a dialect may use.
 #[derive(Debug)]
-pub struct Exchange<'a, B> {
-    /// The request; its body is read by [`Exchange::body`].
+pub struct RequestContext<'a, B> {
+    /// The request; its body is read by [`RequestContext::body`].
     pub request: &'a mut Request<B>,
     /// Its sender.
     pub caller: Caller,
@@ -43,7 +43,7 @@ pub struct Exchange<'a, B> {
     pub metrics: &'a Metrics,
 }
 
-impl<'a, B> Exchange<'a, B>
+impl<'a, B> RequestContext<'a, B>
 where
     B: Body<Data = Bytes> + Send + Unpin,
 {
@@ -70,7 +70,7 @@ where
     ///
     /// # Errors
     /// The [`Refusal`].
-    pub async fn creator(&self, admitted: &Admitted<'_>) -> Result<Creator, Refusal> {
+    pub async fn creator(&self, admitted: &Admitted<'_>) -> Result<CreateGrant, Refusal> {
         let (homeserver, headers) = (self.homeserver, self.request.headers());
         // On the heap: what it takes to ask a homeserver must not be moved about with each poll of a session.
         Box::pin(self.policy.creator(admitted, homeserver, headers)).await
@@ -86,7 +86,7 @@ where
     /// # Errors
     /// As [`body::read`].
     pub async fn body(&mut self) -> Result<Bytes, ApiError> {
-        let mut deadline = Deadline::new(self.clock.clone());
+        let mut deadline = LazyTimeout::new(self.clock.clone());
         let body = body::read(self.request.body_mut(), self.timeouts.body, &mut deadline).await;
         if matches!(body, Err(ApiError::BodyTimeout)) {
             self.metrics.timed_out(Wait::Body);

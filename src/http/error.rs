@@ -2,7 +2,7 @@
 
 mod mapping;
 
-pub use mapping::Verdict;
+pub use mapping::ErrorResponse;
 
 use crate::model::Api;
 use crate::policy::Refusal;

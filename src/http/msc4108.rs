@@ -6,16 +6,19 @@
 
 mod request;
 
-use crate::http::context::Exchange;
+use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
 use crate::http::etag::{Tags, tag};
-use crate::http::response::Reply;
+use crate::http::response::ApiResponse;
 use crate::http::route::{ETAG, Target};
 use crate::model::Api;
-use crate::model::{Payload, Presented, SequenceToken, SessionId};
+use crate::model::{Payload, SequenceToken, SessionId, SubmittedToken};
 use crate::policy::{Admitted, Intent, Refusal};
 use crate::session::{Creation, Sessions};
-use crate::store::{Dated, Dates, Deleted, Look, Read, Store, StoreError, Write, Written};
+use crate::store::{
+    Deleted, ReadRequest, ReadResult, Store, StoreError, Timestamps, WithTimestamps, WriteRequest,
+    WriteResult,
+};
 use crate::telemetry::metrics::Metrics;
 use bytes::Bytes;
 use hyper::StatusCode;
@@ -46,10 +49,10 @@ impl<S: Store> Msc4108<'_, S> {
     /// What it may be refused for; an error that carries an ETag is a reply already.
     pub async fn answer<B>(
         &self,
-        mut exchange: Exchange<'_, B>,
+        mut exchange: RequestContext<'_, B>,
         target: Target,
         intent: Intent,
-    ) -> Result<Reply, ApiError>
+    ) -> Result<ApiResponse, ApiError>
     where
         B: Body<Data = Bytes> + Send + Unpin,
     {
@@ -75,8 +78,8 @@ impl<S: Store> Msc4108<'_, S> {
     async fn create<B>(
         &self,
         admitted: Admitted<'_>,
-        mut exchange: Exchange<'_, B>,
-    ) -> Result<Reply, ApiError>
+        mut exchange: RequestContext<'_, B>,
+    ) -> Result<ApiResponse, ApiError>
     where
         B: Body<Data = Bytes> + Send + Unpin,
     {
@@ -86,27 +89,25 @@ impl<S: Store> Msc4108<'_, S> {
             None => request::base(&exchange)?,
         };
         let data = request::text(&mut exchange).await?;
-        let Dated { answer, dates } = self
+        let WithTimestamps { answer, dates } = self
             .sessions
             .create(Api::Msc4108, creator.into_owner(), data, true)
             .await?;
         match answer {
             Creation::Created { id, token, .. } => {
                 let url = format!("{base}{ETAG}/{id}");
-                Ok(Reply::json(&CreatedBody { url }, 256)
+                Ok(ApiResponse::json(&CreatedBody { url }, 256)
                     .with_status(StatusCode::CREATED)
                     .with_created(id)
                     .with_tag(tag(token), Some(known(dates)?)))
             }
-            Creation::Refused { limit, retry_after } => {
-                Err(Refusal::Limit { limit, retry_after }.into())
-            }
+            Creation::Refused(exceeded) => Err(Refusal::Limit(exceeded).into()),
         }
     }
 
     /// A read. Where it fails, for whatever reason but that the session is gone, the ETag is the client's
     /// own: js-sdk takes any for its newest.
-    async fn read_or_echo<B>(&self, exchange: &Exchange<'_, B>, id: SessionId) -> Reply
+    async fn read_or_echo<B>(&self, exchange: &RequestContext<'_, B>, id: SessionId) -> ApiResponse
     where
         B: Body<Data = Bytes> + Send + Unpin,
     {
@@ -118,7 +119,7 @@ impl<S: Store> Msc4108<'_, S> {
         match (read, headers.get(IF_NONE_MATCH)) {
             (Ok(reply), _) => reply,
             (Err(error), Some(own)) if error != ApiError::NotFound => {
-                Reply::from(error).with_tag(own.clone(), None)
+                ApiResponse::from(error).with_tag(own.clone(), None)
             }
             (Err(error), _) => error.into(),
         }
@@ -129,27 +130,28 @@ impl<S: Store> Msc4108<'_, S> {
         _: Admitted<'_>,
         headers: &HeaderMap,
         id: SessionId,
-    ) -> Result<Reply, ApiError> {
+    ) -> Result<ApiResponse, ApiError> {
         let own = Tags::of(headers, &IF_NONE_MATCH).unwrap_or_default();
         self.note(&own);
         let unless = match own.tokens.as_slice() {
             [token] => Some(*token),
             _ => None,
         };
-        let Dated { answer, dates } = self.sessions.read(Api::Msc4108, &look(id, unless)).await?;
+        let WithTimestamps { answer, dates } =
+            self.sessions.read(Api::Msc4108, &look(id, unless)).await?;
         let (token, text) = match (answer, unless) {
-            (Read::Unchanged { .. }, Some(token)) => (token, None),
-            (Read::Found { token, .. }, _) if own.any || own.tokens.contains(&token) => {
+            (ReadResult::Unchanged { .. }, Some(token)) => (token, None),
+            (ReadResult::Found { token, .. }, _) if own.any || own.tokens.contains(&token) => {
                 (token, None)
             }
-            (Read::Found { data, token, .. }, _) => (token, Some(data.to_bytes())),
-            (Read::Gone, _) => return Err(ApiError::NotFound),
+            (ReadResult::Found { data, token, .. }, _) => (token, Some(data.to_bytes())),
+            (ReadResult::Gone, _) => return Err(ApiError::NotFound),
             // No token was named, so nothing was spared; a store that says so is mistaken.
-            (Read::Unchanged { .. }, None) => return Err(ApiError::Internal),
+            (ReadResult::Unchanged { .. }, None) => return Err(ApiError::Internal),
         };
         let reply = match text {
-            Some(text) => Reply::text(StatusCode::OK, text),
-            None => Reply::text(StatusCode::NOT_MODIFIED, Bytes::new()),
+            Some(text) => ApiResponse::text(StatusCode::OK, text),
+            None => ApiResponse::text(StatusCode::NOT_MODIFIED, Bytes::new()),
         };
         Ok(reply.with_tag(tag(token), Some(known(dates)?)))
     }
@@ -158,9 +160,9 @@ impl<S: Store> Msc4108<'_, S> {
     /// js-sdk takes it for its newest, and so goes on if the write was applied, and notices if it was not.
     async fn write<B>(
         &self,
-        exchange: &mut Exchange<'_, B>,
+        exchange: &mut RequestContext<'_, B>,
         id: SessionId,
-    ) -> Result<Reply, ApiError>
+    ) -> Result<ApiResponse, ApiError>
     where
         B: Body<Data = Bytes> + Send + Unpin,
     {
@@ -168,15 +170,17 @@ impl<S: Store> Msc4108<'_, S> {
             Ok(admitted) => admitted,
             Err(refusal) => {
                 let presented = match request::refused_write(exchange).await {
-                    Some((tags, data)) => Presented::of(tags.tokens.first().copied(), id, &data),
-                    None => Presented::Foreign,
+                    Some((tags, data)) => {
+                        SubmittedToken::of(tags.tokens.first().copied(), id, &data)
+                    }
+                    None => SubmittedToken::Unknown,
                 };
                 return refused(refusal.into(), presented);
             }
         };
         let (tags, data) = request::write(exchange).await?;
         self.note(&tags);
-        let mut presented = Presented::of(tags.tokens.first().copied(), id, &data);
+        let mut presented = SubmittedToken::of(tags.tokens.first().copied(), id, &data);
         let written = self.swap(admitted, id, &tags, &mut presented, data).await;
         written.or_else(|error| refused(error, presented))
     }
@@ -186,42 +190,45 @@ impl<S: Store> Msc4108<'_, S> {
         _: Admitted<'_>,
         id: SessionId,
         tags: &Tags,
-        presented: &mut Presented,
+        presented: &mut SubmittedToken,
         data: Payload,
-    ) -> Result<Reply, ApiError> {
+    ) -> Result<ApiResponse, ApiError> {
         // One tag is compared and swapped in one step. Of several, the current one must be found first;
         // and nobody may write whatever there is.
         if tags.any || tags.tokens.len() > 1 {
-            let Dated { answer, dates } = self.sessions.read(Api::Msc4108, &look(id, None)).await?;
-            let Read::Found { token, .. } = answer else {
+            let WithTimestamps { answer, dates } =
+                self.sessions.read(Api::Msc4108, &look(id, None)).await?;
+            let ReadResult::Found { token, .. } = answer else {
                 return Err(ApiError::NotFound);
             };
             if tags.any {
                 return conflict(token, dates);
             }
             if tags.tokens.contains(&token) {
-                *presented = Presented::of(Some(token), id, &data);
+                *presented = SubmittedToken::of(Some(token), id, &data);
             }
         }
-        let write = Write {
+        let write = WriteRequest {
             id,
             presented: *presented,
             data,
             txn: None,
             dates: true,
         };
-        let Dated { answer, dates } = self.sessions.update(Api::Msc4108, &write).await?;
+        let WithTimestamps { answer, dates } = self.sessions.update(Api::Msc4108, &write).await?;
         let token = match answer {
-            Written::Written { token, .. } | Written::Retried(token) => token,
-            Written::Conflict(token) => return conflict(token, dates),
-            Written::WritesFull { retry_after } => {
+            WriteResult::Written { token, .. } | WriteResult::Retried(token) => token,
+            WriteResult::Conflict(token) => return conflict(token, dates),
+            WriteResult::WritesFull { retry_after } => {
                 return Err(ApiError::WritesFull { retry_after });
             }
-            Written::Gone => return Err(ApiError::NotFound),
+            WriteResult::Gone => return Err(ApiError::NotFound),
             // No txnId was named.
-            Written::Replayed(_) | Written::TxnsFull { .. } => return Err(ApiError::Internal),
+            WriteResult::Replayed(_) | WriteResult::TxnsFull { .. } => {
+                return Err(ApiError::Internal);
+            }
         };
-        Ok(Reply::text(StatusCode::ACCEPTED, Bytes::new())
+        Ok(ApiResponse::text(StatusCode::ACCEPTED, Bytes::new())
             .with_tag(tag(token), Some(known(dates)?)))
     }
 
@@ -232,41 +239,41 @@ impl<S: Store> Msc4108<'_, S> {
         }
     }
 
-    async fn delete(&self, _: Admitted<'_>, id: SessionId) -> Result<Reply, ApiError> {
+    async fn delete(&self, _: Admitted<'_>, id: SessionId) -> Result<ApiResponse, ApiError> {
         match self.sessions.delete(Api::Msc4108, id).await? {
-            Deleted::Deleted => Ok(Reply::no_content()),
+            Deleted::Deleted => Ok(ApiResponse::no_content()),
             Deleted::Gone => Err(ApiError::NotFound),
         }
     }
 }
 
 /// A write that was refused, with the ETag that it would have produced, where it may be sent again.
-fn refused(error: ApiError, presented: Presented) -> Result<Reply, ApiError> {
+fn refused(error: ApiError, presented: SubmittedToken) -> Result<ApiResponse, ApiError> {
     let status = error.verdict().status;
     let again = [
         StatusCode::TOO_MANY_REQUESTS,
         StatusCode::SERVICE_UNAVAILABLE,
     ];
     match presented {
-        Presented::Ours { next, .. } if again.contains(&status) => {
-            Ok(Reply::from(error).with_tag(tag(next), None))
+        SubmittedToken::Parsed { next, .. } if again.contains(&status) => {
+            Ok(ApiResponse::from(error).with_tag(tag(next), None))
         }
-        Presented::Ours { .. } | Presented::Foreign => Err(error),
+        SubmittedToken::Parsed { .. } | SubmittedToken::Unknown => Err(error),
     }
 }
 
 /// 412 with the current state's ETag.
-fn conflict(token: SequenceToken, dates: Option<Dates>) -> Result<Reply, ApiError> {
-    Ok(Reply::from(ApiError::PreconditionFailed).with_tag(tag(token), Some(known(dates)?)))
+fn conflict(token: SequenceToken, dates: Option<Timestamps>) -> Result<ApiResponse, ApiError> {
+    Ok(ApiResponse::from(ApiError::PreconditionFailed).with_tag(tag(token), Some(known(dates)?)))
 }
 
 /// The dates that were asked for.
-fn known(dates: Option<Dates>) -> Result<Dates, ApiError> {
+fn known(dates: Option<Timestamps>) -> Result<Timestamps, ApiError> {
     dates.ok_or(ApiError::Store(StoreError::BadReply))
 }
 
-fn look(id: SessionId, unless: Option<SequenceToken>) -> Look {
-    Look {
+fn look(id: SessionId, unless: Option<SequenceToken>) -> ReadRequest {
+    ReadRequest {
         id,
         unless,
         dates: true,

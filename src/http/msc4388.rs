@@ -2,17 +2,17 @@
 //!
 //! One method an endpoint, named as ruma names them; none can be reached without an [`Admitted`].
 
-use crate::http::context::Exchange;
+use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
 use crate::http::json::{self, Fields};
-use crate::http::response::Reply;
+use crate::http::response::ApiResponse;
 use crate::http::route::Target;
 use crate::model::Api;
-use crate::model::{Presented, SequenceToken, SessionId, TxnKey};
-use crate::policy::auth::NoUser;
-use crate::policy::{Admitted, Creator, Intent, Refusal};
+use crate::model::{SequenceToken, SessionId, SubmittedToken, TxnKey};
+use crate::policy::auth::TokenRejection;
+use crate::policy::{Admitted, CreateGrant, Intent, Refusal};
 use crate::session::{Creation, Sessions};
-use crate::store::{Deleted, Look, Read, Store, Write, Written};
+use crate::store::{Deleted, ReadRequest, ReadResult, Store, WriteRequest, WriteResult};
 use bytes::Bytes;
 use hyper::body::Body;
 use serde::Serialize;
@@ -57,10 +57,10 @@ impl<S: Store> Msc4388<'_, S> {
     /// What it may be refused for.
     pub async fn answer<B>(
         &self,
-        mut exchange: Exchange<'_, B>,
+        mut exchange: RequestContext<'_, B>,
         target: Target,
         intent: Intent,
-    ) -> Result<Reply, ApiError>
+    ) -> Result<ApiResponse, ApiError>
     where
         B: Body<Data = Bytes> + Send + Unpin,
     {
@@ -109,16 +109,17 @@ impl<S: Store> Msc4388<'_, S> {
     /// A token that is refused; nobody can say whose it is.
     pub fn discover_rendezvous_session(
         &self,
-        creator: Result<Creator, Refusal>,
-    ) -> Result<Reply, ApiError> {
+        creator: Result<CreateGrant, Refusal>,
+    ) -> Result<ApiResponse, ApiError> {
         let create_available = match creator {
             Ok(_) => true,
-            Err(Refusal::NoUser(NoUser::NoToken | NoUser::Forbidden) | Refusal::Maintenance) => {
-                false
-            }
+            Err(
+                Refusal::TokenRejection(TokenRejection::NoToken | TokenRejection::Forbidden)
+                | Refusal::Maintenance,
+            ) => false,
             Err(refusal) => return Err(refusal.into()),
         };
-        Ok(Reply::json(&Discovery { create_available }, ENVELOPE))
+        Ok(ApiResponse::json(&Discovery { create_available }, ENVELOPE))
     }
 
     /// `POST /rendezvous`: creates a session that holds `data`.
@@ -127,9 +128,9 @@ impl<S: Store> Msc4388<'_, S> {
     /// A body that does not fit; no room for another session; the store.
     pub async fn create_rendezvous_session(
         &self,
-        creator: Creator,
+        creator: CreateGrant,
         body: &[u8],
-    ) -> Result<Reply, ApiError> {
+    ) -> Result<ApiResponse, ApiError> {
         let data = Fields::parse(body)?.data()?;
         match self
             .sessions
@@ -148,12 +149,10 @@ impl<S: Store> Msc4388<'_, S> {
                         sequence_token: token.as_str(),
                         expires_in_ms: milliseconds(expires_in),
                     };
-                    Reply::json(&body, ENVELOPE)
+                    ApiResponse::json(&body, ENVELOPE)
                 })
                 .with_created(id)),
-            Creation::Refused { limit, retry_after } => {
-                Err(Refusal::Limit { limit, retry_after }.into())
-            }
+            Creation::Refused(exceeded) => Err(Refusal::Limit(exceeded).into()),
         }
     }
 
@@ -165,25 +164,29 @@ impl<S: Store> Msc4388<'_, S> {
         &self,
         _: Admitted<'_>,
         id: SessionId,
-    ) -> Result<Reply, ApiError> {
-        let look = Look {
+    ) -> Result<ApiResponse, ApiError> {
+        let look = ReadRequest {
             id,
             unless: None,
             dates: false,
         };
         match self.sessions.read(self.api, &look).await?.answer {
-            Read::Found {
+            ReadResult::Found {
                 data,
                 token,
                 expires_in,
                 ..
             } => {
                 let left = milliseconds(expires_in);
-                Ok(Reply::raw_json(state_body(data.as_str(), token, left)))
+                Ok(ApiResponse::raw_json(state_body(
+                    data.as_str(),
+                    token,
+                    left,
+                )))
             }
             // No token was named, so nothing was spared; a store that says so is mistaken.
-            Read::Unchanged { .. } => Err(ApiError::Internal),
-            Read::Gone => Err(ApiError::NotFound),
+            ReadResult::Unchanged { .. } => Err(ApiError::Internal),
+            ReadResult::Gone => Err(ApiError::NotFound),
         }
     }
 
@@ -198,24 +201,26 @@ impl<S: Store> Msc4388<'_, S> {
         id: SessionId,
         txn: Option<TxnKey>,
         body: &[u8],
-    ) -> Result<Reply, ApiError> {
+    ) -> Result<ApiResponse, ApiError> {
         let fields = Fields::parse(body)?;
         let (token, data) = (fields.sequence_token()?, fields.data()?);
-        let write = Write {
+        let write = WriteRequest {
             id,
-            presented: Presented::new(token, id, &data),
+            presented: SubmittedToken::new(token, id, &data),
             data,
             txn,
             dates: false,
         };
         match self.sessions.update(self.api, &write).await?.answer {
-            Written::Written { token, .. }
-            | Written::Retried(token)
-            | Written::Replayed(Some(token)) => Ok(token_reply(token)),
-            Written::Replayed(None) | Written::Conflict(_) => Err(ApiError::Conflict(self.api)),
-            Written::TxnsFull { retry_after } => Err(ApiError::TxnsFull { retry_after }),
-            Written::WritesFull { retry_after } => Err(ApiError::WritesFull { retry_after }),
-            Written::Gone => Err(ApiError::NotFound),
+            WriteResult::Written { token, .. }
+            | WriteResult::Retried(token)
+            | WriteResult::Replayed(Some(token)) => Ok(token_reply(token)),
+            WriteResult::Replayed(None) | WriteResult::Conflict(_) => {
+                Err(ApiError::Conflict(self.api))
+            }
+            WriteResult::TxnsFull { retry_after } => Err(ApiError::TxnsFull { retry_after }),
+            WriteResult::WritesFull { retry_after } => Err(ApiError::WritesFull { retry_after }),
+            WriteResult::Gone => Err(ApiError::NotFound),
         }
     }
 
@@ -227,9 +232,9 @@ impl<S: Store> Msc4388<'_, S> {
         &self,
         _: Admitted<'_>,
         id: SessionId,
-    ) -> Result<Reply, ApiError> {
+    ) -> Result<ApiResponse, ApiError> {
         match self.sessions.delete(self.api, id).await? {
-            Deleted::Deleted => Ok(Reply::json(&Nothing {}, ENVELOPE)),
+            Deleted::Deleted => Ok(ApiResponse::json(&Nothing {}, ENVELOPE)),
             Deleted::Gone => Err(ApiError::NotFound),
         }
     }
@@ -249,8 +254,8 @@ fn state_body(data: &str, token: SequenceToken, expires_in_ms: u64) -> Vec<u8> {
     body
 }
 
-fn token_reply(token: SequenceToken) -> Reply {
-    Reply::json(
+fn token_reply(token: SequenceToken) -> ApiResponse {
+    ApiResponse::json(
         &TokenBody {
             sequence_token: token.as_str(),
         },

@@ -6,7 +6,7 @@ use crate::http::error::ApiError;
 use crate::http::request_id::X_REQUEST_ID;
 use crate::model::Rejection;
 use crate::model::SessionId;
-use crate::store::Dates;
+use crate::store::Timestamps;
 use bytes::Bytes;
 use error_body::refusal;
 use http_body_util::Full;
@@ -22,7 +22,7 @@ use serde::Serialize;
 
 /// One reply.
 #[derive(Debug)]
-pub struct Reply {
+pub struct ApiResponse {
     status: StatusCode,
     kind: Kind,
     /// In a box, since the JSON dialect has none.
@@ -35,7 +35,7 @@ pub struct Reply {
 #[derive(Debug)]
 struct Validators {
     tag: HeaderValue,
-    dates: Option<Dates>,
+    dates: Option<Timestamps>,
 }
 
 #[derive(Debug)]
@@ -50,7 +50,7 @@ enum Kind {
     Error(ApiError),
 }
 
-impl Reply {
+impl ApiResponse {
     /// 200 with a JSON body. `size` is about how long it will be.
     ///
     /// # Panics
@@ -96,7 +96,7 @@ impl Reply {
 
     /// With an ETag, and the headers that stand beside it where the session's dates are known.
     #[must_use]
-    pub fn with_tag(self, tag: HeaderValue, dates: Option<Dates>) -> Self {
+    pub fn with_tag(self, tag: HeaderValue, dates: Option<Timestamps>) -> Self {
         let validators = Some(Box::new(Validators { tag, dates }));
         Self { validators, ..self }
     }
@@ -170,7 +170,7 @@ impl Reply {
         headers
     }
 
-    /// The HTTP reply over a copy of [`Reply::headers`]; without a body where the request was a HEAD.
+    /// The HTTP reply over a copy of [`ApiResponse::headers`]; without a body where the request was a HEAD.
     #[must_use]
     pub fn into_response(
         self,
@@ -219,7 +219,7 @@ impl Reply {
     }
 }
 
-impl From<ApiError> for Reply {
+impl From<ApiError> for ApiResponse {
     fn from(error: ApiError) -> Self {
         Self::new(error.verdict().status, Kind::Error(error))
     }
@@ -228,7 +228,7 @@ impl From<ApiError> for Reply {
 impl Validators {
     fn write(self, headers: &mut HeaderMap) {
         headers.insert(ETAG, self.tag);
-        let Some(Dates { modified, expires }) = self.dates else {
+        let Some(Timestamps { modified, expires }) = self.dates else {
             return;
         };
         for (name, date) in [(LAST_MODIFIED, modified), (EXPIRES, expires)] {

@@ -4,23 +4,23 @@
 //! and the metrics and the log line of the request. It never learns which store there is.
 
 use crate::clock::Clock;
-use crate::clock::lazy_timeout::Deadline;
+use crate::clock::lazy_timeout::LazyTimeout;
 use crate::config::http::Timeouts;
 use crate::config::{Config, Mode};
 use crate::http::body;
-use crate::http::context::{Caller, Exchange};
+use crate::http::context::{Caller, RequestContext};
 use crate::http::error::ApiError;
 use crate::http::host;
 use crate::http::msc4108::Msc4108;
 use crate::http::msc4388::Msc4388;
 use crate::http::request_id::RequestIds;
-use crate::http::response::Reply;
+use crate::http::response::ApiResponse;
 use crate::http::route::{Route, Target, method_label};
 use crate::model::Api;
 use crate::policy::{Homeservers, Intent, Policy};
 use crate::session::Sessions;
 use crate::store::Store;
-use crate::telemetry::access_log::{Access, AccessLog};
+use crate::telemetry::access_log::{AccessLog, RequestRecord};
 use crate::telemetry::labels::Wait;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::traces::Traces;
@@ -87,8 +87,8 @@ impl<S: Store> Service<S> {
             traces: telemetry.traces,
             request_ids: RequestIds::new(),
             timeouts: config.http.timeouts,
-            headers: Reply::headers(),
-            etag_headers: Reply::etag_headers(),
+            headers: ApiResponse::headers(),
+            etag_headers: ApiResponse::etag_headers(),
         }
     }
 
@@ -98,7 +98,7 @@ impl<S: Store> Service<S> {
         &self,
         request: &mut Request<B>,
         caller: Caller,
-        deadline: &mut Deadline,
+        deadline: &mut LazyTimeout,
     ) -> Response<Full<Bytes>>
     where
         B: Body<Data = Bytes> + Send + Unpin,
@@ -121,7 +121,7 @@ impl<S: Store> Service<S> {
                 }
             }
         }
-        .unwrap_or_else(Reply::from);
+        .unwrap_or_else(ApiResponse::from);
         let rejection = reply.rejection();
         if let Some(reason) = rejection {
             self.metrics.reject(reason);
@@ -130,7 +130,7 @@ impl<S: Store> Service<S> {
         let took = self.clock.now().saturating_sub(begun);
         self.metrics
             .request(route.api, route.label(), method, status, took.as_secs_f64());
-        let access = Access {
+        let access = RequestRecord {
             client: caller.address.into(),
             api: route.api,
             route: route.label(),
@@ -162,9 +162,9 @@ impl<S: Store> Service<S> {
         &self,
         route: Route,
         begun: Duration,
-        answer: Pin<&mut impl Future<Output = Result<Reply, ApiError>>>,
-        deadline: &mut Deadline,
-    ) -> Result<Reply, ApiError> {
+        answer: Pin<&mut impl Future<Output = Result<ApiResponse, ApiError>>>,
+        deadline: &mut LazyTimeout,
+    ) -> Result<ApiResponse, ApiError> {
         let answer = AssertUnwindSafe(answer).catch_unwind();
         match deadline
             .bound_since(begun, self.timeouts.request, pin!(answer))
@@ -188,13 +188,13 @@ impl<S: Store> Service<S> {
         route: Route,
         request: &mut Request<B>,
         caller: Caller,
-    ) -> Result<Reply, ApiError>
+    ) -> Result<ApiResponse, ApiError>
     where
         B: Body<Data = Bytes> + Send + Unpin,
     {
         // A preflight carries no credentials and touches nothing, so it is the same everywhere.
         if request.method() == Method::OPTIONS {
-            return Ok(Reply::preflight());
+            return Ok(ApiResponse::preflight());
         }
         let host = || host::name(request);
         let homeserver = self.homeservers.of(host).ok_or(ApiError::UnknownHost)?;
@@ -202,7 +202,7 @@ impl<S: Store> Service<S> {
             return Err(ApiError::Unrecognized);
         }
         let intent = intent(route, request.method())?;
-        let exchange = Exchange {
+        let exchange = RequestContext {
             request,
             caller,
             policy: &self.policy,

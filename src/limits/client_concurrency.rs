@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What each has, and may have.
 #[derive(Debug)]
-pub struct Places {
+pub struct ClientConcurrencyLimiter {
     per_client: usize,
     per_network: usize,
     taken: Mutex<HashMap<Whose, usize>>,
@@ -23,12 +23,12 @@ enum Whose {
 
 /// One of what a client has, until dropped.
 #[derive(Debug)]
-pub struct Place {
-    among: Arc<Places>,
+pub struct ClientPermit {
+    among: Arc<ClientConcurrencyLimiter>,
     client: ClientIp,
 }
 
-impl Places {
+impl ClientConcurrencyLimiter {
     /// Nobody has any, and each may have so many.
     #[must_use]
     pub fn new(per_client: usize, per_network: usize) -> Arc<Self> {
@@ -41,7 +41,7 @@ impl Places {
 
     /// One more for a client, unless it has as many as it may, or its network has.
     #[must_use]
-    pub fn take(self: &Arc<Self>, client: ClientIp) -> Option<Place> {
+    pub fn take(self: &Arc<Self>, client: ClientIp) -> Option<ClientPermit> {
         let mut taken = self.taken();
         let is_full = |(whose, most): (Whose, usize)| taken.get(&whose).is_some_and(|n| *n >= most);
         if self.of(client).any(is_full) {
@@ -51,7 +51,7 @@ impl Places {
             *taken.entry(whose).or_default() += 1;
         }
         let among = Arc::clone(self);
-        Some(Place { among, client })
+        Some(ClientPermit { among, client })
     }
 
     fn of(&self, client: ClientIp) -> impl Iterator<Item = (Whose, usize)> + use<> {
@@ -76,7 +76,7 @@ impl Places {
     }
 }
 
-impl Drop for Place {
+impl Drop for ClientPermit {
     fn drop(&mut self) {
         let mut taken = self.among.taken();
         for (whose, _) in self.among.of(self.client) {
@@ -92,7 +92,7 @@ impl Drop for Place {
 
 #[cfg(test)]
 mod tests {
-    use super::Places;
+    use super::ClientConcurrencyLimiter;
     use crate::model::ClientIp;
     use std::net::IpAddr;
 
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn each_client_has_its_places_and_a_place_comes_back() {
-        let places = Places::new(2, 20);
+        let places = ClientConcurrencyLimiter::new(2, 20);
         let take = |text| places.take(client(text));
         let first = take("192.0.2.1").expect("a place");
         let _second = take("192.0.2.1").expect("a place");
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_64_is_one_client_and_a_48_has_so_many_in_all() {
-        let places = Places::new(2, 3);
+        let places = ClientConcurrencyLimiter::new(2, 3);
         let take = |text| places.take(client(text));
         let mut kept = vec![
             take("2001:db8:1:1::1").expect("a place"),
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn the_map_holds_those_alone_who_have_something() {
-        let places = Places::new(1, 1);
+        let places = ClientConcurrencyLimiter::new(1, 1);
         for number in 0..100 {
             let client = client(&format!("2001:db8:{number}::"));
             let place = places.take(client);

@@ -9,16 +9,16 @@ use std::sync::atomic::{AtomicU16, Ordering};
 const COUNTERS: usize = 1 << 16;
 
 /// The requests under way.
-pub(crate) struct Crowd {
+pub(crate) struct InFlightLimiter {
     hasher: RandomState,
     under_way: Box<[AtomicU16]>,
 }
 
 /// One request under way, until dropped.
 #[derive(Debug)]
-pub(crate) struct Member<'a>(&'a AtomicU16);
+pub(crate) struct InFlightPermit<'a>(&'a AtomicU16);
 
-impl Crowd {
+impl InFlightLimiter {
     pub(crate) fn new() -> Self {
         Self {
             hasher: RandomState::new(),
@@ -27,40 +27,40 @@ impl Crowd {
     }
 
     /// Counts a request of this key in, unless there are `most` already.
-    pub(crate) fn join(&self, key: impl Hash, most: u16) -> Option<Member<'_>> {
+    pub(crate) fn join(&self, key: impl Hash, most: u16) -> Option<InFlightPermit<'_>> {
         #[expect(clippy::cast_possible_truncation, reason = "a remainder of COUNTERS")]
         let at = (self.hasher.hash_one(key) % COUNTERS as u64) as usize;
         let counter = &self.under_way[at];
         if counter.fetch_add(1, Ordering::Relaxed) < most {
-            return Some(Member(counter));
+            return Some(InFlightPermit(counter));
         }
         counter.fetch_sub(1, Ordering::Relaxed);
         None
     }
 }
 
-impl Drop for Member<'_> {
+impl Drop for InFlightPermit<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-impl fmt::Debug for Crowd {
+impl fmt::Debug for InFlightLimiter {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Crowd").finish_non_exhaustive()
+        out.debug_struct("InFlightLimiter").finish_non_exhaustive()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Crowd;
+    use super::InFlightLimiter;
     use crate::model::SessionId;
 
     const MOST: u16 = 64;
 
     #[test]
     fn a_session_has_so_many_at_a_time_and_another_has_its_own() {
-        let crowd = Crowd::new();
+        let crowd = InFlightLimiter::new();
         let [one, other] = [(); 2].map(|()| SessionId::random());
         let mut members: Vec<_> = (0..MOST).map(|_| crowd.join(one, MOST)).collect();
         assert!(members.iter().all(Option::is_some));

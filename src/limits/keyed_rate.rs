@@ -2,7 +2,7 @@
 //!
 //! governor decides (GCRA); the table under it is ours, since governor's own tables grow with every
 //! new key and an attacker has as many keys as addresses. What becomes of newcomers past the bound,
-//! [`Overflow`] says; those already known are spared either way.
+//! [`OverflowPolicy`] says; those already known are spared either way.
 
 use crate::clock::Clock;
 use crate::config::limits::Rate;
@@ -23,36 +23,41 @@ const SHARDS: usize = 16;
 
 /// What becomes of newcomers when as many are remembered as may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Overflow {
+pub(crate) enum OverflowPolicy {
     /// They share one allowance a shard: a flood of newcomers throttles itself.
-    Shared,
+    SharedBucket,
     /// They pass uncounted: a refusal would end sign-ins that have begun.
-    Open,
+    Allow,
 }
 
 /// What a rate counts.
-pub(crate) trait Counted: Hash + Eq + Clone + Debug {}
+pub(crate) trait RateKey: Hash + Eq + Clone + Debug {}
 
-impl<K: Hash + Eq + Clone + Debug> Counted for K {}
+impl<K: Hash + Eq + Clone + Debug> RateKey for K {}
 
 /// One rate, kept per key.
 #[derive(Debug)]
-pub(crate) struct RateLimit<K: Counted> {
+pub(crate) struct KeyedRateLimiter<K: RateKey> {
     limiter: RateLimiter<K, Shared<K>, Clock, NoOpMiddleware<Duration>>,
     table: Arc<Table<K>>,
 }
 
 /// What a sweep found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Swept {
+pub(crate) struct SweepStats {
     /// Keys that were remembered until then.
     pub(crate) keys: usize,
     /// Requests of keys for which there was no room, since the last sweep.
     pub(crate) overflows: u64,
 }
 
-impl<K: Counted> RateLimit<K> {
-    pub(crate) fn new(rate: Rate, max_keys: usize, overflow: Overflow, clock: &Clock) -> Self {
+impl<K: RateKey> KeyedRateLimiter<K> {
+    pub(crate) fn new(
+        rate: Rate,
+        max_keys: usize,
+        overflow: OverflowPolicy,
+        clock: &Clock,
+    ) -> Self {
         // `None` is a period of zero, which the configuration does not let through.
         let quota = Quota::with_period(rate.period)
             .unwrap_or(Quota::per_second(rate.burst))
@@ -78,13 +83,13 @@ impl<K: Counted> RateLimit<K> {
     }
 
     /// Forgets those whose allowance is full again.
-    pub(crate) fn sweep(&self) -> Swept {
+    pub(crate) fn sweep(&self) -> SweepStats {
         // Before, or an operator would never see a table that fills between two sweeps.
         let keys = self.limiter.len();
         self.limiter.retain_recent();
         self.limiter.shrink_to_fit();
         let overflows = self.table.overflows.swap(0, Ordering::Relaxed);
-        Swept { keys, overflows }
+        SweepStats { keys, overflows }
     }
 
     #[cfg(test)]
@@ -108,7 +113,7 @@ struct Table<K> {
     hasher: RandomState,
     shards: Vec<Mutex<Shard<K>>>,
     max_per_shard: usize,
-    overflow: Overflow,
+    overflow: OverflowPolicy,
     overflows: AtomicU64,
 }
 
@@ -118,8 +123,8 @@ struct Shard<K> {
     others: Option<Nanos>,
 }
 
-impl<K: Counted> Table<K> {
-    fn new(max_keys: usize, overflow: Overflow) -> Self {
+impl<K: RateKey> Table<K> {
+    fn new(max_keys: usize, overflow: OverflowPolicy) -> Self {
         let shard = || Shard {
             known: HashMap::new(),
             others: None,
@@ -150,7 +155,7 @@ fn lock<K>(shard: &Mutex<Shard<K>>) -> MutexGuard<'_, Shard<K>> {
 #[derive(Debug)]
 struct Shared<K>(Arc<Table<K>>);
 
-impl<K: Counted> StateStore for Shared<K> {
+impl<K: RateKey> StateStore for Shared<K> {
     type Key = K;
 
     fn measure_and_replace<T, F, E>(&self, key: &K, measure: F) -> Result<T, E>
@@ -171,9 +176,9 @@ impl<K: Counted> StateStore for Shared<K> {
         }
         table.overflows.fetch_add(1, Ordering::Relaxed);
         let others = match table.overflow {
-            Overflow::Shared => shard.others,
+            OverflowPolicy::SharedBucket => shard.others,
             // Each is as good as the first.
-            Overflow::Open => None,
+            OverflowPolicy::Allow => None,
         };
         let (decision, next) = measure(others)?;
         shard.others = Some(next);
@@ -181,7 +186,7 @@ impl<K: Counted> StateStore for Shared<K> {
     }
 }
 
-impl<K: Counted> ShrinkableKeyedStateStore<K> for Shared<K> {
+impl<K: RateKey> ShrinkableKeyedStateStore<K> for Shared<K> {
     fn retain_recent(&self, drop_below: Nanos) {
         for shard in &self.0.shards {
             lock(shard).known.retain(|_, state| *state > drop_below);
@@ -206,7 +211,7 @@ impl<K: Counted> ShrinkableKeyedStateStore<K> for Shared<K> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Overflow, RateLimit, SHARDS};
+    use super::{KeyedRateLimiter, OverflowPolicy, SHARDS};
     use crate::clock::Clock;
     use crate::config::limits::Rate;
     use crate::model::ClientIp;
@@ -228,7 +233,7 @@ mod tests {
     #[test]
     fn a_burst_then_one_a_period_then_fresh_again() {
         let (clock, hand) = Clock::manual();
-        let limit = RateLimit::new(rate(3), 1000, Overflow::Shared, &clock);
+        let limit = KeyedRateLimiter::new(rate(3), 1000, OverflowPolicy::SharedBucket, &clock);
         for _ in 0..3 {
             assert_eq!(limit.check(&client(1)), Ok(()));
         }
@@ -247,7 +252,7 @@ mod tests {
     fn a_flood_of_new_clients_is_bounded_and_spares_the_known_ones() {
         let (clock, _hand) = Clock::manual();
         let max_keys = SHARDS * 4;
-        let limit = RateLimit::new(rate(2), max_keys, Overflow::Shared, &clock);
+        let limit = KeyedRateLimiter::new(rate(2), max_keys, OverflowPolicy::SharedBucket, &clock);
         assert_eq!(limit.check(&client(0)), Ok(()));
         let passed = (1..10_000)
             .filter(|n| limit.check(&client(*n)).is_ok())
@@ -262,7 +267,7 @@ mod tests {
     fn where_the_overflow_is_open_newcomers_pass_and_the_known_ones_are_limited_still() {
         let (clock, _hand) = Clock::manual();
         let max_keys = SHARDS * 4;
-        let limit = RateLimit::new(rate(2), max_keys, Overflow::Open, &clock);
+        let limit = KeyedRateLimiter::new(rate(2), max_keys, OverflowPolicy::Allow, &clock);
         assert!((0..10_000).all(|n| limit.check(&client(n)).is_ok()));
         assert_eq!(limit.keys(), max_keys);
         assert_eq!(limit.check(&client(0)), Ok(()));
@@ -272,7 +277,7 @@ mod tests {
     #[test]
     fn idle_clients_are_forgotten() {
         let (clock, hand) = Clock::manual();
-        let limit = RateLimit::new(rate(2), 1000, Overflow::Shared, &clock);
+        let limit = KeyedRateLimiter::new(rate(2), 1000, OverflowPolicy::SharedBucket, &clock);
         for number in 0..100 {
             assert_eq!(limit.check(&client(number)), Ok(()));
         }

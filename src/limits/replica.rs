@@ -4,11 +4,9 @@
 //! mode counts what it would refuse and lets it pass.
 
 use crate::clock::Clock;
-use crate::config::limits::{Counted, Deny, Limits as Settings};
-use crate::limits::keyed_rate::{Overflow, RateLimit, Swept};
-use crate::model::{ClientIp, SessionId, User};
-use crate::model::{Limit, Limits as Shadow};
-use crate::policy::Refusal;
+use crate::config::limits::{Deny, LimitsConfig, RateConfig};
+use crate::limits::keyed_rate::{KeyedRateLimiter, OverflowPolicy, SweepStats};
+use crate::model::{ClientIp, Limit, LimitExceeded, LimitSet, SessionId, User};
 use crate::telemetry::metrics::Metrics;
 use ipnet::IpNet;
 use std::net::IpAddr;
@@ -19,55 +17,64 @@ use std::time::Duration;
 const CREATE: [Limit; 2] = [Limit::CreateClient, Limit::CreateNetwork];
 const REQUESTS: [Limit; 2] = [Limit::RequestsClient, Limit::RequestsNetwork];
 
+/// Why a request did not pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LimitRejection {
+    /// A rate is used up.
+    Exceeded(LimitExceeded),
+    /// The client's address is on this deny list.
+    Denied(Limit),
+}
+
 #[derive(Debug)]
-pub(crate) struct Limits {
-    counted: Option<Counted>,
+pub(crate) struct ReplicaLimits {
+    counted: Option<RateConfig>,
     rates: Option<Arc<Rates>>,
     deny: Deny,
-    shadow: Shadow,
+    shadow: LimitSet,
     metrics: Arc<Metrics>,
 }
 
 #[derive(Debug)]
 struct Rates {
-    discover_client: RateLimit<ClientIp>,
-    discover_network: RateLimit<ClientIp>,
-    create_client: RateLimit<ClientIp>,
-    create_network: RateLimit<ClientIp>,
-    create_user: RateLimit<User>,
-    requests_client: RateLimit<ClientIp>,
-    requests_network: RateLimit<ClientIp>,
-    requests_session: RateLimit<SessionId>,
+    discover_client: KeyedRateLimiter<ClientIp>,
+    discover_network: KeyedRateLimiter<ClientIp>,
+    create_client: KeyedRateLimiter<ClientIp>,
+    create_network: KeyedRateLimiter<ClientIp>,
+    create_user: KeyedRateLimiter<User>,
+    requests_client: KeyedRateLimiter<ClientIp>,
+    requests_network: KeyedRateLimiter<ClientIp>,
+    requests_session: KeyedRateLimiter<SessionId>,
 }
 
 impl Rates {
-    fn new(settings: Counted, clock: &Clock) -> Self {
-        let Counted {
+    fn new(settings: RateConfig, clock: &Clock) -> Self {
+        let RateConfig {
             max_keys,
             create,
             requests,
             ..
         } = settings;
         // A sign-in that has not begun can wait; one that has must not end for want of memory.
-        let (shared, open) = (Overflow::Shared, Overflow::Open);
+        let (shared, open) = (OverflowPolicy::SharedBucket, OverflowPolicy::Allow);
         Self {
-            discover_client: RateLimit::new(create.client, max_keys, shared, clock),
-            discover_network: RateLimit::new(create.network, max_keys, shared, clock),
-            create_client: RateLimit::new(create.client, max_keys, shared, clock),
-            create_network: RateLimit::new(create.network, max_keys, shared, clock),
-            create_user: RateLimit::new(create.user, max_keys, shared, clock),
-            requests_client: RateLimit::new(requests.client, max_keys, open, clock),
-            requests_network: RateLimit::new(requests.network, max_keys, open, clock),
-            requests_session: RateLimit::new(requests.session, max_keys, open, clock),
+            discover_client: KeyedRateLimiter::new(create.client, max_keys, shared, clock),
+            discover_network: KeyedRateLimiter::new(create.network, max_keys, shared, clock),
+            create_client: KeyedRateLimiter::new(create.client, max_keys, shared, clock),
+            create_network: KeyedRateLimiter::new(create.network, max_keys, shared, clock),
+            create_user: KeyedRateLimiter::new(create.user, max_keys, shared, clock),
+            requests_client: KeyedRateLimiter::new(requests.client, max_keys, open, clock),
+            requests_network: KeyedRateLimiter::new(requests.network, max_keys, open, clock),
+            requests_session: KeyedRateLimiter::new(requests.session, max_keys, open, clock),
         }
     }
 }
 
-impl Limits {
+impl ReplicaLimits {
     /// With what those `before` them remember, where the same is counted: a deny list that changes must not give
     /// everybody a new allowance.
     pub(crate) fn new(
-        settings: Settings,
+        settings: LimitsConfig,
         before: Option<&Self>,
         clock: &Clock,
         metrics: Arc<Metrics>,
@@ -92,7 +99,7 @@ impl Limits {
     }
 
     /// One creation.
-    pub(crate) fn create(&self, address: IpAddr) -> Result<(), Refusal> {
+    pub(crate) fn create(&self, address: IpAddr) -> Result<(), LimitRejection> {
         self.allow_from(Limit::DenyCreate, &self.deny.create, address)?;
         self.rates.as_ref().map_or(Ok(()), |rates| {
             let tables = [&rates.create_client, &rates.create_network];
@@ -102,7 +109,7 @@ impl Limits {
 
     /// One discovery. It has allowances of its own, as large as those of creations: whoever asks before creating
     /// must not have half as many.
-    pub(crate) fn discover(&self, address: IpAddr) -> Result<(), Refusal> {
+    pub(crate) fn discover(&self, address: IpAddr) -> Result<(), LimitRejection> {
         self.allow_from(Limit::DenyCreate, &self.deny.create, address)?;
         self.rates.as_ref().map_or(Ok(()), |rates| {
             let tables = [&rates.discover_client, &rates.discover_network];
@@ -111,7 +118,7 @@ impl Limits {
     }
 
     /// One creation by a user.
-    pub(crate) fn create_by(&self, user: &User) -> Result<(), Refusal> {
+    pub(crate) fn create_by(&self, user: &User) -> Result<(), LimitRejection> {
         self.rates.as_ref().map_or(Ok(()), |rates| {
             self.hold(Limit::CreateUser, rates.create_user.check(user))
         })
@@ -122,7 +129,7 @@ impl Limits {
         &self,
         address: IpAddr,
         session: Option<SessionId>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), LimitRejection> {
         self.allow_from(Limit::DenyRequests, &self.deny.requests, address)?;
         let Some(rates) = &self.rates else {
             return Ok(());
@@ -140,9 +147,9 @@ impl Limits {
     fn check(
         &self,
         [of_client, of_network]: [Limit; 2],
-        [clients, networks]: [&RateLimit<ClientIp>; 2],
+        [clients, networks]: [&KeyedRateLimiter<ClientIp>; 2],
         client: ClientIp,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), LimitRejection> {
         self.hold(of_client, clients.check(&client))?;
         let Some(network) = client.network() else {
             return Ok(());
@@ -154,18 +161,28 @@ impl Limits {
         self.hold(of_network, held)
     }
 
-    fn allow_from(&self, limit: Limit, denied: &[IpNet], address: IpAddr) -> Result<(), Refusal> {
+    fn allow_from(
+        &self,
+        limit: Limit,
+        denied: &[IpNet],
+        address: IpAddr,
+    ) -> Result<(), LimitRejection> {
         if denied.iter().any(|network| network.contains(&address)) {
-            return self.refuse(limit, Refusal::Denied(limit));
+            return self.refuse(limit, LimitRejection::Denied(limit));
         }
         Ok(())
     }
 
-    fn hold(&self, limit: Limit, held: Result<(), Duration>) -> Result<(), Refusal> {
-        held.or_else(|retry_after| self.refuse(limit, Refusal::Limit { limit, retry_after }))
+    fn hold(&self, limit: Limit, held: Result<(), Duration>) -> Result<(), LimitRejection> {
+        held.or_else(|retry_after| {
+            self.refuse(
+                limit,
+                LimitRejection::Exceeded(LimitExceeded { limit, retry_after }),
+            )
+        })
     }
 
-    fn refuse(&self, limit: Limit, refusal: Refusal) -> Result<(), Refusal> {
+    fn refuse(&self, limit: Limit, refusal: LimitRejection) -> Result<(), LimitRejection> {
         if self.shadow.has(limit) {
             self.metrics.shadow(limit);
             return Ok(());
@@ -181,7 +198,7 @@ impl Limits {
             rates.discover_client.sweep(),
             rates.discover_network.sweep(),
         ];
-        for (limit, Swept { overflows, .. }) in CREATE.into_iter().zip(discovering) {
+        for (limit, SweepStats { overflows, .. }) in CREATE.into_iter().zip(discovering) {
             self.overflowed(limit, overflows);
         }
         let swept = [
@@ -192,7 +209,7 @@ impl Limits {
             (Limit::RequestsNetwork, rates.requests_network.sweep()),
             (Limit::RequestsSession, rates.requests_session.sweep()),
         ];
-        for (limit, Swept { keys, overflows }) in swept {
+        for (limit, SweepStats { keys, overflows }) in swept {
             let labels = [limit.label()];
             let gauge = self.metrics.limiter_keys.with_label_values(&labels);
             gauge.set(i64::try_from(keys).unwrap_or(i64::MAX));

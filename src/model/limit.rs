@@ -4,6 +4,7 @@ use crate::model::Rejection;
 use crate::model::label::label;
 use serde::{Serialize, Serializer};
 use std::str::FromStr;
+use std::time::Duration;
 
 label! {
     /// A limit of the section `limits`, and `session.max_live`, by the name that `limits.shadow` and the
@@ -67,9 +68,9 @@ impl Limit {
 
 /// Some of the limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Limits(u16);
+pub struct LimitSet(u16);
 
-impl Limits {
+impl LimitSet {
     /// None of them.
     pub const NONE: Self = Self(0);
 
@@ -92,7 +93,7 @@ impl Limits {
     }
 }
 
-impl FromIterator<Limit> for Limits {
+impl FromIterator<Limit> for LimitSet {
     fn from_iter<I: IntoIterator<Item = Limit>>(limits: I) -> Self {
         limits.into_iter().fold(Self::default(), Self::with)
     }
@@ -133,4 +134,13 @@ impl Serialize for Limit {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.label())
     }
+}
+
+/// A limit is used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LimitExceeded {
+    /// The limit that rejected the request.
+    pub limit: Limit,
+    /// The time after which one more request passes.
+    pub retry_after: Duration,
 }

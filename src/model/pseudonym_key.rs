@@ -13,9 +13,9 @@ const LEN: usize = 43;
 
 /// A key for hashes of clients and users, so that they can be told apart and not told.
 #[derive(Clone)]
-pub struct Secret([u8; LEN]);
+pub struct PseudonymKey([u8; LEN]);
 
-impl Secret {
+impl PseudonymKey {
     /// Draws a new one from the system's random source: 244 random bits.
     #[must_use]
     pub fn random() -> Self {
@@ -52,27 +52,27 @@ impl Secret {
     }
 }
 
-impl fmt::Debug for Secret {
+impl fmt::Debug for PseudonymKey {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("Secret(***)")
+        out.write_str("PseudonymKey(***)")
     }
 }
 
 /// A secret that is replaced now and then.
 #[derive(Debug)]
-pub struct CurrentSecret(RwLock<Secret>);
+pub struct SharedPseudonymKey(RwLock<PseudonymKey>);
 
-impl Default for CurrentSecret {
+impl Default for SharedPseudonymKey {
     /// One of this process's own, until another comes.
     fn default() -> Self {
-        Self(RwLock::new(Secret::random()))
+        Self(RwLock::new(PseudonymKey::random()))
     }
 }
 
-impl CurrentSecret {
+impl SharedPseudonymKey {
     /// The one to go by.
     #[must_use]
-    pub fn get(&self) -> Secret {
+    pub fn get(&self) -> PseudonymKey {
         self.0
             .read()
             .unwrap_or_else(PoisonError::into_inner)
@@ -80,7 +80,7 @@ impl CurrentSecret {
     }
 
     /// From now on it is this one.
-    pub fn set(&self, secret: Secret) {
+    pub fn set(&self, secret: PseudonymKey) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = secret;
     }
 }

@@ -78,19 +78,19 @@ impl SequenceToken {
 /// A client's token is any string: it is compared, never believed. One that cannot be ours is simply
 /// stale (MSC4388, "Update the payload").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Presented {
+pub enum SubmittedToken {
     /// A token of our form; `next` is what the write yields, if `token` is the session's current one.
-    Ours {
+    Parsed {
         /// The token that the client believes to be current.
         token: SequenceToken,
         /// The token of the session after this write.
         next: SequenceToken,
     },
     /// A string that no session of ours ever had for a token.
-    Foreign,
+    Unknown,
 }
 
-impl Presented {
+impl SubmittedToken {
     /// Reads the token `text` of a write of `data` to session `id`.
     #[must_use]
     pub fn new(text: &str, id: SessionId, data: &Payload) -> Self {
@@ -100,7 +100,7 @@ impl Presented {
     /// A write of `data` to session `id` over this token; over none of ours, where there is none.
     #[must_use]
     pub fn of(token: Option<SequenceToken>, id: SessionId, data: &Payload) -> Self {
-        token.map_or(Self::Foreign, |token| Self::Ours {
+        token.map_or(Self::Unknown, |token| Self::Parsed {
             token,
             next: token.next(id, data),
         })
@@ -109,7 +109,7 @@ impl Presented {
 
 #[cfg(test)]
 mod tests {
-    use super::{Presented, SequenceToken};
+    use super::{SequenceToken, SubmittedToken};
     use crate::model::{Payload, SessionId};
 
     fn payload(text: &str) -> Payload {
@@ -135,8 +135,8 @@ mod tests {
         let token = SequenceToken::first(id, &data);
         let text = std::str::from_utf8(token.as_bytes()).expect("ASCII");
         assert_eq!(
-            Presented::new(text, id, &data),
-            Presented::Ours {
+            SubmittedToken::new(text, id, &data),
+            SubmittedToken::Parsed {
                 token,
                 next: token.next(id, &data)
             }
@@ -147,7 +147,11 @@ mod tests {
             &format!("{text}="),
             &text.replace(&text[..1], "é"),
         ] {
-            assert_eq!(Presented::new(odd, id, &data), Presented::Foreign, "{odd}");
+            assert_eq!(
+                SubmittedToken::new(odd, id, &data),
+                SubmittedToken::Unknown,
+                "{odd}"
+            );
         }
     }
 }

@@ -4,15 +4,15 @@
 //! written, and waited for until it is taken, is work that a stranger could order.
 
 use crate::clock::Clock;
-use crate::clock::lazy_timeout::Deadline;
+use crate::clock::lazy_timeout::LazyTimeout;
 use crate::config::Config;
 use crate::lifecycle::Lifecycle;
-use crate::limits::client_concurrency::{Place, Places};
+use crate::limits::client_concurrency::{ClientConcurrencyLimiter, ClientPermit};
 use crate::net::client_ip::{Peer, Trust};
 use crate::net::proxy_protocol::{self, NoHeader};
 use crate::telemetry::labels::{ConnectionRefusal, Wait};
 use crate::telemetry::metrics::Metrics;
-use crate::telemetry::rejection_log::Refusals;
+use crate::telemetry::rejection_log::RejectionLog;
 use bytes::Bytes;
 use std::net::IpAddr;
 use std::pin::pin;
@@ -25,45 +25,45 @@ const CLIENTS_OF_A_NETWORK: usize = 10;
 
 /// Looks at each new connection.
 #[derive(Debug)]
-pub struct Arrivals {
+pub struct ConnectionAdmission {
     /// Whose word counts for whose request it is.
     pub trust: Trust,
     /// How long the PROXY protocol's header may take; `None` where connections begin with HTTP.
     proxy_header: Option<Duration>,
     /// `None` where clients have no limits.
-    per_client: Option<Arc<Places>>,
+    per_client: Option<Arc<ClientConcurrencyLimiter>>,
     lifecycle: Lifecycle,
     metrics: Arc<Metrics>,
-    refusals: Arc<Refusals>,
+    refusals: Arc<RejectionLog>,
     clock: Clock,
 }
 
 /// A connection that may stay.
 #[derive(Debug)]
-pub struct Arrived {
+pub struct AdmittedConnection {
     /// Whose it is.
     pub peer: Peer,
     /// What was read beyond the PROXY protocol's header.
     pub rest: Bytes,
     /// Among those of its client, for as long as it is open; a trusted proxy's connections are not counted,
     /// since they are many clients'.
-    pub place: Option<Place>,
+    pub place: Option<ClientPermit>,
 }
 
-impl Arrivals {
+impl ConnectionAdmission {
     /// By these rules.
     #[must_use]
     pub fn new(
         config: &Config,
         lifecycle: Lifecycle,
         metrics: Arc<Metrics>,
-        refusals: Arc<Refusals>,
+        refusals: Arc<RejectionLog>,
         clock: Clock,
     ) -> Self {
         let http = &config.http;
         let per_client = || {
             let most = http.max_connections_per_client;
-            Places::new(most, most.saturating_mul(CLIENTS_OF_A_NETWORK))
+            ClientConcurrencyLimiter::new(most, most.saturating_mul(CLIENTS_OF_A_NETWORK))
         };
         Self {
             trust: Trust::new(http),
@@ -81,7 +81,7 @@ impl Arrivals {
         &self,
         stream: &mut (impl AsyncRead + Unpin),
         ip: IpAddr,
-    ) -> Option<Arrived> {
+    ) -> Option<AdmittedConnection> {
         let (peer, rest) = match self.proxy_header {
             Some(limit) => self.announced(stream, ip, limit).await?,
             None => (self.trust.peer(ip), Bytes::new()),
@@ -95,7 +95,7 @@ impl Arrivals {
             }
             _ => None,
         };
-        Some(Arrived { peer, rest, place })
+        Some(AdmittedConnection { peer, rest, place })
     }
 
     /// Reads the PROXY protocol's header within `limit`, from the moment that the connection is there: a proxy
@@ -109,7 +109,7 @@ impl Arrivals {
         if !self.trust.is_proxy(ip) {
             return self.refuse(ConnectionRefusal::UntrustedPeer, ip);
         }
-        let mut deadline = Deadline::new(self.clock.clone());
+        let mut deadline = LazyTimeout::new(self.clock.clone());
         let reading = pin!(proxy_protocol::read(stream));
         let bounded = pin!(deadline.bound(limit, reading));
         // Nothing was asked yet, so it may end when we leave.

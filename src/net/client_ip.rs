@@ -1,6 +1,6 @@
 //! Whose request is it, and how did they come: the peer, or what a trusted proxy says.
 
-use crate::config::http::Http;
+use crate::config::http::HttpConfig;
 use crate::net::forwarded::Forwarded;
 use hyper::HeaderMap;
 use hyper::header::HeaderValue;
@@ -32,7 +32,7 @@ impl Trust {
     /// # Panics
     /// Where `forwarded_header` is no header's name, which the configuration refuses.
     #[must_use]
-    pub fn new(config: &Http) -> Self {
+    pub fn new(config: &HttpConfig) -> Self {
         let header = Forwarded::new(config.forwarded_header.as_str());
         Self {
             proxies: config.trusted_proxies.clone(),

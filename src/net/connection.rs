@@ -1,21 +1,21 @@
 //! One connection: which HTTP it speaks, its requests, and an end that loses no reply.
 
 use crate::clock::Clock;
-use crate::clock::lazy_timeout::Deadline;
+use crate::clock::lazy_timeout::LazyTimeout;
 use crate::config::Config;
-use crate::config::http::Http;
+use crate::config::http::HttpConfig;
 use crate::http::context::Caller;
 use crate::http::service::Service;
 use crate::lifecycle::Lifecycle;
-use crate::net::admission::{Arrivals, Arrived};
+use crate::net::admission::{AdmittedConnection, ConnectionAdmission};
 use crate::net::client_ip::{Peer, came_by_https};
-use crate::net::http2::{self, Streams};
-use crate::net::proxy_detector::OneClient;
-use crate::net::timeout_stream::{Activity, Guard, SocketTimeouts};
+use crate::net::http2::{self, StreamExecutor};
+use crate::net::proxy_detector::UnconfiguredProxyDetector;
+use crate::net::timeout_stream::{RequestActivity, SocketTimeouts, TimeoutStream};
 use crate::store::Store;
 use crate::telemetry::labels::ConnectionRefusal;
 use crate::telemetry::metrics::Metrics;
-use crate::telemetry::rejection_log::Refusals;
+use crate::telemetry::rejection_log::RejectionLog;
 use bytes::{Bytes, BytesMut};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -47,9 +47,9 @@ const FAREWELL: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 pub struct Connections<S> {
     service: Service<S>,
-    config: Http,
-    arrivals: Arrivals,
-    one_client: OneClient,
+    config: HttpConfig,
+    arrivals: ConnectionAdmission,
+    one_client: UnconfiguredProxyDetector,
     lifecycle: Lifecycle,
     metrics: Arc<Metrics>,
     clock: Clock,
@@ -58,15 +58,15 @@ pub struct Connections<S> {
 /// What the requests of one connection share.
 struct Client {
     peer: Peer,
-    activity: Arc<Activity>,
+    activity: Arc<RequestActivity>,
     /// The deadline of the last request, for the next one. HTTP/2 has several at a time; then all but
     /// one make their own.
-    spare: Mutex<Option<Deadline>>,
+    spare: Mutex<Option<LazyTimeout>>,
 }
 
 impl Client {
     /// A panic under the lock would leave a deadline or none, and both are good.
-    fn spare(&self) -> MutexGuard<'_, Option<Deadline>> {
+    fn spare(&self) -> MutexGuard<'_, Option<LazyTimeout>> {
         self.spare.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -79,14 +79,14 @@ impl<S: Store> Connections<S> {
         service: Service<S>,
         lifecycle: Lifecycle,
         metrics: Arc<Metrics>,
-        refusals: Arc<Refusals>,
+        refusals: Arc<RejectionLog>,
         clock: Clock,
     ) -> Self {
         let (leaving, counted, time) = (lifecycle.clone(), Arc::clone(&metrics), clock.clone());
         Self {
             service,
-            arrivals: Arrivals::new(config, leaving, counted, refusals, time),
-            one_client: OneClient::default(),
+            arrivals: ConnectionAdmission::new(config, leaving, counted, refusals, time),
+            one_client: UnconfiguredProxyDetector::default(),
             config: config.http.clone(),
             lifecycle,
             metrics,
@@ -108,7 +108,7 @@ impl<S: Store> Connections<S> {
             return Ok(());
         };
         // The place is given back when the connection has ended.
-        let Arrived {
+        let AdmittedConnection {
             peer,
             rest,
             place: _place,
@@ -125,7 +125,7 @@ impl<S: Store> Connections<S> {
         });
         let activity = Arc::clone(&client.activity);
         let (metrics, clock) = (Arc::clone(&self.metrics), &self.clock);
-        let mut guard = Guard::new(stream, timeouts, activity, metrics, clock);
+        let mut guard = TimeoutStream::new(stream, timeouts, activity, metrics, clock);
         guard.unread(rest);
         if self.config.h2c {
             // Nothing was asked yet, so a connection that is still silent may end when we leave.
@@ -146,7 +146,7 @@ impl<S: Store> Connections<S> {
 
     async fn http1(
         self: &Arc<Self>,
-        guard: Guard<TcpStream>,
+        guard: TimeoutStream<TcpStream>,
         client: Arc<Client>,
     ) -> io::Result<()> {
         let service = service_fn(|mut request| {
@@ -168,7 +168,7 @@ impl<S: Store> Connections<S> {
 
     async fn http2(
         self: &Arc<Self>,
-        guard: Guard<TcpStream>,
+        guard: TimeoutStream<TcpStream>,
         client: Arc<Client>,
     ) -> io::Result<()> {
         let service = service_fn(|mut request| {
@@ -176,7 +176,7 @@ impl<S: Store> Connections<S> {
             async move { shared.respond(&mut request, &client).await }
         });
         let peer = client.peer.ip;
-        let streams = Streams::new(self.config.timeouts.request, Arc::clone(&self.metrics));
+        let streams = StreamExecutor::new(self.config.timeouts.request, Arc::clone(&self.metrics));
         let max_head = u32::try_from(MAX_HEAD).unwrap_or(u32::MAX);
         let connection =
             http2::builder(streams, max_head).serve_connection(TokioIo::new(guard), service);
@@ -236,7 +236,7 @@ impl<S: Store> Connections<S> {
         let _busy = client.activity.begin();
         let http2 = request.version() == Version::HTTP_2;
         let spare = client.spare().take();
-        let mut deadline = spare.unwrap_or_else(|| Deadline::new(self.clock.clone()));
+        let mut deadline = spare.unwrap_or_else(|| LazyTimeout::new(self.clock.clone()));
         let ip = self.arrivals.trust.client(client.peer, request.headers());
         if let Some(only) = self.one_client.sees(ip) {
             tracing::warn!(
@@ -264,7 +264,7 @@ impl<S: Store> Connections<S> {
 }
 
 /// Whether the client speaks HTTP/2 at once. What was read stays to be read.
-async fn begins_with_preface(guard: &mut Guard<TcpStream>) -> io::Result<bool> {
+async fn begins_with_preface(guard: &mut TimeoutStream<TcpStream>) -> io::Result<bool> {
     let mut begun = BytesMut::with_capacity(PREFACE.len());
     while begun.len() < PREFACE.len() && PREFACE.starts_with(&begun) {
         let mut rest = (&mut *guard).take((PREFACE.len() - begun.len()) as u64);

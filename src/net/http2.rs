@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// HTTP/2 streams of one connection at a time. A proxy that has more to ask opens another; and each stream whose
-/// client gives its reply no window holds some 6 KiB until [`Streams`] ends it, here 200 KiB a connection.
+/// client gives its reply no window holds some 6 KiB until [`StreamExecutor`] ends it, here 200 KiB a connection.
 const MAX_STREAMS: u32 = 32;
 
 /// Streams that the client took back before we had looked at them. h2's own default, held to here since it
@@ -45,7 +45,7 @@ const SEND_BUFFER: usize = 16 * 1024;
 
 /// Connections with these bounds. `max_head` bounds the head of a request, in bytes.
 #[must_use]
-pub fn builder(streams: Streams, max_head: u32) -> Builder<Streams> {
+pub fn builder(streams: StreamExecutor, max_head: u32) -> Builder<StreamExecutor> {
     let mut builder = Builder::new(streams);
     builder
         .timer(TokioTimer::new())
@@ -61,12 +61,12 @@ pub fn builder(streams: Streams, max_head: u32) -> Builder<Streams> {
 
 /// Runs each stream of a connection in a task, and not for ever.
 #[derive(Debug, Clone)]
-pub struct Streams {
+pub struct StreamExecutor {
     limit: Duration,
     metrics: Arc<Metrics>,
 }
 
-impl Streams {
+impl StreamExecutor {
     /// `request` is how long a request may take to be answered. Its reply may then wait as long for the client
     /// to give it window, as a reply may on a socket.
     #[must_use]
@@ -76,7 +76,7 @@ impl Streams {
     }
 }
 
-impl<F> Executor<F> for Streams
+impl<F> Executor<F> for StreamExecutor
 where
     F: Future<Output: Send + 'static> + Send + 'static,
 {

@@ -17,13 +17,13 @@ const SETTLED: u32 = 1 << 31;
 
 /// Looks at the clients of the first requests of a process.
 #[derive(Debug, Default)]
-pub struct OneClient {
+pub struct UnconfiguredProxyDetector {
     /// Requests so far, all of `seen`; from `SETTLED` on, none is looked at.
     requests: AtomicU32,
     seen: Mutex<Vec<IpAddr>>,
 }
 
-impl OneClient {
+impl UnconfiguredProxyDetector {
     /// A request of that client. One of those that all came from, once, when it is time to say that there are no
     /// others.
     ///
@@ -68,7 +68,7 @@ fn is_private(address: IpAddr) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{ENOUGH, FEW, OneClient, is_private};
+    use super::{ENOUGH, FEW, UnconfiguredProxyDetector, is_private};
     use std::net::IpAddr;
 
     fn ip(text: &str) -> IpAddr {
@@ -76,14 +76,14 @@ mod tests {
     }
 
     /// How often it is said over so many requests.
-    fn said(seen: &OneClient, client: &str, requests: u32) -> usize {
+    fn said(seen: &UnconfiguredProxyDetector, client: &str, requests: u32) -> usize {
         let client = ip(client);
         (0..requests).filter_map(|_| seen.sees(client)).count()
     }
 
     #[test]
     fn it_is_said_once_at_the_thousandth_request() {
-        let seen = OneClient::default();
+        let seen = UnconfiguredProxyDetector::default();
         assert_eq!(said(&seen, "10.0.0.1", ENOUGH - 1), 0);
         assert_eq!(seen.sees(ip("10.0.0.1")), Some(ip("10.0.0.1")));
         assert_eq!(said(&seen, "10.0.0.1", 3 * ENOUGH), 0);
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn a_client_of_the_internet_settles_it() {
-        let seen = OneClient::default();
+        let seen = UnconfiguredProxyDetector::default();
         assert_eq!(said(&seen, "10.0.0.1", ENOUGH - 1), 0);
         assert_eq!(said(&seen, "203.0.113.1", 1), 0);
         assert_eq!(said(&seen, "10.0.0.1", 3 * ENOUGH), 0);
@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn a_few_private_addresses_are_the_pods_of_a_proxy_and_more_are_people() {
         let of = |addresses: usize| {
-            let seen = OneClient::default();
+            let seen = UnconfiguredProxyDetector::default();
             let ask = |number| seen.sees(ip(&format!("10.0.0.{}", number % addresses)));
             (0..ENOUGH as usize).filter_map(ask).count()
         };
@@ -109,12 +109,19 @@ mod tests {
 
     #[test]
     fn a_public_client_may_be_the_only_one() {
-        assert_eq!(said(&OneClient::default(), "203.0.113.1", 3 * ENOUGH), 0);
+        assert_eq!(
+            said(
+                &UnconfiguredProxyDetector::default(),
+                "203.0.113.1",
+                3 * ENOUGH
+            ),
+            0
+        );
     }
 
     #[test]
     fn of_requests_at_the_same_time_one_is_told() {
-        let seen = OneClient::default();
+        let seen = UnconfiguredProxyDetector::default();
         let told: usize = std::thread::scope(|scope| {
             let ask = || said(&seen, "10.0.0.1", ENOUGH);
             let threads: Vec<_> = (0..4).map(|_| scope.spawn(ask)).collect();

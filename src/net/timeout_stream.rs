@@ -3,10 +3,10 @@
 //! hyper's own header timeout runs from the moment a connection is idle, so it cannot let an idle
 //! connection live for 90 s and yet give a head 10 s. Here the deadline of a head begins with its
 //! first byte. It also ends a client that does not read its reply. It knows no HTTP: `connection`
-//! tells it, through [`Activity`], when a request is being worked on; then other deadlines count.
+//! tells it, through [`RequestActivity`], when a request is being worked on; then other deadlines count.
 
 use crate::clock::Clock;
-use crate::clock::lazy_timeout::Deadline;
+use crate::clock::lazy_timeout::LazyTimeout;
 use crate::telemetry::labels::Wait;
 use crate::telemetry::metrics::Metrics;
 use bytes::{Buf, Bytes};
@@ -32,7 +32,7 @@ const SEND_SHARE: usize = 16 * 1024;
 /// Requests of one connection: how many are under way, how many have begun so far, and whether all
 /// that was to be said has been said.
 #[derive(Debug, Default)]
-pub struct Activity {
+pub struct RequestActivity {
     active: AtomicU32,
     begun: AtomicU32,
     ended: AtomicBool,
@@ -40,14 +40,14 @@ pub struct Activity {
 
 /// One request under way, until dropped.
 #[derive(Debug)]
-pub struct Busy<'a>(&'a Activity);
+pub struct ActiveRequest<'a>(&'a RequestActivity);
 
-impl Activity {
+impl RequestActivity {
     /// A request's head is complete.
-    pub fn begin(&self) -> Busy<'_> {
+    pub fn begin(&self) -> ActiveRequest<'_> {
         self.active.fetch_add(1, Ordering::Relaxed);
         self.begun.fetch_add(1, Ordering::Relaxed);
-        Busy(self)
+        ActiveRequest(self)
     }
 
     /// Whether no request is under way.
@@ -61,7 +61,7 @@ impl Activity {
     }
 }
 
-impl Drop for Busy<'_> {
+impl Drop for ActiveRequest<'_> {
     fn drop(&mut self) {
         self.0.active.fetch_sub(1, Ordering::Relaxed);
     }
@@ -80,15 +80,15 @@ pub struct SocketTimeouts {
 
 /// The guarded socket.
 #[derive(Debug)]
-pub struct Guard<IO> {
+pub struct TimeoutStream<IO> {
     io: IO,
     /// Bytes that were read to see who comes and which HTTP they speak, and not used.
     unread: Bytes,
     timeouts: SocketTimeouts,
-    activity: Arc<Activity>,
+    activity: Arc<RequestActivity>,
     metrics: Arc<Metrics>,
-    reading: Deadline,
-    writing: Deadline,
+    reading: LazyTimeout,
+    writing: LazyTimeout,
     /// Bytes that the client has taken since `writing` was stopped last.
     taken: usize,
     /// Whether bytes of the next head have come, and after how many requests that was seen.
@@ -98,12 +98,12 @@ pub struct Guard<IO> {
     linger: Option<(usize, Pin<Box<Sleep>>)>,
 }
 
-impl<IO> Guard<IO> {
+impl<IO> TimeoutStream<IO> {
     /// Guards a fresh socket.
     pub fn new(
         io: IO,
         timeouts: SocketTimeouts,
-        activity: Arc<Activity>,
+        activity: Arc<RequestActivity>,
         metrics: Arc<Metrics>,
         clock: &Clock,
     ) -> Self {
@@ -113,8 +113,8 @@ impl<IO> Guard<IO> {
             timeouts,
             activity,
             metrics,
-            reading: Deadline::new(clock.clone()),
-            writing: Deadline::new(clock.clone()),
+            reading: LazyTimeout::new(clock.clone()),
+            writing: LazyTimeout::new(clock.clone()),
             taken: 0,
             head_begun: false,
             requests_seen: 0,
@@ -197,7 +197,7 @@ impl<IO> Guard<IO> {
     }
 }
 
-impl<IO: AsyncRead + Unpin> AsyncRead for Guard<IO> {
+impl<IO: AsyncRead + Unpin> AsyncRead for TimeoutStream<IO> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -217,7 +217,7 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Guard<IO> {
     }
 }
 
-impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guard<IO> {
+impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TimeoutStream<IO> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -16,18 +16,18 @@ mod whoami;
 use crate::clock::Clock;
 use crate::model::{ClientIp, User};
 use crate::telemetry::labels::AuthOutcome;
-use crate::telemetry::log_throttle::Seldom;
+use crate::telemetry::log_throttle::LogThrottle;
 use crate::telemetry::metrics::{Gauge, Metrics};
-use breaker::{Breaker, Turn};
-use concurrency::{Flights, LONGEST_WAIT};
+use breaker::{CircuitBreaker, Turn};
+use concurrency::{LONGEST_WAIT, VerifierLimiter};
 use hyper::HeaderMap;
 use moka::future::Cache;
 use outcome::Found;
-pub use outcome::{AuthError, Errcode, NoUser};
+pub use outcome::{AuthError, Errcode, TokenRejection};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
-pub use verifier::{Issuer, SetupError};
+pub use verifier::{SetupError, TokenVerifier};
 
 /// How long an answer "it is theirs" is believed: so long does a token work that was logged out meanwhile.
 const BELIEVED: Duration = Duration::from_mins(1);
@@ -53,13 +53,13 @@ struct Remembered {
 /// Who says whose token an access token is, and what they said lately.
 #[derive(Debug)]
 pub struct Auth {
-    issuer: Issuer,
-    flights: Flights,
-    breaker: Breaker,
+    issuer: TokenVerifier,
+    flights: VerifierLimiter,
+    breaker: CircuitBreaker,
     remembered: Cache<[u8; 32], Remembered>,
     suspended: Gauge,
     /// Lines about answers that say nothing.
-    told: Seldom,
+    told: LogThrottle,
     clock: Clock,
     metrics: Arc<Metrics>,
 }
@@ -67,14 +67,19 @@ pub struct Auth {
 impl Auth {
     /// Asks nobody yet. `homeserver` is its name in the metrics; the only one needs none.
     #[must_use]
-    pub fn new(issuer: Issuer, homeserver: &str, clock: Clock, metrics: Arc<Metrics>) -> Self {
+    pub fn new(
+        issuer: TokenVerifier,
+        homeserver: &str,
+        clock: Clock,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let suspended = metrics.auth_circuit_open.with_label_values(&[homeserver]);
         Self {
             suspended,
-            told: Seldom::each(Duration::from_mins(1)),
+            told: LogThrottle::each(Duration::from_mins(1)),
             issuer,
-            flights: Flights::default(),
-            breaker: Breaker::default(),
+            flights: VerifierLimiter::default(),
+            breaker: CircuitBreaker::default(),
             remembered: Cache::builder()
                 .max_capacity(TOKENS)
                 .time_to_live(BELIEVED)
@@ -93,13 +98,17 @@ impl Auth {
     /// Who sends a request with these headers.
     ///
     /// # Errors
-    /// [`NoUser`].
-    pub async fn user(&self, client: ClientIp, headers: &HeaderMap) -> Result<User, NoUser> {
+    /// [`TokenRejection`].
+    pub async fn user(
+        &self,
+        client: ClientIp,
+        headers: &HeaderMap,
+    ) -> Result<User, TokenRejection> {
         let token = match bearer::token(headers) {
             Ok(Some(token)) => token,
-            Ok(None) => return Err(NoUser::NoToken),
+            Ok(None) => return Err(TokenRejection::NoToken),
             Err(bearer::Malformed) => {
-                return Err(NoUser::Refused {
+                return Err(TokenRejection::Refused {
                     errcode: Errcode::unknown_token(),
                     soft_logout: false,
                 });
@@ -122,12 +131,12 @@ impl Auth {
             Ok(Found::Refused {
                 errcode,
                 soft_logout,
-            }) => Err(NoUser::Refused {
+            }) => Err(TokenRejection::Refused {
                 errcode,
                 soft_logout,
             }),
-            Ok(Found::Forbidden) => Err(NoUser::Forbidden),
-            Err(error) => Err(NoUser::Unknown(error)),
+            Ok(Found::Forbidden) => Err(TokenRejection::Forbidden),
+            Err(error) => Err(TokenRejection::Unknown(error)),
         }
     }
 

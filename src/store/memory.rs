@@ -8,11 +8,11 @@
 mod entry;
 
 use crate::clock::Clock;
-use crate::model::{Limit, Limits};
+use crate::model::{Limit, LimitExceeded, LimitSet};
 use crate::model::{Principal, SessionId};
 use crate::store::{
-    Created, Dated, Dates, Deleted, Look, NewSession, Read, SessionLimits, Store, StoreError,
-    Write, Written,
+    Created, Deleted, NewSession, ReadRequest, ReadResult, SessionLimits, Store, StoreError,
+    Timestamps, WithTimestamps, WriteRequest, WriteResult,
 };
 use entry::Entry;
 use std::collections::{BTreeSet, HashMap};
@@ -62,11 +62,11 @@ impl MemoryStore {
         (sessions, now)
     }
 
-    fn create_now(&self, new: &NewSession) -> Dated<Created> {
+    fn create_now(&self, new: &NewSession) -> WithTimestamps<Created> {
         let (mut sessions, now) = self.at_now();
         if let Some(entry) = sessions.entries.get(&new.id) {
             let expires_in = entry.expires.saturating_sub(now);
-            let shadowed = Limits::default();
+            let shadowed = LimitSet::default();
             let created = Created::Created {
                 expires_in,
                 shadowed,
@@ -77,13 +77,13 @@ impl MemoryStore {
         let refused = |live: &BTreeSet<(Duration, SessionId)>, limit| {
             let first = live.first().map(|(deadline, _)| *deadline);
             let retry_after = first.map_or(self.limits.ttl, |first| first.saturating_sub(now));
-            Dated::without(Created::Refused { limit, retry_after })
+            WithTimestamps::without(Created::Refused(LimitExceeded { limit, retry_after }))
         };
         let total = sessions.by_deadline.len() as u64;
         if total >= self.limits.max_live {
             return refused(&sessions.by_deadline, Limit::LiveTotal);
         }
-        let (nobodys, mut shadowed) = (BTreeSet::new(), Limits::default());
+        let (nobodys, mut shadowed) = (BTreeSet::new(), LimitSet::default());
         for counted in self.limits.counted(&new.owner) {
             let own = sessions.by_principal.get(&counted.principal);
             let own = own.unwrap_or(&nobodys);
@@ -104,7 +104,7 @@ impl MemoryStore {
             live.insert((expires, new.id));
         }
         let modified = self.clock.time_of_day();
-        let dates = Dates {
+        let dates = Timestamps {
             modified,
             expires: modified + self.limits.ttl,
         };
@@ -125,16 +125,16 @@ impl MemoryStore {
         created
     }
 
-    fn read_now(&self, look: &Look) -> Dated<Read> {
+    fn read_now(&self, look: &ReadRequest) -> WithTimestamps<ReadResult> {
         let (sessions, now) = self.at_now();
         let Some(entry) = sessions.entries.get(&look.id) else {
-            return Dated::without(Read::Gone);
+            return WithTimestamps::without(ReadResult::Gone);
         };
         let expires_in = entry.expires.saturating_sub(now);
         let read = if look.unless == Some(entry.token) {
-            Read::Unchanged { expires_in }
+            ReadResult::Unchanged { expires_in }
         } else {
-            Read::Found {
+            ReadResult::Found {
                 data: entry.data.clone(),
                 token: entry.token,
                 expires_in,
@@ -144,16 +144,16 @@ impl MemoryStore {
         entry.dated(look.dates, read)
     }
 
-    fn write_now(&self, write: &Write) -> Dated<Written> {
+    fn write_now(&self, write: &WriteRequest) -> WithTimestamps<WriteResult> {
         let (mut sessions, now) = self.at_now();
         let Some(entry) = sessions.entries.get_mut(&write.id) else {
-            return Dated::without(Written::Gone);
+            return WithTimestamps::without(WriteResult::Gone);
         };
         let written = match write.txn {
             None => entry.write(write, &self.limits, now),
             Some(txn) => entry.write_once(write, txn, &self.limits, now),
         };
-        if matches!(written, Written::Written { .. }) {
+        if matches!(written, WriteResult::Written { .. }) {
             entry.dates.modified = self.clock.time_of_day();
         }
         entry.dated(write.dates, written)
@@ -198,15 +198,15 @@ impl Sessions {
 
 // The methods never wait; they are async for the trait alone.
 impl Store for MemoryStore {
-    async fn create(&self, new: &NewSession) -> Result<Dated<Created>, StoreError> {
+    async fn create(&self, new: &NewSession) -> Result<WithTimestamps<Created>, StoreError> {
         Ok(self.create_now(new))
     }
 
-    async fn read(&self, look: &Look) -> Result<Dated<Read>, StoreError> {
+    async fn read(&self, look: &ReadRequest) -> Result<WithTimestamps<ReadResult>, StoreError> {
         Ok(self.read_now(look))
     }
 
-    async fn write(&self, write: &Write) -> Result<Dated<Written>, StoreError> {
+    async fn write(&self, write: &WriteRequest) -> Result<WithTimestamps<WriteResult>, StoreError> {
         Ok(self.write_now(write))
     }
 

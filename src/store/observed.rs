@@ -3,9 +3,10 @@
 use crate::clock::Clock;
 use crate::model::SessionId;
 use crate::store::{
-    Created, Dated, Deleted, Look, NewSession, Read, Store, StoreError, Write, Written,
+    Created, Deleted, NewSession, ReadRequest, ReadResult, Store, StoreError, WithTimestamps,
+    WriteRequest, WriteResult,
 };
-use crate::telemetry::log_throttle::Seldom;
+use crate::telemetry::log_throttle::LogThrottle;
 use crate::telemetry::metrics::{Metrics, Operation, OperationOutcome};
 use crate::telemetry::traces::{Span, Traces, end_call};
 use std::sync::Arc;
@@ -19,7 +20,7 @@ pub struct Observed<S> {
     traces: Traces,
     clock: Clock,
     /// Lines about refusals.
-    warned: Seldom,
+    warned: LogThrottle,
 }
 
 impl<S: Store> Observed<S> {
@@ -30,7 +31,7 @@ impl<S: Store> Observed<S> {
             metrics,
             traces,
             clock,
-            warned: Seldom::each(Duration::from_secs(1)),
+            warned: LogThrottle::each(Duration::from_secs(1)),
         }
     }
 
@@ -94,11 +95,11 @@ impl Drop for Begun<'_> {
 }
 
 impl<S: Store> Store for Observed<S> {
-    async fn create(&self, new: &NewSession) -> Result<Dated<Created>, StoreError> {
+    async fn create(&self, new: &NewSession) -> Result<WithTimestamps<Created>, StoreError> {
         let begun = self.begin(Operation::Create);
         let created = self.store.create(new).await;
         self.note(begun, &created);
-        if let Ok(Dated {
+        if let Ok(WithTimestamps {
             answer: Created::Created { shadowed, .. },
             ..
         }) = &created
@@ -108,14 +109,14 @@ impl<S: Store> Store for Observed<S> {
         created
     }
 
-    async fn read(&self, look: &Look) -> Result<Dated<Read>, StoreError> {
+    async fn read(&self, look: &ReadRequest) -> Result<WithTimestamps<ReadResult>, StoreError> {
         let begun = self.begin(Operation::Read);
         let read = self.store.read(look).await;
         self.note(begun, &read);
         read
     }
 
-    async fn write(&self, write: &Write) -> Result<Dated<Written>, StoreError> {
+    async fn write(&self, write: &WriteRequest) -> Result<WithTimestamps<WriteResult>, StoreError> {
         let begun = self.begin(Operation::Write);
         let written = self.store.write(write).await;
         self.note(begun, &written);
@@ -143,7 +144,8 @@ mod tests {
     use crate::clock::Clock;
     use crate::model::SessionId;
     use crate::store::{
-        Created, Dated, Deleted, Look, NewSession, Read, Store, StoreError, Write, Written,
+        Created, Deleted, NewSession, ReadRequest, ReadResult, Store, StoreError, WithTimestamps,
+        WriteRequest, WriteResult,
     };
     use crate::telemetry::metrics::Metrics;
     use crate::telemetry::traces::Traces;
@@ -156,13 +158,13 @@ mod tests {
     struct Silent;
 
     impl Store for Silent {
-        async fn create(&self, _: &NewSession) -> Result<Dated<Created>, StoreError> {
+        async fn create(&self, _: &NewSession) -> Result<WithTimestamps<Created>, StoreError> {
             pending().await
         }
-        async fn read(&self, _: &Look) -> Result<Dated<Read>, StoreError> {
+        async fn read(&self, _: &ReadRequest) -> Result<WithTimestamps<ReadResult>, StoreError> {
             pending().await
         }
-        async fn write(&self, _: &Write) -> Result<Dated<Written>, StoreError> {
+        async fn write(&self, _: &WriteRequest) -> Result<WithTimestamps<WriteResult>, StoreError> {
             pending().await
         }
         async fn delete(&self, _: SessionId) -> Result<Deleted, StoreError> {

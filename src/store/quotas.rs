@@ -1,7 +1,7 @@
 //! How much a store lets in: of all, and of each client, network and user.
 
-use crate::config::limits::{Counted, Limits as Settings, Rate};
-use crate::model::{Limit, Limits};
+use crate::config::limits::{LimitsConfig, Rate, RateConfig};
+use crate::model::{Limit, LimitSet};
 use crate::model::{Owner, Principal};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -52,14 +52,14 @@ pub struct Shares {
     /// One user.
     pub user: Share,
     /// Limits that only count.
-    pub shadow: Limits,
+    pub shadow: LimitSet,
 }
 
 impl Shares {
     /// What the configuration gives each, or `None` where nobody is counted.
     #[must_use]
-    pub fn of(limits: &Settings) -> Option<Self> {
-        let Counted { create, live, .. } = limits.counted?;
+    pub fn of(limits: &LimitsConfig) -> Option<Self> {
+        let RateConfig { create, live, .. } = limits.counted?;
         let share = |live, create| Share { live, create };
         Some(Self {
             client: share(live.client, create.client),
@@ -81,7 +81,7 @@ pub struct Share {
 
 /// A principal, what they may have, and the names of the two limits.
 #[derive(Debug)]
-pub(super) struct Claim {
+pub(super) struct ShareClaim {
     pub(super) principal: Principal,
     pub(super) share: Share,
     pub(super) live: Limit,
@@ -90,7 +90,7 @@ pub(super) struct Claim {
 
 impl SessionLimits {
     /// Who is counted for a session of this owner.
-    pub(super) fn counted(&self, owner: &Owner) -> impl Iterator<Item = Claim> {
+    pub(super) fn counted(&self, owner: &Owner) -> impl Iterator<Item = ShareClaim> {
         self.shares.get().into_iter().flat_map(move |shares| {
             owner.principals().map(move |principal| {
                 let (share, live, create) = match principal {
@@ -100,7 +100,7 @@ impl SessionLimits {
                     }
                     Principal::User(_) => (shares.user, Limit::LiveUser, Limit::CreateUser),
                 };
-                Claim {
+                ShareClaim {
                     principal,
                     share,
                     live,

@@ -16,20 +16,20 @@ mod scripts;
 mod startup_check;
 
 pub use connection::{ConnectError, RedisSettings};
-pub use endpoint::Server;
-pub use pseudonym_key_cache::LIFE as SECRET_LIFE;
+pub use endpoint::RedisEndpoint;
+pub use pseudonym_key_cache::LIFE as KEY_ROTATION;
 
 use crate::clock::Clock;
-use crate::model::{CurrentSecret, Presented, SequenceToken, SessionId};
+use crate::model::{SequenceToken, SessionId, SharedPseudonymKey, SubmittedToken};
 use crate::store::{
-    Created, Dated, Deleted, Look, NewSession, Read, SessionLimits, Store, StoreError, StoreState,
-    Write, Written,
+    Created, Deleted, NewSession, ReadRequest, ReadResult, SessionLimits, Store, StoreError,
+    StoreState, WithTimestamps, WriteRequest, WriteResult,
 };
 use crate::telemetry::metrics::Metrics;
 use keys::Keys;
 use lease::{Leases, Taken};
-use reply::Reply;
-use rollback::{Cleanup, Orphan};
+use reply::ScriptReply;
+use rollback::{Cleanup, RollbackGuard};
 use scripts::{Argument, Scripts};
 use std::pin::{Pin, pin};
 use std::slice::from_ref;
@@ -59,7 +59,7 @@ impl RedisStore {
         limits: SessionLimits,
         clock: Clock,
         metrics: &Arc<Metrics>,
-        secret: Arc<CurrentSecret>,
+        secret: Arc<SharedPseudonymKey>,
         stop: &CancellationToken,
     ) -> Result<(Self, watch::Receiver<StoreState>), ConnectError> {
         let client = connection::client(settings)?;
@@ -97,15 +97,18 @@ impl RedisStore {
             .unwrap_or(Err(StoreError::Timeout))
     }
 
-    async fn take_then_create(&self, new: &NewSession) -> Result<Dated<Created>, StoreError> {
+    async fn take_then_create(
+        &self,
+        new: &NewSession,
+    ) -> Result<WithTimestamps<Created>, StoreError> {
         let request = self.leases.request(&new.owner).await?;
         // From here until the outcome is known, whatever ends this future leaves an orphan behind.
-        let orphan = Orphan::new(&self.cleanup, new.id, request.holders.clone());
+        let orphan = RollbackGuard::new(&self.cleanup, new.id, request.holders.clone());
         let (shadowed, ran_out) = match self.leases.take(new.id, &request).await? {
             Taken::Taken { shadowed, ended } => (shadowed, ended),
-            Taken::Refused { limit, retry_after } => {
+            Taken::Refused(exceeded) => {
                 orphan.disown();
-                return Ok(Dated::without(Created::Refused { limit, retry_after }));
+                return Ok(WithTimestamps::without(Created::Refused(exceeded)));
             }
         };
         let session = [
@@ -117,7 +120,7 @@ impl RedisStore {
         ];
         let key = self.keys.session(new.id);
         let asked = session.len() - usize::from(!new.dates);
-        let created = |reply: Reply| {
+        let created = |reply: ScriptReply| {
             let dates = reply.dates(new.dates)?;
             let expires_in = match reply.letter {
                 'C' => reply.millis()?,
@@ -128,7 +131,7 @@ impl RedisStore {
                 shadowed,
                 ran_out,
             };
-            Ok(Dated { answer, dates })
+            Ok(WithTimestamps { answer, dates })
         };
         let created = self
             .scripts
@@ -146,7 +149,7 @@ impl RedisStore {
         deleted: &mut Option<Deleted>,
     ) -> Result<(), StoreError> {
         let holders = self.leases.holders(id).await?;
-        let orphan = Orphan::new(&self.cleanup, id, holders.clone());
+        let orphan = RollbackGuard::new(&self.cleanup, id, holders.clone());
         let outcome = self.leases.end(id).await?;
         *deleted = Some(outcome);
         // A session that was not there has no lease either.
@@ -159,11 +162,11 @@ impl RedisStore {
 }
 
 impl Store for RedisStore {
-    async fn create(&self, new: &NewSession) -> Result<Dated<Created>, StoreError> {
+    async fn create(&self, new: &NewSession) -> Result<WithTimestamps<Created>, StoreError> {
         self.in_time(pin!(self.take_then_create(new))).await
     }
 
-    async fn read(&self, look: &Look) -> Result<Dated<Read>, StoreError> {
+    async fn read(&self, look: &ReadRequest) -> Result<WithTimestamps<ReadResult>, StoreError> {
         let key = self.keys.session(look.id);
         let asked = [optional(look.unless.as_ref()), DATES];
         let asked = match (look.unless, look.dates) {
@@ -171,34 +174,34 @@ impl Store for RedisStore {
             (Some(_), false) => &asked[..1],
             (_, true) => &asked[..],
         };
-        let read = |reply: Reply| {
+        let read = |reply: ScriptReply| {
             let dates = reply.dates(look.dates && reply.letter != 'G')?;
             let answer = match reply.letter {
                 'F' | 'N' => {
                     let unanswered = reply.letter == 'N';
                     let (token, expires_in, data) = reply.state()?;
-                    Read::Found {
+                    ReadResult::Found {
                         data,
                         token,
                         expires_in,
                         unanswered,
                     }
                 }
-                'U' if look.unless.is_some() => Read::Unchanged {
+                'U' if look.unless.is_some() => ReadResult::Unchanged {
                     expires_in: reply.left()?,
                 },
-                'G' => reply.bare(Read::Gone)?,
+                'G' => reply.bare(ReadResult::Gone)?,
                 _ => return Err(StoreError::BadReply),
             };
-            Ok(Dated { answer, dates })
+            Ok(WithTimestamps { answer, dates })
         };
         self.scripts.read(from_ref(&key), asked, read).await
     }
 
-    async fn write(&self, write: &Write) -> Result<Dated<Written>, StoreError> {
+    async fn write(&self, write: &WriteRequest) -> Result<WithTimestamps<WriteResult>, StoreError> {
         let (named, next) = match write.presented {
-            Presented::Ours { token, next } => (Some(token), Some(next)),
-            Presented::Foreign => (None, None),
+            SubmittedToken::Parsed { token, next } => (Some(token), Some(next)),
+            SubmittedToken::Unknown => (None, None),
         };
         let asked = [
             optional(named.as_ref()),
@@ -215,26 +218,26 @@ impl Store for RedisStore {
             (_, true) => &asked[..],
         };
         let key = self.keys.session(write.id);
-        let read = |reply: Reply| {
+        let read = |reply: ScriptReply| {
             let dates = reply.dates(write.dates && reply.letter != 'G')?;
             let answer = match (reply.letter, next) {
-                ('W', Some(token)) => Written::Written {
+                ('W', Some(token)) => WriteResult::Written {
                     token,
                     progress: reply.progress()?,
                 },
-                ('R', _) => Written::Retried(reply.token()?),
-                ('P', _) => Written::Replayed(reply.optional_token()?),
-                ('C', _) => Written::Conflict(reply.token()?),
-                ('T', _) => Written::TxnsFull {
+                ('R', _) => WriteResult::Retried(reply.token()?),
+                ('P', _) => WriteResult::Replayed(reply.optional_token()?),
+                ('C', _) => WriteResult::Conflict(reply.token()?),
+                ('T', _) => WriteResult::TxnsFull {
                     retry_after: reply.millis()?,
                 },
-                ('F', _) => Written::WritesFull {
+                ('F', _) => WriteResult::WritesFull {
                     retry_after: reply.millis()?,
                 },
-                ('G', _) => reply.bare(Written::Gone)?,
+                ('G', _) => reply.bare(WriteResult::Gone)?,
                 _ => return Err(StoreError::BadReply),
             };
-            Ok(Dated { answer, dates })
+            Ok(WithTimestamps { answer, dates })
         };
         self.scripts.write(from_ref(&key), asked, read).await
     }
@@ -250,7 +253,7 @@ impl Store for RedisStore {
     }
 
     async fn live(&self) -> Result<u64, StoreError> {
-        let counted = |reply: Reply| match reply.letter {
+        let counted = |reply: ScriptReply| match reply.letter {
             'L' => reply.number(),
             _ => Err(StoreError::BadReply),
         };

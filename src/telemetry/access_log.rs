@@ -10,7 +10,7 @@ use crate::model::Rejection;
 use crate::model::{ClientIp, SessionId};
 use crate::telemetry::labels::{Method, Route};
 use crate::telemetry::pseudonym::Pseudonyms;
-use crate::telemetry::rejection_log::{Refusals, is_by_a_limit};
+use crate::telemetry::rejection_log::{RejectionLog, is_by_a_limit};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,12 +20,12 @@ pub struct AccessLog {
     is_on: bool,
     replica: String,
     pseudonyms: Pseudonyms,
-    refusals: Arc<Refusals>,
+    refusals: Arc<RejectionLog>,
 }
 
 /// One request that was answered.
 #[derive(Debug)]
-pub struct Access<'a> {
+pub struct RequestRecord<'a> {
     /// Whose, which only the sample tells, by a pseudonym.
     pub client: ClientIp,
     /// Of which API.
@@ -53,7 +53,7 @@ impl AccessLog {
         is_on: bool,
         replica: String,
         pseudonyms: Pseudonyms,
-        refusals: Arc<Refusals>,
+        refusals: Arc<RejectionLog>,
     ) -> Self {
         Self {
             is_on,
@@ -64,7 +64,7 @@ impl AccessLog {
     }
 
     /// Writes a line.
-    pub fn note(&self, access: &Access<'_>) {
+    pub fn note(&self, access: &RequestRecord<'_>) {
         if let Some(reason) = access.reason.filter(|reason| is_by_a_limit(*reason)) {
             return self.refusals.note(reason, access, &self.replica);
         }

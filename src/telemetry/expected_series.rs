@@ -10,7 +10,7 @@ pub(super) const STATUSES: [u16; 17] = [
 ];
 
 /// Whether a request can end so.
-pub(super) fn foreseen(api: Api, route: Route, method: Method, status: u16) -> bool {
+pub(super) fn expected_series(api: Api, route: Route, method: Method, status: u16) -> bool {
     use Method as M;
     use Route as R;
     let etag = api == Api::Msc4108;

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 /// Lets one through in each turn of so long.
 #[derive(Debug)]
-pub struct Seldom {
+pub struct LogThrottle {
     seconds: u64,
     /// The last turn that had one, plus one: 0 is none yet.
     told: AtomicU64,
 }
 
-impl Seldom {
+impl LogThrottle {
     /// Turns of this length, in whole seconds.
     #[must_use]
     pub const fn each(length: Duration) -> Self {

@@ -9,7 +9,7 @@ use crate::model::Api;
 use crate::model::Limit;
 use crate::model::Rejection;
 use crate::telemetry::build::{REVISION, VERSION};
-use crate::telemetry::expected_series::{STATUSES, foreseen};
+use crate::telemetry::expected_series::{STATUSES, expected_series};
 use crate::telemetry::labels::{
     AuthOutcome, ConnectionRefusal, ExportOutcome, Method, Phase, ReloadOutcome, Route, Wait,
 };
@@ -160,7 +160,7 @@ impl Metrics {
         for ((api, route), (method, status)) in pairs(Api::ALL, Route::ALL)
             .flat_map(|place| pairs(Method::ALL, &STATUSES).map(move |what| (place, what)))
         {
-            let counter = foreseen(api, route, method, status)
+            let counter = expected_series(api, route, method, status)
                 .then(|| self.request_counter(api, route, method, status));
             self.requests.push(counter);
         }

@@ -3,7 +3,7 @@
 //! So that lines about one of them can be told from lines about another, and followed from replica to replica,
 //! by people who must not learn who it is, or get at the mailbox.
 
-use crate::model::{ClientIp, CurrentSecret, SessionId};
+use crate::model::{ClientIp, SessionId, SharedPseudonymKey};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::sync::Arc;
@@ -18,12 +18,12 @@ const SESSION: char = 'm';
 
 /// Makes pseudonyms.
 #[derive(Debug, Clone)]
-pub struct Pseudonyms(Arc<CurrentSecret>);
+pub struct Pseudonyms(Arc<SharedPseudonymKey>);
 
 impl Pseudonyms {
     /// With that key.
     #[must_use]
-    pub fn new(secret: Arc<CurrentSecret>) -> Self {
+    pub fn new(secret: Arc<SharedPseudonymKey>) -> Self {
         Self(secret)
     }
 

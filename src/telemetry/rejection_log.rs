@@ -7,25 +7,25 @@ use crate::clock::Clock;
 use crate::model::ClientIp;
 use crate::model::Limit;
 use crate::model::Rejection;
-use crate::telemetry::access_log::Access;
+use crate::telemetry::access_log::RequestRecord;
 use crate::telemetry::labels::ConnectionRefusal;
-use crate::telemetry::log_throttle::Seldom;
+use crate::telemetry::log_throttle::LogThrottle;
 use crate::telemetry::pseudonym::Pseudonyms;
-use crate::telemetry::unique_counter::Distinct;
+use crate::telemetry::unique_counter::UniqueCounter;
 use std::time::Duration;
 
 /// The sample.
 #[derive(Debug)]
-pub struct Refusals {
+pub struct RejectionLog {
     pseudonyms: Pseudonyms,
     clock: Clock,
     /// For each reason one line a second.
-    told: Vec<Seldom>,
-    told_of_connections: Vec<Seldom>,
-    clients: Distinct,
+    told: Vec<LogThrottle>,
+    told_of_connections: Vec<LogThrottle>,
+    clients: UniqueCounter,
 }
 
-impl Refusals {
+impl RejectionLog {
     /// Nothing was told yet.
     #[must_use]
     pub fn new(pseudonyms: Pseudonyms, clock: Clock) -> Self {
@@ -34,12 +34,12 @@ impl Refusals {
             clock,
             told: seldom(Rejection::ALL),
             told_of_connections: seldom(ConnectionRefusal::ALL),
-            clients: Distinct::default(),
+            clients: UniqueCounter::default(),
         }
     }
 
     /// Notes a refusal by a limit, which makes a line where this reason had none in this second.
-    pub fn note(&self, reason: Rejection, access: &Access<'_>, replica: &str) {
+    pub fn note(&self, reason: Rejection, access: &RequestRecord<'_>, replica: &str) {
         let client = access.client;
         let now = self.clock.now();
         self.clients.see(client, now);
@@ -83,8 +83,8 @@ impl Refusals {
     }
 }
 
-fn seldom<T>(reasons: &[T]) -> Vec<Seldom> {
-    let each = |_| Seldom::each(Duration::from_secs(1));
+fn seldom<T>(reasons: &[T]) -> Vec<LogThrottle> {
+    let each = |_| LogThrottle::each(Duration::from_secs(1));
     reasons.iter().map(each).collect()
 }
 

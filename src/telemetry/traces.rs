@@ -6,15 +6,15 @@
 mod http_exporter;
 
 use crate::clock::Clock;
-use crate::config::telemetry::Traces as Settings;
-use crate::http_client::WebClient;
-use crate::telemetry::access_log::Access;
+use crate::config::telemetry::TracesConfig as Settings;
+use crate::http_client::HttpClient;
+use crate::telemetry::access_log::RequestRecord;
 use crate::telemetry::labels::{Method, Operation, OperationOutcome, Route};
-use crate::telemetry::log_throttle::Seldom;
+use crate::telemetry::log_throttle::LogThrottle;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::pseudonym::Pseudonyms;
 use crate::tls;
-use http_exporter::Teller;
+use http_exporter::OtlpHttpClient;
 use hyper::header::HeaderMap;
 use opentelemetry::propagation::TextMapPropagator as _;
 use opentelemetry::trace::{
@@ -60,7 +60,7 @@ pub enum SetupError {
 /// Where spans go.
 #[derive(Debug)]
 pub struct Collector {
-    client: WebClient,
+    client: HttpClient,
     endpoint: String,
     sample: f64,
 }
@@ -74,7 +74,7 @@ impl Collector {
         let authorities =
             tls::authorities(settings.ca_file.as_deref()).map_err(SetupError::CaFile)?;
         Ok(Self {
-            client: WebClient::new(&authorities)?,
+            client: HttpClient::new(&authorities)?,
             endpoint: match settings.endpoint.path() {
                 // As OpenTelemetry's own variable for it names a collector.
                 "" | "/" => settings.endpoint.join("/v1/traces")?.into(),
@@ -125,12 +125,12 @@ impl Traces {
         let runtime = Handle::current();
         let exporter = SpanExporter::builder()
             .with_http()
-            .with_http_client(Teller {
+            .with_http_client(OtlpHttpClient {
                 client,
                 runtime,
                 metrics,
                 clock,
-                told: Seldom::each(Duration::from_mins(1)),
+                told: LogThrottle::each(Duration::from_mins(1)),
             })
             .with_protocol(Protocol::HttpBinary)
             .with_endpoint(endpoint)
@@ -223,7 +223,7 @@ impl Trace<'_> {
     }
 
     /// The request is answered.
-    pub fn end(self, access: &Access<'_>) {
+    pub fn end(self, access: &RequestRecord<'_>) {
         let span = self.context.span();
         if !span.is_recording() {
             return;

@@ -16,14 +16,14 @@ const MINUTE: u64 = 60;
 
 /// Those of this minute and of the last.
 #[derive(Debug)]
-pub struct Distinct {
+pub struct UniqueCounter {
     /// Keyed by this process: nobody can choose addresses that share a bit.
     hasher: RandomState,
     minute: AtomicU64,
     seen: [Box<[AtomicU64]>; 2],
 }
 
-impl Default for Distinct {
+impl Default for UniqueCounter {
     fn default() -> Self {
         let empty = || (0..WORDS).map(|_| AtomicU64::new(0)).collect();
         Self {
@@ -34,7 +34,7 @@ impl Default for Distinct {
     }
 }
 
-impl Distinct {
+impl UniqueCounter {
     /// One of them was seen at that time.
     pub fn see(&self, one: impl Hash, now: Duration) {
         let minute = self.turn(now);
@@ -100,12 +100,12 @@ fn estimate(ones: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::Distinct;
+    use super::UniqueCounter;
     use std::time::Duration;
 
     const MINUTE: Duration = Duration::from_mins(1);
 
-    fn see(distinct: &Distinct, count: u32, now: Duration) {
+    fn see(distinct: &UniqueCounter, count: u32, now: Duration) {
         for _ in 0..3 {
             for one in 0..count {
                 distinct.see(one, now);
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn each_is_counted_once_and_in_its_minute() {
-        let distinct = Distinct::default();
+        let distinct = UniqueCounter::default();
         let now = MINUTE * 7;
         assert_eq!(distinct.in_a_minute(now), 0);
         see(&distinct, 3, now);
@@ -134,7 +134,7 @@ mod tests {
     fn many_are_counted_about_right_and_too_many_end_somewhere() {
         let now = MINUTE;
         let counted = |count| {
-            let distinct = Distinct::default();
+            let distinct = UniqueCounter::default();
             see(&distinct, count, now);
             distinct.in_a_minute(now + MINUTE)
         };

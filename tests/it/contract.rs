@@ -20,9 +20,10 @@ use expiry::{
     sessions_that_ran_out_are_told_of_once,
 };
 use fixture::{MemoryRig, RedisRig, Rig, TTL};
-use matrix_rendezvous::model::{Payload, Presented, SequenceToken, SessionId, TxnKey};
+use matrix_rendezvous::model::{Payload, SequenceToken, SessionId, SubmittedToken, TxnKey};
 use matrix_rendezvous::store::{
-    Created, Dated, Deleted, Look, NewSession, Read, Store, StoreError, Write, Written,
+    Created, Deleted, NewSession, ReadRequest, ReadResult, Store, StoreError, WithTimestamps,
+    WriteRequest, WriteResult,
 };
 use retries::{
     a_retry_is_recognised_after_the_peer_has_answered,
@@ -60,8 +61,8 @@ fn new_session(data: &str) -> NewSession {
     }
 }
 
-fn look(id: SessionId, unless: Option<SequenceToken>) -> Look {
-    Look {
+fn look(id: SessionId, unless: Option<SequenceToken>) -> ReadRequest {
+    ReadRequest {
         id,
         unless,
         dates: false,
@@ -70,20 +71,20 @@ fn look(id: SessionId, unless: Option<SequenceToken>) -> Look {
 
 /// What a call answers that did not ask for dates, and was told none.
 async fn answer<T>(
-    call: impl Future<Output = Result<Dated<T>, StoreError>>,
+    call: impl Future<Output = Result<WithTimestamps<T>, StoreError>>,
 ) -> Result<T, StoreError> {
-    let Dated { answer, dates } = call.await?;
+    let WithTimestamps { answer, dates } = call.await?;
     assert_eq!(dates, None, "nobody asked");
     Ok(answer)
 }
 
-fn write(id: SessionId, token: SequenceToken, data: &str, txn: Option<TxnKey>) -> Write {
+fn write(id: SessionId, token: SequenceToken, data: &str, txn: Option<TxnKey>) -> WriteRequest {
     let data = payload(data);
-    let presented = Presented::Ours {
+    let presented = SubmittedToken::Parsed {
         token,
         next: token.next(id, &data),
     };
-    Write {
+    WriteRequest {
         id,
         presented,
         data,
@@ -115,9 +116,9 @@ async fn written<R: Rig>(
 
 /// That it was stored, whatever the session's progress is; that is the model's to say (`contract/random.rs`).
 #[track_caller]
-fn assert_stored(outcome: &Result<Written, StoreError>, expected: SequenceToken) {
+fn assert_stored(outcome: &Result<WriteResult, StoreError>, expected: SequenceToken) {
     assert!(
-        matches!(outcome, Ok(Written::Written { token, .. }) if *token == expected),
+        matches!(outcome, Ok(WriteResult::Written { token, .. }) if *token == expected),
         "{outcome:?}"
     );
 }
@@ -127,7 +128,7 @@ async fn assert_holds<R: Rig>(rig: &R, id: SessionId, token: SequenceToken, data
         .await
         .expect("a store")
     {
-        Read::Found {
+        ReadResult::Found {
             data: found,
             token: current,
             expires_in,
@@ -192,11 +193,11 @@ async fn a_session_holds_what_was_written_last<R: Rig>(rig: &mut R) {
     assert_eq!(rig.store().delete(new.id).await, Ok(Deleted::Gone));
     assert_eq!(
         answer(rig.store().read(&look(new.id, None))).await,
-        Ok(Read::Gone)
+        Ok(ReadResult::Gone)
     );
     assert_eq!(
         answer(rig.store().write(&write(new.id, third, "x", None))).await,
-        Ok(Written::Gone)
+        Ok(WriteResult::Gone)
     );
     assert_eq!(rig.store().live().await, Ok(0));
 }
@@ -217,10 +218,10 @@ async fn creating_twice_keeps_what_was_written_between<R: Rig>(rig: &mut R) {
 async fn an_unchanged_read_spares_the_payload<R: Rig>(rig: &mut R) {
     let new = created(rig, "one").await;
     let read = answer(rig.store().read(&look(new.id, Some(new.token)))).await;
-    assert!(matches!(read, Ok(Read::Unchanged { .. })), "{read:?}");
+    assert!(matches!(read, Ok(ReadResult::Unchanged { .. })), "{read:?}");
     written(rig, new.id, new.token, "two").await;
     let read = answer(rig.store().read(&look(new.id, Some(new.token)))).await;
-    assert!(matches!(read, Ok(Read::Found { .. })), "{read:?}");
+    assert!(matches!(read, Ok(ReadResult::Found { .. })), "{read:?}");
 }
 
 async fn the_longest_payload_survives<R: Rig>(rig: &mut R) {

@@ -8,18 +8,19 @@ use matrix_rendezvous::clock::Clock;
 use matrix_rendezvous::config::{Config, Mode, Sources};
 use matrix_rendezvous::http::service::{Service, Telemetry};
 use matrix_rendezvous::lifecycle::Lifecycle;
-use matrix_rendezvous::model::Limits;
+use matrix_rendezvous::model::LimitSet;
 use matrix_rendezvous::model::SessionId;
 use matrix_rendezvous::net::connection::Connections;
 use matrix_rendezvous::net::listener;
 use matrix_rendezvous::policy::{Homeserver, Homeservers, Policy};
 use matrix_rendezvous::store::{
-    Created, Dated, Deleted, Look, NewSession, Read, Store, StoreError, Write, Written,
+    Created, Deleted, NewSession, ReadRequest, ReadResult, Store, StoreError, WithTimestamps,
+    WriteRequest, WriteResult,
 };
 use matrix_rendezvous::telemetry::access_log::AccessLog;
 use matrix_rendezvous::telemetry::metrics::Metrics;
 use matrix_rendezvous::telemetry::pseudonym::Pseudonyms;
-use matrix_rendezvous::telemetry::rejection_log::Refusals;
+use matrix_rendezvous::telemetry::rejection_log::RejectionLog;
 use matrix_rendezvous::telemetry::traces::Traces;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -35,21 +36,21 @@ const PATH: &str = "/_matrix/client/unstable/io.element.msc4388/rendezvous";
 struct Broken;
 
 impl Store for Broken {
-    async fn create(&self, _: &NewSession) -> Result<Dated<Created>, StoreError> {
+    async fn create(&self, _: &NewSession) -> Result<WithTimestamps<Created>, StoreError> {
         let expires_in = Duration::from_mins(5);
-        let shadowed = Limits::default();
-        Ok(Dated::without(Created::Created {
+        let shadowed = LimitSet::default();
+        Ok(WithTimestamps::without(Created::Created {
             expires_in,
             shadowed,
             ran_out: 0,
         }))
     }
 
-    async fn read(&self, _: &Look) -> Result<Dated<Read>, StoreError> {
+    async fn read(&self, _: &ReadRequest) -> Result<WithTimestamps<ReadResult>, StoreError> {
         panic!("on purpose")
     }
 
-    async fn write(&self, _: &Write) -> Result<Dated<Written>, StoreError> {
+    async fn write(&self, _: &WriteRequest) -> Result<WithTimestamps<WriteResult>, StoreError> {
         Err(StoreError::BadReply)
     }
 
@@ -97,7 +98,7 @@ fn serve() -> Rig {
     let store = Arc::new(Broken);
     let (counted, time) = (Arc::clone(&metrics), clock.clone());
     let pseudonyms = Pseudonyms::new(Arc::default());
-    let refusals = Arc::new(Refusals::new(pseudonyms.clone(), clock.clone()));
+    let refusals = Arc::new(RejectionLog::new(pseudonyms.clone(), clock.clone()));
     let told = Arc::clone(&refusals);
     let telemetry = Telemetry {
         metrics: counted,

@@ -1,17 +1,17 @@
 //! The one place that says what each refusal means to a client and to an operator.
 
 use crate::http::error::ApiError;
-use crate::model::Api;
 use crate::model::Rejection;
+use crate::model::{Api, LimitExceeded};
 use crate::policy::Refusal;
-use crate::policy::auth::NoUser;
+use crate::policy::auth::TokenRejection;
 use crate::store::StoreError;
 use hyper::StatusCode;
 use std::time::Duration;
 
 /// What a refusal means to a client and to an operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Verdict<'a> {
+pub struct ErrorResponse<'a> {
     /// The HTTP status.
     pub status: StatusCode,
     /// The Matrix error code.
@@ -43,10 +43,10 @@ impl ApiError {
         clippy::too_many_lines,
         reason = "one exhaustive match is the point of this file"
     )]
-    pub fn verdict(&self) -> Verdict<'_> {
+    pub fn verdict(&self) -> ErrorResponse<'_> {
         use Rejection as R;
         use StatusCode as S;
-        let plain = |status, errcode, message, reason| Verdict {
+        let plain = |status, errcode, message, reason| ErrorResponse {
             status,
             errcode,
             msc4108_errcode: None,
@@ -56,11 +56,11 @@ impl ApiError {
             soft_logout: None,
             close: false,
         };
-        let later = |message, reason, after| Verdict {
+        let later = |message, reason, after| ErrorResponse {
             retry_after: Some(after),
             ..plain(S::TOO_MANY_REQUESTS, "M_LIMIT_EXCEEDED", message, reason)
         };
-        let unknown = |message, reason| Verdict {
+        let unknown = |message, reason| ErrorResponse {
             retry_after: Some(SOON),
             ..plain(S::SERVICE_UNAVAILABLE, "M_UNKNOWN", message, reason)
         };
@@ -103,7 +103,7 @@ impl ApiError {
                     R::Conflict,
                 )
             }
-            Self::PreconditionFailed => Verdict {
+            Self::PreconditionFailed => ErrorResponse {
                 msc4108_errcode: Some("M_CONCURRENT_WRITE"),
                 ..plain(
                     S::PRECONDITION_FAILED,
@@ -118,7 +118,7 @@ impl ApiError {
                 "The body is not valid JSON",
                 R::NotJson,
             ),
-            Self::BodyBroken => Verdict {
+            Self::BodyBroken => ErrorResponse {
                 close: true,
                 ..plain(
                     S::BAD_REQUEST,
@@ -140,7 +140,7 @@ impl ApiError {
                 "The payload is longer than 4096 bytes",
                 R::TooLarge,
             ),
-            Self::BodyTooLarge => Verdict {
+            Self::BodyTooLarge => ErrorResponse {
                 close: true,
                 ..plain(
                     S::PAYLOAD_TOO_LARGE,
@@ -149,7 +149,7 @@ impl ApiError {
                     R::TooLarge,
                 )
             },
-            Self::BodyTimeout => Verdict {
+            Self::BodyTimeout => ErrorResponse {
                 close: true,
                 ..plain(
                     S::REQUEST_TIMEOUT,
@@ -164,7 +164,7 @@ impl ApiError {
                 "A rendezvous session is not shown as a page",
                 R::FetchMetadata,
             ),
-            Self::Refused(Refusal::Limit { limit, retry_after }) => {
+            Self::Refused(Refusal::Limit(LimitExceeded { limit, retry_after })) => {
                 later(limit.message(), R::from(*limit), *retry_after)
             }
             Self::Refused(Refusal::Denied(limit)) => plain(
@@ -180,7 +180,7 @@ impl ApiError {
                 R::Maintenance,
             ),
             // Its clients ask nobody first, and take a 403 for good.
-            Self::Maintenance => Verdict {
+            Self::Maintenance => ErrorResponse {
                 retry_after: Some(MAINTENANCE),
                 ..unknown("No new rendezvous sessions for now", R::Maintenance)
             },
@@ -194,16 +194,16 @@ impl ApiError {
                 R::ClientBusy,
                 SOON,
             ),
-            Self::Refused(Refusal::NoUser(NoUser::NoToken)) => plain(
+            Self::Refused(Refusal::TokenRejection(TokenRejection::NoToken)) => plain(
                 S::FORBIDDEN,
                 "M_FORBIDDEN",
                 "Only users of the homeserver may create a rendezvous session",
                 R::NoToken,
             ),
-            Self::Refused(Refusal::NoUser(NoUser::Refused {
+            Self::Refused(Refusal::TokenRejection(TokenRejection::Refused {
                 errcode,
                 soft_logout,
-            })) => Verdict {
+            })) => ErrorResponse {
                 soft_logout: Some(*soft_logout),
                 ..plain(
                     S::UNAUTHORIZED,
@@ -212,19 +212,21 @@ impl ApiError {
                     R::TokenRefused,
                 )
             },
-            Self::Refused(Refusal::NoUser(NoUser::Forbidden)) => plain(
+            Self::Refused(Refusal::TokenRejection(TokenRejection::Forbidden)) => plain(
                 S::FORBIDDEN,
                 "M_FORBIDDEN",
                 "This user may not create a rendezvous session",
                 R::TokenForbidden,
             ),
-            Self::Refused(Refusal::NoUser(NoUser::Unknown(error))) => Verdict {
-                retry_after: Some(error.left_alone().max(SOON)),
-                ..unknown(
-                    "The access token cannot be checked at the moment; try again",
-                    R::AuthUnavailable,
-                )
-            },
+            Self::Refused(Refusal::TokenRejection(TokenRejection::Unknown(error))) => {
+                ErrorResponse {
+                    retry_after: Some(error.left_alone().max(SOON)),
+                    ..unknown(
+                        "The access token cannot be checked at the moment; try again",
+                        R::AuthUnavailable,
+                    )
+                }
+            }
             Self::TxnsFull { retry_after } => later(
                 "Too many transaction ids in this session",
                 R::TxnsFull,

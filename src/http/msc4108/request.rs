@@ -1,6 +1,6 @@
 //! What a request of the ETag dialect must have, and what it says.
 
-use crate::http::context::Exchange;
+use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
 use crate::http::etag::Tags;
 use crate::http::host;
@@ -10,7 +10,9 @@ use hyper::body::Body;
 use hyper::header::{CONTENT_TYPE, HeaderMap, IF_MATCH};
 
 /// A write: the state that it follows, and the new payload.
-pub(super) async fn write<B>(exchange: &mut Exchange<'_, B>) -> Result<(Tags, Payload), ApiError>
+pub(super) async fn write<B>(
+    exchange: &mut RequestContext<'_, B>,
+) -> Result<(Tags, Payload), ApiError>
 where
     B: Body<Data = Bytes> + Send + Unpin,
 {
@@ -21,7 +23,9 @@ where
 
 /// The same of a write that is refused, as far as it can be told without waiting for the client: whoever is refused
 /// must not hold anything by sending slowly.
-pub(super) async fn refused_write<B>(exchange: &mut Exchange<'_, B>) -> Option<(Tags, Payload)>
+pub(super) async fn refused_write<B>(
+    exchange: &mut RequestContext<'_, B>,
+) -> Option<(Tags, Payload)>
 where
     B: Body<Data = Bytes> + Send + Unpin,
 {
@@ -32,7 +36,7 @@ where
 }
 
 /// A body of text.
-pub(super) async fn text<B>(exchange: &mut Exchange<'_, B>) -> Result<Payload, ApiError>
+pub(super) async fn text<B>(exchange: &mut RequestContext<'_, B>) -> Result<Payload, ApiError>
 where
     B: Body<Data = Bytes> + Send + Unpin,
 {
@@ -60,7 +64,7 @@ fn require_text(headers: &HeaderMap) -> Result<(), ApiError> {
 }
 
 /// Where the request says that this server is reached.
-pub(super) fn base<B>(exchange: &Exchange<'_, B>) -> Result<String, ApiError> {
+pub(super) fn base<B>(exchange: &RequestContext<'_, B>) -> Result<String, ApiError> {
     let scheme = if exchange.caller.https {
         "https"
     } else {

@@ -1,6 +1,6 @@
 //! On a runtime whose time is paused: it moves by itself to the next timer when nothing else can run.
 
-use super::{Activity, Guard, SocketTimeouts};
+use super::{RequestActivity, SocketTimeouts, TimeoutStream};
 use crate::clock::Clock;
 use crate::telemetry::labels::Wait;
 use crate::telemetry::metrics::Metrics;
@@ -26,18 +26,18 @@ const TIMEOUTS: SocketTimeouts = SocketTimeouts {
 struct Rig {
     metrics: Arc<Metrics>,
     clock: Clock,
-    activity: Arc<Activity>,
-    guard: Guard<DuplexStream>,
+    activity: Arc<RequestActivity>,
+    guard: TimeoutStream<DuplexStream>,
     client: DuplexStream,
 }
 
 fn rig() -> Rig {
     let (client, server) = duplex(64);
     let clock = Clock::system();
-    let activity = Arc::new(Activity::default());
+    let activity = Arc::new(RequestActivity::default());
     let metrics = Arc::new(Metrics::new());
     let (counted, activity_too) = (Arc::clone(&metrics), Arc::clone(&activity));
-    let guard = Guard::new(server, TIMEOUTS, activity_too, counted, &clock);
+    let guard = TimeoutStream::new(server, TIMEOUTS, activity_too, counted, &clock);
     Rig {
         metrics,
         clock,
@@ -168,9 +168,9 @@ async fn after_a_reply_a_connection_is_idle_for_as_long_as_it_may_be() {
             ..TIMEOUTS
         };
         let (mut client, server) = duplex(1024);
-        let (clock, activity) = (Clock::system(), Arc::new(Activity::default()));
+        let (clock, activity) = (Clock::system(), Arc::new(RequestActivity::default()));
         let metrics = Arc::new(Metrics::new());
-        let guard = Guard::new(server, timeouts, Arc::clone(&activity), metrics, &clock);
+        let guard = TimeoutStream::new(server, timeouts, Arc::clone(&activity), metrics, &clock);
         let service = service_fn(move |_: Request<Incoming>| {
             let activity = Arc::clone(&activity);
             async move {

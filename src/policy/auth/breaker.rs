@@ -16,7 +16,7 @@ const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(15);
 
 #[derive(Debug, Default)]
-pub(super) struct Breaker(Mutex<State>);
+pub(super) struct CircuitBreaker(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -44,7 +44,7 @@ pub(super) enum Turn {
     Closed,
 }
 
-impl Breaker {
+impl CircuitBreaker {
     /// Whether a question may be asked now; if not, how long it would have to wait.
     pub(super) fn pass(&self, now: Duration) -> Result<Pass, Duration> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -96,20 +96,20 @@ impl Breaker {
 
 #[cfg(test)]
 mod tests {
-    use super::{Breaker, FAILURES, FIRST, LONGEST, Turn};
+    use super::{CircuitBreaker, FAILURES, FIRST, LONGEST, Turn};
     use std::time::Duration;
 
     const MOMENT: Duration = Duration::from_millis(1);
 
     /// Asks, and fails.
     #[track_caller]
-    fn fail(breaker: &Breaker, now: Duration) -> Option<Turn> {
+    fn fail(breaker: &CircuitBreaker, now: Duration) -> Option<Turn> {
         let pass = breaker.pass(now).expect("let through");
         breaker.tell(pass, false, now)
     }
 
     /// Fails until it opens.
-    fn open(breaker: &Breaker, now: Duration) {
+    fn open(breaker: &CircuitBreaker, now: Duration) {
         for _ in 1..FAILURES {
             assert_eq!(fail(breaker, now), None);
         }
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn it_opens_after_failures_in_a_row_and_one_success_closes_it() {
-        let breaker = Breaker::default();
+        let breaker = CircuitBreaker::default();
         let mut now = Duration::from_secs(5);
         for _ in 1..FAILURES {
             fail(&breaker, now);
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn its_waits_double_up_to_a_bound_and_a_question_that_never_ends_does_not_close_it_for_ever() {
-        let breaker = Breaker::default();
+        let breaker = CircuitBreaker::default();
         let mut now = Duration::ZERO;
         open(&breaker, now);
         let mut expected = FIRST;
@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn questions_that_were_under_way_when_it_opened_do_not_make_its_wait_longer() {
-        let breaker = Breaker::default();
+        let breaker = CircuitBreaker::default();
         let now = Duration::ZERO;
         let under_way: Vec<_> = (0..64).filter_map(|_| breaker.pass(now).ok()).collect();
         assert_eq!(under_way.len(), 64);

@@ -1,6 +1,6 @@
 //! How many questions are under way: in all, for one client, and for one network of IPv6.
 
-use crate::limits::client_concurrency::{Place, Places};
+use crate::limits::client_concurrency::{ClientConcurrencyLimiter, ClientPermit};
 use crate::model::ClientIp;
 use crate::policy::auth::AuthError;
 use std::sync::Arc;
@@ -22,41 +22,41 @@ const PER_NETWORK: usize = 32;
 pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
-pub(super) struct Flights {
+pub(super) struct VerifierLimiter {
     in_all: Semaphore,
-    each: Arc<Places>,
+    each: Arc<ClientConcurrencyLimiter>,
 }
 
-impl Default for Flights {
+impl Default for VerifierLimiter {
     fn default() -> Self {
         Self {
             in_all: Semaphore::new(IN_ALL),
-            each: Places::new(PER_CLIENT, PER_NETWORK),
+            each: ClientConcurrencyLimiter::new(PER_CLIENT, PER_NETWORK),
         }
     }
 }
 
 /// A question under way; dropped, its place is free again.
 #[derive(Debug)]
-pub(super) struct Flight<'a> {
+pub(super) struct VerifierPermit<'a> {
     _of_all: SemaphorePermit<'a>,
-    _of_each: Place,
+    _of_each: ClientPermit,
 }
 
-impl Flights {
+impl VerifierLimiter {
     /// Waits for a place.
     ///
     /// # Errors
     /// [`AuthError::Busy`]: the client or its network has its share under way already, or there was no place in
     /// time.
-    pub(super) async fn start(&self, client: ClientIp) -> Result<Flight<'_>, AuthError> {
+    pub(super) async fn start(&self, client: ClientIp) -> Result<VerifierPermit<'_>, AuthError> {
         let of_each = self.each.take(client).ok_or(AuthError::Busy)?;
         let of_all = tokio::time::timeout(LONGEST_WAIT, self.in_all.acquire()).await;
         // It is closed by nobody.
         let of_all = of_all
             .map_err(|_| AuthError::Busy)?
             .map_err(|_| AuthError::Busy)?;
-        Ok(Flight {
+        Ok(VerifierPermit {
             _of_all: of_all,
             _of_each: of_each,
         })
@@ -65,7 +65,7 @@ impl Flights {
 
 #[cfg(test)]
 mod tests {
-    use super::{Flights, IN_ALL, PER_CLIENT, PER_NETWORK};
+    use super::{IN_ALL, PER_CLIENT, PER_NETWORK, VerifierLimiter};
     use crate::model::ClientIp;
     use crate::policy::auth::AuthError;
     use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -76,7 +76,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn one_client_has_its_share_and_no_more() {
-        let flights = Flights::default();
+        let flights = VerifierLimiter::default();
         let mut under_way = Vec::new();
         for _ in 0..PER_CLIENT {
             under_way.push(flights.start(client(1)).await.expect("a place"));
@@ -91,7 +91,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_network_of_many_clients_leaves_places_to_others() {
-        let flights = Flights::default();
+        let flights = VerifierLimiter::default();
         let of_48 = |site: u16, subnet: u16| {
             let address = Ipv6Addr::new(0x2001, 0xdb8, site, subnet, 0, 0, 0, 1);
             ClientIp::from(IpAddr::from(address))
@@ -110,7 +110,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_place_is_waited_for_and_not_for_ever() {
-        let flights = Flights::default();
+        let flights = VerifierLimiter::default();
         let mut under_way = Vec::new();
         for number in 0..u32::try_from(IN_ALL).expect("few") {
             under_way.push(flights.start(client(number)).await.expect("a place"));

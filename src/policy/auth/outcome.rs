@@ -84,7 +84,7 @@ impl AuthError {
 
 /// Why there is no user behind a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NoUser {
+pub enum TokenRejection {
     /// It shows no token.
     NoToken,
     /// Its token is refused.

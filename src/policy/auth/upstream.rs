@@ -1,6 +1,6 @@
 //! One question over HTTP to whoever knows tokens, and what can go wrong with it.
 
-use crate::http_client::{NoAnswer, WebClient};
+use crate::http_client::{HttpClient, HttpClientError};
 use crate::policy::auth::AuthError;
 use bytes::Bytes;
 use http_body_util::Full;
@@ -36,7 +36,7 @@ impl Answer {
 
 /// Asks, and waits so long for the whole answer, the connection included.
 pub(super) async fn ask(
-    client: &WebClient,
+    client: &HttpClient,
     request: Request<Full<Bytes>>,
     longest: Duration,
 ) -> Result<Answer, AuthError> {
@@ -45,12 +45,12 @@ pub(super) async fn ask(
     Ok(Answer { status, body })
 }
 
-impl From<NoAnswer> for AuthError {
-    fn from(none: NoAnswer) -> Self {
+impl From<HttpClientError> for AuthError {
+    fn from(none: HttpClientError) -> Self {
         match none {
-            NoAnswer::Unreachable(causes) => Self::Unreachable(causes.into()),
-            NoAnswer::Timeout => Self::Timeout,
-            NoAnswer::Broken => Self::BadReply,
+            HttpClientError::Unreachable(causes) => Self::Unreachable(causes.into()),
+            HttpClientError::Timeout => Self::Timeout,
+            HttpClientError::Broken => Self::BadReply,
         }
     }
 }

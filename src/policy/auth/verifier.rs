@@ -1,7 +1,7 @@
 //! Whoever made the tokens, and can say whose each is.
 
-use crate::config::auth::{Auth as Settings, Backend};
-use crate::http_client::WebClient;
+use crate::config::auth::{AuthConfig, VerifierConfig};
+use crate::http_client::HttpClient;
 use crate::policy::auth::upstream::ask;
 use crate::policy::auth::{AuthError, Found, introspection, whoami};
 use crate::tls;
@@ -11,9 +11,9 @@ use std::time::Duration;
 
 /// A homeserver or an OAuth server, and the way there.
 #[derive(Debug)]
-pub struct Issuer {
+pub struct TokenVerifier {
     who: Who,
-    client: WebClient,
+    client: HttpClient,
 }
 
 #[derive(Debug)]
@@ -44,17 +44,17 @@ pub enum SetupError {
     Tls(#[from] rustls::Error),
 }
 
-impl Issuer {
+impl TokenVerifier {
     /// Dials nobody yet.
     ///
     /// # Errors
     /// What of the settings cannot work.
-    pub fn new(settings: &Settings) -> Result<Self, SetupError> {
+    pub fn new(settings: &AuthConfig) -> Result<Self, SetupError> {
         let who = match &settings.backend {
-            Backend::Whoami { homeserver } => Who::Homeserver {
+            VerifierConfig::Whoami { homeserver } => Who::Homeserver {
                 whoami: whoami::target(homeserver)?,
             },
-            Backend::Introspection {
+            VerifierConfig::Introspection {
                 endpoint,
                 credentials,
             } => Who::OAuth {
@@ -64,7 +64,7 @@ impl Issuer {
         };
         let authorities =
             tls::authorities(settings.ca_file.as_deref()).map_err(SetupError::CaFile)?;
-        let client = WebClient::new(&authorities)?;
+        let client = HttpClient::new(&authorities)?;
         Ok(Self { who, client })
     }
 

@@ -2,8 +2,10 @@
 //!
 //! `store/redis/lua/write.lua` says the same for Redis; the contract suite holds both to one model.
 
-use crate::model::{Payload, Presented, Principal, SequenceToken, TxnKey};
-use crate::store::{Dated, Dates, Progress, RECENT_TOKENS, SessionLimits, Write, Written};
+use crate::model::{Payload, Principal, SequenceToken, SubmittedToken, TxnKey};
+use crate::store::{
+    Progress, RECENT_TOKENS, SessionLimits, Timestamps, WithTimestamps, WriteRequest, WriteResult,
+};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -16,7 +18,7 @@ pub(super) struct Entry {
     /// When it was created.
     created: Duration,
     /// The same for people, and when it was last written.
-    pub(super) dates: Dates,
+    pub(super) dates: Timestamps,
     /// Whose shares it is counted against.
     pub(super) principals: Vec<Principal>,
     /// How often it was written.
@@ -32,7 +34,7 @@ impl Entry {
         token: SequenceToken,
         data: Payload,
         (created, expires): (Duration, Duration),
-        dates: Dates,
+        dates: Timestamps,
         principals: Vec<Principal>,
     ) -> Self {
         Self {
@@ -54,8 +56,8 @@ impl Entry {
     }
 
     /// An answer about this session, with its dates where they are wanted.
-    pub(super) fn dated<T>(&self, wanted: bool, answer: T) -> Dated<T> {
-        Dated {
+    pub(super) fn dated<T>(&self, wanted: bool, answer: T) -> WithTimestamps<T> {
+        WithTimestamps {
             answer,
             dates: wanted.then_some(self.dates),
         }
@@ -64,21 +66,25 @@ impl Entry {
     /// A write without txnId: the session's own memory tells a retry.
     pub(super) fn write(
         &mut self,
-        write: &Write,
+        write: &WriteRequest,
         limits: &SessionLimits,
         now: Duration,
-    ) -> Written {
+    ) -> WriteResult {
         match self.swap(write, limits.max_writes) {
             Swap::Swapped(token) => return self.written(token, now),
             Swap::Full => return self.full(now),
             Swap::Stale => {}
         }
         if write.data == self.data {
-            return Written::Retried(self.token);
+            return WriteResult::Retried(self.token);
         }
         match write.presented {
-            Presented::Ours { next, .. } if self.recent.contains(&next) => Written::Retried(next),
-            Presented::Ours { .. } | Presented::Foreign => Written::Conflict(self.token),
+            SubmittedToken::Parsed { next, .. } if self.recent.contains(&next) => {
+                WriteResult::Retried(next)
+            }
+            SubmittedToken::Parsed { .. } | SubmittedToken::Unknown => {
+                WriteResult::Conflict(self.token)
+            }
         }
     }
 
@@ -86,16 +92,16 @@ impl Entry {
     /// perhaps the other device's.
     pub(super) fn write_once(
         &mut self,
-        write: &Write,
+        write: &WriteRequest,
         txn: TxnKey,
         limits: &SessionLimits,
         now: Duration,
-    ) -> Written {
+    ) -> WriteResult {
         if let Some((_, answer)) = self.txns.iter().find(|(key, _)| *key == txn) {
-            return Written::Replayed(*answer);
+            return WriteResult::Replayed(*answer);
         }
         if self.txns.len() >= limits.max_txn_ids {
-            return Written::TxnsFull {
+            return WriteResult::TxnsFull {
                 retry_after: self.expires.saturating_sub(now),
             };
         }
@@ -105,33 +111,35 @@ impl Entry {
             Swap::Stale => None,
         };
         self.txns.push((txn, answer));
-        answer.map_or(Written::Conflict(self.token), |token| {
+        answer.map_or(WriteResult::Conflict(self.token), |token| {
             self.written(token, now)
         })
     }
 
-    fn written(&self, token: SequenceToken, now: Duration) -> Written {
+    fn written(&self, token: SequenceToken, now: Duration) -> WriteResult {
         let is_first = self.writes == 1;
         let progress = Progress {
             writes: self.writes,
             contact: is_first.then(|| now.saturating_sub(self.created)),
         };
-        Written::Written { token, progress }
+        WriteResult::Written { token, progress }
     }
 
-    fn full(&self, now: Duration) -> Written {
-        Written::WritesFull {
+    fn full(&self, now: Duration) -> WriteResult {
+        WriteResult::WritesFull {
             retry_after: self.expires.saturating_sub(now),
         }
     }
 
     /// Stores the payload where the token is current.
-    fn swap(&mut self, write: &Write, max_writes: u64) -> Swap {
+    fn swap(&mut self, write: &WriteRequest, max_writes: u64) -> Swap {
         match write.presented {
-            Presented::Ours { token, .. } if token == self.token && self.writes >= max_writes => {
+            SubmittedToken::Parsed { token, .. }
+                if token == self.token && self.writes >= max_writes =>
+            {
                 Swap::Full
             }
-            Presented::Ours { token, next } if token == self.token => {
+            SubmittedToken::Parsed { token, next } if token == self.token => {
                 if self.recent.len() == RECENT_TOKENS {
                     self.recent.pop_front();
                 }
@@ -141,7 +149,7 @@ impl Entry {
                 self.writes += 1;
                 Swap::Swapped(next)
             }
-            Presented::Ours { .. } | Presented::Foreign => Swap::Stale,
+            SubmittedToken::Parsed { .. } | SubmittedToken::Unknown => Swap::Stale,
         }
     }
 }

@@ -7,7 +7,7 @@
 use crate::clock::Clock;
 use crate::config::store::Check;
 use crate::store::StoreState;
-use crate::store::redis::endpoint::Server;
+use crate::store::redis::endpoint::RedisEndpoint;
 use crate::store::redis::lease::Leases;
 use crate::store::redis::startup_check;
 use crate::telemetry::metrics::Metrics;
@@ -48,7 +48,7 @@ const QUIET: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone)]
 pub struct RedisSettings {
     /// Which one, and whom to believe that it is it.
-    pub server: Server,
+    pub server: RedisEndpoint,
     /// What every key begins with; without braces.
     pub prefix: String,
     /// The longest that one operation may take, from the request's side.

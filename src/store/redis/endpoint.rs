@@ -20,13 +20,13 @@ const BESIDE: &str = "is set beside a password in the URL; keep one";
 
 /// A Redis that can be dialled: a URL that fred takes, and certificates that rustls takes.
 #[derive(Clone)]
-pub struct Server {
+pub struct RedisEndpoint {
     config: Config,
     tls: bool,
     authorities: RootCertStore,
 }
 
-impl Server {
+impl RedisEndpoint {
     /// Reads the URL, and the PEM file of certificates to trust beside the platform's.
     ///
     /// # Errors
@@ -88,9 +88,9 @@ impl Server {
 }
 
 /// Without the password.
-impl fmt::Debug for Server {
+impl fmt::Debug for RedisEndpoint {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Server")
+        out.debug_struct("RedisEndpoint")
             .field("tls", &self.tls)
             .finish_non_exhaustive()
     }

@@ -54,13 +54,13 @@ impl Keys {
 
     /// The index, and then `<prefix>{lease}:<kind>:<hash>` of each principal: the sorted set of its live
     /// sessions.
-    pub(super) fn leases(&self, holders: &Holders) -> Vec<Key> {
+    pub(super) fn leases(&self, holders: &PrincipalKeys) -> Vec<Key> {
         let own = holders.each().map(|holder| self.of(holder, ""));
         iter::once(self.index.clone()).chain(own).collect()
     }
 
     /// The same, and behind each principal's `<prefix>{lease}:<kind>:<hash>:r`: its rate of creations.
-    pub(super) fn places(&self, holders: &Holders) -> Vec<Key> {
+    pub(super) fn places(&self, holders: &PrincipalKeys) -> Vec<Key> {
         let own = holders
             .each()
             .flat_map(|holder| [self.of(holder, ""), self.of(holder, ":r")]);
@@ -82,13 +82,13 @@ pub(super) fn member(id: SessionId) -> [u8; MEMBER_BYTES] {
 
 /// What stands for one principal: a letter for its kind, and a hash.
 #[derive(Debug)]
-pub(super) struct Holder(String);
+pub(super) struct PrincipalKey(String);
 
 /// Whose shares a session's place is counted against, one after the other.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Holders(String);
+pub(super) struct PrincipalKeys(String);
 
-impl Holder {
+impl PrincipalKey {
     /// Its length in bytes, ASCII all of them.
     const LEN: usize = 1 + HOLDER_BYTES / 3 * 4;
 
@@ -101,10 +101,10 @@ impl Holder {
     }
 }
 
-impl Holders {
+impl PrincipalKeys {
     /// As a session keeps them.
     pub(super) fn parse(text: &str) -> Option<Self> {
-        let whole = text.is_ascii() && text.len().is_multiple_of(Holder::LEN);
+        let whole = text.is_ascii() && text.len().is_multiple_of(PrincipalKey::LEN);
         whole.then(|| Self(text.to_owned()))
     }
 
@@ -113,13 +113,13 @@ impl Holders {
     }
 
     fn each(&self) -> impl Iterator<Item = &str> {
-        let starts = (0..self.0.len()).step_by(Holder::LEN);
-        starts.map(|start| &self.0[start..start + Holder::LEN])
+        let starts = (0..self.0.len()).step_by(PrincipalKey::LEN);
+        starts.map(|start| &self.0[start..start + PrincipalKey::LEN])
     }
 }
 
-impl FromIterator<Holder> for Holders {
-    fn from_iter<I: IntoIterator<Item = Holder>>(holders: I) -> Self {
+impl FromIterator<PrincipalKey> for PrincipalKeys {
+    fn from_iter<I: IntoIterator<Item = PrincipalKey>>(holders: I) -> Self {
         Self(holders.into_iter().map(|holder| holder.0).collect())
     }
 }

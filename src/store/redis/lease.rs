@@ -1,13 +1,13 @@
-//! Places among the live sessions: taken before a session is made, given back after it has ended
+//! ClientConcurrencyLimiter among the live sessions: taken before a session is made, given back after it has ended
 //! (docs/adr/0003-lease-then-create.md), and counted against everyone whose share it is.
 
-use crate::model::{CurrentSecret, Owner, SessionId};
-use crate::model::{Limit, Limits};
-use crate::store::quotas::Claim;
-use crate::store::redis::keys::{Holders, Keys, member};
+use crate::model::{Limit, LimitExceeded, LimitSet};
+use crate::model::{Owner, SessionId, SharedPseudonymKey};
+use crate::store::quotas::ShareClaim;
+use crate::store::redis::keys::{Keys, PrincipalKeys, member};
 use crate::store::redis::millis;
-use crate::store::redis::pseudonym_key_cache::{Secrets, holder};
-use crate::store::redis::reply::Reply;
+use crate::store::redis::pseudonym_key_cache::{PseudonymKeyCache, holder};
+use crate::store::redis::reply::ScriptReply;
 use crate::store::redis::scripts::{Argument, Scripts};
 use crate::store::{Deleted, SessionLimits, Share, StoreError};
 use std::slice;
@@ -25,14 +25,14 @@ pub(super) struct Leases {
     pub(super) limits: SessionLimits,
     /// How long a place is held without a session, should this worker die between the two.
     hold: Duration,
-    secrets: Secrets,
+    secrets: PseudonymKeyCache,
 }
 
 /// Whom a place is to be counted against, and what they may have.
 #[derive(Debug)]
 pub(super) struct Request {
-    pub(super) holders: Holders,
-    counted: Vec<Claim>,
+    pub(super) holders: PrincipalKeys,
+    counted: Vec<ShareClaim>,
 }
 
 /// What became of a [`Request`].
@@ -41,17 +41,12 @@ pub(super) enum Taken {
     /// The place is taken.
     Taken {
         /// Limits in shadow mode that would have refused it.
-        shadowed: Limits,
+        shadowed: LimitSet,
         /// Leases that had ended, and that were swept.
         ended: u64,
     },
     /// Nothing is taken.
-    Refused {
-        /// What refused.
-        limit: Limit,
-        /// When another try is likely to pass.
-        retry_after: Duration,
-    },
+    Refused(LimitExceeded),
 }
 
 impl Leases {
@@ -60,21 +55,21 @@ impl Leases {
         keys: &Keys,
         limits: SessionLimits,
         deadline: Duration,
-        secret: Arc<CurrentSecret>,
+        secret: Arc<SharedPseudonymKey>,
     ) -> Self {
         Self {
             scripts: Arc::clone(scripts),
             keys: keys.clone(),
             hold: limits.ttl + deadline,
             limits,
-            secrets: Secrets::new(secret),
+            secrets: PseudonymKeyCache::new(secret),
         }
     }
 
     /// What is to be taken for a session of this owner.
     pub(super) async fn request(&self, owner: &Owner) -> Result<Request, StoreError> {
-        let counted: Vec<Claim> = self.limits.counted(owner).collect();
-        let mut holders = Holders::default();
+        let counted: Vec<ShareClaim> = self.limits.counted(owner).collect();
+        let mut holders = PrincipalKeys::default();
         if !counted.is_empty() {
             let secret = self.secrets.current(&self.scripts, &self.keys).await?;
             let each = counted.iter().map(|one| holder(&secret, &one.principal));
@@ -108,7 +103,7 @@ impl Leases {
                 Argument::Bytes(shadow.as_bytes()),
             ]);
         }
-        let taken = |reply: Reply| match reply.letter {
+        let taken = |reply: ScriptReply| match reply.letter {
             'T' => reply.text(|text| {
                 let (ended, shadowed) = text.split_once(' ')?;
                 Some(Taken::Taken {
@@ -118,10 +113,10 @@ impl Leases {
             }),
             'N' => reply.text(|text| {
                 let (limit, wait) = text.split_once(' ')?;
-                Some(Taken::Refused {
+                Some(Taken::Refused(LimitExceeded {
                     limit: request.limits(limit)?.iter().next()?,
                     retry_after: Duration::from_millis(wait.parse().ok()?),
-                })
+                }))
             }),
             _ => Err(StoreError::BadReply),
         };
@@ -131,12 +126,12 @@ impl Leases {
 
     /// Whose shares a session's place is counted against. The session alone knows, so this is asked before it is
     /// ended. Costs no round trip where nobody has a share.
-    pub(super) async fn holders(&self, id: SessionId) -> Result<Holders, StoreError> {
+    pub(super) async fn holders(&self, id: SessionId) -> Result<PrincipalKeys, StoreError> {
         if self.limits.shares.get().is_none() {
-            return Ok(Holders::default());
+            return Ok(PrincipalKeys::default());
         }
-        let told = |reply: Reply| match reply.letter {
-            'P' => reply.text(Holders::parse),
+        let told = |reply: ScriptReply| match reply.letter {
+            'P' => reply.text(PrincipalKeys::parse),
             _ => Err(StoreError::BadReply),
         };
         let session = self.keys.session(id);
@@ -146,7 +141,7 @@ impl Leases {
 
     /// Ends a session.
     pub(super) async fn end(&self, id: SessionId) -> Result<Deleted, StoreError> {
-        let ended = |reply: Reply| match reply.letter {
+        let ended = |reply: ScriptReply| match reply.letter {
             'D' => reply.bare(Deleted::Deleted),
             // This very call found it, perhaps, at its first try, whose reply was lost: then a 404 would call a
             // success a failure.
@@ -160,9 +155,13 @@ impl Leases {
     }
 
     /// Gives a place back.
-    pub(super) async fn release(&self, id: SessionId, holders: &Holders) -> Result<(), StoreError> {
+    pub(super) async fn release(
+        &self,
+        id: SessionId,
+        holders: &PrincipalKeys,
+    ) -> Result<(), StoreError> {
         let member = member(id);
-        let released = |reply: Reply| match reply.letter {
+        let released = |reply: ScriptReply| match reply.letter {
             'R' => reply.bare(()),
             _ => Err(StoreError::BadReply),
         };
@@ -184,8 +183,8 @@ impl Leases {
 
 impl Request {
     /// The limits that a reply names, each by the number of a principal and a kind.
-    fn limits(&self, text: &str) -> Option<Limits> {
-        let mut limits = Limits::default();
+    fn limits(&self, text: &str) -> Option<LimitSet> {
+        let mut limits = LimitSet::default();
         for name in text.as_bytes().chunks(2) {
             let limit = match name {
                 b"0l" => Limit::LiveTotal,

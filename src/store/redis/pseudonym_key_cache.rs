@@ -4,11 +4,11 @@
 //! address of IPv4. It is made anew each day, so that it tells of one day at most. A worker asks for it again each minute, and so two workers
 //! may use different ones for that long: a principal then has two shares until their sessions end.
 
-use crate::model::{CurrentSecret, Principal, Secret};
+use crate::model::{Principal, PseudonymKey, SharedPseudonymKey};
 use crate::store::StoreError;
-use crate::store::redis::keys::{Holder, Keys};
+use crate::store::redis::keys::{Keys, PrincipalKey};
 use crate::store::redis::millis;
-use crate::store::redis::reply::Reply;
+use crate::store::redis::reply::ScriptReply;
 use crate::store::redis::scripts::{Argument, Scripts};
 use std::slice;
 use std::sync::Arc;
@@ -23,14 +23,14 @@ const BELIEVED: Duration = Duration::from_mins(1);
 
 /// What this worker was told last.
 #[derive(Debug)]
-pub(super) struct Secrets {
-    current: Arc<CurrentSecret>,
+pub(super) struct PseudonymKeyCache {
+    current: Arc<SharedPseudonymKey>,
     /// Whether it was told by Redis.
     is_the_fleets: AtomicBool,
 }
 
-impl Secrets {
-    pub(super) fn new(current: Arc<CurrentSecret>) -> Self {
+impl PseudonymKeyCache {
+    pub(super) fn new(current: Arc<SharedPseudonymKey>) -> Self {
         Self {
             current,
             is_the_fleets: AtomicBool::new(false),
@@ -42,7 +42,7 @@ impl Secrets {
         &self,
         scripts: &Scripts,
         keys: &Keys,
-    ) -> Result<Secret, StoreError> {
+    ) -> Result<PseudonymKey, StoreError> {
         if !self.is_the_fleets.load(Ordering::Acquire) {
             self.ask(scripts, keys).await?;
         }
@@ -68,11 +68,11 @@ impl Secrets {
 }
 
 /// Asks Redis, and offers one in case there is none.
-async fn ask(scripts: &Scripts, keys: &Keys) -> Result<Secret, StoreError> {
-    let offer = Secret::random();
+async fn ask(scripts: &Scripts, keys: &Keys) -> Result<PseudonymKey, StoreError> {
+    let offer = PseudonymKey::random();
     let arguments = [Argument::Bytes(offer.as_bytes()), millis(LIFE)];
-    let told = |reply: Reply| match reply.letter {
-        'S' => reply.text(Secret::parse),
+    let told = |reply: ScriptReply| match reply.letter {
+        'S' => reply.text(PseudonymKey::parse),
         _ => Err(StoreError::BadReply),
     };
     scripts
@@ -81,7 +81,7 @@ async fn ask(scripts: &Scripts, keys: &Keys) -> Result<Secret, StoreError> {
 }
 
 /// What stands for a principal in Redis.
-pub(super) fn holder(secret: &Secret, principal: &Principal) -> Holder {
+pub(super) fn holder(secret: &PseudonymKey, principal: &Principal) -> PrincipalKey {
     let (kind, name) = principal.name();
-    Holder::new(kind, &secret.hash(kind, &name))
+    PrincipalKey::new(kind, &secret.hash(kind, &name))
 }

@@ -6,14 +6,14 @@
 //! believed, and `scripts` drops the connection that it came by.
 
 use crate::model::{Payload, SequenceToken};
-use crate::store::{Dates, Progress, StoreError};
+use crate::store::{Progress, StoreError, Timestamps};
 use bytes_utils::Str;
 use fred::types::Value;
 use std::time::{Duration, SystemTime};
 
 /// A reply of the right form to the right call.
 #[derive(Debug)]
-pub(super) struct Reply {
+pub(super) struct ScriptReply {
     /// How it went; the scripts' heads say what each letter means.
     pub(super) letter: char,
     /// Whether an earlier try of the call may have run, so that it may be what this one found.
@@ -22,10 +22,10 @@ pub(super) struct Reply {
     rest: Str,
     payload: Option<Str>,
     left: Option<Duration>,
-    dates: Option<Dates>,
+    dates: Option<Timestamps>,
 }
 
-impl Reply {
+impl ScriptReply {
     /// Reads the reply to the call with that nonce, which is not 0.
     pub(super) fn parse(nonce: u64, ran_before: bool, value: Value) -> Result<Self, StoreError> {
         Self::of_form(nonce, ran_before, value).ok_or(StoreError::BadReply)
@@ -72,7 +72,7 @@ impl Reply {
     }
 
     /// The session's dates, where they were wanted.
-    pub(super) fn dates(&self, wanted: bool) -> Result<Option<Dates>, StoreError> {
+    pub(super) fn dates(&self, wanted: bool) -> Result<Option<Timestamps>, StoreError> {
         if self.dates.is_some() == wanted {
             Ok(self.dates)
         } else {
@@ -173,8 +173,8 @@ fn millis(value: &Value) -> Option<Duration> {
     }
 }
 
-fn dates(modified: &Value, expires: &Value) -> Option<Dates> {
-    Some(Dates {
+fn dates(modified: &Value, expires: &Value) -> Option<Timestamps> {
+    Some(Timestamps {
         modified: SystemTime::UNIX_EPOCH + millis(modified)?,
         expires: SystemTime::UNIX_EPOCH + millis(expires)?,
     })

@@ -4,7 +4,7 @@
 //! counted, and ends by its TTL.
 
 use crate::model::SessionId;
-use crate::store::redis::keys::Holders;
+use crate::store::redis::keys::PrincipalKeys;
 use crate::store::redis::lease::Leases;
 use crate::telemetry::metrics::Metrics;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(super) struct Cleanup {
-    queue: mpsc::Sender<(SessionId, Holders)>,
+    queue: mpsc::Sender<(SessionId, PrincipalKeys)>,
     metrics: Arc<Metrics>,
 }
 
@@ -60,7 +60,12 @@ impl Cleanup {
 }
 
 /// Session first, lease second, so that the lease covers the session to the end.
-async fn remove(leases: &Leases, deadline: Duration, id: SessionId, holders: &Holders) -> bool {
+async fn remove(
+    leases: &Leases,
+    deadline: Duration,
+    id: SessionId,
+    holders: &PrincipalKeys,
+) -> bool {
     let both = async {
         leases.end(id).await?;
         leases.release(id, holders).await
@@ -74,14 +79,14 @@ async fn remove(leases: &Leases, deadline: Duration, id: SessionId, holders: &Ho
 ///
 /// A guard, because the client may go away at any await, and its request's future with it.
 #[derive(Debug)]
-pub(super) struct Orphan<'a> {
+pub(super) struct RollbackGuard<'a> {
     cleanup: &'a Cleanup,
-    left: Option<(SessionId, Holders)>,
+    left: Option<(SessionId, PrincipalKeys)>,
 }
 
-impl<'a> Orphan<'a> {
+impl<'a> RollbackGuard<'a> {
     /// `holders` are those whose shares its place is counted against.
-    pub(super) fn new(cleanup: &'a Cleanup, id: SessionId, holders: Holders) -> Self {
+    pub(super) fn new(cleanup: &'a Cleanup, id: SessionId, holders: PrincipalKeys) -> Self {
         Self {
             cleanup,
             left: Some((id, holders)),
@@ -93,7 +98,7 @@ impl<'a> Orphan<'a> {
     }
 }
 
-impl Drop for Orphan<'_> {
+impl Drop for RollbackGuard<'_> {
     fn drop(&mut self) {
         let Some(orphan) = self.left.take() else {
             return;

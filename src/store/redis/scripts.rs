@@ -6,7 +6,7 @@
 use crate::clock::Clock;
 use crate::model::Payload;
 use crate::store::StoreError;
-use crate::store::redis::reply::Reply;
+use crate::store::redis::reply::ScriptReply;
 use crate::telemetry::metrics::Metrics;
 use bytes::Bytes;
 use bytes_utils::Str;
@@ -85,7 +85,7 @@ macro_rules! calls {
             &self,
             keys: &[Key],
             arguments: &[Argument<'_>],
-            read: impl FnOnce(Reply) -> Result<T, StoreError>,
+            read: impl FnOnce(ScriptReply) -> Result<T, StoreError>,
         ) -> Result<T, StoreError> {
             self.call(&self.$name, keys, arguments, read).await
         })*
@@ -137,7 +137,7 @@ impl Scripts {
         script: &Script,
         keys: &[Key],
         arguments: &[Argument<'_>],
-        read: impl FnOnce(Reply) -> Result<T, StoreError>,
+        read: impl FnOnce(ScriptReply) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let sent = Sent {
             nonce: self.nonce.fetch_add(1, Ordering::Relaxed),
@@ -152,7 +152,7 @@ impl Scripts {
         loop {
             let error = match outcome {
                 Ok(value) => {
-                    let reply = Reply::parse(sent.nonce, may_have_run, value);
+                    let reply = ScriptReply::parse(sent.nonce, may_have_run, value);
                     return self.receive(&sent, reply.and_then(read));
                 }
                 Err(error) => error,

@@ -12,7 +12,7 @@ use crate::store::redis::DATES;
 use crate::store::redis::keys::member;
 use crate::store::redis::lease::{Leases, SWEEP};
 use crate::store::redis::millis;
-use crate::store::redis::reply::Reply;
+use crate::store::redis::reply::ScriptReply;
 use crate::store::redis::scripts::Argument;
 use fred::clients::Client;
 use fred::interfaces::ClientLike;
@@ -121,7 +121,7 @@ impl Probe {
     async fn walk(&self) -> Result<(), Halt> {
         let id = SessionId::random();
         let scripts = &self.leases.scripts;
-        let letter = |reply: Reply| Ok(reply.letter);
+        let letter = |reply: ScriptReply| Ok(reply.letter);
         // Whoever asks first makes it, and it is read by all others.
         for _ in 0..2 {
             let told = self.leases.ask_for_secret().await.map(|()| 'S');

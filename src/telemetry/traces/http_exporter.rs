@@ -2,29 +2,29 @@
 
 use super::LONGEST;
 use crate::clock::Clock;
-use crate::http_client::WebClient;
+use crate::http_client::HttpClient;
 use crate::telemetry::labels::ExportOutcome;
-use crate::telemetry::log_throttle::Seldom;
+use crate::telemetry::log_throttle::LogThrottle;
 use crate::telemetry::metrics::Metrics;
 use async_trait::async_trait;
 use http_body_util::Full;
 use hyper::{StatusCode, Uri};
-use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
+use opentelemetry_http::{Bytes, HttpError, Request, Response};
 use std::sync::Arc;
 use tokio::runtime::Handle;
 
 /// Tells a collector, for a thread that knows nothing of our runtime.
 #[derive(Debug)]
-pub(super) struct Teller {
-    pub client: WebClient,
+pub(super) struct OtlpHttpClient {
+    pub client: HttpClient,
     pub runtime: Handle,
     pub metrics: Arc<Metrics>,
     pub clock: Clock,
     /// Lines about batches that are lost.
-    pub told: Seldom,
+    pub told: LogThrottle,
 }
 
-impl Teller {
+impl OtlpHttpClient {
     /// Counts a batch, and says where it did not go.
     fn note(&self, endpoint: &Uri, answer: Result<StatusCode, &HttpError>) {
         let problem = match answer {
@@ -42,7 +42,7 @@ impl Teller {
 }
 
 #[async_trait]
-impl HttpClient for Teller {
+impl opentelemetry_http::HttpClient for OtlpHttpClient {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let (client, endpoint) = (self.client.clone(), request.uri().clone());
         let asked = async move { client.ask(request.map(Full::new), LONGEST).await };

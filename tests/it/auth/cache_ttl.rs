@@ -3,16 +3,16 @@
 use super::support::{ask, beside_homeserver, beside_oauth};
 use crate::harness::issuer::{Answer, Issuer};
 use hyper::StatusCode;
-use matrix_rendezvous::clock::{Clock, Hand};
+use matrix_rendezvous::clock::{Clock, ManualClock};
 use matrix_rendezvous::model::User;
-use matrix_rendezvous::policy::auth::{Auth, AuthError, Errcode, NoUser};
+use matrix_rendezvous::policy::auth::{Auth, AuthError, Errcode, TokenRejection};
 use serde_json::json;
 use std::time::Duration;
 
 /// Something that asks, at a time of its own.
 struct Asker {
     auth: Auth,
-    hand: Hand,
+    hand: ManualClock,
 }
 
 impl Asker {
@@ -27,7 +27,7 @@ impl Asker {
         &self,
         issuer: &Issuer,
         token: &str,
-        expected: &Result<User, NoUser>,
+        expected: &Result<User, TokenRejection>,
         times: &[(u64, usize)],
     ) {
         let mut now = 0;
@@ -61,12 +61,12 @@ async fn that_a_token_is_refused_is_believed_for_5_s() {
     let issuer = Issuer::start();
     let guest = json!({"user_id": "@1:example.org", "is_guest": true});
     issuer.answers("guest", Answer::json(200, &guest));
-    let gone = NoUser::Refused {
+    let gone = TokenRejection::Refused {
         errcode: Errcode::unknown_token(),
         soft_logout: false,
     };
     let times = [(0, 1), (4_999, 1), (5_000, 2), (9_999, 2), (10_000, 3)];
-    for (token, expected) in [("gone", gone), ("guest", NoUser::Forbidden)] {
+    for (token, expected) in [("gone", gone), ("guest", TokenRejection::Forbidden)] {
         Asker::of(beside_homeserver, &issuer)
             .asks(&issuer, token, &Err(expected), &times)
             .await;
@@ -106,7 +106,7 @@ async fn that_nobody_can_say_is_believed_for_no_time() {
     ] {
         let token = format!("token-{status}");
         issuer.answers(&token, Answer::Says(status, String::new()));
-        let unknown = Err(NoUser::Unknown(error));
+        let unknown = Err(TokenRejection::Unknown(error));
         asker
             .asks(&issuer, &token, &unknown, &[(0, 1), (0, 2)])
             .await;

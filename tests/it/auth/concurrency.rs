@@ -10,7 +10,7 @@ use matrix_rendezvous::clock::Clock;
 use matrix_rendezvous::http::error::ApiError;
 use matrix_rendezvous::model::User;
 use matrix_rendezvous::policy::Refusal;
-use matrix_rendezvous::policy::auth::{Auth, AuthError, NoUser};
+use matrix_rendezvous::policy::auth::{Auth, AuthError, TokenRejection};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 use tokio::task::spawn_blocking;
@@ -57,7 +57,7 @@ impl Crowd {
         (u32::try_from(self.asked).expect("few"), token)
     }
 
-    async fn ask(&mut self, answer: Answer) -> Result<User, NoUser> {
+    async fn ask(&mut self, answer: Answer) -> Result<User, TokenRejection> {
         let (client, token) = self.next(answer);
         ask(&self.auth, client, &token).await
     }
@@ -79,8 +79,8 @@ impl Crowd {
     }
 }
 
-fn unknown(error: AuthError) -> Result<User, NoUser> {
-    Err(NoUser::Unknown(error))
+fn unknown(error: AuthError) -> Result<User, TokenRejection> {
+    Err(TokenRejection::Unknown(error))
 }
 
 /// tokio's timers count in milliseconds, and here up to three follow each other.
@@ -138,14 +138,14 @@ async fn who_is_not_asked_about_is_told_when_it_will_be() {
         let wait = Duration::from_secs(seconds);
         assert_eq!(
             suspended,
-            NoUser::Unknown(AuthError::Suspended(wait)),
+            TokenRejection::Unknown(AuthError::Suspended(wait)),
             "{seconds}"
         );
-        let told = ApiError::Refused(Refusal::NoUser(suspended));
+        let told = ApiError::Refused(Refusal::TokenRejection(suspended));
         assert_eq!(told.verdict().retry_after, Some(wait));
         hand.advance(wait);
         let asked = crowd.ask(failing()).await.expect_err("it fails");
-        assert_ne!(asked, NoUser::Unknown(AuthError::Suspended(wait)));
+        assert_ne!(asked, TokenRejection::Unknown(AuthError::Suspended(wait)));
     }
 }
 

@@ -4,9 +4,9 @@ use crate::harness::issuer::Issuer;
 use hyper::HeaderMap;
 use hyper::header::{AUTHORIZATION, HeaderValue};
 use matrix_rendezvous::clock::Clock;
-use matrix_rendezvous::config::auth::{Auth as Settings, Backend, Credentials};
+use matrix_rendezvous::config::auth::{AuthConfig, Credentials, VerifierConfig};
 use matrix_rendezvous::model::{ClientIp, User};
-use matrix_rendezvous::policy::auth::{Auth, Issuer as Asked, NoUser};
+use matrix_rendezvous::policy::auth::{Auth, TokenRejection, TokenVerifier as Asked};
 use matrix_rendezvous::telemetry::metrics::Metrics;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -14,20 +14,20 @@ use std::sync::Arc;
 /// That asks the stand-in as a homeserver.
 pub fn beside_homeserver(issuer: &Issuer, clock: Clock) -> Auth {
     let homeserver = issuer.url().parse().expect("a URL");
-    asking(Backend::Whoami { homeserver }, clock)
+    asking(VerifierConfig::Whoami { homeserver }, clock)
 }
 
 /// That asks the stand-in by introspection.
 pub fn beside_oauth(issuer: &Issuer, clock: Clock) -> Auth {
-    let backend = Backend::Introspection {
+    let backend = VerifierConfig::Introspection {
         endpoint: issuer.url().parse().expect("a URL"),
         credentials: Credentials::Bearer("shared".parse().expect("any text")),
     };
     asking(backend, clock)
 }
 
-fn asking(backend: Backend, clock: Clock) -> Auth {
-    let settings = Settings {
+fn asking(backend: VerifierConfig, clock: Clock) -> Auth {
+    let settings = AuthConfig {
         backend,
         ca_file: None,
     };
@@ -36,7 +36,7 @@ fn asking(backend: Backend, clock: Clock) -> Auth {
 }
 
 /// Whose this token is, for a client of this number.
-pub async fn ask(auth: &Auth, client: u32, token: &str) -> Result<User, NoUser> {
+pub async fn ask(auth: &Auth, client: u32, token: &str) -> Result<User, TokenRejection> {
     let client = ClientIp::from(IpAddr::from(Ipv4Addr::from(client)));
     let bearer = HeaderValue::try_from(format!("Bearer {token}")).expect("a header");
     let headers = HeaderMap::from_iter([(AUTHORIZATION, bearer)]);

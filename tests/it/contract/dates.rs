@@ -2,19 +2,21 @@
 
 use super::fixture::{Rig, TTL};
 use super::{created, look, new_session, write};
-use matrix_rendezvous::store::{Created, Dated, Dates, Look, Read, Store, Write, Written};
+use matrix_rendezvous::store::{
+    Created, ReadRequest, ReadResult, Store, Timestamps, WithTimestamps, WriteRequest, WriteResult,
+};
 use std::fmt::Debug;
 use std::time::Duration;
 
 /// A look that wants dates.
-fn dated(look: Look) -> Look {
-    Look {
+fn dated(look: ReadRequest) -> ReadRequest {
+    ReadRequest {
         dates: true,
         ..look
     }
 }
 
-fn dates_of<T: Debug>(dated: &Dated<T>) -> Dates {
+fn dates_of<T: Debug>(dated: &WithTimestamps<T>) -> Timestamps {
     dated.dates.unwrap_or_else(|| panic!("no dates: {dated:?}"))
 }
 
@@ -36,21 +38,21 @@ pub async fn dates_are_told_where_they_are_wanted<R: Rig>(rig: &mut R) {
 
     let look = look(new.id, None);
     let found = rig.store().read(&dated(look)).await.expect("a store");
-    assert!(matches!(found.answer, Read::Found { .. }));
+    assert!(matches!(found.answer, ReadResult::Found { .. }));
     assert_eq!(dates_of(&found), first);
-    let unless = Look {
+    let unless = ReadRequest {
         unless: Some(new.token),
         ..look
     };
     let unchanged = rig.store().read(&dated(unless)).await.expect("a store");
-    assert!(matches!(unchanged.answer, Read::Unchanged { .. }));
+    assert!(matches!(unchanged.answer, ReadResult::Unchanged { .. }));
     assert_eq!(dates_of(&unchanged), first);
 
     let begun = rig.time_of_day();
     let mut swap = write(new.id, new.token, "two", None);
     swap.dates = true;
     let written = rig.store().write(&swap).await.expect("a store");
-    assert!(matches!(written.answer, Written::Written { .. }));
+    assert!(matches!(written.answer, WriteResult::Written { .. }));
     let second = dates_of(&written);
     assert!(begun <= second.modified && second.modified <= rig.time_of_day());
     assert_eq!(second.expires, first.expires, "a write extends nothing");
@@ -58,8 +60,8 @@ pub async fn dates_are_told_where_they_are_wanted<R: Rig>(rig: &mut R) {
     // What changes nothing moves nothing: a retry, a conflict.
     rig.tick().await;
     let retried = rig.store().write(&swap).await.expect("a store");
-    assert!(matches!(retried.answer, Written::Retried(_)));
-    let stale = Write {
+    assert!(matches!(retried.answer, WriteResult::Retried(_)));
+    let stale = WriteRequest {
         data: super::payload("three"),
         ..swap.clone()
     };
@@ -73,7 +75,7 @@ pub async fn dates_are_told_where_they_are_wanted<R: Rig>(rig: &mut R) {
     let _one_that_lives = created(rig, "other").await;
     rig.advance(TTL + Duration::from_secs(1)).await;
     let gone = rig.store().read(&dated(look)).await;
-    assert_eq!(gone, Ok(Dated::without(Read::Gone)));
+    assert_eq!(gone, Ok(WithTimestamps::without(ReadResult::Gone)));
     let gone = rig.store().write(&swap).await;
-    assert_eq!(gone, Ok(Dated::without(Written::Gone)));
+    assert_eq!(gone, Ok(WithTimestamps::without(WriteResult::Gone)));
 }

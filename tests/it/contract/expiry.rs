@@ -2,8 +2,8 @@
 
 use super::fixture::{MAX_LIVE, Rig, TTL};
 use super::{answer, assert_holds, created, look, new_session, write, written};
-use matrix_rendezvous::model::Limit;
-use matrix_rendezvous::store::{Created, Deleted, Read, Store, Written};
+use matrix_rendezvous::model::{Limit, LimitExceeded};
+use matrix_rendezvous::store::{Created, Deleted, ReadResult, Store, WriteResult};
 use std::time::Duration;
 
 pub async fn a_session_ends_at_its_deadline_and_writes_do_not_extend_it<R: Rig>(rig: &mut R) {
@@ -14,11 +14,11 @@ pub async fn a_session_ends_at_its_deadline_and_writes_do_not_extend_it<R: Rig>(
     rig.advance(step).await;
     assert_eq!(
         answer(rig.store().read(&look(new.id, None))).await,
-        Ok(Read::Gone)
+        Ok(ReadResult::Gone)
     );
     assert_eq!(
         answer(rig.store().write(&write(new.id, token, "x", None))).await,
-        Ok(Written::Gone)
+        Ok(WriteResult::Gone)
     );
     assert_eq!(rig.store().delete(new.id).await, Ok(Deleted::Gone));
     assert_eq!(rig.store().live().await, Ok(0));
@@ -32,7 +32,7 @@ pub async fn a_full_store_refuses_the_newcomer_and_evicts_nobody<R: Rig>(rig: &m
     }
     let refused = new_session("newcomer");
     let outcome = answer(rig.store().create(&refused)).await.expect("a store");
-    let Created::Refused { limit, retry_after } = outcome else {
+    let Created::Refused(LimitExceeded { limit, retry_after }) = outcome else {
         panic!("{outcome:?}")
     };
     assert_eq!(limit, Limit::LiveTotal);
@@ -42,7 +42,7 @@ pub async fn a_full_store_refuses_the_newcomer_and_evicts_nobody<R: Rig>(rig: &m
     );
     assert_eq!(
         answer(rig.store().read(&look(refused.id, None))).await,
-        Ok(Read::Gone)
+        Ok(ReadResult::Gone)
     );
     for (number, session) in live.iter().enumerate() {
         assert_holds(rig, session.id, session.token, &number.to_string()).await;
@@ -58,7 +58,7 @@ pub async fn a_full_store_refuses_the_newcomer_and_evicts_nobody<R: Rig>(rig: &m
 pub async fn sessions_that_ran_out_are_told_of_once<R: Rig>(rig: &mut R) {
     let told = |outcome: &Created| match outcome {
         Created::Created { ran_out, .. } => *ran_out,
-        Created::Refused { .. } => panic!("{outcome:?}"),
+        Created::Refused(_) => panic!("{outcome:?}"),
     };
     let deleted = created(rig, "deleted").await;
     created(rig, "left to its time").await;

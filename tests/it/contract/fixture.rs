@@ -2,12 +2,12 @@
 
 use crate::harness::redis::RedisServer;
 use crate::harness::redis::resp::Connection;
-use matrix_rendezvous::clock::{Clock, Hand};
+use matrix_rendezvous::clock::{Clock, ManualClock};
 use matrix_rendezvous::config::limits::Rate;
-use matrix_rendezvous::model::Limits;
+use matrix_rendezvous::model::LimitSet;
 use matrix_rendezvous::model::SessionId;
 use matrix_rendezvous::store::memory::MemoryStore;
-use matrix_rendezvous::store::redis::{RedisSettings, RedisStore, Server};
+use matrix_rendezvous::store::redis::{RedisEndpoint, RedisSettings, RedisStore};
 use matrix_rendezvous::store::{CurrentShares, SessionLimits, Share, Shares, Store, StoreState};
 use matrix_rendezvous::telemetry::metrics::Metrics;
 use sha2::{Digest, Sha256};
@@ -24,7 +24,7 @@ pub const SHARES: Shares = Shares {
     client: share(6),
     network: share(8),
     user: share(4),
-    shadow: Limits::NONE,
+    shadow: LimitSet::NONE,
 };
 
 /// Creations as fast as anyone likes: over all replicas they are counted on Redis alone, and tested there.
@@ -76,7 +76,7 @@ pub trait Rig {
 pub struct MemoryRig {
     store: MemoryStore,
     clock: Clock,
-    hand: Hand,
+    hand: ManualClock,
 }
 
 impl MemoryRig {
@@ -134,7 +134,7 @@ impl RedisRig {
     pub async fn start() -> Self {
         let server = RedisServer::start();
         let settings = RedisSettings {
-            server: Server::parse(&server.url(), None).expect("a URL"),
+            server: RedisEndpoint::parse(&server.url(), None).expect("a URL"),
             prefix: "t:".to_owned(),
             // Longer than by default: on a busy machine a slow answer is no wrong one.
             command_timeout: Duration::from_secs(10),

@@ -3,8 +3,10 @@
 use super::fixture::{MAX_LIVE, MAX_TXN_IDS, MAX_WRITES, SHARES, TTL};
 use matrix_rendezvous::model::Limit;
 use matrix_rendezvous::model::SessionId;
-use matrix_rendezvous::model::{Owner, Payload, Presented, SequenceToken, TxnKey};
-use matrix_rendezvous::store::{NewSession, Progress, RECENT_TOKENS, Share, Write, Written};
+use matrix_rendezvous::model::{Owner, Payload, SequenceToken, SubmittedToken, TxnKey};
+use matrix_rendezvous::store::{
+    NewSession, Progress, RECENT_TOKENS, Share, WriteRequest, WriteResult,
+};
 use std::time::Duration;
 
 #[derive(Default)]
@@ -86,11 +88,11 @@ impl Model {
     }
 
     /// What a write answers, but for times: those until the session ends, and since it was created.
-    pub fn write(&mut self, index: usize, write: &Write) -> Written {
+    pub fn write(&mut self, index: usize, write: &WriteRequest) -> WriteResult {
         let now = self.now;
         let session = &mut self.sessions[index];
         if !session.lives(now) {
-            return Written::Gone;
+            return WriteResult::Gone;
         }
         let Some(txn) = write.txn else {
             return if session.is_full(write) {
@@ -100,10 +102,10 @@ impl Model {
             };
         };
         if let Some((_, answer)) = session.txns.iter().find(|(known, _)| *known == txn) {
-            return Written::Replayed(*answer);
+            return WriteResult::Replayed(*answer);
         }
         if session.txns.len() == MAX_TXN_IDS {
-            return Written::TxnsFull {
+            return WriteResult::TxnsFull {
                 retry_after: session.ends.saturating_sub(now),
             };
         }
@@ -112,7 +114,7 @@ impl Model {
         }
         let answer = session.swap(write);
         session.txns.push((txn, answer));
-        answer.map_or(Written::Conflict(session.token()), |token| {
+        answer.map_or(WriteResult::Conflict(session.token()), |token| {
             session.stored(token)
         })
     }
@@ -139,33 +141,32 @@ impl Session {
     }
 
     /// Whether this write would be one too many.
-    fn is_full(&self, write: &Write) -> bool {
-        let current =
-            matches!(write.presented, Presented::Ours { token, .. } if token == self.token());
+    fn is_full(&self, write: &WriteRequest) -> bool {
+        let current = matches!(write.presented, SubmittedToken::Parsed { token, .. } if token == self.token());
         current && self.written.len() as u64 >= MAX_WRITES
     }
 
-    fn full(&self, now: Duration) -> Written {
-        Written::WritesFull {
+    fn full(&self, now: Duration) -> WriteResult {
+        WriteResult::WritesFull {
             retry_after: self.left(now),
         }
     }
 
-    fn stored(&self, token: SequenceToken) -> Written {
+    fn stored(&self, token: SequenceToken) -> WriteResult {
         let writes = self.written.len() as u64;
         let progress = Progress {
             writes,
             contact: (writes == 1).then_some(Duration::ZERO),
         };
-        Written::Written { token, progress }
+        WriteResult::Written { token, progress }
     }
 
-    fn write(&mut self, write: &Write) -> Written {
+    fn write(&mut self, write: &WriteRequest) -> WriteResult {
         if let Some(token) = self.swap(write) {
             return self.stored(token);
         }
         if write.data == self.data {
-            return Written::Retried(self.token());
+            return WriteResult::Retried(self.token());
         }
         // The session remembers this many tokens before its current one.
         let current = self.tokens.len() - 1;
@@ -173,15 +174,15 @@ impl Session {
         let before = (0..current).find(|&step| {
             remembered.contains(&(step + 1))
                 && self.written[step] == write.data
-                && matches!(write.presented, Presented::Ours { token, .. } if token == self.tokens[step])
+                && matches!(write.presented, SubmittedToken::Parsed { token, .. } if token == self.tokens[step])
         });
-        before.map_or(Written::Conflict(self.token()), |step| {
-            Written::Retried(self.tokens[step + 1])
+        before.map_or(WriteResult::Conflict(self.token()), |step| {
+            WriteResult::Retried(self.tokens[step + 1])
         })
     }
 
-    fn swap(&mut self, write: &Write) -> Option<SequenceToken> {
-        let Presented::Ours { token, .. } = write.presented else {
+    fn swap(&mut self, write: &WriteRequest) -> Option<SequenceToken> {
+        let SubmittedToken::Parsed { token, .. } = write.presented else {
             return None;
         };
         if token != self.token() {

@@ -4,8 +4,8 @@ use super::fixture::{MemoryRig, RedisRig, Rig, TTL};
 use super::model::Model;
 use super::strategies::{Step, Token, steps};
 use super::{answer, look, new_session, owner, payload, txn};
-use matrix_rendezvous::model::{Owner, Presented, SequenceToken};
-use matrix_rendezvous::store::{Created, Deleted, Read, Store, Write, Written};
+use matrix_rendezvous::model::{LimitExceeded, Owner, SequenceToken, SubmittedToken};
+use matrix_rendezvous::store::{Created, Deleted, ReadResult, Store, WriteRequest, WriteResult};
 use proptest::test_runner::{Config, TestRunner};
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ fn one_of_few(number: u8) -> Owner {
 #[derive(Default)]
 struct Run {
     model: Model,
-    writes: Vec<(usize, Write)>,
+    writes: Vec<(usize, WriteRequest)>,
 }
 
 impl Run {
@@ -55,16 +55,16 @@ impl Run {
                 // Odd payloads ask for the session's dates.
                 let dates = data % 2 == 1;
                 let (id, data) = (self.model.sessions[index].id, payload(&data.to_string()));
-                let presented = self
-                    .token(index, *token)
-                    .map_or(Presented::Foreign, |token| Presented::Ours {
-                        token,
-                        next: token.next(id, &data),
-                    });
+                let presented =
+                    self.token(index, *token)
+                        .map_or(SubmittedToken::Unknown, |token| SubmittedToken::Parsed {
+                            token,
+                            next: token.next(id, &data),
+                        });
                 let txn = name.map(|name| txn(&format!("t{name}")));
                 self.writes.push((
                     index,
-                    Write {
+                    WriteRequest {
                         id,
                         presented,
                         data,
@@ -111,7 +111,7 @@ impl Run {
         let outcome = answer(rig.store().create(&new)).await.expect("a store");
         if let Some(expected) = self.model.full(&new.owner) {
             match outcome {
-                Created::Refused { limit, .. } => assert_eq!(limit, expected),
+                Created::Refused(LimitExceeded { limit, .. }) => assert_eq!(limit, expected),
                 Created::Created { .. } => panic!("{expected:?} are taken"),
             }
             return;
@@ -130,19 +130,19 @@ impl Run {
             .await
             .expect("a store");
         if !session.lives(self.model.now) {
-            assert_eq!(read, Read::Gone);
+            assert_eq!(read, ReadResult::Gone);
             return;
         }
         let left = session.left(self.model.now);
         match read {
-            Read::Unchanged { expires_in } => {
+            ReadResult::Unchanged { expires_in } => {
                 assert_eq!(unless, Some(session.token()));
                 assert!(
                     rig.is_time_left(expires_in, left),
                     "{expires_in:?}, not {left:?}"
                 );
             }
-            Read::Found {
+            ReadResult::Found {
                 data,
                 token,
                 expires_in,
@@ -156,7 +156,7 @@ impl Run {
                     "{expires_in:?}, not {left:?}"
                 );
             }
-            Read::Gone => panic!("gone while it lives"),
+            ReadResult::Gone => panic!("gone while it lives"),
         }
     }
 
@@ -166,27 +166,27 @@ impl Run {
         let outcome = written.answer;
         assert_eq!(
             written.dates.is_some(),
-            write.dates && outcome != Written::Gone,
+            write.dates && outcome != WriteResult::Gone,
             "{written:?}"
         );
         match (outcome, self.model.write(*index, write)) {
             (
-                Written::TxnsFull { retry_after },
-                Written::TxnsFull {
+                WriteResult::TxnsFull { retry_after },
+                WriteResult::TxnsFull {
                     retry_after: expected,
                 },
             )
             | (
-                Written::WritesFull { retry_after },
-                Written::WritesFull {
+                WriteResult::WritesFull { retry_after },
+                WriteResult::WritesFull {
                     retry_after: expected,
                 },
             ) => {
                 assert!(rig.is_time_left(retry_after, expected), "{retry_after:?}");
             }
             (
-                Written::Written { token, progress },
-                Written::Written {
+                WriteResult::Written { token, progress },
+                WriteResult::Written {
                     token: expected,
                     progress: far,
                 },

@@ -2,8 +2,8 @@
 
 use super::fixture::{MAX_WRITES, Rig, TTL};
 use super::{answer, assert_holds, created, txn, write, written};
-use matrix_rendezvous::model::Presented;
-use matrix_rendezvous::store::{RECENT_TOKENS, Store, Written};
+use matrix_rendezvous::model::SubmittedToken;
+use matrix_rendezvous::store::{RECENT_TOKENS, Store, WriteResult};
 
 pub async fn a_retry_is_recognised_after_the_peer_has_answered<R: Rig>(rig: &mut R) {
     let new = created(rig, "one").await;
@@ -11,30 +11,30 @@ pub async fn a_retry_is_recognised_after_the_peer_has_answered<R: Rig>(rig: &mut
     let retry = write(new.id, new.token, "mine", None);
     assert_eq!(
         answer(rig.store().write(&retry)).await,
-        Ok(Written::Retried(mine))
+        Ok(WriteResult::Retried(mine))
     );
     let theirs = written(rig, new.id, mine, "theirs").await;
     assert_eq!(
         answer(rig.store().write(&retry)).await,
-        Ok(Written::Retried(mine))
+        Ok(WriteResult::Retried(mine))
     );
     assert_holds(rig, new.id, theirs, "theirs").await;
     let other = write(new.id, new.token, "other", None);
     assert_eq!(
         answer(rig.store().write(&other)).await,
-        Ok(Written::Conflict(theirs))
+        Ok(WriteResult::Conflict(theirs))
     );
     // Any stale token whose data is there already has what it wants.
     let same = write(new.id, new.token, "theirs", None);
     assert_eq!(
         answer(rig.store().write(&same)).await,
-        Ok(Written::Retried(theirs))
+        Ok(WriteResult::Retried(theirs))
     );
     let mut foreign = write(new.id, theirs, "x", None);
-    foreign.presented = Presented::Foreign;
+    foreign.presented = SubmittedToken::Unknown;
     assert_eq!(
         answer(rig.store().write(&foreign)).await,
-        Ok(Written::Conflict(theirs))
+        Ok(WriteResult::Conflict(theirs))
     );
     assert_holds(rig, new.id, theirs, "theirs").await;
 }
@@ -48,14 +48,14 @@ pub async fn a_retry_is_recognised_for_as_many_writes_as_are_remembered<R: Rig>(
         token = written(rig, new.id, token, &number.to_string()).await;
         assert_eq!(
             answer(rig.store().write(&retry)).await,
-            Ok(Written::Retried(first)),
+            Ok(WriteResult::Retried(first)),
             "{number}"
         );
     }
     token = written(rig, new.id, token, "one more").await;
     assert_eq!(
         answer(rig.store().write(&retry)).await,
-        Ok(Written::Conflict(token))
+        Ok(WriteResult::Conflict(token))
     );
     assert_holds(rig, new.id, token, "one more").await;
 }
@@ -72,7 +72,7 @@ pub async fn a_session_takes_so_many_writes_and_lives_on<R: Rig>(rig: &mut R) {
     };
     for txn_id in [None, Some(txn("t"))] {
         let outcome = answer(rig.store().write(&write(new.id, last, "more", txn_id))).await;
-        let Ok(Written::WritesFull { retry_after }) = outcome else {
+        let Ok(WriteResult::WritesFull { retry_after }) = outcome else {
             panic!("{outcome:?}")
         };
         assert!(rig.is_time_left(retry_after, TTL), "{retry_after:?}");
@@ -83,11 +83,11 @@ pub async fn a_session_takes_so_many_writes_and_lives_on<R: Rig>(rig: &mut R) {
     let retry = write(new.id, before, &kept, None);
     assert_eq!(
         answer(rig.store().write(&retry)).await,
-        Ok(Written::Retried(last))
+        Ok(WriteResult::Retried(last))
     );
     let stale = write(new.id, before, "stale", Some(txn("t")));
     assert_eq!(
         answer(rig.store().write(&stale)).await,
-        Ok(Written::Conflict(last))
+        Ok(WriteResult::Conflict(last))
     );
 }

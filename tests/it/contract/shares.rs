@@ -3,7 +3,7 @@
 
 use super::fixture::{MAX_LIVE, Rig, SHARES, TTL};
 use super::{answer, new_session};
-use matrix_rendezvous::model::Limit;
+use matrix_rendezvous::model::{Limit, LimitExceeded};
 use matrix_rendezvous::model::{Owner, User};
 use matrix_rendezvous::store::{Created, Deleted, NewSession, Store};
 use std::net::IpAddr;
@@ -38,7 +38,7 @@ async fn is_refused<R: Rig>(rig: &mut R, owner: &Owner, expected: Limit) {
     let before = rig.store().live().await;
     let (_, outcome) = create(rig, owner).await;
     match outcome {
-        Created::Refused { limit, retry_after } => {
+        Created::Refused(LimitExceeded { limit, retry_after }) => {
             assert_eq!(limit, expected);
             assert!(
                 retry_after > Duration::ZERO && retry_after <= TTL + TTL,

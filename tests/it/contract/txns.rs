@@ -2,7 +2,7 @@
 
 use super::fixture::{MAX_TXN_IDS, Rig, TTL};
 use super::{answer, assert_holds, assert_stored, created, payload, txn, write, written};
-use matrix_rendezvous::store::{Store, Written};
+use matrix_rendezvous::store::{Store, WriteResult};
 use std::time::Duration;
 
 pub async fn a_txn_record_alone_decides<R: Rig>(rig: &mut R) {
@@ -12,30 +12,30 @@ pub async fn a_txn_record_alone_decides<R: Rig>(rig: &mut R) {
     assert_stored(&answer(rig.store().write(&first)).await, mine);
     assert_eq!(
         answer(rig.store().write(&first)).await,
-        Ok(Written::Replayed(Some(mine)))
+        Ok(WriteResult::Replayed(Some(mine)))
     );
     let another_body = write(new.id, mine, "another", Some(txn("a")));
     assert_eq!(
         answer(rig.store().write(&another_body)).await,
-        Ok(Written::Replayed(Some(mine)))
+        Ok(WriteResult::Replayed(Some(mine)))
     );
     // Another txnId is another attempt, whatever it carries.
     let again = write(new.id, new.token, "mine", Some(txn("b")));
     assert_eq!(
         answer(rig.store().write(&again)).await,
-        Ok(Written::Conflict(mine))
+        Ok(WriteResult::Conflict(mine))
     );
     let late = write(new.id, mine, "late", Some(txn("b")));
     assert_eq!(
         answer(rig.store().write(&late)).await,
-        Ok(Written::Replayed(None))
+        Ok(WriteResult::Replayed(None))
     );
     assert_holds(rig, new.id, mine, "mine").await;
     let other = created(rig, "other").await;
     let elsewhere = write(other.id, other.token, "x", Some(txn("a")));
     let outcome = answer(rig.store().write(&elsewhere)).await;
     assert!(
-        matches!(outcome, Ok(Written::Written { .. })),
+        matches!(outcome, Ok(WriteResult::Written { .. })),
         "a txnId is its session's: {outcome:?}"
     );
 }
@@ -50,7 +50,7 @@ pub async fn txn_records_are_bounded_and_still_replay<R: Rig>(rig: &mut R) {
     }
     let more = write(new.id, token, "y", Some(txn("more")));
     let outcome = answer(rig.store().write(&more)).await;
-    let Ok(Written::TxnsFull { retry_after }) = outcome else {
+    let Ok(WriteResult::TxnsFull { retry_after }) = outcome else {
         panic!("{outcome:?}")
     };
     assert!(
@@ -62,7 +62,7 @@ pub async fn txn_records_are_bounded_and_still_replay<R: Rig>(rig: &mut R) {
     let first = new.token.next(new.id, &payload("x"));
     assert_eq!(
         answer(rig.store().write(&replay)).await,
-        Ok(Written::Replayed(Some(first)))
+        Ok(WriteResult::Replayed(Some(first)))
     );
     written(rig, new.id, token, "the form without txnId still writes").await;
 }

@@ -8,6 +8,7 @@
 mod architecture;
 mod auth;
 mod cli;
+mod config_documented;
 mod contract;
 mod harness;
 mod homeservers;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Walks the README as a new user would: its own code blocks, on the embedded store, then on Redis with
-# two workers. Everything it starts, it ends; and nothing else can answer in its place.
+# Runs the README as a new user would: its first command and both walks by curl, in memory, then on Redis with two
+# workers. It ends everything that it starts, and refuses to run if something else listens on its ports.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -9,16 +9,16 @@ need cc gcc libc6-dev
 need curl curl
 need redis-server redis-server
 
-# The caller's environment must not choose the server: neither by what the README's blocks take from it,
-# nor by keys of the configuration, nor by a proxy between curl and the loopback.
+# The caller's environment must not choose the server: not by the variables of the README's blocks, not by
+# configuration keys, and not by a proxy between curl and the loopback.
 unset A B CARGO_TARGET_DIR http_proxy https_proxy all_proxy HTTPS_PROXY ALL_PROXY
 while IFS= read -r name; do unset "$name"; done < <(compgen -e RENDEZVOUS_ || true)
-# What is walked is this source, not what was built some time ago.
+# Test the current source, not an older build.
 cargo build --release --locked --quiet
 HOME=$(mktemp -d) # no .curlrc
 export HOME
 
-# The code block that follows a marker.
+# Prints the code block that follows a marker.
 block() { awk -v marker="<!-- $1 -->" '$0 == marker {on = 1; next} on && /^```sh$/ {code = 1; next} code && /^```$/ {exit} code' README.md; }
 
 ready() { # ready ADMIN-ADDRESS: waits, at most 20 s
@@ -30,17 +30,26 @@ ready() { # ready ADMIN-ADDRESS: waits, at most 20 s
     return 1
 }
 
-all_run() { # all_run COUNT: whatever this script started still runs, so it was that which answered
+walk() { # walk: both dialects; each prints its eight steps, the last one the end of the session
+    local dialect printed
+    for dialect in "walk etag" walk; do
+        printed=$(block "$dialect" | bash -euo pipefail)
+        echo "$printed"
+        [ "$(grep -c '^[1-8]\. ' <<<"$printed")" = 8 ] || { echo "\"$dialect\" did not print eight steps" >&2; return 1; }
+    done
+}
+
+all_run() { # all_run COUNT: fails unless all processes of this script still run, so that they have answered
     [ "$(jobs -rp | wc -l)" = "$1" ] && return
     echo "of $1 processes these are left:" >&2
     jobs -l >&2
     return 1
 }
 
-# Nothing that stands here already may answer in place of what this script starts.
+# Another process must not answer in place of what this script starts.
 for port in 6390 8080 8081 8082 8083 8084 8085; do
     if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
-        echo "port $port is taken; the README's walk needs it" >&2
+        echo "port $port is in use; this script needs it" >&2
         exit 1
     fi
 done
@@ -48,17 +57,21 @@ done
 trap 'kill $(jobs -p) 2>/dev/null || true; wait; rm -r "$HOME"' EXIT
 
 echo "--- README on the embedded store"
-block walk | grep -q DELETE
 block workers | grep -q redis-server
-target/release/matrix-rendezvous serve --mode open &
+# The arguments of the first command, which the line for Docker repeats.
+arguments=$(sed -n 's/^cargo run --release -- //p' README.md)
+grep -qxF "docker run --rm -p 127.0.0.1:8080:8080 matrix-rendezvous $arguments" README.md
+read -ra arguments <<<"$arguments"
+[ "${arguments[0]}" = serve ]
+target/release/matrix-rendezvous "${arguments[@]}" &
 ready 127.0.0.1:8081
-block walk | bash -euo pipefail
+walk
 all_run 1
 
 echo "--- README on Redis, two workers"
 eval "$(block workers)"
 ready 127.0.0.1:8083
 ready 127.0.0.1:8085
-block walk | A=http://127.0.0.1:8082 B=http://127.0.0.1:8084 bash -euo pipefail
+A=http://127.0.0.1:8082 B=http://127.0.0.1:8084 walk
 all_run 4
 echo "the README works as written"

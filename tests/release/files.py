@@ -63,11 +63,11 @@ for ecosystem, name in names.items():
 # One Rust.
 [rust] = re.findall(r'^rust-version = "(.*)"', open("Cargo.toml").read(), re.M)
 named = {}
-for path in ["Dockerfile", "README.md", "docs/install.md", "test", "tests/interop/rust/Cargo.toml", "tests/image/engine.sh", *workflows]:
-    for version in re.findall(r'(?:rust:|Rust |rust-version = ")(\d+\.\d+)', open(path).read()):
+for path in ["Dockerfile", "README.md", "docs/install.md", "rust-toolchain.toml", "test", "tests/interop/rust/Cargo.toml", "tests/image/engine.sh", *workflows]:
+    for version in re.findall(r'(?:rust:|Rust |rust-version = "|channel = ")(\d+\.\d+)', open(path).read()):
         named.setdefault(path, set()).add(version)
 assert all(of == {rust} for of in named.values()), f"Cargo.toml says {rust}: {named}"
-assert {"Dockerfile", "README.md", "docs/install.md", "test", ".github/workflows/ci.yaml"} <= set(named), named
+assert {"Dockerfile", "README.md", "docs/install.md", "rust-toolchain.toml", "test", ".github/workflows/ci.yaml"} <= set(named), named
 
 # One Redis, for whoever tries it out.
 [redis] = re.findall(r"redis:([\w.-]+)}", open("docker-compose.yml").read())

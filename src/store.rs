@@ -18,7 +18,7 @@ use std::time::{Duration, SystemTime};
 /// Keeps sessions, and decides about each write in one atomic step.
 ///
 /// Every method may be called again after an error or after its future was dropped: running any of
-/// them twice leaves what running it once leaves (docs/adr/0002-a-write-that-happened-is-a-success.md).
+/// them twice leaves what running it once leaves (docs/adr/0002-idempotent-writes.md).
 pub trait Store: Send + Sync + 'static {
     /// Takes a place among the live sessions, then creates one.
     ///

@@ -118,7 +118,7 @@ impl SessionLimits {
     }
 
     /// A share of live sessions, when so many live in all: whole up to half of `max_live`, then shrinking by the
-    /// square of what is left, to one (docs/adr/0011-shares-of-the-live-sessions.md). `take.lua` says the same.
+    /// square of what is left, to one (docs/adr/0011-per-client-session-quotas.md). `take.lua` says the same.
     pub(super) fn shrunk(&self, share: u64, total: u64) -> u64 {
         let left = u128::from(self.max_live.saturating_sub(total));
         let all = u128::from(self.max_live.max(1));

@@ -107,29 +107,48 @@ struct RawMsc4108 {
     enabled: bool,
 }
 
-impl Config {
-    /// Merges the sources and validates what comes out. `settle` makes of it what only the parts can
-    /// make, or says what is wrong: whether a URL is one that the store can dial.
+/// A configuration that was read and parsed, but not validated.
+///
+/// Keeps the sources, so that an error of any later step can name the source of its key.
+#[derive(Debug)]
+pub struct UnvalidatedConfig {
+    raw: RawConfig,
+    merged: sources::Merged,
+}
+
+impl UnvalidatedConfig {
+    /// Reads the sources, merges and parses them.
     ///
     /// # Errors
-    /// [`ConfigError`] names every problem with its key and its source.
-    pub fn load<T>(
-        sources: &Sources,
-        settle: impl FnOnce(&Self) -> Result<T, Vec<Problem>>,
-    ) -> Result<(Self, RawConfig, T), ConfigError> {
+    /// [`ConfigError`] if a source cannot be read, a key is unknown or a value has the wrong type.
+    pub fn read(sources: &Sources) -> Result<Self, ConfigError> {
         let merged = sources.merge()?;
-        let raw: RawConfig = merged.extract()?;
-        let mut problems = Vec::new();
-        if let Some(config) = raw.validate(&mut problems) {
-            match settle(&config) {
-                Ok(settled) if problems.is_empty() => return Ok((config, raw, settled)),
-                Ok(_) => {}
-                Err(more) => problems.extend(more),
-            }
-        }
-        Err(merged.locate(problems))
+        let raw = merged.extract()?;
+        Ok(Self { raw, merged })
     }
 
+    /// Validates the values and appends each problem to `problems`.
+    ///
+    /// Returns `None` only if there is a problem. It may return a configuration beside problems: a
+    /// later step can then report its own in the same run.
+    pub fn validate(&self, problems: &mut Vec<Problem>) -> Option<Config> {
+        self.raw.validate(problems)
+    }
+
+    /// Makes an error of `problems`: one line each, with the key, the reason and the source.
+    #[must_use]
+    pub fn error(&self, problems: Vec<Problem>) -> ConfigError {
+        self.merged.locate(problems)
+    }
+
+    /// The configuration as it is written, for `config print` and for the comparison at a reload.
+    #[must_use]
+    pub fn into_raw(self) -> RawConfig {
+        self.raw
+    }
+}
+
+impl Config {
     /// What starts, but deserves a word in the log.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {

@@ -29,7 +29,11 @@ fn main() -> ExitCode {
         }
     };
     let sources = cli.overrides.sources(environment());
-    let (config, raw, prepared) = match Config::load(&sources, startup::prepare) {
+    let startup::Startup {
+        config,
+        raw,
+        prepared,
+    } = match startup::load(&sources) {
         Ok(loaded) => loaded,
         Err(error) => {
             eprintln!("configuration error:\n{error}");

@@ -4,7 +4,7 @@
 
 use crate::clock::Clock;
 use crate::config::secret::Secret;
-use crate::config::{self, Config, Problem};
+use crate::config::{self, Config, ConfigError, Problem, RawConfig, Sources, UnvalidatedConfig};
 use crate::policy::auth::{Auth, SetupError, TokenVerifier};
 use crate::policy::{Homeserver, Homeservers};
 use crate::store::redis::{ConnectError, RedisEndpoint, RedisSettings};
@@ -30,6 +30,42 @@ pub enum PreparedStore {
     Memory,
     /// In Redis.
     Redis(Box<RedisSettings>),
+}
+
+/// A configuration that is valid and prepared.
+#[derive(Debug)]
+pub struct Startup {
+    /// The validated values.
+    pub config: Config,
+    /// The values as they are written.
+    pub raw: RawConfig,
+    /// The parts that were built from them.
+    pub prepared: Prepared,
+}
+
+/// Reads, validates and prepares the configuration.
+///
+/// # Errors
+/// [`ConfigError`] lists every problem of validation and of preparation, each with its key and its
+/// source.
+pub fn load(sources: &Sources) -> Result<Startup, ConfigError> {
+    let unvalidated = UnvalidatedConfig::read(sources)?;
+    let mut problems = Vec::new();
+    if let Some(config) = unvalidated.validate(&mut problems) {
+        match prepare(&config) {
+            Ok(prepared) if problems.is_empty() => {
+                let raw = unvalidated.into_raw();
+                return Ok(Startup {
+                    config,
+                    raw,
+                    prepared,
+                });
+            }
+            Ok(_) => {}
+            Err(more) => problems.extend(more),
+        }
+    }
+    Err(unvalidated.error(problems))
 }
 
 /// Settles what only a part can judge.

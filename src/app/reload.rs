@@ -4,10 +4,10 @@
 //! is wrong is refused as a whole and the old one kept; of other keys that changed the log says that they wait for a
 //! restart. Variables of the environment and flags are what they were at the start.
 
-use crate::config::{Config, RawConfig, Sources};
+use crate::config::{RawConfig, Sources};
 use crate::lifecycle::ReloadSignal;
 use crate::policy::Policy;
-use crate::startup;
+use crate::startup::{self, Startup};
 use crate::store::{CurrentShares, Shares};
 use crate::telemetry::labels::ReloadOutcome;
 use crate::telemetry::logs::{self, Log};
@@ -71,7 +71,7 @@ impl Reload {
 
     /// Changes what may change. Returns the keys that changed and may not.
     fn apply(&mut self) -> Result<Vec<String>, Box<dyn std::error::Error + Send + Sync>> {
-        let (config, raw, _) = Config::load(&self.origin.sources, startup::prepare)?;
+        let Startup { config, raw, .. } = startup::load(&self.origin.sources)?;
         let level = logs::parse_level(&config.telemetry.log_level)?;
         let waiting = self.origin.raw.other_than(&raw);
         self.origin.log.set_level(level)?;

@@ -5,7 +5,7 @@
 
 use crate::harness::http::{Connection, Request};
 use matrix_rendezvous::clock::Clock;
-use matrix_rendezvous::config::{Config, Mode, Sources};
+use matrix_rendezvous::config::{Mode, Sources};
 use matrix_rendezvous::http::service::{Service, Telemetry};
 use matrix_rendezvous::lifecycle::Lifecycle;
 use matrix_rendezvous::model::LimitSet;
@@ -13,6 +13,7 @@ use matrix_rendezvous::model::SessionId;
 use matrix_rendezvous::net::connection::Connections;
 use matrix_rendezvous::net::listener;
 use matrix_rendezvous::policy::{Homeserver, Homeservers, Policy};
+use matrix_rendezvous::startup;
 use matrix_rendezvous::store::{
     Created, Deleted, NewSession, ReadRequest, ReadResult, Store, StoreError, WithTimestamps,
     WriteRequest, WriteResult,
@@ -80,7 +81,7 @@ fn serve() -> Rig {
         flags: flags.to_vec(),
         ..Sources::default()
     };
-    let (config, _, ()) = Config::load(&sources, |_| Ok(())).expect("good flags");
+    let config = startup::load(&sources).expect("good flags").config;
     let (clock, metrics) = (Clock::system(), Arc::new(Metrics::new()));
     let policy = Arc::new(Policy::new(
         config.limits.clone(),

@@ -112,6 +112,7 @@ mod tests {
         Tags::of(&headers, &IF_MATCH)
     }
 
+    // R2.9, R2.21
     #[test]
     fn a_tag_is_read_whatever_a_proxy_did_to_it() {
         use EtagForm::{Br, Deflate, Gzip, Unquoted, Weak, Zstd};
@@ -145,6 +146,7 @@ mod tests {
         }
     }
 
+    // R2.21
     #[test]
     fn a_token_that_ends_like_a_suffix_is_whole() {
         for end in ["-gzip", "-br", "-zstd", "-deflate"] {
@@ -156,6 +158,7 @@ mod tests {
         }
     }
 
+    // R2.22
     #[test]
     fn lists_are_read_over_lines_and_end_at_eight() {
         let token = |letter: char| letter.to_string().repeat(24);

@@ -81,6 +81,7 @@ mod tests {
     use hyper::header::{HeaderMap, HeaderValue};
     use std::sync::atomic::Ordering;
 
+    // R0.37
     #[test]
     fn a_name_that_is_brought_is_kept_and_anything_else_is_replaced() {
         let ids = RequestIds::new();

@@ -116,6 +116,7 @@ mod tests {
         Payload::new(text).expect("short")
     }
 
+    // R1.15, R1.16
     #[test]
     fn a_token_depends_on_session_history_and_data() {
         let (one, two) = (SessionId::random(), SessionId::random());
@@ -128,6 +129,7 @@ mod tests {
         assert_ne!(second.next(one, &payload("a")), second);
     }
 
+    // R1.18
     #[test]
     fn what_cannot_be_ours_is_foreign() {
         let id = SessionId::random();

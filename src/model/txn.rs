@@ -45,6 +45,7 @@ impl TxnKey {
 mod tests {
     use super::{InvalidTxnId, TxnKey};
 
+    // R0.20
     #[test]
     fn only_opaque_identifiers_are_transaction_ids() {
         for good in ["a", "A-Z_0.~", &"x".repeat(255)] {

@@ -32,6 +32,7 @@ mod tests {
         allows(&headers.collect::<HeaderMap>())
     }
 
+    // R0.26
     #[test]
     fn only_script_and_clients_without_the_headers_may_read() {
         assert!(allows(&HeaderMap::new()));

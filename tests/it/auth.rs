@@ -71,6 +71,7 @@ fn assert_refused(reply: Reply, errcode: &str, soft_logout: bool) {
     assert_eq!(reply.json()["soft_logout"], json!(soft_logout), "{reply}");
 }
 
+// R1.41
 #[test]
 fn without_a_token_nobody_creates() {
     let (issuer, server) = start("authenticated");
@@ -92,6 +93,7 @@ fn without_a_token_nobody_creates() {
     );
 }
 
+// R1.42, R1.47
 #[test]
 fn a_user_creates_and_nobody_needs_a_token_for_a_session() {
     let (issuer, server) = start("authenticated");
@@ -119,6 +121,7 @@ fn a_user_creates_and_nobody_needs_a_token_for_a_session() {
     assert!(!server.log().contains("good"), "no token in the log");
 }
 
+// R1.43, R1.45
 #[test]
 fn a_token_that_the_homeserver_refuses_is_refused_in_its_words() {
     let (issuer, server) = start("authenticated");
@@ -138,6 +141,7 @@ fn a_token_that_the_homeserver_refuses_is_refused_in_its_words() {
     }
 }
 
+// R1.48
 #[test]
 fn who_is_known_and_may_not_create_is_told_so() {
     let (issuer, server) = start("authenticated");
@@ -159,6 +163,7 @@ fn who_is_known_and_may_not_create_is_told_so() {
     server.call(&with(creation(), "service")).expect(200);
 }
 
+// R1.46
 #[test]
 fn what_is_no_bearer_token_is_refused_unasked() {
     for mode in ["authenticated", "open"] {
@@ -192,6 +197,7 @@ fn what_is_no_bearer_token_is_refused_unasked() {
     }
 }
 
+// R1.43, R1.46
 #[test]
 fn in_open_mode_a_bad_token_is_not_taken_for_none() {
     let (_issuer, server) = start("open");
@@ -207,6 +213,7 @@ fn in_open_mode_a_bad_token_is_not_taken_for_none() {
     }
 }
 
+// R0.14, R2.2
 #[test]
 fn preflights_and_the_etag_dialect_ask_nobody() {
     let issuer = Issuer::start();

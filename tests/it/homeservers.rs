@@ -116,6 +116,7 @@ fn a_host_is_the_same_in_any_case_with_any_port_and_by_any_of_its_names() {
     );
 }
 
+// R0.35
 #[test]
 fn an_unknown_host_is_not_served_in_either_dialect() {
     let deployment = Deployment::start(&[]);

@@ -86,6 +86,7 @@ fn start(settings: &[(&str, &str)], trusted: &[(&str, &str)]) -> Server {
     Server::start(Store::Memory, &[settings, trusted].concat())
 }
 
+// R0.31
 #[test]
 fn a_client_over_its_creations_is_refused_and_may_still_use_its_sessions() {
     let server = start(&CREATES, &[]);
@@ -114,6 +115,7 @@ fn a_client_over_its_creations_is_refused_and_may_still_use_its_sessions() {
         .expect_error(429, "M_LIMIT_EXCEEDED");
 }
 
+// R0.31
 #[test]
 fn a_client_over_its_requests_on_sessions_is_refused_each_of_them() {
     let server = start(&CALLS, &[TRUSTED]);

@@ -22,6 +22,7 @@ mod protocol_fetch_metadata;
 mod protocol_modes;
 mod protocol_replies;
 mod protocol_routes;
+mod protocol_rules;
 mod protocol_sessions;
 mod protocol_sizes;
 mod protocol_txns;

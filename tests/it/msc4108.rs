@@ -30,6 +30,7 @@ on_both_stores! {
     what_one_dialect_wrote_the_other_reads,
 }
 
+// R2.1, R2.3, R2.7, R2.9, R2.10, R2.17
 fn a_creation_says_where_the_session_is(server: &Server) {
     let reply = server.call(&creation("hello")).expect(201);
     assert_eq!(reply.header("content-type"), Some("application/json"));
@@ -47,6 +48,7 @@ fn a_creation_says_where_the_session_is(server: &Server) {
     assert_eq!(reply.json().as_object().expect("an object").len(), 1);
 }
 
+// R2.4, R2.10, R2.17, R2.18
 fn a_read_gives_the_payload_as_text(server: &Server) {
     let payload = "é\u{0}\"\\\u{1F980}";
     let mailbox = server.open_mailbox(payload);
@@ -61,6 +63,7 @@ fn a_read_gives_the_payload_as_text(server: &Server) {
     reply.assert_dated();
 }
 
+// R2.4, R2.10, R2.17, R2.20
 fn a_poll_finds_nothing_new_until_there_is(server: &Server) {
     let mailbox = server.open_mailbox("hello");
     for _ in 0..2 {
@@ -84,6 +87,7 @@ fn a_poll_finds_nothing_new_until_there_is(server: &Server) {
     server.call(&mailbox.poll("\"another\"")).expect(200);
 }
 
+// R2.5, R2.10, R2.11, R2.17, R2.19, R2.32, R2.35, R2.36
 fn a_write_needs_the_current_etag(server: &Server) {
     let mailbox = server.open_mailbox("one");
     let reply = server.call(&mailbox.put(&mailbox.etag, "two")).expect(202);
@@ -114,6 +118,7 @@ fn a_write_needs_the_current_etag(server: &Server) {
     assert_ne!(third, second);
 }
 
+// R2.11, R2.33, R2.34
 fn a_write_that_happened_is_a_success(server: &Server) {
     let mailbox = server.open_mailbox("one");
     let first = mailbox.put(&mailbox.etag, "mine");
@@ -134,6 +139,7 @@ fn a_write_that_happened_is_a_success(server: &Server) {
     server.assert_mailbox_holds(&mailbox, "theirs", &theirs);
 }
 
+// R2.6, R2.12
 fn a_deleted_session_is_gone(server: &Server) {
     let mailbox = server.open_mailbox("hello");
     let delete = Request::delete(&mailbox.path);
@@ -156,6 +162,7 @@ fn a_deleted_session_is_gone(server: &Server) {
     }
 }
 
+// R2.18
 fn an_empty_payload_is_one(server: &Server) {
     let mailbox = server.open_mailbox("");
     let reply = server.call(&mailbox.get()).expect(200);
@@ -171,6 +178,7 @@ fn an_empty_payload_is_one(server: &Server) {
     server.assert_mailbox_holds(&mailbox, "", &etag);
 }
 
+// R0.22, R2.17
 fn a_session_expires_when_it_was_told_to(server: &Server) {
     let mailbox = server.open_mailbox("hello");
     let date = |name: &str| {
@@ -185,6 +193,7 @@ fn a_session_expires_when_it_was_told_to(server: &Server) {
     assert!(date("last-modified") >= created);
 }
 
+// R0.10
 fn a_head_is_a_read_without_its_payload(server: &Server) {
     let mailbox = server.open_mailbox("hello");
     let reply = server.call(&Request::head(&mailbox.path)).expect(200);
@@ -193,6 +202,7 @@ fn a_head_is_a_read_without_its_payload(server: &Server) {
     assert_eq!(reply.etag(), mailbox.etag);
 }
 
+// R2.31
 fn what_one_dialect_wrote_the_other_reads(server: &Server) {
     let mailbox = server.open_mailbox("text");
     let token = mailbox.etag.trim_matches('"');
@@ -215,6 +225,7 @@ fn what_one_dialect_wrote_the_other_reads(server: &Server) {
 }
 
 /// It has no authentication by design, and so a switch of its own.
+// R0.9, R2.2
 #[test]
 fn the_mode_is_the_other_dialects() {
     let settings = [("mode", "off"), ("msc4108.enabled", "true")];

@@ -134,6 +134,7 @@ fn serve() -> Rig {
     }
 }
 
+// R0.30
 #[test]
 fn a_panic_is_a_500_and_the_connection_and_the_process_live() {
     let rig = serve();
@@ -149,6 +150,7 @@ fn a_panic_is_a_500_and_the_connection_and_the_process_live() {
     connection.send(&Request::get(PATH)).expect(200);
 }
 
+// R0.29
 #[test]
 fn a_request_that_never_ends_is_a_503_by_the_whole_request_deadline() {
     let rig = serve();
@@ -161,6 +163,7 @@ fn a_request_that_never_ends_is_a_503_by_the_whole_request_deadline() {
     assert_eq!(timeouts.get(), 1);
 }
 
+// R0.3
 #[test]
 fn a_reply_that_makes_no_sense_is_a_503() {
     let rig = serve();

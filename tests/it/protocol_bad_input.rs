@@ -80,12 +80,14 @@ fn assert_refused(reply: &Reply, body: &[u8], errcodes: &[&str]) {
     );
 }
 
+// R1.31
 fn what_is_not_json_is_not_json(server: &Server) {
     for body in NOT_JSON {
         refused_everywhere(server, body, &["M_NOT_JSON"]);
     }
 }
 
+// R1.31
 fn what_is_not_utf8_is_not_json(server: &Server) {
     let in_data = b"{\"sequence_token\":\"t\",\"data\":\"\xff\"}";
     let in_a_token = b"{\"sequence_token\":\"\xff\",\"data\":\"x\"}";
@@ -106,6 +108,7 @@ fn what_is_not_utf8_is_not_json(server: &Server) {
     }
 }
 
+// R1.32
 fn what_is_no_object_is_bad_json(server: &Server) {
     let values = [
         "[]",
@@ -124,6 +127,7 @@ fn what_is_no_object_is_bad_json(server: &Server) {
     }
 }
 
+// R1.33
 fn a_key_that_stands_twice_is_bad_json(server: &Server) {
     let bodies = [
         r#"{"sequence_token":"t","data":"a","data":"b"}"#,
@@ -137,6 +141,7 @@ fn a_key_that_stands_twice_is_bad_json(server: &Server) {
     refused_by_writes(server, twice, &["M_BAD_JSON"]);
 }
 
+// R1.35
 fn a_missing_field_is_a_missing_param(server: &Server) {
     for body in [
         "{}",
@@ -149,6 +154,7 @@ fn a_missing_field_is_a_missing_param(server: &Server) {
     refused_by_writes(server, br#"{"data":"x"}"#, &["M_MISSING_PARAM"]);
 }
 
+// R1.36
 fn a_field_of_the_wrong_type_is_an_invalid_param(server: &Server) {
     for value in [
         "null",
@@ -169,6 +175,7 @@ fn a_field_of_the_wrong_type_is_an_invalid_param(server: &Server) {
     }
 }
 
+// R1.34
 fn a_lone_surrogate_is_refused(server: &Server) {
     for text in [
         r"\ud800",
@@ -196,6 +203,7 @@ fn a_lone_surrogate_is_refused(server: &Server) {
     }
 }
 
+// R1.39
 fn unknown_fields_are_ignored(server: &Server) {
     let ignored = [
         r#""a":null"#,
@@ -218,6 +226,7 @@ fn unknown_fields_are_ignored(server: &Server) {
     }
 }
 
+// R1.39
 fn any_content_type_or_none_is_taken(server: &Server) {
     let odd = [
         "text/plain",
@@ -239,6 +248,7 @@ fn any_content_type_or_none_is_taken(server: &Server) {
     }
 }
 
+// R1.40
 fn a_refused_create_takes_no_place(server: &Server) {
     for body in NOT_JSON {
         refused_by_create(server, body, &["M_NOT_JSON"]);

@@ -31,6 +31,7 @@ const FORBIDDEN: [(&str, &str); 12] = [
     ("sec-fetch-mode", "navigate"),
 ];
 
+// R0.26
 fn a_read_that_is_a_navigation_or_a_subresource_is_forbidden(server: &Server) {
     let session = server.create("hello");
     for (name, value) in FORBIDDEN {
@@ -42,6 +43,7 @@ fn a_read_that_is_a_navigation_or_a_subresource_is_forbidden(server: &Server) {
     server.assert_holds(&session.id, "hello", &session.token);
 }
 
+// R0.26
 fn a_read_by_a_script_is_answered(server: &Server) {
     let session = server.create("hello");
     for (mode, site) in [
@@ -57,6 +59,7 @@ fn a_read_by_a_script_is_answered(server: &Server) {
     }
 }
 
+// R0.26
 fn one_bad_header_among_good_ones_is_enough(server: &Server) {
     let session = server.create("hello");
     for (name, value) in FORBIDDEN {
@@ -78,6 +81,7 @@ fn one_bad_header_among_good_ones_is_enough(server: &Server) {
     }
 }
 
+// R0.26
 fn nothing_but_the_read_looks_at_fetch_metadata(server: &Server) {
     for (name, value) in FORBIDDEN {
         let with = |request: Request| server.call(&request.header(name, value));

@@ -60,12 +60,14 @@ fn assert_nothing_under(server: &Server, prefix: &str, id: &str) {
     server.call(&Request::head(prefix)).expect(404);
 }
 
+// R1.2
 fn the_stable_prefix_is_unrecognized_by_default(server: &Server) {
     let session = server.create("hello");
     assert_nothing_under(server, STABLE, &session.id);
     server.assert_holds(&session.id, "hello", &session.token);
 }
 
+// R0.6, R0.9
 fn the_other_dialect_is_unrecognized_by_default(server: &Server) {
     let prefix = "/_matrix/client/unstable/org.matrix.msc4108/rendezvous";
     let session = server.create("hello");
@@ -73,6 +75,7 @@ fn the_other_dialect_is_unrecognized_by_default(server: &Server) {
     server.assert_holds(&session.id, "hello", &session.token);
 }
 
+// R1.42, R1.43
 fn without_an_auth_backend_a_token_is_not_looked_at(server: &Server) {
     let bearing = |request: Request| request.header("Authorization", "Bearer nonsense");
     let discovery = server.call(&bearing(Request::get(UNSTABLE))).expect(200);
@@ -81,6 +84,7 @@ fn without_an_auth_backend_a_token_is_not_looked_at(server: &Server) {
     server.call(&bearing(create)).expect(200);
 }
 
+// R1.41
 fn public_is_another_name_of_open(server: &Server) {
     let discovery = server.call(&Request::get(UNSTABLE)).expect(200);
     assert_eq!(discovery.json(), json!({"create_available": true}));
@@ -88,12 +92,14 @@ fn public_is_another_name_of_open(server: &Server) {
     server.assert_holds(&session.id, "hello", &session.token);
 }
 
+// R0.6, R0.9
 fn the_dialect_is_unrecognized_when_off(server: &Server) {
     assert_nothing_under(server, UNSTABLE, "some-session");
     assert_nothing_under(server, STABLE, "some-session");
 }
 
 /// Nobody gets an open mailbox by forgetting a setting.
+// R0.9
 #[test]
 fn the_default_mode_is_off() {
     let server = Server::launch(&[("limits.enabled", "false")]);
@@ -113,6 +119,7 @@ fn a_session_outlives_a_server_that_turned_the_dialect_off() {
     open.assert_holds(&session.id, "hello", &session.token);
 }
 
+// R1.1, R1.2, R1.22
 fn the_conflict_code_is_that_of_the_prefix(server: &Server) {
     let session = server.create("zero");
     for (prefix, errcode) in [(UNSTABLE, CONFLICT), (STABLE, "M_CONCURRENT_WRITE")] {
@@ -124,6 +131,7 @@ fn the_conflict_code_is_that_of_the_prefix(server: &Server) {
     }
 }
 
+// R1.3
 fn both_prefixes_lead_to_the_same_session(server: &Server) {
     let reply = server
         .call(&Request::post(STABLE).json(&json!({"data": "zero"})))

@@ -61,6 +61,7 @@ fn one_of_each(server: &Server) -> Vec<(u16, Request)> {
     ]
 }
 
+// R0.13, R0.15, R0.16
 fn every_kind_of_reply_is_for_any_origin_and_for_no_cache(server: &Server) {
     for (status, request) in one_of_each(server) {
         let browser = request
@@ -78,6 +79,7 @@ fn every_kind_of_reply_is_for_any_origin_and_for_no_cache(server: &Server) {
     }
 }
 
+// R0.13
 fn no_origin_is_echoed(server: &Server) {
     for origin in ["https://app.example", "null", "http://localhost:8080"] {
         for (status, request) in one_of_each(server) {
@@ -117,6 +119,7 @@ fn preflight(path: &str) -> Request {
         .header("Access-Control-Request-Headers", "content-type")
 }
 
+// R0.14
 fn a_preflight_is_answered_on_any_path(server: &Server) {
     let session = server.create("hello");
     let txn = format!("{}/txn", at(&session.id));
@@ -142,17 +145,20 @@ fn a_preflight_is_answered_on_any_path(server: &Server) {
     }
 }
 
+// R0.14
 fn a_preflight_looks_no_session_up(server: &Server) {
     let bearing = preflight(&at("nothing-is-here")).header("Authorization", "Bearer nonsense");
     assert_is_a_preflight_reply(&server.call(&bearing.header("Sec-Fetch-Mode", "navigate")));
 }
 
+// R0.14
 fn a_preflight_is_answered_while_the_dialect_is_off(server: &Server) {
     for path in [UNSTABLE, &at("nothing-is-here"), "/unknown"] {
         assert_is_a_preflight_reply(&server.call(&preflight(path)));
     }
 }
 
+// R0.1
 fn an_error_says_what_is_wrong_in_json(server: &Server) {
     for (status, request) in one_of_each(server) {
         let reply = server.call(&request).expect(status);

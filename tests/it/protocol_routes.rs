@@ -33,6 +33,7 @@ fn expect_unrecognized(server: &Server, method: &str, path: &str) {
     }
 }
 
+// R0.4
 fn an_unknown_path_is_unrecognized(server: &Server) {
     let session = server.create("hello");
     let id = &session.id;
@@ -59,6 +60,7 @@ fn an_unknown_path_is_unrecognized(server: &Server) {
     server.assert_holds(id, "hello", &session.token);
 }
 
+// R0.5
 fn a_known_path_with_another_method_is_told_which_ones_it_has(server: &Server) {
     let session = server.create("hello");
     let txn = format!("{}/txn", at(&session.id));
@@ -84,6 +86,7 @@ fn a_known_path_with_another_method_is_told_which_ones_it_has(server: &Server) {
     server.assert_holds(&session.id, "hello", &session.token);
 }
 
+// R0.10
 fn head_answers_as_get_without_a_body(server: &Server) {
     let session = server.create("hello");
     let deleted = server.create("hello");
@@ -105,6 +108,7 @@ fn head_answers_as_get_without_a_body(server: &Server) {
     server.call(&navigating).expect(403);
 }
 
+// R0.11
 fn a_leading_double_slash_is_tolerated(server: &Server) {
     let session = server.create("hello");
     server
@@ -123,6 +127,7 @@ fn a_leading_double_slash_is_tolerated(server: &Server) {
     expect_unrecognized(server, "GET", &UNSTABLE.replace("/client/", "/client//"));
 }
 
+// R1.12
 fn a_query_is_ignored(server: &Server) {
     let session = server.create("hello");
     server
@@ -132,6 +137,7 @@ fn a_query_is_ignored(server: &Server) {
     assert_eq!(read.expect(200).text("data"), "hello");
 }
 
+// R0.12
 fn segments_are_decoded(server: &Server) {
     let session = server.create("hello");
     let encoded: Vec<_> = session
@@ -149,6 +155,7 @@ fn segments_are_decoded(server: &Server) {
     server.call(&Request::get(&path)).expect(200);
 }
 
+// R0.12
 fn an_encoded_slash_separates_nothing(server: &Server) {
     let session = server.create("hello");
     for slash in ["%2F", "%2f"] {
@@ -161,6 +168,7 @@ fn an_encoded_slash_separates_nothing(server: &Server) {
     server.assert_holds(&session.id, "hello", &session.token);
 }
 
+// R0.7, R0.20
 fn an_id_outside_the_grammar_is_not_found(server: &Server) {
     let session = server.create("hello");
     let id = &session.id;

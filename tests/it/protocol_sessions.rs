@@ -33,11 +33,13 @@ on_both_stores! {
     a_new_session_has_the_configured_life,
 }
 
+// R1.4, R1.10, R1.41
 fn discovery_says_that_anyone_may_create(server: &Server) {
     let reply = server.call(&Request::get(UNSTABLE)).expect(200);
     assert_eq!(reply.json(), json!({"create_available": true}));
 }
 
+// R1.5, R1.6
 fn a_created_session_is_described_in_full_and_in_nothing_else(server: &Server) {
     let reply = server.try_create("hello").expect(200);
     let body = reply.json();
@@ -67,6 +69,7 @@ fn a_created_session_is_described_in_full_and_in_nothing_else(server: &Server) {
     );
 }
 
+// R0.20, R0.21
 fn ids_are_opaque_long_and_never_alike(server: &Server) {
     let sessions: Vec<_> = (0..20).map(|_| server.create("equal")).collect();
     for session in &sessions {
@@ -81,12 +84,14 @@ fn ids_are_opaque_long_and_never_alike(server: &Server) {
     assert_eq!(starts.len(), ids.len(), "{ids:?}");
 }
 
+// R1.16
 fn equal_payloads_in_two_sessions_have_different_tokens(server: &Server) {
     let [one, two] = [server.create("equal"), server.create("equal")];
     assert_ne!(one.token, two.token);
 }
 
 /// Written tokens are held to the same in `protocol_writes.rs`.
+// R1.14
 pub fn assert_is_a_token(token: &str) {
     let alphabet = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     assert!(
@@ -97,6 +102,7 @@ pub fn assert_is_a_token(token: &str) {
     assert!((22..=255).contains(&token.len()), "{token:?}");
 }
 
+// R1.6, R1.13
 fn a_read_repeats_payload_and_token_byte_for_byte(server: &Server) {
     let session = server.create("hello");
     assert_is_a_token(&session.token);
@@ -138,6 +144,7 @@ fn sessions_do_not_touch_each_other(server: &Server) {
     server.assert_holds(&two.id, "two", &two.token);
 }
 
+// R0.7, R1.9
 fn a_deleted_session_is_gone_for_every_request(server: &Server) {
     let session = server.create("hello");
     server.call(&Request::delete(&at(&session.id))).expect(200);
@@ -153,12 +160,14 @@ fn a_deleted_session_is_gone_for_every_request(server: &Server) {
     server.assert_gone(&session.id);
 }
 
+// R1.9
 fn deleting_is_answered_with_an_empty_object(server: &Server) {
     let session = server.create("hello");
     let reply = server.call(&Request::delete(&at(&session.id))).expect(200);
     assert_eq!(reply.json(), json!({}));
 }
 
+// R0.7
 fn a_session_that_never_was_is_not_found(server: &Server) {
     let alive = server.create("hello");
     let id = "n".repeat(alive.id.len());
@@ -178,6 +187,7 @@ fn a_session_that_never_was_is_not_found(server: &Server) {
     }
 }
 
+// R1.47
 fn session_requests_ignore_authorization(server: &Server) {
     let session = server.create("hello");
     let bearer =
@@ -188,6 +198,7 @@ fn session_requests_ignore_authorization(server: &Server) {
     bearer(Request::delete(&at(&session.id))).expect(200);
 }
 
+// R0.22, R1.11
 fn what_is_left_of_the_life_shrinks_and_no_write_extends_it(server: &Server) {
     let session = server.create("hello");
     let before = eventually("some of the life has passed", || {
@@ -202,6 +213,7 @@ fn what_is_left_of_the_life_shrinks_and_no_write_extends_it(server: &Server) {
     assert!(server.read(&session.id).expires_in_ms <= before);
 }
 
+// R0.23, R1.11
 fn a_new_session_has_the_configured_life(server: &Server) {
     let session = server.create("hello");
     assert!(
@@ -212,6 +224,7 @@ fn a_new_session_has_the_configured_life(server: &Server) {
     assert!(session.expires_in_ms > 60_000, "{session:?}");
 }
 
+// R0.23
 #[test]
 fn the_default_life_is_five_minutes() {
     let server = Server::start(Store::Memory, &[]);
@@ -223,6 +236,7 @@ fn the_default_life_is_five_minutes() {
 }
 
 /// The embedded store's clock is in the hands of the contract suite; Redis lets a test shorten a life.
+// R0.7
 #[test]
 fn an_expired_session_is_not_found() {
     let server = Server::start(Store::Redis, &[]);

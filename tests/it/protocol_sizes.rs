@@ -45,6 +45,7 @@ fn enveloped(token: &str, data: &str) -> String {
     format!(r#"{{"sequence_token":"{token}","data":{data}}}"#)
 }
 
+// R1.37, R1.38
 fn a_payload_of_4096_bytes_is_taken_however_it_is_written(server: &Server) {
     let four_bytes_each = "😀".repeat(PAYLOAD / 4);
     let two_bytes_each = "ä".repeat(PAYLOAD / 2);
@@ -79,12 +80,14 @@ fn refused_everywhere(server: &Server, body: impl Fn(&str) -> String) {
     }
 }
 
+// R1.37
 fn a_payload_of_4097_bytes_is_too_large_on_every_request(server: &Server) {
     for spelling in spellings(&"x".repeat(PAYLOAD + 1)) {
         refused_everywhere(server, |token| enveloped(token, &spelling));
     }
 }
 
+// R1.37
 fn bytes_count_and_not_characters(server: &Server) {
     for data in ["ä".repeat(PAYLOAD / 2) + "x", "漢".repeat(PAYLOAD / 3 + 1)] {
         for spelling in spellings(&data) {
@@ -97,6 +100,7 @@ fn padded(body: &str, length: usize) -> String {
     format!("{body:<length$}")
 }
 
+// R0.17
 fn a_body_of_32_kib_is_taken(server: &Server) {
     let create = Request::post(UNSTABLE).body(padded(r#"{"data":"x"}"#, ENVELOPE));
     let created = server.call(&create).expect(200);
@@ -109,6 +113,7 @@ fn a_body_of_32_kib_is_taken(server: &Server) {
         .expect(200);
 }
 
+// R0.17
 fn a_body_over_32_kib_is_too_large_on_every_request(server: &Server) {
     refused_everywhere(server, |token| {
         padded(&body(token, "x").to_string(), ENVELOPE + 1)
@@ -134,6 +139,7 @@ fn expect_413_and_close(mut connection: Connection) -> Reply {
     reply
 }
 
+// R0.17, R0.18
 fn too_large_a_length_is_refused_before_the_body_is_sent(server: &Server) {
     for length in [
         (ENVELOPE + 1).to_string(),
@@ -166,6 +172,7 @@ fn no_continue_is_sent_to_a_body_that_will_be_refused(server: &Server) {
     connection.reply().expect(200);
 }
 
+// R0.18
 fn too_large_a_chunked_body_is_refused_as_soon_as_it_is(server: &Server) {
     let mut connection = Connection::open(server.http);
     connection.write(&head(
@@ -179,6 +186,7 @@ fn too_large_a_chunked_body_is_refused_as_soon_as_it_is(server: &Server) {
     expect_413_and_close(connection);
 }
 
+// R0.19
 fn a_client_that_is_still_sending_receives_the_413(server: &Server) {
     for (path, method) in [
         (UNSTABLE.to_owned(), "POST"),
@@ -200,6 +208,7 @@ fn a_client_that_is_still_sending_receives_the_413(server: &Server) {
 
 /// The server has said all it will, and closing now would reset the client in the middle of its body.
 /// Again and again, since all of the body may have left the client before it learns of a reset.
+// R0.19
 fn what_arrives_after_the_413_is_discarded(server: &Server) {
     for _ in 0..16 {
         let mut connection = Connection::open(server.http);
@@ -214,6 +223,7 @@ fn what_arrives_after_the_413_is_discarded(server: &Server) {
 }
 
 /// What is discarded is bounded too: 4 MiB, and what the buffers of two sockets hold.
+// R0.19
 fn a_client_that_never_stops_sending_is_cut(server: &Server) {
     let mut connection = Connection::open(server.http);
     let framing = "Transfer-Encoding: chunked";

@@ -37,6 +37,7 @@ fn assert_same_words(one: &Reply, other: &Reply) {
     );
 }
 
+// R1.8, R1.27
 fn the_first_attempt_writes(server: &Server) {
     let session = server.create("zero");
     let reply = server
@@ -48,6 +49,7 @@ fn the_first_attempt_writes(server: &Server) {
     server.assert_holds(&session.id, "one", &token);
 }
 
+// R1.24, R1.25
 fn a_replay_repeats_the_answer_and_writes_nothing(server: &Server) {
     let session = server.create("zero");
     let first = server
@@ -58,6 +60,7 @@ fn a_replay_repeats_the_answer_and_writes_nothing(server: &Server) {
     server.assert_holds(&session.id, "one", &first.text("sequence_token"));
 }
 
+// R1.25
 fn a_replay_is_answered_after_the_other_side_wrote(server: &Server) {
     let session = server.create("zero");
     let first = server
@@ -70,6 +73,7 @@ fn a_replay_is_answered_after_the_other_side_wrote(server: &Server) {
     server.assert_holds(&session.id, "two", &theirs);
 }
 
+// R1.25
 fn a_replay_does_not_look_at_the_body_again(server: &Server) {
     let session = server.create("zero");
     let first = server
@@ -86,6 +90,7 @@ fn a_replay_does_not_look_at_the_body_again(server: &Server) {
     }
 }
 
+// R1.24, R1.25
 fn a_recorded_conflict_stays_one_when_the_token_is_the_current_one(server: &Server) {
     let session = server.create("zero");
     let first = server.put_txn(&session.id, "txn", "not yet", "one");
@@ -102,6 +107,7 @@ fn a_recorded_conflict_stays_one_when_the_token_is_the_current_one(server: &Serv
     server.assert_holds(&session.id, "next", &next);
 }
 
+// R1.27
 fn equal_data_is_a_conflict_under_another_txn_id(server: &Server) {
     let session = server.create("zero");
     server
@@ -114,6 +120,7 @@ fn equal_data_is_a_conflict_under_another_txn_id(server: &Server) {
     server.assert_holds(&session.id, "one", &one);
 }
 
+// R1.27
 fn an_applied_write_is_a_conflict_under_another_txn_id(server: &Server) {
     let session = server.create("zero");
     let one = server
@@ -126,6 +133,7 @@ fn an_applied_write_is_a_conflict_under_another_txn_id(server: &Server) {
     server.assert_holds(&session.id, "two", &two);
 }
 
+// R1.28
 fn a_txn_id_belongs_to_its_session(server: &Server) {
     let [one, two] = [server.create("zero"), server.create("zero")];
     let first = server
@@ -139,6 +147,7 @@ fn a_txn_id_belongs_to_its_session(server: &Server) {
     server.assert_holds(&two.id, "two", &second.text("sequence_token"));
 }
 
+// R1.25
 fn a_replay_after_a_put_without_txn_id_is_still_the_recorded_answer(server: &Server) {
     let session = server.create("zero");
     let first = server
@@ -149,6 +158,7 @@ fn a_replay_after_a_put_without_txn_id_is_still_the_recorded_answer(server: &Ser
     server.assert_holds(&session.id, "two", &next);
 }
 
+// R1.20, R1.21, R1.22
 fn a_put_without_txn_id_keeps_its_own_rules_beside_records(server: &Server) {
     let session = server.create("zero");
     let one = server
@@ -169,6 +179,7 @@ fn put_bytes(server: &Server, id: &str, txn: &str, bytes: &[u8]) -> Reply {
     server.call(&Request::put(&format!("{}/{txn}", at(id))).body(bytes))
 }
 
+// R1.26
 fn a_body_that_does_not_parse_is_refused_before_any_record_is_asked(server: &Server) {
     let session = server.create("zero");
     let first = server
@@ -181,6 +192,7 @@ fn a_body_that_does_not_parse_is_refused_before_any_record_is_asked(server: &Ser
     assert_same_words(&first, &server.put_txn(&session.id, "txn", "any", "any"));
 }
 
+// R1.24, R1.40
 fn a_refused_body_is_not_recorded(server: &Server) {
     let session = server.create("zero");
     let large = body(&session.token, &"x".repeat(4097)).to_string();
@@ -201,6 +213,7 @@ fn a_refused_body_is_not_recorded(server: &Server) {
     }
 }
 
+// R1.30
 fn the_same_txn_id_at_once_writes_once(server: &Server) {
     let session = server.create("zero");
     let replies = std::thread::scope(|scope| {

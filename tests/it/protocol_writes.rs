@@ -30,6 +30,7 @@ on_both_stores! {
     of_two_writers_one_wins_and_the_other_may_read_and_go_on,
 }
 
+// R1.19
 fn the_current_token_writes(server: &Server) {
     let session = server.create("zero");
     let token = server.write(&session.id, &session.token, "one");
@@ -38,6 +39,7 @@ fn the_current_token_writes(server: &Server) {
     server.assert_holds(&session.id, "two", &token);
 }
 
+// R1.7, R1.14
 fn a_write_is_answered_with_its_token_alone(server: &Server) {
     let session = server.create("zero");
     let reply = server.put(&session.id, &session.token, "one").expect(200);
@@ -46,6 +48,7 @@ fn a_write_is_answered_with_its_token_alone(server: &Server) {
     assert_eq!(reply.json(), json!({"sequence_token": token}));
 }
 
+// R1.13, R1.15
 fn every_write_makes_a_token_never_seen_before(server: &Server) {
     let session = server.create("equal");
     let mut seen = HashSet::from([session.token.clone()]);
@@ -57,6 +60,7 @@ fn every_write_makes_a_token_never_seen_before(server: &Server) {
     }
 }
 
+// R1.15
 fn no_earlier_token_becomes_valid_again(server: &Server) {
     let session = server.create("a");
     let mut tokens = vec![session.token];
@@ -72,6 +76,7 @@ fn no_earlier_token_becomes_valid_again(server: &Server) {
     }
 }
 
+// R1.22, R1.40
 fn a_stale_token_with_other_data_is_a_conflict_and_changes_nothing(server: &Server) {
     let session = server.create("zero");
     let token = server.write(&session.id, &session.token, "one");
@@ -85,6 +90,7 @@ fn a_stale_token_with_other_data_is_a_conflict_and_changes_nothing(server: &Serv
     server.write(&session.id, &token, "two");
 }
 
+// R1.20
 fn any_stale_token_with_the_current_data_gets_the_current_token(server: &Server) {
     let session = server.create("zero");
     let one = server.write(&session.id, &session.token, "one");
@@ -100,6 +106,7 @@ fn any_stale_token_with_the_current_data_gets_the_current_token(server: &Server)
     }
 }
 
+// R1.21
 fn a_retry_after_the_other_side_wrote_gets_its_own_token(server: &Server) {
     let session = server.create("zero");
     let mine = server.write(&session.id, &session.token, "mine");
@@ -110,6 +117,7 @@ fn a_retry_after_the_other_side_wrote_gets_its_own_token(server: &Server) {
     server.write(&session.id, &theirs, "mine again");
 }
 
+// R1.21, R1.23
 fn a_retry_of_the_first_write_gets_its_own_token_after_two_more(server: &Server) {
     let session = server.create("zero");
     let one = server.write(&session.id, &session.token, "one");
@@ -120,6 +128,7 @@ fn a_retry_of_the_first_write_gets_its_own_token_after_two_more(server: &Server)
     server.assert_holds(&session.id, "three", &three);
 }
 
+// R1.20 comes before R1.21
 fn current_data_decides_before_an_earlier_write_does(server: &Server) {
     let session = server.create("zero");
     let one = server.write(&session.id, &session.token, "equal");
@@ -128,6 +137,7 @@ fn current_data_decides_before_an_earlier_write_does(server: &Server) {
     assert_eq!(server.write(&session.id, &session.token, "equal"), three);
 }
 
+// R1.21, R1.22
 fn the_same_data_under_another_stale_token_is_no_retry(server: &Server) {
     let session = server.create("zero");
     let one = server.write(&session.id, &session.token, "one");
@@ -141,6 +151,7 @@ fn the_same_data_under_another_stale_token_is_no_retry(server: &Server) {
     server.assert_holds(&session.id, "two", &two);
 }
 
+// R1.18
 fn a_token_of_another_kind_is_simply_stale(server: &Server) {
     let session = server.create("zero");
     let padded = format!("{}=", session.token);
@@ -182,6 +193,7 @@ fn a_conflict_is_not_remembered(server: &Server) {
     server.assert_holds(&session.id, "two", &two);
 }
 
+// R1.19, R1.22
 fn of_two_writers_one_wins_and_the_other_may_read_and_go_on(server: &Server) {
     let session = server.create("zero");
     let mut statuses = std::thread::scope(|scope| {
@@ -208,6 +220,7 @@ fn of_two_writers_one_wins_and_the_other_may_read_and_go_on(server: &Server) {
     server.write(&session.id, &now.token, "next");
 }
 
+// R1.20
 fn escapes_are_decoded_before_anything_is_compared(server: &Server) {
     let reply =
         server.call(&Request::post(UNSTABLE).body(r#"{"d\u0061ta":"\ud83d\ude00\u0000\/\n"}"#));

@@ -102,6 +102,7 @@ fn restarted_without_persistence_a_session_is_gone_and_new_ones_are_made() {
     worker.create("again");
 }
 
+// R0.3
 #[test]
 fn paused_every_request_ends_in_a_503_and_what_landed_landed_once() {
     let redis = RedisServer::start();

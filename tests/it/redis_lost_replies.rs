@@ -34,6 +34,7 @@ fn a_read_whose_reply_is_lost_once_is_answered_when_asked_again() {
     }
 }
 
+// R0.3
 #[test]
 fn reads_whose_replies_are_all_lost_are_503_and_never_404() {
     let bench = Bench::start();
@@ -108,6 +109,7 @@ fn one_broken_connection_is_not_seen_by_clients() {
     }
 }
 
+// R1.17, R1.21, R1.25
 #[test]
 fn a_write_whose_reply_is_lost_is_applied_once_in_both_forms() {
     let bench = Bench::start();
@@ -142,6 +144,7 @@ fn a_write_whose_reply_is_lost_is_applied_once_in_both_forms() {
     }
 }
 
+// R1.17
 #[test]
 fn a_write_whose_reply_is_lost_once_ends_in_the_token_that_it_made() {
     let bench = Bench::start();
@@ -170,6 +173,7 @@ fn a_write_whose_reply_is_lost_once_ends_in_the_token_that_it_made() {
     }
 }
 
+// R1.25
 #[test]
 fn a_refused_write_with_txn_id_whose_reply_is_lost_stays_refused() {
     let bench = Bench::start();

@@ -53,6 +53,7 @@ fn sign_ins_finish_while_workers_are_killed_between_their_requests() {
     );
 }
 
+// R1.19, R1.22
 #[test]
 fn a_hundred_devices_race_one_token_and_one_wins_each_round() {
     let redis = RedisServer::start();
@@ -71,6 +72,7 @@ fn a_hundred_devices_race_one_token_and_one_wins_each_round() {
     }
 }
 
+// R1.25, R1.30
 #[test]
 fn with_txn_ids_one_wins_each_round_and_every_answer_is_repeated() {
     let redis = RedisServer::start();

@@ -66,6 +66,7 @@ mod tests {
     use super::{milliseconds, whole_seconds};
     use std::time::Duration;
 
+    // R0.2
     #[test]
     fn a_wait_is_rounded_up_and_the_header_never_says_less_than_the_body() {
         for (micros, millis, seconds) in [

@@ -60,6 +60,7 @@ fn a_secret_alone_is_shown_as_a_bearer_token() {
     assert_eq!(asked[0].authorization, "Bearer shared");
 }
 
+// R1.43, R1.48
 #[test]
 fn what_is_inactive_is_refused_and_what_lacks_the_scope_may_not_create() {
     let (issuer, server) = start(&[("auth.introspection.client_secret", "shared")]);

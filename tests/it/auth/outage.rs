@@ -20,6 +20,7 @@ fn assert_unknown(server: &Server, token: &str) {
     }
 }
 
+// R1.44
 #[test]
 fn nonsense_is_no_answer() {
     let (issuer, server) = start("authenticated");
@@ -80,6 +81,7 @@ fn what_a_homeserver_fails_at_alone_does_not_keep_others_from_being_asked() {
     server.call(&with(creation(), "good")).expect(200);
 }
 
+// R1.44
 #[test]
 fn a_silent_homeserver_is_given_up_and_sessions_go_on() {
     let (issuer, server) = start("authenticated");
@@ -104,6 +106,7 @@ fn a_silent_homeserver_is_given_up_and_sessions_go_on() {
 
 /// After a few failures in a row nobody is asked for a while: a dead homeserver costs nothing, and is not stormed
 /// when it comes back. Then it is tried again.
+// R1.44
 #[test]
 fn a_homeserver_that_fails_is_left_alone_for_a_while() {
     let (issuer, server) = start("authenticated");

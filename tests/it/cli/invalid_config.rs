@@ -202,6 +202,7 @@ fn every_mistake_is_told_at_once() {
     run.expect_refused(&["session.ttl", "session.max_live"]);
 }
 
+// R0.23
 #[test]
 fn a_life_outside_ten_seconds_to_an_hour_does_not_start() {
     for ttl in ["0s", "9s", "9999ms", "3601s", "2h"] {
@@ -211,6 +212,7 @@ fn a_life_outside_ten_seconds_to_an_hour_does_not_start() {
     }
 }
 
+// R0.23
 #[test]
 fn a_life_outside_two_to_five_minutes_starts_with_a_warning() {
     for (ttl, warned) in [

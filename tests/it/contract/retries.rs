@@ -5,6 +5,7 @@ use super::{answer, assert_holds, created, txn, write, written};
 use matrix_rendezvous::model::SubmittedToken;
 use matrix_rendezvous::store::{RECENT_TOKENS, Store, WriteResult};
 
+// R1.20, R1.21
 pub async fn a_retry_is_recognised_after_the_peer_has_answered<R: Rig>(rig: &mut R) {
     let new = created(rig, "one").await;
     let mine = written(rig, new.id, new.token, "mine").await;
@@ -39,6 +40,7 @@ pub async fn a_retry_is_recognised_after_the_peer_has_answered<R: Rig>(rig: &mut
     assert_holds(rig, new.id, theirs, "theirs").await;
 }
 
+// R1.23
 pub async fn a_retry_is_recognised_for_as_many_writes_as_are_remembered<R: Rig>(rig: &mut R) {
     let new = created(rig, "one").await;
     let first = written(rig, new.id, new.token, "first").await;
@@ -60,6 +62,7 @@ pub async fn a_retry_is_recognised_for_as_many_writes_as_are_remembered<R: Rig>(
     assert_holds(rig, new.id, token, "one more").await;
 }
 
+// R0.24, R0.25
 pub async fn a_session_takes_so_many_writes_and_lives_on<R: Rig>(rig: &mut R) {
     let new = created(rig, "zero").await;
     let mut tokens = vec![new.token];

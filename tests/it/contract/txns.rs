@@ -5,6 +5,7 @@ use super::{answer, assert_holds, assert_stored, created, payload, txn, write, w
 use matrix_rendezvous::store::{Store, WriteResult};
 use std::time::Duration;
 
+// R1.24, R1.27
 pub async fn a_txn_record_alone_decides<R: Rig>(rig: &mut R) {
     let new = created(rig, "one").await;
     let first = write(new.id, new.token, "mine", Some(txn("a")));
@@ -40,6 +41,7 @@ pub async fn a_txn_record_alone_decides<R: Rig>(rig: &mut R) {
     );
 }
 
+// R1.25, R1.29
 pub async fn txn_records_are_bounded_and_still_replay<R: Rig>(rig: &mut R) {
     let new = created(rig, "one").await;
     let mut token = new.token;

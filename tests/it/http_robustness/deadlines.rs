@@ -96,6 +96,7 @@ fn an_idle_connection_outlives_the_header_deadline() {
     silent.send(&Request::get(UNSTABLE)).expect(200);
 }
 
+// R0.27
 #[test]
 fn half_a_body_is_timed_out_with_a_matrix_error() {
     let server = start_with_short("http.body_timeout", &[]);

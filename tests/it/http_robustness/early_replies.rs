@@ -116,6 +116,7 @@ fn a_large_body_ends_the_connection_and_its_client_receives_the_reply() {
     }
 }
 
+// R0.28
 #[test]
 fn a_body_whose_chunks_make_no_sense_ends_the_connection_and_the_reply_says_so() {
     let server = start(&[]);

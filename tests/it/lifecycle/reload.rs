@@ -64,6 +64,7 @@ fn write(path: &Path, text: &str) {
 
 const WIDE: &str = "[limits.create.client]\nburst = 1000\n";
 
+// R0.33, R0.34
 #[test]
 fn in_maintenance_nobody_creates_and_whoever_has_a_session_goes_on() {
     for store in [Store::Memory, Store::Redis] {

@@ -106,6 +106,7 @@ fn past_the_table_requests_on_sessions_pass() {
     }
 }
 
+// R0.31
 #[test]
 fn a_session_has_so_many_requests_at_a_time() {
     let server = Server::start(Store::Memory, &[]);
@@ -136,6 +137,7 @@ fn a_session_has_so_many_requests_at_a_time() {
     });
 }
 
+// R0.24
 #[test]
 fn a_session_takes_so_many_writes_in_either_dialect() {
     let settings = [("session.max_writes", "16"), ("msc4108.enabled", "true")];
@@ -156,6 +158,7 @@ fn a_session_takes_so_many_writes_in_either_dialect() {
     assert_eq!(refusals(&server, "writes_full"), 2);
 }
 
+// R0.32
 #[test]
 fn from_where_nobody_may_create_sessions_are_still_read() {
     let settings = [
@@ -174,6 +177,7 @@ fn from_where_nobody_may_create_sessions_are_still_read() {
     from(&server, "198.51.100.1", creation()).expect(200);
 }
 
+// R0.32
 #[test]
 fn from_where_nobody_may_use_sessions_nothing_happens() {
     let settings = [

@@ -87,6 +87,7 @@ fn a_network_that_rotates_its_clients_leaves_room_for_others() {
 }
 
 /// A write whose body does not come: what is refused is told so at once, and holds nothing.
+// R2.14, R2.15
 #[test]
 fn who_is_refused_is_not_waited_for() {
     let settings = [

@@ -15,6 +15,7 @@ on_both_stores! {
     every_reply_lets_a_script_read_the_etag,
 }
 
+// R2.27, R2.28
 fn a_type_must_be_named_and_be_text(server: &Server) {
     let mailbox = server.open_mailbox("hello");
     let write = || Request::put(&mailbox.path).header("If-Match", &mailbox.etag);
@@ -42,6 +43,7 @@ fn a_type_must_be_named_and_be_text(server: &Server) {
     }
 }
 
+// R2.26
 fn a_write_must_name_what_it_follows(server: &Server) {
     let mailbox = server.open_mailbox("hello");
     let write = Request::put(&mailbox.path).header("Content-Type", "text/plain");
@@ -51,6 +53,7 @@ fn a_write_must_name_what_it_follows(server: &Server) {
     server.assert_mailbox_holds(&mailbox, "hello", &mailbox.etag);
 }
 
+// R2.30
 fn a_payload_has_4096_bytes_at_most(server: &Server) {
     let (longest, longer) = ("é".repeat(2048), "x".repeat(4097));
     let mailbox = server.open_mailbox(&longest);
@@ -69,6 +72,7 @@ fn a_payload_has_4096_bytes_at_most(server: &Server) {
     server.assert_mailbox_holds(&mailbox, &longer[..4096], &etag);
 }
 
+// R2.29
 fn a_payload_is_utf_8(server: &Server) {
     let mailbox = server.open_mailbox("hello");
     for bytes in [&b"\xff"[..], b"a\xc3", b"\xed\xa0\x80"] {
@@ -80,6 +84,7 @@ fn a_payload_is_utf_8(server: &Server) {
     server.assert_mailbox_holds(&mailbox, "hello", &mailbox.etag);
 }
 
+// R0.4, R0.5
 fn what_the_dialect_does_not_know_is_unrecognized(server: &Server) {
     let mailbox = server.open_mailbox("hello");
     for (method, path, allow) in [
@@ -100,6 +105,7 @@ fn what_the_dialect_does_not_know_is_unrecognized(server: &Server) {
     server.assert_mailbox_holds(&mailbox, "hello", &mailbox.etag);
 }
 
+// R0.15, R2.16
 fn every_reply_lets_a_script_read_the_etag(server: &Server) {
     let mailbox = server.open_mailbox("hello");
     let navigation = mailbox.get().header("Sec-Fetch-Mode", "navigate");

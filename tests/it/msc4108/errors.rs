@@ -26,6 +26,7 @@ on_both_stores! {
     a_throttled_client_is_not_led_astray,
 }
 
+// R0.26, R2.13
 fn a_page_is_refused_with_the_clients_own_etag(server: &Server) {
     let mailbox = server.open_mailbox("secret");
     let page = |request: Request| request.header("Sec-Fetch-Mode", "navigate");
@@ -45,6 +46,7 @@ fn would_be(server: &Server, mailbox: &Mailbox, etag: &str, data: &str) -> Strin
     server.call(&write).expect(202).etag()
 }
 
+// R2.13, R2.14, R2.15
 fn a_throttled_client_is_not_led_astray(server: &Server) {
     let mailbox = server.open_mailbox("hello");
     server.call(&mailbox.poll(&mailbox.etag)).expect(304);
@@ -73,6 +75,7 @@ fn a_throttled_client_is_not_led_astray(server: &Server) {
     }
 }
 
+// R0.3, R2.13, R2.14
 #[test]
 fn an_outage_leaves_each_client_where_it_is() {
     let redis = RedisServer::start();

@@ -28,6 +28,7 @@ fn mangled(etag: &str) -> Vec<String> {
     ]
 }
 
+// R2.21
 fn a_mangled_etag_is_the_one_that_it_was(server: &Server) {
     let mailbox = server.open_mailbox("hello");
     let mut etag = mailbox.etag.clone();
@@ -55,6 +56,7 @@ fn two_states(server: &Server) -> (Mailbox, String, String) {
     (mailbox, first, second)
 }
 
+// R2.22, R2.23
 fn one_of_a_list_is_enough(server: &Server) {
     let (mailbox, first, second) = two_states(server);
     let list = format!("\"other\", {first}, {second}");
@@ -79,6 +81,7 @@ fn one_of_a_list_is_enough(server: &Server) {
     server.assert_mailbox_holds(&mailbox, "three", &third);
 }
 
+// R2.24, R2.25
 fn a_star_reads_nothing_and_writes_nothing(server: &Server) {
     let (mailbox, first, second) = two_states(server);
     for any in ["*", &format!("*, {first}"), &format!("{second}, *")] {

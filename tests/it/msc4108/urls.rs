@@ -23,6 +23,7 @@ fn start(settings: &[(&str, &str)]) -> Server {
     )
 }
 
+// R2.7
 #[test]
 fn the_operators_base_is_used_whatever_the_request_says() {
     for (set, expected) in [
@@ -39,6 +40,7 @@ fn the_operators_base_is_used_whatever_the_request_says() {
     }
 }
 
+// R2.8
 #[test]
 fn without_one_it_is_the_requests_host_and_a_trusted_proxys_scheme() {
     let server = start(&[]);
@@ -59,6 +61,7 @@ fn without_one_it_is_the_requests_host_and_a_trusted_proxys_scheme() {
     assert_eq!(base(&server, &plain), "http://rendezvous.test");
 }
 
+// R2.8
 #[test]
 fn a_host_that_is_none_is_refused() {
     let server = start(&[]);

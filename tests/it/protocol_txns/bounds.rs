@@ -17,6 +17,7 @@ on_both_stores! {
     past_the_bound_new_txn_ids_are_refused_and_the_session_lives_on,
 }
 
+// R0.12, R0.20
 fn txn_ids_follow_the_grammar_after_decoding(server: &Server) {
     let session = server.create("zero");
     let plain = server
@@ -40,6 +41,7 @@ fn txn_ids_follow_the_grammar_after_decoding(server: &Server) {
     }
 }
 
+// R0.8
 fn a_txn_id_outside_the_grammar_is_an_invalid_param(server: &Server) {
     let session = server.create("zero");
     let endless = "t".repeat(256);
@@ -75,11 +77,13 @@ fn fill(server: &Server, id: &str, bound: usize) -> Reply {
     server.put_txn(id, "past", &token, "past")
 }
 
+// R1.29
 fn a_session_records_64_txn_ids_by_default(server: &Server) {
     let session = server.create("zero");
     fill(server, &session.id, 64).expect_error(429, "M_LIMIT_EXCEEDED");
 }
 
+// R1.29
 fn past_the_bound_new_txn_ids_are_refused_and_the_session_lives_on(server: &Server) {
     let session = server.create("zero");
     let refused = fill(server, &session.id, 3).expect_error(429, "M_LIMIT_EXCEEDED");

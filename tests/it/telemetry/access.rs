@@ -92,6 +92,7 @@ fn a_line_tells_what_was_asked_and_how_it_ended() {
     assert_eq!(sessions[5], None);
 }
 
+// R0.37
 #[test]
 fn a_request_is_called_the_same_in_its_reply_and_in_the_log() {
     let server = Server::start(Store::Memory, &[JSON]);

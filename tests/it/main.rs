@@ -10,6 +10,7 @@ mod auth;
 mod cli;
 mod config_documented;
 mod contract;
+mod docs_links;
 mod harness;
 mod homeservers;
 mod http_robustness;

@@ -1,80 +1,95 @@
-//! The command line.
+//! The command line: commands, flags, and the help text.
 
 use crate::config::Sources;
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// The rendezvous server for Matrix QR-code sign-in (MSC4388).
+/// Follows the list of options in every help page of the program itself.
+const AFTER_HELP: &str = "\
+Exit codes:
+  0   success; serve: a signal ended the process and every request was answered
+  1   failure: an address in use, a crash, connections cut at shutdown; healthcheck: not ready
+  64  invalid configuration or usage
+
+Example, with sessions in memory and the API that released clients use:
+  matrix-rendezvous serve --mode open --set msc4108.enabled=true
+
+Documentation: docs/ in the source repository. docs/configuration.md lists every key with its
+default, docs/operations.md is for operators.";
+
+/// The rendezvous server for Matrix QR-code sign-in (MSC4388 and MSC4108).
 ///
-/// Configuration comes from the built-in defaults, a TOML file, RENDEZVOUS_… variables of the
-/// environment, and flags; later ones win.
+/// Configuration sources, later ones win: built-in defaults, the TOML file, environment variables
+/// (session.ttl is RENDEZVOUS_SESSION__TTL), --set, and the flags for single keys.
 #[derive(Debug, Parser)]
-#[command(name = "matrix-rendezvous", version)]
+#[command(name = "matrix-rendezvous", version, after_help = AFTER_HELP)]
 pub struct Cli {
-    /// What to do; without it, serve.
+    /// The command to run [default: serve]
     #[command(subcommand)]
     pub command: Option<Command>,
-    /// Where the configuration comes from.
+    /// The flags that change the configuration.
     #[command(flatten)]
     pub overrides: Overrides,
 }
 
-/// What to do.
+/// The commands.
 #[derive(Debug, Clone, Copy, Subcommand)]
 pub enum Command {
-    /// Run the service (the default).
+    /// Run the server (the default)
     Serve,
-    /// Look at the configuration without running.
+    /// Inspect the configuration without running the server
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Exit with 0 if the service on this host is ready, else with 1 (for images without curl).
+    /// Exit with 0 if the server on this host is ready, with 1 if not (for images without curl)
     Healthcheck,
 }
 
-/// How to look at the configuration.
+/// The commands that inspect the configuration.
 #[derive(Debug, Clone, Copy, Subcommand)]
 pub enum ConfigCommand {
-    /// Say what is wrong with it, and exit with 64 if anything is.
+    /// Report every error in the configuration; exit with 64 if there is one
     Check,
-    /// Print what would run, as TOML, with secrets masked.
+    /// Print the merged configuration as TOML, with secrets masked
     Print,
 }
 
-/// Flags that change the configuration, on any command.
+/// Flags that change the configuration. Every command accepts them.
 #[derive(Debug, Args)]
 pub struct Overrides {
-    /// TOML file to read (or `RENDEZVOUS_CONFIG`)
+    /// TOML file to read (or `RENDEZVOUS_CONFIG`) [default: none]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Who may create a session: off, open
+    /// Who may create sessions through MSC4388: off (the API answers 404), authenticated (users of
+    /// the homeserver), open (anyone) [default: off]
     #[arg(long, global = true, value_name = "MODE")]
     mode: Option<String>,
-    /// Address for clients, as in http.listen
+    /// Address of the listener for clients (http.listen) [default: 127.0.0.1:8080]
     #[arg(long, global = true, value_name = "ADDRESS")]
     listen: Option<String>,
-    /// Address for operators, as in admin.listen
+    /// Address of the listener for operators (admin.listen) [default: 127.0.0.1:8081]
     #[arg(long, global = true, value_name = "ADDRESS")]
     admin_listen: Option<String>,
-    /// Any other key, as in session.ttl=120s; may be repeated
-    #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = key_value)]
+    /// Set any configuration key, for example session.ttl=120s; a list is written a,b; repeatable
+    #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = parse_assignment)]
     set: Vec<(String, String)>,
 }
 
 impl Overrides {
-    /// The sources of the configuration, with the environment as it was handed in.
+    /// Returns the sources of the configuration: the file, `env`, and the flags. Flags for single
+    /// keys come after `--set`, and later flags win.
     #[must_use]
     pub fn sources(self, env: Vec<(OsString, OsString)>) -> Sources {
         let mut flags = Vec::new();
         for (key, value) in self.set {
             flags.push((format!("--set {key}"), key, value));
         }
-        let named = [
+        let single = [
             ("--mode", "mode", self.mode),
             ("--listen", "http.listen", self.listen),
             ("--admin-listen", "admin.listen", self.admin_listen),
         ];
-        for (flag, key, value) in named {
+        for (flag, key, value) in single {
             if let Some(value) = value {
                 flags.push((flag.to_owned(), key.to_owned(), value));
             }
@@ -87,7 +102,12 @@ impl Overrides {
     }
 }
 
-fn key_value(text: &str) -> Result<(String, String), &'static str> {
+/// Parses `KEY=VALUE`. The value may contain `=` and may be empty.
+fn parse_assignment(text: &str) -> Result<(String, String), &'static str> {
     let (key, value) = text.split_once('=').ok_or("expected KEY=VALUE")?;
-    Ok((key.trim().to_owned(), value.to_owned()))
+    let key = key.trim();
+    if key.is_empty() {
+        return Err("expected KEY=VALUE, found no key before =");
+    }
+    Ok((key.to_owned(), value.to_owned()))
 }

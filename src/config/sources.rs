@@ -17,6 +17,9 @@ pub const ENV_PREFIX: &str = "RENDEZVOUS_";
 /// The variable that names the configuration file.
 pub const ENV_FILE: &str = "RENDEZVOUS_CONFIG";
 
+/// Renamed keys, old name and new. The old name is an error that names the new one.
+const RENAMED_KEYS: [(&str, &str); 1] = [("store.redis.accept", "store.redis.ignore_checks")];
+
 /// Where configuration comes from, the later ones over the earlier.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
@@ -159,15 +162,19 @@ impl Merged {
             "" => String::new(),
             source => format!(" (from {source})"),
         };
-        match &error.kind {
-            figment::error::Kind::UnknownField(_, expected) => {
+        let renamed = RENAMED_KEYS.iter().find(|(old, _)| *old == key);
+        match (&error.kind, renamed) {
+            (figment::error::Kind::UnknownField(..), Some((_, new))) => {
+                format!("{key}: unknown key, it was renamed to {new}{source}")
+            }
+            (figment::error::Kind::UnknownField(_, expected), None) => {
                 format!(
                     "{key}: unknown key, expected one of {}{source}{hint}",
                     expected.join(", ")
                 )
             }
-            kind if key.is_empty() => format!("{kind}{source}"),
-            kind => format!("{key}: {kind}{source}"),
+            (kind, _) if key.is_empty() => format!("{kind}{source}"),
+            (kind, _) => format!("{key}: {kind}{source}"),
         }
     }
 

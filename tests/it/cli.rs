@@ -112,9 +112,35 @@ fn help_and_version_are_no_errors() {
     );
 }
 
+/// Each default in the help is the default that `config print` shows.
+#[test]
+fn help_names_modes_defaults_exit_codes_and_documentation() {
+    let help = run(&["--help"], &[]).expect(0).stdout;
+    let printed = print(&[], &[]);
+    for default in [
+        &printed["mode"],
+        &printed["http"]["listen"],
+        &printed["admin"]["listen"],
+    ] {
+        let text = format!("[default: {}]", default.as_str().expect("text"));
+        assert!(help.contains(&text), "{text} is not in {help}");
+    }
+    for text in ["off", "authenticated", "open"] {
+        let mode = format!("{text} (");
+        assert!(help.contains(&mode), "{mode} is not in {help}");
+    }
+    for text in ["\n  0 ", "\n  1 ", "\n  64 ", "docs/configuration.md"] {
+        assert!(help.contains(text), "{text:?} is not in {help}");
+    }
+    let serve = run(&["serve", "--help"], &[]).expect(0).stdout;
+    for flag in ["--config", "--mode", "--listen", "--admin-listen", "--set"] {
+        assert!(serve.contains(flag), "{flag} is not in {serve}");
+    }
+}
+
 #[test]
 fn what_nobody_can_have_meant_is_a_usage_error() {
-    let usages: [&[&str]; 9] = [
+    let usages: [&[&str]; 10] = [
         &["nonsense"],
         &["--nonsense"],
         &["serve", "--nonsense"],
@@ -123,6 +149,7 @@ fn what_nobody_can_have_meant_is_a_usage_error() {
         &["serve", "--mode"],
         &["serve", "extra"],
         &["serve", "--set", "session.ttl"],
+        &["serve", "--set", "=120s"],
         &["healthcheck", "extra"],
     ];
     for usage in usages {

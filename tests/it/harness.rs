@@ -28,6 +28,13 @@ pub mod server {
         pub fn launch(settings: &[(&str, &str)]) -> Self {
             Self(BINARY.launch(settings))
         }
+
+        /// Starts a server with these arguments, ready or not:
+        /// [`testkit::server::ServerBinary::launch_with_arguments`].
+        #[track_caller]
+        pub fn launch_with_arguments(arguments: &[&str]) -> Self {
+            Self(BINARY.launch_with_arguments(arguments, &[]))
+        }
     }
 
     impl Deref for Server {

@@ -110,6 +110,21 @@ fn an_unknown_key_on_the_command_line_is_named_with_its_flag() {
 }
 
 #[test]
+fn a_renamed_key_is_rejected_with_its_new_name() {
+    let (old, new) = ("store.redis.accept", "store.redis.ignore_checks");
+    let expected = format!("\n{old}: unknown key, it was renamed to {new} (from ");
+    let file = file("[store.redis]\naccept = [\"memory\"]\n");
+    let path = file.path().to_str().expect("a path");
+    let name = variable(old);
+    for command in [&["config", "check"][..], &["config", "print"], &["serve"]] {
+        run(&[command, &["--config", path]].concat(), &[]).expect_refused(&[&expected, path]);
+        run(command, &[(&name, "memory")]).expect_refused(&[&expected, &name]);
+        let set = format!("{old}=memory");
+        run(&[command, &["--set", &set]].concat(), &[]).expect_refused(&[&expected, "--set"]);
+    }
+}
+
+#[test]
 fn a_value_that_is_wrong_is_named_with_key_and_source() {
     let wrong = [
         ("mode", "nonsense"),

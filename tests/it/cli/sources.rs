@@ -2,6 +2,7 @@
 
 use super::{check, file, print, run};
 use crate::harness::api::UNSTABLE;
+use crate::harness::etag::creation;
 use crate::harness::http::Request;
 use crate::harness::server::{Server, shared_redis};
 
@@ -88,6 +89,55 @@ fn every_flag_sets_its_key() {
             .map(Vec::len),
         Some(2)
     );
+}
+
+#[test]
+fn later_set_wins_and_a_dedicated_flag_wins_over_set() {
+    let flags = [
+        "--mode",
+        "off",
+        "--set",
+        "mode=open",
+        "--set",
+        "session.ttl=200s",
+        "--set",
+        "session.ttl=150s",
+    ];
+    let printed = print(&flags, &[("RENDEZVOUS_SESSION__TTL", "100s")]);
+    assert_eq!(get(&printed, "mode").as_str(), Some("off"));
+    let same = print(&[], &[("RENDEZVOUS_SESSION__TTL", "150s")]);
+    assert_eq!(get(&printed, "session.ttl"), get(&same, "session.ttl"));
+}
+
+/// A number, a truth value, a list, a duration and text: as in the environment.
+#[test]
+fn set_parses_values_like_the_environment() {
+    for (key, value) in [
+        ("session.max_live", "7"),
+        ("msc4108.enabled", "true"),
+        ("http.trusted_proxies", "10.0.0.0/8,192.0.2.1"),
+        ("limits.create.client.per_second", "0.25"),
+        ("shutdown.drain", "7s"),
+        ("store.redis.prefix", "12345"),
+    ] {
+        let set = format!("{key}={value}");
+        let name = crate::harness::server::variable(key);
+        let [flag, variable] = [print(&["--set", &set], &[]), print(&[], &[(&name, value)])];
+        assert_eq!(get(&flag, key), get(&variable, key), "{key}");
+        assert_ne!(get(&flag, key), get(&print(&[], &[]), key), "{key}");
+    }
+}
+
+/// The first command of the README.
+#[test]
+fn set_turns_the_etag_api_on_without_a_file() {
+    let arguments = ["serve", "--mode", "open", "--set", "msc4108.enabled=true"];
+    let server = Server::launch_with_arguments(&arguments);
+    crate::harness::eventually("the server is ready", || {
+        (server.admin_get("/readyz").status == 200).then_some(())
+    });
+    server.call(&Request::get(UNSTABLE)).expect(200);
+    server.call(&creation("hello")).expect(201);
 }
 
 #[test]

@@ -72,7 +72,14 @@ impl ServerBinary {
     /// A server with these settings and no others, listening, ready or not.
     #[track_caller]
     pub fn launch(self, settings: &[(&str, &str)]) -> Server {
+        self.launch_with_arguments(&[], settings)
+    }
+
+    /// Starts a server with these arguments and these settings, listening, ready or not.
+    #[track_caller]
+    pub fn launch_with_arguments(self, arguments: &[&str], settings: &[(&str, &str)]) -> Server {
         let mut command = self.command();
+        command.args(arguments);
         command.env("RENDEZVOUS_HTTP__LISTEN", "127.0.0.1:0");
         command.env("RENDEZVOUS_ADMIN__LISTEN", "127.0.0.1:0");
         command.envs(settings.iter().map(|(key, value)| (variable(key), *value)));

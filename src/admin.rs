@@ -80,7 +80,7 @@ impl<S: Store> Admin<S> {
     async fn serve(self: Arc<Self>, stream: TcpStream) {
         let activity = Arc::new(RequestActivity::default());
         let metrics = Arc::clone(&self.metrics);
-        let guard = TimeoutStream::new(
+        let stream = TimeoutStream::new(
             stream,
             TIMEOUTS,
             Arc::clone(&activity),
@@ -90,14 +90,14 @@ impl<S: Store> Admin<S> {
         let service = service_fn(|request| {
             let (admin, activity) = (Arc::clone(&self), Arc::clone(&activity));
             async move {
-                let _busy = activity.begin();
+                let _active = activity.start_request();
                 Ok::<_, Infallible>(admin.page(&request).await)
             }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(None)
-            .serve_connection(TokioIo::new(guard), service);
+            .serve_connection(TokioIo::new(stream), service);
         if let Err(error) = connection.await {
             tracing::debug!(%error, "an admin connection ended badly");
         }

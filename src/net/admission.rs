@@ -8,8 +8,8 @@ use crate::clock::lazy_timeout::LazyTimeout;
 use crate::config::Config;
 use crate::lifecycle::Lifecycle;
 use crate::limits::client_concurrency::{ClientConcurrencyLimiter, ClientPermit};
-use crate::net::client_ip::{Peer, Trust};
-use crate::net::proxy_protocol::{self, NoHeader};
+use crate::net::client_ip::{Peer, TrustedProxies};
+use crate::net::proxy_protocol::{self, ProxyHeaderError};
 use crate::telemetry::labels::{ConnectionRefusal, Wait};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::rejection_log::RejectionLog;
@@ -21,20 +21,20 @@ use std::time::Duration;
 use tokio::io::AsyncRead;
 
 /// So many clients' connections one IPv6 /48 may have: what the other limits give a network beside a client.
-const CLIENTS_OF_A_NETWORK: usize = 10;
+const CLIENTS_PER_NETWORK: usize = 10;
 
 /// Looks at each new connection.
 #[derive(Debug)]
 pub struct ConnectionAdmission {
     /// Whose word counts for whose request it is.
-    pub trust: Trust,
+    pub trusted_proxies: TrustedProxies,
     /// How long the PROXY protocol's header may take; `None` where connections begin with HTTP.
-    proxy_header: Option<Duration>,
+    proxy_header_timeout: Option<Duration>,
     /// `None` where clients have no limits.
     per_client: Option<Arc<ClientConcurrencyLimiter>>,
     lifecycle: Lifecycle,
     metrics: Arc<Metrics>,
-    refusals: Arc<RejectionLog>,
+    rejection_log: Arc<RejectionLog>,
     clock: Clock,
 }
 
@@ -44,10 +44,10 @@ pub struct AdmittedConnection {
     /// Whose it is.
     pub peer: Peer,
     /// What was read beyond the PROXY protocol's header.
-    pub rest: Bytes,
+    pub buffered: Bytes,
     /// Among those of its client, for as long as it is open; a trusted proxy's connections are not counted,
     /// since they are many clients'.
-    pub place: Option<ClientPermit>,
+    pub permit: Option<ClientPermit>,
 }
 
 impl ConnectionAdmission {
@@ -57,21 +57,24 @@ impl ConnectionAdmission {
         config: &Config,
         lifecycle: Lifecycle,
         metrics: Arc<Metrics>,
-        refusals: Arc<RejectionLog>,
+        rejection_log: Arc<RejectionLog>,
         clock: Clock,
     ) -> Self {
         let http = &config.http;
         let per_client = || {
-            let most = http.max_connections_per_client;
-            ClientConcurrencyLimiter::new(most, most.saturating_mul(CLIENTS_OF_A_NETWORK))
+            let max_per_client = http.max_connections_per_client;
+            ClientConcurrencyLimiter::new(
+                max_per_client,
+                max_per_client.saturating_mul(CLIENTS_PER_NETWORK),
+            )
         };
         Self {
-            trust: Trust::new(http),
-            proxy_header: http.proxy_protocol.then_some(http.timeouts.header),
+            trusted_proxies: TrustedProxies::new(http),
+            proxy_header_timeout: http.proxy_protocol.then_some(http.timeouts.header),
             per_client: config.limits.counted.is_some().then(per_client),
             lifecycle,
             metrics,
-            refusals,
+            rejection_log,
             clock,
         }
     }
@@ -82,51 +85,59 @@ impl ConnectionAdmission {
         stream: &mut (impl AsyncRead + Unpin),
         ip: IpAddr,
     ) -> Option<AdmittedConnection> {
-        let (peer, rest) = match self.proxy_header {
-            Some(limit) => self.announced(stream, ip, limit).await?,
-            None => (self.trust.peer(ip), Bytes::new()),
+        let (peer, buffered) = match self.proxy_header_timeout {
+            Some(timeout) => self.read_proxy_header(stream, ip, timeout).await?,
+            None => (self.trusted_proxies.peer(ip), Bytes::new()),
         };
-        let place = match &self.per_client {
-            Some(connections) if !self.trust.is_proxy(peer.ip) => {
-                let Some(place) = connections.take(peer.ip.into()) else {
+        let permit = match &self.per_client {
+            Some(connections) if !self.trusted_proxies.contains(peer.ip) => {
+                let Some(permit) = connections.take(peer.ip.into()) else {
                     return self.refuse(ConnectionRefusal::PerClient, peer.ip);
                 };
-                Some(place)
+                Some(permit)
             }
             _ => None,
         };
-        Some(AdmittedConnection { peer, rest, place })
+        Some(AdmittedConnection {
+            peer,
+            buffered,
+            permit,
+        })
     }
 
     /// Reads the PROXY protocol's header within `limit`, from the moment that the connection is there: a proxy
     /// sends it at once. Nobody but a trusted proxy may send one, for who may send one may be anyone.
-    async fn announced(
+    async fn read_proxy_header(
         &self,
         stream: &mut (impl AsyncRead + Unpin),
         ip: IpAddr,
-        limit: Duration,
+        timeout: Duration,
     ) -> Option<(Peer, Bytes)> {
-        if !self.trust.is_proxy(ip) {
+        if !self.trusted_proxies.contains(ip) {
             return self.refuse(ConnectionRefusal::UntrustedPeer, ip);
         }
         let mut deadline = LazyTimeout::new(self.clock.clone());
         let reading = pin!(proxy_protocol::read(stream));
-        let bounded = pin!(deadline.bound(limit, reading));
+        let bounded = pin!(deadline.bound(timeout, reading));
         // Nothing was asked yet, so it may end when we leave.
         match self.lifecycle.until_draining(bounded).await? {
-            Some(Ok(announced)) => {
+            Some(Ok(header)) => {
                 // Where the proxy names nobody, it is the peer. It is not believed then: a proxy of layer 4
                 // writes no headers, so they are the client's whom it did not name.
                 let unnamed = Peer {
                     ip,
-                    is_believed: false,
+                    is_trusted: false,
                 };
-                let peer = announced.client.map_or(unnamed, |ip| self.trust.peer(ip));
-                Some((peer, announced.rest))
+                let peer = header
+                    .client
+                    .map_or(unnamed, |ip| self.trusted_proxies.peer(ip));
+                Some((peer, header.buffered))
             }
-            Some(Err(NoHeader::Malformed)) => self.refuse(ConnectionRefusal::ProxyHeader, ip),
+            Some(Err(ProxyHeaderError::Malformed)) => {
+                self.refuse(ConnectionRefusal::ProxyHeader, ip)
+            }
             // A probe of the port is nothing to count, and neither is a connection that broke.
-            Some(Err(NoHeader::Nothing | NoHeader::Broken(_))) => None,
+            Some(Err(ProxyHeaderError::Empty | ProxyHeaderError::Io(_))) => None,
             None => {
                 self.metrics.timed_out(Wait::ProxyHeader);
                 None
@@ -135,13 +146,13 @@ impl ConnectionAdmission {
     }
 
     /// Notes that a connection was closed for what its client did.
-    pub fn refused(&self, reason: ConnectionRefusal, ip: IpAddr) {
+    pub fn record_refusal(&self, reason: ConnectionRefusal, ip: IpAddr) {
         self.metrics.refuse_connection(reason);
-        self.refusals.note_connection(reason, ip.into());
+        self.rejection_log.note_connection(reason, ip.into());
     }
 
     fn refuse<T>(&self, reason: ConnectionRefusal, ip: IpAddr) -> Option<T> {
-        self.refused(reason, ip);
+        self.record_refusal(reason, ip);
         None
     }
 }

@@ -1,7 +1,7 @@
 //! Whose request is it, and how did they come: the peer, or what a trusted proxy says.
 
 use crate::config::http::HttpConfig;
-use crate::net::forwarded::Forwarded;
+use crate::net::forwarded::ForwardedHeader;
 use hyper::HeaderMap;
 use hyper::header::HeaderValue;
 use ipnet::IpNet;
@@ -12,9 +12,9 @@ const FORWARDED_PROTO: &str = "x-forwarded-proto";
 
 /// Who may say whose a request is, and in which header.
 #[derive(Debug, Clone)]
-pub struct Trust {
-    proxies: Vec<IpNet>,
-    header: Forwarded,
+pub struct TrustedProxies {
+    networks: Vec<IpNet>,
+    header: ForwardedHeader,
 }
 
 /// Who is at the other end of a connection.
@@ -23,28 +23,28 @@ pub struct Peer {
     /// Their address.
     pub ip: IpAddr,
     /// Whether they write the headers that say where a request comes from.
-    pub is_believed: bool,
+    pub is_trusted: bool,
 }
 
-impl Trust {
+impl TrustedProxies {
     /// What the configuration says.
     ///
     /// # Panics
     /// Where `forwarded_header` is no header's name, which the configuration refuses.
     #[must_use]
     pub fn new(config: &HttpConfig) -> Self {
-        let header = Forwarded::new(config.forwarded_header.as_str());
+        let header = ForwardedHeader::new(config.forwarded_header.as_str());
         Self {
-            proxies: config.trusted_proxies.clone(),
+            networks: config.trusted_proxies.clone(),
             header: header.expect("the configuration has a header's name"),
         }
     }
 
     /// Whether an address is a trusted proxy's.
     #[must_use]
-    pub fn is_proxy(&self, address: IpAddr) -> bool {
+    pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
-        self.proxies
+        self.networks
             .iter()
             .any(|network| network.contains(&address))
     }
@@ -52,8 +52,8 @@ impl Trust {
     /// Who has that address.
     #[must_use]
     pub fn peer(&self, ip: IpAddr) -> Peer {
-        let is_believed = self.is_proxy(ip);
-        Peer { ip, is_believed }
+        let is_trusted = self.contains(ip);
+        Peer { ip, is_trusted }
     }
 
     /// The client of a request that came from `peer`.
@@ -61,12 +61,12 @@ impl Trust {
     /// The header is read from right to left, and only while the address so far is a trusted proxy: what
     /// stands further left was written by someone whom nobody trusts. Garbage ends the walk.
     #[must_use]
-    pub fn client(&self, peer: Peer, headers: &HeaderMap) -> IpAddr {
+    pub fn client_ip(&self, peer: Peer, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.ip;
-        if peer.is_believed {
-            let mut hops = self.header.hops(headers);
-            while self.is_proxy(client)
-                && let Some(Some(address)) = hops.next()
+        if peer.is_trusted {
+            let mut addresses = self.header.addresses(headers);
+            while self.contains(client)
+                && let Some(Some(address)) = addresses.next()
             {
                 client = address;
             }
@@ -77,17 +77,17 @@ impl Trust {
 
 /// Whether a trusted proxy says that its client came by HTTPS.
 #[must_use]
-pub fn came_by_https(peer: Peer, headers: &HeaderMap) -> bool {
+pub fn is_https(peer: Peer, headers: &HeaderMap) -> bool {
     // The first of a list is the hop nearest to the client.
-    let scheme =
+    let is_https_value =
         |value: &HeaderValue| value.to_str().unwrap_or("").split(',').next() == Some("https");
-    peer.is_believed && headers.get(FORWARDED_PROTO).is_some_and(scheme)
+    peer.is_trusted && headers.get(FORWARDED_PROTO).is_some_and(is_https_value)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Trust;
-    use crate::net::forwarded::Forwarded;
+    use super::TrustedProxies;
+    use crate::net::forwarded::ForwardedHeader;
     use hyper::HeaderMap;
     use hyper::header::{HeaderName, HeaderValue};
     use std::net::IpAddr;
@@ -97,9 +97,9 @@ mod tests {
     }
 
     fn client(peer: &str, headers: &[&'static str]) -> IpAddr {
-        let trust = Trust {
-            proxies: vec!["10.0.0.0/8".parse().expect("a network")],
-            header: Forwarded::new("X-Forwarded-For").expect("a name"),
+        let trusted_proxies = TrustedProxies {
+            networks: vec!["10.0.0.0/8".parse().expect("a network")],
+            header: ForwardedHeader::new("X-ForwardedHeader-For").expect("a name"),
         };
         let mut map = HeaderMap::new();
         for value in headers {
@@ -108,7 +108,7 @@ mod tests {
                 HeaderValue::from_static(value),
             );
         }
-        trust.client(trust.peer(ip(peer)), &map)
+        trusted_proxies.client_ip(trusted_proxies.peer(ip(peer)), &map)
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::http::context::Caller;
 use crate::http::service::Service;
 use crate::lifecycle::Lifecycle;
 use crate::net::admission::{AdmittedConnection, ConnectionAdmission};
-use crate::net::client_ip::{Peer, came_by_https};
+use crate::net::client_ip::{Peer, is_https};
 use crate::net::http2::{self, StreamExecutor};
 use crate::net::proxy_detector::UnconfiguredProxyDetector;
 use crate::net::timeout_stream::{RequestActivity, SocketTimeouts, TimeoutStream};
@@ -34,40 +34,42 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
 /// What a client that speaks HTTP/2 without TLS sends first (RFC 9113 §3.4).
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// The largest head, in bytes, and so hyper's read buffer: above what any proxy's headers need, and
 /// below what ten thousand connections could hurt with.
-const MAX_HEAD: usize = 16 * 1024;
+const MAX_HEAD_BYTES: usize = 16 * 1024;
 
 /// How long a client has for its part of an end, once it has all that it asked for.
-const FAREWELL: Duration = Duration::from_secs(3);
+const CLOSE_GRACE: Duration = Duration::from_secs(3);
 
 /// What every connection shares.
 #[derive(Debug)]
 pub struct Connections<S> {
     service: Service<S>,
     config: HttpConfig,
-    arrivals: ConnectionAdmission,
-    one_client: UnconfiguredProxyDetector,
+    admission: ConnectionAdmission,
+    proxy_detector: UnconfiguredProxyDetector,
     lifecycle: Lifecycle,
     metrics: Arc<Metrics>,
     clock: Clock,
 }
 
 /// What the requests of one connection share.
-struct Client {
+struct ConnectionContext {
     peer: Peer,
     activity: Arc<RequestActivity>,
     /// The deadline of the last request, for the next one. HTTP/2 has several at a time; then all but
     /// one make their own.
-    spare: Mutex<Option<LazyTimeout>>,
+    spare_timeout: Mutex<Option<LazyTimeout>>,
 }
 
-impl Client {
+impl ConnectionContext {
     /// A panic under the lock would leave a deadline or none, and both are good.
-    fn spare(&self) -> MutexGuard<'_, Option<LazyTimeout>> {
-        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
+    fn spare_timeout(&self) -> MutexGuard<'_, Option<LazyTimeout>> {
+        self.spare_timeout
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -79,14 +81,20 @@ impl<S: Store> Connections<S> {
         service: Service<S>,
         lifecycle: Lifecycle,
         metrics: Arc<Metrics>,
-        refusals: Arc<RejectionLog>,
+        rejection_log: Arc<RejectionLog>,
         clock: Clock,
     ) -> Self {
-        let (leaving, counted, time) = (lifecycle.clone(), Arc::clone(&metrics), clock.clone());
+        let admission = ConnectionAdmission::new(
+            config,
+            lifecycle.clone(),
+            Arc::clone(&metrics),
+            rejection_log,
+            clock.clone(),
+        );
         Self {
             service,
-            arrivals: ConnectionAdmission::new(config, leaving, counted, refusals, time),
-            one_client: UnconfiguredProxyDetector::default(),
+            admission,
+            proxy_detector: UnconfiguredProxyDetector::default(),
             config: config.http.clone(),
             lifecycle,
             metrics,
@@ -96,108 +104,115 @@ impl<S: Store> Connections<S> {
 
     /// Serves one connection to its end.
     pub async fn serve(self: Arc<Self>, stream: TcpStream, peer: IpAddr) {
-        if let Err(error) = self.speak(stream, peer).await {
+        if let Err(error) = self.serve_inner(stream, peer).await {
             tracing::debug!(%error, "a connection ended badly");
         }
     }
 
-    async fn speak(self: &Arc<Self>, mut stream: TcpStream, ip: IpAddr) -> io::Result<()> {
+    async fn serve_inner(self: &Arc<Self>, mut stream: TcpStream, ip: IpAddr) -> io::Result<()> {
         // A reply is one small write, and the client waits for it.
         stream.set_nodelay(true)?;
-        let Some(arrived) = self.arrivals.admit(&mut stream, ip).await else {
+        let Some(connection) = self.admission.admit(&mut stream, ip).await else {
             return Ok(());
         };
         // The place is given back when the connection has ended.
         let AdmittedConnection {
             peer,
-            rest,
-            place: _place,
-        } = arrived;
+            buffered,
+            permit: _permit,
+        } = connection;
         let timeouts = SocketTimeouts {
             header: Some(self.config.timeouts.header),
             idle: self.config.timeouts.idle,
             send: self.config.timeouts.request,
         };
-        let client = Arc::new(Client {
+        let context = Arc::new(ConnectionContext {
             peer,
             activity: Arc::default(),
-            spare: Mutex::default(),
+            spare_timeout: Mutex::default(),
         });
-        let activity = Arc::clone(&client.activity);
-        let (metrics, clock) = (Arc::clone(&self.metrics), &self.clock);
-        let mut guard = TimeoutStream::new(stream, timeouts, activity, metrics, clock);
-        guard.unread(rest);
+        let activity = Arc::clone(&context.activity);
+        let metrics = Arc::clone(&self.metrics);
+        let mut stream = TimeoutStream::new(stream, timeouts, activity, metrics, &self.clock);
+        stream.push_back(buffered);
         if self.config.h2c {
             // Nothing was asked yet, so a connection that is still silent may end when we leave.
-            let begun = {
-                let begun = pin!(begins_with_preface(&mut guard));
-                self.lifecycle.until_draining(begun).await
+            let is_http2 = {
+                let is_http2 = pin!(begins_with_preface(&mut stream));
+                self.lifecycle.until_draining(is_http2).await
             };
-            let Some(is_http2) = begun else {
+            let Some(is_http2) = is_http2 else {
                 return Ok(());
             };
             if is_http2? {
-                guard.without_header_timeout();
-                return self.http2(guard, client).await;
+                stream.disable_header_timeout();
+                return self.serve_http2(stream, context).await;
             }
         }
-        self.http1(guard, client).await
+        self.serve_http1(stream, context).await
     }
 
-    async fn http1(
+    async fn serve_http1(
         self: &Arc<Self>,
-        guard: TimeoutStream<TcpStream>,
-        client: Arc<Client>,
+        stream: TimeoutStream<TcpStream>,
+        context: Arc<ConnectionContext>,
     ) -> io::Result<()> {
         let service = service_fn(|mut request| {
-            let (shared, client) = (Arc::clone(self), Arc::clone(&client));
-            async move { shared.respond(&mut request, &client).await }
+            let (handler, context) = (Arc::clone(self), Arc::clone(&context));
+            async move { handler.respond(&mut request, &context).await }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            // The guard has both deadlines; hyper's own would end idle connections too early.
+            // The stream has both deadlines; hyper's own would end idle connections too early.
             .header_read_timeout(None)
-            .max_buf_size(MAX_HEAD)
+            .max_buf_size(MAX_HEAD_BYTES)
             // A head and a body of a few KiB: copied together they cost less than two buffers do.
             .writev(false)
-            .serve_connection(TokioIo::new(guard), service);
-        let over = || client.activity.has_ended();
-        self.to_its_end(connection, http1::Connection::graceful_shutdown, over)
-            .await
+            .serve_connection(TokioIo::new(stream), service);
+        let is_finished = || context.activity.is_write_closed();
+        self.run_to_completion(
+            connection,
+            http1::Connection::graceful_shutdown,
+            is_finished,
+        )
+        .await
     }
 
-    async fn http2(
+    async fn serve_http2(
         self: &Arc<Self>,
-        guard: TimeoutStream<TcpStream>,
-        client: Arc<Client>,
+        stream: TimeoutStream<TcpStream>,
+        context: Arc<ConnectionContext>,
     ) -> io::Result<()> {
         let service = service_fn(|mut request| {
-            let (shared, client) = (Arc::clone(self), Arc::clone(&client));
-            async move { shared.respond(&mut request, &client).await }
+            let (handler, context) = (Arc::clone(self), Arc::clone(&context));
+            async move { handler.respond(&mut request, &context).await }
         });
-        let peer = client.peer.ip;
+        let peer = context.peer.ip;
         let streams = StreamExecutor::new(self.config.timeouts.request, Arc::clone(&self.metrics));
-        let max_head = u32::try_from(MAX_HEAD).unwrap_or(u32::MAX);
+        let max_head_bytes = u32::try_from(MAX_HEAD_BYTES).unwrap_or(u32::MAX);
         let connection =
-            http2::builder(streams, max_head).serve_connection(TokioIo::new(guard), service);
+            http2::builder(streams, max_head_bytes).serve_connection(TokioIo::new(stream), service);
         // hyper says GOAWAY with a PING, and waits for an answer that a client long gone never gives.
-        let over = || client.activity.is_idle();
-        let leave = hyper::server::conn::http2::Connection::graceful_shutdown;
-        let ended = self.to_its_end(connection, leave, over).await;
-        if ended.as_ref().is_err_and(http2::was_flooded) {
-            self.arrivals.refused(ConnectionRefusal::Http2Flood, peer);
+        let is_finished = || context.activity.is_idle();
+        let graceful_shutdown = hyper::server::conn::http2::Connection::graceful_shutdown;
+        let ended = self
+            .run_to_completion(connection, graceful_shutdown, is_finished)
+            .await;
+        if ended.as_ref().is_err_and(http2::is_flood_error) {
+            self.admission
+                .record_refusal(ConnectionRefusal::Http2Flood, peer);
         }
         ended
     }
 
-    /// Runs a connection; from the soft token on lets it `leave`, idle at once, else after the requests
+    /// Runs a connection; from the soft token on lets it leave, idle at once, else after the requests
     /// under way; and cuts it at the hard token, which never comes before the soft one. One that is
-    /// `over`, since the client has all that it asked for, is not cut but left, and not waited for long.
-    async fn to_its_end<C>(
+    /// `is_finished`, since the client has all that it asked for, is not cut but left, and not waited for long.
+    async fn run_to_completion<C>(
         &self,
         connection: C,
-        leave: impl FnOnce(Pin<&mut C>),
-        over: impl Fn() -> bool,
+        graceful_shutdown: impl FnOnce(Pin<&mut C>),
+        is_finished: impl Fn() -> bool,
     ) -> io::Result<()>
     where
         C: Future<Output = hyper::Result<()>>,
@@ -206,11 +221,11 @@ impl<S: Store> Connections<S> {
         if let Some(ended) = self.lifecycle.until_draining(connection.as_mut()).await {
             return ended.map_err(io::Error::other);
         }
-        leave(connection.as_mut());
-        let forsaken = async {
+        graceful_shutdown(connection.as_mut());
+        let abandoned = async {
             loop {
-                tokio::time::sleep(FAREWELL).await;
-                if over() {
+                tokio::time::sleep(CLOSE_GRACE).await;
+                if is_finished() {
                     return;
                 }
             }
@@ -218,40 +233,43 @@ impl<S: Store> Connections<S> {
         tokio::select! {
             ended = self.lifecycle.hard().run_until_cancelled(connection) => match ended {
                 Some(ended) => ended.map_err(io::Error::other),
-                None if over() => Ok(()),
+                None if is_finished() => Ok(()),
                 None => {
                     self.lifecycle.count_cut();
                     Ok(())
                 }
             },
-            () = forsaken => Ok(()),
+            () = abandoned => Ok(()),
         }
     }
 
     async fn respond(
         &self,
         request: &mut Request<Incoming>,
-        client: &Client,
+        context: &ConnectionContext,
     ) -> Result<Response<Full<Bytes>>, Infallible> {
-        let _busy = client.activity.begin();
-        let http2 = request.version() == Version::HTTP_2;
-        let spare = client.spare().take();
-        let mut deadline = spare.unwrap_or_else(|| LazyTimeout::new(self.clock.clone()));
-        let ip = self.arrivals.trust.client(client.peer, request.headers());
-        if let Some(only) = self.one_client.sees(ip) {
+        let _active = context.activity.start_request();
+        let is_http2 = request.version() == Version::HTTP_2;
+        let spare = context.spare_timeout().take();
+        let mut timeout = spare.unwrap_or_else(|| LazyTimeout::new(self.clock.clone()));
+        let ip = self
+            .admission
+            .trusted_proxies
+            .client_ip(context.peer, request.headers());
+        if let Some(client) = self.proxy_detector.observe(ip) {
             tracing::warn!(
-                client = %only,
+                %client,
                 "every request so far came from this private address or a few others: if those are proxies, all \
                  clients share their limits until http.trusted_proxies names them and they say whose requests they pass on"
             );
         }
         let caller = Caller {
             address: ip,
-            https: came_by_https(client.peer, request.headers()),
+            https: is_https(context.peer, request.headers()),
         };
-        let mut response = self.service.respond(request, caller, &mut deadline).await;
-        *client.spare() = Some(deadline);
-        if http2 {
+        let mut response = self.service.respond(request, caller, &mut timeout).await;
+        *context.spare_timeout() = Some(timeout);
+        if is_http2 {
             // HTTP/2 has no such header (RFC 9113 §8.2.2); its connections end by GOAWAY.
             response.headers_mut().remove(CONNECTION);
         } else if self.lifecycle.is_leaving() {
@@ -264,15 +282,15 @@ impl<S: Store> Connections<S> {
 }
 
 /// Whether the client speaks HTTP/2 at once. What was read stays to be read.
-async fn begins_with_preface(guard: &mut TimeoutStream<TcpStream>) -> io::Result<bool> {
-    let mut begun = BytesMut::with_capacity(PREFACE.len());
-    while begun.len() < PREFACE.len() && PREFACE.starts_with(&begun) {
-        let mut rest = (&mut *guard).take((PREFACE.len() - begun.len()) as u64);
-        if rest.read_buf(&mut begun).await? == 0 {
+async fn begins_with_preface(stream: &mut TimeoutStream<TcpStream>) -> io::Result<bool> {
+    let mut received = BytesMut::with_capacity(HTTP2_PREFACE.len());
+    while received.len() < HTTP2_PREFACE.len() && HTTP2_PREFACE.starts_with(&received) {
+        let mut limited = (&mut *stream).take((HTTP2_PREFACE.len() - received.len()) as u64);
+        if limited.read_buf(&mut received).await? == 0 {
             break;
         }
     }
-    let is_http2 = *begun == *PREFACE;
-    guard.unread(begun.freeze());
+    let is_http2 = *received == *HTTP2_PREFACE;
+    stream.push_back(received.freeze());
     Ok(is_http2)
 }

@@ -13,20 +13,20 @@ use std::net::{IpAddr, SocketAddr};
 const FORWARDED: &str = "forwarded";
 
 /// Where the last separator of a list stands.
-type Separates = fn(&[u8]) -> Option<usize>;
+type FindSeparator = fn(&[u8]) -> Option<usize>;
 
 /// What address an entry of a list is.
-type Read = fn(&str) -> Option<IpAddr>;
+type ParseEntry = fn(&str) -> Option<IpAddr>;
 
 /// Which header is read, and how.
 #[derive(Debug, Clone)]
-pub struct Forwarded {
+pub struct ForwardedHeader {
     name: HeaderName,
     /// RFC 7239, and not a list of addresses.
     has_parameters: bool,
 }
 
-impl Forwarded {
+impl ForwardedHeader {
     /// Reads the header of that name; `None` where no header can have it.
     #[must_use]
     pub fn new(name: &str) -> Option<Self> {
@@ -39,31 +39,40 @@ impl Forwarded {
     }
 
     /// The hops of a request, the nearest first; `None` for one that is no address.
-    pub fn hops<'a>(&self, headers: &'a HeaderMap) -> impl Iterator<Item = Option<IpAddr>> + 'a {
-        let (separates, read): (Separates, Read) = if self.has_parameters {
-            (last_comma, element)
+    pub fn addresses<'a>(
+        &self,
+        headers: &'a HeaderMap,
+    ) -> impl Iterator<Item = Option<IpAddr>> + 'a {
+        let (find_separator, parse_entry): (FindSeparator, ParseEntry) = if self.has_parameters {
+            (last_unquoted_comma, parse_element)
         } else {
-            (|list| list.iter().rposition(|byte| *byte == b','), hop)
+            (
+                |list| list.iter().rposition(|byte| *byte == b','),
+                parse_address,
+            )
         };
         // Repeated headers are one list, in their order (RFC 9110 §5.3).
         let lines = headers.get_all(&self.name).iter().rev();
         lines.flat_map(move |line| {
-            // An empty element is none (RFC 9110 §5.6.1), and one that is no text is garbage like any other: a
+            // An empty parse_element is none (RFC 9110 §5.6.1), and one that is no text is garbage like any other: a
             // stranger may write either, and what the proxy wrote beside it still counts.
-            let entries = entries(line, separates).map(<[u8]>::trim_ascii);
+            let entries = split_from_right(line, find_separator).map(<[u8]>::trim_ascii);
             entries
                 .filter(|entry| !entry.is_empty())
-                .map(move |entry| read(std::str::from_utf8(entry).ok()?.trim()))
+                .map(move |entry| parse_entry(std::str::from_utf8(entry).ok()?.trim()))
         })
     }
 }
 
-/// The entries of one header line, the last first.
-fn entries(line: &HeaderValue, separates: Separates) -> impl Iterator<Item = &[u8]> {
+/// The split_from_right of one header line, the last first.
+fn split_from_right(
+    line: &HeaderValue,
+    find_separator: FindSeparator,
+) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(line.as_bytes());
     std::iter::from_fn(move || {
         let list = rest?;
-        let (left, entry) = match separates(list) {
+        let (left, entry) = match find_separator(list) {
             Some(comma) => (Some(&list[..comma]), &list[comma + 1..]),
             None => (None, list),
         };
@@ -73,7 +82,7 @@ fn entries(line: &HeaderValue, separates: Separates) -> impl Iterator<Item = &[u
 }
 
 /// An address, perhaps in brackets, perhaps with a port (some load balancers add it).
-fn hop(text: &str) -> Option<IpAddr> {
+fn parse_address(text: &str) -> Option<IpAddr> {
     let bare = text
         .strip_prefix('[')
         .and_then(|rest| rest.strip_suffix(']'))
@@ -84,12 +93,12 @@ fn hop(text: &str) -> Option<IpAddr> {
 
 /// The last comma that stands in no quotes, as seen from the right: quotes that a stranger left open further
 /// left hide nothing.
-fn last_comma(list: &[u8]) -> Option<usize> {
+fn last_unquoted_comma(list: &[u8]) -> Option<usize> {
     let mut quoted = false;
-    for (at, byte) in list.iter().enumerate().rev() {
+    for (index, byte) in list.iter().enumerate().rev() {
         match byte {
-            b'"' if !is_escaped(list, at) => quoted = !quoted,
-            b',' if !quoted => return Some(at),
+            b'"' if !is_escaped(list, index) => quoted = !quoted,
+            b',' if !quoted => return Some(index),
             _ => {}
         }
     }
@@ -97,22 +106,24 @@ fn last_comma(list: &[u8]) -> Option<usize> {
 }
 
 /// Whether an odd number of backslashes stands before a byte.
-fn is_escaped(text: &[u8], at: usize) -> bool {
-    let before = text[..at].iter().rev();
+fn is_escaped(text: &[u8], index: usize) -> bool {
+    let before = text[..index].iter().rev();
     before.take_while(|byte| **byte == b'\\').count() % 2 == 1
 }
 
-/// The address in `for=` of an element (RFC 7239 §4). An obfuscated identifier and `unknown` are none, and
-/// neither is an element that names two.
-fn element(text: &str) -> Option<IpAddr> {
+/// The address in `for=` of an parse_element (RFC 7239 §4). An obfuscated identifier and `unknown` are none, and
+/// neither is an parse_element that names two.
+fn parse_element(text: &str) -> Option<IpAddr> {
     let mut found = None;
     let mut rest = text;
     while !rest.is_empty() {
-        let end = end_of_pair(rest);
+        let end = pair_end(rest);
         let (pair, after) = (&rest[..end], rest.get(end + 1..).unwrap_or(""));
         let (name, value) = pair.split_once('=')?;
         if name.trim().eq_ignore_ascii_case("for")
-            && found.replace(node(&unquoted(value.trim())?)?).is_some()
+            && found
+                .replace(parse_node(&unquote(value.trim())?)?)
+                .is_some()
         {
             return None;
         }
@@ -122,10 +133,10 @@ fn element(text: &str) -> Option<IpAddr> {
 }
 
 /// Where the next semicolon stands that is in no quotes, or the end.
-fn end_of_pair(text: &str) -> usize {
+fn pair_end(text: &str) -> usize {
     let mut quoted = false;
-    let ends = |(at, byte): &(usize, u8)| {
-        if *byte == b'"' && !(quoted && is_escaped(text.as_bytes(), *at)) {
+    let ends = |(index, byte): &(usize, u8)| {
+        if *byte == b'"' && !(quoted && is_escaped(text.as_bytes(), *index)) {
             quoted = !quoted;
         }
         *byte == b';' && !quoted
@@ -133,11 +144,11 @@ fn end_of_pair(text: &str) -> usize {
     text.bytes()
         .enumerate()
         .find(ends)
-        .map_or(text.len(), |(at, _)| at)
+        .map_or(text.len(), |(index, _)| index)
 }
 
 /// A token as it is, or what stands in a quoted string.
-fn unquoted(value: &str) -> Option<Cow<'_, str>> {
+fn unquote(value: &str) -> Option<Cow<'_, str>> {
     let Some(rest) = value.strip_prefix('"') else {
         return (!value.contains('"')).then_some(Cow::Borrowed(value));
     };
@@ -158,16 +169,18 @@ fn unquoted(value: &str) -> Option<Cow<'_, str>> {
 }
 
 /// A node (RFC 7239 §6): an address, and perhaps a port, which may be obfuscated while the address is not.
-fn node(text: &str) -> Option<IpAddr> {
-    hop(text).or_else(|| {
+fn parse_node(text: &str) -> Option<IpAddr> {
+    parse_address(text).or_else(|| {
         let (address, port) = text.rsplit_once(':')?;
-        port.starts_with('_').then(|| hop(address)).flatten()
+        port.starts_with('_')
+            .then(|| parse_address(address))
+            .flatten()
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Forwarded;
+    use super::ForwardedHeader;
     use hyper::HeaderMap;
     use hyper::header::{HeaderName, HeaderValue};
 
@@ -178,9 +191,9 @@ mod tests {
             let name = HeaderName::from_static(name);
             headers.append(name, HeaderValue::from_static(line));
         }
-        let header = Forwarded::new(name).expect("a name");
+        let header = ForwardedHeader::new(name).expect("a name");
         let text = |hop: Option<std::net::IpAddr>| hop.map_or("?".to_owned(), |ip| ip.to_string());
-        header.hops(&headers).map(text).collect()
+        header.addresses(&headers).map(text).collect()
     }
 
     fn forwarded(line: &'static str) -> Vec<String> {
@@ -263,18 +276,18 @@ mod tests {
             let mut headers = HeaderMap::new();
             let value = HeaderValue::from_bytes(line).expect("a header may hold it");
             headers.append(HeaderName::from_static(name), value);
-            let header = Forwarded::new(name).expect("a name");
+            let header = ForwardedHeader::new(name).expect("a name");
             let text =
                 |hop: Option<std::net::IpAddr>| hop.map_or("?".to_owned(), |ip| ip.to_string());
-            let read: Vec<_> = header.hops(&headers).map(text).collect();
+            let read: Vec<_> = header.addresses(&headers).map(text).collect();
             assert_eq!(read, expected, "{line:?}");
         }
     }
 
     #[test]
     fn what_is_no_name_is_no_header() {
-        for name in ["", "X Forwarded", "x-forwarded-for:", "ä"] {
-            assert!(Forwarded::new(name).is_none(), "{name:?}");
+        for name in ["", "X ForwardedHeader", "x-forwarded-for:", "ä"] {
+            assert!(ForwardedHeader::new(name).is_none(), "{name:?}");
         }
     }
 }

@@ -12,28 +12,28 @@ use tokio_util::task::TaskTracker;
 
 /// Pauses after a failed accept: most failures are "out of file descriptors", and pass when a
 /// connection ends; trying again at once would burn a core meanwhile.
-const FIRST_PAUSE: Duration = Duration::from_millis(5);
-const LAST_PAUSE: Duration = Duration::from_secs(1);
+const MIN_BACKOFF: Duration = Duration::from_millis(5);
+const MAX_BACKOFF: Duration = Duration::from_secs(1);
 
 /// Accepts until `stop`, and gives each connection to `serve` in a task of `tasks`. At most as many
 /// at once as `permits` has.
-pub async fn accept<F, T>(
+pub async fn accept<F, Fut>(
     listener: TcpListener,
     permits: Arc<Semaphore>,
     tasks: &TaskTracker,
     stop: &CancellationToken,
     serve: F,
 ) where
-    F: Fn(TcpStream, IpAddr) -> T,
-    T: Future<Output = ()> + Send + 'static,
+    F: Fn(TcpStream, IpAddr) -> Fut,
+    Fut: Future<Output = ()> + Send + 'static,
 {
-    let mut pause = FIRST_PAUSE;
+    let mut backoff = MIN_BACKOFF;
     let accepting = async {
         // The semaphore is never closed.
         while let Ok(permit) = Arc::clone(&permits).acquire_owned().await {
             match listener.accept().await {
                 Ok((stream, peer)) => {
-                    pause = FIRST_PAUSE;
+                    backoff = MIN_BACKOFF;
                     let serving = serve(stream, peer.ip());
                     tasks.spawn(async move {
                         serving.await;
@@ -41,10 +41,10 @@ pub async fn accept<F, T>(
                     });
                 }
                 Err(error) => {
-                    if !is_of_one_connection(&error) {
-                        tracing::warn!(%error, ?pause, "a connection could not be accepted");
-                        tokio::time::sleep(pause).await;
-                        pause = (pause * 2).min(LAST_PAUSE);
+                    if !is_connection_error(&error) {
+                        tracing::warn!(%error, ?backoff, "a connection could not be accepted");
+                        tokio::time::sleep(backoff).await;
+                        backoff = (backoff * 2).min(MAX_BACKOFF);
                     }
                 }
             }
@@ -54,7 +54,7 @@ pub async fn accept<F, T>(
 }
 
 /// The connection was gone before it was accepted: no reason to wait.
-fn is_of_one_connection(error: &io::Error) -> bool {
+fn is_connection_error(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(
         error.kind(),

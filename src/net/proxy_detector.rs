@@ -7,18 +7,18 @@ use std::sync::{Mutex, PoisonError};
 
 /// So many requests of so few private addresses, and of nobody else, are no coincidence: a sign-in is some hundred
 /// polls, so this is more than one person's.
-const ENOUGH: u32 = 1000;
+const MIN_REQUESTS: u32 = 1000;
 
 /// Proxies before one deployment: an ingress has two or three pods, and few have more than this.
-const FEW: usize = 8;
+const MAX_ADDRESSES: usize = 8;
 
 /// There is nothing to find out any more. What requests that came at the same time add to it does not matter.
-const SETTLED: u32 = 1 << 31;
+const DECIDED: u32 = 1 << 31;
 
 /// Looks at the clients of the first requests of a process.
 #[derive(Debug, Default)]
 pub struct UnconfiguredProxyDetector {
-    /// Requests so far, all of `seen`; from `SETTLED` on, none is looked at.
+    /// Requests so far, all of `seen`; from `DECIDED` on, none is looked at.
     requests: AtomicU32,
     seen: Mutex<Vec<IpAddr>>,
 }
@@ -28,29 +28,29 @@ impl UnconfiguredProxyDetector {
     /// others.
     ///
     /// It costs a request one relaxed load once other clients were seen, or it was said.
-    pub fn sees(&self, client: IpAddr) -> Option<IpAddr> {
-        if self.requests.load(Ordering::Relaxed) >= SETTLED {
+    pub fn observe(&self, client: IpAddr) -> Option<IpAddr> {
+        if self.requests.load(Ordering::Relaxed) >= DECIDED {
             return None;
         }
-        if !is_private(client) || !self.is_one_of_few(client) {
-            self.requests.store(SETTLED, Ordering::Relaxed);
+        if !is_private(client) || !self.is_within_max_addresses(client) {
+            self.requests.store(DECIDED, Ordering::Relaxed);
             return None;
         }
         // Each number is one request's, so only one is told.
-        let is_time = self.requests.fetch_add(1, Ordering::Relaxed) + 1 == ENOUGH;
-        is_time.then(|| {
-            self.requests.store(SETTLED, Ordering::Relaxed);
+        let is_due = self.requests.fetch_add(1, Ordering::Relaxed) + 1 == MIN_REQUESTS;
+        is_due.then(|| {
+            self.requests.store(DECIDED, Ordering::Relaxed);
             client
         })
     }
 
-    fn is_one_of_few(&self, client: IpAddr) -> bool {
+    fn is_within_max_addresses(&self, client: IpAddr) -> bool {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.contains(&client) {
             return true;
         }
         seen.push(client);
-        seen.len() <= FEW
+        seen.len() <= MAX_ADDRESSES
     }
 }
 
@@ -68,7 +68,7 @@ fn is_private(address: IpAddr) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{ENOUGH, FEW, UnconfiguredProxyDetector, is_private};
+    use super::{MAX_ADDRESSES, MIN_REQUESTS, UnconfiguredProxyDetector, is_private};
     use std::net::IpAddr;
 
     fn ip(text: &str) -> IpAddr {
@@ -76,44 +76,49 @@ mod tests {
     }
 
     /// How often it is said over so many requests.
-    fn said(seen: &UnconfiguredProxyDetector, client: &str, requests: u32) -> usize {
+    fn count_reports(detector: &UnconfiguredProxyDetector, client: &str, requests: u32) -> usize {
         let client = ip(client);
-        (0..requests).filter_map(|_| seen.sees(client)).count()
+        (0..requests)
+            .filter_map(|_| detector.observe(client))
+            .count()
     }
 
     #[test]
     fn it_is_said_once_at_the_thousandth_request() {
-        let seen = UnconfiguredProxyDetector::default();
-        assert_eq!(said(&seen, "10.0.0.1", ENOUGH - 1), 0);
-        assert_eq!(seen.sees(ip("10.0.0.1")), Some(ip("10.0.0.1")));
-        assert_eq!(said(&seen, "10.0.0.1", 3 * ENOUGH), 0);
+        let detector = UnconfiguredProxyDetector::default();
+        assert_eq!(count_reports(&detector, "10.0.0.1", MIN_REQUESTS - 1), 0);
+        assert_eq!(detector.observe(ip("10.0.0.1")), Some(ip("10.0.0.1")));
+        assert_eq!(count_reports(&detector, "10.0.0.1", 3 * MIN_REQUESTS), 0);
     }
 
     #[test]
     fn a_client_of_the_internet_settles_it() {
-        let seen = UnconfiguredProxyDetector::default();
-        assert_eq!(said(&seen, "10.0.0.1", ENOUGH - 1), 0);
-        assert_eq!(said(&seen, "203.0.113.1", 1), 0);
-        assert_eq!(said(&seen, "10.0.0.1", 3 * ENOUGH), 0);
+        let detector = UnconfiguredProxyDetector::default();
+        assert_eq!(count_reports(&detector, "10.0.0.1", MIN_REQUESTS - 1), 0);
+        assert_eq!(count_reports(&detector, "203.0.113.1", 1), 0);
+        assert_eq!(count_reports(&detector, "10.0.0.1", 3 * MIN_REQUESTS), 0);
     }
 
     #[test]
     fn a_few_private_addresses_are_the_pods_of_a_proxy_and_more_are_people() {
-        let of = |addresses: usize| {
-            let seen = UnconfiguredProxyDetector::default();
-            let ask = |number| seen.sees(ip(&format!("10.0.0.{}", number % addresses)));
-            (0..ENOUGH as usize).filter_map(ask).count()
+        let reports = |addresses: usize| {
+            let detector = UnconfiguredProxyDetector::default();
+            let observe = |number| detector.observe(ip(&format!("10.0.0.{}", number % addresses)));
+            (0..MIN_REQUESTS as usize).filter_map(observe).count()
         };
-        assert_eq!([of(2), of(FEW), of(FEW + 1)], [1, 1, 0]);
+        assert_eq!(
+            [2, MAX_ADDRESSES, MAX_ADDRESSES + 1].map(reports),
+            [1, 1, 0]
+        );
     }
 
     #[test]
     fn a_public_client_may_be_the_only_one() {
         assert_eq!(
-            said(
+            count_reports(
                 &UnconfiguredProxyDetector::default(),
                 "203.0.113.1",
-                3 * ENOUGH
+                3 * MIN_REQUESTS
             ),
             0
         );
@@ -121,16 +126,16 @@ mod tests {
 
     #[test]
     fn of_requests_at_the_same_time_one_is_told() {
-        let seen = UnconfiguredProxyDetector::default();
-        let told: usize = std::thread::scope(|scope| {
-            let ask = || said(&seen, "10.0.0.1", ENOUGH);
-            let threads: Vec<_> = (0..4).map(|_| scope.spawn(ask)).collect();
+        let detector = UnconfiguredProxyDetector::default();
+        let reports: usize = std::thread::scope(|scope| {
+            let observe = || count_reports(&detector, "10.0.0.1", MIN_REQUESTS);
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(observe)).collect();
             threads
                 .into_iter()
-                .map(|one| one.join().expect("a count"))
+                .map(|thread| thread.join().expect("a count"))
                 .sum()
         });
-        assert_eq!(told, 1);
+        assert_eq!(reports, 1);
     }
 
     #[test]

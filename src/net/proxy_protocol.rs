@@ -14,16 +14,16 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 /// The longest header, in bytes: what fits into the smallest TCP segment that every host takes, 576 − 40
 /// (section 2 of the specification). One with more than that, a whole certificate for example, says nothing
 /// more of what we ask.
-const MAX_HEADER: usize = 536;
+const MAX_HEADER_LEN: usize = 536;
 
 /// The longest of version 1 (section 2.1 of the specification).
-const MAX_V1: usize = 107;
+const MAX_V1_LEN: usize = 107;
 
 /// What either version begins with.
 const SIGNATURES: [&[u8]; 2] = [b"PROXY ", b"\r\n\r\n\0\r\nQUIT\n"];
 
 /// We ask for addresses alone.
-const PARSING: ParseConfig = ParseConfig {
+const PARSE_CONFIG: ParseConfig = ParseConfig {
     include_tlvs: false,
     allow_v1: true,
     allow_v2: true,
@@ -31,83 +31,87 @@ const PARSING: ParseConfig = ParseConfig {
 
 /// A connection as its header describes it.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Announced {
+pub struct ProxyConnection {
     /// Whose it is; `None` where it is the proxy's own (LOCAL), or the proxy does not say (UNKNOWN, a Unix
     /// socket).
     pub client: Option<IpAddr>,
     /// What had come behind the header.
-    pub rest: Bytes,
+    pub buffered: Bytes,
 }
 
 /// Why there is no header.
 #[derive(Debug, thiserror::Error)]
-pub enum NoHeader {
+pub enum ProxyHeaderError {
     /// The other side ended the connection and had sent nothing: a probe, whether the port is open.
     #[error("nothing was sent")]
-    Nothing,
+    Empty,
     /// What came is no header, or only the beginning of one.
     #[error("no PROXY protocol header")]
     Malformed,
     /// The connection broke.
     #[error(transparent)]
-    Broken(#[from] io::Error),
+    Io(#[from] io::Error),
 }
 
 /// Reads the header, and little more: what came with it is handed back.
 ///
 /// # Errors
-/// [`NoHeader`], as soon as what came cannot become one. It has no deadline of its own.
-pub async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<Announced, NoHeader> {
-    let mut buffer = BytesMut::with_capacity(MAX_HEADER);
+/// [`ProxyHeaderError`], as soon as what came cannot become one. It has no deadline of its own.
+pub async fn read(
+    stream: &mut (impl AsyncRead + Unpin),
+) -> Result<ProxyConnection, ProxyHeaderError> {
+    let mut buffer = BytesMut::with_capacity(MAX_HEADER_LEN);
     loop {
-        let room = (MAX_HEADER - buffer.len()) as u64;
-        if (&mut *stream).take(room).read_buf(&mut buffer).await? == 0 {
+        let remaining = (MAX_HEADER_LEN - buffer.len()) as u64;
+        if (&mut *stream).take(remaining).read_buf(&mut buffer).await? == 0 {
             // The end of the stream, or of what a header may be.
             return Err(if buffer.is_empty() {
-                NoHeader::Nothing
+                ProxyHeaderError::Empty
             } else {
-                NoHeader::Malformed
+                ProxyHeaderError::Malformed
             });
         }
         if let Some((client, length)) = parse(&buffer)? {
-            let rest = buffer.split_off(length).freeze();
-            return Ok(Announced { client, rest });
+            let buffered = buffer.split_off(length).freeze();
+            return Ok(ProxyConnection { client, buffered });
         }
     }
 }
 
 /// The client and the header's length, or `None` where more must come.
-fn parse(bytes: &[u8]) -> Result<Option<(Option<IpAddr>, usize)>, NoHeader> {
+fn parse(bytes: &[u8]) -> Result<Option<(Option<IpAddr>, usize)>, ProxyHeaderError> {
     // The crate waits for 15 bytes before it looks at them, and does not look at the sixth.
-    let may_become =
+    let may_become_header =
         |signature: &&[u8]| bytes.starts_with(signature) || signature.starts_with(bytes);
-    if !SIGNATURES.iter().any(may_become) {
-        return Err(NoHeader::Malformed);
+    if !SIGNATURES.iter().any(may_become_header) {
+        return Err(ProxyHeaderError::Malformed);
     }
-    if let Some(length) = local(bytes) {
+    if let Some(length) = local_header_len(bytes) {
         return Ok((length <= bytes.len()).then_some((None, length)));
     }
-    match ProxyHeader::parse(bytes, PARSING) {
+    match ProxyHeader::parse(bytes, PARSE_CONFIG) {
         // The crate holds a line to its length only while the end is missing.
-        Ok((_, length)) if bytes[0] == b'P' && length > MAX_V1 => Err(NoHeader::Malformed),
+        Ok((_, length)) if bytes[0] == b'P' && length > MAX_V1_LEN => {
+            Err(ProxyHeaderError::Malformed)
+        }
         Ok((header, length)) => {
             let client = header.proxied_address().map(|address| address.source.ip());
             Ok(Some((client, length)))
         }
         Err(Error::BufferTooShort) => Ok(None),
-        Err(_) => Err(NoHeader::Malformed),
+        Err(_) => Err(ProxyHeaderError::Malformed),
     }
 }
 
 /// The length of a header of version 2 with the command LOCAL. Its family and block say nothing and are not looked at
 /// (section 2.2); the crate wants the block to fit the family.
-fn local(bytes: &[u8]) -> Option<usize> {
+fn local_header_len(bytes: &[u8]) -> Option<usize> {
     const LOCAL: u8 = 0x20;
-    const FIXED: usize = 16;
+    const FIXED_LEN: usize = 16;
     match bytes.strip_prefix(SIGNATURES[1])? {
         [LOCAL, _, high, low, ..] => {
-            let length = FIXED + usize::from(u16::from_be_bytes([*high, *low]));
-            (length <= MAX_HEADER).then_some(length)
+            let length = FIXED_LEN + usize::from(u16::from_be_bytes([*high, *low]));
+            (length <= MAX_HEADER_LEN).then_some(length)
         }
         _ => None,
     }
@@ -115,7 +119,7 @@ fn local(bytes: &[u8]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Announced, MAX_HEADER, NoHeader, read};
+    use super::{MAX_HEADER_LEN, ProxyConnection, ProxyHeaderError, read};
     use std::net::IpAddr;
     use tokio::io::{AsyncRead, AsyncReadExt};
 
@@ -127,7 +131,7 @@ mod tests {
     }
 
     /// Whole, and byte by byte: it must not matter where the network cuts it.
-    async fn announced(bytes: &[u8]) -> Result<Announced, NoHeader> {
+    async fn read_both_ways(bytes: &[u8]) -> Result<ProxyConnection, ProxyHeaderError> {
         let whole = read(&mut &bytes[..]).await;
         let (mut client, mut server) = tokio::io::duplex(1);
         let sent = bytes.to_vec();
@@ -157,12 +161,15 @@ mod tests {
             (0x11, &[1; 12]),
         ] {
             let bytes = [&v2(0x20, family, block)[..], b"GET"].concat();
-            let announced = announced(&bytes).await.expect("a header");
-            assert_eq!(announced.client, None);
-            assert_eq!(announced.rest, &b"GET"[..], "{family:x}");
+            let header = read_both_ways(&bytes).await.expect("a header");
+            assert_eq!(header.client, None);
+            assert_eq!(header.buffered, &b"GET"[..], "{family:x}");
         }
-        let long = v2(0x20, 0, &[0; MAX_HEADER]);
-        assert!(matches!(announced(&long).await, Err(NoHeader::Malformed)));
+        let long = v2(0x20, 0, &[0; MAX_HEADER_LEN]);
+        assert!(matches!(
+            read_both_ways(&long).await,
+            Err(ProxyHeaderError::Malformed)
+        ));
     }
 
     #[tokio::test]
@@ -183,10 +190,10 @@ mod tests {
             (v2(0x21, 0x21, &v6), "2001::1"),
         ] {
             let bytes = [&header[..], b"GET / "].concat();
-            let found = announced(&bytes).await.expect("a header");
+            let found = read_both_ways(&bytes).await.expect("a header");
             let client: IpAddr = client.parse().expect("an address");
             assert_eq!(found.client, Some(client), "{header:?}");
-            assert_eq!(&found.rest[..], b"GET / ");
+            assert_eq!(&found.buffered[..], b"GET / ");
         }
     }
 
@@ -202,7 +209,7 @@ mod tests {
             v2(0x21, 0x00, &[]),
             v2(0x21, 0x31, &[0; 216]),
         ] {
-            let found = announced(&header).await.expect("a header");
+            let found = read_both_ways(&header).await.expect("a header");
             assert_eq!(found.client, None, "{header:?}");
         }
     }
@@ -228,15 +235,18 @@ mod tests {
             &v2(0x21, 0x41, &[0; 12]),
             &v2(0x21, 0x11, &[0; 11]),
             &v2(0x21, 0x21, &[0; 12]),
-            &v2(0x21, 0x11, &[0; MAX_HEADER]),
+            &v2(0x21, 0x11, &[0; MAX_HEADER_LEN]),
         ] {
-            let found = announced(bytes).await;
+            let found = read_both_ways(bytes).await;
             assert!(
-                matches!(found, Err(NoHeader::Malformed)),
+                matches!(found, Err(ProxyHeaderError::Malformed)),
                 "{found:?} of {bytes:?}"
             );
         }
-        assert!(matches!(read(&mut &b""[..]).await, Err(NoHeader::Nothing)));
+        assert!(matches!(
+            read(&mut &b""[..]).await,
+            Err(ProxyHeaderError::Empty)
+        ));
     }
 
     #[tokio::test]
@@ -245,7 +255,10 @@ mod tests {
         let mut stream = V2.chain(&[0x21, 0x11, 0xff, 0xff][..]).chain(&mut endless);
         let stream: &mut (dyn AsyncRead + Unpin) = &mut stream;
         let found = read(&mut &mut *stream).await;
-        assert!(matches!(found, Err(NoHeader::Malformed)), "{found:?}");
-        assert!(endless.limit() >= (1 << 20) - MAX_HEADER as u64);
+        assert!(
+            matches!(found, Err(ProxyHeaderError::Malformed)),
+            "{found:?}"
+        );
+        assert!(endless.limit() >= (1 << 20) - MAX_HEADER_LEN as u64);
     }
 }

@@ -23,19 +23,19 @@ use tokio::time::Sleep;
 /// How much is still read, and for how long, after the last reply: closing with unread bytes resets
 /// the connection, and the client would lose the reply that tells it why.
 const LINGER_BYTES: usize = 4 * 1024 * 1024;
-const LINGER: Duration = Duration::from_secs(2);
+const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Bytes that a client must take within `send`, where so many are there: one buffer of hyper's. A byte now and
 /// then would else hold a connection for as long as a client likes.
-const SEND_SHARE: usize = 16 * 1024;
+const SEND_QUOTA_BYTES: usize = 16 * 1024;
 
 /// Requests of one connection: how many are under way, how many have begun so far, and whether all
 /// that was to be said has been said.
 #[derive(Debug, Default)]
 pub struct RequestActivity {
-    active: AtomicU32,
-    begun: AtomicU32,
-    ended: AtomicBool,
+    in_flight: AtomicU32,
+    started: AtomicU32,
+    write_closed: AtomicBool,
 }
 
 /// One request under way, until dropped.
@@ -44,26 +44,26 @@ pub struct ActiveRequest<'a>(&'a RequestActivity);
 
 impl RequestActivity {
     /// A request's head is complete.
-    pub fn begin(&self) -> ActiveRequest<'_> {
-        self.active.fetch_add(1, Ordering::Relaxed);
-        self.begun.fetch_add(1, Ordering::Relaxed);
+    pub fn start_request(&self) -> ActiveRequest<'_> {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        self.started.fetch_add(1, Ordering::Relaxed);
         ActiveRequest(self)
     }
 
     /// Whether no request is under way.
     pub fn is_idle(&self) -> bool {
-        self.active.load(Ordering::Relaxed) == 0
+        self.in_flight.load(Ordering::Relaxed) == 0
     }
 
     /// Whether our side has ended: the last reply is out, and all that is left is the client's end.
-    pub fn has_ended(&self) -> bool {
-        self.ended.load(Ordering::Relaxed)
+    pub fn is_write_closed(&self) -> bool {
+        self.write_closed.load(Ordering::Relaxed)
     }
 }
 
 impl Drop for ActiveRequest<'_> {
     fn drop(&mut self) {
-        self.0.active.fetch_sub(1, Ordering::Relaxed);
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -80,28 +80,28 @@ pub struct SocketTimeouts {
 
 /// The guarded socket.
 #[derive(Debug)]
-pub struct TimeoutStream<IO> {
-    io: IO,
+pub struct TimeoutStream<Io> {
+    io: Io,
     /// Bytes that were read to see who comes and which HTTP they speak, and not used.
-    unread: Bytes,
+    pushed_back: Bytes,
     timeouts: SocketTimeouts,
     activity: Arc<RequestActivity>,
     metrics: Arc<Metrics>,
-    reading: LazyTimeout,
-    writing: LazyTimeout,
-    /// Bytes that the client has taken since `writing` was stopped last.
-    taken: usize,
+    read_timeout: LazyTimeout,
+    write_timeout: LazyTimeout,
+    /// Bytes that the client has taken since `write_timeout` was stopped last.
+    sent_bytes: usize,
     /// Whether bytes of the next head have come, and after how many requests that was seen.
-    head_begun: bool,
+    head_started: bool,
     requests_seen: u32,
     /// Once our side has ended: how much is still read, and until when.
     linger: Option<(usize, Pin<Box<Sleep>>)>,
 }
 
-impl<IO> TimeoutStream<IO> {
+impl<Io> TimeoutStream<Io> {
     /// Guards a fresh socket.
     pub fn new(
-        io: IO,
+        io: Io,
         timeouts: SocketTimeouts,
         activity: Arc<RequestActivity>,
         metrics: Arc<Metrics>,
@@ -109,122 +109,124 @@ impl<IO> TimeoutStream<IO> {
     ) -> Self {
         Self {
             io,
-            unread: Bytes::new(),
+            pushed_back: Bytes::new(),
             timeouts,
             activity,
             metrics,
-            reading: LazyTimeout::new(clock.clone()),
-            writing: LazyTimeout::new(clock.clone()),
-            taken: 0,
-            head_begun: false,
+            read_timeout: LazyTimeout::new(clock.clone()),
+            write_timeout: LazyTimeout::new(clock.clone()),
+            sent_bytes: 0,
+            head_started: false,
             requests_seen: 0,
             linger: None,
         }
     }
 
     /// Gives bytes back, to be read again first.
-    pub fn unread(&mut self, bytes: Bytes) {
-        self.unread = if self.unread.is_empty() {
+    pub fn push_back(&mut self, bytes: Bytes) {
+        self.pushed_back = if self.pushed_back.is_empty() {
             bytes
         } else {
-            [bytes, std::mem::take(&mut self.unread)].concat().into()
+            [bytes, std::mem::take(&mut self.pushed_back)]
+                .concat()
+                .into()
         };
     }
 
     /// From here on heads have no deadline of their own.
-    pub fn without_header_timeout(&mut self) {
+    pub fn disable_header_timeout(&mut self) {
         self.timeouts.header = None;
     }
 
     /// Starts a new wait where a request has come since the last look.
-    fn look(&mut self) {
-        let begun = self.activity.begun.load(Ordering::Relaxed);
-        if begun != self.requests_seen {
-            self.requests_seen = begun;
-            self.head_begun = false;
-            self.reading.stop();
+    fn on_new_request(&mut self) {
+        let started = self.activity.started.load(Ordering::Relaxed);
+        if started != self.requests_seen {
+            self.requests_seen = started;
+            self.head_started = false;
+            self.read_timeout.stop();
         }
     }
 
     /// Nothing to read: is it time to give up?
     fn poll_read_deadline(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
-        if self.activity.active.load(Ordering::Relaxed) > 0 {
+        if self.activity.in_flight.load(Ordering::Relaxed) > 0 {
             return Poll::Pending;
         }
-        self.look();
+        self.on_new_request();
         let (wait, timeout) = match self.timeouts.header {
-            Some(header) if self.head_begun => (Wait::Header, header),
+            Some(header) if self.head_started => (Wait::Header, header),
             _ => (Wait::Idle, self.timeouts.idle),
         };
-        ready!(self.reading.poll(timeout, cx));
+        ready!(self.read_timeout.poll(timeout, cx));
         self.metrics.timed_out(wait);
         Poll::Ready(io::ErrorKind::TimedOut.into())
     }
 
     /// Bytes came.
-    fn note_read(&mut self) {
-        if self.activity.active.load(Ordering::Relaxed) > 0 {
+    fn on_read(&mut self) {
+        if self.activity.in_flight.load(Ordering::Relaxed) > 0 {
             return;
         }
-        self.look();
-        if !self.head_begun && self.timeouts.header.is_some() {
-            self.head_begun = true;
-            self.reading.stop();
+        self.on_new_request();
+        if !self.head_started && self.timeouts.header.is_some() {
+            self.head_started = true;
+            self.read_timeout.stop();
         }
     }
 
-    fn poll_written(
+    fn check_write_deadline(
         &mut self,
         written: Poll<io::Result<usize>>,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
         if let Poll::Ready(written) = written {
-            self.taken += written.as_ref().map_or(0, |count| *count);
-            if self.taken >= SEND_SHARE {
-                self.caught_up();
+            self.sent_bytes += written.as_ref().map_or(0, |count| *count);
+            if self.sent_bytes >= SEND_QUOTA_BYTES {
+                self.reset_write_deadline();
             }
             return Poll::Ready(written);
         }
-        ready!(self.writing.poll(self.timeouts.send, cx));
+        ready!(self.write_timeout.poll(self.timeouts.send, cx));
         self.metrics.timed_out(Wait::Send);
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
     /// The client has taken all there was, or enough of it: the next wait is another one.
-    fn caught_up(&mut self) {
-        self.writing.stop();
-        self.taken = 0;
+    fn reset_write_deadline(&mut self) {
+        self.write_timeout.stop();
+        self.sent_bytes = 0;
     }
 }
 
-impl<IO: AsyncRead + Unpin> AsyncRead for TimeoutStream<IO> {
+impl<Io: AsyncRead + Unpin> AsyncRead for TimeoutStream<Io> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.unread.has_remaining() {
-            let length = self.unread.len().min(buf.remaining());
-            buf.put_slice(&self.unread.split_to(length));
-            self.note_read();
+        if self.pushed_back.has_remaining() {
+            let length = self.pushed_back.len().min(buf.remaining());
+            buf.put_slice(&self.pushed_back.split_to(length));
+            self.on_read();
             return Poll::Ready(Ok(()));
         }
         if let Poll::Ready(read) = Pin::new(&mut self.io).poll_read(cx, buf) {
-            self.note_read();
+            self.on_read();
             return Poll::Ready(read);
         }
         self.poll_read_deadline(cx).map(Err)
     }
 }
 
-impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TimeoutStream<IO> {
+impl<Io: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TimeoutStream<Io> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.io).poll_write(cx, bytes);
-        self.poll_written(written, cx)
+        self.check_write_deadline(written, cx)
     }
 
     fn poll_write_vectored(
@@ -233,7 +235,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TimeoutStream<IO> {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.io).poll_write_vectored(cx, slices);
-        self.poll_written(written, cx)
+        self.check_write_deadline(written, cx)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -244,7 +246,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TimeoutStream<IO> {
     /// before the socket wakes it, so this is where that wait begins.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.io).poll_flush(cx))?;
-        self.caught_up();
+        self.reset_write_deadline();
         match self.poll_read_deadline(cx) {
             Poll::Ready(error) => Poll::Ready(Err(error)),
             Poll::Pending => Poll::Ready(Ok(())),
@@ -256,16 +258,16 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TimeoutStream<IO> {
         let this = &mut *self;
         if this.linger.is_none() {
             ready!(Pin::new(&mut this.io).poll_shutdown(cx))?;
-            this.activity.ended.store(true, Ordering::Relaxed);
+            this.activity.write_closed.store(true, Ordering::Relaxed);
         }
-        let timer = || (LINGER_BYTES, Box::pin(tokio::time::sleep(LINGER)));
-        let (left, timer) = this.linger.get_or_insert_with(timer);
-        let mut scrap = [0; 4 * 1024];
+        let timer = || (LINGER_BYTES, Box::pin(tokio::time::sleep(LINGER_TIMEOUT)));
+        let (remaining, timer) = this.linger.get_or_insert_with(timer);
+        let mut discarded = [0; 4 * 1024];
         loop {
-            let mut buf = ReadBuf::new(&mut scrap);
+            let mut buf = ReadBuf::new(&mut discarded);
             match Pin::new(&mut this.io).poll_read(cx, &mut buf) {
-                Poll::Ready(Ok(())) if !buf.filled().is_empty() && *left > 0 => {
-                    *left = left.saturating_sub(buf.filled().len());
+                Poll::Ready(Ok(())) if !buf.filled().is_empty() && *remaining > 0 => {
+                    *remaining = remaining.saturating_sub(buf.filled().len());
                 }
                 Poll::Ready(_) => return Poll::Ready(Ok(())),
                 Poll::Pending => return timer.as_mut().poll(cx).map(Ok),

@@ -6,7 +6,7 @@ use crate::admin::{Admin, Readiness};
 use crate::app::reload::{Reload, ReloadContext};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::http::service::{Service, Telemetry};
+use crate::http::service::{RequestTelemetry, Service};
 use crate::lifecycle::{Lifecycle, Signals};
 use crate::model::{PseudonymKey, SharedPseudonymKey};
 use crate::net::connection::Connections;
@@ -182,7 +182,7 @@ async fn serve<S: Store>(
     let probed = Arc::clone(&homeservers);
     tokio::spawn(async move { probed.probe().await });
     let (is_on, told) = (config.telemetry.access_log, Arc::clone(&refusals));
-    let telemetry = Telemetry {
+    let telemetry = RequestTelemetry {
         metrics: Arc::clone(&metrics),
         access_log: AccessLog::new(is_on, replica, pseudonyms, told),
         traces,

@@ -18,38 +18,37 @@ use std::time::Duration;
 pub const MAX_BODY_BYTES: usize = 32 * 1024;
 
 /// What is discarded of a body that nobody wanted, and for how long (docs/protocol.md, R0.19).
-const DISCARD_BYTES: usize = 4 * 1024 * 1024;
-const DISCARD: Duration = Duration::from_secs(2);
+const MAX_DISCARD_BYTES: usize = 4 * 1024 * 1024;
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The request body that the pipeline reads.
+pub trait RequestBody: Body<Data = Bytes> + Send + Unpin {}
+
+impl<B: Body<Data = Bytes> + Send + Unpin> RequestBody for B {}
 
 /// Reads a whole body.
 ///
 /// # Errors
 /// `BodyTooLarge` by Content-Length, or as soon as more has arrived; `BodyTimeout`; `BodyBroken` where
 /// the body breaks off.
-pub async fn read<B>(
+pub async fn read<B: RequestBody>(
     body: &mut B,
-    limit: Duration,
+    timeout: Duration,
     deadline: &mut LazyTimeout,
-) -> Result<Bytes, ApiError>
-where
-    B: Body<Data = Bytes> + Send + Unpin,
-{
+) -> Result<Bytes, ApiError> {
     if body.size_hint().lower() > MAX_BODY_BYTES as u64 {
         return Err(ApiError::BodyTooLarge);
     }
     deadline
-        .bound(limit, pin!(collect(body)))
+        .bound(timeout, pin!(collect(body)))
         .await
         .unwrap_or(Err(ApiError::BodyTimeout))
 }
 
-async fn collect<B>(body: &mut B) -> Result<Bytes, ApiError>
-where
-    B: Body<Data = Bytes> + Send + Unpin,
-{
+async fn collect<B: RequestBody>(body: &mut B) -> Result<Bytes, ApiError> {
     let mut whole = Bytes::new();
     // Most bodies are one frame, which is then taken as it is; only a second one costs a copy.
-    let mut joined = BytesMut::new();
+    let mut buffer = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let Ok(frame) = frame else {
             return Err(ApiError::BodyBroken);
@@ -57,32 +56,29 @@ where
         let Ok(data) = frame.into_data() else {
             continue;
         };
-        if whole.len() + joined.len() + data.len() > MAX_BODY_BYTES {
+        if whole.len() + buffer.len() + data.len() > MAX_BODY_BYTES {
             return Err(ApiError::BodyTooLarge);
         }
-        if whole.is_empty() && joined.is_empty() {
+        if whole.is_empty() && buffer.is_empty() {
             whole = data;
         } else {
-            if joined.is_empty() {
-                joined.reserve(room(whole.len() + data.len(), body));
+            if buffer.is_empty() {
+                buffer.reserve(capacity_for(whole.len() + data.len(), body));
             }
-            joined.extend_from_slice(&std::mem::take(&mut whole));
-            joined.extend_from_slice(&data);
+            buffer.extend_from_slice(&std::mem::take(&mut whole));
+            buffer.extend_from_slice(&data);
         }
     }
-    Ok(if joined.is_empty() {
+    Ok(if buffer.is_empty() {
         whole
     } else {
-        joined.freeze()
+        buffer.freeze()
     })
 }
 
 /// A whole body, where all of it is there already; `None` where it is not, or is too large. It waits for nobody, as
-/// [`take_rest`] does not.
-pub async fn at_hand<B>(body: &mut B) -> Option<Bytes>
-where
-    B: Body<Data = Bytes> + Send + Unpin,
-{
+/// [`drain_buffered`] does not.
+pub async fn try_read_buffered<B: RequestBody>(body: &mut B) -> Option<Bytes> {
     let mut whole = pin!(collect(body));
     // What is on the socket comes when this task has yielded once.
     for _ in 0..2 {
@@ -96,10 +92,10 @@ where
 
 /// Room for a body of which so many bytes are there. Taken once: growing by doubling would hold nearly twice the
 /// longest body for whoever sends that slowly.
-fn room(there: usize, body: &impl Body) -> usize {
-    let left = body.size_hint().upper().unwrap_or(u64::MAX);
-    let left = usize::try_from(left).unwrap_or(usize::MAX);
-    there.saturating_add(left).min(MAX_BODY_BYTES)
+fn capacity_for(received: usize, body: &impl Body) -> usize {
+    let remaining = body.size_hint().upper().unwrap_or(u64::MAX);
+    let remaining = usize::try_from(remaining).unwrap_or(usize::MAX);
+    received.saturating_add(remaining).min(MAX_BODY_BYTES)
 }
 
 /// Takes what is left of a body that nobody wanted, as far as it is there already. Whether it ended, so
@@ -110,12 +106,12 @@ fn room(there: usize, body: &impl Body) -> usize {
 ///
 /// Over HTTP/2 it is waited for, within bounds: a stream that is reset while its body is still coming
 /// loses the reply, and a reply that waits holds up nobody else.
-pub async fn take_rest<B>(request: &mut Request<B>, deadline: &mut LazyTimeout) -> bool
-where
-    B: Body<Data = Bytes> + Send + Unpin,
-{
+pub async fn drain_buffered<B: RequestBody>(
+    request: &mut Request<B>,
+    timeout: &mut LazyTimeout,
+) -> bool {
     if request.version() == Version::HTTP_2 {
-        deadline.bound(DISCARD, pin!(discard(request))).await;
+        timeout.bound(DISCARD_TIMEOUT, pin!(discard(request))).await;
         // There a body is a stream's own, and no other request stands behind it.
         return true;
     }
@@ -123,14 +119,14 @@ where
         // To ask for the body would be to tell the client to send it.
         return false;
     }
-    let (mut taken, mut yielded) = (0, false);
-    while taken <= MAX_BODY_BYTES {
+    let (mut drained, mut yielded) = (0, false);
+    while drained <= MAX_BODY_BYTES {
         let body = &mut *request.body_mut();
         match poll_fn(|cx| Poll::Ready(Pin::new(&mut *body).poll_frame(cx))).await {
             Poll::Ready(None) => return true,
             Poll::Ready(Some(Err(_broken))) => return false,
             Poll::Ready(Some(Ok(frame))) => {
-                taken += frame.data_ref().map_or(0, Bytes::len);
+                drained += frame.data_ref().map_or(0, Bytes::len);
                 yielded = false;
             }
             Poll::Pending if yielded => return false,
@@ -143,14 +139,11 @@ where
     false
 }
 
-async fn discard<B>(request: &mut Request<B>)
-where
-    B: Body<Data = Bytes> + Send + Unpin,
-{
-    let mut taken = 0;
+async fn discard<B: RequestBody>(request: &mut Request<B>) {
+    let mut drained = 0;
     while let Some(Ok(frame)) = request.body_mut().frame().await {
-        taken += frame.data_ref().map_or(0, Bytes::len);
-        if taken > DISCARD_BYTES {
+        drained += frame.data_ref().map_or(0, Bytes::len);
+        if drained > MAX_DISCARD_BYTES {
             return;
         }
     }
@@ -158,7 +151,7 @@ where
 
 #[cfg(test)]
 mod tests {
-    use super::{MAX_BODY_BYTES, room, take_rest};
+    use super::{MAX_BODY_BYTES, capacity_for, drain_buffered};
     use crate::clock::Clock;
     use crate::clock::lazy_timeout::LazyTimeout;
     use bytes::Bytes;
@@ -169,9 +162,9 @@ mod tests {
     use std::task::{Context, Poll};
 
     /// A client that sends faster than we read, and how often it was read from.
-    struct Endless(usize);
+    struct EndlessBody(usize);
 
-    impl Body for Endless {
+    impl Body for EndlessBody {
         type Data = Bytes;
         type Error = Infallible;
 
@@ -188,16 +181,20 @@ mod tests {
     #[test]
     fn there_is_room_for_the_whole_body_and_never_for_more_than_the_longest() {
         let known = http_body_util::Full::new(Bytes::from_static(&[b'x'; 100]));
-        assert_eq!(room(20, &known), 120);
-        assert_eq!(room(MAX_BODY_BYTES - 1, &known), MAX_BODY_BYTES);
-        assert_eq!(room(20, &Endless(0)), MAX_BODY_BYTES, "nobody knows");
+        assert_eq!(capacity_for(20, &known), 120);
+        assert_eq!(capacity_for(MAX_BODY_BYTES - 1, &known), MAX_BODY_BYTES);
+        assert_eq!(
+            capacity_for(20, &EndlessBody(0)),
+            MAX_BODY_BYTES,
+            "nobody knows"
+        );
     }
 
     #[tokio::test]
     async fn what_nobody_wanted_is_not_read_for_ever() {
-        let mut request = Request::new(Endless(0));
+        let mut request = Request::new(EndlessBody(0));
         let mut deadline = LazyTimeout::new(Clock::system());
-        assert!(!take_rest(&mut request, &mut deadline).await);
+        assert!(!drain_buffered(&mut request, &mut deadline).await);
         assert_eq!(request.body().0, MAX_BODY_BYTES / 1024 + 1);
     }
 }

@@ -3,7 +3,7 @@
 use crate::clock::Clock;
 use crate::clock::lazy_timeout::LazyTimeout;
 use crate::config::http::Timeouts;
-use crate::http::body;
+use crate::http::body::{self, RequestBody};
 use crate::http::error::ApiError;
 use crate::model::SessionId;
 use crate::policy::{Admitted, CreateGrant, Homeserver, Intent, Policy, Refusal};
@@ -11,7 +11,6 @@ use crate::telemetry::labels::Wait;
 use crate::telemetry::metrics::Metrics;
 use bytes::Bytes;
 use hyper::Request;
-use hyper::body::Body;
 use hyper::header::HeaderMap;
 use std::net::IpAddr;
 
@@ -19,9 +18,9 @@ use std::net::IpAddr;
 #[derive(Debug, Clone, Copy)]
 pub struct Caller {
     /// The address that it comes from.
-    pub address: IpAddr,
+    pub ip: IpAddr,
     /// Whether a trusted proxy says that the client came by HTTPS.
-    pub https: bool,
+    pub is_https: bool,
 }
 
 /// A request, and what of the pipeline a dialect may use.
@@ -43,10 +42,7 @@ pub struct RequestContext<'a, B> {
     pub metrics: &'a Metrics,
 }
 
-impl<'a, B> RequestContext<'a, B>
-where
-    B: Body<Data = Bytes> + Send + Unpin,
-{
+impl<'a, B: RequestBody> RequestContext<'a, B> {
     /// The request's headers.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
@@ -63,29 +59,29 @@ where
         session: Option<SessionId>,
     ) -> Result<Admitted<'a>, Refusal> {
         self.policy
-            .admit(intent, self.caller.address, session, self.request.headers())
+            .admit(intent, self.caller.ip, session, self.request.headers())
     }
 
     /// Asks whether the sender may create sessions through MSC4388.
     ///
     /// # Errors
     /// The [`Refusal`].
-    pub async fn creator(&self, admitted: &Admitted<'_>) -> Result<CreateGrant, Refusal> {
+    pub async fn authorize_create(&self, admitted: &Admitted<'_>) -> Result<CreateGrant, Refusal> {
         let (homeserver, headers) = (self.homeserver, self.request.headers());
         // On the heap: what it takes to ask a homeserver must not be moved about with each poll of a session.
         Box::pin(self.policy.creator(admitted, homeserver, headers)).await
     }
 
     /// The whole body, where it is there already: for who is refused, and must not be waited for.
-    pub async fn body_at_hand(&mut self) -> Option<Bytes> {
-        body::at_hand(self.request.body_mut()).await
+    pub async fn buffered_body(&mut self) -> Option<Bytes> {
+        body::try_read_buffered(self.request.body_mut()).await
     }
 
     /// The whole body.
     ///
     /// # Errors
     /// As [`body::read`].
-    pub async fn body(&mut self) -> Result<Bytes, ApiError> {
+    pub async fn read_body(&mut self) -> Result<Bytes, ApiError> {
         let mut deadline = LazyTimeout::new(self.clock.clone());
         let body = body::read(self.request.body_mut(), self.timeouts.body, &mut deadline).await;
         if matches!(body, Err(ApiError::BodyTimeout)) {

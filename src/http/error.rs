@@ -1,4 +1,4 @@
-//! Every way in which a request is refused; what each means to a client is in `error/verdict.rs`.
+//! Every way in which a request is refused; what each means to a client is in `error/mapping.rs`.
 
 mod mapping;
 
@@ -17,7 +17,7 @@ pub enum ApiError {
     /// No homeserver of ours goes by the host that the request names.
     UnknownHost,
     /// The path is known, the method is not.
-    Method {
+    MethodNotAllowed {
         /// The methods that are.
         allow: &'static str,
     },

@@ -24,9 +24,9 @@ const SUFFIXES: [(&str, EtagForm); 6] = [
 
 /// The tags of one `If-Match` or `If-None-Match`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Tags {
+pub struct EtagList {
     /// Whether `*` stands among them.
-    pub any: bool,
+    pub has_wildcard: bool,
     /// The tokens that they hold, each once. A tag that can hold none of ours is left out: it matches
     /// nothing.
     pub tokens: Vec<SequenceToken>,
@@ -34,18 +34,18 @@ pub struct Tags {
     pub mangled: Option<EtagForm>,
 }
 
-impl Tags {
+impl EtagList {
     /// Reads a header, or `None` where the request has none.
     #[must_use]
-    pub fn of(headers: &HeaderMap, name: &HeaderName) -> Option<Self> {
+    pub fn parse(headers: &HeaderMap, name: &HeaderName) -> Option<Self> {
         let mut lines = headers.get_all(name).iter().peekable();
         lines.peek()?;
         let mut tags = Self::default();
-        let listed = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
-        for tag in listed.take(MAX_TAGS) {
+        let entries = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+        for tag in entries.take(MAX_TAGS) {
             let tag = tag.trim_ascii();
-            tags.any |= tag == b"*";
-            let Some((token, form)) = token(tag) else {
+            tags.has_wildcard |= tag == b"*";
+            let Some((token, form)) = parse_tag(tag) else {
                 continue;
             };
             tags.mangled = form.or(tags.mangled);
@@ -59,10 +59,10 @@ impl Tags {
 
 /// The token of a tag, and what was done to it. Tokens have one length, so none is taken for a shorter
 /// one with a suffix.
-fn token(tag: &[u8]) -> Option<(SequenceToken, Option<EtagForm>)> {
+fn parse_tag(tag: &[u8]) -> Option<(SequenceToken, Option<EtagForm>)> {
     let strong = tag.strip_prefix(b"W/");
-    let bare = unquoted(strong.unwrap_or(tag));
-    if let Some(token) = SequenceToken::parse(bare) {
+    let inner = unquote(strong.unwrap_or(tag));
+    if let Some(token) = SequenceToken::parse(inner) {
         let is_quoted = tag.ends_with(b"\"");
         let form = match (strong, is_quoted) {
             (Some(_), _) => Some(EtagForm::Weak),
@@ -73,12 +73,12 @@ fn token(tag: &[u8]) -> Option<(SequenceToken, Option<EtagForm>)> {
     }
     // Apache puts its suffix inside the quotes, others behind them.
     SUFFIXES.into_iter().find_map(|(suffix, form)| {
-        let bare = unquoted(bare.strip_suffix(suffix.as_bytes())?);
-        Some((SequenceToken::parse(bare)?, Some(form)))
+        let inner = unquote(inner.strip_suffix(suffix.as_bytes())?);
+        Some((SequenceToken::parse(inner)?, Some(form)))
     })
 }
 
-fn unquoted(tag: &[u8]) -> &[u8] {
+fn unquote(tag: &[u8]) -> &[u8] {
     let tag = tag.strip_prefix(b"\"").unwrap_or(tag);
     tag.strip_suffix(b"\"").unwrap_or(tag)
 }
@@ -88,7 +88,7 @@ fn unquoted(tag: &[u8]) -> &[u8] {
 /// # Panics
 /// Never: a token is ASCII.
 #[must_use]
-pub fn tag(token: SequenceToken) -> HeaderValue {
+pub fn format_etag(token: SequenceToken) -> HeaderValue {
     let mut quoted = Vec::with_capacity(TOKEN_LEN + 2);
     quoted.push(b'"');
     quoted.extend_from_slice(token.as_bytes());
@@ -98,18 +98,18 @@ pub fn tag(token: SequenceToken) -> HeaderValue {
 
 #[cfg(test)]
 mod tests {
-    use super::{Tags, tag};
+    use super::{EtagList, format_etag};
     use crate::model::{Payload, SequenceToken, SessionId};
     use crate::telemetry::labels::EtagForm;
     use hyper::HeaderMap;
     use hyper::header::{HeaderValue, IF_MATCH};
 
-    fn tags(lines: &[&str]) -> Option<Tags> {
+    fn parse(lines: &[&str]) -> Option<EtagList> {
         let mut headers = HeaderMap::new();
         for line in lines {
             headers.append(IF_MATCH, HeaderValue::from_str(line).expect("visible"));
         }
-        Tags::of(&headers, &IF_MATCH)
+        EtagList::parse(&headers, &IF_MATCH)
     }
 
     // R2.9, R2.21
@@ -119,8 +119,8 @@ mod tests {
         let payload = Payload::new("x").expect("short");
         let token = SequenceToken::first(SessionId::random(), &payload);
         let text = token.as_str();
-        assert_eq!(tag(token), format!("\"{text}\""));
-        for (sent, mangled) in [
+        assert_eq!(format_etag(token), format!("\"{text}\""));
+        for (header, mangled) in [
             (format!("\"{text}\""), None),
             (text.to_owned(), Some(Unquoted)),
             (format!("W/\"{text}\""), Some(Weak)),
@@ -136,13 +136,13 @@ mod tests {
                 Some(Gzip),
             ),
         ] {
-            let read = tags(&[&sent]).expect("a header");
+            let read = parse(&[&header]).expect("a header");
             assert_eq!(
                 (&*read.tokens, read.mangled),
                 (&[token][..], mangled),
-                "{sent}"
+                "{header}"
             );
-            assert!(!read.any, "{sent}");
+            assert!(!read.has_wildcard, "{header}");
         }
     }
 
@@ -152,8 +152,12 @@ mod tests {
         for end in ["-gzip", "-br", "-zstd", "-deflate"] {
             let text = format!("{}{end}", "A".repeat(24 - end.len()));
             let token = SequenceToken::parse(text.as_bytes()).expect("24 characters");
-            for sent in [format!("\"{text}\""), format!("\"{text}{end}\"")] {
-                assert_eq!(tags(&[&sent]).expect("a header").tokens, [token], "{sent}");
+            for header in [format!("\"{text}\""), format!("\"{text}{end}\"")] {
+                assert_eq!(
+                    parse(&[&header]).expect("a header").tokens,
+                    [token],
+                    "{header}"
+                );
             }
         }
     }
@@ -163,21 +167,21 @@ mod tests {
     fn lists_are_read_over_lines_and_end_at_eight() {
         let token = |letter: char| letter.to_string().repeat(24);
         let [one, two] = ['A', 'B'].map(token);
-        let read = tags(&[&format!("\"{one}\""), &format!("*, \"{two}\"")]).expect("a header");
+        let read = parse(&[&format!("\"{one}\""), &format!("*, \"{two}\"")]).expect("a header");
         let texts: Vec<_> = read.tokens.iter().map(SequenceToken::as_str).collect();
         assert_eq!(texts, [&one, &two]);
-        assert!(read.any);
+        assert!(read.has_wildcard);
         let many: Vec<_> = ('A'..='Z')
             .map(|letter| format!("\"{}\"", token(letter)))
             .collect();
-        let read = tags(&[&many.join(", ")]).expect("a header");
+        let read = parse(&[&many.join(", ")]).expect("a header");
         assert_eq!(read.tokens.len(), 8);
     }
 
     #[test]
     fn no_header_is_not_an_empty_one() {
-        assert_eq!(tags(&[]), None);
-        assert_eq!(tags(&[""]), Some(Tags::default()));
-        assert_eq!(tags(&["\"-gzip\", W/, \"\""]), Some(Tags::default()));
+        assert_eq!(parse(&[]), None);
+        assert_eq!(parse(&[""]), Some(EtagList::default()));
+        assert_eq!(parse(&["\"-gzip\", W/, \"\""]), Some(EtagList::default()));
     }
 }

@@ -6,21 +6,22 @@ use hyper::http::uri::Authority;
 
 /// The host and port by which the client reaches us, as it says. HTTP/2 has them in the request's target
 /// (RFC 9113 §8.3.1), HTTP/1.1 in a header (RFC 9110 §7.2). `None` where it says none, or no such thing.
-pub(super) fn named<B>(request: &Request<B>) -> Option<Authority> {
-    let of_target = request.uri().authority().map(Authority::as_str);
+pub(super) fn authority<B>(request: &Request<B>) -> Option<Authority> {
+    let target = request.uri().authority().map(Authority::as_str);
     let mut headers = request.headers().get_all(HOST).iter();
     // Of two, a proxy before us may have believed the other.
     let header = headers.next().filter(|_| headers.next().is_none());
-    let text = of_target.or_else(|| header.and_then(|host| HeaderValue::to_str(host).ok()))?;
-    let authority = text.parse::<Authority>().ok()?;
-    let port = text.strip_prefix(authority.host())?;
+    let authority_text =
+        target.or_else(|| header.and_then(|host| HeaderValue::to_str(host).ok()))?;
+    let authority = authority_text.parse::<Authority>().ok()?;
+    let port = authority_text.strip_prefix(authority.host())?;
     let is_port = matches!(port, "" | ":") || authority.port_u16().is_some();
-    (is_port && !text.contains('@')).then_some(authority)
+    (is_port && !authority_text.contains('@')).then_some(authority)
 }
 
 /// The host alone, lower case. The dot that ends a name written in full is none of its letters (RFC 3986 §3.2.2).
-pub(super) fn name<B>(request: &Request<B>) -> Option<String> {
-    let authority = named(request)?;
+pub(super) fn normalized_host<B>(request: &Request<B>) -> Option<String> {
+    let authority = authority(request)?;
     let host = authority.host();
     Some(host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase())
 }

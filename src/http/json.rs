@@ -20,40 +20,41 @@ use std::fmt;
 
 /// The fields of a request that we know, each as it was found.
 #[derive(Debug, Default)]
-pub struct Fields<'a> {
-    data: Field<'a>,
-    sequence_token: Field<'a>,
+pub struct RequestFields<'a> {
+    data: StringField<'a>,
+    sequence_token: StringField<'a>,
 }
 
 #[derive(Debug, Default)]
-enum Field<'a> {
+enum StringField<'a> {
     #[default]
     Missing,
     NotAString,
     Text(Cow<'a, str>),
 }
 
-impl<'a> Fields<'a> {
+impl<'a> RequestFields<'a> {
     /// Reads a body.
     ///
     /// # Errors
     /// `NotJson` or `BadJson`.
     pub fn parse(body: &'a [u8]) -> Result<Self, ApiError> {
         let text = std::str::from_utf8(body).map_err(|_| ApiError::NotJson)?;
-        match serde_json::from_str(text).or_else(|error| skimmed(text).ok_or(error)) {
+        match serde_json::from_str(text).or_else(|error| parse_with_huge_number(text).ok_or(error))
+        {
             Err(_) => Err(ApiError::NotJson),
-            Ok(document) => Self::of(document, text),
+            Ok(document) => Self::from_document(document, text),
         }
     }
 
-    fn of(document: Document<'a>, text: &str) -> Result<Self, ApiError> {
+    fn from_document(document: Document<'a>, text: &str) -> Result<Self, ApiError> {
         match document {
-            Document::Known(fields) => Ok(fields),
+            Document::OnlyKnownFields(fields) => Ok(fields),
             // serde_json does not look into the strings that it skips.
             _ if has_lone_surrogate(text) => Err(ApiError::NotJson),
-            Document::Extended(fields) => Ok(fields),
-            Document::Ambiguous => Err(ApiError::BadJson("A key stands twice in the object")),
-            Document::Other => Err(ApiError::BadJson("The body is not a JSON object")),
+            Document::WithSkippedValues(fields) => Ok(fields),
+            Document::DuplicateKey => Err(ApiError::BadJson("A key stands twice in the object")),
+            Document::NotAnObject => Err(ApiError::BadJson("The body is not a JSON object")),
         }
     }
 
@@ -63,9 +64,9 @@ impl<'a> Fields<'a> {
     /// `MissingParam`, `InvalidParam`, or `PayloadTooLarge`.
     pub fn data(&self) -> Result<Payload, ApiError> {
         match &self.data {
-            Field::Missing => Err(ApiError::MissingParam("data is missing")),
-            Field::NotAString => Err(ApiError::InvalidParam("data is not a string")),
-            Field::Text(text) => {
+            StringField::Missing => Err(ApiError::MissingParam("data is missing")),
+            StringField::NotAString => Err(ApiError::InvalidParam("data is not a string")),
+            StringField::Text(text) => {
                 Payload::new(text).map_err(|PayloadTooLarge| ApiError::PayloadTooLarge)
             }
         }
@@ -77,38 +78,40 @@ impl<'a> Fields<'a> {
     /// `MissingParam` or `InvalidParam`.
     pub fn sequence_token(&self) -> Result<&str, ApiError> {
         match &self.sequence_token {
-            Field::Missing => Err(ApiError::MissingParam("sequence_token is missing")),
-            Field::NotAString => Err(ApiError::InvalidParam("sequence_token is not a string")),
-            Field::Text(text) => Ok(text),
+            StringField::Missing => Err(ApiError::MissingParam("sequence_token is missing")),
+            StringField::NotAString => {
+                Err(ApiError::InvalidParam("sequence_token is not a string"))
+            }
+            StringField::Text(text) => Ok(text),
         }
     }
 }
 
 /// A document with a number in it that no float holds, which is JSON all the same (RFC 8259 §6). Where
 /// we read it, it stands in the place of a string or of an object.
-fn skimmed(text: &str) -> Option<Document<'_>> {
+fn parse_with_huge_number(text: &str) -> Option<Document<'_>> {
     serde_json::from_str::<IgnoredAny>(text).ok()?;
-    let huge = Fields {
-        data: Field::NotAString,
-        sequence_token: Field::NotAString,
+    let fields = RequestFields {
+        data: StringField::NotAString,
+        sequence_token: StringField::NotAString,
     };
     let is_object = text.trim_ascii_start().starts_with('{');
     Some(if is_object {
-        Document::Extended(huge)
+        Document::WithSkippedValues(fields)
     } else {
-        Document::Other
+        Document::NotAnObject
     })
 }
 
 enum Document<'a> {
     /// An object with texts in the fields that we know, and nothing else.
-    Known(Fields<'a>),
+    OnlyKnownFields(RequestFields<'a>),
     /// An object in which something was skipped.
-    Extended(Fields<'a>),
+    WithSkippedValues(RequestFields<'a>),
     /// An object in which a key stands twice.
-    Ambiguous,
+    DuplicateKey,
     /// No object.
-    Other,
+    NotAnObject,
 }
 
 impl<'de> Deserialize<'de> for Document<'de> {
@@ -127,7 +130,7 @@ impl<'de> Visitor<'de> for DocumentVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut fields = Fields::default();
+        let mut fields = RequestFields::default();
         // At most as many keys as fit a body of 32 KiB.
         let mut unknown = BTreeSet::new();
         let (mut duplicate, mut skipped) = (false, false);
@@ -141,46 +144,46 @@ impl<'de> Visitor<'de> for DocumentVisitor {
                     continue;
                 }
             };
-            duplicate |= !matches!(field, Field::Missing);
+            duplicate |= !matches!(field, StringField::Missing);
             *field = map.next_value()?;
-            skipped |= matches!(field, Field::NotAString);
+            skipped |= matches!(field, StringField::NotAString);
         }
         Ok(if duplicate {
-            Document::Ambiguous
+            Document::DuplicateKey
         } else if skipped || !unknown.is_empty() {
-            Document::Extended(fields)
+            Document::WithSkippedValues(fields)
         } else {
-            Document::Known(fields)
+            Document::OnlyKnownFields(fields)
         })
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
         while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Document::Other)
+        Ok(Document::NotAnObject)
     }
 
     fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
-        Ok(Document::Other)
+        Ok(Document::NotAnObject)
     }
 
     fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(Document::Other)
+        Ok(Document::NotAnObject)
     }
 
     fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-        Ok(Document::Other)
+        Ok(Document::NotAnObject)
     }
 
     fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-        Ok(Document::Other)
+        Ok(Document::NotAnObject)
     }
 
     fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
-        Ok(Document::Other)
+        Ok(Document::NotAnObject)
     }
 
     fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-        Ok(Document::Other)
+        Ok(Document::NotAnObject)
     }
 }
 
@@ -211,56 +214,56 @@ impl<'de> Visitor<'de> for TextVisitor {
     }
 }
 
-impl<'de> Deserialize<'de> for Field<'de> {
+impl<'de> Deserialize<'de> for StringField<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(FieldVisitor)
+        deserializer.deserialize_any(StringFieldVisitor)
     }
 }
 
-struct FieldVisitor;
+struct StringFieldVisitor;
 
-impl<'de> Visitor<'de> for FieldVisitor {
-    type Value = Field<'de>;
+impl<'de> Visitor<'de> for StringFieldVisitor {
+    type Value = StringField<'de>;
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("JSON")
     }
 
     fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Field::Text(Cow::Borrowed(text)))
+        Ok(StringField::Text(Cow::Borrowed(text)))
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Field::Text(Cow::Owned(text.to_owned())))
+        Ok(StringField::Text(Cow::Owned(text.to_owned())))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Field::NotAString)
+        Ok(StringField::NotAString)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
         while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Field::NotAString)
+        Ok(StringField::NotAString)
     }
 
     fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(Field::NotAString)
+        Ok(StringField::NotAString)
     }
 
     fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-        Ok(Field::NotAString)
+        Ok(StringField::NotAString)
     }
 
     fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-        Ok(Field::NotAString)
+        Ok(StringField::NotAString)
     }
 
     fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
-        Ok(Field::NotAString)
+        Ok(StringField::NotAString)
     }
 
     fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-        Ok(Field::NotAString)
+        Ok(StringField::NotAString)
     }
 }

@@ -6,11 +6,12 @@
 
 mod request;
 
+use crate::http::body::RequestBody;
 use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
-use crate::http::etag::{Tags, tag};
+use crate::http::etag::{EtagList, format_etag};
 use crate::http::response::ApiResponse;
-use crate::http::route::{ETAG, Target};
+use crate::http::route::{MSC4108_PREFIX, Target};
 use crate::model::Api;
 use crate::model::{Payload, SequenceToken, SessionId, SubmittedToken};
 use crate::policy::{Admitted, Intent, Refusal};
@@ -22,12 +23,11 @@ use crate::store::{
 use crate::telemetry::metrics::Metrics;
 use bytes::Bytes;
 use hyper::StatusCode;
-use hyper::body::Body;
 use hyper::header::{HeaderMap, IF_NONE_MATCH};
 use serde::Serialize;
 
 #[derive(Serialize)]
-struct CreatedBody {
+struct CreatedUrlBody {
     url: String,
 }
 
@@ -47,59 +47,53 @@ impl<S: Store> Msc4108<'_, S> {
     ///
     /// # Errors
     /// What it may be refused for; an error that carries an ETag is a reply already.
-    pub async fn answer<B>(
+    pub async fn handle<B: RequestBody>(
         &self,
-        mut exchange: RequestContext<'_, B>,
+        mut context: RequestContext<'_, B>,
         target: Target,
         intent: Intent,
-    ) -> Result<ApiResponse, ApiError>
-    where
-        B: Body<Data = Bytes> + Send + Unpin,
-    {
+    ) -> Result<ApiResponse, ApiError> {
         let id = match target {
             Target::Session(Some(id)) => id,
             Target::Rendezvous => {
-                let admitted = exchange.admit(intent, None)?;
-                return self.create(admitted, exchange).await;
+                let admitted = context.admit(intent, None)?;
+                return self.create(admitted, context).await;
             }
             Target::Session(None) | Target::Txn(..) | Target::Other => {
-                let _admitted = exchange.admit(intent, None)?;
+                let _admitted = context.admit(intent, None)?;
                 return Err(ApiError::NotFound);
             }
         };
         match intent {
-            Intent::Read => Ok(self.read_or_echo(&exchange, id).await),
-            Intent::Write => self.write(&mut exchange, id).await,
-            Intent::Delete => self.delete(exchange.admit(intent, Some(id))?, id).await,
+            Intent::Read => Ok(self.read_or_echo(&context, id).await),
+            Intent::Write => self.write(&mut context, id).await,
+            Intent::Delete => self.delete(context.admit(intent, Some(id))?, id).await,
             Intent::Discover | Intent::Create => Err(ApiError::Unrecognized),
         }
     }
 
-    async fn create<B>(
+    async fn create<B: RequestBody>(
         &self,
         admitted: Admitted<'_>,
-        mut exchange: RequestContext<'_, B>,
-    ) -> Result<ApiResponse, ApiError>
-    where
-        B: Body<Data = Bytes> + Send + Unpin,
-    {
-        let creator = admitted.anyone().map_err(|_| ApiError::Maintenance)?;
-        let base = match self.base_url {
-            Some(base) => base.to_owned(),
-            None => request::base(&exchange)?,
+        mut context: RequestContext<'_, B>,
+    ) -> Result<ApiResponse, ApiError> {
+        let grant = admitted.anyone().map_err(|_| ApiError::Maintenance)?;
+        let base_url = match self.base_url {
+            Some(base_url) => base_url.to_owned(),
+            None => request::base_url(&context)?,
         };
-        let data = request::text(&mut exchange).await?;
+        let data = request::read_text(&mut context).await?;
         let WithTimestamps { answer, dates } = self
             .sessions
-            .create(Api::Msc4108, creator.into_owner(), data, true)
+            .create(Api::Msc4108, grant.into_owner(), data, true)
             .await?;
         match answer {
             Creation::Created { id, token, .. } => {
-                let url = format!("{base}{ETAG}/{id}");
-                Ok(ApiResponse::json(&CreatedBody { url }, 256)
+                let url = format!("{base_url}{MSC4108_PREFIX}/{id}");
+                Ok(ApiResponse::json(&CreatedUrlBody { url }, 256)
                     .with_status(StatusCode::CREATED)
-                    .with_created(id)
-                    .with_tag(tag(token), Some(known(dates)?)))
+                    .with_created_session(id)
+                    .with_etag(format_etag(token), Some(require_timestamps(dates)?)))
             }
             Creation::Refused(exceeded) => Err(Refusal::Limit(exceeded).into()),
         }
@@ -107,19 +101,20 @@ impl<S: Store> Msc4108<'_, S> {
 
     /// A read. Where it fails, for whatever reason but that the session is gone, the ETag is the client's
     /// own: js-sdk takes any for its newest.
-    async fn read_or_echo<B>(&self, exchange: &RequestContext<'_, B>, id: SessionId) -> ApiResponse
-    where
-        B: Body<Data = Bytes> + Send + Unpin,
-    {
-        let headers = exchange.headers();
-        let read = match exchange.admit(Intent::Read, Some(id)) {
+    async fn read_or_echo<B: RequestBody>(
+        &self,
+        context: &RequestContext<'_, B>,
+        id: SessionId,
+    ) -> ApiResponse {
+        let headers = context.headers();
+        let read = match context.admit(Intent::Read, Some(id)) {
             Ok(admitted) => self.read(admitted, headers, id).await,
             Err(refusal) => Err(refusal.into()),
         };
         match (read, headers.get(IF_NONE_MATCH)) {
-            (Ok(reply), _) => reply,
-            (Err(error), Some(own)) if error != ApiError::NotFound => {
-                ApiResponse::from(error).with_tag(own.clone(), None)
+            (Ok(response), _) => response,
+            (Err(error), Some(tags)) if error != ApiError::NotFound => {
+                ApiResponse::from(error).with_etag(tags.clone(), None)
             }
             (Err(error), _) => error.into(),
         }
@@ -131,17 +126,21 @@ impl<S: Store> Msc4108<'_, S> {
         headers: &HeaderMap,
         id: SessionId,
     ) -> Result<ApiResponse, ApiError> {
-        let own = Tags::of(headers, &IF_NONE_MATCH).unwrap_or_default();
-        self.note(&own);
-        let unless = match own.tokens.as_slice() {
+        let tags = EtagList::parse(headers, &IF_NONE_MATCH).unwrap_or_default();
+        self.count_mangled_etag(&tags);
+        let unless = match tags.tokens.as_slice() {
             [token] => Some(*token),
             _ => None,
         };
-        let WithTimestamps { answer, dates } =
-            self.sessions.read(Api::Msc4108, &look(id, unless)).await?;
+        let WithTimestamps { answer, dates } = self
+            .sessions
+            .read(Api::Msc4108, &read_request(id, unless))
+            .await?;
         let (token, text) = match (answer, unless) {
             (ReadResult::Unchanged { .. }, Some(token)) => (token, None),
-            (ReadResult::Found { token, .. }, _) if own.any || own.tokens.contains(&token) => {
+            (ReadResult::Found { token, .. }, _)
+                if tags.has_wildcard || tags.tokens.contains(&token) =>
+            {
                 (token, None)
             }
             (ReadResult::Found { data, token, .. }, _) => (token, Some(data.to_bytes())),
@@ -149,68 +148,69 @@ impl<S: Store> Msc4108<'_, S> {
             // No token was named, so nothing was spared; a store that says so is mistaken.
             (ReadResult::Unchanged { .. }, None) => return Err(ApiError::Internal),
         };
-        let reply = match text {
+        let response = match text {
             Some(text) => ApiResponse::text(StatusCode::OK, text),
             None => ApiResponse::text(StatusCode::NOT_MODIFIED, Bytes::new()),
         };
-        Ok(reply.with_tag(tag(token), Some(known(dates)?)))
+        Ok(response.with_etag(format_etag(token), Some(require_timestamps(dates)?)))
     }
 
     /// A write. Where it is refused, or its outcome unknown, the ETag is what it would have produced:
     /// js-sdk takes it for its newest, and so goes on if the write was applied, and notices if it was not.
-    async fn write<B>(
+    async fn write<B: RequestBody>(
         &self,
-        exchange: &mut RequestContext<'_, B>,
+        context: &mut RequestContext<'_, B>,
         id: SessionId,
-    ) -> Result<ApiResponse, ApiError>
-    where
-        B: Body<Data = Bytes> + Send + Unpin,
-    {
-        let admitted = match exchange.admit(Intent::Write, Some(id)) {
+    ) -> Result<ApiResponse, ApiError> {
+        let admitted = match context.admit(Intent::Write, Some(id)) {
             Ok(admitted) => admitted,
             Err(refusal) => {
-                let presented = match request::refused_write(exchange).await {
+                let submitted = match request::parse_rejected_write(context).await {
                     Some((tags, data)) => {
                         SubmittedToken::of(tags.tokens.first().copied(), id, &data)
                     }
                     None => SubmittedToken::Unknown,
                 };
-                return refused(refusal.into(), presented);
+                return rejected_write(refusal.into(), submitted);
             }
         };
-        let (tags, data) = request::write(exchange).await?;
-        self.note(&tags);
-        let mut presented = SubmittedToken::of(tags.tokens.first().copied(), id, &data);
-        let written = self.swap(admitted, id, &tags, &mut presented, data).await;
-        written.or_else(|error| refused(error, presented))
+        let (tags, data) = request::parse_write(context).await?;
+        self.count_mangled_etag(&tags);
+        let mut submitted = SubmittedToken::of(tags.tokens.first().copied(), id, &data);
+        let written = self
+            .compare_and_swap(admitted, id, &tags, &mut submitted, data)
+            .await;
+        written.or_else(|error| rejected_write(error, submitted))
     }
 
-    async fn swap(
+    async fn compare_and_swap(
         &self,
         _: Admitted<'_>,
         id: SessionId,
-        tags: &Tags,
-        presented: &mut SubmittedToken,
+        tags: &EtagList,
+        submitted: &mut SubmittedToken,
         data: Payload,
     ) -> Result<ApiResponse, ApiError> {
         // One tag is compared and swapped in one step. Of several, the current one must be found first;
         // and nobody may write whatever there is.
-        if tags.any || tags.tokens.len() > 1 {
-            let WithTimestamps { answer, dates } =
-                self.sessions.read(Api::Msc4108, &look(id, None)).await?;
+        if tags.has_wildcard || tags.tokens.len() > 1 {
+            let WithTimestamps { answer, dates } = self
+                .sessions
+                .read(Api::Msc4108, &read_request(id, None))
+                .await?;
             let ReadResult::Found { token, .. } = answer else {
                 return Err(ApiError::NotFound);
             };
-            if tags.any {
-                return conflict(token, dates);
+            if tags.has_wildcard {
+                return precondition_failed(token, dates);
             }
             if tags.tokens.contains(&token) {
-                *presented = SubmittedToken::of(Some(token), id, &data);
+                *submitted = SubmittedToken::of(Some(token), id, &data);
             }
         }
         let write = WriteRequest {
             id,
-            presented: *presented,
+            presented: *submitted,
             data,
             txn: None,
             dates: true,
@@ -218,7 +218,7 @@ impl<S: Store> Msc4108<'_, S> {
         let WithTimestamps { answer, dates } = self.sessions.update(Api::Msc4108, &write).await?;
         let token = match answer {
             WriteResult::Written { token, .. } | WriteResult::Retried(token) => token,
-            WriteResult::Conflict(token) => return conflict(token, dates),
+            WriteResult::Conflict(token) => return precondition_failed(token, dates),
             WriteResult::WritesFull { retry_after } => {
                 return Err(ApiError::WritesFull { retry_after });
             }
@@ -229,11 +229,11 @@ impl<S: Store> Msc4108<'_, S> {
             }
         };
         Ok(ApiResponse::text(StatusCode::ACCEPTED, Bytes::new())
-            .with_tag(tag(token), Some(known(dates)?)))
+            .with_etag(format_etag(token), Some(require_timestamps(dates)?)))
     }
 
     /// Counts what was done to the client's tags on the way.
-    fn note(&self, tags: &Tags) {
+    fn count_mangled_etag(&self, tags: &EtagList) {
         if let Some(form) = tags.mangled {
             self.metrics.sign_ins.mangled(form);
         }
@@ -248,31 +248,35 @@ impl<S: Store> Msc4108<'_, S> {
 }
 
 /// A write that was refused, with the ETag that it would have produced, where it may be sent again.
-fn refused(error: ApiError, presented: SubmittedToken) -> Result<ApiResponse, ApiError> {
-    let status = error.verdict().status;
-    let again = [
+fn rejected_write(error: ApiError, submitted: SubmittedToken) -> Result<ApiResponse, ApiError> {
+    let status = error.response().status;
+    let retryable = [
         StatusCode::TOO_MANY_REQUESTS,
         StatusCode::SERVICE_UNAVAILABLE,
     ];
-    match presented {
-        SubmittedToken::Parsed { next, .. } if again.contains(&status) => {
-            Ok(ApiResponse::from(error).with_tag(tag(next), None))
+    match submitted {
+        SubmittedToken::Parsed { next, .. } if retryable.contains(&status) => {
+            Ok(ApiResponse::from(error).with_etag(format_etag(next), None))
         }
         SubmittedToken::Parsed { .. } | SubmittedToken::Unknown => Err(error),
     }
 }
 
 /// 412 with the current state's ETag.
-fn conflict(token: SequenceToken, dates: Option<Timestamps>) -> Result<ApiResponse, ApiError> {
-    Ok(ApiResponse::from(ApiError::PreconditionFailed).with_tag(tag(token), Some(known(dates)?)))
+fn precondition_failed(
+    token: SequenceToken,
+    dates: Option<Timestamps>,
+) -> Result<ApiResponse, ApiError> {
+    Ok(ApiResponse::from(ApiError::PreconditionFailed)
+        .with_etag(format_etag(token), Some(require_timestamps(dates)?)))
 }
 
 /// The dates that were asked for.
-fn known(dates: Option<Timestamps>) -> Result<Timestamps, ApiError> {
+fn require_timestamps(dates: Option<Timestamps>) -> Result<Timestamps, ApiError> {
     dates.ok_or(ApiError::Store(StoreError::BadReply))
 }
 
-fn look(id: SessionId, unless: Option<SequenceToken>) -> ReadRequest {
+fn read_request(id: SessionId, unless: Option<SequenceToken>) -> ReadRequest {
     ReadRequest {
         id,
         unless,

@@ -2,9 +2,10 @@
 //!
 //! One method an endpoint, named as ruma names them; none can be reached without an [`Admitted`].
 
+use crate::http::body::RequestBody;
 use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
-use crate::http::json::{self, Fields};
+use crate::http::json::{self, RequestFields};
 use crate::http::response::ApiResponse;
 use crate::http::route::Target;
 use crate::model::Api;
@@ -13,33 +14,31 @@ use crate::policy::auth::TokenRejection;
 use crate::policy::{Admitted, CreateGrant, Intent, Refusal};
 use crate::session::{Creation, Sessions};
 use crate::store::{Deleted, ReadRequest, ReadResult, Store, WriteRequest, WriteResult};
-use bytes::Bytes;
-use hyper::body::Body;
 use serde::Serialize;
 use std::time::Duration;
 
 /// Bytes of a reply beside its payload: field names, a token, a number; twice that for a few escapes.
-const ENVELOPE: usize = 256;
+const ENVELOPE_BYTES: usize = 256;
 
 #[derive(Serialize)]
-struct Discovery {
+struct DiscoveryBody {
     create_available: bool,
 }
 
 #[derive(Serialize)]
-struct CreatedBody<'a> {
+struct CreatedSessionBody<'a> {
     id: &'a str,
     sequence_token: &'a str,
     expires_in_ms: u64,
 }
 
 #[derive(Serialize)]
-struct TokenBody<'a> {
+struct UpdatedBody<'a> {
     sequence_token: &'a str,
 }
 
 #[derive(Serialize)]
-struct Nothing {}
+struct EmptyBody {}
 
 /// The endpoints.
 #[derive(Debug)]
@@ -55,25 +54,22 @@ impl<S: Store> Msc4388<'_, S> {
     ///
     /// # Errors
     /// What it may be refused for.
-    pub async fn answer<B>(
+    pub async fn handle<B: RequestBody>(
         &self,
-        mut exchange: RequestContext<'_, B>,
+        mut context: RequestContext<'_, B>,
         target: Target,
         intent: Intent,
-    ) -> Result<ApiResponse, ApiError>
-    where
-        B: Body<Data = Bytes> + Send + Unpin,
-    {
-        let admitted = exchange.admit(intent, target.session())?;
+    ) -> Result<ApiResponse, ApiError> {
+        let admitted = context.admit(intent, target.session())?;
         match (target, intent) {
             (Target::Rendezvous, Intent::Discover) => {
-                let creator = exchange.creator(&admitted).await;
-                self.discover_rendezvous_session(creator)
+                let grant = context.authorize_create(&admitted).await;
+                self.discover_rendezvous_session(grant)
             }
             (Target::Rendezvous, _) => {
-                let creator = exchange.creator(&admitted).await?;
-                let body = exchange.body().await?;
-                self.create_rendezvous_session(creator, &body).await
+                let grant = context.authorize_create(&admitted).await?;
+                let body = context.read_body().await?;
+                self.create_rendezvous_session(grant, &body).await
             }
             (Target::Session(id), Intent::Read) => {
                 let id = id.ok_or(ApiError::NotFound)?;
@@ -85,7 +81,7 @@ impl<S: Store> Msc4388<'_, S> {
             }
             (Target::Session(id), _) => {
                 let id = id.ok_or(ApiError::NotFound)?;
-                let body = exchange.body().await?;
+                let body = context.read_body().await?;
                 self.update_rendezvous_session(admitted, id, None, &body)
                     .await
             }
@@ -94,7 +90,7 @@ impl<S: Store> Msc4388<'_, S> {
                 let txn = txn.map_err(|_| {
                     ApiError::InvalidParam("The transaction id is not an opaque identifier")
                 })?;
-                let body = exchange.body().await?;
+                let body = context.read_body().await?;
                 self.update_rendezvous_session(admitted, id, Some(txn), &body)
                     .await
             }
@@ -109,9 +105,9 @@ impl<S: Store> Msc4388<'_, S> {
     /// A token that is refused; nobody can say whose it is.
     pub fn discover_rendezvous_session(
         &self,
-        creator: Result<CreateGrant, Refusal>,
+        grant: Result<CreateGrant, Refusal>,
     ) -> Result<ApiResponse, ApiError> {
-        let create_available = match creator {
+        let create_available = match grant {
             Ok(_) => true,
             Err(
                 Refusal::TokenRejection(TokenRejection::NoToken | TokenRejection::Forbidden)
@@ -119,7 +115,10 @@ impl<S: Store> Msc4388<'_, S> {
             ) => false,
             Err(refusal) => return Err(refusal.into()),
         };
-        Ok(ApiResponse::json(&Discovery { create_available }, ENVELOPE))
+        Ok(ApiResponse::json(
+            &DiscoveryBody { create_available },
+            ENVELOPE_BYTES,
+        ))
     }
 
     /// `POST /rendezvous`: creates a session that holds `data`.
@@ -128,13 +127,13 @@ impl<S: Store> Msc4388<'_, S> {
     /// A body that does not fit; no room for another session; the store.
     pub async fn create_rendezvous_session(
         &self,
-        creator: CreateGrant,
+        grant: CreateGrant,
         body: &[u8],
     ) -> Result<ApiResponse, ApiError> {
-        let data = Fields::parse(body)?.data()?;
+        let data = RequestFields::parse(body)?.data()?;
         match self
             .sessions
-            .create(self.api, creator.into_owner(), data, false)
+            .create(self.api, grant.into_owner(), data, false)
             .await?
             .answer
         {
@@ -144,14 +143,14 @@ impl<S: Store> Msc4388<'_, S> {
                 expires_in,
             } => Ok(id
                 .with_str(|id| {
-                    let body = CreatedBody {
+                    let body = CreatedSessionBody {
                         id,
                         sequence_token: token.as_str(),
                         expires_in_ms: milliseconds(expires_in),
                     };
-                    ApiResponse::json(&body, ENVELOPE)
+                    ApiResponse::json(&body, ENVELOPE_BYTES)
                 })
-                .with_created(id)),
+                .with_created_session(id)),
             Creation::Refused(exceeded) => Err(Refusal::Limit(exceeded).into()),
         }
     }
@@ -165,23 +164,23 @@ impl<S: Store> Msc4388<'_, S> {
         _: Admitted<'_>,
         id: SessionId,
     ) -> Result<ApiResponse, ApiError> {
-        let look = ReadRequest {
+        let request = ReadRequest {
             id,
             unless: None,
             dates: false,
         };
-        match self.sessions.read(self.api, &look).await?.answer {
+        match self.sessions.read(self.api, &request).await?.answer {
             ReadResult::Found {
                 data,
                 token,
                 expires_in,
                 ..
             } => {
-                let left = milliseconds(expires_in);
+                let expires_in_ms = milliseconds(expires_in);
                 Ok(ApiResponse::raw_json(state_body(
                     data.as_str(),
                     token,
-                    left,
+                    expires_in_ms,
                 )))
             }
             // No token was named, so nothing was spared; a store that says so is mistaken.
@@ -202,7 +201,7 @@ impl<S: Store> Msc4388<'_, S> {
         txn: Option<TxnKey>,
         body: &[u8],
     ) -> Result<ApiResponse, ApiError> {
-        let fields = Fields::parse(body)?;
+        let fields = RequestFields::parse(body)?;
         let (token, data) = (fields.sequence_token()?, fields.data()?);
         let write = WriteRequest {
             id,
@@ -214,7 +213,7 @@ impl<S: Store> Msc4388<'_, S> {
         match self.sessions.update(self.api, &write).await?.answer {
             WriteResult::Written { token, .. }
             | WriteResult::Retried(token)
-            | WriteResult::Replayed(Some(token)) => Ok(token_reply(token)),
+            | WriteResult::Replayed(Some(token)) => Ok(updated_response(token)),
             WriteResult::Replayed(None) | WriteResult::Conflict(_) => {
                 Err(ApiError::Conflict(self.api))
             }
@@ -234,7 +233,7 @@ impl<S: Store> Msc4388<'_, S> {
         id: SessionId,
     ) -> Result<ApiResponse, ApiError> {
         match self.sessions.delete(self.api, id).await? {
-            Deleted::Deleted => Ok(ApiResponse::json(&Nothing {}, ENVELOPE)),
+            Deleted::Deleted => Ok(ApiResponse::json(&EmptyBody {}, ENVELOPE_BYTES)),
             Deleted::Gone => Err(ApiError::NotFound),
         }
     }
@@ -243,7 +242,7 @@ impl<S: Store> Msc4388<'_, S> {
 /// The body of every poll, and so written by hand: the payload is mostly base64, which is JSON as it
 /// stands, and looking for escapes byte by byte cost a twentieth of a poll.
 fn state_body(data: &str, token: SequenceToken, expires_in_ms: u64) -> Vec<u8> {
-    let mut body = Vec::with_capacity(data.len() + ENVELOPE);
+    let mut body = Vec::with_capacity(data.len() + ENVELOPE_BYTES);
     body.extend_from_slice(b"{\"data\":");
     json::write_string(&mut body, data);
     body.extend_from_slice(b",\"sequence_token\":\"");
@@ -254,12 +253,12 @@ fn state_body(data: &str, token: SequenceToken, expires_in_ms: u64) -> Vec<u8> {
     body
 }
 
-fn token_reply(token: SequenceToken) -> ApiResponse {
+fn updated_response(token: SequenceToken) -> ApiResponse {
     ApiResponse::json(
-        &TokenBody {
+        &UpdatedBody {
             sequence_token: token.as_str(),
         },
-        ENVELOPE,
+        ENVELOPE_BYTES,
     )
 }
 

@@ -11,22 +11,22 @@ use uuid::Uuid;
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The longest name that is taken, in bytes: a UUID with a prefix, and no flood of the log.
-const MAX: usize = 64;
+const MAX_LEN: usize = 64;
 
 /// Characters of what tells this process's names from those of others.
-const PREFIX: usize = 8;
+const PREFIX_LEN: usize = 8;
 
 /// Hexadecimal digits of a request's number: those of 32 bits would begin anew after a day at full speed.
-const DIGITS: usize = 10;
+const COUNTER_DIGITS: usize = 10;
 
 /// The names of one process's requests.
 #[derive(Debug)]
-pub struct RequestIds {
-    prefix: [u8; PREFIX],
+pub struct RequestIdGenerator {
+    prefix: [u8; PREFIX_LEN],
     next: AtomicU64,
 }
 
-impl RequestIds {
+impl RequestIdGenerator {
     /// Names that no other process gives, but for one time in 4 billion.
     ///
     /// # Panics
@@ -34,7 +34,7 @@ impl RequestIds {
     #[must_use]
     pub fn new() -> Self {
         let (random, ..) = Uuid::new_v4().as_fields();
-        let mut prefix = [0; PREFIX];
+        let mut prefix = [0; PREFIX_LEN];
         write!(&mut prefix[..], "{random:08x}").expect("room for any u32");
         Self {
             prefix,
@@ -47,47 +47,47 @@ impl RequestIds {
     /// # Panics
     /// Never: hexadecimal digits and a hyphen may stand in a header.
     #[must_use]
-    pub fn of(&self, headers: &HeaderMap) -> HeaderValue {
-        let brought = headers.get(X_REQUEST_ID);
-        if let Some(brought) = brought.filter(|value| is_name(value.as_bytes())) {
-            return brought.clone();
+    pub fn choose(&self, headers: &HeaderMap) -> HeaderValue {
+        let incoming = headers.get(X_REQUEST_ID);
+        if let Some(incoming) = incoming.filter(|value| is_valid(value.as_bytes())) {
+            return incoming.clone();
         }
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         // By hand: formatting costs as much as all else that is done here, and every poll has this done.
-        let mut text = [b'-'; PREFIX + 1 + DIGITS];
-        text[..PREFIX].copy_from_slice(&self.prefix);
-        for (place, digit) in text[PREFIX + 1..].iter_mut().enumerate() {
-            let nibble = number >> (4 * (DIGITS - 1 - place)) & 0xf;
+        let mut text = [b'-'; PREFIX_LEN + 1 + COUNTER_DIGITS];
+        text[..PREFIX_LEN].copy_from_slice(&self.prefix);
+        for (position, digit) in text[PREFIX_LEN + 1..].iter_mut().enumerate() {
+            let nibble = number >> (4 * (COUNTER_DIGITS - 1 - position)) & 0xf;
             *digit = b"0123456789abcdef"[nibble as usize];
         }
         HeaderValue::from_bytes(&text).expect("hexadecimal digits")
     }
 }
 
-impl Default for RequestIds {
+impl Default for RequestIdGenerator {
     fn default() -> Self {
         Self::new()
     }
 }
 
-fn is_name(text: &[u8]) -> bool {
-    let is_good = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
-    (1..=MAX).contains(&text.len()) && text.iter().all(is_good)
+fn is_valid(text: &[u8]) -> bool {
+    let is_allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
+    (1..=MAX_LEN).contains(&text.len()) && text.iter().all(is_allowed)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{RequestIds, X_REQUEST_ID};
+    use super::{RequestIdGenerator, X_REQUEST_ID};
     use hyper::header::{HeaderMap, HeaderValue};
     use std::sync::atomic::Ordering;
 
     // R0.37
     #[test]
     fn a_name_that_is_brought_is_kept_and_anything_else_is_replaced() {
-        let ids = RequestIds::new();
+        let generator = RequestIdGenerator::new();
         let with = |value: &[u8]| {
             let value = HeaderValue::from_bytes(value).expect("a header");
-            ids.of(&HeaderMap::from_iter([(X_REQUEST_ID, value)]))
+            generator.choose(&HeaderMap::from_iter([(X_REQUEST_ID, value)]))
         };
         let longest = [b'a'; 64];
         for good in [&b"x"[..], b"7f3-A_.9", &longest] {
@@ -100,13 +100,13 @@ mod tests {
 
     #[test]
     fn no_two_are_called_the_same_and_they_are_called_in_their_order() {
-        let ids = RequestIds::new();
-        let of = || ids.of(&HeaderMap::new());
-        assert_ne!(of(), of());
-        assert_ne!(of(), RequestIds::new().of(&HeaderMap::new()));
-        let before = of();
-        ids.next.fetch_add(0xf_ffff_ffff, Ordering::Relaxed);
-        let after = of();
+        let generator = RequestIdGenerator::new();
+        let next = || generator.choose(&HeaderMap::new());
+        assert_ne!(next(), next());
+        assert_ne!(next(), RequestIdGenerator::new().choose(&HeaderMap::new()));
+        let before = next();
+        generator.next.fetch_add(0xf_ffff_ffff, Ordering::Relaxed);
+        let after = next();
         assert_eq!(before.len(), after.len());
         assert!(before < after && after.as_bytes().ends_with(b"-1000000003"));
     }

@@ -8,7 +8,7 @@ use crate::model::Rejection;
 use crate::model::SessionId;
 use crate::store::Timestamps;
 use bytes::Bytes;
-use error_body::refusal;
+use error_body::error_body;
 use http_body_util::Full;
 use httpdate::fmt_http_date;
 use hyper::header::{
@@ -24,22 +24,22 @@ use serde::Serialize;
 #[derive(Debug)]
 pub struct ApiResponse {
     status: StatusCode,
-    kind: Kind,
+    content: Content,
     /// In a box, since the JSON dialect has none.
-    validators: Option<Box<Validators>>,
+    etag_headers: Option<Box<EtagHeaders>>,
     /// The session that came to be.
-    created: Option<SessionId>,
+    created_session: Option<SessionId>,
 }
 
 /// What tells a client of the ETag dialect which state it is told of (RFC 9110 §8.8), and until when.
 #[derive(Debug)]
-struct Validators {
+struct EtagHeaders {
     tag: HeaderValue,
     dates: Option<Timestamps>,
 }
 
 #[derive(Debug)]
-enum Kind {
+enum Content {
     Json(Vec<u8>),
     /// A payload as it is; or nothing, that is still called text, since there are proxies that take the
     /// ETag off a reply that has no type.
@@ -55,8 +55,8 @@ impl ApiResponse {
     ///
     /// # Panics
     /// Never: what is serialised here are structs of strings and numbers.
-    pub fn json(value: &impl Serialize, size: usize) -> Self {
-        let mut body = Vec::with_capacity(size);
+    pub fn json(value: &impl Serialize, capacity: usize) -> Self {
+        let mut body = Vec::with_capacity(capacity);
         serde_json::to_writer(&mut body, value).expect("strings and numbers");
         Self::raw_json(body)
     }
@@ -64,27 +64,27 @@ impl ApiResponse {
     /// 200 with a body that is JSON already.
     #[must_use]
     pub fn raw_json(body: Vec<u8>) -> Self {
-        Self::new(StatusCode::OK, Kind::Json(body))
+        Self::new(StatusCode::OK, Content::Json(body))
     }
 
     /// `text/plain`.
     #[must_use]
     pub fn text(status: StatusCode, body: Bytes) -> Self {
-        Self::new(status, Kind::Text(body))
+        Self::new(status, Content::Text(body))
     }
 
     /// 204.
     #[must_use]
     pub fn no_content() -> Self {
-        Self::new(StatusCode::NO_CONTENT, Kind::Empty)
+        Self::new(StatusCode::NO_CONTENT, Content::Empty)
     }
 
-    fn new(status: StatusCode, kind: Kind) -> Self {
+    fn new(status: StatusCode, content: Content) -> Self {
         Self {
             status,
-            kind,
-            validators: None,
-            created: None,
+            content,
+            etag_headers: None,
+            created_session: None,
         }
     }
 
@@ -96,22 +96,28 @@ impl ApiResponse {
 
     /// With an ETag, and the headers that stand beside it where the session's dates are known.
     #[must_use]
-    pub fn with_tag(self, tag: HeaderValue, dates: Option<Timestamps>) -> Self {
-        let validators = Some(Box::new(Validators { tag, dates }));
-        Self { validators, ..self }
+    pub fn with_etag(self, tag: HeaderValue, dates: Option<Timestamps>) -> Self {
+        let etag_headers = Some(Box::new(EtagHeaders { tag, dates }));
+        Self {
+            etag_headers,
+            ..self
+        }
     }
 
     /// Of a creation: of this session.
     #[must_use]
-    pub fn with_created(self, id: SessionId) -> Self {
-        let created = Some(id);
-        Self { created, ..self }
+    pub fn with_created_session(self, id: SessionId) -> Self {
+        let created_session = Some(id);
+        Self {
+            created_session,
+            ..self
+        }
     }
 
     /// 204 with what a browser may do from any page (Fetch, "CORS protocol").
     #[must_use]
     pub fn preflight() -> Self {
-        Self::new(StatusCode::NO_CONTENT, Kind::Preflight)
+        Self::new(StatusCode::NO_CONTENT, Content::Preflight)
     }
 
     /// The reply's status.
@@ -122,23 +128,23 @@ impl ApiResponse {
 
     /// The session that came to be, where one did.
     #[must_use]
-    pub fn created(&self) -> Option<SessionId> {
-        self.created
+    pub fn created_session(&self) -> Option<SessionId> {
+        self.created_session
     }
 
     /// Why it is a refusal, where it is one.
     #[must_use]
     pub fn rejection(&self) -> Option<Rejection> {
-        match &self.kind {
-            Kind::Error(error) => Some(error.verdict().reason),
-            Kind::Json(_) | Kind::Text(_) | Kind::Empty | Kind::Preflight => None,
+        match &self.content {
+            Content::Error(error) => Some(error.response().reason),
+            Content::Json(_) | Content::Text(_) | Content::Empty | Content::Preflight => None,
         }
     }
 
     /// The headers of every reply with a body, made once: a map is cloned faster than it is filled. `X-Request-Id` has
     /// its place in it, and no value yet.
     #[must_use]
-    pub fn headers() -> HeaderMap {
+    pub fn default_headers() -> HeaderMap {
         let headers = [
             (ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
             (CACHE_CONTROL, "no-store"),
@@ -159,8 +165,8 @@ impl ApiResponse {
 
     /// The same of the ETag dialect, on all of whose replies a browser's script may read the ETag.
     #[must_use]
-    pub fn etag_headers() -> HeaderMap {
-        let mut headers = Self::headers();
+    pub fn etag_default_headers() -> HeaderMap {
+        let mut headers = Self::default_headers();
         let etag = HeaderValue::from_static("ETag");
         headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, etag);
         // no-transform (RFC 9111 §5.2.2.6) asks proxies not to compress, which would change the ETag; errors have
@@ -170,39 +176,39 @@ impl ApiResponse {
         headers
     }
 
-    /// The HTTP reply over a copy of [`ApiResponse::headers`]; without a body where the request was a HEAD.
+    /// The HTTP reply over a copy of [`ApiResponse::default_headers`]; without a body where the request was a HEAD.
     #[must_use]
     pub fn into_response(
         self,
         mut headers: HeaderMap,
         request_id: HeaderValue,
-        head: bool,
+        is_head: bool,
     ) -> Response<Full<Bytes>> {
         headers.insert(X_REQUEST_ID, request_id);
-        let body = match self.kind {
-            Kind::Json(body) => Bytes::from(body),
-            Kind::Text(body) => {
+        let body = match self.content {
+            Content::Json(body) => Bytes::from(body),
+            Content::Text(body) => {
                 headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
                 if self.status == StatusCode::OK {
                     headers.insert(CONTENT_ENCODING, HeaderValue::from_static("identity"));
                 }
                 body
             }
-            Kind::Empty => {
+            Content::Empty => {
                 headers.remove(CONTENT_TYPE);
                 Bytes::new()
             }
-            Kind::Preflight => {
-                preflight(&mut headers);
+            Content::Preflight => {
+                write_preflight(&mut headers);
                 Bytes::new()
             }
-            Kind::Error(error) => refusal(&error, &mut headers).into(),
+            Content::Error(error) => error_body(&error, &mut headers).into(),
         };
-        if let Some(validators) = self.validators {
-            validators.write(&mut headers);
+        if let Some(etag_headers) = self.etag_headers {
+            etag_headers.write(&mut headers);
         }
         let mut response = Response::new(Full::default());
-        if head {
+        if is_head {
             // Of a body that is not sent, only we know the length; of any other hyper writes it. A 204 has none,
             // and in a 304 it would be the 200's (RFC 9110 §8.6), which nobody has looked up.
             let has_length =
@@ -221,11 +227,11 @@ impl ApiResponse {
 
 impl From<ApiError> for ApiResponse {
     fn from(error: ApiError) -> Self {
-        Self::new(error.verdict().status, Kind::Error(error))
+        Self::new(error.response().status, Content::Error(error))
     }
 }
 
-impl Validators {
+impl EtagHeaders {
     fn write(self, headers: &mut HeaderMap) {
         headers.insert(ETAG, self.tag);
         let Some(Timestamps { modified, expires }) = self.dates else {
@@ -239,7 +245,7 @@ impl Validators {
     }
 }
 
-fn preflight(headers: &mut HeaderMap) {
+fn write_preflight(headers: &mut HeaderMap) {
     headers.remove(CONTENT_TYPE);
     headers.insert(
         ACCESS_CONTROL_ALLOW_METHODS,

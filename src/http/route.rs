@@ -8,18 +8,18 @@ use percent_encoding::percent_decode;
 use std::borrow::Cow;
 
 /// The unstable prefix of MSC4388, always served.
-pub const UNSTABLE: &str = "/_matrix/client/unstable/io.element.msc4388/rendezvous";
+pub const MSC4388_UNSTABLE_PREFIX: &str = "/_matrix/client/unstable/io.element.msc4388/rendezvous";
 
 /// The stable prefix of MSC4388, served by configuration.
-pub const STABLE: &str = "/_matrix/client/v1/rendezvous";
+pub const MSC4388_STABLE_PREFIX: &str = "/_matrix/client/v1/rendezvous";
 
 /// The prefix of MSC4108 of 2024, served by configuration.
-pub const ETAG: &str = "/_matrix/client/unstable/org.matrix.msc4108/rendezvous";
+pub const MSC4108_PREFIX: &str = "/_matrix/client/unstable/org.matrix.msc4108/rendezvous";
 
 const PREFIXES: [(Api, &str); 3] = [
-    (Api::Msc4388, UNSTABLE),
-    (Api::V1, STABLE),
-    (Api::Msc4108, ETAG),
+    (Api::Msc4388, MSC4388_UNSTABLE_PREFIX),
+    (Api::V1, MSC4388_STABLE_PREFIX),
+    (Api::Msc4108, MSC4108_PREFIX),
 ];
 
 /// What a path names.
@@ -60,11 +60,11 @@ impl Route {
     /// an encoded slash is part of a segment. Leading slashes count as one, since a base URL often
     /// ends in another.
     #[must_use]
-    pub fn of(path: &str) -> Self {
+    pub fn parse(path: &str) -> Self {
         let path = &path[path.len() - path.trim_start_matches('/').len()..];
         for (api, prefix) in PREFIXES {
             if let Some(rest) = strip_prefix(path, &prefix[1..]) {
-                let target = match Target::of(rest) {
+                let target = match Target::parse(rest) {
                     // The ETag dialect has no txnIds.
                     Target::Txn(..) if api == Api::Msc4108 => Target::Other,
                     target => target,
@@ -104,7 +104,7 @@ impl Route {
 
 impl Target {
     /// Reads what follows the prefix: nothing, or segments that each begin with a slash.
-    fn of(rest: &str) -> Self {
+    fn parse(rest: &str) -> Self {
         // What nearly every request asks for, at once: an id of ours has neither slash nor escape.
         if let Some(id) = rest.as_bytes().get(1..).and_then(SessionId::parse) {
             return Self::Session(Some(id));
@@ -168,55 +168,61 @@ pub fn method_label(method: &Method) -> labels::Method {
 
 #[cfg(test)]
 mod tests {
-    use super::{ETAG, Route, STABLE, Target, UNSTABLE};
+    use super::{MSC4108_PREFIX, MSC4388_STABLE_PREFIX, MSC4388_UNSTABLE_PREFIX, Route, Target};
     use crate::model::Api;
     use crate::model::{InvalidTxnId, SessionId, TxnKey};
 
     fn target(path: &str) -> Target {
-        Route::of(path).target
+        Route::parse(path).target
     }
 
     #[test]
     fn paths_name_resources() {
         let id = SessionId::random();
         assert_eq!(
-            Route::of(UNSTABLE),
+            Route::parse(MSC4388_UNSTABLE_PREFIX),
             Route {
                 api: Api::Msc4388,
                 target: Target::Rendezvous
             }
         );
         assert_eq!(
-            Route::of(STABLE),
+            Route::parse(MSC4388_STABLE_PREFIX),
             Route {
                 api: Api::V1,
                 target: Target::Rendezvous
             }
         );
         assert_eq!(
-            Route::of(&format!("{ETAG}/{id}")),
+            Route::parse(&format!("{MSC4108_PREFIX}/{id}")),
             Route {
                 api: Api::Msc4108,
                 target: Target::Session(Some(id))
             }
         );
-        assert_eq!(target(&format!("/{UNSTABLE}")), Target::Rendezvous);
         assert_eq!(
-            target(&format!("{UNSTABLE}/{id}")),
+            target(&format!("/{MSC4388_UNSTABLE_PREFIX}")),
+            Target::Rendezvous
+        );
+        assert_eq!(
+            target(&format!("{MSC4388_UNSTABLE_PREFIX}/{id}")),
             Target::Session(Some(id))
         );
-        assert_eq!(target(&format!("{UNSTABLE}/")), Target::Session(None));
+        assert_eq!(
+            target(&format!("{MSC4388_UNSTABLE_PREFIX}/")),
+            Target::Session(None)
+        );
         let txn = TxnKey::parse(b"t1");
         assert_eq!(
-            target(&format!("{UNSTABLE}/{id}/t1")),
+            target(&format!("{MSC4388_UNSTABLE_PREFIX}/{id}/t1")),
             Target::Txn(Some(id), txn)
         );
         assert_eq!(
-            target(&format!("{UNSTABLE}/{id}/t%31")),
+            target(&format!("{MSC4388_UNSTABLE_PREFIX}/{id}/t%31")),
             Target::Txn(Some(id), txn)
         );
         assert_eq!(
-            target(&format!("{UNSTABLE}/{id}/")),
+            target(&format!("{MSC4388_UNSTABLE_PREFIX}/{id}/")),
             Target::Txn(Some(id), Err(InvalidTxnId))
         );
         // Below a prefix and yet nothing of ours: it has its API's headers all the same.
@@ -225,28 +231,31 @@ mod tests {
             ("/", Api::None),
             ("*", Api::None),
             ("/x", Api::None),
-            (&format!("{UNSTABLE}x"), Api::None),
-            (&format!("{UNSTABLE}/a/b/c"), Api::Msc4388),
-            (&format!("{ETAG}/a/b"), Api::Msc4108),
+            (&format!("{MSC4388_UNSTABLE_PREFIX}x"), Api::None),
+            (&format!("{MSC4388_UNSTABLE_PREFIX}/a/b/c"), Api::Msc4388),
+            (&format!("{MSC4108_PREFIX}/a/b"), Api::Msc4108),
         ] {
             let target = Target::Other;
-            assert_eq!(Route::of(other), Route { api, target }, "{other}");
+            assert_eq!(Route::parse(other), Route { api, target }, "{other}");
         }
     }
 
     #[test]
     fn an_encoded_slash_is_part_of_its_segment() {
         let id = SessionId::random();
-        assert_eq!(target(&format!("{UNSTABLE}%2F{id}")), Target::Other);
         assert_eq!(
-            target(&format!("{UNSTABLE}/{id}%2Ft1")),
+            target(&format!("{MSC4388_UNSTABLE_PREFIX}%2F{id}")),
+            Target::Other
+        );
+        assert_eq!(
+            target(&format!("{MSC4388_UNSTABLE_PREFIX}/{id}%2Ft1")),
             Target::Session(None)
         );
         assert_eq!(
-            target(&format!("{UNSTABLE}/{id}/a%2Fb")),
+            target(&format!("{MSC4388_UNSTABLE_PREFIX}/{id}/a%2Fb")),
             Target::Txn(Some(id), Err(InvalidTxnId))
         );
-        let encoded = UNSTABLE.replace("rendezvous", "%72endezvous");
+        let encoded = MSC4388_UNSTABLE_PREFIX.replace("rendezvous", "%72endezvous");
         assert_eq!(
             target(&format!("{encoded}/{id}")),
             Target::Session(Some(id))

@@ -7,13 +7,13 @@ use crate::clock::Clock;
 use crate::clock::lazy_timeout::LazyTimeout;
 use crate::config::http::Timeouts;
 use crate::config::{Config, Mode};
-use crate::http::body;
+use crate::http::body::{self, RequestBody};
 use crate::http::context::{Caller, RequestContext};
 use crate::http::error::ApiError;
 use crate::http::host;
 use crate::http::msc4108::Msc4108;
 use crate::http::msc4388::Msc4388;
-use crate::http::request_id::RequestIds;
+use crate::http::request_id::RequestIdGenerator;
 use crate::http::response::ApiResponse;
 use crate::http::route::{Route, Target, method_label};
 use crate::model::Api;
@@ -27,7 +27,6 @@ use crate::telemetry::traces::Traces;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http_body_util::Full;
-use hyper::body::Body;
 use hyper::header::{CONNECTION, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response};
 use std::future::Future;
@@ -44,11 +43,11 @@ pub struct Service<S> {
     homeservers: Arc<Homeservers>,
     metrics: Arc<Metrics>,
     clock: Clock,
-    stable_api: bool,
-    msc4108: bool,
+    stable_api_enabled: bool,
+    msc4108_enabled: bool,
     access_log: AccessLog,
     traces: Traces,
-    request_ids: RequestIds,
+    request_ids: RequestIdGenerator,
     timeouts: Timeouts,
     headers: HeaderMap,
     etag_headers: HeaderMap,
@@ -56,7 +55,7 @@ pub struct Service<S> {
 
 /// Who is told of what happens.
 #[derive(Debug)]
-pub struct Telemetry {
+pub struct RequestTelemetry {
     /// Numbers.
     pub metrics: Arc<Metrics>,
     /// A line a request.
@@ -72,7 +71,7 @@ impl<S: Store> Service<S> {
         store: Arc<S>,
         policy: Arc<Policy>,
         homeservers: Arc<Homeservers>,
-        telemetry: Telemetry,
+        telemetry: RequestTelemetry,
         clock: Clock,
     ) -> Self {
         Self {
@@ -81,57 +80,58 @@ impl<S: Store> Service<S> {
             homeservers,
             metrics: telemetry.metrics,
             clock,
-            stable_api: config.stable_api,
-            msc4108: config.msc4108,
+            stable_api_enabled: config.stable_api,
+            msc4108_enabled: config.msc4108,
             access_log: telemetry.access_log,
             traces: telemetry.traces,
-            request_ids: RequestIds::new(),
+            request_ids: RequestIdGenerator::new(),
             timeouts: config.http.timeouts,
-            headers: ApiResponse::headers(),
-            etag_headers: ApiResponse::etag_headers(),
+            headers: ApiResponse::default_headers(),
+            etag_headers: ApiResponse::etag_default_headers(),
         }
     }
 
     /// Answers one request. It always has an answer: an error of any layer is a Matrix body. `deadline`
     /// bounds it, and may be used again for the next request.
-    pub async fn respond<B>(
+    pub async fn respond<B: RequestBody>(
         &self,
         request: &mut Request<B>,
         caller: Caller,
         deadline: &mut LazyTimeout,
-    ) -> Response<Full<Bytes>>
-    where
-        B: Body<Data = Bytes> + Send + Unpin,
-    {
-        let begun = self.clock.now();
-        let in_flight = InFlight::new(&self.metrics);
-        let route = Route::of(request.uri().path());
+    ) -> Response<Full<Bytes>> {
+        let started = self.clock.now();
+        let in_flight = InFlightGuard::new(&self.metrics);
+        let route = Route::parse(request.uri().path());
         let method = method_label(request.method());
-        let head = request.method() == Method::HEAD;
-        let request_id = self.request_ids.of(request.headers());
+        let is_head = request.method() == Method::HEAD;
+        let request_id = self.request_ids.choose(request.headers());
         let trace = self.traces.begin(request.headers(), route.label(), method);
-        let reply = {
+        let response = {
             // Pinned before it is wrapped: a future of kilobytes that is moved is copied.
-            let answer = pin!(self.answer(route, request, caller));
+            let answer = pin!(self.dispatch(route, request, caller));
             match &trace {
-                None => self.survive(route, begun, answer, deadline).await,
+                None => {
+                    self.with_deadline_and_panic_guard(route, started, answer, deadline)
+                        .await
+                }
                 Some(trace) => {
                     let traced = pin!(trace.around(answer));
-                    self.survive(route, begun, traced, deadline).await
+                    self.with_deadline_and_panic_guard(route, started, traced, deadline)
+                        .await
                 }
             }
         }
         .unwrap_or_else(ApiResponse::from);
-        let rejection = reply.rejection();
+        let rejection = response.rejection();
         if let Some(reason) = rejection {
             self.metrics.reject(reason);
         }
-        let status = reply.status().as_u16();
-        let took = self.clock.now().saturating_sub(begun);
+        let status = response.status().as_u16();
+        let took = self.clock.now().saturating_sub(started);
         self.metrics
             .request(route.api, route.label(), method, status, took.as_secs_f64());
         let access = RequestRecord {
-            client: caller.address.into(),
+            client: caller.ip.into(),
             api: route.api,
             route: route.label(),
             method,
@@ -139,17 +139,18 @@ impl<S: Store> Service<S> {
             reason: rejection,
             took,
             request_id: request_id.to_str().unwrap_or_default(),
-            session: route.target.session().or(reply.created()),
+            session: route.target.session().or(response.created_session()),
         };
         self.access_log.note(&access);
         if let Some(trace) = trace {
             trace.end(&access);
         }
-        in_flight.answered();
-        let mut response = reply.into_response(self.headers(route.api), request_id, head);
+        in_flight.complete();
+        let mut response =
+            response.into_response(self.default_headers(route.api), request_id, is_head);
         // A reply that came before the body: only where its end is near does the connection go on, and
         // a client that is to come back on another one must be told.
-        if !request.body().is_end_stream() && !body::take_rest(request, deadline).await {
+        if !request.body().is_end_stream() && !body::drain_buffered(request, deadline).await {
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(CONNECTION, close);
         }
@@ -158,19 +159,19 @@ impl<S: Store> Service<S> {
 
     /// Answers within the deadline, and through a panic: one request's mistake must not take the
     /// process, and with it every other request, down.
-    async fn survive(
+    async fn with_deadline_and_panic_guard(
         &self,
         route: Route,
-        begun: Duration,
+        started: Duration,
         answer: Pin<&mut impl Future<Output = Result<ApiResponse, ApiError>>>,
         deadline: &mut LazyTimeout,
     ) -> Result<ApiResponse, ApiError> {
         let answer = AssertUnwindSafe(answer).catch_unwind();
         match deadline
-            .bound_since(begun, self.timeouts.request, pin!(answer))
+            .bound_since(started, self.timeouts.request, pin!(answer))
             .await
         {
-            Some(Ok(reply)) => reply,
+            Some(Ok(response)) => response,
             Some(Err(_panic)) => {
                 self.metrics.panics.inc();
                 tracing::error!(route = route.label().label(), "a handler panicked");
@@ -183,26 +184,23 @@ impl<S: Store> Service<S> {
         }
     }
 
-    async fn answer<B>(
+    async fn dispatch<B: RequestBody>(
         &self,
         route: Route,
         request: &mut Request<B>,
         caller: Caller,
-    ) -> Result<ApiResponse, ApiError>
-    where
-        B: Body<Data = Bytes> + Send + Unpin,
-    {
+    ) -> Result<ApiResponse, ApiError> {
         // A preflight carries no credentials and touches nothing, so it is the same everywhere.
         if request.method() == Method::OPTIONS {
             return Ok(ApiResponse::preflight());
         }
-        let host = || host::name(request);
+        let host = || host::normalized_host(request);
         let homeserver = self.homeservers.of(host).ok_or(ApiError::UnknownHost)?;
-        if !self.serves(route.api, homeserver.mode) {
+        if !self.is_served(route.api, homeserver.mode) {
             return Err(ApiError::Unrecognized);
         }
-        let intent = intent(route, request.method())?;
-        let exchange = RequestContext {
+        let intent = parse_intent(route, request.method())?;
+        let context = RequestContext {
             request,
             caller,
             policy: &self.policy,
@@ -217,28 +215,28 @@ impl<S: Store> Service<S> {
                 metrics: &self.metrics,
                 base_url: homeserver.public_base_url.as_deref(),
             };
-            return endpoints.answer(exchange, route.target, intent).await;
+            return endpoints.handle(context, route.target, intent).await;
         }
         let endpoints = Msc4388 {
             api: route.api,
             sessions: &self.sessions,
         };
-        endpoints.answer(exchange, route.target, intent).await
+        endpoints.handle(context, route.target, intent).await
     }
 
-    fn serves(&self, api: Api, mode: Mode) -> bool {
+    fn is_served(&self, api: Api, mode: Mode) -> bool {
         match api {
             Api::Msc4388 => mode != Mode::Off,
-            Api::V1 => mode != Mode::Off && self.stable_api,
+            Api::V1 => mode != Mode::Off && self.stable_api_enabled,
             // Its own switch: it has no authentication, whatever the mode says.
-            Api::Msc4108 => self.msc4108,
+            Api::Msc4108 => self.msc4108_enabled,
             Api::None => false,
         }
     }
 
     /// What every reply of an API has.
-    fn headers(&self, api: Api) -> HeaderMap {
-        if api == Api::Msc4108 && self.msc4108 {
+    fn default_headers(&self, api: Api) -> HeaderMap {
+        if api == Api::Msc4108 && self.msc4108_enabled {
             self.etag_headers.clone()
         } else {
             self.headers.clone()
@@ -247,7 +245,7 @@ impl<S: Store> Service<S> {
 }
 
 /// What a method means on a path.
-fn intent(route: Route, method: &Method) -> Result<Intent, ApiError> {
+fn parse_intent(route: Route, method: &Method) -> Result<Intent, ApiError> {
     match (route.target, method) {
         (Target::Other, _) => Err(ApiError::Unrecognized),
         (Target::Rendezvous, &Method::GET | &Method::HEAD) if route.api != Api::Msc4108 => {
@@ -257,36 +255,36 @@ fn intent(route: Route, method: &Method) -> Result<Intent, ApiError> {
         (Target::Session(_), &Method::GET | &Method::HEAD) => Ok(Intent::Read),
         (Target::Session(_) | Target::Txn(..), &Method::PUT) => Ok(Intent::Write),
         (Target::Session(_), &Method::DELETE) => Ok(Intent::Delete),
-        _ => Err(ApiError::Method {
+        _ => Err(ApiError::MethodNotAllowed {
             allow: route.allow(),
         }),
     }
 }
 
 /// Counts a request for as long as it is worked on, also when its client goes away in the middle.
-struct InFlight<'a> {
+struct InFlightGuard<'a> {
     metrics: &'a Metrics,
-    answered: bool,
+    complete: bool,
 }
 
-impl<'a> InFlight<'a> {
+impl<'a> InFlightGuard<'a> {
     fn new(metrics: &'a Metrics) -> Self {
         metrics.http_in_flight.inc();
         Self {
             metrics,
-            answered: false,
+            complete: false,
         }
     }
 
-    fn answered(mut self) {
-        self.answered = true;
+    fn complete(mut self) {
+        self.complete = true;
     }
 }
 
-impl Drop for InFlight<'_> {
+impl Drop for InFlightGuard<'_> {
     fn drop(&mut self) {
         // In this order: whoever sees that no request is left sees what became of the last one.
-        if !self.answered {
+        if !self.complete {
             self.metrics.http_abandoned.inc();
         }
         self.metrics.http_in_flight.dec();

@@ -99,7 +99,7 @@ mod tests {
     fn client(peer: &str, headers: &[&'static str]) -> IpAddr {
         let trusted_proxies = TrustedProxies {
             networks: vec!["10.0.0.0/8".parse().expect("a network")],
-            header: ForwardedHeader::new("X-ForwardedHeader-For").expect("a name"),
+            header: ForwardedHeader::new("X-Forwarded-For").expect("a name"),
         };
         let mut map = HeaderMap::new();
         for value in headers {

@@ -163,7 +163,7 @@ impl<S: Store> Connections<S> {
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            // The stream has both deadlines; hyper's own would end idle connections too early.
+            // The guard has both deadlines; hyper's own would end idle connections too early.
             .header_read_timeout(None)
             .max_buf_size(MAX_HEAD_BYTES)
             // A head and a body of a few KiB: copied together they cost less than two buffers do.
@@ -205,9 +205,9 @@ impl<S: Store> Connections<S> {
         ended
     }
 
-    /// Runs a connection; from the soft token on lets it leave, idle at once, else after the requests
+    /// Runs a connection; from the soft token on lets it `leave`, idle at once, else after the requests
     /// under way; and cuts it at the hard token, which never comes before the soft one. One that is
-    /// `is_finished`, since the client has all that it asked for, is not cut but left, and not waited for long.
+    /// `over`, since the client has all that it asked for, is not cut but left, and not waited for long.
     async fn run_to_completion<C>(
         &self,
         connection: C,
@@ -264,8 +264,8 @@ impl<S: Store> Connections<S> {
             );
         }
         let caller = Caller {
-            address: ip,
-            https: is_https(context.peer, request.headers()),
+            ip,
+            is_https: is_https(context.peer, request.headers()),
         };
         let mut response = self.service.respond(request, caller, &mut timeout).await;
         *context.spare_timeout() = Some(timeout);

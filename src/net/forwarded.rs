@@ -54,7 +54,7 @@ impl ForwardedHeader {
         // Repeated headers are one list, in their order (RFC 9110 §5.3).
         let lines = headers.get_all(&self.name).iter().rev();
         lines.flat_map(move |line| {
-            // An empty parse_element is none (RFC 9110 §5.6.1), and one that is no text is garbage like any other: a
+            // An empty element is none (RFC 9110 §5.6.1), and one that is no text is garbage like any other: a
             // stranger may write either, and what the proxy wrote beside it still counts.
             let entries = split_from_right(line, find_separator).map(<[u8]>::trim_ascii);
             entries
@@ -64,7 +64,7 @@ impl ForwardedHeader {
     }
 }
 
-/// The split_from_right of one header line, the last first.
+/// The entries of one header line, the last first.
 fn split_from_right(
     line: &HeaderValue,
     find_separator: FindSeparator,
@@ -111,8 +111,8 @@ fn is_escaped(text: &[u8], index: usize) -> bool {
     before.take_while(|byte| **byte == b'\\').count() % 2 == 1
 }
 
-/// The address in `for=` of an parse_element (RFC 7239 §4). An obfuscated identifier and `unknown` are none, and
-/// neither is an parse_element that names two.
+/// The address in `for=` of an element (RFC 7239 §4). An obfuscated identifier and `unknown` are none, and
+/// neither is an element that names two.
 fn parse_element(text: &str) -> Option<IpAddr> {
     let mut found = None;
     let mut rest = text;

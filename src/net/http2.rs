@@ -43,7 +43,7 @@ const CONNECTION_WINDOW_BYTES: u32 = 128 * 1024;
 /// Bytes of a stream's reply that are held for a client that gives it no window; a reply has 8 KiB at most.
 const SEND_BUFFER_BYTES: usize = 16 * 1024;
 
-/// Connections with these bounds. `max_head_bytes` bounds the head of a request, in bytes.
+/// Connections with these bounds. `max_head` bounds the head of a request, in bytes.
 #[must_use]
 pub fn builder(streams: StreamExecutor, max_head_bytes: u32) -> Builder<StreamExecutor> {
     let mut builder = Builder::new(streams);

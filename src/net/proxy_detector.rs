@@ -18,7 +18,7 @@ const DECIDED: u32 = 1 << 31;
 /// Looks at the clients of the first requests of a process.
 #[derive(Debug, Default)]
 pub struct UnconfiguredProxyDetector {
-    /// Requests so far, all of `seen`; from `DECIDED` on, none is looked at.
+    /// Requests so far, all of `seen`; from `SETTLED` on, none is looked at.
     requests: AtomicU32,
     seen: Mutex<Vec<IpAddr>>,
 }

@@ -89,7 +89,7 @@ pub struct TimeoutStream<Io> {
     metrics: Arc<Metrics>,
     read_timeout: LazyTimeout,
     write_timeout: LazyTimeout,
-    /// Bytes that the client has taken since `write_timeout` was stopped last.
+    /// Bytes that the client has taken since `writing` was stopped last.
     sent_bytes: usize,
     /// Whether bytes of the next head have come, and after how many requests that was seen.
     head_started: bool,

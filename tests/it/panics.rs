@@ -6,7 +6,7 @@
 use crate::harness::http::{Connection, Request};
 use matrix_rendezvous::clock::Clock;
 use matrix_rendezvous::config::{Mode, Sources};
-use matrix_rendezvous::http::service::{Service, Telemetry};
+use matrix_rendezvous::http::service::{RequestTelemetry, Service};
 use matrix_rendezvous::lifecycle::Lifecycle;
 use matrix_rendezvous::model::LimitSet;
 use matrix_rendezvous::model::SessionId;
@@ -101,7 +101,7 @@ fn serve() -> Rig {
     let pseudonyms = Pseudonyms::new(Arc::default());
     let refusals = Arc::new(RejectionLog::new(pseudonyms.clone(), clock.clone()));
     let told = Arc::clone(&refusals);
-    let telemetry = Telemetry {
+    let telemetry = RequestTelemetry {
         metrics: counted,
         access_log: AccessLog::new(false, "worker".to_owned(), pseudonyms, told),
         traces: Traces::default(),

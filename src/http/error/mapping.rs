@@ -31,10 +31,10 @@ pub struct ErrorResponse<'a> {
 }
 
 /// After an outage of unknown length: soon, since a sign-in waits.
-const SOON: Duration = Duration::from_secs(1);
+const RETRY_SOON: Duration = Duration::from_secs(1);
 
 /// A deploy or a move takes minutes, and nobody waits that long with a telephone in hand.
-const MAINTENANCE: Duration = Duration::from_mins(1);
+const MAINTENANCE_RETRY: Duration = Duration::from_mins(1);
 
 impl ApiError {
     /// What the refusal means. The Matrix codes are those of the client-server API and of MSC4388.
@@ -43,10 +43,10 @@ impl ApiError {
         clippy::too_many_lines,
         reason = "one exhaustive match is the point of this file"
     )]
-    pub fn verdict(&self) -> ErrorResponse<'_> {
+    pub fn response(&self) -> ErrorResponse<'_> {
         use Rejection as R;
         use StatusCode as S;
-        let plain = |status, errcode, message, reason| ErrorResponse {
+        let error_response = |status, errcode, message, reason| ErrorResponse {
             status,
             errcode,
             msc4108_errcode: None,
@@ -56,34 +56,34 @@ impl ApiError {
             soft_logout: None,
             close: false,
         };
-        let later = |message, reason, after| ErrorResponse {
-            retry_after: Some(after),
-            ..plain(S::TOO_MANY_REQUESTS, "M_LIMIT_EXCEEDED", message, reason)
+        let too_many_requests = |message, reason, retry_after| ErrorResponse {
+            retry_after: Some(retry_after),
+            ..error_response(S::TOO_MANY_REQUESTS, "M_LIMIT_EXCEEDED", message, reason)
         };
-        let unknown = |message, reason| ErrorResponse {
-            retry_after: Some(SOON),
-            ..plain(S::SERVICE_UNAVAILABLE, "M_UNKNOWN", message, reason)
+        let unavailable = |message, reason| ErrorResponse {
+            retry_after: Some(RETRY_SOON),
+            ..error_response(S::SERVICE_UNAVAILABLE, "M_UNKNOWN", message, reason)
         };
         match self {
-            Self::Unrecognized => plain(
+            Self::Unrecognized => error_response(
                 S::NOT_FOUND,
                 "M_UNRECOGNIZED",
                 "Unrecognized request",
                 R::Unrecognized,
             ),
-            Self::UnknownHost => plain(
+            Self::UnknownHost => error_response(
                 S::NOT_FOUND,
                 "M_UNRECOGNIZED",
                 "No homeserver by this name is served here",
                 R::UnknownHost,
             ),
-            Self::Method { .. } => plain(
+            Self::MethodNotAllowed { .. } => error_response(
                 S::METHOD_NOT_ALLOWED,
                 "M_UNRECOGNIZED",
                 "Unrecognized method for this path",
                 R::MethodNotAllowed,
             ),
-            Self::NotFound => plain(
+            Self::NotFound => error_response(
                 S::NOT_FOUND,
                 "M_NOT_FOUND",
                 "No such rendezvous session, or it has expired",
@@ -96,7 +96,7 @@ impl ApiError {
                         "IO_ELEMENT_MSC4388_CONCURRENT_WRITE"
                     }
                 };
-                plain(
+                error_response(
                     S::CONFLICT,
                     errcode,
                     "sequence_token is not the current one",
@@ -105,14 +105,14 @@ impl ApiError {
             }
             Self::PreconditionFailed => ErrorResponse {
                 msc4108_errcode: Some("M_CONCURRENT_WRITE"),
-                ..plain(
+                ..error_response(
                     S::PRECONDITION_FAILED,
                     "M_UNKNOWN",
                     "If-Match is not the current ETag",
                     R::Conflict,
                 )
             },
-            Self::NotJson => plain(
+            Self::NotJson => error_response(
                 S::BAD_REQUEST,
                 "M_NOT_JSON",
                 "The body is not valid JSON",
@@ -120,21 +120,23 @@ impl ApiError {
             ),
             Self::BodyBroken => ErrorResponse {
                 close: true,
-                ..plain(
+                ..error_response(
                     S::BAD_REQUEST,
                     "M_NOT_JSON",
                     "The body did not arrive whole",
                     R::NotJson,
                 )
             },
-            Self::BadJson(message) => plain(S::BAD_REQUEST, "M_BAD_JSON", message, R::BadJson),
+            Self::BadJson(message) => {
+                error_response(S::BAD_REQUEST, "M_BAD_JSON", message, R::BadJson)
+            }
             Self::MissingParam(message) => {
-                plain(S::BAD_REQUEST, "M_MISSING_PARAM", message, R::MissingParam)
+                error_response(S::BAD_REQUEST, "M_MISSING_PARAM", message, R::MissingParam)
             }
             Self::InvalidParam(message) => {
-                plain(S::BAD_REQUEST, "M_INVALID_PARAM", message, R::InvalidParam)
+                error_response(S::BAD_REQUEST, "M_INVALID_PARAM", message, R::InvalidParam)
             }
-            Self::PayloadTooLarge => plain(
+            Self::PayloadTooLarge => error_response(
                 S::PAYLOAD_TOO_LARGE,
                 "M_TOO_LARGE",
                 "The payload is longer than 4096 bytes",
@@ -142,7 +144,7 @@ impl ApiError {
             ),
             Self::BodyTooLarge => ErrorResponse {
                 close: true,
-                ..plain(
+                ..error_response(
                     S::PAYLOAD_TOO_LARGE,
                     "M_TOO_LARGE",
                     "The body is longer than 32 KiB",
@@ -151,29 +153,29 @@ impl ApiError {
             },
             Self::BodyTimeout => ErrorResponse {
                 close: true,
-                ..plain(
+                ..error_response(
                     S::REQUEST_TIMEOUT,
                     "M_UNKNOWN",
                     "The body did not arrive in time",
                     R::BodyTimeout,
                 )
             },
-            Self::Refused(Refusal::FetchMetadata) => plain(
+            Self::Refused(Refusal::FetchMetadata) => error_response(
                 S::FORBIDDEN,
                 "M_FORBIDDEN",
                 "A rendezvous session is not shown as a page",
                 R::FetchMetadata,
             ),
             Self::Refused(Refusal::Limit(LimitExceeded { limit, retry_after })) => {
-                later(limit.message(), R::from(*limit), *retry_after)
+                too_many_requests(limit.message(), R::from(*limit), *retry_after)
             }
-            Self::Refused(Refusal::Denied(limit)) => plain(
+            Self::Refused(Refusal::Denied(limit)) => error_response(
                 S::FORBIDDEN,
                 "M_FORBIDDEN",
                 "Not from this address",
                 R::from(*limit),
             ),
-            Self::Refused(Refusal::Maintenance) => plain(
+            Self::Refused(Refusal::Maintenance) => error_response(
                 S::FORBIDDEN,
                 "M_FORBIDDEN",
                 "No new rendezvous sessions for now",
@@ -181,20 +183,20 @@ impl ApiError {
             ),
             // Its clients ask nobody first, and take a 403 for good.
             Self::Maintenance => ErrorResponse {
-                retry_after: Some(MAINTENANCE),
-                ..unknown("No new rendezvous sessions for now", R::Maintenance)
+                retry_after: Some(MAINTENANCE_RETRY),
+                ..unavailable("No new rendezvous sessions for now", R::Maintenance)
             },
-            Self::Refused(Refusal::Busy) => later(
+            Self::Refused(Refusal::Busy) => too_many_requests(
                 "Too many requests on this session at a time",
                 R::SessionBusy,
-                SOON,
+                RETRY_SOON,
             ),
-            Self::Refused(Refusal::ClientBusy) => later(
+            Self::Refused(Refusal::ClientBusy) => too_many_requests(
                 "Too many requests from this address at a time",
                 R::ClientBusy,
-                SOON,
+                RETRY_SOON,
             ),
-            Self::Refused(Refusal::TokenRejection(TokenRejection::NoToken)) => plain(
+            Self::Refused(Refusal::TokenRejection(TokenRejection::NoToken)) => error_response(
                 S::FORBIDDEN,
                 "M_FORBIDDEN",
                 "Only users of the homeserver may create a rendezvous session",
@@ -205,14 +207,14 @@ impl ApiError {
                 soft_logout,
             })) => ErrorResponse {
                 soft_logout: Some(*soft_logout),
-                ..plain(
+                ..error_response(
                     S::UNAUTHORIZED,
                     errcode.as_str(),
                     "The homeserver refuses the access token",
                     R::TokenRefused,
                 )
             },
-            Self::Refused(Refusal::TokenRejection(TokenRejection::Forbidden)) => plain(
+            Self::Refused(Refusal::TokenRejection(TokenRejection::Forbidden)) => error_response(
                 S::FORBIDDEN,
                 "M_FORBIDDEN",
                 "This user may not create a rendezvous session",
@@ -220,31 +222,31 @@ impl ApiError {
             ),
             Self::Refused(Refusal::TokenRejection(TokenRejection::Unknown(error))) => {
                 ErrorResponse {
-                    retry_after: Some(error.left_alone().max(SOON)),
-                    ..unknown(
+                    retry_after: Some(error.left_alone().max(RETRY_SOON)),
+                    ..unavailable(
                         "The access token cannot be checked at the moment; try again",
                         R::AuthUnavailable,
                     )
                 }
             }
-            Self::TxnsFull { retry_after } => later(
+            Self::TxnsFull { retry_after } => too_many_requests(
                 "Too many transaction ids in this session",
                 R::TxnsFull,
                 *retry_after,
             ),
-            Self::WritesFull { retry_after } => later(
+            Self::WritesFull { retry_after } => too_many_requests(
                 "Too many writes to this session",
                 R::WritesFull,
                 *retry_after,
             ),
             Self::Store(
                 StoreError::Unavailable(_) | StoreError::Timeout | StoreError::BadReply,
-            ) => unknown(
+            ) => unavailable(
                 "The session store did not answer; try again",
                 R::StoreUnavailable,
             ),
-            Self::RequestTimeout => unknown("The request took too long", R::RequestTimeout),
-            Self::Internal => plain(
+            Self::RequestTimeout => unavailable("The request took too long", R::RequestTimeout),
+            Self::Internal => error_response(
                 S::INTERNAL_SERVER_ERROR,
                 "M_UNKNOWN",
                 "Internal server error",

@@ -1,58 +1,50 @@
 //! What a request of the ETag dialect must have, and what it says.
 
+use crate::http::body::RequestBody;
 use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
-use crate::http::etag::Tags;
+use crate::http::etag::EtagList;
 use crate::http::host;
 use crate::model::Payload;
-use bytes::Bytes;
-use hyper::body::Body;
 use hyper::header::{CONTENT_TYPE, HeaderMap, IF_MATCH};
 
 /// A write: the state that it follows, and the new payload.
-pub(super) async fn write<B>(
-    exchange: &mut RequestContext<'_, B>,
-) -> Result<(Tags, Payload), ApiError>
-where
-    B: Body<Data = Bytes> + Send + Unpin,
-{
+pub(super) async fn parse_write<B: RequestBody>(
+    context: &mut RequestContext<'_, B>,
+) -> Result<(EtagList, Payload), ApiError> {
     let missing = ApiError::MissingParam("The header If-Match is missing");
-    let tags = Tags::of(exchange.headers(), &IF_MATCH).ok_or(missing)?;
-    Ok((tags, text(exchange).await?))
+    let tags = EtagList::parse(context.headers(), &IF_MATCH).ok_or(missing)?;
+    Ok((tags, read_text(context).await?))
 }
 
 /// The same of a write that is refused, as far as it can be told without waiting for the client: whoever is refused
 /// must not hold anything by sending slowly.
-pub(super) async fn refused_write<B>(
-    exchange: &mut RequestContext<'_, B>,
-) -> Option<(Tags, Payload)>
-where
-    B: Body<Data = Bytes> + Send + Unpin,
-{
-    let tags = Tags::of(exchange.headers(), &IF_MATCH)?;
-    require_text(exchange.headers()).ok()?;
-    let body = exchange.body_at_hand().await?;
-    Some((tags, payload(&body).ok()?))
+pub(super) async fn parse_rejected_write<B: RequestBody>(
+    context: &mut RequestContext<'_, B>,
+) -> Option<(EtagList, Payload)> {
+    let tags = EtagList::parse(context.headers(), &IF_MATCH)?;
+    require_text_plain(context.headers()).ok()?;
+    let body = context.buffered_body().await?;
+    Some((tags, parse_payload(&body).ok()?))
 }
 
 /// A body of text.
-pub(super) async fn text<B>(exchange: &mut RequestContext<'_, B>) -> Result<Payload, ApiError>
-where
-    B: Body<Data = Bytes> + Send + Unpin,
-{
-    require_text(exchange.headers())?;
-    let body = exchange.body().await?;
-    payload(&body)
+pub(super) async fn read_text<B: RequestBody>(
+    context: &mut RequestContext<'_, B>,
+) -> Result<Payload, ApiError> {
+    require_text_plain(context.headers())?;
+    let body = context.read_body().await?;
+    parse_payload(&body)
 }
 
-fn payload(body: &[u8]) -> Result<Payload, ApiError> {
+fn parse_payload(body: &[u8]) -> Result<Payload, ApiError> {
     let text = std::str::from_utf8(body)
         .map_err(|_| ApiError::InvalidParam("The payload is not UTF-8"))?;
     Payload::new(text).map_err(|_| ApiError::PayloadTooLarge)
 }
 
 /// The dialect sends text and nothing else; parameters of the type are ignored.
-fn require_text(headers: &HeaderMap) -> Result<(), ApiError> {
+fn require_text_plain(headers: &HeaderMap) -> Result<(), ApiError> {
     let content_type = headers
         .get(CONTENT_TYPE)
         .ok_or(ApiError::MissingParam("The header Content-Type is missing"))?;
@@ -64,13 +56,13 @@ fn require_text(headers: &HeaderMap) -> Result<(), ApiError> {
 }
 
 /// Where the request says that this server is reached.
-pub(super) fn base<B>(exchange: &RequestContext<'_, B>) -> Result<String, ApiError> {
-    let scheme = if exchange.caller.https {
+pub(super) fn base_url<B>(context: &RequestContext<'_, B>) -> Result<String, ApiError> {
+    let scheme = if context.caller.is_https {
         "https"
     } else {
         "http"
     };
-    host::named(exchange.request)
+    host::authority(context.request)
         .map(|host| format!("{scheme}://{host}"))
         .ok_or(ApiError::InvalidParam("The header Host names no host"))
 }

@@ -22,25 +22,28 @@ struct ErrorBody<'a> {
 }
 
 /// The Matrix error body (client-server API, "Standard error response"), and the headers beside it.
-pub(super) fn refusal(error: &ApiError, headers: &mut HeaderMap) -> Vec<u8> {
-    let verdict = error.verdict();
-    if let Some(after) = verdict.retry_after {
+pub(super) fn error_body(error: &ApiError, headers: &mut HeaderMap) -> Vec<u8> {
+    let response = error.response();
+    if let Some(after) = response.retry_after {
         headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(after)));
     }
-    if verdict.close {
+    if response.close {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    if let ApiError::Method { allow } = error {
+    if let ApiError::MethodNotAllowed { allow } = error {
         headers.insert(ALLOW, HeaderValue::from_static(allow));
     }
     // Only M_LIMIT_EXCEEDED has the field; a 503 says it in the header alone.
-    let limited = verdict.status == StatusCode::TOO_MANY_REQUESTS;
-    let retry_after_ms = verdict.retry_after.filter(|_| limited).map(milliseconds);
+    let is_limit_exceeded = response.status == StatusCode::TOO_MANY_REQUESTS;
+    let retry_after_ms = response
+        .retry_after
+        .filter(|_| is_limit_exceeded)
+        .map(milliseconds);
     let body = ErrorBody {
-        errcode: verdict.errcode,
-        msc4108_errcode: verdict.msc4108_errcode,
-        error: verdict.message,
-        soft_logout: verdict.soft_logout,
+        errcode: response.errcode,
+        msc4108_errcode: response.msc4108_errcode,
+        error: response.message,
+        soft_logout: response.soft_logout,
         retry_after_ms,
     };
     serde_json::to_vec(&body).expect("strings and a number")

@@ -91,7 +91,7 @@ impl Fixture {
     }
 }
 
-/// Reads until the stream gives up, and says how long that took.
+/// Reads until the guard gives up, and says how long that took.
 async fn time_to_timeout(fixture: &mut Fixture) -> Duration {
     let begun = fixture.clock.now();
     loop {

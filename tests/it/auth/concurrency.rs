@@ -142,7 +142,7 @@ async fn who_is_not_asked_about_is_told_when_it_will_be() {
             "{seconds}"
         );
         let told = ApiError::Refused(Refusal::TokenRejection(suspended));
-        assert_eq!(told.verdict().retry_after, Some(wait));
+        assert_eq!(told.response().retry_after, Some(wait));
         hand.advance(wait);
         let asked = crowd.ask(failing()).await.expect_err("it fails");
         assert_ne!(asked, TokenRejection::Unknown(AuthError::Suspended(wait)));

@@ -8,18 +8,27 @@ use crate::harness::redis::worker::{launch_on, ready_on, request};
 use crate::harness::redis::{RedisServer, until};
 use crate::harness::server::Server;
 
-/// The rule for a Redis user that the documentation gives operators, word by word.
+/// Pages that give operators the ACL rule of the Redis user.
+const PAGES: [&str; 2] = ["architecture.md", "operations.md"];
+
+/// Returns the words of the ACL rule that the documentation gives operators.
 fn documented_rule() -> Vec<String> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/architecture.md");
+    rule_of(PAGES[0])
+}
+
+/// Returns the words of the ACL rule in a page of `docs`, from the key pattern on. Panics if the page
+/// does not have exactly one line with a rule.
+fn rule_of(page: &str) -> Vec<String> {
+    let path = format!("{}/docs/{page}", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(path).expect("the documentation");
-    let rule = text
+    let mut rules = text
         .lines()
-        .find(|line| line.contains("~mrv:*") && line.contains("+evalsha"));
-    let rule = rule
-        .expect("one line with the rule")
-        .trim()
-        .trim_matches('`');
-    rule.split(' ').map(str::to_owned).collect()
+        .filter(|line| line.contains("+evalsha"))
+        .filter_map(|line| line.find("~mrv:*").map(|start| &line[start..]));
+    let rule = rules.next().expect("one line with the rule");
+    assert_eq!(rules.next(), None, "{page} has two rules");
+    let words = rule.trim().trim_matches('`').split(' ');
+    words.map(str::to_owned).collect()
 }
 
 /// The worker is not ready for this reason, which one line tells on `/readyz` and one in the log.
@@ -189,6 +198,13 @@ fn the_documented_rule_is_enough_and_none_of_its_commands_can_be_spared() {
 
 /// Words of the rule that a worker can start without.
 const OPTIONAL: [&str; 3] = ["+eval", "+info", "+ping"];
+
+#[test]
+fn all_pages_give_the_same_acl_rule() {
+    for page in PAGES {
+        assert_eq!(rule_of(page), documented_rule(), "{page}");
+    }
+}
 
 #[test]
 fn without_info_the_worker_serves_and_warns() {

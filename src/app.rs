@@ -15,7 +15,7 @@ use crate::policy::Policy;
 use crate::policy::auth::TokenVerifier;
 use crate::startup::{self, Prepared, PreparedStore};
 use crate::store::memory::MemoryStore;
-use crate::store::observed::Observed;
+use crate::store::observed::ObservedStore;
 use crate::store::redis::{KEY_ROTATION, RedisStore};
 use crate::store::{CurrentShares, SessionLimits, Shares, Store, StoreState};
 use crate::telemetry::access_log::AccessLog;
@@ -69,7 +69,7 @@ pub async fn run(
         }
         None => Traces::default(),
     };
-    let shares = Shares::of(&config.limits);
+    let shares = Shares::from_config(&config.limits);
     let parts = AppContext {
         config,
         clock,
@@ -128,7 +128,7 @@ async fn serve<S: Store>(
         origin,
     } = parts;
     let (counted, time) = (Arc::clone(&metrics), clock.clone());
-    let store = Arc::new(Observed::new(store, counted, traces.clone(), time));
+    let store = Arc::new(ObservedStore::new(store, counted, traces.clone(), time));
     let homeservers = startup::homeservers(&config.homeservers, issuers, &clock, &metrics);
     let homeservers = Arc::new(homeservers);
     let log_users = config.telemetry.log_users;
@@ -178,9 +178,9 @@ async fn serve<S: Store>(
     let operating = tokio::spawn(admin.run(operators));
     let housekeeper = Arc::clone(&policy);
     let stop = lifecycle.hard().clone();
-    tokio::spawn(async move { stop.run_until_cancelled(housekeeper.housekeeping()).await });
+    tokio::spawn(async move { stop.run_until_cancelled(housekeeper.sweep_forever()).await });
     let probed = Arc::clone(&homeservers);
-    tokio::spawn(async move { probed.probe().await });
+    tokio::spawn(async move { probed.probe_verifiers().await });
     let (is_on, told) = (config.telemetry.access_log, Arc::clone(&refusals));
     let telemetry = RequestTelemetry {
         metrics: Arc::clone(&metrics),

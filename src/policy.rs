@@ -25,14 +25,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Time between two sweeps of the rate limiters' tables.
-const SWEEP: Duration = Duration::from_secs(10);
+const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Requests under way at a time on this replica: on one session, where two devices have one each, or two where one
 /// has given up waiting; of one client, where the two devices of each of the sessions that it may have do the same;
 /// of one IPv6 /48, ten times that, as of all else.
-const ON_SESSION: u16 = 64;
-const OF_CLIENT: u16 = 256;
-const OF_NETWORK: u16 = 2560;
+const MAX_IN_FLIGHT_PER_SESSION: u16 = 64;
+const MAX_IN_FLIGHT_PER_CLIENT: u16 = 256;
+const MAX_IN_FLIGHT_PER_NETWORK: u16 = 2560;
 
 /// What a request wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,11 +55,11 @@ pub struct Admitted<'a> {
     client: ClientIp,
     intent: Intent,
     in_maintenance: bool,
-    _under_way: UnderWay<'a>,
+    _permits: InFlightPermits<'a>,
 }
 
 /// Where a request is counted as under way: on its session, of its client and of its network.
-type UnderWay<'a> = [Option<InFlightPermit<'a>>; 3];
+type InFlightPermits<'a> = [Option<InFlightPermit<'a>>; 3];
 
 /// Proof that whoever sends a request may create sessions.
 #[derive(Debug)]
@@ -69,10 +69,10 @@ impl Admitted<'_> {
     /// Who may create sessions through MSC4108 of 2024, which knows no users: anyone.
     ///
     /// # Errors
-    /// [`Refusal::Maintenance`].
-    pub fn anyone(self) -> Result<CreateGrant, Refusal> {
+    /// [`PolicyRejection::Maintenance`].
+    pub fn without_auth(self) -> Result<CreateGrant, PolicyRejection> {
         if self.in_maintenance {
-            return Err(Refusal::Maintenance);
+            return Err(PolicyRejection::Maintenance);
         }
         Ok(CreateGrant(Owner {
             client: self.client,
@@ -91,7 +91,7 @@ impl CreateGrant {
 
 /// Why a request did not pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
+pub enum PolicyRejection {
     /// A browser asked for a session as a page or a subresource.
     FetchMetadata,
     /// A limit is used up.
@@ -101,14 +101,14 @@ pub enum Refusal {
     /// Nobody creates sessions for now, by the operator's wish.
     Maintenance,
     /// As many requests are under way on the session as may be.
-    Busy,
+    SessionBusy,
     /// As many requests are under way of the client, or of its network, as may be.
     ClientBusy,
     /// Only users create sessions, and there is none behind the request.
     TokenRejection(TokenRejection),
 }
 
-impl From<LimitRejection> for Refusal {
+impl From<LimitRejection> for PolicyRejection {
     fn from(rejection: LimitRejection) -> Self {
         match rejection {
             LimitRejection::Exceeded(exceeded) => Self::Limit(exceeded),
@@ -140,9 +140,9 @@ impl Policy {
         clock: &Clock,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let first = ReplicaLimits::new(limits, None, clock, Arc::clone(&metrics));
+        let limits = ReplicaLimits::new(limits, None, clock, Arc::clone(&metrics));
         Self {
-            limits: ArcSwap::from_pointee(first),
+            limits: ArcSwap::from_pointee(limits),
             maintenance: AtomicBool::new(false),
             sessions: InFlightLimiter::new(),
             clients: InFlightLimiter::new(),
@@ -154,10 +154,10 @@ impl Policy {
 
     /// From now on these limits hold. What is remembered of clients stays, where what they may ask for does.
     pub fn set_limits(&self, limits: LimitsConfig) {
-        let before = self.limits.load();
+        let previous = self.limits.load();
         let metrics = Arc::clone(&self.metrics);
-        let after = ReplicaLimits::new(limits, Some(&before), &self.clock, metrics);
-        self.limits.store(Arc::new(after));
+        let limits = ReplicaLimits::new(limits, Some(&previous), &self.clock, metrics);
+        self.limits.store(Arc::new(limits));
     }
 
     /// From now on sessions are created, or none are; those that live go on.
@@ -175,51 +175,57 @@ impl Policy {
     /// Decides about one request, on a session where there is one.
     ///
     /// # Errors
-    /// The [`Refusal`].
+    /// The [`PolicyRejection`].
     pub fn admit(
         &self,
         intent: Intent,
         address: IpAddr,
         session: Option<SessionId>,
         headers: &HeaderMap,
-    ) -> Result<Admitted<'_>, Refusal> {
+    ) -> Result<Admitted<'_>, PolicyRejection> {
         let limits = self.limits.load();
         match intent {
-            Intent::Discover => limits.discover(address)?,
-            Intent::Create => limits.create(address)?,
-            Intent::Read | Intent::Write | Intent::Delete => limits.request(address, session)?,
+            Intent::Discover => limits.check_discover(address)?,
+            Intent::Create => limits.check_create(address)?,
+            Intent::Read | Intent::Write | Intent::Delete => {
+                limits.check_request(address, session)?
+            }
         }
         if intent == Intent::Read && !fetch_metadata::allows(headers) {
-            return Err(Refusal::FetchMetadata);
+            return Err(PolicyRejection::FetchMetadata);
         }
         let client = address.into();
         Ok(Admitted {
             client,
             intent,
             in_maintenance: self.is_in_maintenance(),
-            _under_way: self.join(client, session, limits.are_on())?,
+            _permits: self.acquire_in_flight(client, session, limits.is_enabled())?,
         })
     }
 
     /// Counts a request as under way. Of clients as long as they have limits at all.
-    fn join(
+    fn acquire_in_flight(
         &self,
         client: ClientIp,
         session: Option<SessionId>,
-        of_clients: bool,
-    ) -> Result<UnderWay<'_>, Refusal> {
-        let on_session = |session| self.sessions.join(session, ON_SESSION).ok_or(Refusal::Busy);
+        limit_clients: bool,
+    ) -> Result<InFlightPermits<'_>, PolicyRejection> {
+        let on_session = |session| {
+            self.sessions
+                .try_acquire(session, MAX_IN_FLIGHT_PER_SESSION)
+                .ok_or(PolicyRejection::SessionBusy)
+        };
         let on_session = session.map(on_session).transpose()?;
-        if !of_clients {
+        if !limit_clients {
             return Ok([on_session, None, None]);
         }
-        let joined = |whose: ClientIp, what: u8, most| {
-            let member = self.clients.join((what, whose), most);
-            member.ok_or(Refusal::ClientBusy)
+        let acquire = |key: ClientIp, kind: u8, max| {
+            let permit = self.clients.try_acquire((kind, key), max);
+            permit.ok_or(PolicyRejection::ClientBusy)
         };
-        let of_client = joined(client, 0, OF_CLIENT)?;
+        let of_client = acquire(client, 0, MAX_IN_FLIGHT_PER_CLIENT)?;
         let network = client.network();
-        let of_network = network.map(|network| joined(network, 1, OF_NETWORK));
+        let of_network = network.map(|network| acquire(network, 1, MAX_IN_FLIGHT_PER_NETWORK));
         Ok([on_session, Some(of_client), of_network.transpose()?])
     }
 
@@ -227,29 +233,29 @@ impl Policy {
     /// refused, which is never taken for none; else a user.
     ///
     /// # Errors
-    /// The [`Refusal`].
-    pub async fn creator(
+    /// The [`PolicyRejection`].
+    pub async fn authorize_create(
         &self,
         admitted: &Admitted<'_>,
         homeserver: &Homeserver,
         headers: &HeaderMap,
-    ) -> Result<CreateGrant, Refusal> {
+    ) -> Result<CreateGrant, PolicyRejection> {
         // Before anyone is asked about a token: the answer is no, whoever it is.
         if admitted.in_maintenance {
-            return Err(Refusal::Maintenance);
+            return Err(PolicyRejection::Maintenance);
         }
         let client = admitted.client;
         let user = match &homeserver.auth {
-            Some(auth) => auth.user(client, headers).await,
+            Some(auth) => auth.authenticate(client, headers).await,
             None => Err(TokenRejection::NoToken),
         };
         let user = match user {
             Ok(user) => Some(user.of(&homeserver.name)),
             Err(TokenRejection::NoToken) if homeserver.mode == Mode::Open => None,
-            Err(no_user) => return Err(Refusal::TokenRejection(no_user)),
+            Err(rejection) => return Err(PolicyRejection::TokenRejection(rejection)),
         };
         if let (Some(user), Intent::Create) = (&user, admitted.intent) {
-            self.limits.load().create_by(user)?;
+            self.limits.load().check_user_create(user)?;
             if self.log_users {
                 tracing::info!(target: "users", %user, "may create a session");
             }
@@ -258,9 +264,9 @@ impl Policy {
     }
 
     /// Forgets idle clients, for ever; to be run beside the service.
-    pub async fn housekeeping(&self) {
+    pub async fn sweep_forever(&self) {
         loop {
-            tokio::time::sleep(SWEEP).await;
+            tokio::time::sleep(SWEEP_INTERVAL).await;
             self.limits.load().sweep();
         }
     }

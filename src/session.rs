@@ -8,8 +8,8 @@ use crate::model::Api;
 use crate::model::LimitExceeded;
 use crate::model::{Owner, Payload, SequenceToken, SessionId};
 use crate::store::{
-    Created, Deleted, NewSession, ReadRequest, ReadResult, Store, StoreError, WithTimestamps,
-    WriteRequest, WriteResult,
+    CreateResult, DeleteResult, NewSession, ReadRequest, ReadResult, Store, StoreError,
+    WithTimestamps, WriteRequest, WriteResult,
 };
 use crate::telemetry::labels::{ReadOutcome, WriteOutcome};
 use crate::telemetry::metrics::Metrics;
@@ -54,7 +54,7 @@ impl<S: Store> Sessions<S> {
         api: Api,
         owner: Owner,
         data: Payload,
-        dates: bool,
+        timestamps: bool,
     ) -> Result<WithTimestamps<Creation>, StoreError> {
         let id = SessionId::random();
         let new = NewSession {
@@ -62,27 +62,27 @@ impl<S: Store> Sessions<S> {
             token: SequenceToken::first(id, &data),
             data,
             owner,
-            dates,
+            timestamps,
         };
-        let WithTimestamps { answer, dates } = self.store.create(&new).await?;
+        let WithTimestamps { result, timestamps } = self.store.create(&new).await?;
         let token = new.token;
-        let answer = match answer {
-            Created::Created {
+        let result = match result {
+            CreateResult::Created {
                 expires_in,
-                ran_out,
+                expired,
                 ..
             } => {
                 self.metrics.sign_ins.created(api, new.data.as_str().len());
-                self.metrics.sign_ins.ran_out(ran_out);
+                self.metrics.sign_ins.ran_out(expired);
                 Creation::Created {
                     id,
                     token,
                     expires_in,
                 }
             }
-            Created::Refused(exceeded) => Creation::Refused(exceeded),
+            CreateResult::Rejected(exceeded) => Creation::Refused(exceeded),
         };
-        Ok(WithTimestamps { answer, dates })
+        Ok(WithTimestamps { result, timestamps })
     }
 
     /// Reads a session.
@@ -95,9 +95,9 @@ impl<S: Store> Sessions<S> {
         look: &ReadRequest,
     ) -> Result<WithTimestamps<ReadResult>, StoreError> {
         let read = self.store.read(look).await?;
-        let outcome = match read.answer {
-            ReadResult::Found { unanswered, .. } => {
-                if unanswered && look.unless.is_none() {
+        let outcome = match read.result {
+            ReadResult::Found { never_written, .. } => {
+                if never_written && look.if_none_match.is_none() {
                     self.metrics.sign_ins.scanned(api);
                 }
                 ReadOutcome::Found
@@ -119,11 +119,11 @@ impl<S: Store> Sessions<S> {
         write: &WriteRequest,
     ) -> Result<WithTimestamps<WriteResult>, StoreError> {
         let written = self.store.write(write).await?;
-        let outcome = match written.answer {
+        let outcome = match written.result {
             WriteResult::Written { progress, .. } => {
                 let bytes = write.data.as_str().len();
                 let sign_ins = &self.metrics.sign_ins;
-                sign_ins.written(api, progress.writes, progress.contact, bytes);
+                sign_ins.written(api, progress.writes, progress.time_to_first_write, bytes);
                 WriteOutcome::Written
             }
             WriteResult::Retried(_) => WriteOutcome::Retried,
@@ -142,9 +142,9 @@ impl<S: Store> Sessions<S> {
     ///
     /// # Errors
     /// As [`Store::delete`].
-    pub async fn delete(&self, api: Api, id: SessionId) -> Result<Deleted, StoreError> {
+    pub async fn delete(&self, api: Api, id: SessionId) -> Result<DeleteResult, StoreError> {
         let deleted = self.store.delete(id).await?;
-        if deleted == Deleted::Deleted {
+        if deleted == DeleteResult::Deleted {
             self.metrics.sign_ins.deleted(api);
         }
         Ok(deleted)

@@ -5,7 +5,7 @@
 use crate::clock::Clock;
 use crate::config::secret::Secret;
 use crate::config::{self, Config, ConfigError, Problem, RawConfig, Sources, UnvalidatedConfig};
-use crate::policy::auth::{Auth, SetupError, TokenVerifier};
+use crate::policy::auth::{Authenticator, TokenVerifier, VerifierSetupError};
 use crate::policy::{Homeserver, Homeservers};
 use crate::store::redis::{ConnectError, RedisEndpoint, RedisSettings};
 use crate::telemetry::metrics::Metrics;
@@ -113,9 +113,9 @@ fn issuer(
     issuer.map_err(|error| {
         let at = &homeserver.at;
         let key = match error {
-            SetupError::CaFile(_) | SetupError::Tls(_) => format!("{at}.ca_file"),
-            SetupError::Url(_) => at.clone(),
-            SetupError::Secret(_) => format!("{at}.introspection.client_secret"),
+            VerifierSetupError::CaFile(_) | VerifierSetupError::Tls(_) => format!("{at}.ca_file"),
+            VerifierSetupError::Url(_) => at.clone(),
+            VerifierSetupError::Secret(_) => format!("{at}.introspection.client_secret"),
         };
         Problem::new(key, error.to_string())
     })
@@ -131,8 +131,8 @@ pub(crate) fn homeservers(
     let mut by_host = HashMap::new();
     for (homeserver, issuer) in settings.iter().zip(issuers) {
         let name = homeserver.hosts.first().cloned().unwrap_or_default();
-        let auth =
-            issuer.map(|issuer| Auth::new(issuer, &name, clock.clone(), Arc::clone(metrics)));
+        let auth = issuer
+            .map(|issuer| Authenticator::new(issuer, &name, clock.clone(), Arc::clone(metrics)));
         let running = Homeserver {
             name,
             mode: homeserver.mode,
@@ -166,11 +166,11 @@ fn place(config: &Config) -> Result<PreparedStore, Vec<Problem>> {
     };
     let password = redis.password.as_ref().map(Secret::expose);
     let sentinel = redis.sentinel_password.as_ref().map(Secret::expose);
-    let server = RedisEndpoint::parse(redis.url.expose(), redis.ca_file.as_deref())
-        .and_then(|server| server.with_passwords(password, sentinel))
+    let endpoint = RedisEndpoint::parse(redis.url.expose(), redis.ca_file.as_deref())
+        .and_then(|endpoint| endpoint.with_passwords(password, sentinel))
         .map_err(|errors| errors.into_iter().map(problem).collect::<Vec<_>>())?;
     Ok(PreparedStore::Redis(Box::new(RedisSettings {
-        server,
+        endpoint,
         prefix: redis.prefix.clone(),
         command_timeout: redis.command_timeout,
         ignore_checks: redis.ignore_checks.clone(),

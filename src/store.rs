@@ -28,7 +28,7 @@ pub trait Store: Send + Sync + 'static {
     fn create(
         &self,
         new: &NewSession,
-    ) -> impl Future<Output = Result<WithTimestamps<Created>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<WithTimestamps<CreateResult>, StoreError>> + Send;
 
     /// Reads a session, as it is after every write acknowledged so far (linearizable).
     ///
@@ -52,7 +52,10 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`StoreError`]: the session may or may not be gone.
-    fn delete(&self, id: SessionId) -> impl Future<Output = Result<Deleted, StoreError>> + Send;
+    fn delete(
+        &self,
+        id: SessionId,
+    ) -> impl Future<Output = Result<DeleteResult, StoreError>> + Send;
 
     /// How many sessions are live, over all replicas.
     ///
@@ -76,17 +79,17 @@ pub struct Timestamps {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WithTimestamps<T> {
     /// The answer.
-    pub answer: T,
+    pub result: T,
     /// The dates.
-    pub dates: Option<Timestamps>,
+    pub timestamps: Option<Timestamps>,
 }
 
 impl<T> WithTimestamps<T> {
     /// An answer without dates.
-    pub fn without(answer: T) -> Self {
+    pub fn without_timestamps(result: T) -> Self {
         Self {
-            answer,
-            dates: None,
+            result,
+            timestamps: None,
         }
     }
 }
@@ -103,12 +106,12 @@ pub struct NewSession {
     /// Whose it is.
     pub owner: Owner,
     /// Whether its dates are wanted.
-    pub dates: bool,
+    pub timestamps: bool,
 }
 
 /// What became of a [`NewSession`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Created {
+pub enum CreateResult {
     /// It lives.
     Created {
         /// Time until it ends, by the store's clock.
@@ -116,10 +119,10 @@ pub enum Created {
         /// Limits in shadow mode that would have refused it.
         shadowed: LimitSet,
         /// Sessions that had run out, and that this call was the first to notice.
-        ran_out: u64,
+        expired: u64,
     },
     /// A limit refuses it. Nothing was stored, and nobody was evicted.
-    Refused(LimitExceeded),
+    Rejected(LimitExceeded),
 }
 
 /// A look at one session.
@@ -128,9 +131,9 @@ pub struct ReadRequest {
     /// The session.
     pub id: SessionId,
     /// Where the token is still this one, the payload is spared.
-    pub unless: Option<SequenceToken>,
+    pub if_none_match: Option<SequenceToken>,
     /// Whether its dates are wanted.
-    pub dates: bool,
+    pub timestamps: bool,
 }
 
 /// What a read saw.
@@ -145,7 +148,7 @@ pub enum ReadResult {
         /// Time until the session ends, by the store's clock.
         expires_in: Duration,
         /// Whether it was not written since its creation.
-        unanswered: bool,
+        never_written: bool,
     },
     /// The token is still the one that the caller named.
     Unchanged {
@@ -162,13 +165,13 @@ pub struct WriteRequest {
     /// The session.
     pub id: SessionId,
     /// The token that the client named, and the one that the write yields.
-    pub presented: SubmittedToken,
+    pub token: SubmittedToken,
     /// The new payload.
     pub data: Payload,
     /// Where given, the record of this txnId alone decides about a repeated write.
     pub txn: Option<TxnKey>,
     /// Whether the session's dates are wanted.
-    pub dates: bool,
+    pub timestamps: bool,
 }
 
 /// What became of a [`WriteRequest`].
@@ -207,12 +210,12 @@ pub struct Progress {
     /// How often it was written.
     pub writes: u64,
     /// With the first write the time since its creation, by the store's clock.
-    pub contact: Option<Duration>,
+    pub time_to_first_write: Option<Duration>,
 }
 
 /// What became of a delete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Deleted {
+pub enum DeleteResult {
     /// The session lived, and is gone now. Where the call had to be sent twice, it may have been gone
     /// before the first.
     Deleted,

@@ -85,7 +85,7 @@ impl Readiness {
         } else {
             line('+', "maintenance", "off");
         }
-        for (name, is_asked) in self.homeservers.asked() {
+        for (name, is_asked) in self.homeservers.verifier_states() {
             let name = format!("homeserver {name}");
             if is_asked {
                 line('+', name.trim(), "is asked about access tokens");

@@ -75,7 +75,7 @@ impl Reload {
         let level = logs::parse_level(&config.telemetry.log_level)?;
         let waiting = self.origin.raw.other_than(&raw);
         self.origin.log.set_level(level)?;
-        self.shares.set(Shares::of(&config.limits));
+        self.shares.set(Shares::from_config(&config.limits));
         self.policy.set_limits(config.limits);
         self.policy.set_maintenance(config.maintenance);
         Ok(waiting)

@@ -46,7 +46,7 @@ impl RawSession {
         if !TTL.contains(&self.ttl.0) {
             problems.push(Problem::new("session.ttl", "must be between 10s and 1h"));
         }
-        // Lua's numbers are exact up to 2^53, and take.lua multiplies this by itself and by a share. A hundred million
+        // Lua's numbers are exact up to 2^53, and acquire_lease.lua multiplies this by itself and by a share. A hundred million
         // sessions are 700 GB of Redis.
         if !(1..=MAX_LIVE).contains(&self.max_live) {
             problems.push(Problem::new(

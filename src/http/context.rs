@@ -6,7 +6,7 @@ use crate::config::http::Timeouts;
 use crate::http::body::{self, RequestBody};
 use crate::http::error::ApiError;
 use crate::model::SessionId;
-use crate::policy::{Admitted, CreateGrant, Homeserver, Intent, Policy, Refusal};
+use crate::policy::{Admitted, CreateGrant, Homeserver, Intent, Policy, PolicyRejection};
 use crate::telemetry::labels::Wait;
 use crate::telemetry::metrics::Metrics;
 use bytes::Bytes;
@@ -52,12 +52,12 @@ impl<'a, B: RequestBody> RequestContext<'a, B> {
     /// Asks the policy, about a request on a session where there is one.
     ///
     /// # Errors
-    /// The [`Refusal`].
+    /// The [`PolicyRejection`].
     pub fn admit(
         &self,
         intent: Intent,
         session: Option<SessionId>,
-    ) -> Result<Admitted<'a>, Refusal> {
+    ) -> Result<Admitted<'a>, PolicyRejection> {
         self.policy
             .admit(intent, self.caller.ip, session, self.request.headers())
     }
@@ -65,11 +65,14 @@ impl<'a, B: RequestBody> RequestContext<'a, B> {
     /// Asks whether the sender may create sessions through MSC4388.
     ///
     /// # Errors
-    /// The [`Refusal`].
-    pub async fn authorize_create(&self, admitted: &Admitted<'_>) -> Result<CreateGrant, Refusal> {
+    /// The [`PolicyRejection`].
+    pub async fn authorize_create(
+        &self,
+        admitted: &Admitted<'_>,
+    ) -> Result<CreateGrant, PolicyRejection> {
         let (homeserver, headers) = (self.homeserver, self.request.headers());
         // On the heap: what it takes to ask a homeserver must not be moved about with each poll of a session.
-        Box::pin(self.policy.creator(admitted, homeserver, headers)).await
+        Box::pin(self.policy.authorize_create(admitted, homeserver, headers)).await
     }
 
     /// The whole body, where it is there already: for who is refused, and must not be waited for.

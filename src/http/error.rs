@@ -5,7 +5,7 @@ mod mapping;
 pub use mapping::ErrorResponse;
 
 use crate::model::Api;
-use crate::policy::Refusal;
+use crate::policy::PolicyRejection;
 use crate::store::StoreError;
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ pub enum ApiError {
     /// The body did not arrive in time.
     BodyTimeout,
     /// The policy refused.
-    Refused(Refusal),
+    Refused(PolicyRejection),
     /// No session is created in the ETag dialect for now, by the operator's wish. (In the other one it is the
     /// policy's refusal, and a 403.)
     Maintenance,
@@ -72,8 +72,8 @@ impl From<StoreError> for ApiError {
     }
 }
 
-impl From<Refusal> for ApiError {
-    fn from(refusal: Refusal) -> Self {
+impl From<PolicyRejection> for ApiError {
+    fn from(refusal: PolicyRejection) -> Self {
         Self::Refused(refusal)
     }
 }

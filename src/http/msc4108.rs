@@ -14,11 +14,11 @@ use crate::http::response::ApiResponse;
 use crate::http::route::{MSC4108_PREFIX, Target};
 use crate::model::Api;
 use crate::model::{Payload, SequenceToken, SessionId, SubmittedToken};
-use crate::policy::{Admitted, Intent, Refusal};
+use crate::policy::{Admitted, Intent, PolicyRejection};
 use crate::session::{Creation, Sessions};
 use crate::store::{
-    Deleted, ReadRequest, ReadResult, Store, StoreError, Timestamps, WithTimestamps, WriteRequest,
-    WriteResult,
+    DeleteResult, ReadRequest, ReadResult, Store, StoreError, Timestamps, WithTimestamps,
+    WriteRequest, WriteResult,
 };
 use crate::telemetry::metrics::Metrics;
 use bytes::Bytes;
@@ -77,25 +77,25 @@ impl<S: Store> Msc4108<'_, S> {
         admitted: Admitted<'_>,
         mut context: RequestContext<'_, B>,
     ) -> Result<ApiResponse, ApiError> {
-        let grant = admitted.anyone().map_err(|_| ApiError::Maintenance)?;
+        let grant = admitted.without_auth().map_err(|_| ApiError::Maintenance)?;
         let base_url = match self.base_url {
             Some(base_url) => base_url.to_owned(),
             None => request::base_url(&context)?,
         };
         let data = request::read_text(&mut context).await?;
-        let WithTimestamps { answer, dates } = self
+        let WithTimestamps { result, timestamps } = self
             .sessions
             .create(Api::Msc4108, grant.into_owner(), data, true)
             .await?;
-        match answer {
+        match result {
             Creation::Created { id, token, .. } => {
                 let url = format!("{base_url}{MSC4108_PREFIX}/{id}");
                 Ok(ApiResponse::json(&CreatedUrlBody { url }, 256)
                     .with_status(StatusCode::CREATED)
                     .with_created_session(id)
-                    .with_etag(format_etag(token), Some(require_timestamps(dates)?)))
+                    .with_etag(format_etag(token), Some(require_timestamps(timestamps)?)))
             }
-            Creation::Refused(exceeded) => Err(Refusal::Limit(exceeded).into()),
+            Creation::Refused(exceeded) => Err(PolicyRejection::Limit(exceeded).into()),
         }
     }
 
@@ -132,11 +132,11 @@ impl<S: Store> Msc4108<'_, S> {
             [token] => Some(*token),
             _ => None,
         };
-        let WithTimestamps { answer, dates } = self
+        let WithTimestamps { result, timestamps } = self
             .sessions
             .read(Api::Msc4108, &read_request(id, unless))
             .await?;
-        let (token, text) = match (answer, unless) {
+        let (token, text) = match (result, unless) {
             (ReadResult::Unchanged { .. }, Some(token)) => (token, None),
             (ReadResult::Found { token, .. }, _)
                 if tags.has_wildcard || tags.tokens.contains(&token) =>
@@ -152,7 +152,7 @@ impl<S: Store> Msc4108<'_, S> {
             Some(text) => ApiResponse::text(StatusCode::OK, text),
             None => ApiResponse::text(StatusCode::NOT_MODIFIED, Bytes::new()),
         };
-        Ok(response.with_etag(format_etag(token), Some(require_timestamps(dates)?)))
+        Ok(response.with_etag(format_etag(token), Some(require_timestamps(timestamps)?)))
     }
 
     /// A write. Where it is refused, or its outcome unknown, the ETag is what it would have produced:
@@ -194,15 +194,15 @@ impl<S: Store> Msc4108<'_, S> {
         // One tag is compared and swapped in one step. Of several, the current one must be found first;
         // and nobody may write whatever there is.
         if tags.has_wildcard || tags.tokens.len() > 1 {
-            let WithTimestamps { answer, dates } = self
+            let WithTimestamps { result, timestamps } = self
                 .sessions
                 .read(Api::Msc4108, &read_request(id, None))
                 .await?;
-            let ReadResult::Found { token, .. } = answer else {
+            let ReadResult::Found { token, .. } = result else {
                 return Err(ApiError::NotFound);
             };
             if tags.has_wildcard {
-                return precondition_failed(token, dates);
+                return precondition_failed(token, timestamps);
             }
             if tags.tokens.contains(&token) {
                 *submitted = SubmittedToken::of(Some(token), id, &data);
@@ -210,15 +210,16 @@ impl<S: Store> Msc4108<'_, S> {
         }
         let write = WriteRequest {
             id,
-            presented: *submitted,
+            token: *submitted,
             data,
             txn: None,
-            dates: true,
+            timestamps: true,
         };
-        let WithTimestamps { answer, dates } = self.sessions.update(Api::Msc4108, &write).await?;
-        let token = match answer {
+        let WithTimestamps { result, timestamps } =
+            self.sessions.update(Api::Msc4108, &write).await?;
+        let token = match result {
             WriteResult::Written { token, .. } | WriteResult::Retried(token) => token,
-            WriteResult::Conflict(token) => return precondition_failed(token, dates),
+            WriteResult::Conflict(token) => return precondition_failed(token, timestamps),
             WriteResult::WritesFull { retry_after } => {
                 return Err(ApiError::WritesFull { retry_after });
             }
@@ -229,7 +230,7 @@ impl<S: Store> Msc4108<'_, S> {
             }
         };
         Ok(ApiResponse::text(StatusCode::ACCEPTED, Bytes::new())
-            .with_etag(format_etag(token), Some(require_timestamps(dates)?)))
+            .with_etag(format_etag(token), Some(require_timestamps(timestamps)?)))
     }
 
     /// Counts what was done to the client's tags on the way.
@@ -241,8 +242,8 @@ impl<S: Store> Msc4108<'_, S> {
 
     async fn delete(&self, _: Admitted<'_>, id: SessionId) -> Result<ApiResponse, ApiError> {
         match self.sessions.delete(Api::Msc4108, id).await? {
-            Deleted::Deleted => Ok(ApiResponse::no_content()),
-            Deleted::Gone => Err(ApiError::NotFound),
+            DeleteResult::Deleted => Ok(ApiResponse::no_content()),
+            DeleteResult::Gone => Err(ApiError::NotFound),
         }
     }
 }
@@ -265,21 +266,21 @@ fn rejected_write(error: ApiError, submitted: SubmittedToken) -> Result<ApiRespo
 /// 412 with the current state's ETag.
 fn precondition_failed(
     token: SequenceToken,
-    dates: Option<Timestamps>,
+    timestamps: Option<Timestamps>,
 ) -> Result<ApiResponse, ApiError> {
     Ok(ApiResponse::from(ApiError::PreconditionFailed)
-        .with_etag(format_etag(token), Some(require_timestamps(dates)?)))
+        .with_etag(format_etag(token), Some(require_timestamps(timestamps)?)))
 }
 
 /// The dates that were asked for.
-fn require_timestamps(dates: Option<Timestamps>) -> Result<Timestamps, ApiError> {
-    dates.ok_or(ApiError::Store(StoreError::BadReply))
+fn require_timestamps(timestamps: Option<Timestamps>) -> Result<Timestamps, ApiError> {
+    timestamps.ok_or(ApiError::Store(StoreError::BadReply))
 }
 
-fn read_request(id: SessionId, unless: Option<SequenceToken>) -> ReadRequest {
+fn read_request(id: SessionId, if_none_match: Option<SequenceToken>) -> ReadRequest {
     ReadRequest {
         id,
-        unless,
-        dates: true,
+        if_none_match,
+        timestamps: true,
     }
 }

@@ -11,9 +11,9 @@ use crate::http::route::Target;
 use crate::model::Api;
 use crate::model::{SequenceToken, SessionId, SubmittedToken, TxnKey};
 use crate::policy::auth::TokenRejection;
-use crate::policy::{Admitted, CreateGrant, Intent, Refusal};
+use crate::policy::{Admitted, CreateGrant, Intent, PolicyRejection};
 use crate::session::{Creation, Sessions};
-use crate::store::{Deleted, ReadRequest, ReadResult, Store, WriteRequest, WriteResult};
+use crate::store::{DeleteResult, ReadRequest, ReadResult, Store, WriteRequest, WriteResult};
 use serde::Serialize;
 use std::time::Duration;
 
@@ -105,13 +105,15 @@ impl<S: Store> Msc4388<'_, S> {
     /// A token that is refused; nobody can say whose it is.
     pub fn discover_rendezvous_session(
         &self,
-        grant: Result<CreateGrant, Refusal>,
+        grant: Result<CreateGrant, PolicyRejection>,
     ) -> Result<ApiResponse, ApiError> {
         let create_available = match grant {
             Ok(_) => true,
             Err(
-                Refusal::TokenRejection(TokenRejection::NoToken | TokenRejection::Forbidden)
-                | Refusal::Maintenance,
+                PolicyRejection::TokenRejection(
+                    TokenRejection::NoToken | TokenRejection::Forbidden,
+                )
+                | PolicyRejection::Maintenance,
             ) => false,
             Err(refusal) => return Err(refusal.into()),
         };
@@ -135,7 +137,7 @@ impl<S: Store> Msc4388<'_, S> {
             .sessions
             .create(self.api, grant.into_owner(), data, false)
             .await?
-            .answer
+            .result
         {
             Creation::Created {
                 id,
@@ -151,7 +153,7 @@ impl<S: Store> Msc4388<'_, S> {
                     ApiResponse::json(&body, ENVELOPE_BYTES)
                 })
                 .with_created_session(id)),
-            Creation::Refused(exceeded) => Err(Refusal::Limit(exceeded).into()),
+            Creation::Refused(exceeded) => Err(PolicyRejection::Limit(exceeded).into()),
         }
     }
 
@@ -166,10 +168,10 @@ impl<S: Store> Msc4388<'_, S> {
     ) -> Result<ApiResponse, ApiError> {
         let request = ReadRequest {
             id,
-            unless: None,
-            dates: false,
+            if_none_match: None,
+            timestamps: false,
         };
-        match self.sessions.read(self.api, &request).await?.answer {
+        match self.sessions.read(self.api, &request).await?.result {
             ReadResult::Found {
                 data,
                 token,
@@ -205,12 +207,12 @@ impl<S: Store> Msc4388<'_, S> {
         let (token, data) = (fields.sequence_token()?, fields.data()?);
         let write = WriteRequest {
             id,
-            presented: SubmittedToken::new(token, id, &data),
+            token: SubmittedToken::new(token, id, &data),
             data,
             txn,
-            dates: false,
+            timestamps: false,
         };
-        match self.sessions.update(self.api, &write).await?.answer {
+        match self.sessions.update(self.api, &write).await?.result {
             WriteResult::Written { token, .. }
             | WriteResult::Retried(token)
             | WriteResult::Replayed(Some(token)) => Ok(updated_response(token)),
@@ -233,8 +235,8 @@ impl<S: Store> Msc4388<'_, S> {
         id: SessionId,
     ) -> Result<ApiResponse, ApiError> {
         match self.sessions.delete(self.api, id).await? {
-            Deleted::Deleted => Ok(ApiResponse::json(&EmptyBody {}, ENVELOPE_BYTES)),
-            Deleted::Gone => Err(ApiError::NotFound),
+            DeleteResult::Deleted => Ok(ApiResponse::json(&EmptyBody {}, ENVELOPE_BYTES)),
+            DeleteResult::Gone => Err(ApiError::NotFound),
         }
     }
 }

@@ -195,7 +195,7 @@ impl<S: Store> Service<S> {
             return Ok(ApiResponse::preflight());
         }
         let host = || host::normalized_host(request);
-        let homeserver = self.homeservers.of(host).ok_or(ApiError::UnknownHost)?;
+        let homeserver = self.homeservers.find(host).ok_or(ApiError::UnknownHost)?;
         if !self.is_served(route.api, homeserver.mode) {
             return Err(ApiError::Unrecognized);
         }

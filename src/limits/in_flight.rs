@@ -11,7 +11,7 @@ const COUNTERS: usize = 1 << 16;
 /// The requests under way.
 pub(crate) struct InFlightLimiter {
     hasher: RandomState,
-    under_way: Box<[AtomicU16]>,
+    counters: Box<[AtomicU16]>,
 }
 
 /// One request under way, until dropped.
@@ -22,16 +22,16 @@ impl InFlightLimiter {
     pub(crate) fn new() -> Self {
         Self {
             hasher: RandomState::new(),
-            under_way: (0..COUNTERS).map(|_| AtomicU16::new(0)).collect(),
+            counters: (0..COUNTERS).map(|_| AtomicU16::new(0)).collect(),
         }
     }
 
     /// Counts a request of this key in, unless there are `most` already.
-    pub(crate) fn join(&self, key: impl Hash, most: u16) -> Option<InFlightPermit<'_>> {
+    pub(crate) fn try_acquire(&self, key: impl Hash, max: u16) -> Option<InFlightPermit<'_>> {
         #[expect(clippy::cast_possible_truncation, reason = "a remainder of COUNTERS")]
         let at = (self.hasher.hash_one(key) % COUNTERS as u64) as usize;
-        let counter = &self.under_way[at];
-        if counter.fetch_add(1, Ordering::Relaxed) < most {
+        let counter = &self.counters[at];
+        if counter.fetch_add(1, Ordering::Relaxed) < max {
             return Some(InFlightPermit(counter));
         }
         counter.fetch_sub(1, Ordering::Relaxed);
@@ -56,19 +56,22 @@ mod tests {
     use super::InFlightLimiter;
     use crate::model::SessionId;
 
-    const MOST: u16 = 64;
+    const MAX: u16 = 64;
 
     #[test]
     fn a_session_has_so_many_at_a_time_and_another_has_its_own() {
-        let crowd = InFlightLimiter::new();
+        let limiter = InFlightLimiter::new();
         let [one, other] = [(); 2].map(|()| SessionId::random());
-        let mut members: Vec<_> = (0..MOST).map(|_| crowd.join(one, MOST)).collect();
-        assert!(members.iter().all(Option::is_some));
-        assert!(crowd.join(one, MOST).is_none());
-        assert!(crowd.join(other, MOST).is_some());
-        members.pop();
-        let last = crowd.join(one, MOST);
+        let mut permits: Vec<_> = (0..MAX).map(|_| limiter.try_acquire(one, MAX)).collect();
+        assert!(permits.iter().all(Option::is_some));
+        assert!(limiter.try_acquire(one, MAX).is_none());
+        assert!(limiter.try_acquire(other, MAX).is_some());
+        permits.pop();
+        let last = limiter.try_acquire(one, MAX);
         assert!(last.is_some());
-        assert!(crowd.join(one, MOST).is_none(), "a refusal is not counted");
+        assert!(
+            limiter.try_acquire(one, MAX).is_none(),
+            "a refusal is not counted"
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! A rate per client, or per whatever is counted, in bounded memory.
+//! A rate per client, or per whatever is rate_config, in bounded memory.
 //!
 //! governor decides (GCRA); the table under it is ours, since governor's own tables grow with every
 //! new key and an attacker has as many keys as addresses. What becomes of newcomers past the bound,
@@ -26,7 +26,7 @@ const SHARDS: usize = 16;
 pub(crate) enum OverflowPolicy {
     /// They share one allowance a shard: a flood of newcomers throttles itself.
     SharedBucket,
-    /// They pass uncounted: a refusal would end sign-ins that have begun.
+    /// They pass uncounted: a rejection would end sign-ins that have begun.
     Allow,
 }
 
@@ -38,7 +38,7 @@ impl<K: Hash + Eq + Clone + Debug> RateKey for K {}
 /// One rate, kept per key.
 #[derive(Debug)]
 pub(crate) struct KeyedRateLimiter<K: RateKey> {
-    limiter: RateLimiter<K, Shared<K>, Clock, NoOpMiddleware<Duration>>,
+    limiter: RateLimiter<K, TableHandle<K>, Clock, NoOpMiddleware<Duration>>,
     table: Arc<Table<K>>,
 }
 
@@ -63,7 +63,7 @@ impl<K: RateKey> KeyedRateLimiter<K> {
             .unwrap_or(Quota::per_second(rate.burst))
             .allow_burst(rate.burst);
         let table = Arc::new(Table::new(max_keys, overflow));
-        let shared = Shared(Arc::clone(&table));
+        let shared = TableHandle(Arc::clone(&table));
         Self {
             limiter: RateLimiter::new(quota, shared, clock.clone()),
             table,
@@ -71,15 +71,15 @@ impl<K: RateKey> KeyedRateLimiter<K> {
     }
 
     /// Takes one request from the key's allowance, or says when one will be free.
-    pub(crate) fn check(&self, key: &K) -> Result<(), Duration> {
+    pub(crate) fn try_acquire(&self, key: &K) -> Result<(), Duration> {
         self.limiter
             .check_key(key)
             .map_err(|until| until.wait_time_from(self.limiter.clock().now()))
     }
 
     /// Forgets a key, and what it has taken of its allowance.
-    pub(crate) fn forget(&self, key: &K) {
-        self.table.shard(key).known.remove(key);
+    pub(crate) fn remove(&self, key: &K) {
+        self.table.shard(key).states.remove(key);
     }
 
     /// Forgets those whose allowance is full again.
@@ -107,7 +107,7 @@ impl governor::clock::Clock for Clock {
 }
 
 /// When each key's allowance is full again. At most `max_per_shard` keys a shard, and one state for
-/// all others.
+/// all overflow_state.
 #[derive(Debug)]
 struct Table<K> {
     hasher: RandomState,
@@ -119,15 +119,15 @@ struct Table<K> {
 
 #[derive(Debug)]
 struct Shard<K> {
-    known: HashMap<K, Nanos>,
-    others: Option<Nanos>,
+    states: HashMap<K, Nanos>,
+    overflow_state: Option<Nanos>,
 }
 
 impl<K: RateKey> Table<K> {
     fn new(max_keys: usize, overflow: OverflowPolicy) -> Self {
         let shard = || Shard {
-            known: HashMap::new(),
-            others: None,
+            states: HashMap::new(),
+            overflow_state: None,
         };
         Self {
             hasher: RandomState::new(),
@@ -142,20 +142,20 @@ impl<K: RateKey> Table<K> {
         // The remainder fits usize, whatever its width.
         #[expect(clippy::cast_possible_truncation, reason = "a remainder of SHARDS")]
         let index = (self.hasher.hash_one(key) % SHARDS as u64) as usize;
-        lock(&self.shards[index])
+        lock_shard(&self.shards[index])
     }
 }
 
 /// A panic under the lock would leave numbers, all of them valid.
-fn lock<K>(shard: &Mutex<Shard<K>>) -> MutexGuard<'_, Shard<K>> {
+fn lock_shard<K>(shard: &Mutex<Shard<K>>) -> MutexGuard<'_, Shard<K>> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The table as governor has it, which gives none of it back.
 #[derive(Debug)]
-struct Shared<K>(Arc<Table<K>>);
+struct TableHandle<K>(Arc<Table<K>>);
 
-impl<K: RateKey> StateStore for Shared<K> {
+impl<K: RateKey> StateStore for TableHandle<K> {
     type Key = K;
 
     fn measure_and_replace<T, F, E>(&self, key: &K, measure: F) -> Result<T, E>
@@ -164,44 +164,46 @@ impl<K: RateKey> StateStore for Shared<K> {
     {
         let table = &self.0;
         let mut shard = table.shard(key);
-        if let Some(state) = shard.known.get_mut(key) {
+        if let Some(state) = shard.states.get_mut(key) {
             let (decision, next) = measure(Some(*state))?;
             *state = next;
             return Ok(decision);
         }
-        if shard.known.len() < table.max_per_shard {
+        if shard.states.len() < table.max_per_shard {
             let (decision, next) = measure(None)?;
-            shard.known.insert(key.clone(), next);
+            shard.states.insert(key.clone(), next);
             return Ok(decision);
         }
         table.overflows.fetch_add(1, Ordering::Relaxed);
-        let others = match table.overflow {
-            OverflowPolicy::SharedBucket => shard.others,
+        let overflow_state = match table.overflow {
+            OverflowPolicy::SharedBucket => shard.overflow_state,
             // Each is as good as the first.
             OverflowPolicy::Allow => None,
         };
-        let (decision, next) = measure(others)?;
-        shard.others = Some(next);
+        let (decision, next) = measure(overflow_state)?;
+        shard.overflow_state = Some(next);
         Ok(decision)
     }
 }
 
-impl<K: RateKey> ShrinkableKeyedStateStore<K> for Shared<K> {
+impl<K: RateKey> ShrinkableKeyedStateStore<K> for TableHandle<K> {
     fn retain_recent(&self, drop_below: Nanos) {
         for shard in &self.0.shards {
-            lock(shard).known.retain(|_, state| *state > drop_below);
+            lock_shard(shard)
+                .states
+                .retain(|_, state| *state > drop_below);
         }
     }
 
     fn shrink_to_fit(&self) {
         for shard in &self.0.shards {
-            lock(shard).known.shrink_to_fit();
+            lock_shard(shard).states.shrink_to_fit();
         }
     }
 
     fn len(&self) -> usize {
         let shards = self.0.shards.iter();
-        shards.map(|shard| lock(shard).known.len()).sum()
+        shards.map(|shard| lock_shard(shard).states.len()).sum()
     }
 
     fn is_empty(&self) -> bool {
@@ -233,58 +235,67 @@ mod tests {
     #[test]
     fn a_burst_then_one_a_period_then_fresh_again() {
         let (clock, hand) = Clock::manual();
-        let limit = KeyedRateLimiter::new(rate(3), 1000, OverflowPolicy::SharedBucket, &clock);
+        let limiter = KeyedRateLimiter::new(rate(3), 1000, OverflowPolicy::SharedBucket, &clock);
         for _ in 0..3 {
-            assert_eq!(limit.check(&client(1)), Ok(()));
+            assert_eq!(limiter.try_acquire(&client(1)), Ok(()));
         }
-        assert_eq!(limit.check(&client(1)), Err(Duration::from_secs(2)));
+        assert_eq!(limiter.try_acquire(&client(1)), Err(Duration::from_secs(2)));
         assert_eq!(
-            limit.check(&client(2)),
+            limiter.try_acquire(&client(2)),
             Ok(()),
             "another client has its own share"
         );
         hand.advance(Duration::from_secs(2));
-        assert_eq!(limit.check(&client(1)), Ok(()));
-        assert_eq!(limit.check(&client(1)), Err(Duration::from_secs(2)));
+        assert_eq!(limiter.try_acquire(&client(1)), Ok(()));
+        assert_eq!(limiter.try_acquire(&client(1)), Err(Duration::from_secs(2)));
     }
 
     #[test]
     fn a_flood_of_new_clients_is_bounded_and_spares_the_known_ones() {
         let (clock, _hand) = Clock::manual();
         let max_keys = SHARDS * 4;
-        let limit = KeyedRateLimiter::new(rate(2), max_keys, OverflowPolicy::SharedBucket, &clock);
-        assert_eq!(limit.check(&client(0)), Ok(()));
+        let limiter =
+            KeyedRateLimiter::new(rate(2), max_keys, OverflowPolicy::SharedBucket, &clock);
+        assert_eq!(limiter.try_acquire(&client(0)), Ok(()));
         let passed = (1..10_000)
-            .filter(|n| limit.check(&client(*n)).is_ok())
+            .filter(|n| limiter.try_acquire(&client(*n)).is_ok())
             .count();
-        assert_eq!(limit.keys(), max_keys);
+        assert_eq!(limiter.keys(), max_keys);
         // Each known client once, and two from the shared state of each shard.
         assert_eq!(passed, max_keys - 1 + 2 * SHARDS);
-        assert_eq!(limit.check(&client(0)), Ok(()), "known before the flood");
+        assert_eq!(
+            limiter.try_acquire(&client(0)),
+            Ok(()),
+            "known before the flood"
+        );
     }
 
     #[test]
     fn where_the_overflow_is_open_newcomers_pass_and_the_known_ones_are_limited_still() {
         let (clock, _hand) = Clock::manual();
         let max_keys = SHARDS * 4;
-        let limit = KeyedRateLimiter::new(rate(2), max_keys, OverflowPolicy::Allow, &clock);
-        assert!((0..10_000).all(|n| limit.check(&client(n)).is_ok()));
-        assert_eq!(limit.keys(), max_keys);
-        assert_eq!(limit.check(&client(0)), Ok(()));
-        assert_ne!(limit.check(&client(0)), Ok(()), "known before the flood");
+        let limiter = KeyedRateLimiter::new(rate(2), max_keys, OverflowPolicy::Allow, &clock);
+        assert!((0..10_000).all(|n| limiter.try_acquire(&client(n)).is_ok()));
+        assert_eq!(limiter.keys(), max_keys);
+        assert_eq!(limiter.try_acquire(&client(0)), Ok(()));
+        assert_ne!(
+            limiter.try_acquire(&client(0)),
+            Ok(()),
+            "known before the flood"
+        );
     }
 
     #[test]
     fn idle_clients_are_forgotten() {
         let (clock, hand) = Clock::manual();
-        let limit = KeyedRateLimiter::new(rate(2), 1000, OverflowPolicy::SharedBucket, &clock);
+        let limiter = KeyedRateLimiter::new(rate(2), 1000, OverflowPolicy::SharedBucket, &clock);
         for number in 0..100 {
-            assert_eq!(limit.check(&client(number)), Ok(()));
+            assert_eq!(limiter.try_acquire(&client(number)), Ok(()));
         }
-        limit.sweep();
-        assert_eq!(limit.keys(), 100);
+        limiter.sweep();
+        assert_eq!(limiter.keys(), 100);
         hand.advance(Duration::from_secs(5));
-        limit.sweep();
-        assert_eq!(limit.keys(), 0);
+        limiter.sweep();
+        assert_eq!(limiter.keys(), 0);
     }
 }

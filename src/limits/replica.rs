@@ -14,8 +14,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Of a client, and of its network.
-const CREATE: [Limit; 2] = [Limit::CreateClient, Limit::CreateNetwork];
-const REQUESTS: [Limit; 2] = [Limit::RequestsClient, Limit::RequestsNetwork];
+const CREATE_LIMITS: [Limit; 2] = [Limit::CreateClient, Limit::CreateNetwork];
+const REQUEST_LIMITS: [Limit; 2] = [Limit::RequestsClient, Limit::RequestsNetwork];
 
 /// Why a request did not pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub(crate) enum LimitRejection {
 
 #[derive(Debug)]
 pub(crate) struct ReplicaLimits {
-    counted: Option<RateConfig>,
+    rate_config: Option<RateConfig>,
     rates: Option<Arc<Rates>>,
     deny: Deny,
     shadow: LimitSet,
@@ -71,21 +71,21 @@ impl Rates {
 }
 
 impl ReplicaLimits {
-    /// With what those `before` them remember, where the same is counted: a deny list that changes must not give
+    /// With what those `before` them remember, where the same is rate_config: a deny list that changes must not give
     /// everybody a new allowance.
     pub(crate) fn new(
         settings: LimitsConfig,
-        before: Option<&Self>,
+        previous: Option<&Self>,
         clock: &Clock,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let same = before.filter(|before| before.counted == settings.counted);
+        let same = previous.filter(|previous| previous.rate_config == settings.counted);
         let rates = || {
-            let counted = settings.counted?;
-            Some(Arc::new(Rates::new(counted, clock)))
+            let rate_config = settings.counted?;
+            Some(Arc::new(Rates::new(rate_config, clock)))
         };
         Self {
-            counted: settings.counted,
+            rate_config: settings.counted,
             rates: same.map_or_else(rates, |same| same.rates.clone()),
             deny: settings.deny,
             shadow: settings.shadow,
@@ -94,100 +94,104 @@ impl ReplicaLimits {
     }
 
     /// Whether clients are counted at all.
-    pub(crate) fn are_on(&self) -> bool {
+    pub(crate) fn is_enabled(&self) -> bool {
         self.rates.is_some()
     }
 
     /// One creation.
-    pub(crate) fn create(&self, address: IpAddr) -> Result<(), LimitRejection> {
-        self.allow_from(Limit::DenyCreate, &self.deny.create, address)?;
+    pub(crate) fn check_create(&self, address: IpAddr) -> Result<(), LimitRejection> {
+        self.check_deny_list(Limit::DenyCreate, &self.deny.create, address)?;
         self.rates.as_ref().map_or(Ok(()), |rates| {
             let tables = [&rates.create_client, &rates.create_network];
-            self.check(CREATE, tables, address.into())
+            self.check_client_and_network(CREATE_LIMITS, tables, address.into())
         })
     }
 
     /// One discovery. It has allowances of its own, as large as those of creations: whoever asks before creating
     /// must not have half as many.
-    pub(crate) fn discover(&self, address: IpAddr) -> Result<(), LimitRejection> {
-        self.allow_from(Limit::DenyCreate, &self.deny.create, address)?;
+    pub(crate) fn check_discover(&self, address: IpAddr) -> Result<(), LimitRejection> {
+        self.check_deny_list(Limit::DenyCreate, &self.deny.create, address)?;
         self.rates.as_ref().map_or(Ok(()), |rates| {
             let tables = [&rates.discover_client, &rates.discover_network];
-            self.check(CREATE, tables, address.into())
+            self.check_client_and_network(CREATE_LIMITS, tables, address.into())
         })
     }
 
     /// One creation by a user.
-    pub(crate) fn create_by(&self, user: &User) -> Result<(), LimitRejection> {
+    pub(crate) fn check_user_create(&self, user: &User) -> Result<(), LimitRejection> {
         self.rates.as_ref().map_or(Ok(()), |rates| {
-            self.hold(Limit::CreateUser, rates.create_user.check(user))
+            self.enforce(Limit::CreateUser, rates.create_user.try_acquire(user))
         })
     }
 
     /// One request on a session.
-    pub(crate) fn request(
+    pub(crate) fn check_request(
         &self,
         address: IpAddr,
         session: Option<SessionId>,
     ) -> Result<(), LimitRejection> {
-        self.allow_from(Limit::DenyRequests, &self.deny.requests, address)?;
+        self.check_deny_list(Limit::DenyRequests, &self.deny.requests, address)?;
         let Some(rates) = &self.rates else {
             return Ok(());
         };
         let tables = [&rates.requests_client, &rates.requests_network];
-        self.check(REQUESTS, tables, address.into())?;
+        self.check_client_and_network(REQUEST_LIMITS, tables, address.into())?;
         session.map_or(Ok(()), |session| {
-            let held = rates.requests_session.check(&session);
-            self.hold(Limit::RequestsSession, held)
+            let outcome = rates.requests_session.try_acquire(&session);
+            self.enforce(Limit::RequestsSession, outcome)
         })
     }
 
     /// Takes one of a client's allowance, and one of its network's. Where the network has none left, its client is
     /// forgotten: else a network of 65,536 clients would fill the table, and everybody's newcomers would be refused.
-    fn check(
+    fn check_client_and_network(
         &self,
-        [of_client, of_network]: [Limit; 2],
+        [client_limit, network_limit]: [Limit; 2],
         [clients, networks]: [&KeyedRateLimiter<ClientIp>; 2],
         client: ClientIp,
     ) -> Result<(), LimitRejection> {
-        self.hold(of_client, clients.check(&client))?;
+        self.enforce(client_limit, clients.try_acquire(&client))?;
         let Some(network) = client.network() else {
             return Ok(());
         };
-        let held = networks.check(&network);
-        if held.is_err() {
-            clients.forget(&client);
+        let outcome = networks.try_acquire(&network);
+        if outcome.is_err() {
+            clients.remove(&client);
         }
-        self.hold(of_network, held)
+        self.enforce(network_limit, outcome)
     }
 
-    fn allow_from(
+    fn check_deny_list(
         &self,
         limit: Limit,
         denied: &[IpNet],
         address: IpAddr,
     ) -> Result<(), LimitRejection> {
         if denied.iter().any(|network| network.contains(&address)) {
-            return self.refuse(limit, LimitRejection::Denied(limit));
+            return self.reject_unless_shadowed(limit, LimitRejection::Denied(limit));
         }
         Ok(())
     }
 
-    fn hold(&self, limit: Limit, held: Result<(), Duration>) -> Result<(), LimitRejection> {
-        held.or_else(|retry_after| {
-            self.refuse(
+    fn enforce(&self, limit: Limit, outcome: Result<(), Duration>) -> Result<(), LimitRejection> {
+        outcome.or_else(|retry_after| {
+            self.reject_unless_shadowed(
                 limit,
                 LimitRejection::Exceeded(LimitExceeded { limit, retry_after }),
             )
         })
     }
 
-    fn refuse(&self, limit: Limit, refusal: LimitRejection) -> Result<(), LimitRejection> {
+    fn reject_unless_shadowed(
+        &self,
+        limit: Limit,
+        rejection: LimitRejection,
+    ) -> Result<(), LimitRejection> {
         if self.shadow.has(limit) {
             self.metrics.shadow(limit);
             return Ok(());
         }
-        Err(refusal)
+        Err(rejection)
     }
 
     /// Forgets who has been idle.
@@ -198,8 +202,8 @@ impl ReplicaLimits {
             rates.discover_client.sweep(),
             rates.discover_network.sweep(),
         ];
-        for (limit, SweepStats { overflows, .. }) in CREATE.into_iter().zip(discovering) {
-            self.overflowed(limit, overflows);
+        for (limit, SweepStats { overflows, .. }) in CREATE_LIMITS.into_iter().zip(discovering) {
+            self.record_overflows(limit, overflows);
         }
         let swept = [
             (Limit::CreateClient, rates.create_client.sweep()),
@@ -213,11 +217,11 @@ impl ReplicaLimits {
             let labels = [limit.label()];
             let gauge = self.metrics.limiter_keys.with_label_values(&labels);
             gauge.set(i64::try_from(keys).unwrap_or(i64::MAX));
-            self.overflowed(limit, overflows);
+            self.record_overflows(limit, overflows);
         }
     }
 
-    fn overflowed(&self, limit: Limit, overflows: u64) {
+    fn record_overflows(&self, limit: Limit, overflows: u64) {
         let labels = [limit.label()];
         let counter = self.metrics.limiter_overflows.with_label_values(&labels);
         counter.inc_by(overflows);

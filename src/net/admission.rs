@@ -91,7 +91,7 @@ impl ConnectionAdmission {
         };
         let permit = match &self.per_client {
             Some(connections) if !self.trusted_proxies.contains(peer.ip) => {
-                let Some(permit) = connections.take(peer.ip.into()) else {
+                let Some(permit) = connections.try_acquire(peer.ip.into()) else {
                     return self.refuse(ConnectionRefusal::PerClient, peer.ip);
                 };
                 Some(permit)

@@ -9,8 +9,8 @@ mod breaker;
 mod concurrency;
 mod introspection;
 mod outcome;
-mod upstream;
 mod verifier;
+mod verifier_response;
 mod whoami;
 
 use crate::clock::Clock;
@@ -18,71 +18,71 @@ use crate::model::{ClientIp, User};
 use crate::telemetry::labels::AuthOutcome;
 use crate::telemetry::log_throttle::LogThrottle;
 use crate::telemetry::metrics::{Gauge, Metrics};
-use breaker::{CircuitBreaker, Turn};
-use concurrency::{LONGEST_WAIT, VerifierLimiter};
+use breaker::{CircuitBreaker, Transition};
+use concurrency::{MAX_PERMIT_WAIT, VerifierLimiter};
 use hyper::HeaderMap;
 use moka::future::Cache;
-use outcome::Found;
+use outcome::TokenStatus;
 pub use outcome::{AuthError, Errcode, TokenRejection};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
-pub use verifier::{SetupError, TokenVerifier};
+pub use verifier::{TokenVerifier, VerifierSetupError};
 
 /// How long an answer "it is theirs" is believed: so long does a token work that was logged out meanwhile.
-const BELIEVED: Duration = Duration::from_mins(1);
+const ACCEPTED_TTL: Duration = Duration::from_mins(1);
 
 /// How long a refusal is believed: long enough that a client in a loop costs nothing, and shorter than anyone
 /// needs to sign in again.
-const REFUSED: Duration = Duration::from_secs(5);
+const REJECTED_TTL: Duration = Duration::from_secs(5);
 
 /// A question from its start to the last byte of its answer, the wait for a place and the connection included. A
 /// person waits for it, and a homeserver that takes longer will not be quicker for the next.
-const DEADLINE: Duration = Duration::from_secs(3);
+const CHECK_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Tokens that are remembered; about 300 bytes each.
-const TOKENS: u64 = 10_000;
+const CACHE_CAPACITY: u64 = 10_000;
 
 /// What is remembered of a token: an answer and until when it is believed, or that there was none.
 #[derive(Debug, Clone)]
-struct Remembered {
-    found: Result<Found, AuthError>,
+struct CachedStatus {
+    status: Result<TokenStatus, AuthError>,
     until: Duration,
 }
 
-/// Who says whose token an access token is, and what they said lately.
+/// VerifierEndpoint says whose token an access token is, and what they said lately.
 #[derive(Debug)]
-pub struct Auth {
-    issuer: TokenVerifier,
-    flights: VerifierLimiter,
+pub struct Authenticator {
+    verifier: TokenVerifier,
+    concurrency: VerifierLimiter,
     breaker: CircuitBreaker,
-    remembered: Cache<[u8; 32], Remembered>,
-    suspended: Gauge,
+    cache: Cache<[u8; 32], CachedStatus>,
+    circuit_open: Gauge,
     /// Lines about answers that say nothing.
-    told: LogThrottle,
+    bad_reply_log: LogThrottle,
     clock: Clock,
     metrics: Arc<Metrics>,
 }
 
-impl Auth {
+impl Authenticator {
     /// Asks nobody yet. `homeserver` is its name in the metrics; the only one needs none.
     #[must_use]
     pub fn new(
-        issuer: TokenVerifier,
+        verifier: TokenVerifier,
         homeserver: &str,
         clock: Clock,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let suspended = metrics.auth_circuit_open.with_label_values(&[homeserver]);
+        let circuit_open = metrics.auth_circuit_open.with_label_values(&[homeserver]);
         Self {
-            suspended,
-            told: LogThrottle::each(Duration::from_mins(1)),
-            issuer,
-            flights: VerifierLimiter::default(),
+            circuit_open,
+            bad_reply_log: LogThrottle::each(Duration::from_mins(1)),
+            verifier,
+            concurrency: VerifierLimiter::default(),
             breaker: CircuitBreaker::default(),
-            remembered: Cache::builder()
-                .max_capacity(TOKENS)
-                .time_to_live(BELIEVED)
+            cache: Cache::builder()
+                .max_capacity(CACHE_CAPACITY)
+                .time_to_live(ACCEPTED_TTL)
                 .build(),
             clock,
             metrics,
@@ -91,15 +91,15 @@ impl Auth {
 
     /// Whether nobody is asked for the moment, since nobody answered.
     #[must_use]
-    pub fn is_suspended(&self) -> bool {
-        self.suspended.get() != 0
+    pub fn is_circuit_open(&self) -> bool {
+        self.circuit_open.get() != 0
     }
 
-    /// Who sends a request with these headers.
+    /// VerifierEndpoint sends a request with these headers.
     ///
     /// # Errors
     /// [`TokenRejection`].
-    pub async fn user(
+    pub async fn authenticate(
         &self,
         client: ClientIp,
         headers: &HeaderMap,
@@ -117,35 +117,35 @@ impl Auth {
         // Only the hash is kept: what remembers tokens must not be a place to steal them from.
         let key: [u8; 32] = Sha256::digest(token).into();
         let entry = self
-            .remembered
+            .cache
             .entry(key)
-            .or_insert_with_if(self.ask(client, token), |known| {
+            .or_insert_with_if(self.verify_and_set_expiry(client, token), |known| {
                 known.until <= self.clock.now()
             })
             .await;
         let cached = !entry.is_fresh();
-        let Remembered { found, .. } = entry.into_value();
-        self.metrics.auth_check(outcome(&found), cached);
-        match found {
-            Ok(Found::User { user, .. }) => Ok(user),
-            Ok(Found::Refused {
+        let CachedStatus { status, .. } = entry.into_value();
+        self.metrics.auth_check(auth_outcome(&status), cached);
+        match status {
+            Ok(TokenStatus::Accepted { user, .. }) => Ok(user),
+            Ok(TokenStatus::Rejected {
                 errcode,
                 soft_logout,
             }) => Err(TokenRejection::Refused {
                 errcode,
                 soft_logout,
             }),
-            Ok(Found::Forbidden) => Err(TokenRejection::Forbidden),
-            Err(error) => Err(TokenRejection::Unknown(error)),
+            Ok(TokenStatus::Forbidden) => Err(TokenRejection::Forbidden),
+            Err(error) => Err(TokenRejection::Unverified(error)),
         }
     }
 
     /// Asks once whether anyone answers, and says in the log if not.
     pub(super) async fn probe(&self) {
-        match self.issuer.probe(DEADLINE).await {
-            Ok(()) => tracing::info!(asking = %self.issuer.url(), "access tokens can be checked"),
+        match self.verifier.probe(CHECK_TIMEOUT).await {
+            Ok(()) => tracing::info!(asking = %self.verifier.url(), "access tokens can be checked"),
             Err(error) => tracing::warn!(
-                asking = %self.issuer.url(),
+                asking = %self.verifier.url(),
                 %error,
                 "access tokens cannot be checked: until they can, no session is created with one"
             ),
@@ -153,46 +153,51 @@ impl Auth {
     }
 
     /// Asks about a token. What is not known is believed for no time at all: the next request asks again.
-    async fn ask(&self, client: ClientIp, token: &str) -> Remembered {
-        let found = self.fly(client, token).await;
+    async fn verify_and_set_expiry(&self, client: ClientIp, token: &str) -> CachedStatus {
+        let status = self.verify(client, token).await;
         let now = self.clock.now();
-        let until = match &found {
-            Ok(Found::User { expires, .. }) => {
-                now + expires.map_or(BELIEVED, |expires| self.left(expires).min(BELIEVED))
+        let until = match &status {
+            Ok(TokenStatus::Accepted { expires, .. }) => {
+                now + expires.map_or(ACCEPTED_TTL, |expires| {
+                    self.time_until(expires).min(ACCEPTED_TTL)
+                })
             }
-            Ok(Found::Refused { .. } | Found::Forbidden) => now + REFUSED,
+            Ok(TokenStatus::Rejected { .. } | TokenStatus::Forbidden) => now + REJECTED_TTL,
             Err(_) => now,
         };
-        Remembered { found, until }
+        CachedStatus { status, until }
     }
 
-    async fn fly(&self, client: ClientIp, token: &str) -> Result<Found, AuthError> {
+    async fn verify(&self, client: ClientIp, token: &str) -> Result<TokenStatus, AuthError> {
         // Before the wait for a place: those that have one may be waiting for an answer that never comes.
         let begun = self.clock.now();
-        let pass = self.breaker.pass(begun).map_err(AuthError::Suspended)?;
-        let _flight = self.flights.start(client).await?;
+        let permit = self
+            .breaker
+            .try_acquire(begun)
+            .map_err(AuthError::CircuitOpen)?;
+        let _permit = self.concurrency.acquire(client).await?;
         // However late we come back from the wait, the issuer gets the rest of the deadline whole: a timeout counts
         // against it, and must tell something of it and not of us.
-        let waited = self.clock.now().saturating_sub(begun).min(LONGEST_WAIT);
-        let found = self
-            .issuer
-            .ask(token, DEADLINE.saturating_sub(waited))
+        let waited = self.clock.now().saturating_sub(begun).min(MAX_PERMIT_WAIT);
+        let status = self
+            .verifier
+            .check_token(token, CHECK_TIMEOUT.saturating_sub(waited))
             .await;
-        if let Err(error @ AuthError::BadReply) = &found {
-            self.puzzled(error);
+        if let Err(error @ AuthError::BadReply) = &status {
+            self.log_bad_reply(error);
         }
-        let answers = answers(&found);
-        if let Some(turn) = self.breaker.tell(pass, answers, self.clock.now()) {
-            self.turned(turn, found.as_ref().err());
+        let success = is_success(&status);
+        if let Some(transition) = self.breaker.record(permit, success, self.clock.now()) {
+            self.log_breaker_transition(transition, status.as_ref().err());
         }
-        found
+        status
     }
 
     /// Tells of an answer that says nothing, once a minute at most: it opens no breaker, and each costs a creation.
-    fn puzzled(&self, error: &AuthError) {
-        if self.told.is_due(self.clock.now()) {
+    fn log_bad_reply(&self, error: &AuthError) {
+        if self.bad_reply_log.is_due(self.clock.now()) {
             tracing::warn!(
-                asking = %self.issuer.url(),
+                asking = %self.verifier.url(),
                 %error,
                 "an access token could not be checked, and no session was created with it; perhaps others of this minute"
             );
@@ -200,23 +205,23 @@ impl Auth {
     }
 
     /// Tells of the breaker: once when it opens, with the last of the errors, and once when it closes.
-    fn turned(&self, turn: Turn, error: Option<&AuthError>) {
+    fn log_breaker_transition(&self, transition: Transition, error: Option<&AuthError>) {
         self.breaker
-            .told(|is_open| self.suspended.set(i64::from(is_open)));
-        match (turn, error) {
-            (Turn::Opened, Some(error)) => tracing::warn!(
-                asking = %self.issuer.url(),
+            .inspect(|is_open| self.circuit_open.set(i64::from(is_open)));
+        match (transition, error) {
+            (Transition::Opened, Some(error)) => tracing::warn!(
+                asking = %self.verifier.url(),
                 %error,
                 "access tokens cannot be checked: nobody is asked for a while, and no session is created with one"
             ),
-            (Turn::Opened | Turn::Closed, _) => {
-                tracing::info!(asking = %self.issuer.url(), "access tokens can be checked again");
+            (Transition::Opened | Transition::Closed, _) => {
+                tracing::info!(asking = %self.verifier.url(), "access tokens can be checked again");
             }
         }
     }
 
     /// Time until a moment that is told in seconds since 1970; none, where it has passed.
-    fn left(&self, expires: u64) -> Duration {
+    fn time_until(&self, expires: u64) -> Duration {
         let now = self
             .clock
             .time_of_day()
@@ -228,20 +233,20 @@ impl Auth {
 
 /// Whether asking on makes sense. An answer without sense may be about this token alone, which a client made up;
 /// if it counted, one client could keep all others from being asked about.
-const fn answers(found: &Result<Found, AuthError>) -> bool {
-    matches!(found, Ok(_) | Err(AuthError::BadReply))
+const fn is_success(status: &Result<TokenStatus, AuthError>) -> bool {
+    matches!(status, Ok(_) | Err(AuthError::BadReply))
 }
 
-fn outcome(found: &Result<Found, AuthError>) -> AuthOutcome {
-    match found {
-        Ok(Found::User { .. }) => AuthOutcome::Accepted,
-        Ok(Found::Refused { .. }) => AuthOutcome::Refused,
-        Ok(Found::Forbidden) => AuthOutcome::Forbidden,
+fn auth_outcome(status: &Result<TokenStatus, AuthError>) -> AuthOutcome {
+    match status {
+        Ok(TokenStatus::Accepted { .. }) => AuthOutcome::Accepted,
+        Ok(TokenStatus::Rejected { .. }) => AuthOutcome::Refused,
+        Ok(TokenStatus::Forbidden) => AuthOutcome::Forbidden,
         Err(AuthError::Unreachable(_)) => AuthOutcome::Unreachable,
         Err(AuthError::Timeout) => AuthOutcome::Timeout,
         Err(AuthError::Unavailable(_)) => AuthOutcome::Unavailable,
         Err(AuthError::BadReply) => AuthOutcome::BadReply,
         Err(AuthError::Busy) => AuthOutcome::Busy,
-        Err(AuthError::Suspended(_)) => AuthOutcome::CircuitOpen,
+        Err(AuthError::CircuitOpen(_)) => AuthOutcome::CircuitOpen,
     }
 }

@@ -1,7 +1,7 @@
 //! The homeservers whose clients come here, told apart by the `Host` that a request names.
 
 use crate::config::Mode;
-use crate::policy::auth::Auth;
+use crate::policy::auth::Authenticator;
 use futures_util::future::join_all;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ pub struct Homeserver {
     /// Whether MSC4388 is served, and to whom.
     pub mode: Mode,
     /// Who says whose token an access token is, if anyone does.
-    pub auth: Option<Auth>,
+    pub auth: Option<Authenticator>,
     /// Where clients reach this server, without a slash at the end.
     pub public_base_url: Option<String>,
 }
@@ -31,7 +31,7 @@ pub enum Homeservers {
 impl Homeservers {
     /// The one whose client a request comes from. `host` is asked for the name, lower case and without port,
     /// where it matters.
-    pub fn of(&self, host: impl FnOnce() -> Option<String>) -> Option<&Homeserver> {
+    pub fn find(&self, host: impl FnOnce() -> Option<String>) -> Option<&Homeserver> {
         match self {
             Self::Only(homeserver) => Some(homeserver),
             Self::ByHost(by_host) => by_host.get(&host()?).map(Arc::as_ref),
@@ -40,19 +40,19 @@ impl Homeservers {
 
     /// Asks each once whether it knows tokens, and says in the log if not. It may come up later, and so this is
     /// no reason not to serve.
-    pub async fn probe(&self) {
-        join_all(self.authorities().map(|(_, auth)| auth.probe())).await;
+    pub async fn probe_verifiers(&self) {
+        join_all(self.verifiers().map(|(_, auth)| auth.probe())).await;
     }
 
     /// Those who say whose a token is, and whether they are asked for the moment: not while they do not answer.
-    pub fn asked(&self) -> impl Iterator<Item = (&str, bool)> {
-        self.authorities()
-            .map(|(name, auth)| (name, !auth.is_suspended()))
+    pub fn verifier_states(&self) -> impl Iterator<Item = (&str, bool)> {
+        self.verifiers()
+            .map(|(name, auth)| (name, !auth.is_circuit_open()))
     }
 
     /// Of each homeserver that is served and has one, once, whatever it is called.
-    fn authorities(&self) -> impl Iterator<Item = (&str, &Auth)> {
-        let each: Vec<&Homeserver> = match self {
+    fn verifiers(&self) -> impl Iterator<Item = (&str, &Authenticator)> {
+        let homeservers: Vec<&Homeserver> = match self {
             Self::Only(homeserver) => vec![homeserver],
             Self::ByHost(by_host) => by_host
                 .iter()
@@ -60,7 +60,9 @@ impl Homeservers {
                 .map(|(_, homeserver)| homeserver.as_ref())
                 .collect(),
         };
-        let served = each.into_iter().filter(|one| one.mode != Mode::Off);
-        served.filter_map(|one| Some((one.name.as_str(), one.auth.as_ref()?)))
+        let served = homeservers
+            .into_iter()
+            .filter(|homeserver| homeserver.mode != Mode::Off);
+        served.filter_map(|homeserver| Some((homeserver.name.as_str(), homeserver.auth.as_ref()?)))
     }
 }

@@ -11,16 +11,16 @@ use crate::clock::Clock;
 use crate::model::{Limit, LimitExceeded, LimitSet};
 use crate::model::{Principal, SessionId};
 use crate::store::{
-    Created, Deleted, NewSession, ReadRequest, ReadResult, SessionLimits, Store, StoreError,
-    Timestamps, WithTimestamps, WriteRequest, WriteResult,
+    CreateResult, DeleteResult, NewSession, ReadRequest, ReadResult, SessionLimits, Store,
+    StoreError, Timestamps, WithTimestamps, WriteRequest, WriteResult,
 };
-use entry::Entry;
+use entry::SessionEntry;
 use std::collections::{BTreeSet, HashMap};
 use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Sessions of one process. Its worst case is `max_live` payloads of 4 KiB, about 7 KiB each with
+/// LiveSessions of one process. Its worst case is `max_live` payloads of 4 KiB, about 7 KiB each with
 /// 64 recorded txnIds: 70 MB at the default of 10,000.
 #[derive(Debug)]
 pub struct MemoryStore {
@@ -28,17 +28,17 @@ pub struct MemoryStore {
     limits: SessionLimits,
     // A std Mutex is right here: it is held for a few hundred nanoseconds and never across an await,
     // and hashing and JSON happen outside it.
-    sessions: Mutex<Sessions>,
+    sessions: Mutex<LiveSessions>,
 }
 
 #[derive(Debug, Default)]
-struct Sessions {
-    entries: HashMap<SessionId, Entry>,
+struct LiveSessions {
+    entries: HashMap<SessionId, SessionEntry>,
     by_deadline: BTreeSet<(Duration, SessionId)>,
     /// The sessions of everyone who has any.
     by_principal: HashMap<Principal, BTreeSet<(Duration, SessionId)>>,
-    /// Sessions that ran out, and that nobody was told of yet.
-    ran_out: u64,
+    /// LiveSessions that ran out, and that nobody was told of yet.
+    expired: u64,
 }
 
 impl MemoryStore {
@@ -53,7 +53,7 @@ impl MemoryStore {
     }
 
     /// The sessions that are live now, and the time.
-    fn at_now(&self) -> (MutexGuard<'_, Sessions>, Duration) {
+    fn lock_live(&self) -> (MutexGuard<'_, LiveSessions>, Duration) {
         // A change is a few inserts, removes and assignments, none of which panics (out of memory aborts). So
         // the poison tells nothing.
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
@@ -62,114 +62,117 @@ impl MemoryStore {
         (sessions, now)
     }
 
-    fn create_now(&self, new: &NewSession) -> WithTimestamps<Created> {
-        let (mut sessions, now) = self.at_now();
+    fn create_sync(&self, new: &NewSession) -> WithTimestamps<CreateResult> {
+        let (mut sessions, now) = self.lock_live();
         if let Some(entry) = sessions.entries.get(&new.id) {
-            let expires_in = entry.expires.saturating_sub(now);
+            let expires_in = entry.expires_at.saturating_sub(now);
             let shadowed = LimitSet::default();
-            let created = Created::Created {
+            let created = CreateResult::Created {
                 expires_in,
                 shadowed,
-                ran_out: 0,
+                expired: 0,
             };
-            return entry.dated(new.dates, created);
+            return entry.with_timestamps(new.timestamps, created);
         }
-        let refused = |live: &BTreeSet<(Duration, SessionId)>, limit| {
+        let reject = |live: &BTreeSet<(Duration, SessionId)>, limit| {
             let first = live.first().map(|(deadline, _)| *deadline);
             let retry_after = first.map_or(self.limits.ttl, |first| first.saturating_sub(now));
-            WithTimestamps::without(Created::Refused(LimitExceeded { limit, retry_after }))
+            WithTimestamps::without_timestamps(CreateResult::Rejected(LimitExceeded {
+                limit,
+                retry_after,
+            }))
         };
         let total = sessions.by_deadline.len() as u64;
         if total >= self.limits.max_live {
-            return refused(&sessions.by_deadline, Limit::LiveTotal);
+            return reject(&sessions.by_deadline, Limit::LiveTotal);
         }
-        let (nobodys, mut shadowed) = (BTreeSet::new(), LimitSet::default());
-        for counted in self.limits.counted(&new.owner) {
-            let own = sessions.by_principal.get(&counted.principal);
-            let own = own.unwrap_or(&nobodys);
-            if (own.len() as u64) < self.limits.shrunk(counted.share.live, total) {
+        let (no_sessions, mut shadowed) = (BTreeSet::new(), LimitSet::default());
+        for claim in self.limits.claims(&new.owner) {
+            let own = sessions.by_principal.get(&claim.principal);
+            let own = own.unwrap_or(&no_sessions);
+            if (own.len() as u64) < self.limits.reduced_share(claim.share.live, total) {
                 continue;
             }
-            if !self.limits.is_shadow(counted.live) {
-                return refused(own, counted.live);
+            if !self.limits.is_shadow(claim.live_limit) {
+                return reject(own, claim.live_limit);
             }
-            shadowed = shadowed.with(counted.live);
+            shadowed = shadowed.with(claim.live_limit);
         }
         let expires = now + self.limits.ttl;
         sessions.by_deadline.insert((expires, new.id));
-        let counted = self.limits.counted(&new.owner);
-        let principals: Vec<_> = counted.map(|counted| counted.principal).collect();
+        let claims = self.limits.claims(&new.owner);
+        let principals: Vec<_> = claims.map(|claim| claim.principal).collect();
         for principal in &principals {
             let live = sessions.by_principal.entry(principal.clone()).or_default();
             live.insert((expires, new.id));
         }
         let modified = self.clock.time_of_day();
-        let dates = Timestamps {
+        let timestamps = Timestamps {
             modified,
             expires: modified + self.limits.ttl,
         };
-        let entry = Entry::new(
+        let entry = SessionEntry::new(
             new.token,
             new.data.clone(),
             (now, expires),
-            dates,
+            timestamps,
             principals,
         );
-        let created = Created::Created {
+        let created = CreateResult::Created {
             expires_in: self.limits.ttl,
             shadowed,
-            ran_out: mem::take(&mut sessions.ran_out),
+            expired: mem::take(&mut sessions.expired),
         };
-        let created = entry.dated(new.dates, created);
+        let created = entry.with_timestamps(new.timestamps, created);
         sessions.entries.insert(new.id, entry);
         created
     }
 
-    fn read_now(&self, look: &ReadRequest) -> WithTimestamps<ReadResult> {
-        let (sessions, now) = self.at_now();
-        let Some(entry) = sessions.entries.get(&look.id) else {
-            return WithTimestamps::without(ReadResult::Gone);
+    fn read_sync(&self, request: &ReadRequest) -> WithTimestamps<ReadResult> {
+        let (sessions, now) = self.lock_live();
+        let Some(entry) = sessions.entries.get(&request.id) else {
+            return WithTimestamps::without_timestamps(ReadResult::Gone);
         };
-        let expires_in = entry.expires.saturating_sub(now);
-        let read = if look.unless == Some(entry.token) {
+        let expires_in = entry.expires_at.saturating_sub(now);
+        let read = if request.if_none_match == Some(entry.token) {
             ReadResult::Unchanged { expires_in }
         } else {
             ReadResult::Found {
                 data: entry.data.clone(),
                 token: entry.token,
                 expires_in,
-                unanswered: entry.is_unanswered(),
+                never_written: entry.is_never_written(),
             }
         };
-        entry.dated(look.dates, read)
+        entry.with_timestamps(request.timestamps, read)
     }
 
-    fn write_now(&self, write: &WriteRequest) -> WithTimestamps<WriteResult> {
-        let (mut sessions, now) = self.at_now();
+    fn write_sync(&self, write: &WriteRequest) -> WithTimestamps<WriteResult> {
+        let (mut sessions, now) = self.lock_live();
         let Some(entry) = sessions.entries.get_mut(&write.id) else {
-            return WithTimestamps::without(WriteResult::Gone);
+            return WithTimestamps::without_timestamps(WriteResult::Gone);
         };
         let written = match write.txn {
             None => entry.write(write, &self.limits, now),
-            Some(txn) => entry.write_once(write, txn, &self.limits, now),
+            Some(txn) => entry.write_with_txn(write, txn, &self.limits, now),
         };
         if matches!(written, WriteResult::Written { .. }) {
-            entry.dates.modified = self.clock.time_of_day();
+            entry.timestamps.modified = self.clock.time_of_day();
         }
-        entry.dated(write.dates, written)
+        entry.with_timestamps(write.timestamps, written)
     }
 
-    fn delete_now(&self, id: SessionId) -> Deleted {
-        let (mut sessions, _) = self.at_now();
+    fn delete_sync(&self, id: SessionId) -> DeleteResult {
+        let (mut sessions, _) = self.lock_live();
         let Some(expires) = sessions.remove(id) else {
-            return Deleted::Gone;
+            return DeleteResult::Gone;
         };
         sessions.by_deadline.remove(&(expires, id));
-        Deleted::Deleted
+        DeleteResult::Deleted
     }
 }
 
-impl Sessions {
+impl LiveSessions {
     fn drop_expired(&mut self, now: Duration) {
         while let Some(&(deadline, id)) = self.by_deadline.first() {
             if deadline > now {
@@ -177,7 +180,7 @@ impl Sessions {
             }
             self.by_deadline.pop_first();
             self.remove(id);
-            self.ran_out += 1;
+            self.expired += 1;
         }
     }
 
@@ -186,35 +189,35 @@ impl Sessions {
         let entry = self.entries.remove(&id)?;
         for principal in &entry.principals {
             if let Some(live) = self.by_principal.get_mut(principal) {
-                live.remove(&(entry.expires, id));
+                live.remove(&(entry.expires_at, id));
                 if live.is_empty() {
                     self.by_principal.remove(principal);
                 }
             }
         }
-        Some(entry.expires)
+        Some(entry.expires_at)
     }
 }
 
 // The methods never wait; they are async for the trait alone.
 impl Store for MemoryStore {
-    async fn create(&self, new: &NewSession) -> Result<WithTimestamps<Created>, StoreError> {
-        Ok(self.create_now(new))
+    async fn create(&self, new: &NewSession) -> Result<WithTimestamps<CreateResult>, StoreError> {
+        Ok(self.create_sync(new))
     }
 
-    async fn read(&self, look: &ReadRequest) -> Result<WithTimestamps<ReadResult>, StoreError> {
-        Ok(self.read_now(look))
+    async fn read(&self, request: &ReadRequest) -> Result<WithTimestamps<ReadResult>, StoreError> {
+        Ok(self.read_sync(request))
     }
 
     async fn write(&self, write: &WriteRequest) -> Result<WithTimestamps<WriteResult>, StoreError> {
-        Ok(self.write_now(write))
+        Ok(self.write_sync(write))
     }
 
-    async fn delete(&self, id: SessionId) -> Result<Deleted, StoreError> {
-        Ok(self.delete_now(id))
+    async fn delete(&self, id: SessionId) -> Result<DeleteResult, StoreError> {
+        Ok(self.delete_sync(id))
     }
 
     async fn live(&self) -> Result<u64, StoreError> {
-        Ok(self.at_now().0.entries.len() as u64)
+        Ok(self.lock_live().0.entries.len() as u64)
     }
 }

@@ -3,8 +3,8 @@
 use crate::clock::Clock;
 use crate::model::SessionId;
 use crate::store::{
-    Created, Deleted, NewSession, ReadRequest, ReadResult, Store, StoreError, WithTimestamps,
-    WriteRequest, WriteResult,
+    CreateResult, DeleteResult, NewSession, ReadRequest, ReadResult, Store, StoreError,
+    WithTimestamps, WriteRequest, WriteResult,
 };
 use crate::telemetry::log_throttle::LogThrottle;
 use crate::telemetry::metrics::{Metrics, Operation, OperationOutcome};
@@ -14,16 +14,16 @@ use std::time::Duration;
 
 /// Wraps a store; what it answers passes unchanged.
 #[derive(Debug)]
-pub struct Observed<S> {
+pub struct ObservedStore<S> {
     store: S,
     metrics: Arc<Metrics>,
     traces: Traces,
     clock: Clock,
     /// Lines about refusals.
-    warned: LogThrottle,
+    failure_log: LogThrottle,
 }
 
-impl<S: Store> Observed<S> {
+impl<S: Store> ObservedStore<S> {
     /// Observes `store`.
     pub fn new(store: S, metrics: Arc<Metrics>, traces: Traces, clock: Clock) -> Self {
         Self {
@@ -31,13 +31,13 @@ impl<S: Store> Observed<S> {
             metrics,
             traces,
             clock,
-            warned: LogThrottle::each(Duration::from_secs(1)),
+            failure_log: LogThrottle::each(Duration::from_secs(1)),
         }
     }
 
     /// Logs a refusal, one a second at most: an outage must not fill the disk. The metric counts all.
-    fn warn(&self, operation: Operation, reason: &str, now: Duration) {
-        if self.warned.is_due(now) {
+    fn log_failure(&self, operation: Operation, reason: &str, now: Duration) {
+        if self.failure_log.is_due(now) {
             tracing::warn!(
                 operation = operation.label(),
                 reason,
@@ -46,61 +46,61 @@ impl<S: Store> Observed<S> {
         }
     }
 
-    fn begin(&self, operation: Operation) -> Begun<'_> {
+    fn begin_call(&self, operation: Operation) -> CallInProgress<'_> {
         self.metrics.store_in_flight.inc();
-        Begun {
+        CallInProgress {
             operation,
-            at: self.clock.now(),
+            started_at: self.clock.now(),
             span: self.traces.call(operation).map(Box::new),
             metrics: &self.metrics,
         }
     }
 
-    /// Notes a call that has begun and ended now. After the call, and not around it, since a
+    /// Notes a call that has call and ended now. After the call, and not around it, since a
     /// future within a future is moved as often as it is wrapped.
-    fn note<T>(&self, mut begun: Begun<'_>, result: &Result<T, StoreError>) {
+    fn finish_call<T>(&self, mut call: CallInProgress<'_>, result: &Result<T, StoreError>) {
         let now = self.clock.now();
         let outcome = match result {
             Ok(_) => OperationOutcome::Ok,
             Err(StoreError::Unavailable(reason)) => {
-                self.warn(begun.operation, reason, now);
+                self.log_failure(call.operation, reason, now);
                 OperationOutcome::Unavailable
             }
             Err(StoreError::Timeout) => OperationOutcome::Timeout,
             Err(StoreError::BadReply) => OperationOutcome::BadReply,
         };
-        let took = now.saturating_sub(begun.at);
+        let took = now.saturating_sub(call.started_at);
         self.metrics
-            .store_operation(begun.operation, outcome)
+            .store_operation(call.operation, outcome)
             .observe(took.as_secs_f64());
-        if let Some(span) = begun.span.take() {
+        if let Some(span) = call.span.take() {
             end_call(*span, outcome);
         }
     }
 }
 
 /// A call under way; also when its client goes away in the middle, it is so no longer.
-struct Begun<'a> {
+struct CallInProgress<'a> {
     operation: Operation,
-    at: Duration,
+    started_at: Duration,
     /// In a box: nearly all calls have none, and each would carry its room about.
     span: Option<Box<Span>>,
     metrics: &'a Metrics,
 }
 
-impl Drop for Begun<'_> {
+impl Drop for CallInProgress<'_> {
     fn drop(&mut self) {
         self.metrics.store_in_flight.dec();
     }
 }
 
-impl<S: Store> Store for Observed<S> {
-    async fn create(&self, new: &NewSession) -> Result<WithTimestamps<Created>, StoreError> {
-        let begun = self.begin(Operation::Create);
+impl<S: Store> Store for ObservedStore<S> {
+    async fn create(&self, new: &NewSession) -> Result<WithTimestamps<CreateResult>, StoreError> {
+        let call = self.begin_call(Operation::Create);
         let created = self.store.create(new).await;
-        self.note(begun, &created);
+        self.finish_call(call, &created);
         if let Ok(WithTimestamps {
-            answer: Created::Created { shadowed, .. },
+            result: CreateResult::Created { shadowed, .. },
             ..
         }) = &created
         {
@@ -110,42 +110,42 @@ impl<S: Store> Store for Observed<S> {
     }
 
     async fn read(&self, look: &ReadRequest) -> Result<WithTimestamps<ReadResult>, StoreError> {
-        let begun = self.begin(Operation::Read);
+        let call = self.begin_call(Operation::Read);
         let read = self.store.read(look).await;
-        self.note(begun, &read);
+        self.finish_call(call, &read);
         read
     }
 
     async fn write(&self, write: &WriteRequest) -> Result<WithTimestamps<WriteResult>, StoreError> {
-        let begun = self.begin(Operation::Write);
+        let call = self.begin_call(Operation::Write);
         let written = self.store.write(write).await;
-        self.note(begun, &written);
+        self.finish_call(call, &written);
         written
     }
 
-    async fn delete(&self, id: SessionId) -> Result<Deleted, StoreError> {
-        let begun = self.begin(Operation::Delete);
+    async fn delete(&self, id: SessionId) -> Result<DeleteResult, StoreError> {
+        let call = self.begin_call(Operation::Delete);
         let deleted = self.store.delete(id).await;
-        self.note(begun, &deleted);
+        self.finish_call(call, &deleted);
         deleted
     }
 
     async fn live(&self) -> Result<u64, StoreError> {
-        let begun = self.begin(Operation::Live);
+        let call = self.begin_call(Operation::Live);
         let live = self.store.live().await;
-        self.note(begun, &live);
+        self.finish_call(call, &live);
         live
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Observed;
+    use super::ObservedStore;
     use crate::clock::Clock;
     use crate::model::SessionId;
     use crate::store::{
-        Created, Deleted, NewSession, ReadRequest, ReadResult, Store, StoreError, WithTimestamps,
-        WriteRequest, WriteResult,
+        CreateResult, DeleteResult, NewSession, ReadRequest, ReadResult, Store, StoreError,
+        WithTimestamps, WriteRequest, WriteResult,
     };
     use crate::telemetry::metrics::Metrics;
     use crate::telemetry::traces::Traces;
@@ -155,10 +155,10 @@ mod tests {
     use std::task::{Context, Waker};
 
     /// Never answers.
-    struct Silent;
+    struct PendingStore;
 
-    impl Store for Silent {
-        async fn create(&self, _: &NewSession) -> Result<WithTimestamps<Created>, StoreError> {
+    impl Store for PendingStore {
+        async fn create(&self, _: &NewSession) -> Result<WithTimestamps<CreateResult>, StoreError> {
             pending().await
         }
         async fn read(&self, _: &ReadRequest) -> Result<WithTimestamps<ReadResult>, StoreError> {
@@ -167,7 +167,7 @@ mod tests {
         async fn write(&self, _: &WriteRequest) -> Result<WithTimestamps<WriteResult>, StoreError> {
             pending().await
         }
-        async fn delete(&self, _: SessionId) -> Result<Deleted, StoreError> {
+        async fn delete(&self, _: SessionId) -> Result<DeleteResult, StoreError> {
             pending().await
         }
         async fn live(&self) -> Result<u64, StoreError> {
@@ -178,8 +178,8 @@ mod tests {
     #[test]
     fn a_call_is_under_way_until_its_client_goes_away() {
         let metrics = Arc::new(Metrics::new());
-        let store = Observed::new(
-            Silent,
+        let store = ObservedStore::new(
+            PendingStore,
             Arc::clone(&metrics),
             Traces::default(),
             Clock::system(),

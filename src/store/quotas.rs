@@ -58,7 +58,7 @@ pub struct Shares {
 impl Shares {
     /// What the configuration gives each, or `None` where nobody is counted.
     #[must_use]
-    pub fn of(limits: &LimitsConfig) -> Option<Self> {
+    pub fn from_config(limits: &LimitsConfig) -> Option<Self> {
         let RateConfig { create, live, .. } = limits.counted?;
         let share = |live, create| Share { live, create };
         Some(Self {
@@ -84,16 +84,16 @@ pub struct Share {
 pub(super) struct ShareClaim {
     pub(super) principal: Principal,
     pub(super) share: Share,
-    pub(super) live: Limit,
-    pub(super) create: Limit,
+    pub(super) live_limit: Limit,
+    pub(super) create_limit: Limit,
 }
 
 impl SessionLimits {
     /// Who is counted for a session of this owner.
-    pub(super) fn counted(&self, owner: &Owner) -> impl Iterator<Item = ShareClaim> {
+    pub(super) fn claims(&self, owner: &Owner) -> impl Iterator<Item = ShareClaim> {
         self.shares.get().into_iter().flat_map(move |shares| {
             owner.principals().map(move |principal| {
-                let (share, live, create) = match principal {
+                let (share, live_limit, create_limit) = match principal {
                     Principal::Client(_) => (shares.client, Limit::LiveClient, Limit::CreateClient),
                     Principal::Network(_) => {
                         (shares.network, Limit::LiveNetwork, Limit::CreateNetwork)
@@ -103,8 +103,8 @@ impl SessionLimits {
                 ShareClaim {
                     principal,
                     share,
-                    live,
-                    create,
+                    live_limit,
+                    create_limit,
                 }
             })
         })
@@ -118,8 +118,8 @@ impl SessionLimits {
     }
 
     /// A share of live sessions, when so many live in all: whole up to half of `max_live`, then shrinking by the
-    /// square of what is left, to one (docs/adr/0011-per-client-session-quotas.md). `take.lua` says the same.
-    pub(super) fn shrunk(&self, share: u64, total: u64) -> u64 {
+    /// square of what is left, to one (docs/adr/0011-per-client-session-quotas.md). `acquire_lease.lua` says the same.
+    pub(super) fn reduced_share(&self, share: u64, total: u64) -> u64 {
         let left = u128::from(self.max_live.saturating_sub(total));
         let all = u128::from(self.max_live.max(1));
         // Twice what is left, squared; below 2^128, since no share is above 2^30 and no `max_live` above 2^48.

@@ -17,19 +17,19 @@ mod startup_check;
 
 pub use connection::{ConnectError, RedisSettings};
 pub use endpoint::RedisEndpoint;
-pub use pseudonym_key_cache::LIFE as KEY_ROTATION;
+pub use pseudonym_key_cache::KEY_ROTATION;
 
 use crate::clock::Clock;
 use crate::model::{SequenceToken, SessionId, SharedPseudonymKey, SubmittedToken};
 use crate::store::{
-    Created, Deleted, NewSession, ReadRequest, ReadResult, SessionLimits, Store, StoreError,
-    StoreState, WithTimestamps, WriteRequest, WriteResult,
+    CreateResult, DeleteResult, NewSession, ReadRequest, ReadResult, SessionLimits, Store,
+    StoreError, StoreState, WithTimestamps, WriteRequest, WriteResult,
 };
 use crate::telemetry::metrics::Metrics;
 use keys::Keys;
 use lease::{Leases, Taken};
 use reply::ScriptReply;
-use rollback::{Cleanup, RollbackGuard};
+use rollback::{RollbackGuard, RollbackQueue};
 use scripts::{Argument, Scripts};
 use std::pin::{Pin, pin};
 use std::slice::from_ref;
@@ -46,7 +46,7 @@ pub struct RedisStore {
     limits: SessionLimits,
     deadline: Duration,
     leases: Arc<Leases>,
-    cleanup: Cleanup,
+    rollback: RollbackQueue,
 }
 
 impl RedisStore {
@@ -59,21 +59,23 @@ impl RedisStore {
         limits: SessionLimits,
         clock: Clock,
         metrics: &Arc<Metrics>,
-        secret: Arc<SharedPseudonymKey>,
+        key: Arc<SharedPseudonymKey>,
         stop: &CancellationToken,
     ) -> Result<(Self, watch::Receiver<StoreState>), ConnectError> {
-        let client = connection::client(settings)?;
+        let client = connection::build_client(settings)?;
         let deadline = settings.command_timeout;
         let scripts = Scripts::new(client.clone(), clock, deadline, Arc::clone(metrics));
         let scripts = Arc::new(scripts);
         let keys = Keys::new(&settings.prefix);
-        let leases = Leases::new(&scripts, &keys, limits.clone(), deadline, secret);
+        let leases = Leases::new(&scripts, &keys, limits.clone(), deadline, key);
         let leases = Arc::new(leases);
-        let kept = Arc::clone(&leases);
-        let keeping = async move { kept.keep_secret().await };
-        tokio::spawn(stop.clone().run_until_cancelled_owned(keeping));
+        let refresh = {
+            let leases = Arc::clone(&leases);
+            async move { leases.refresh_pseudonym_key().await }
+        };
+        tokio::spawn(stop.clone().run_until_cancelled_owned(refresh));
         let state = connection::supervise(client, settings, &leases, metrics, stop);
-        let cleanup = Cleanup::start(&leases, deadline, metrics, stop);
+        let rollback = RollbackQueue::start(&leases, deadline, metrics, stop);
         Ok((
             Self {
                 scripts,
@@ -81,14 +83,14 @@ impl RedisStore {
                 limits,
                 deadline,
                 leases,
-                cleanup,
+                rollback,
             },
             state,
         ))
     }
 
     /// One deadline over both calls of one operation, so that a client never waits for two.
-    async fn in_time<T>(
+    async fn with_deadline<T>(
         &self,
         operation: Pin<&mut impl Future<Output = Result<T, StoreError>>>,
     ) -> Result<T, StoreError> {
@@ -97,130 +99,133 @@ impl RedisStore {
             .unwrap_or(Err(StoreError::Timeout))
     }
 
-    async fn take_then_create(
+    async fn acquire_then_create(
         &self,
         new: &NewSession,
-    ) -> Result<WithTimestamps<Created>, StoreError> {
-        let request = self.leases.request(&new.owner).await?;
-        // From here until the outcome is known, whatever ends this future leaves an orphan behind.
-        let orphan = RollbackGuard::new(&self.cleanup, new.id, request.holders.clone());
-        let (shadowed, ran_out) = match self.leases.take(new.id, &request).await? {
+    ) -> Result<WithTimestamps<CreateResult>, StoreError> {
+        let request = self.leases.claim(&new.owner).await?;
+        // From here until the outcome is known, whatever ends this future leaves an guard behind.
+        let guard = RollbackGuard::new(&self.rollback, new.id, request.principals.clone());
+        let (shadowed, expired) = match self.leases.acquire(new.id, &request).await? {
             Taken::Taken { shadowed, ended } => (shadowed, ended),
             Taken::Refused(exceeded) => {
-                orphan.disown();
-                return Ok(WithTimestamps::without(Created::Refused(exceeded)));
+                guard.disarm();
+                return Ok(WithTimestamps::without_timestamps(CreateResult::Rejected(
+                    exceeded,
+                )));
             }
         };
         let session = [
             Argument::Bytes(new.token.as_bytes()),
             Argument::Payload(&new.data),
-            millis(self.limits.ttl),
-            Argument::Bytes(request.holders.as_bytes()),
-            DATES,
+            millis_argument(self.limits.ttl),
+            Argument::Bytes(request.principals.as_bytes()),
+            TIMESTAMPS,
         ];
         let key = self.keys.session(new.id);
-        let asked = session.len() - usize::from(!new.dates);
-        let created = |reply: ScriptReply| {
-            let dates = reply.dates(new.dates)?;
-            let expires_in = match reply.letter {
+        let sent = session.len() - usize::from(!new.timestamps);
+        let parse = |reply: ScriptReply| {
+            let timestamps = reply.timestamps(new.timestamps)?;
+            let expires_in = match reply.status {
                 'C' => reply.millis()?,
                 _ => return Err(StoreError::BadReply),
             };
-            let answer = Created::Created {
+            let result = CreateResult::Created {
                 expires_in,
                 shadowed,
-                ran_out,
+                expired,
             };
-            Ok(WithTimestamps { answer, dates })
+            Ok(WithTimestamps { result, timestamps })
         };
         let created = self
             .scripts
-            .create(from_ref(&key), &session[..asked], created)
+            .create(from_ref(&key), &session[..sent], parse)
             .await?;
-        orphan.disown();
+        guard.disarm();
         Ok(created)
     }
 
     /// Until the first call is answered nothing has happened; from then on whatever ends this future leaves an
-    /// orphan behind.
+    /// guard behind.
     async fn delete_then_release(
         &self,
         id: SessionId,
-        deleted: &mut Option<Deleted>,
+        deleted: &mut Option<DeleteResult>,
     ) -> Result<(), StoreError> {
-        let holders = self.leases.holders(id).await?;
-        let orphan = RollbackGuard::new(&self.cleanup, id, holders.clone());
-        let outcome = self.leases.end(id).await?;
+        let principals = self.leases.principal_keys(id).await?;
+        let guard = RollbackGuard::new(&self.rollback, id, principals.clone());
+        let outcome = self.leases.delete_session(id).await?;
         *deleted = Some(outcome);
         // A session that was not there has no lease either.
-        if outcome == Deleted::Deleted {
-            self.leases.release(id, &holders).await?;
+        if outcome == DeleteResult::Deleted {
+            self.leases.release(id, &principals).await?;
         }
-        orphan.disown();
+        guard.disarm();
         Ok(())
     }
 }
 
 impl Store for RedisStore {
-    async fn create(&self, new: &NewSession) -> Result<WithTimestamps<Created>, StoreError> {
-        self.in_time(pin!(self.take_then_create(new))).await
+    async fn create(&self, new: &NewSession) -> Result<WithTimestamps<CreateResult>, StoreError> {
+        self.with_deadline(pin!(self.acquire_then_create(new)))
+            .await
     }
 
-    async fn read(&self, look: &ReadRequest) -> Result<WithTimestamps<ReadResult>, StoreError> {
-        let key = self.keys.session(look.id);
-        let asked = [optional(look.unless.as_ref()), DATES];
-        let asked = match (look.unless, look.dates) {
-            (None, false) => &asked[..0],
-            (Some(_), false) => &asked[..1],
-            (_, true) => &asked[..],
+    async fn read(&self, request: &ReadRequest) -> Result<WithTimestamps<ReadResult>, StoreError> {
+        let key = self.keys.session(request.id);
+        let arguments = [token_or_empty(request.if_none_match.as_ref()), TIMESTAMPS];
+        let arguments = match (request.if_none_match, request.timestamps) {
+            (None, false) => &arguments[..0],
+            (Some(_), false) => &arguments[..1],
+            (_, true) => &arguments[..],
         };
-        let read = |reply: ScriptReply| {
-            let dates = reply.dates(look.dates && reply.letter != 'G')?;
-            let answer = match reply.letter {
+        let parse = |reply: ScriptReply| {
+            let timestamps = reply.timestamps(request.timestamps && reply.status != 'G')?;
+            let result = match reply.status {
                 'F' | 'N' => {
-                    let unanswered = reply.letter == 'N';
-                    let (token, expires_in, data) = reply.state()?;
+                    let never_written = reply.status == 'N';
+                    let (token, expires_in, data) = reply.session_state()?;
                     ReadResult::Found {
                         data,
                         token,
                         expires_in,
-                        unanswered,
+                        never_written,
                     }
                 }
-                'U' if look.unless.is_some() => ReadResult::Unchanged {
-                    expires_in: reply.left()?,
+                'U' if request.if_none_match.is_some() => ReadResult::Unchanged {
+                    expires_in: reply.ttl()?,
                 },
-                'G' => reply.bare(ReadResult::Gone)?,
+                'G' => reply.expect_empty(ReadResult::Gone)?,
                 _ => return Err(StoreError::BadReply),
             };
-            Ok(WithTimestamps { answer, dates })
+            Ok(WithTimestamps { result, timestamps })
         };
-        self.scripts.read(from_ref(&key), asked, read).await
+        self.scripts.read(from_ref(&key), arguments, parse).await
     }
 
     async fn write(&self, write: &WriteRequest) -> Result<WithTimestamps<WriteResult>, StoreError> {
-        let (named, next) = match write.presented {
+        let (named, next) = match write.token {
             SubmittedToken::Parsed { token, next } => (Some(token), Some(next)),
             SubmittedToken::Unknown => (None, None),
         };
-        let asked = [
-            optional(named.as_ref()),
-            optional(next.as_ref()),
+        let arguments = [
+            token_or_empty(named.as_ref()),
+            token_or_empty(next.as_ref()),
             Argument::Payload(&write.data),
             Argument::Number(self.limits.max_writes),
             Argument::Bytes(write.txn.as_ref().map_or(b"", |txn| txn.as_bytes())),
             Argument::Number(self.limits.max_txn_ids as u64),
-            DATES,
+            TIMESTAMPS,
         ];
-        let asked = match (write.txn, write.dates) {
-            (None, false) => &asked[..4],
-            (Some(_), false) => &asked[..6],
-            (_, true) => &asked[..],
+        let arguments = match (write.txn, write.timestamps) {
+            (None, false) => &arguments[..4],
+            (Some(_), false) => &arguments[..6],
+            (_, true) => &arguments[..],
         };
         let key = self.keys.session(write.id);
-        let read = |reply: ScriptReply| {
-            let dates = reply.dates(write.dates && reply.letter != 'G')?;
-            let answer = match (reply.letter, next) {
+        let parse = |reply: ScriptReply| {
+            let timestamps = reply.timestamps(write.timestamps && reply.status != 'G')?;
+            let result = match (reply.status, next) {
                 ('W', Some(token)) => WriteResult::Written {
                     token,
                     progress: reply.progress()?,
@@ -234,42 +239,42 @@ impl Store for RedisStore {
                 ('F', _) => WriteResult::WritesFull {
                     retry_after: reply.millis()?,
                 },
-                ('G', _) => reply.bare(WriteResult::Gone)?,
+                ('G', _) => reply.expect_empty(WriteResult::Gone)?,
                 _ => return Err(StoreError::BadReply),
             };
-            Ok(WithTimestamps { answer, dates })
+            Ok(WithTimestamps { result, timestamps })
         };
-        self.scripts.write(from_ref(&key), asked, read).await
+        self.scripts.write(from_ref(&key), arguments, parse).await
     }
 
-    async fn delete(&self, id: SessionId) -> Result<Deleted, StoreError> {
+    async fn delete(&self, id: SessionId) -> Result<DeleteResult, StoreError> {
         // The session is gone whatever becomes of its lease, so the client is told so either way.
         let mut deleted = None;
         let outcome = {
             let both = pin!(self.delete_then_release(id, &mut deleted));
-            self.in_time(both).await
+            self.with_deadline(both).await
         };
         deleted.map_or(outcome.and(Err(StoreError::BadReply)), Ok)
     }
 
     async fn live(&self) -> Result<u64, StoreError> {
-        let counted = |reply: ScriptReply| match reply.letter {
+        let parse_count = |reply: ScriptReply| match reply.status {
             'L' => reply.number(),
             _ => Err(StoreError::BadReply),
         };
-        let index = from_ref(self.keys.index());
-        self.scripts.live(index, &[], counted).await
+        let index = from_ref(self.keys.live_index());
+        self.scripts.count_live(index, &[], parse_count).await
     }
 }
 
 /// Asks for a session's dates.
-const DATES: Argument<'static> = Argument::Bytes(b"dates");
+const TIMESTAMPS: Argument<'static> = Argument::Bytes(b"dates");
 
-fn optional(token: Option<&SequenceToken>) -> Argument<'_> {
+fn token_or_empty(token: Option<&SequenceToken>) -> Argument<'_> {
     Argument::Bytes(token.map_or(b"", |token| token.as_bytes()))
 }
 
-fn millis(duration: Duration) -> Argument<'static> {
+fn millis_argument(duration: Duration) -> Argument<'static> {
     Argument::Number(duration.as_millis().try_into().unwrap_or(u64::MAX))
 }
 

@@ -22,8 +22,8 @@ use expiry::{
 use fixture::{MemoryRig, RedisRig, Rig, TTL};
 use matrix_rendezvous::model::{Payload, SequenceToken, SessionId, SubmittedToken, TxnKey};
 use matrix_rendezvous::store::{
-    Created, Deleted, NewSession, ReadRequest, ReadResult, Store, StoreError, WithTimestamps,
-    WriteRequest, WriteResult,
+    CreateResult, DeleteResult, NewSession, ReadRequest, ReadResult, Store, StoreError,
+    WithTimestamps, WriteRequest, WriteResult,
 };
 use retries::{
     a_retry_is_recognised_after_the_peer_has_answered,
@@ -57,15 +57,15 @@ fn new_session(data: &str) -> NewSession {
         id,
         token: SequenceToken::first(id, &data),
         data,
-        dates: false,
+        timestamps: false,
     }
 }
 
-fn look(id: SessionId, unless: Option<SequenceToken>) -> ReadRequest {
+fn look(id: SessionId, if_none_match: Option<SequenceToken>) -> ReadRequest {
     ReadRequest {
         id,
-        unless,
-        dates: false,
+        if_none_match,
+        timestamps: false,
     }
 }
 
@@ -73,30 +73,33 @@ fn look(id: SessionId, unless: Option<SequenceToken>) -> ReadRequest {
 async fn answer<T>(
     call: impl Future<Output = Result<WithTimestamps<T>, StoreError>>,
 ) -> Result<T, StoreError> {
-    let WithTimestamps { answer, dates } = call.await?;
-    assert_eq!(dates, None, "nobody asked");
-    Ok(answer)
+    let WithTimestamps { result, timestamps } = call.await?;
+    assert_eq!(timestamps, None, "nobody asked");
+    Ok(result)
 }
 
 fn write(id: SessionId, token: SequenceToken, data: &str, txn: Option<TxnKey>) -> WriteRequest {
     let data = payload(data);
-    let presented = SubmittedToken::Parsed {
+    let submitted = SubmittedToken::Parsed {
         token,
         next: token.next(id, &data),
     };
     WriteRequest {
         id,
-        presented,
+        token: submitted,
         data,
         txn,
-        dates: false,
+        timestamps: false,
     }
 }
 
 async fn created<R: Rig>(rig: &mut R, data: &str) -> NewSession {
     let new = new_session(data);
     let outcome = answer(rig.store().create(&new)).await.expect("a store");
-    assert!(matches!(outcome, Created::Created { .. }), "{outcome:?}");
+    assert!(
+        matches!(outcome, CreateResult::Created { .. }),
+        "{outcome:?}"
+    );
     rig.created(new.id);
     new
 }
@@ -189,8 +192,8 @@ async fn a_session_holds_what_was_written_last<R: Rig>(rig: &mut R) {
     let third = written(rig, new.id, second, "two").await;
     assert_ne!(second, third, "equal data still advances the token");
     assert_eq!(rig.store().live().await, Ok(1));
-    assert_eq!(rig.store().delete(new.id).await, Ok(Deleted::Deleted));
-    assert_eq!(rig.store().delete(new.id).await, Ok(Deleted::Gone));
+    assert_eq!(rig.store().delete(new.id).await, Ok(DeleteResult::Deleted));
+    assert_eq!(rig.store().delete(new.id).await, Ok(DeleteResult::Gone));
     assert_eq!(
         answer(rig.store().read(&look(new.id, None))).await,
         Ok(ReadResult::Gone)
@@ -206,7 +209,7 @@ async fn creating_twice_keeps_what_was_written_between<R: Rig>(rig: &mut R) {
     let new = created(rig, "one").await;
     let second = written(rig, new.id, new.token, "two").await;
     let again = answer(rig.store().create(&new)).await.expect("a store");
-    assert!(matches!(again, Created::Created { .. }), "{again:?}");
+    assert!(matches!(again, CreateResult::Created { .. }), "{again:?}");
     assert_holds(rig, new.id, second, "two").await;
     assert_eq!(
         rig.store().live().await,

@@ -15,8 +15,8 @@ use matrix_rendezvous::net::listener;
 use matrix_rendezvous::policy::{Homeserver, Homeservers, Policy};
 use matrix_rendezvous::startup;
 use matrix_rendezvous::store::{
-    Created, Deleted, NewSession, ReadRequest, ReadResult, Store, StoreError, WithTimestamps,
-    WriteRequest, WriteResult,
+    CreateResult, DeleteResult, NewSession, ReadRequest, ReadResult, Store, StoreError,
+    WithTimestamps, WriteRequest, WriteResult,
 };
 use matrix_rendezvous::telemetry::access_log::AccessLog;
 use matrix_rendezvous::telemetry::metrics::Metrics;
@@ -37,13 +37,13 @@ const PATH: &str = "/_matrix/client/unstable/io.element.msc4388/rendezvous";
 struct Broken;
 
 impl Store for Broken {
-    async fn create(&self, _: &NewSession) -> Result<WithTimestamps<Created>, StoreError> {
+    async fn create(&self, _: &NewSession) -> Result<WithTimestamps<CreateResult>, StoreError> {
         let expires_in = Duration::from_mins(5);
         let shadowed = LimitSet::default();
-        Ok(WithTimestamps::without(Created::Created {
+        Ok(WithTimestamps::without_timestamps(CreateResult::Created {
             expires_in,
             shadowed,
-            ran_out: 0,
+            expired: 0,
         }))
     }
 
@@ -55,7 +55,7 @@ impl Store for Broken {
         Err(StoreError::BadReply)
     }
 
-    async fn delete(&self, _: SessionId) -> Result<Deleted, StoreError> {
+    async fn delete(&self, _: SessionId) -> Result<DeleteResult, StoreError> {
         std::future::pending().await
     }
 

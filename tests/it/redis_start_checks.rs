@@ -146,7 +146,7 @@ fn a_script_that_gets_no_answer_is_not_called_refused() {
         let proxy = Proxy::start(redis.address());
         proxy.every(Target::Lease, fault);
         let worker = launch_on(&proxy.url(), &[("store.redis.ignore_checks", "acl")]);
-        assert_unready(&worker, "the script secret", detail);
+        assert_unready(&worker, "the script pseudonym_key", detail);
         let log = worker.log();
         assert!(!log.contains("acl"), "{log}");
         proxy.heal();

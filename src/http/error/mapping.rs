@@ -3,7 +3,7 @@
 use crate::http::error::ApiError;
 use crate::model::Rejection;
 use crate::model::{Api, LimitExceeded};
-use crate::policy::Refusal;
+use crate::policy::PolicyRejection;
 use crate::policy::auth::TokenRejection;
 use crate::store::StoreError;
 use hyper::StatusCode;
@@ -160,22 +160,22 @@ impl ApiError {
                     R::BodyTimeout,
                 )
             },
-            Self::Refused(Refusal::FetchMetadata) => error_response(
+            Self::Refused(PolicyRejection::FetchMetadata) => error_response(
                 S::FORBIDDEN,
                 "M_FORBIDDEN",
                 "A rendezvous session is not shown as a page",
                 R::FetchMetadata,
             ),
-            Self::Refused(Refusal::Limit(LimitExceeded { limit, retry_after })) => {
+            Self::Refused(PolicyRejection::Limit(LimitExceeded { limit, retry_after })) => {
                 too_many_requests(limit.message(), R::from(*limit), *retry_after)
             }
-            Self::Refused(Refusal::Denied(limit)) => error_response(
+            Self::Refused(PolicyRejection::Denied(limit)) => error_response(
                 S::FORBIDDEN,
                 "M_FORBIDDEN",
                 "Not from this address",
                 R::from(*limit),
             ),
-            Self::Refused(Refusal::Maintenance) => error_response(
+            Self::Refused(PolicyRejection::Maintenance) => error_response(
                 S::FORBIDDEN,
                 "M_FORBIDDEN",
                 "No new rendezvous sessions for now",
@@ -186,23 +186,25 @@ impl ApiError {
                 retry_after: Some(MAINTENANCE_RETRY),
                 ..unavailable("No new rendezvous sessions for now", R::Maintenance)
             },
-            Self::Refused(Refusal::Busy) => too_many_requests(
+            Self::Refused(PolicyRejection::SessionBusy) => too_many_requests(
                 "Too many requests on this session at a time",
                 R::SessionBusy,
                 RETRY_SOON,
             ),
-            Self::Refused(Refusal::ClientBusy) => too_many_requests(
+            Self::Refused(PolicyRejection::ClientBusy) => too_many_requests(
                 "Too many requests from this address at a time",
                 R::ClientBusy,
                 RETRY_SOON,
             ),
-            Self::Refused(Refusal::TokenRejection(TokenRejection::NoToken)) => error_response(
-                S::FORBIDDEN,
-                "M_FORBIDDEN",
-                "Only users of the homeserver may create a rendezvous session",
-                R::NoToken,
-            ),
-            Self::Refused(Refusal::TokenRejection(TokenRejection::Refused {
+            Self::Refused(PolicyRejection::TokenRejection(TokenRejection::NoToken)) => {
+                error_response(
+                    S::FORBIDDEN,
+                    "M_FORBIDDEN",
+                    "Only users of the homeserver may create a rendezvous session",
+                    R::NoToken,
+                )
+            }
+            Self::Refused(PolicyRejection::TokenRejection(TokenRejection::Refused {
                 errcode,
                 soft_logout,
             })) => ErrorResponse {
@@ -214,15 +216,17 @@ impl ApiError {
                     R::TokenRefused,
                 )
             },
-            Self::Refused(Refusal::TokenRejection(TokenRejection::Forbidden)) => error_response(
-                S::FORBIDDEN,
-                "M_FORBIDDEN",
-                "This user may not create a rendezvous session",
-                R::TokenForbidden,
-            ),
-            Self::Refused(Refusal::TokenRejection(TokenRejection::Unknown(error))) => {
+            Self::Refused(PolicyRejection::TokenRejection(TokenRejection::Forbidden)) => {
+                error_response(
+                    S::FORBIDDEN,
+                    "M_FORBIDDEN",
+                    "This user may not create a rendezvous session",
+                    R::TokenForbidden,
+                )
+            }
+            Self::Refused(PolicyRejection::TokenRejection(TokenRejection::Unverified(error))) => {
                 ErrorResponse {
-                    retry_after: Some(error.left_alone().max(RETRY_SOON)),
+                    retry_after: Some(error.retry_after().max(RETRY_SOON)),
                     ..unavailable(
                         "The access token cannot be checked at the moment; try again",
                         R::AuthUnavailable,

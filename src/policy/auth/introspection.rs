@@ -3,8 +3,8 @@
 
 use crate::config::auth::Credentials;
 use crate::model::User;
-use crate::policy::auth::upstream::Answer;
-use crate::policy::auth::{AuthError, Errcode, Found};
+use crate::policy::auth::verifier_response::VerifierResponse;
+use crate::policy::auth::{AuthError, Errcode, TokenStatus};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -15,7 +15,7 @@ use serde::Deserialize;
 use url::form_urlencoded::byte_serialize;
 
 /// The scope of the client-server API (MSC2967), as it is and as it was spelled before it was accepted.
-const API: [&str; 2] = [
+const API_SCOPES: [&str; 2] = [
     "urn:matrix:client:api:*",
     "urn:matrix:org.matrix.msc2967.client:api:*",
 ];
@@ -24,11 +24,13 @@ const API: [&str; 2] = [
 ///
 /// # Errors
 /// A secret that no header can hold.
-pub(super) fn authorization(credentials: &Credentials) -> Result<HeaderValue, InvalidHeaderValue> {
+pub(super) fn authorization_header(
+    credentials: &Credentials,
+) -> Result<HeaderValue, InvalidHeaderValue> {
     let text = match credentials {
         Credentials::Basic { id, secret } => {
             // RFC 6749 §2.3.1: each is form-encoded before they are joined.
-            let pair = format!("{}:{}", encode(id), encode(secret.expose()));
+            let pair = format!("{}:{}", form_encode(id), form_encode(secret.expose()));
             format!("Basic {}", STANDARD.encode(pair))
         }
         Credentials::Bearer(secret) => format!("Bearer {}", secret.expose()),
@@ -38,12 +40,12 @@ pub(super) fn authorization(credentials: &Credentials) -> Result<HeaderValue, In
     Ok(value)
 }
 
-pub(super) fn request(
+pub(super) fn build_request(
     endpoint: &Uri,
     authorization: &HeaderValue,
     token: &str,
 ) -> Request<Full<Bytes>> {
-    let body = format!("token={}&token_type_hint=access_token", encode(token));
+    let body = format!("token={}&token_type_hint=access_token", form_encode(token));
     let mut request = Request::new(Full::from(body));
     *request.method_mut() = Method::POST;
     *request.uri_mut() = endpoint.clone();
@@ -55,19 +57,19 @@ pub(super) fn request(
     request
 }
 
-fn encode(text: &str) -> String {
+fn form_encode(text: &str) -> String {
     byte_serialize(text.as_bytes()).collect()
 }
 
 /// RFC 7662 §2.2: the one member that is always there. What stands beside it matters only where it is true.
 #[derive(Deserialize)]
-struct Activity {
+struct ActiveFlag {
     active: bool,
 }
 
 /// The others, as far as we ask.
 #[derive(Deserialize)]
-struct Introspection {
+struct IntrospectionResponse {
     scope: Option<String>,
     /// Seconds since 1970, a JSON number of any form (RFC 7519 §2, `NumericDate`).
     exp: Option<f64>,
@@ -77,42 +79,42 @@ struct Introspection {
 
 /// RFC 6749 §5.2.
 #[derive(Deserialize)]
-struct Problem {
+struct OAuthError {
     error: String,
 }
 
 /// What an answer says. A 400 may be about the token: oidc-provider refuses so whatever looks like a JWT, with the
 /// error that RFC 7009 §2.2.1 names. A 401 is about our own credentials, not about the token, and so no answer.
-pub(super) fn found(answer: &Answer) -> Result<Found, AuthError> {
-    match answer.status {
+pub(super) fn parse_response(response: &VerifierResponse) -> Result<TokenStatus, AuthError> {
+    match response.status {
         StatusCode::OK => {}
         StatusCode::BAD_REQUEST => {
-            let Problem { error } = answer.json()?;
+            let OAuthError { error } = response.json()?;
             return if error == "unsupported_token_type" {
-                Ok(nobodys())
+                Ok(inactive_token())
             } else {
                 Err(AuthError::BadReply)
             };
         }
-        _ => return Err(answer.error()),
+        _ => return Err(response.error()),
     }
-    let Activity { active } = answer.json()?;
+    let ActiveFlag { active } = response.json()?;
     if !active {
-        return Ok(nobodys());
+        return Ok(inactive_token());
     }
-    let told: Introspection = answer.json()?;
-    let scopes = told.scope.unwrap_or_default();
-    if !scopes.split(' ').any(|scope| API.contains(&scope)) {
-        return Ok(Found::Forbidden);
+    let claims: IntrospectionResponse = response.json()?;
+    let scopes = claims.scope.unwrap_or_default();
+    if !scopes.split(' ').any(|scope| API_SCOPES.contains(&scope)) {
+        return Ok(TokenStatus::Forbidden);
     }
     // A client's own token (RFC 6749 §4.4) has no user behind it.
-    let mut names = [told.username, told.sub].into_iter().flatten();
+    let mut names = [claims.username, claims.sub].into_iter().flatten();
     let Some(user) = names.find(|name| !name.is_empty()) else {
-        return Ok(Found::Forbidden);
+        return Ok(TokenStatus::Forbidden);
     };
-    Ok(Found::User {
+    Ok(TokenStatus::Accepted {
         user: User::parse(&user).ok_or(AuthError::BadReply)?,
-        expires: told.exp.map(whole_seconds),
+        expires: claims.exp.map(truncate_to_seconds),
     })
 }
 
@@ -122,12 +124,12 @@ pub(super) fn found(answer: &Answer) -> Result<Found, AuthError> {
     clippy::cast_sign_loss,
     reason = "such a cast saturates: before 1970 is 1970, and too late is as late as can be"
 )]
-const fn whole_seconds(numeric_date: f64) -> u64 {
+const fn truncate_to_seconds(numeric_date: f64) -> u64 {
     numeric_date as u64
 }
 
-fn nobodys() -> Found {
-    Found::Refused {
+fn inactive_token() -> TokenStatus {
+    TokenStatus::Rejected {
         errcode: Errcode::unknown_token(),
         soft_logout: false,
     }
@@ -135,14 +137,14 @@ fn nobodys() -> Found {
 
 #[cfg(test)]
 mod tests {
-    use super::{found, nobodys};
+    use super::{inactive_token, parse_response};
     use crate::model::User;
-    use crate::policy::auth::upstream::Answer;
-    use crate::policy::auth::{AuthError, Found};
+    use crate::policy::auth::verifier_response::VerifierResponse;
+    use crate::policy::auth::{AuthError, TokenStatus};
     use hyper::StatusCode;
 
-    fn told(status: u16, body: &'static str) -> Result<Found, AuthError> {
-        found(&Answer {
+    fn parsed(status: u16, body: &'static str) -> Result<TokenStatus, AuthError> {
+        parse_response(&VerifierResponse {
             status: StatusCode::from_u16(status).expect("a status"),
             body: body.into(),
         })
@@ -155,14 +157,20 @@ mod tests {
     #[test]
     fn a_token_is_whose_the_answer_says_however_it_is_written() {
         let theirs = |name, expires| {
-            Ok(Found::User {
+            Ok(TokenStatus::Accepted {
                 user: User::parse(name).expect("a name"),
                 expires,
             })
         };
         for (body, expected) in [
-            (r#"{"active":false,"scope":null,"exp":"x"}"#, Ok(nobodys())),
-            (r#"{"active":true,"scope":null}"#, Ok(Found::Forbidden)),
+            (
+                r#"{"active":false,"scope":null,"exp":"x"}"#,
+                Ok(inactive_token()),
+            ),
+            (
+                r#"{"active":true,"scope":null}"#,
+                Ok(TokenStatus::Forbidden),
+            ),
             (
                 r#"{"active":true,"scope":"a urn:matrix:client:api:*","exp":7.9,"username":"anna"}"#,
                 theirs("anna", Some(7)),
@@ -177,20 +185,20 @@ mod tests {
             ),
             (
                 r#"{"active":true,"scope":"urn:matrix:client:api:*","username":"","sub":""}"#,
-                Ok(Found::Forbidden),
+                Ok(TokenStatus::Forbidden),
             ),
             (r#"{"scope":"x"}"#, Err(AuthError::BadReply)),
             (r#"{"active":true,"scope":["x"]}"#, Err(AuthError::BadReply)),
         ] {
-            assert_eq!(told(200, body), expected, "{body}");
+            assert_eq!(parsed(200, body), expected, "{body}");
         }
     }
 
     #[test]
     fn an_error_about_the_token_refuses_it_and_one_about_us_says_nothing_of_it() {
-        assert_eq!(told(200, r#"{"active":false}"#), Ok(nobodys()));
+        assert_eq!(parsed(200, r#"{"active":false}"#), Ok(inactive_token()));
         let unsupported = r#"{"error":"unsupported_token_type","error_description":"a JWT"}"#;
-        assert_eq!(told(400, unsupported), Ok(nobodys()));
+        assert_eq!(parsed(400, unsupported), Ok(inactive_token()));
         for (status, body, expected) in [
             (400, r#"{"error":"invalid_request"}"#, AuthError::BadReply),
             (400, "unsupported_token_type", AuthError::BadReply),
@@ -201,7 +209,7 @@ mod tests {
             (502, "", unavailable(502)),
             (503, "", unavailable(503)),
         ] {
-            assert_eq!(told(status, body), Err(expected), "{status} {body}");
+            assert_eq!(parsed(status, body), Err(expected), "{status} {body}");
         }
     }
 }

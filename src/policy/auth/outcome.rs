@@ -31,15 +31,15 @@ impl Errcode {
 
 /// What is known of a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Found {
+pub(super) enum TokenStatus {
     /// Whose it is.
-    User {
+    Accepted {
         user: User,
         /// When it ends, in seconds since 1970, if that was told.
         expires: Option<u64>,
     },
     /// It is nobody's, or no longer.
-    Refused { errcode: Errcode, soft_logout: bool },
+    Rejected { errcode: Errcode, soft_logout: bool },
     /// It is somebody's who may not create sessions.
     Forbidden,
 }
@@ -64,15 +64,15 @@ pub enum AuthError {
     Busy,
     /// Not asked, since it did not answer before; it will be, after this time.
     #[error("it did not answer, and is not asked for {0:?}")]
-    Suspended(Duration),
+    CircuitOpen(Duration),
 }
 
 impl AuthError {
     /// How long nobody will be asked.
     #[must_use]
-    pub const fn left_alone(&self) -> Duration {
+    pub const fn retry_after(&self) -> Duration {
         match self {
-            Self::Suspended(wait) => *wait,
+            Self::CircuitOpen(wait) => *wait,
             Self::Unreachable(_)
             | Self::Timeout
             | Self::Unavailable(_)
@@ -97,5 +97,5 @@ pub enum TokenRejection {
     /// Its token is somebody's who may not create sessions.
     Forbidden,
     /// Nobody can say.
-    Unknown(AuthError),
+    Unverified(AuthError),
 }

@@ -2,8 +2,8 @@
 
 use crate::config::auth::{AuthConfig, VerifierConfig};
 use crate::http_client::HttpClient;
-use crate::policy::auth::upstream::ask;
-use crate::policy::auth::{AuthError, Found, introspection, whoami};
+use crate::policy::auth::verifier_response::send;
+use crate::policy::auth::{AuthError, TokenStatus, introspection, whoami};
 use crate::tls;
 use hyper::Uri;
 use hyper::header::HeaderValue;
@@ -12,16 +12,16 @@ use std::time::Duration;
 /// A homeserver or an OAuth server, and the way there.
 #[derive(Debug)]
 pub struct TokenVerifier {
-    who: Who,
+    endpoint: VerifierEndpoint,
     client: HttpClient,
 }
 
 #[derive(Debug)]
-enum Who {
-    Homeserver {
+enum VerifierEndpoint {
+    Whoami {
         whoami: Uri,
     },
-    OAuth {
+    Introspection {
         endpoint: Uri,
         authorization: HeaderValue,
     },
@@ -29,7 +29,7 @@ enum Who {
 
 /// The settings cannot work.
 #[derive(Debug, thiserror::Error)]
-pub enum SetupError {
+pub enum VerifierSetupError {
     /// The file of authorities gives none.
     #[error("{0}")]
     CaFile(String),
@@ -49,53 +49,57 @@ impl TokenVerifier {
     ///
     /// # Errors
     /// What of the settings cannot work.
-    pub fn new(settings: &AuthConfig) -> Result<Self, SetupError> {
-        let who = match &settings.backend {
-            VerifierConfig::Whoami { homeserver } => Who::Homeserver {
-                whoami: whoami::target(homeserver)?,
+    pub fn new(settings: &AuthConfig) -> Result<Self, VerifierSetupError> {
+        let endpoint = match &settings.backend {
+            VerifierConfig::Whoami { homeserver } => VerifierEndpoint::Whoami {
+                whoami: whoami::whoami_uri(homeserver)?,
             },
             VerifierConfig::Introspection {
                 endpoint,
                 credentials,
-            } => Who::OAuth {
+            } => VerifierEndpoint::Introspection {
                 endpoint: endpoint.as_str().parse()?,
-                authorization: introspection::authorization(credentials)?,
+                authorization: introspection::authorization_header(credentials)?,
             },
         };
         let authorities =
-            tls::authorities(settings.ca_file.as_deref()).map_err(SetupError::CaFile)?;
+            tls::authorities(settings.ca_file.as_deref()).map_err(VerifierSetupError::CaFile)?;
         let client = HttpClient::new(&authorities)?;
-        Ok(Self { who, client })
+        Ok(Self { endpoint, client })
     }
 
     /// Where it is asked.
     pub(super) const fn url(&self) -> &Uri {
-        match &self.who {
-            Who::Homeserver { whoami } => whoami,
-            Who::OAuth { endpoint, .. } => endpoint,
+        match &self.endpoint {
+            VerifierEndpoint::Whoami { whoami } => whoami,
+            VerifierEndpoint::Introspection { endpoint, .. } => endpoint,
         }
     }
 
     /// Asks whose a token is, and waits so long for the answer.
-    pub(super) async fn ask(&self, token: &str, longest: Duration) -> Result<Found, AuthError> {
-        match &self.who {
-            Who::Homeserver { whoami } => {
-                let request = whoami::request(whoami, token);
-                whoami::found(&ask(&self.client, request, longest).await?)
+    pub(super) async fn check_token(
+        &self,
+        token: &str,
+        timeout: Duration,
+    ) -> Result<TokenStatus, AuthError> {
+        match &self.endpoint {
+            VerifierEndpoint::Whoami { whoami } => {
+                let request = whoami::build_request(whoami, token);
+                whoami::parse_response(&send(&self.client, request, timeout).await?)
             }
-            Who::OAuth {
+            VerifierEndpoint::Introspection {
                 endpoint,
                 authorization,
             } => {
-                let request = introspection::request(endpoint, authorization, token);
-                introspection::found(&ask(&self.client, request, longest).await?)
+                let request = introspection::build_request(endpoint, authorization, token);
+                introspection::parse_response(&send(&self.client, request, timeout).await?)
             }
         }
     }
 
     /// Asks about a token that is nobody's: whether anyone answers with sense.
-    pub(super) async fn probe(&self, longest: Duration) -> Result<(), AuthError> {
-        self.ask("matrix-rendezvous-probe", longest)
+    pub(super) async fn probe(&self, timeout: Duration) -> Result<(), AuthError> {
+        self.check_token("matrix-rendezvous-probe", timeout)
             .await
             .map(|_| ())
     }

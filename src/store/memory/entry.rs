@@ -11,55 +11,55 @@ use std::time::Duration;
 
 /// The state of one session.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(super) struct SessionEntry {
     pub(super) data: Payload,
     pub(super) token: SequenceToken,
-    pub(super) expires: Duration,
+    pub(super) expires_at: Duration,
     /// When it was created.
-    created: Duration,
+    created_at: Duration,
     /// The same for people, and when it was last written.
-    pub(super) dates: Timestamps,
+    pub(super) timestamps: Timestamps,
     /// Whose shares it is counted against.
     pub(super) principals: Vec<Principal>,
     /// How often it was written.
     writes: u64,
     /// The tokens before the current one, oldest first, at most [`RECENT_TOKENS`].
-    recent: VecDeque<SequenceToken>,
+    recent_tokens: VecDeque<SequenceToken>,
     /// What each txnId was answered: a token, or a conflict. At most `session.max_txn_ids`.
     txns: Vec<(TxnKey, Option<SequenceToken>)>,
 }
 
-impl Entry {
+impl SessionEntry {
     pub(super) fn new(
         token: SequenceToken,
         data: Payload,
-        (created, expires): (Duration, Duration),
-        dates: Timestamps,
+        (created_at, expires_at): (Duration, Duration),
+        timestamps: Timestamps,
         principals: Vec<Principal>,
     ) -> Self {
         Self {
             data,
             token,
-            created,
-            expires,
-            dates,
+            created_at,
+            expires_at,
+            timestamps,
             principals,
             writes: 0,
-            recent: VecDeque::new(),
+            recent_tokens: VecDeque::new(),
             txns: Vec::new(),
         }
     }
 
     /// Whether it was not written since its creation.
-    pub(super) fn is_unanswered(&self) -> bool {
+    pub(super) fn is_never_written(&self) -> bool {
         self.writes == 0
     }
 
     /// An answer about this session, with its dates where they are wanted.
-    pub(super) fn dated<T>(&self, wanted: bool, answer: T) -> WithTimestamps<T> {
+    pub(super) fn with_timestamps<T>(&self, wanted: bool, result: T) -> WithTimestamps<T> {
         WithTimestamps {
-            answer,
-            dates: wanted.then_some(self.dates),
+            result,
+            timestamps: wanted.then_some(self.timestamps),
         }
     }
 
@@ -71,15 +71,15 @@ impl Entry {
         now: Duration,
     ) -> WriteResult {
         match self.swap(write, limits.max_writes) {
-            Swap::Swapped(token) => return self.written(token, now),
-            Swap::Full => return self.full(now),
-            Swap::Stale => {}
+            SwapResult::Swapped(token) => return self.written_result(token, now),
+            SwapResult::WritesFull => return self.writes_full(now),
+            SwapResult::Stale => {}
         }
         if write.data == self.data {
             return WriteResult::Retried(self.token);
         }
-        match write.presented {
-            SubmittedToken::Parsed { next, .. } if self.recent.contains(&next) => {
+        match write.token {
+            SubmittedToken::Parsed { next, .. } if self.recent_tokens.contains(&next) => {
                 WriteResult::Retried(next)
             }
             SubmittedToken::Parsed { .. } | SubmittedToken::Unknown => {
@@ -90,7 +90,7 @@ impl Entry {
 
     /// A write with txnId: its record alone tells a retry, since another txnId is another attempt,
     /// perhaps the other device's.
-    pub(super) fn write_once(
+    pub(super) fn write_with_txn(
         &mut self,
         write: &WriteRequest,
         txn: TxnKey,
@@ -102,64 +102,64 @@ impl Entry {
         }
         if self.txns.len() >= limits.max_txn_ids {
             return WriteResult::TxnsFull {
-                retry_after: self.expires.saturating_sub(now),
+                retry_after: self.expires_at.saturating_sub(now),
             };
         }
-        let answer = match self.swap(write, limits.max_writes) {
-            Swap::Swapped(token) => Some(token),
-            Swap::Full => return self.full(now),
-            Swap::Stale => None,
+        let result = match self.swap(write, limits.max_writes) {
+            SwapResult::Swapped(token) => Some(token),
+            SwapResult::WritesFull => return self.writes_full(now),
+            SwapResult::Stale => None,
         };
-        self.txns.push((txn, answer));
-        answer.map_or(WriteResult::Conflict(self.token), |token| {
-            self.written(token, now)
+        self.txns.push((txn, result));
+        result.map_or(WriteResult::Conflict(self.token), |token| {
+            self.written_result(token, now)
         })
     }
 
-    fn written(&self, token: SequenceToken, now: Duration) -> WriteResult {
+    fn written_result(&self, token: SequenceToken, now: Duration) -> WriteResult {
         let is_first = self.writes == 1;
         let progress = Progress {
             writes: self.writes,
-            contact: is_first.then(|| now.saturating_sub(self.created)),
+            time_to_first_write: is_first.then(|| now.saturating_sub(self.created_at)),
         };
         WriteResult::Written { token, progress }
     }
 
-    fn full(&self, now: Duration) -> WriteResult {
+    fn writes_full(&self, now: Duration) -> WriteResult {
         WriteResult::WritesFull {
-            retry_after: self.expires.saturating_sub(now),
+            retry_after: self.expires_at.saturating_sub(now),
         }
     }
 
     /// Stores the payload where the token is current.
-    fn swap(&mut self, write: &WriteRequest, max_writes: u64) -> Swap {
-        match write.presented {
+    fn swap(&mut self, write: &WriteRequest, max_writes: u64) -> SwapResult {
+        match write.token {
             SubmittedToken::Parsed { token, .. }
                 if token == self.token && self.writes >= max_writes =>
             {
-                Swap::Full
+                SwapResult::WritesFull
             }
             SubmittedToken::Parsed { token, next } if token == self.token => {
-                if self.recent.len() == RECENT_TOKENS {
-                    self.recent.pop_front();
+                if self.recent_tokens.len() == RECENT_TOKENS {
+                    self.recent_tokens.pop_front();
                 }
-                self.recent.push_back(self.token);
+                self.recent_tokens.push_back(self.token);
                 self.token = next;
                 self.data = write.data.clone();
                 self.writes += 1;
-                Swap::Swapped(next)
+                SwapResult::Swapped(next)
             }
-            SubmittedToken::Parsed { .. } | SubmittedToken::Unknown => Swap::Stale,
+            SubmittedToken::Parsed { .. } | SubmittedToken::Unknown => SwapResult::Stale,
         }
     }
 }
 
 /// What became of a comparison.
-enum Swap {
+enum SwapResult {
     /// The payload is stored; this is the new token.
     Swapped(SequenceToken),
     /// The token was current, but the session has been written as often as may be.
-    Full,
+    WritesFull,
     /// The token was stale.
     Stale,
 }

@@ -38,17 +38,17 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Time between two looks at a Redis that was found unfit.
-const RECHECK: Duration = Duration::from_secs(5);
+const RECHECK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Time between two warnings that the connection was lost. A demoted primary lets us connect and then
 /// refuses the first command, ten times a second.
-const QUIET: Duration = Duration::from_secs(10);
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How Redis is reached, from the configuration's `store.redis` section.
 #[derive(Debug, Clone)]
 pub struct RedisSettings {
     /// Which one, and whom to believe that it is it.
-    pub server: RedisEndpoint,
+    pub endpoint: RedisEndpoint,
     /// What every key begins with; without braces.
     pub prefix: String,
     /// The longest that one operation may take, from the request's side.
@@ -83,8 +83,8 @@ pub enum ConnectError {
 }
 
 /// A client that is not connected yet.
-pub(super) fn client(settings: &RedisSettings) -> Result<Client, ConnectError> {
-    let mut config = settings.server.config()?;
+pub(super) fn build_client(settings: &RedisSettings) -> Result<Client, ConnectError> {
+    let mut config = settings.endpoint.config()?;
     // Down at the start is an outage like any other: keep trying.
     config.fail_fast = false;
     let mut reconnect = ReconnectPolicy::new_exponential(0, FIRST_PAUSE_MS, LAST_PAUSE_MS, 2);
@@ -126,13 +126,13 @@ pub(super) fn supervise(
     stop: &CancellationToken,
 ) -> watch::Receiver<StoreState> {
     let (state, receiver) = watch::channel(StoreState::Connecting(None));
-    tokio::spawn(stop.clone().run_until_cancelled_owned(count_events(
+    tokio::spawn(stop.clone().run_until_cancelled_owned(watch_events(
         client.clone(),
         leases.scripts.clock(),
         Arc::clone(metrics),
         state.clone(),
     )));
-    let probe = startup_check::Probe {
+    let check = startup_check::StartupCheck {
         client: client.clone(),
         leases: Arc::clone(leases),
         command_timeout: settings.command_timeout,
@@ -147,7 +147,7 @@ pub(super) fn supervise(
             return;
         }
         loop {
-            let found = probe.run().await;
+            let found = check.run().await;
             if found.is_empty() {
                 tracing::info!("Redis is reached and fit");
                 state.send_replace(StoreState::Ready);
@@ -159,33 +159,33 @@ pub(super) fn supervise(
                 }
                 state.send_replace(StoreState::Unfit(found));
             }
-            tokio::time::sleep(RECHECK).await;
+            tokio::time::sleep(RECHECK_INTERVAL).await;
         }
     }));
     receiver
 }
 
 /// Logs and counts what happens to the connection: one line when it is lost and one when it is back,
-/// however many attempts lie between, and no more of them than one pair in [`QUIET`].
-async fn count_events(
+/// however many attempts lie between, and no more of them than one pair in [`LOG_INTERVAL`].
+async fn watch_events(
     client: Client,
     clock: Clock,
     metrics: Arc<Metrics>,
     state: watch::Sender<StoreState>,
 ) {
     let (mut errors, mut connects) = (client.error_rx(), client.reconnect_rx());
-    let (mut connected_before, mut told) = (false, false);
+    let (mut connected_before, mut logged_lost) = (false, false);
     let mut quiet_until = Duration::ZERO;
     loop {
         tokio::select! {
             event = errors.recv() => match event {
                 Ok((error, server)) => {
-                    note_failure(&state, &error);
+                    record_connect_error(&state, &error);
                     let server = server.map(|server| server.to_string());
-                    if told || clock.now() < quiet_until {
+                    if logged_lost || clock.now() < quiet_until {
                         tracing::debug!(%error, server, "Redis is still not reached");
                     } else {
-                        (told, quiet_until) = (true, clock.now() + QUIET);
+                        (logged_lost, quiet_until) = (true, clock.now() + LOG_INTERVAL);
                         let what = if connected_before {
                             "Redis connection lost"
                         } else {
@@ -199,13 +199,13 @@ async fn count_events(
             },
             event = connects.recv() => match event {
                 Ok(server) => {
-                    if told || !connected_before {
+                    if logged_lost || !connected_before {
                         tracing::info!(%server, "Redis connected");
                     }
                     if connected_before {
                         metrics.store_reconnects.inc();
                     }
-                    (told, connected_before) = (false, true);
+                    (logged_lost, connected_before) = (false, true);
                 }
                 Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return,
@@ -215,7 +215,7 @@ async fn count_events(
 }
 
 /// Says on `/readyz` why the first connection is not there yet. Later failures do not show there.
-fn note_failure(state: &watch::Sender<StoreState>, error: &fred::error::Error) {
+fn record_connect_error(state: &watch::Sender<StoreState>, error: &fred::error::Error) {
     state.send_if_modified(|state| match state {
         StoreState::Connecting(reason) => {
             *reason = Some(error.details().to_owned());

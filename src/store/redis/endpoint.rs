@@ -12,18 +12,18 @@ use url::Url;
 
 /// The schemes, each also with `-sentinel` and `-cluster`. fred would take any other (`http`,
 /// `redis+tls`) for plain text, and send the password over it.
-const PLAIN: [&str; 2] = ["redis", "valkey"];
-const TLS: [&str; 2] = ["rediss", "valkeys"];
+const PLAIN_SCHEMES: [&str; 2] = ["redis", "valkey"];
+const TLS_SCHEMES: [&str; 2] = ["rediss", "valkeys"];
 
 /// What is wrong with a password that is given twice.
-const BESIDE: &str = "is set beside a password in the URL; keep one";
+const PASSWORD_TWICE: &str = "is set beside a password in the URL; keep one";
 
 /// A Redis that can be dialled: a URL that fred takes, and certificates that rustls takes.
 #[derive(Clone)]
 pub struct RedisEndpoint {
     config: Config,
     tls: bool,
-    authorities: RootCertStore,
+    ca_roots: RootCertStore,
 }
 
 impl RedisEndpoint {
@@ -32,17 +32,17 @@ impl RedisEndpoint {
     /// # Errors
     /// Everything that is wrong, [`ConnectError::Url`] and [`ConnectError::CaFile`].
     pub fn parse(url: &str, ca_file: Option<&Path>) -> Result<Self, Vec<ConnectError>> {
-        let authorities = tls::authorities(ca_file).map_err(|reason| ConnectError::CaFile {
+        let ca_roots = tls::authorities(ca_file).map_err(|reason| ConnectError::CaFile {
             path: ca_file.unwrap_or(Path::new("")).to_owned(),
             reason,
         });
-        match (parse_url(url).map_err(ConnectError::Url), authorities) {
-            (Ok((config, tls)), Ok(authorities)) => Ok(Self {
+        match (parse_url(url).map_err(ConnectError::Url), ca_roots) {
+            (Ok((config, tls)), Ok(ca_roots)) => Ok(Self {
                 config,
                 tls,
-                authorities,
+                ca_roots,
             }),
-            (url, authorities) => Err(url.err().into_iter().chain(authorities.err()).collect()),
+            (url, ca_roots) => Err(url.err().into_iter().chain(ca_roots.err()).collect()),
         }
     }
 
@@ -55,25 +55,27 @@ impl RedisEndpoint {
         password: Option<&str>,
         sentinel: Option<&str>,
     ) -> Result<Self, Vec<ConnectError>> {
-        let mut wrong = Vec::new();
+        let mut errors = Vec::new();
         if let Some(text) = password
             && self.config.password.replace(text.to_owned()).is_some()
         {
-            wrong.push(ConnectError::Password(BESIDE));
+            errors.push(ConnectError::Password(PASSWORD_TWICE));
         }
         match (&mut self.config.server, sentinel) {
             (ServerConfig::Sentinel { password, .. }, Some(text)) => {
                 if password.replace(text.to_owned()).is_some() {
-                    wrong.push(ConnectError::SentinelPassword(BESIDE));
+                    errors.push(ConnectError::SentinelPassword(PASSWORD_TWICE));
                 }
             }
-            (_, Some(_)) => wrong.push(ConnectError::SentinelPassword("is for a URL of Sentinels")),
+            (_, Some(_)) => {
+                errors.push(ConnectError::SentinelPassword("is for a URL of Sentinels"))
+            }
             (_, None) => {}
         }
-        if wrong.is_empty() {
+        if errors.is_empty() {
             Ok(self)
         } else {
-            Err(wrong)
+            Err(errors)
         }
     }
 
@@ -81,7 +83,7 @@ impl RedisEndpoint {
     pub(super) fn config(&self) -> Result<Config, ConnectError> {
         let mut config = self.config.clone();
         if self.tls {
-            config.tls = Some(tls::client_config(&self.authorities)?.into());
+            config.tls = Some(tls::client_config(&self.ca_roots)?.into());
         }
         Ok(config)
     }
@@ -104,8 +106,8 @@ fn parse_url(text: &str) -> Result<(Config, bool), String> {
         .iter()
         .find_map(|kind| scheme.strip_suffix(kind))
         .unwrap_or(scheme);
-    let tls = TLS.contains(&kind);
-    if !tls && !PLAIN.contains(&kind) {
+    let tls = TLS_SCHEMES.contains(&kind);
+    if !tls && !PLAIN_SCHEMES.contains(&kind) {
         return Err("its scheme is none of redis, rediss, valkey, valkeys, nor one of them with -sentinel or -cluster".to_owned());
     }
     // Behind a colon fred quotes the part of the URL that it does not like.

@@ -12,23 +12,23 @@ use std::iter;
 const MEMBER_BYTES: usize = 12;
 
 /// Bytes of a principal's hash, of which base64 makes 16: what is true of ids is true of them.
-const HOLDER_BYTES: usize = 12;
+const PRINCIPAL_HASH_BYTES: usize = 12;
 
 /// Keys under one prefix. Braces mark the Redis Cluster hash tag: every session has a slot of its
 /// own, and whatever is about leases another.
 #[derive(Debug, Clone)]
 pub(super) struct Keys {
     prefix: String,
-    index: Key,
-    secret: Key,
+    live_index: Key,
+    pseudonym_key: Key,
 }
 
 impl Keys {
     pub(super) fn new(prefix: &str) -> Self {
         Self {
             prefix: prefix.to_owned(),
-            index: format!("{prefix}{{lease}}:live").into(),
-            secret: format!("{prefix}{{lease}}:secret").into(),
+            live_index: format!("{prefix}{{lease}}:live").into(),
+            pseudonym_key: format!("{prefix}{{lease}}:secret").into(),
         }
     }
 
@@ -43,38 +43,43 @@ impl Keys {
     }
 
     /// `<prefix>{lease}:live`: the sorted set of live sessions.
-    pub(super) fn index(&self) -> &Key {
-        &self.index
+    pub(super) fn live_index(&self) -> &Key {
+        &self.live_index
     }
 
     /// `<prefix>{lease}:secret`: what principals are hashed by.
-    pub(super) fn secret(&self) -> &Key {
-        &self.secret
+    pub(super) fn pseudonym_key(&self) -> &Key {
+        &self.pseudonym_key
     }
 
     /// The index, and then `<prefix>{lease}:<kind>:<hash>` of each principal: the sorted set of its live
     /// sessions.
-    pub(super) fn leases(&self, holders: &PrincipalKeys) -> Vec<Key> {
-        let own = holders.each().map(|holder| self.of(holder, ""));
-        iter::once(self.index.clone()).chain(own).collect()
+    pub(super) fn lease_keys(&self, principals: &PrincipalKeys) -> Vec<Key> {
+        let own = principals
+            .iter()
+            .map(|principal| self.principal_key(principal, ""));
+        iter::once(self.live_index.clone()).chain(own).collect()
     }
 
     /// The same, and behind each principal's `<prefix>{lease}:<kind>:<hash>:r`: its rate of creations.
-    pub(super) fn places(&self, holders: &PrincipalKeys) -> Vec<Key> {
-        let own = holders
-            .each()
-            .flat_map(|holder| [self.of(holder, ""), self.of(holder, ":r")]);
-        iter::once(self.index.clone()).chain(own).collect()
+    pub(super) fn lease_and_rate_keys(&self, principals: &PrincipalKeys) -> Vec<Key> {
+        let own = principals.iter().flat_map(|principal| {
+            [
+                self.principal_key(principal, ""),
+                self.principal_key(principal, ":r"),
+            ]
+        });
+        iter::once(self.live_index.clone()).chain(own).collect()
     }
 
-    fn of(&self, holder: &str, what: &str) -> Key {
-        let (kind, hash) = holder.split_at(1);
-        format!("{}{{lease}}:{kind}:{hash}{what}", self.prefix).into()
+    fn principal_key(&self, principal: &str, suffix: &str) -> Key {
+        let (kind, hash) = principal.split_at(1);
+        format!("{}{{lease}}:{kind}:{hash}{suffix}", self.prefix).into()
     }
 }
 
 /// A session's name in the index.
-pub(super) fn member(id: SessionId) -> [u8; MEMBER_BYTES] {
+pub(super) fn index_member(id: SessionId) -> [u8; MEMBER_BYTES] {
     let mut member = [0; MEMBER_BYTES];
     member.copy_from_slice(&Sha256::digest(id.as_bytes())[..MEMBER_BYTES]);
     member
@@ -90,13 +95,13 @@ pub(super) struct PrincipalKeys(String);
 
 impl PrincipalKey {
     /// Its length in bytes, ASCII all of them.
-    const LEN: usize = 1 + HOLDER_BYTES / 3 * 4;
+    const LEN: usize = 1 + PRINCIPAL_HASH_BYTES / 3 * 4;
 
     /// `hash` has at least 12 bytes.
     pub(super) fn new(kind: char, hash: &[u8]) -> Self {
         let mut text = String::with_capacity(Self::LEN);
         text.push(kind);
-        URL_SAFE_NO_PAD.encode_string(&hash[..HOLDER_BYTES], &mut text);
+        URL_SAFE_NO_PAD.encode_string(&hash[..PRINCIPAL_HASH_BYTES], &mut text);
         Self(text)
     }
 }
@@ -112,14 +117,19 @@ impl PrincipalKeys {
         self.0.as_bytes()
     }
 
-    fn each(&self) -> impl Iterator<Item = &str> {
+    fn iter(&self) -> impl Iterator<Item = &str> {
         let starts = (0..self.0.len()).step_by(PrincipalKey::LEN);
         starts.map(|start| &self.0[start..start + PrincipalKey::LEN])
     }
 }
 
 impl FromIterator<PrincipalKey> for PrincipalKeys {
-    fn from_iter<I: IntoIterator<Item = PrincipalKey>>(holders: I) -> Self {
-        Self(holders.into_iter().map(|holder| holder.0).collect())
+    fn from_iter<I: IntoIterator<Item = PrincipalKey>>(principals: I) -> Self {
+        Self(
+            principals
+                .into_iter()
+                .map(|principal| principal.0)
+                .collect(),
+        )
     }
 }

@@ -15,23 +15,27 @@ use std::time::{Duration, SystemTime};
 #[derive(Debug)]
 pub(super) struct ScriptReply {
     /// How it went; the scripts' heads say what each letter means.
-    pub(super) letter: char,
+    pub(super) status: char,
     /// Whether an earlier try of the call may have run, so that it may be what this one found.
-    pub(super) ran_before: bool,
+    pub(super) may_have_run_before: bool,
     /// What follows the letter.
-    rest: Str,
+    tail: Str,
     payload: Option<Str>,
-    left: Option<Duration>,
-    dates: Option<Timestamps>,
+    ttl: Option<Duration>,
+    timestamps: Option<Timestamps>,
 }
 
 impl ScriptReply {
     /// Reads the reply to the call with that nonce, which is not 0.
-    pub(super) fn parse(nonce: u64, ran_before: bool, value: Value) -> Result<Self, StoreError> {
-        Self::of_form(nonce, ran_before, value).ok_or(StoreError::BadReply)
+    pub(super) fn parse(
+        nonce: u64,
+        may_have_run_before: bool,
+        value: Value,
+    ) -> Result<Self, StoreError> {
+        Self::try_parse(nonce, may_have_run_before, value).ok_or(StoreError::BadReply)
     }
 
-    fn of_form(nonce: u64, ran_before: bool, value: Value) -> Option<Self> {
+    fn try_parse(nonce: u64, may_have_run_before: bool, value: Value) -> Option<Self> {
         let (head, mut values) = match value {
             // One alone stands without an array.
             Value::Array(values) if values.len() < 2 => return None,
@@ -49,48 +53,51 @@ impl ScriptReply {
         if !is_ours || !bytes[at].is_ascii_uppercase() {
             return None;
         }
-        let letter = char::from(bytes[at]);
+        let status = char::from(bytes[at]);
         let payload = match values.as_slice() {
             [Value::String(_), ..] => text(values.next()?),
             _ => None,
         };
-        let (left, dates) = match values.as_slice() {
+        let (ttl, timestamps) = match values.as_slice() {
             [] => (None, None),
-            [left] => (Some(millis(left)?), None),
-            [modified, expires] => (None, Some(dates(modified, expires)?)),
-            [left, modified, expires] => (Some(millis(left)?), Some(dates(modified, expires)?)),
+            [ttl] => (Some(millis(ttl)?), None),
+            [modified, expires] => (None, Some(parse_timestamps(modified, expires)?)),
+            [ttl, modified, expires] => (
+                Some(millis(ttl)?),
+                Some(parse_timestamps(modified, expires)?),
+            ),
             [..] => return None,
         };
         Some(Self {
-            letter,
-            ran_before,
-            rest: head.slice(at + 1..),
+            status,
+            may_have_run_before,
+            tail: head.slice(at + 1..),
             payload,
-            left,
-            dates,
+            ttl,
+            timestamps,
         })
     }
 
     /// The session's dates, where they were wanted.
-    pub(super) fn dates(&self, wanted: bool) -> Result<Option<Timestamps>, StoreError> {
-        if self.dates.is_some() == wanted {
-            Ok(self.dates)
+    pub(super) fn timestamps(&self, wanted: bool) -> Result<Option<Timestamps>, StoreError> {
+        if self.timestamps.is_some() == wanted {
+            Ok(self.timestamps)
         } else {
             Err(StoreError::BadReply)
         }
     }
 
     /// A reply that carries no payload and no time left: what its letter carries.
-    fn carried(&self) -> Result<&str, StoreError> {
-        match (&self.payload, self.left) {
-            (None, None) => Ok(&self.rest),
+    fn body(&self) -> Result<&str, StoreError> {
+        match (&self.payload, self.ttl) {
+            (None, None) => Ok(&self.tail),
             _ => Err(StoreError::BadReply),
         }
     }
 
     /// A reply that carries nothing means this.
-    pub(super) fn bare<T>(&self, meaning: T) -> Result<T, StoreError> {
-        match self.carried()? {
+    pub(super) fn expect_empty<T>(&self, meaning: T) -> Result<T, StoreError> {
+        match self.body()? {
             "" => Ok(meaning),
             _ => Err(StoreError::BadReply),
         }
@@ -98,12 +105,12 @@ impl ScriptReply {
 
     /// A reply that carries a token.
     pub(super) fn token(&self) -> Result<SequenceToken, StoreError> {
-        SequenceToken::parse(self.carried()?.as_bytes()).ok_or(StoreError::BadReply)
+        SequenceToken::parse(self.body()?.as_bytes()).ok_or(StoreError::BadReply)
     }
 
     /// A reply that carries a token, or nothing.
     pub(super) fn optional_token(&self) -> Result<Option<SequenceToken>, StoreError> {
-        if self.carried()?.is_empty() {
+        if self.body()?.is_empty() {
             return Ok(None);
         }
         self.token().map(Some)
@@ -111,25 +118,25 @@ impl ScriptReply {
 
     /// A reply that carries a number.
     pub(super) fn number(&self) -> Result<u64, StoreError> {
-        self.carried()?.parse().map_err(|_| StoreError::BadReply)
+        self.body()?.parse().map_err(|_| StoreError::BadReply)
     }
 
     /// A reply that carries a text of some form.
     pub(super) fn text<T>(&self, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, StoreError> {
-        parse(self.carried()?).ok_or(StoreError::BadReply)
+        parse(self.body()?).ok_or(StoreError::BadReply)
     }
 
     /// A reply that carries how far a session is.
     pub(super) fn progress(&self) -> Result<Progress, StoreError> {
         self.text(|text| {
-            let (writes, contact) = match text.split_once(' ') {
-                Some((writes, contact)) => (writes, Some(contact)),
+            let (writes, time_to_first_write) = match text.split_once(' ') {
+                Some((writes, time_to_first_write)) => (writes, Some(time_to_first_write)),
                 None => (text, None),
             };
-            let contact = contact.map(str::parse).transpose().ok()?;
+            let time_to_first_write = time_to_first_write.map(str::parse).transpose().ok()?;
             Some(Progress {
                 writes: writes.parse().ok()?,
-                contact: contact.map(Duration::from_millis),
+                time_to_first_write: time_to_first_write.map(Duration::from_millis),
             })
         })
     }
@@ -140,19 +147,19 @@ impl ScriptReply {
     }
 
     /// A reply that carries a token, a payload, and how long they live.
-    pub(super) fn state(self) -> Result<(SequenceToken, Duration, Payload), StoreError> {
-        let token = SequenceToken::parse(self.rest.as_bytes()).ok_or(StoreError::BadReply)?;
+    pub(super) fn session_state(self) -> Result<(SequenceToken, Duration, Payload), StoreError> {
+        let token = SequenceToken::parse(self.tail.as_bytes()).ok_or(StoreError::BadReply)?;
         let payload = self.payload.and_then(Payload::from_stored);
-        match (payload, self.left) {
-            (Some(payload), Some(left)) => Ok((token, left, payload)),
+        match (payload, self.ttl) {
+            (Some(payload), Some(ttl)) => Ok((token, ttl, payload)),
             _ => Err(StoreError::BadReply),
         }
     }
 
     /// A reply that carries how long a session lives, and nothing else.
-    pub(super) fn left(&self) -> Result<Duration, StoreError> {
-        match (&*self.rest, &self.payload, self.left) {
-            ("", None, Some(left)) => Ok(left),
+    pub(super) fn ttl(&self) -> Result<Duration, StoreError> {
+        match (&*self.tail, &self.payload, self.ttl) {
+            ("", None, Some(ttl)) => Ok(ttl),
             _ => Err(StoreError::BadReply),
         }
     }
@@ -173,7 +180,7 @@ fn millis(value: &Value) -> Option<Duration> {
     }
 }
 
-fn dates(modified: &Value, expires: &Value) -> Option<Timestamps> {
+fn parse_timestamps(modified: &Value, expires: &Value) -> Option<Timestamps> {
     Some(Timestamps {
         modified: SystemTime::UNIX_EPOCH + millis(modified)?,
         expires: SystemTime::UNIX_EPOCH + millis(expires)?,

@@ -13,39 +13,39 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 /// Orphans that may wait: what an outage of some seconds leaves on a busy worker. 100 KiB at most.
-const QUEUE: usize = 1024;
+const QUEUE_CAPACITY: usize = 1024;
 
-/// Tries for one orphan, a second apart: longer than a failover takes; then its TTL ends it.
-const TRIES: u32 = 10;
-const PAUSE: Duration = Duration::from_secs(1);
+/// Tries for one guard, a second apart: longer than a failover takes; then its TTL ends it.
+const MAX_ROLLBACK_TRIES: u32 = 10;
+const ROLLBACK_RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
-pub(super) struct Cleanup {
+pub(super) struct RollbackQueue {
     queue: mpsc::Sender<(SessionId, PrincipalKeys)>,
     metrics: Arc<Metrics>,
 }
 
-impl Cleanup {
+impl RollbackQueue {
     pub(super) fn start(
         leases: &Arc<Leases>,
         deadline: Duration,
         metrics: &Arc<Metrics>,
         stop: &CancellationToken,
     ) -> Self {
-        let (queue, mut orphans) = mpsc::channel(QUEUE);
+        let (queue, mut receiver) = mpsc::channel(QUEUE_CAPACITY);
         let leases = Arc::clone(leases);
         let given_up = metrics.store_orphans_given_up.clone();
         let waiting = metrics.store_orphans_waiting.clone();
         let work = async move {
-            while let Some((id, holders)) = orphans.recv().await {
-                let mut left = TRIES;
-                while !remove(&leases, deadline, id, &holders).await {
-                    left -= 1;
-                    if left == 0 {
+            while let Some((id, principals)) = receiver.recv().await {
+                let mut tries_left = MAX_ROLLBACK_TRIES;
+                while !delete_and_release(&leases, deadline, id, &principals).await {
+                    tries_left -= 1;
+                    if tries_left == 0 {
                         given_up.inc();
                         break;
                     }
-                    tokio::time::sleep(PAUSE).await;
+                    tokio::time::sleep(ROLLBACK_RETRY_PAUSE).await;
                 }
                 waiting.dec();
             }
@@ -60,19 +60,19 @@ impl Cleanup {
 }
 
 /// Session first, lease second, so that the lease covers the session to the end.
-async fn remove(
+async fn delete_and_release(
     leases: &Leases,
     deadline: Duration,
     id: SessionId,
-    holders: &PrincipalKeys,
+    principals: &PrincipalKeys,
 ) -> bool {
-    let both = async {
-        leases.end(id).await?;
-        leases.release(id, holders).await
+    let calls = async {
+        leases.delete_session(id).await?;
+        leases.release(id, principals).await
     };
-    tokio::time::timeout(deadline, both)
+    tokio::time::timeout(deadline, calls)
         .await
-        .is_ok_and(|removed| removed.is_ok())
+        .is_ok_and(|done| done.is_ok())
 }
 
 /// Takes the session away when dropped, unless it is disowned first: by an outcome that is known.
@@ -80,33 +80,37 @@ async fn remove(
 /// A guard, because the client may go away at any await, and its request's future with it.
 #[derive(Debug)]
 pub(super) struct RollbackGuard<'a> {
-    cleanup: &'a Cleanup,
-    left: Option<(SessionId, PrincipalKeys)>,
+    rollback: &'a RollbackQueue,
+    pending: Option<(SessionId, PrincipalKeys)>,
 }
 
 impl<'a> RollbackGuard<'a> {
-    /// `holders` are those whose shares its place is counted against.
-    pub(super) fn new(cleanup: &'a Cleanup, id: SessionId, holders: PrincipalKeys) -> Self {
+    /// `principals` are those whose shares its place is counted against.
+    pub(super) fn new(
+        rollback: &'a RollbackQueue,
+        id: SessionId,
+        principals: PrincipalKeys,
+    ) -> Self {
         Self {
-            cleanup,
-            left: Some((id, holders)),
+            rollback,
+            pending: Some((id, principals)),
         }
     }
 
-    pub(super) fn disown(mut self) {
-        self.left = None;
+    pub(super) fn disarm(mut self) {
+        self.pending = None;
     }
 }
 
 impl Drop for RollbackGuard<'_> {
     fn drop(&mut self) {
-        let Some(orphan) = self.left.take() else {
+        let Some(pending) = self.pending.take() else {
             return;
         };
-        let Cleanup { queue, metrics } = self.cleanup;
+        let RollbackQueue { queue, metrics } = self.rollback;
         // Before it is sent, or it may be done before it is counted.
         metrics.store_orphans_waiting.inc();
-        if queue.try_send(orphan).is_err() {
+        if queue.try_send(pending).is_err() {
             metrics.store_orphans_waiting.dec();
             metrics.store_orphans_dropped.inc();
         }

@@ -51,12 +51,12 @@ pub(super) struct Scripts {
     create: Script,
     read: Script,
     write: Script,
-    principals: Script,
+    get_principals: Script,
     delete: Script,
-    take: Script,
-    release: Script,
-    live: Script,
-    secret: Script,
+    acquire_lease: Script,
+    release_lease: Script,
+    count_live: Script,
+    pseudonym_key: Script,
 }
 
 /// One argument of a script. Borrowed, since a call that is sent again needs it again.
@@ -70,8 +70,8 @@ pub(super) enum Argument<'a> {
     Number(u64),
 }
 
-/// Where a call stands before it is sent, to tell afterwards what happened to its connection.
-struct Sent {
+/// Where a call stands before it is start, to tell afterwards what happened to its connection.
+struct CallStart {
     nonce: u64,
     dropped: u64,
     answered: u64,
@@ -85,9 +85,9 @@ macro_rules! calls {
             &self,
             keys: &[Key],
             arguments: &[Argument<'_>],
-            read: impl FnOnce(ScriptReply) -> Result<T, StoreError>,
+            parse: impl FnOnce(ScriptReply) -> Result<T, StoreError>,
         ) -> Result<T, StoreError> {
-            self.call(&self.$name, keys, arguments, read).await
+            self.call(&self.$name, keys, arguments, parse).await
         })*
     };
 }
@@ -113,12 +113,12 @@ impl Scripts {
             create: Script::new(include_str!("lua/create.lua")),
             read: Script::new(include_str!("lua/read.lua")),
             write: Script::new(include_str!("lua/write.lua")),
-            principals: Script::new(include_str!("lua/principals.lua")),
+            get_principals: Script::new(include_str!("lua/get_principals.lua")),
             delete: Script::new(include_str!("lua/delete.lua")),
-            take: Script::new(include_str!("lua/take.lua")),
-            release: Script::new(include_str!("lua/release.lua")),
-            live: Script::new(include_str!("lua/live.lua")),
-            secret: Script::new(include_str!("lua/secret.lua")),
+            acquire_lease: Script::new(include_str!("lua/acquire_lease.lua")),
+            release_lease: Script::new(include_str!("lua/release_lease.lua")),
+            count_live: Script::new(include_str!("lua/count_live.lua")),
+            pseudonym_key: Script::new(include_str!("lua/pseudonym_key.lua")),
         }
     }
 
@@ -128,7 +128,15 @@ impl Scripts {
     }
 
     calls!(
-        create, read, write, principals, delete, take, release, live, secret
+        create,
+        read,
+        write,
+        get_principals,
+        delete,
+        acquire_lease,
+        release_lease,
+        count_live,
+        pseudonym_key
     );
 
     /// Runs a script, again where that may help, within the deadline.
@@ -137,44 +145,44 @@ impl Scripts {
         script: &Script,
         keys: &[Key],
         arguments: &[Argument<'_>],
-        read: impl FnOnce(ScriptReply) -> Result<T, StoreError>,
+        parse: impl FnOnce(ScriptReply) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let sent = Sent {
+        let start = CallStart {
             nonce: self.nonce.fetch_add(1, Ordering::Relaxed),
             dropped: self.dropped.load(Ordering::Relaxed),
             answered: self.answered.load(Ordering::Relaxed),
         };
-        let begun = self.clock.now();
+        let started_at = self.clock.now();
         // fred's own deadline, which is ours but for a moment, ends the first try; only a second one
         // needs another timer.
-        let mut outcome = self.send(script, false, sent.nonce, keys, arguments).await;
-        let (mut tries, mut may_have_run) = (1, false);
+        let mut outcome = self.send(script, false, start.nonce, keys, arguments).await;
+        let (mut tries, mut may_have_run_before) = (1, false);
         loop {
             let error = match outcome {
                 Ok(value) => {
-                    let reply = ScriptReply::parse(sent.nonce, may_have_run, value);
-                    return self.receive(&sent, reply.and_then(read));
+                    let reply = ScriptReply::parse(start.nonce, may_have_run_before, value);
+                    return self.receive(&start, reply.and_then(parse));
                 }
                 Err(error) => error,
             };
-            let unknown = is_unknown_script(&error);
-            if tries == MAX_TRIES || !(unknown || is_passing(&error)) {
-                return Err(self.give_up(&sent, &error));
+            let no_script = is_unknown_script(&error);
+            if tries == MAX_TRIES || !(no_script || is_transient(&error)) {
+                return Err(self.fail(&start, &error));
             }
             // In a box, so that a call that needs no second try does not hold the room for one.
             let again = Box::pin(async {
-                if !unknown {
+                if !no_script {
                     tokio::time::sleep(RETRY_PAUSE * tries).await;
                 }
-                self.send(script, unknown, sent.nonce, keys, arguments)
+                self.send(script, no_script, start.nonce, keys, arguments)
                     .await
             });
-            let left = (begun + self.deadline).saturating_sub(self.clock.now());
+            let left = (started_at + self.deadline).saturating_sub(self.clock.now());
             outcome = tokio::time::timeout(left, again)
                 .await
                 .unwrap_or_else(|_| Err(Error::new(ErrorKind::Timeout, "the last try")));
             tries += 1;
-            may_have_run |= is_lost(&error);
+            may_have_run_before |= may_have_executed(&error);
         }
     }
 
@@ -185,13 +193,13 @@ impl Scripts {
     async fn send(
         &self,
         script: &Script,
-        whole: bool,
+        use_eval: bool,
         nonce: u64,
         keys: &[Key],
         arguments: &[Argument<'_>],
     ) -> Result<Value, Error> {
-        let (keys, arguments) = (keys.to_vec(), values(nonce, arguments));
-        if whole {
+        let (keys, arguments) = (keys.to_vec(), to_values(nonce, arguments));
+        if use_eval {
             self.client.eval(script.body, keys, arguments).await
         } else {
             let sha = script.sha.clone();
@@ -199,24 +207,28 @@ impl Scripts {
         }
     }
 
-    fn receive<T>(&self, sent: &Sent, read: Result<T, StoreError>) -> Result<T, StoreError> {
+    fn receive<T>(
+        &self,
+        start: &CallStart,
+        result: Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         self.answered.fetch_add(1, Ordering::Relaxed);
-        if matches!(read, Err(StoreError::BadReply)) {
+        if matches!(result, Err(StoreError::BadReply)) {
             // One reply that is not the call's own: all that follow are shifted too.
             self.metrics.store_bad_replies.inc();
-            self.drop_connection(sent.dropped, "a reply does not fit its call");
+            self.drop_connection(start.dropped, "a reply does not fit its call");
         }
-        read
+        result
     }
 
-    fn give_up(&self, sent: &Sent, error: &Error) -> StoreError {
+    fn fail(&self, start: &CallStart, error: &Error) -> StoreError {
         if !matches!(error.kind(), ErrorKind::Timeout) {
             return StoreError::Unavailable(error.to_string());
         }
         // In a cluster others answer while one is silent, so there the deadline alone tells.
-        let silent = self.answered.load(Ordering::Relaxed) == sent.answered;
+        let silent = self.answered.load(Ordering::Relaxed) == start.answered;
         if self.client.is_connected() && (silent || self.client.is_clustered()) {
-            self.drop_connection(sent.dropped, "no reply came");
+            self.drop_connection(start.dropped, "no reply came");
         }
         StoreError::Timeout
     }
@@ -256,24 +268,24 @@ impl Script {
 }
 
 /// The nonce, and what the script is told beside it.
-fn values(nonce: u64, arguments: &[Argument<'_>]) -> Vec<Value> {
+fn to_values(nonce: u64, arguments: &[Argument<'_>]) -> Vec<Value> {
     let mut values = Vec::with_capacity(arguments.len() + 1);
-    values.push(number(nonce));
+    values.push(to_integer(nonce));
     values.extend(arguments.iter().map(|argument| match argument {
         Argument::Bytes(bytes) => Value::Bytes(Bytes::copy_from_slice(bytes)),
         Argument::Payload(payload) => Value::Bytes(payload.to_bytes()),
-        Argument::Number(value) => number(*value),
+        Argument::Number(value) => to_integer(*value),
     }));
     values
 }
 
 /// Numbers of ours stay below 2^53, since Lua's are exact up to there.
-fn number(number: u64) -> Value {
+fn to_integer(number: u64) -> Value {
     Value::Integer(i64::try_from(number).unwrap_or(i64::MAX))
 }
 
 /// Whether the script may have run all the same: the connection broke before its answer came.
-fn is_lost(error: &Error) -> bool {
+fn may_have_executed(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::IO | ErrorKind::Canceled)
 }
 
@@ -283,17 +295,17 @@ fn is_unknown_script(error: &Error) -> bool {
 
 /// Whether another try may find the store well again: the connection broke, or Redis is loading,
 /// failing over, or moving a slot.
-fn is_passing(error: &Error) -> bool {
-    const PASSING: [&str; 5] = [
+fn is_transient(error: &Error) -> bool {
+    const TRANSIENT: [&str; 5] = [
         "TRYAGAIN",
         "LOADING",
         "READONLY",
         "CLUSTERDOWN",
         "MASTERDOWN",
     ];
-    is_lost(error)
+    may_have_executed(error)
         || matches!(error.kind(), ErrorKind::Routing | ErrorKind::Cluster)
-        || PASSING
+        || TRANSIENT
             .iter()
             .any(|prefix| error.details().starts_with(prefix))
 }

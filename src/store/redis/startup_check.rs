@@ -8,10 +8,10 @@
 use crate::config::store::Check;
 use crate::model::{Payload, SequenceToken, SessionId};
 use crate::store::StoreError;
-use crate::store::redis::DATES;
-use crate::store::redis::keys::member;
-use crate::store::redis::lease::{Leases, SWEEP};
-use crate::store::redis::millis;
+use crate::store::redis::TIMESTAMPS;
+use crate::store::redis::keys::index_member;
+use crate::store::redis::lease::{Leases, SWEEP_BATCH};
+use crate::store::redis::millis_argument;
 use crate::store::redis::reply::ScriptReply;
 use crate::store::redis::scripts::Argument;
 use fred::clients::Client;
@@ -35,7 +35,7 @@ const BYTES_PER_SESSION: u64 = 7 * 1024;
 const PROBE_TTL: Duration = Duration::from_secs(10);
 
 /// What the look needs.
-pub(super) struct Probe {
+pub(super) struct StartupCheck {
     pub(super) client: Client,
     pub(super) leases: Arc<Leases>,
     pub(super) command_timeout: Duration,
@@ -47,7 +47,7 @@ const NO_CAP: Argument<'static> = Argument::Number(1 << 53);
 
 /// How Redis says that we may not, and will not later on either: by the ACL, in a script of Redis 7.0,
 /// in one of later releases and of Valkey, and where a managed Redis has taken a command away.
-const REFUSALS: [&str; 5] = [
+const PERMISSION_ERRORS: [&str; 5] = [
     "NOPERM",
     "The user executing the script can't",
     "ACL failure in script",
@@ -55,62 +55,66 @@ const REFUSALS: [&str; 5] = [
     "ERR unknown command",
 ];
 
-fn is_refusal(error: &str) -> bool {
-    REFUSALS.iter().any(|refusal| error.contains(refusal))
+fn is_permission_error(error: &str) -> bool {
+    PERMISSION_ERRORS
+        .iter()
+        .any(|refusal| error.contains(refusal))
 }
 
 /// Why the walk did not come to its end.
-enum Halt {
+enum CheckError {
     /// Redis refuses a command.
-    Refused(String),
+    PermissionDenied(String),
     /// It could not be told this time.
-    Unknown(String),
+    Inconclusive(String),
 }
 
-impl Probe {
+impl StartupCheck {
     /// What is wrong and not accepted, a line each. Empty: fit.
     pub(super) async fn run(&self) -> Vec<String> {
         let mut found = Vec::new();
-        match self.infos().await {
+        match self.fetch_infos().await {
             Ok(infos) => infos
                 .iter()
-                .for_each(|info| inspect(info, self.leases.limits.max_live, &mut found)),
-            Err(error) if is_refusal(error.details()) => tracing::warn!(
+                .for_each(|info| check_info(info, self.leases.limits.max_live, &mut found)),
+            Err(error) if is_permission_error(error.details()) => tracing::warn!(
                 %error, "INFO is refused, so version, eviction policy and memory are unknown"
             ),
-            Err(error) => return vec![unknown(&format!("INFO failed: {}", error.details()))],
+            Err(error) => return vec![inconclusive(&format!("INFO failed: {}", error.details()))],
         }
-        let mut refused = Vec::new();
-        match self.walk().await {
-            Ok(()) if self.fast_enough().await => {}
+        let mut problems = Vec::new();
+        match self.exercise_scripts().await {
+            Ok(()) if self.is_fast_enough().await => {}
             Ok(()) => {
                 let limit = self.command_timeout / 4;
                 let reason = format!("each of five round trips took over {limit:?}");
                 found.push((Check::Latency, reason));
             }
-            Err(Halt::Refused(reason)) => found.push((Check::Acl, reason)),
-            Err(Halt::Unknown(reason)) => refused.push(unknown(&reason)),
+            Err(CheckError::PermissionDenied(reason)) => found.push((Check::Acl, reason)),
+            Err(CheckError::Inconclusive(reason)) => problems.push(inconclusive(&reason)),
         }
         for (check, reason) in found {
             if self.ignore_checks.contains(&check) {
                 tracing::warn!("ignored by store.redis.ignore_checks: {check}: {reason}");
             } else {
-                refused.push(format!("{check}: {reason}"));
+                problems.push(format!("{check}: {reason}"));
             }
         }
-        refused
+        problems
     }
 
     /// INFO of every primary.
-    async fn infos(&self) -> Result<Vec<HashMap<String, String>>, fred::error::Error> {
+    async fn fetch_infos(&self) -> Result<Vec<HashMap<String, String>>, fred::error::Error> {
         let mut infos = Vec::new();
         if self.client.is_clustered() {
             for server in self.client.active_connections() {
                 let node = self.client.with_cluster_node(server);
-                infos.push(fields(&node.info::<String>(Some(InfoKind::Default)).await?));
+                infos.push(parse_info(
+                    &node.info::<String>(Some(InfoKind::Default)).await?,
+                ));
             }
         } else {
-            infos.push(fields(
+            infos.push(parse_info(
                 &self.client.info::<String>(Some(InfoKind::Default)).await?,
             ));
         }
@@ -118,53 +122,78 @@ impl Probe {
     }
 
     /// One session from lease to release, so that every command of every script runs once.
-    async fn walk(&self) -> Result<(), Halt> {
+    async fn exercise_scripts(&self) -> Result<(), CheckError> {
         let id = SessionId::random();
         let scripts = &self.leases.scripts;
-        let letter = |reply: ScriptReply| Ok(reply.letter);
+        let status = |reply: ScriptReply| Ok(reply.status);
         // Whoever asks first makes it, and it is read by all others.
         for _ in 0..2 {
-            let told = self.leases.ask_for_secret().await.map(|()| 'S');
-            expect("secret", told, 'S')?;
+            let fetched = self.leases.fetch_pseudonym_key().await.map(|()| 'S');
+            expect("pseudonym_key", fetched, 'S')?;
         }
         let session = [self.leases.keys.session(id)];
-        let index = slice::from_ref(self.leases.keys.index());
-        let member = member(id);
+        let index = slice::from_ref(self.leases.keys.live_index());
+        let member = index_member(id);
         let member = Argument::Bytes(&member);
-        let data = Payload::new("probe").map_err(|error| Halt::Unknown(error.to_string()))?;
+        let data =
+            Payload::new("probe").map_err(|error| CheckError::Inconclusive(error.to_string()))?;
         let token = SequenceToken::first(id, &data);
         let next = token.next(id, &data);
         let (first, next) = (token.as_bytes().as_slice(), next.as_bytes().as_slice());
         let (first, next) = (Argument::Bytes(first), Argument::Bytes(next));
         let data = Argument::Payload(&data);
-        let lease = |cap| [member, millis(PROBE_TTL), Argument::Number(SWEEP), cap];
+        let lease = |cap| {
+            [
+                member,
+                millis_argument(PROBE_TTL),
+                Argument::Number(SWEEP_BATCH),
+                cap,
+            ]
+        };
         let take = lease(NO_CAP);
-        expect("take", scripts.take(index, &take, letter).await, 'T')?;
+        expect(
+            "acquire_lease",
+            scripts.acquire_lease(index, &take, status).await,
+            'T',
+        )?;
         // What has its place keeps it in a full house.
         let again = lease(Argument::Number(0));
-        expect("take", scripts.take(index, &again, letter).await, 'T')?;
-        let create = [first, data, millis(PROBE_TTL), Argument::Bytes(b"")];
+        expect(
+            "acquire_lease",
+            scripts.acquire_lease(index, &again, status).await,
+            'T',
+        )?;
+        let create = [
+            first,
+            data,
+            millis_argument(PROBE_TTL),
+            Argument::Bytes(b""),
+        ];
         expect(
             "create",
-            scripts.create(&session, &create, letter).await,
+            scripts.create(&session, &create, status).await,
             'C',
         )?;
         let write = [first, next, data, Argument::Number(1)];
-        expect("write", scripts.write(&session, &write, letter).await, 'W')?;
-        let with_dates = [Argument::Bytes(b""), DATES];
+        expect("write", scripts.write(&session, &write, status).await, 'W')?;
+        let with_dates = [Argument::Bytes(b""), TIMESTAMPS];
         expect(
             "read",
-            scripts.read(&session, &with_dates, letter).await,
+            scripts.read(&session, &with_dates, status).await,
             'F',
         )?;
-        expect("live", scripts.live(index, &[], letter).await, 'L')?;
-        expect("delete", scripts.delete(&session, &[], letter).await, 'D')?;
-        expect("read", scripts.read(&session, &[], letter).await, 'G')?;
-        let released = scripts.release(index, &[member], letter).await;
-        expect("release", released, 'R')
+        expect(
+            "count_live",
+            scripts.count_live(index, &[], status).await,
+            'L',
+        )?;
+        expect("delete", scripts.delete(&session, &[], status).await, 'D')?;
+        expect("read", scripts.read(&session, &[], status).await, 'G')?;
+        let released = scripts.release_lease(index, &[member], status).await;
+        expect("release_lease", released, 'R')
     }
 
-    async fn fast_enough(&self) -> bool {
+    async fn is_fast_enough(&self) -> bool {
         for _ in 0..5 {
             let ping = self.client.ping::<Value>(None);
             if tokio::time::timeout(self.command_timeout / 4, ping)
@@ -179,25 +208,32 @@ impl Probe {
 }
 
 /// No check has failed, so there is none to accept by name.
-fn unknown(reason: &str) -> String {
+fn inconclusive(reason: &str) -> String {
     format!("Redis could not be looked at, and will be again: {reason}")
 }
 
-fn expect(script: &str, answered: Result<char, StoreError>, letter: char) -> Result<(), Halt> {
-    let (halt, reason): (fn(String) -> Halt, _) = match answered {
-        Ok(answered) if answered == letter => return Ok(()),
-        Ok(answered) => (Halt::Unknown, format!("answered {answered:?}")),
-        Err(StoreError::Unavailable(error)) if is_refusal(&error) => {
-            (Halt::Refused, format!("cannot run: {error}"))
+fn expect(
+    script: &str,
+    answered: Result<char, StoreError>,
+    expected: char,
+) -> Result<(), CheckError> {
+    let (error, reason): (fn(String) -> CheckError, _) = match answered {
+        Ok(answered) if answered == expected => return Ok(()),
+        Ok(answered) => (CheckError::Inconclusive, format!("answered {answered:?}")),
+        Err(StoreError::Unavailable(error)) if is_permission_error(&error) => {
+            (CheckError::PermissionDenied, format!("cannot run: {error}"))
         }
-        Err(error) => (Halt::Unknown, format!("cannot run: {error}")),
+        Err(error) => (CheckError::Inconclusive, format!("cannot run: {error}")),
     };
-    Err(halt(format!("the script {script} {reason}")))
+    Err(error(format!("the script {script} {reason}")))
 }
 
-fn inspect(info: &HashMap<String, String>, max_live: u64, found: &mut Vec<(Check, String)>) {
+fn check_info(info: &HashMap<String, String>, max_live: u64, found: &mut Vec<(Check, String)>) {
     // A Valkey calls itself Redis 7.2 in `redis_version`, for clients like us.
-    match info.get("redis_version").map(|text| (text, version(text))) {
+    match info
+        .get("redis_version")
+        .map(|text| (text, parse_version(text)))
+    {
         Some((_, Some(version))) if version >= MIN_VERSION => {}
         Some((text, _)) => {
             found.push((Check::Version, format!("Redis {text} is older than 7.0")));
@@ -227,12 +263,12 @@ fn inspect(info: &HashMap<String, String>, max_live: u64, found: &mut Vec<(Check
     }
 }
 
-fn version(text: &str) -> Option<(u64, u64)> {
+fn parse_version(text: &str) -> Option<(u64, u64)> {
     let mut parts = text.split('.').map(str::parse);
     Some((parts.next()?.ok()?, parts.next()?.ok()?))
 }
 
-fn fields(info: &str) -> HashMap<String, String> {
+fn parse_info(info: &str) -> HashMap<String, String> {
     info.lines()
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))

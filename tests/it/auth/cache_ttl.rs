@@ -5,18 +5,18 @@ use crate::harness::issuer::{Answer, Issuer};
 use hyper::StatusCode;
 use matrix_rendezvous::clock::{Clock, ManualClock};
 use matrix_rendezvous::model::User;
-use matrix_rendezvous::policy::auth::{Auth, AuthError, Errcode, TokenRejection};
+use matrix_rendezvous::policy::auth::{AuthError, Authenticator, Errcode, TokenRejection};
 use serde_json::json;
 use std::time::Duration;
 
 /// Something that asks, at a time of its own.
 struct Asker {
-    auth: Auth,
+    auth: Authenticator,
     hand: ManualClock,
 }
 
 impl Asker {
-    fn of(beside: fn(&Issuer, Clock) -> Auth, issuer: &Issuer) -> Self {
+    fn of(beside: fn(&Issuer, Clock) -> Authenticator, issuer: &Issuer) -> Self {
         let (clock, hand) = Clock::manual();
         let auth = beside(issuer, clock);
         Self { auth, hand }
@@ -106,7 +106,7 @@ async fn that_nobody_can_say_is_believed_for_no_time() {
     ] {
         let token = format!("token-{status}");
         issuer.answers(&token, Answer::Says(status, String::new()));
-        let unknown = Err(TokenRejection::Unknown(error));
+        let unknown = Err(TokenRejection::Unverified(error));
         asker
             .asks(&issuer, &token, &unknown, &[(0, 1), (0, 2)])
             .await;

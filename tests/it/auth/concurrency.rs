@@ -9,8 +9,8 @@ use hyper::StatusCode;
 use matrix_rendezvous::clock::Clock;
 use matrix_rendezvous::http::error::ApiError;
 use matrix_rendezvous::model::User;
-use matrix_rendezvous::policy::Refusal;
-use matrix_rendezvous::policy::auth::{Auth, AuthError, TokenRejection};
+use matrix_rendezvous::policy::PolicyRejection;
+use matrix_rendezvous::policy::auth::{AuthError, Authenticator, TokenRejection};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 use tokio::task::spawn_blocking;
@@ -34,7 +34,7 @@ fn stand_still() -> Still {
 /// A stand-in, and who asks it; each question by a client of its own.
 struct Crowd {
     issuer: Arc<Issuer>,
-    auth: Arc<Auth>,
+    auth: Arc<Authenticator>,
     asked: usize,
 }
 
@@ -80,7 +80,7 @@ impl Crowd {
 }
 
 fn unknown(error: AuthError) -> Result<User, TokenRejection> {
-    Err(TokenRejection::Unknown(error))
+    Err(TokenRejection::Unverified(error))
 }
 
 /// tokio's timers count in milliseconds, and here up to three follow each other.
@@ -138,14 +138,17 @@ async fn who_is_not_asked_about_is_told_when_it_will_be() {
         let wait = Duration::from_secs(seconds);
         assert_eq!(
             suspended,
-            TokenRejection::Unknown(AuthError::Suspended(wait)),
+            TokenRejection::Unverified(AuthError::CircuitOpen(wait)),
             "{seconds}"
         );
-        let told = ApiError::Refused(Refusal::TokenRejection(suspended));
+        let told = ApiError::Refused(PolicyRejection::TokenRejection(suspended));
         assert_eq!(told.response().retry_after, Some(wait));
         hand.advance(wait);
         let asked = crowd.ask(failing()).await.expect_err("it fails");
-        assert_ne!(asked, TokenRejection::Unknown(AuthError::Suspended(wait)));
+        assert_ne!(
+            asked,
+            TokenRejection::Unverified(AuthError::CircuitOpen(wait))
+        );
     }
 }
 
@@ -169,7 +172,7 @@ async fn an_open_breaker_refuses_before_the_wait_for_a_place() {
     drop(still);
     assert_eq!(
         crowd.ask(Answer::Hangs).await,
-        unknown(AuthError::Suspended(Duration::from_secs(1)))
+        unknown(AuthError::CircuitOpen(Duration::from_secs(1)))
     );
     // Let through by the breaker, it finds no place: they were all taken indeed.
     hand.advance(Duration::from_secs(1));

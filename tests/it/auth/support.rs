@@ -1,4 +1,4 @@
-//! [`Auth`] itself, without the binary around it: its time can be moved by hand, that of a process cannot.
+//! [`Authenticator`] itself, without the binary around it: its time can be moved by hand, that of a process cannot.
 
 use crate::harness::issuer::Issuer;
 use hyper::HeaderMap;
@@ -6,19 +6,19 @@ use hyper::header::{AUTHORIZATION, HeaderValue};
 use matrix_rendezvous::clock::Clock;
 use matrix_rendezvous::config::auth::{AuthConfig, Credentials, VerifierConfig};
 use matrix_rendezvous::model::{ClientIp, User};
-use matrix_rendezvous::policy::auth::{Auth, TokenRejection, TokenVerifier as Asked};
+use matrix_rendezvous::policy::auth::{Authenticator, TokenRejection, TokenVerifier as Asked};
 use matrix_rendezvous::telemetry::metrics::Metrics;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 /// That asks the stand-in as a homeserver.
-pub fn beside_homeserver(issuer: &Issuer, clock: Clock) -> Auth {
+pub fn beside_homeserver(issuer: &Issuer, clock: Clock) -> Authenticator {
     let homeserver = issuer.url().parse().expect("a URL");
     asking(VerifierConfig::Whoami { homeserver }, clock)
 }
 
 /// That asks the stand-in by introspection.
-pub fn beside_oauth(issuer: &Issuer, clock: Clock) -> Auth {
+pub fn beside_oauth(issuer: &Issuer, clock: Clock) -> Authenticator {
     let backend = VerifierConfig::Introspection {
         endpoint: issuer.url().parse().expect("a URL"),
         credentials: Credentials::Bearer("shared".parse().expect("any text")),
@@ -26,19 +26,19 @@ pub fn beside_oauth(issuer: &Issuer, clock: Clock) -> Auth {
     asking(backend, clock)
 }
 
-fn asking(backend: VerifierConfig, clock: Clock) -> Auth {
+fn asking(backend: VerifierConfig, clock: Clock) -> Authenticator {
     let settings = AuthConfig {
         backend,
         ca_file: None,
     };
     let asked = Asked::new(&settings).expect("settings that work");
-    Auth::new(asked, "", clock, Arc::new(Metrics::new()))
+    Authenticator::new(asked, "", clock, Arc::new(Metrics::new()))
 }
 
 /// Whose this token is, for a client of this number.
-pub async fn ask(auth: &Auth, client: u32, token: &str) -> Result<User, TokenRejection> {
+pub async fn ask(auth: &Authenticator, client: u32, token: &str) -> Result<User, TokenRejection> {
     let client = ClientIp::from(IpAddr::from(Ipv4Addr::from(client)));
     let bearer = HeaderValue::try_from(format!("Bearer {token}")).expect("a header");
     let headers = HeaderMap::from_iter([(AUTHORIZATION, bearer)]);
-    auth.user(client, &headers).await
+    auth.authenticate(client, &headers).await
 }

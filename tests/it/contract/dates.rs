@@ -3,7 +3,8 @@
 use super::fixture::{Rig, TTL};
 use super::{created, look, new_session, write};
 use matrix_rendezvous::store::{
-    Created, ReadRequest, ReadResult, Store, Timestamps, WithTimestamps, WriteRequest, WriteResult,
+    CreateResult, ReadRequest, ReadResult, Store, Timestamps, WithTimestamps, WriteRequest,
+    WriteResult,
 };
 use std::fmt::Debug;
 use std::time::Duration;
@@ -11,24 +12,26 @@ use std::time::Duration;
 /// A look that wants dates.
 fn dated(look: ReadRequest) -> ReadRequest {
     ReadRequest {
-        dates: true,
+        timestamps: true,
         ..look
     }
 }
 
 fn dates_of<T: Debug>(dated: &WithTimestamps<T>) -> Timestamps {
-    dated.dates.unwrap_or_else(|| panic!("no dates: {dated:?}"))
+    dated
+        .timestamps
+        .unwrap_or_else(|| panic!("no dates: {dated:?}"))
 }
 
 pub async fn dates_are_told_where_they_are_wanted<R: Rig>(rig: &mut R) {
     // To the millisecond, as Redis has them.
     let begun = rig.time_of_day();
     let mut new = new_session("one");
-    new.dates = true;
+    new.timestamps = true;
     let creation = rig.store().create(&new).await.expect("a store");
     rig.created(new.id);
     let first = dates_of(&creation);
-    assert!(matches!(creation.answer, Created::Created { .. }));
+    assert!(matches!(creation.result, CreateResult::Created { .. }));
     assert!(begun <= first.modified && first.modified <= rig.time_of_day());
     assert_eq!(first.expires, first.modified + TTL);
     // A creation that is sent again finds the first one's.
@@ -38,21 +41,25 @@ pub async fn dates_are_told_where_they_are_wanted<R: Rig>(rig: &mut R) {
 
     let look = look(new.id, None);
     let found = rig.store().read(&dated(look)).await.expect("a store");
-    assert!(matches!(found.answer, ReadResult::Found { .. }));
+    assert!(matches!(found.result, ReadResult::Found { .. }));
     assert_eq!(dates_of(&found), first);
-    let unless = ReadRequest {
-        unless: Some(new.token),
+    let if_none_match = ReadRequest {
+        if_none_match: Some(new.token),
         ..look
     };
-    let unchanged = rig.store().read(&dated(unless)).await.expect("a store");
-    assert!(matches!(unchanged.answer, ReadResult::Unchanged { .. }));
+    let unchanged = rig
+        .store()
+        .read(&dated(if_none_match))
+        .await
+        .expect("a store");
+    assert!(matches!(unchanged.result, ReadResult::Unchanged { .. }));
     assert_eq!(dates_of(&unchanged), first);
 
     let begun = rig.time_of_day();
     let mut swap = write(new.id, new.token, "two", None);
-    swap.dates = true;
+    swap.timestamps = true;
     let written = rig.store().write(&swap).await.expect("a store");
-    assert!(matches!(written.answer, WriteResult::Written { .. }));
+    assert!(matches!(written.result, WriteResult::Written { .. }));
     let second = dates_of(&written);
     assert!(begun <= second.modified && second.modified <= rig.time_of_day());
     assert_eq!(second.expires, first.expires, "a write extends nothing");
@@ -60,7 +67,7 @@ pub async fn dates_are_told_where_they_are_wanted<R: Rig>(rig: &mut R) {
     // What changes nothing moves nothing: a retry, a conflict.
     rig.tick().await;
     let retried = rig.store().write(&swap).await.expect("a store");
-    assert!(matches!(retried.answer, WriteResult::Retried(_)));
+    assert!(matches!(retried.result, WriteResult::Retried(_)));
     let stale = WriteRequest {
         data: super::payload("three"),
         ..swap.clone()
@@ -75,7 +82,13 @@ pub async fn dates_are_told_where_they_are_wanted<R: Rig>(rig: &mut R) {
     let _one_that_lives = created(rig, "other").await;
     rig.advance(TTL + Duration::from_secs(1)).await;
     let gone = rig.store().read(&dated(look)).await;
-    assert_eq!(gone, Ok(WithTimestamps::without(ReadResult::Gone)));
+    assert_eq!(
+        gone,
+        Ok(WithTimestamps::without_timestamps(ReadResult::Gone))
+    );
     let gone = rig.store().write(&swap).await;
-    assert_eq!(gone, Ok(WithTimestamps::without(WriteResult::Gone)));
+    assert_eq!(
+        gone,
+        Ok(WithTimestamps::without_timestamps(WriteResult::Gone))
+    );
 }

@@ -3,7 +3,7 @@
 use super::fixture::{MAX_LIVE, Rig, TTL};
 use super::{answer, assert_holds, created, look, new_session, write, written};
 use matrix_rendezvous::model::{Limit, LimitExceeded};
-use matrix_rendezvous::store::{Created, Deleted, ReadResult, Store, WriteResult};
+use matrix_rendezvous::store::{CreateResult, DeleteResult, ReadResult, Store, WriteResult};
 use std::time::Duration;
 
 pub async fn a_session_ends_at_its_deadline_and_writes_do_not_extend_it<R: Rig>(rig: &mut R) {
@@ -20,7 +20,7 @@ pub async fn a_session_ends_at_its_deadline_and_writes_do_not_extend_it<R: Rig>(
         answer(rig.store().write(&write(new.id, token, "x", None))).await,
         Ok(WriteResult::Gone)
     );
-    assert_eq!(rig.store().delete(new.id).await, Ok(Deleted::Gone));
+    assert_eq!(rig.store().delete(new.id).await, Ok(DeleteResult::Gone));
     assert_eq!(rig.store().live().await, Ok(0));
 }
 
@@ -32,7 +32,7 @@ pub async fn a_full_store_refuses_the_newcomer_and_evicts_nobody<R: Rig>(rig: &m
     }
     let refused = new_session("newcomer");
     let outcome = answer(rig.store().create(&refused)).await.expect("a store");
-    let Created::Refused(LimitExceeded { limit, retry_after }) = outcome else {
+    let CreateResult::Rejected(LimitExceeded { limit, retry_after }) = outcome else {
         panic!("{outcome:?}")
     };
     assert_eq!(limit, Limit::LiveTotal);
@@ -47,7 +47,10 @@ pub async fn a_full_store_refuses_the_newcomer_and_evicts_nobody<R: Rig>(rig: &m
     for (number, session) in live.iter().enumerate() {
         assert_holds(rig, session.id, session.token, &number.to_string()).await;
     }
-    assert_eq!(rig.store().delete(live[0].id).await, Ok(Deleted::Deleted));
+    assert_eq!(
+        rig.store().delete(live[0].id).await,
+        Ok(DeleteResult::Deleted)
+    );
     created(rig, "in the deleted one's place").await;
     // Expired sessions make room too: all of the first ones at once.
     rig.advance(TTL.saturating_sub(Duration::from_millis(500)))
@@ -56,14 +59,17 @@ pub async fn a_full_store_refuses_the_newcomer_and_evicts_nobody<R: Rig>(rig: &m
 }
 
 pub async fn sessions_that_ran_out_are_told_of_once<R: Rig>(rig: &mut R) {
-    let told = |outcome: &Created| match outcome {
-        Created::Created { ran_out, .. } => *ran_out,
-        Created::Refused(_) => panic!("{outcome:?}"),
+    let told = |outcome: &CreateResult| match outcome {
+        CreateResult::Created { expired, .. } => *expired,
+        CreateResult::Rejected(_) => panic!("{outcome:?}"),
     };
     let deleted = created(rig, "deleted").await;
     created(rig, "left to its time").await;
     created(rig, "left as well").await;
-    assert_eq!(rig.store().delete(deleted.id).await, Ok(Deleted::Deleted));
+    assert_eq!(
+        rig.store().delete(deleted.id).await,
+        Ok(DeleteResult::Deleted)
+    );
     rig.advance(TTL).await;
     let mut seen = Vec::new();
     for data in ["one", "two"] {

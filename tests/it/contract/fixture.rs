@@ -134,7 +134,7 @@ impl RedisRig {
     pub async fn start() -> Self {
         let server = RedisServer::start();
         let settings = RedisSettings {
-            server: RedisEndpoint::parse(&server.url(), None).expect("a URL"),
+            endpoint: RedisEndpoint::parse(&server.url(), None).expect("a URL"),
             prefix: "t:".to_owned(),
             // Longer than by default: on a busy machine a slow answer is no wrong one.
             command_timeout: Duration::from_secs(10),

@@ -142,7 +142,8 @@ impl Session {
 
     /// Whether this write would be one too many.
     fn is_full(&self, write: &WriteRequest) -> bool {
-        let current = matches!(write.presented, SubmittedToken::Parsed { token, .. } if token == self.token());
+        let current =
+            matches!(write.token, SubmittedToken::Parsed { token, .. } if token == self.token());
         current && self.written.len() as u64 >= MAX_WRITES
     }
 
@@ -156,7 +157,7 @@ impl Session {
         let writes = self.written.len() as u64;
         let progress = Progress {
             writes,
-            contact: (writes == 1).then_some(Duration::ZERO),
+            time_to_first_write: (writes == 1).then_some(Duration::ZERO),
         };
         WriteResult::Written { token, progress }
     }
@@ -174,7 +175,7 @@ impl Session {
         let before = (0..current).find(|&step| {
             remembered.contains(&(step + 1))
                 && self.written[step] == write.data
-                && matches!(write.presented, SubmittedToken::Parsed { token, .. } if token == self.tokens[step])
+                && matches!(write.token, SubmittedToken::Parsed { token, .. } if token == self.tokens[step])
         });
         before.map_or(WriteResult::Conflict(self.token()), |step| {
             WriteResult::Retried(self.tokens[step + 1])
@@ -182,7 +183,7 @@ impl Session {
     }
 
     fn swap(&mut self, write: &WriteRequest) -> Option<SequenceToken> {
-        let SubmittedToken::Parsed { token, .. } = write.presented else {
+        let SubmittedToken::Parsed { token, .. } = write.token else {
             return None;
         };
         if token != self.token() {

@@ -5,7 +5,9 @@ use super::model::Model;
 use super::strategies::{Step, Token, steps};
 use super::{answer, look, new_session, owner, payload, txn};
 use matrix_rendezvous::model::{LimitExceeded, Owner, SequenceToken, SubmittedToken};
-use matrix_rendezvous::store::{Created, Deleted, ReadResult, Store, WriteRequest, WriteResult};
+use matrix_rendezvous::store::{
+    CreateResult, DeleteResult, ReadResult, Store, WriteRequest, WriteResult,
+};
 use proptest::test_runner::{Config, TestRunner};
 use std::time::Duration;
 
@@ -41,9 +43,13 @@ impl Run {
                 rig.advance(by).await;
             }
             _ if self.model.sessions.is_empty() => {}
-            Step::Read { session, unless } => {
+            Step::Read {
+                session,
+                if_none_match,
+            } => {
                 let index = session % self.model.sessions.len();
-                self.read(rig, index, self.token(index, *unless)).await;
+                self.read(rig, index, self.token(index, *if_none_match))
+                    .await;
             }
             Step::Write {
                 session,
@@ -53,9 +59,9 @@ impl Run {
             } => {
                 let index = session % self.model.sessions.len();
                 // Odd payloads ask for the session's dates.
-                let dates = data % 2 == 1;
+                let timestamps = data % 2 == 1;
                 let (id, data) = (self.model.sessions[index].id, payload(&data.to_string()));
-                let presented =
+                let submitted =
                     self.token(index, *token)
                         .map_or(SubmittedToken::Unknown, |token| SubmittedToken::Parsed {
                             token,
@@ -66,10 +72,10 @@ impl Run {
                     index,
                     WriteRequest {
                         id,
-                        presented,
+                        token: submitted,
                         data,
                         txn,
-                        dates,
+                        timestamps,
                     },
                 ));
                 self.write(rig, self.writes.len() - 1).await;
@@ -82,9 +88,9 @@ impl Run {
                 let index = session % self.model.sessions.len();
                 let id = self.model.sessions[index].id;
                 let expected = if self.model.delete(index) {
-                    Deleted::Deleted
+                    DeleteResult::Deleted
                 } else {
-                    Deleted::Gone
+                    DeleteResult::Gone
                 };
                 assert_eq!(rig.store().delete(id).await, Ok(expected));
             }
@@ -111,12 +117,12 @@ impl Run {
         let outcome = answer(rig.store().create(&new)).await.expect("a store");
         if let Some(expected) = self.model.full(&new.owner) {
             match outcome {
-                Created::Refused(LimitExceeded { limit, .. }) => assert_eq!(limit, expected),
-                Created::Created { .. } => panic!("{expected:?} are taken"),
+                CreateResult::Rejected(LimitExceeded { limit, .. }) => assert_eq!(limit, expected),
+                CreateResult::Created { .. } => panic!("{expected:?} are taken"),
             }
             return;
         }
-        let Created::Created { expires_in, .. } = outcome else {
+        let CreateResult::Created { expires_in, .. } = outcome else {
             panic!("{outcome:?}")
         };
         assert!(rig.is_time_left(expires_in, TTL), "{expires_in:?}");
@@ -124,9 +130,9 @@ impl Run {
         self.model.create(new);
     }
 
-    async fn read<R: Rig>(&self, rig: &R, index: usize, unless: Option<SequenceToken>) {
+    async fn read<R: Rig>(&self, rig: &R, index: usize, if_none_match: Option<SequenceToken>) {
         let session = &self.model.sessions[index];
-        let read = answer(rig.store().read(&look(session.id, unless)))
+        let read = answer(rig.store().read(&look(session.id, if_none_match)))
             .await
             .expect("a store");
         if !session.lives(self.model.now) {
@@ -136,7 +142,7 @@ impl Run {
         let left = session.left(self.model.now);
         match read {
             ReadResult::Unchanged { expires_in } => {
-                assert_eq!(unless, Some(session.token()));
+                assert_eq!(if_none_match, Some(session.token()));
                 assert!(
                     rig.is_time_left(expires_in, left),
                     "{expires_in:?}, not {left:?}"
@@ -146,10 +152,10 @@ impl Run {
                 data,
                 token,
                 expires_in,
-                unanswered,
+                never_written,
             } => {
-                assert_eq!(unanswered, session.tokens.len() == 1);
-                assert_ne!(unless, Some(session.token()));
+                assert_eq!(never_written, session.tokens.len() == 1);
+                assert_ne!(if_none_match, Some(session.token()));
                 assert_eq!((&data, token), (&session.data, session.token()));
                 assert!(
                     rig.is_time_left(expires_in, left),
@@ -163,10 +169,10 @@ impl Run {
     async fn write<R: Rig>(&mut self, rig: &R, write: usize) {
         let (index, write) = &self.writes[write];
         let written = rig.store().write(write).await.expect("a store");
-        let outcome = written.answer;
+        let outcome = written.result;
         assert_eq!(
-            written.dates.is_some(),
-            write.dates && outcome != WriteResult::Gone,
+            written.timestamps.is_some(),
+            write.timestamps && outcome != WriteResult::Gone,
             "{written:?}"
         );
         match (outcome, self.model.write(*index, write)) {
@@ -192,8 +198,15 @@ impl Run {
                 },
             ) => {
                 assert_eq!((token, progress.writes), (expected, far.writes));
-                assert_eq!(progress.contact.is_some(), far.contact.is_some());
-                assert!(progress.contact.is_none_or(|contact| contact <= TTL));
+                assert_eq!(
+                    progress.time_to_first_write.is_some(),
+                    far.time_to_first_write.is_some()
+                );
+                assert!(
+                    progress
+                        .time_to_first_write
+                        .is_none_or(|contact| contact <= TTL)
+                );
             }
             (outcome, expected) => assert_eq!(outcome, expected),
         }

@@ -32,7 +32,7 @@ pub async fn a_retry_is_recognised_after_the_peer_has_answered<R: Rig>(rig: &mut
         Ok(WriteResult::Retried(theirs))
     );
     let mut foreign = write(new.id, theirs, "x", None);
-    foreign.presented = SubmittedToken::Unknown;
+    foreign.token = SubmittedToken::Unknown;
     assert_eq!(
         answer(rig.store().write(&foreign)).await,
         Ok(WriteResult::Conflict(theirs))

@@ -5,7 +5,7 @@ use super::fixture::{MAX_LIVE, Rig, SHARES, TTL};
 use super::{answer, new_session};
 use matrix_rendezvous::model::{Limit, LimitExceeded};
 use matrix_rendezvous::model::{Owner, User};
-use matrix_rendezvous::store::{Created, Deleted, NewSession, Store};
+use matrix_rendezvous::store::{CreateResult, DeleteResult, NewSession, Store};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -18,11 +18,11 @@ pub fn owner(address: &str, user: Option<&str>) -> Owner {
     }
 }
 
-async fn create<R: Rig>(rig: &mut R, owner: &Owner) -> (NewSession, Created) {
+async fn create<R: Rig>(rig: &mut R, owner: &Owner) -> (NewSession, CreateResult) {
     let mut new = new_session("x");
     new.owner = owner.clone();
     let outcome = answer(rig.store().create(&new)).await.expect("a store");
-    if matches!(outcome, Created::Created { .. }) {
+    if matches!(outcome, CreateResult::Created { .. }) {
         rig.created(new.id);
     }
     (new, outcome)
@@ -30,7 +30,10 @@ async fn create<R: Rig>(rig: &mut R, owner: &Owner) -> (NewSession, Created) {
 
 async fn takes<R: Rig>(rig: &mut R, owner: &Owner) -> NewSession {
     let (new, outcome) = create(rig, owner).await;
-    assert!(matches!(outcome, Created::Created { .. }), "{outcome:?}");
+    assert!(
+        matches!(outcome, CreateResult::Created { .. }),
+        "{outcome:?}"
+    );
     new
 }
 
@@ -38,14 +41,14 @@ async fn is_refused<R: Rig>(rig: &mut R, owner: &Owner, expected: Limit) {
     let before = rig.store().live().await;
     let (_, outcome) = create(rig, owner).await;
     match outcome {
-        Created::Refused(LimitExceeded { limit, retry_after }) => {
+        CreateResult::Rejected(LimitExceeded { limit, retry_after }) => {
             assert_eq!(limit, expected);
             assert!(
                 retry_after > Duration::ZERO && retry_after <= TTL + TTL,
                 "{retry_after:?}"
             );
         }
-        Created::Created { .. } => panic!("{outcome:?}"),
+        CreateResult::Created { .. } => panic!("{outcome:?}"),
     }
     assert_eq!(rig.store().live().await, before, "a refusal stores nothing");
 }
@@ -60,8 +63,11 @@ pub async fn a_client_that_has_its_share_is_refused_and_no_other<R: Rig>(rig: &m
     takes(rig, &other).await;
     // The one that has its place keeps it.
     let again = answer(rig.store().create(&first)).await.expect("a store");
-    assert!(matches!(again, Created::Created { .. }), "{again:?}");
-    assert_eq!(rig.store().delete(first.id).await, Ok(Deleted::Deleted));
+    assert!(matches!(again, CreateResult::Created { .. }), "{again:?}");
+    assert_eq!(
+        rig.store().delete(first.id).await,
+        Ok(DeleteResult::Deleted)
+    );
     takes(rig, &one).await;
     is_refused(rig, &one, Limit::LiveClient).await;
     // What has ended makes room as well.

@@ -12,7 +12,7 @@ pub enum Step {
     },
     Read {
         session: usize,
-        unless: Token,
+        if_none_match: Token,
     },
     Write {
         session: usize,
@@ -58,7 +58,7 @@ pub fn steps() -> impl Strategy<Value = Vec<Step>> {
     );
     let step = prop_oneof![
         8 => (0_u8..4, 0_u8..12).prop_map(|(data, owner)| Step::Create { data, owner }),
-        4 => (any::<usize>(), token).prop_map(|(session, unless)| Step::Read { session, unless }),
+        4 => (any::<usize>(), token).prop_map(|(session, if_none_match)| Step::Read { session, if_none_match }),
         12 => write.prop_map(|(session, token, data, txn)| Step::Write { session, token, data, txn }),
         5 => any::<usize>().prop_map(|write| Step::Retry { write }),
         1 => any::<usize>().prop_map(|session| Step::Delete { session }),

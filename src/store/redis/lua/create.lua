@@ -12,7 +12,7 @@
 -- ones before it behind it, newest first, and how many writes there were where those are full (so that a
 -- write has one field to read and to write); d payload;
 -- m how long the session had left at its last write, in milliseconds (its TTL tells the rest); p principals
--- whose shares its place is counted against, where there are any, by the ends of their keys (take.lua), 17 bytes
+-- whose shares its place is counted against, where there are any, by the ends of their keys (acquire_lease.lua), 17 bytes
 -- each; q records of txnIds, once there are any (write.lua).
 local session, left = KEYS[1], ARGV[4]
 if redis.call('EXISTS', session) == 1 then

@@ -1,6 +1,6 @@
 -- Gives a place among the live sessions back.
 --
--- KEYS     the index and each principal's set (take.lua)
+-- KEYS     the index and each principal's set (acquire_lease.lua)
 -- ARGV     1 nonce of this call, 2 the member
 -- Reply    nonce 'R'
 --

@@ -10,12 +10,12 @@ use std::time::Duration;
 
 /// An answer of any status.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct VerifierResponse {
     pub(super) status: StatusCode,
     pub(super) body: Bytes,
 }
 
-impl Answer {
+impl VerifierResponse {
     /// The body, where it makes sense.
     pub(super) fn json<'a, T: Deserialize<'a>>(&'a self) -> Result<T, AuthError> {
         serde_json::from_slice(&self.body).map_err(|_| AuthError::BadReply)
@@ -35,14 +35,14 @@ impl Answer {
 }
 
 /// Asks, and waits so long for the whole answer, the connection included.
-pub(super) async fn ask(
+pub(super) async fn send(
     client: &HttpClient,
     request: Request<Full<Bytes>>,
-    longest: Duration,
-) -> Result<Answer, AuthError> {
-    let (head, body) = client.ask(request, longest).await?.into_parts();
+    timeout: Duration,
+) -> Result<VerifierResponse, AuthError> {
+    let (head, body) = client.ask(request, timeout).await?.into_parts();
     let status = head.status;
-    Ok(Answer { status, body })
+    Ok(VerifierResponse { status, body })
 }
 
 impl From<HttpClientError> for AuthError {

@@ -23,20 +23,26 @@ pub struct Sessions<S> {
     metrics: Arc<Metrics>,
 }
 
-/// What became of a creation.
+/// A session that was just created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Creation {
-    /// The session lives.
-    Created {
-        /// Its id.
-        id: SessionId,
-        /// Its first token.
-        token: SequenceToken,
-        /// Time until it ends, by the store's clock.
-        expires_in: Duration,
-    },
-    /// A limit refuses it.
-    Refused(LimitExceeded),
+pub struct CreatedSession {
+    /// The session's id.
+    pub id: SessionId,
+    /// The session's first token.
+    pub token: SequenceToken,
+    /// Time until the session expires, by the store's clock.
+    pub expires_in: Duration,
+}
+
+/// Why no session was created.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CreateError {
+    /// A limit of the store rejected the creation. Nothing was stored.
+    #[error("the limit {} rejects the session", .0.limit.label())]
+    Limit(LimitExceeded),
+    /// The store failed; whether the session exists is unknown.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 impl<S: Store> Sessions<S> {
@@ -45,28 +51,29 @@ impl<S: Store> Sessions<S> {
         Self { store, metrics }
     }
 
-    /// Creates a session of `owner` that holds `data`, and tells its `dates` where they are wanted.
+    /// Creates a session of `owner` that holds `data`. Returns the session's timestamps only if `timestamps` is true.
     ///
     /// # Errors
-    /// As [`Store::create`].
+    /// - [`CreateError::Limit`] if a limit of the store rejects the creation.
+    /// - [`CreateError::Store`] as [`Store::create`].
     pub async fn create(
         &self,
         api: Api,
         owner: Owner,
         data: Payload,
         timestamps: bool,
-    ) -> Result<WithTimestamps<Creation>, StoreError> {
+    ) -> Result<WithTimestamps<CreatedSession>, CreateError> {
         let id = SessionId::random();
+        let token = SequenceToken::first(id, &data);
         let new = NewSession {
             id,
-            token: SequenceToken::first(id, &data),
+            token,
             data,
             owner,
             timestamps,
         };
         let WithTimestamps { result, timestamps } = self.store.create(&new).await?;
-        let token = new.token;
-        let result = match result {
+        match result {
             CreateResult::Created {
                 expires_in,
                 expired,
@@ -74,15 +81,15 @@ impl<S: Store> Sessions<S> {
             } => {
                 self.metrics.sign_ins.created(api, new.data.as_str().len());
                 self.metrics.sign_ins.ran_out(expired);
-                Creation::Created {
+                let result = CreatedSession {
                     id,
                     token,
                     expires_in,
-                }
+                };
+                Ok(WithTimestamps { result, timestamps })
             }
-            CreateResult::Rejected(exceeded) => Creation::Refused(exceeded),
-        };
-        Ok(WithTimestamps { result, timestamps })
+            CreateResult::Rejected(exceeded) => Err(CreateError::Limit(exceeded)),
+        }
     }
 
     /// Reads a session.

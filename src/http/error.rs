@@ -6,6 +6,7 @@ pub use mapping::ErrorResponse;
 
 use crate::model::Api;
 use crate::policy::PolicyRejection;
+use crate::session::CreateError;
 use crate::store::StoreError;
 use std::time::Duration;
 
@@ -69,6 +70,15 @@ pub enum ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
+    }
+}
+
+impl From<CreateError> for ApiError {
+    fn from(error: CreateError) -> Self {
+        match error {
+            CreateError::Limit(exceeded) => Self::Refused(PolicyRejection::Limit(exceeded)),
+            CreateError::Store(error) => Self::Store(error),
+        }
     }
 }
 

@@ -14,8 +14,8 @@ use crate::http::response::ApiResponse;
 use crate::http::route::{MSC4108_PREFIX, Target};
 use crate::model::Api;
 use crate::model::{Payload, SequenceToken, SessionId, SubmittedToken};
-use crate::policy::{Admitted, Intent, PolicyRejection};
-use crate::session::{Creation, Sessions};
+use crate::policy::{Admitted, Intent};
+use crate::session::Sessions;
 use crate::store::{
     DeleteResult, ReadRequest, ReadResult, Store, StoreError, Timestamps, WithTimestamps,
     WriteRequest, WriteResult,
@@ -87,16 +87,12 @@ impl<S: Store> Msc4108<'_, S> {
             .sessions
             .create(Api::Msc4108, grant.into_owner(), data, true)
             .await?;
-        match result {
-            Creation::Created { id, token, .. } => {
-                let url = format!("{base_url}{MSC4108_PREFIX}/{id}");
-                Ok(ApiResponse::json(&CreatedUrlBody { url }, 256)
-                    .with_status(StatusCode::CREATED)
-                    .with_created_session(id)
-                    .with_etag(format_etag(token), Some(require_timestamps(timestamps)?)))
-            }
-            Creation::Refused(exceeded) => Err(PolicyRejection::Limit(exceeded).into()),
-        }
+        let url = format!("{base_url}{MSC4108_PREFIX}/{}", result.id);
+        let timestamps = require_timestamps(timestamps)?;
+        Ok(ApiResponse::json(&CreatedUrlBody { url }, 256)
+            .with_status(StatusCode::CREATED)
+            .with_created_session(result.id)
+            .with_etag(format_etag(result.token), Some(timestamps)))
     }
 
     /// A read. Where it fails, for whatever reason but that the session is gone, the ETag is the client's

@@ -12,7 +12,7 @@ use crate::model::Api;
 use crate::model::{SequenceToken, SessionId, SubmittedToken, TxnKey};
 use crate::policy::auth::TokenRejection;
 use crate::policy::{Admitted, CreateGrant, Intent, PolicyRejection};
-use crate::session::{Creation, Sessions};
+use crate::session::{CreatedSession, Sessions};
 use crate::store::{DeleteResult, ReadRequest, ReadResult, Store, WriteRequest, WriteResult};
 use serde::Serialize;
 use std::time::Duration;
@@ -133,28 +133,24 @@ impl<S: Store> Msc4388<'_, S> {
         body: &[u8],
     ) -> Result<ApiResponse, ApiError> {
         let data = RequestFields::parse(body)?.data()?;
-        match self
+        let CreatedSession {
+            id,
+            token,
+            expires_in,
+        } = self
             .sessions
             .create(self.api, grant.into_owner(), data, false)
             .await?
-            .result
-        {
-            Creation::Created {
+            .result;
+        let response = id.with_str(|id| {
+            let body = CreatedSessionBody {
                 id,
-                token,
-                expires_in,
-            } => Ok(id
-                .with_str(|id| {
-                    let body = CreatedSessionBody {
-                        id,
-                        sequence_token: token.as_str(),
-                        expires_in_ms: milliseconds(expires_in),
-                    };
-                    ApiResponse::json(&body, ENVELOPE_BYTES)
-                })
-                .with_created_session(id)),
-            Creation::Refused(exceeded) => Err(PolicyRejection::Limit(exceeded).into()),
-        }
+                sequence_token: token.as_str(),
+                expires_in_ms: milliseconds(expires_in),
+            };
+            ApiResponse::json(&body, ENVELOPE_BYTES)
+        });
+        Ok(response.with_created_session(id))
     }
 
     /// `GET /rendezvous/{id}`: the payload, its token, and the time left.

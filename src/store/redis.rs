@@ -27,7 +27,7 @@ use crate::store::{
 };
 use crate::telemetry::metrics::Metrics;
 use keys::Keys;
-use lease::{Leases, Taken};
+use lease::{AcquiredLease, Leases};
 use reply::ScriptReply;
 use rollback::{RollbackGuard, RollbackQueue};
 use scripts::{Argument, Scripts};
@@ -103,23 +103,22 @@ impl RedisStore {
         &self,
         new: &NewSession,
     ) -> Result<WithTimestamps<CreateResult>, StoreError> {
-        let request = self.leases.claim(&new.owner).await?;
+        let claim = self.leases.claim(&new.owner).await?;
         // From here until the outcome is known, whatever ends this future leaves an guard behind.
-        let guard = RollbackGuard::new(&self.rollback, new.id, request.principals.clone());
-        let (shadowed, expired) = match self.leases.acquire(new.id, &request).await? {
-            Taken::Taken { shadowed, ended } => (shadowed, ended),
-            Taken::Refused(exceeded) => {
+        let guard = RollbackGuard::new(&self.rollback, new.id, claim.principals.clone());
+        let AcquiredLease { shadowed, expired } = match self.leases.acquire(new.id, &claim).await? {
+            Ok(lease) => lease,
+            Err(exceeded) => {
                 guard.disarm();
-                return Ok(WithTimestamps::without_timestamps(CreateResult::Rejected(
-                    exceeded,
-                )));
+                let rejected = CreateResult::Rejected(exceeded);
+                return Ok(WithTimestamps::without_timestamps(rejected));
             }
         };
         let session = [
             Argument::Bytes(new.token.as_bytes()),
             Argument::Payload(&new.data),
             millis_argument(self.limits.ttl),
-            Argument::Bytes(request.principals.as_bytes()),
+            Argument::Bytes(claim.principals.as_bytes()),
             TIMESTAMPS,
         ];
         let key = self.keys.session(new.id);

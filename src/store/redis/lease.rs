@@ -35,18 +35,13 @@ pub(super) struct LeaseClaim {
     claims: Vec<ShareClaim>,
 }
 
-/// What became of a [`LeaseClaim`].
+/// A lease that was just acquired.
 #[derive(Debug)]
-pub(super) enum Taken {
-    /// The place is taken.
-    Taken {
-        /// Limits in shadow mode that would have refused it.
-        shadowed: LimitSet,
-        /// Leases that had ended, and that were swept.
-        ended: u64,
-    },
-    /// Nothing is taken.
-    Refused(LimitExceeded),
+pub(super) struct AcquiredLease {
+    /// Limits in shadow mode that would have rejected the lease.
+    pub(super) shadowed: LimitSet,
+    /// Expired leases that this call removed from the index.
+    pub(super) expired: u64,
 }
 
 impl Leases {
@@ -85,7 +80,7 @@ impl Leases {
         &self,
         id: SessionId,
         claim: &LeaseClaim,
-    ) -> Result<Taken, StoreError> {
+    ) -> Result<Result<AcquiredLease, LimitExceeded>, StoreError> {
         let member = index_member(id);
         let mut arguments = vec![
             Argument::Bytes(&member),
@@ -113,15 +108,15 @@ impl Leases {
         }
         let parse = |reply: ScriptReply| match reply.status {
             'T' => reply.text(|text| {
-                let (ended, shadowed) = text.split_once(' ')?;
-                Some(Taken::Taken {
+                let (expired, shadowed) = text.split_once(' ')?;
+                Some(Ok(AcquiredLease {
                     shadowed: claim.parse_limits(shadowed)?,
-                    ended: ended.parse().ok()?,
-                })
+                    expired: expired.parse().ok()?,
+                }))
             }),
             'N' => reply.text(|text| {
                 let (limit, wait) = text.split_once(' ')?;
-                Some(Taken::Refused(LimitExceeded {
+                Some(Err(LimitExceeded {
                     limit: claim.parse_limits(limit)?.iter().next()?,
                     retry_after: Duration::from_millis(wait.parse().ok()?),
                 }))

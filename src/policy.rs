@@ -1,7 +1,9 @@
-//! Who may do what, decided before a body is read or the store is asked.
+//! Decides which requests pass, before a body is read or the store is called. The limiters are in
+//! `limits`.
 //!
-//! For the HTTP pipeline. A request that passes is given an [`Admitted`], which only this module can
-//! make and which every handler demands: a handler that forgot to ask does not compile.
+//! For the HTTP pipeline. A request that passes gets an [`Admitted`], which only this module can
+//! create. Every handler takes one as an argument, so a handler that skips the policy does not
+//! compile.
 
 pub mod auth;
 mod fetch_metadata;
@@ -12,7 +14,7 @@ pub use homeserver::{Homeserver, Homeservers};
 use crate::clock::Clock;
 use crate::config::Mode;
 use crate::config::limits::LimitsConfig;
-use crate::limits::in_flight::{InFlightLimiter, InFlightPermit};
+use crate::limits::in_flight::{InFlightExceeded, InFlightLimits, InFlightPermits};
 use crate::limits::replica::{LimitRejection, ReplicaLimits};
 use crate::model::{ClientIp, Limit, LimitExceeded, Owner, SessionId};
 use crate::policy::auth::TokenRejection;
@@ -24,17 +26,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// Time between two sweeps of the rate limiters' tables.
+/// Interval at which idle keys are removed from the rate limiters' tables.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
-
-/// Requests under way at a time on this replica: on one session, where two devices have one each, or two where one
-/// has given up waiting; of one client, where the two devices of each of the sessions that it may have do the same;
-/// of one IPv6 /48, ten times that, as of all else.
-const MAX_IN_FLIGHT_PER_SESSION: u16 = 64;
-const MAX_IN_FLIGHT_PER_CLIENT: u16 = 256;
-const MAX_IN_FLIGHT_PER_NETWORK: u16 = 2560;
-
-/// What a request wants.
+/// What a request intends to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Intent {
     /// Ask whether a session may be created.
@@ -49,7 +43,7 @@ pub enum Intent {
     Delete,
 }
 
-/// Proof that a request passed the policy. While it is held, the request counts as one under way.
+/// Proof that a request passed the policy. The request counts as in flight until this is dropped.
 #[derive(Debug)]
 pub struct Admitted<'a> {
     client: ClientIp,
@@ -58,18 +52,16 @@ pub struct Admitted<'a> {
     _permits: InFlightPermits<'a>,
 }
 
-/// Where a request is counted as under way: on its session, of its client and of its network.
-type InFlightPermits<'a> = [Option<InFlightPermit<'a>>; 3];
-
-/// Proof that whoever sends a request may create sessions.
+/// Proof that the sender of a request may create sessions.
 #[derive(Debug)]
 pub struct CreateGrant(Owner);
 
 impl Admitted<'_> {
-    /// Who may create sessions through MSC4108 of 2024, which knows no users: anyone.
+    /// Returns the permission to create a session through MSC4108 of 2024, which has no users: any
+    /// client has it.
     ///
     /// # Errors
-    /// [`PolicyRejection::Maintenance`].
+    /// [`PolicyRejection::Maintenance`] if the operator switched creation off.
     pub fn without_auth(self) -> Result<CreateGrant, PolicyRejection> {
         if self.in_maintenance {
             return Err(PolicyRejection::Maintenance);
@@ -82,29 +74,29 @@ impl Admitted<'_> {
 }
 
 impl CreateGrant {
-    /// Whose the session will be.
+    /// The owner of the session to create.
     #[must_use]
     pub fn into_owner(self) -> Owner {
         self.0
     }
 }
 
-/// Why a request did not pass.
+/// Why the policy rejected a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PolicyRejection {
-    /// A browser asked for a session as a page or a subresource.
+    /// A browser requested a session as a document or a subresource.
     FetchMetadata,
-    /// A limit is used up.
+    /// A limit is exceeded.
     Limit(LimitExceeded),
-    /// Nobody at the client's address may.
+    /// The client's address is on this deny list.
     Denied(Limit),
-    /// Nobody creates sessions for now, by the operator's wish.
+    /// The operator switched creation off (`maintenance`).
     Maintenance,
-    /// As many requests are under way on the session as may be.
+    /// The session has its maximum number of requests in flight.
     SessionBusy,
-    /// As many requests are under way of the client, or of its network, as may be.
+    /// The client, or its IPv6 /48, has its maximum number of requests in flight.
     ClientBusy,
-    /// Only users create sessions, and there is none behind the request.
+    /// Only users may create sessions, and the request is not authenticated as one.
     TokenRejection(TokenRejection),
 }
 
@@ -117,22 +109,29 @@ impl From<LimitRejection> for PolicyRejection {
     }
 }
 
-/// The rules, and what they remember of clients. What they remember can be lost at any moment.
+impl From<InFlightExceeded> for PolicyRejection {
+    fn from(exceeded: InFlightExceeded) -> Self {
+        match exceeded {
+            InFlightExceeded::Session => Self::SessionBusy,
+            InFlightExceeded::Client => Self::ClientBusy,
+        }
+    }
+}
+/// The rules of this replica and the limiters' state. All of that state can be lost at any moment.
 #[derive(Debug)]
 pub struct Policy {
-    /// Replaced as a whole: a request goes by the old ones or by the new ones.
+    /// Replaced as a whole on a reload: a request sees either the old limits or the new ones.
     limits: ArcSwap<ReplicaLimits>,
     maintenance: AtomicBool,
-    sessions: InFlightLimiter,
-    clients: InFlightLimiter,
+    in_flight: InFlightLimits,
     clock: Clock,
     metrics: Arc<Metrics>,
-    /// Whether the log tells which users create sessions.
+    /// Whether to log the id of each user who may create a session.
     log_users: bool,
 }
 
 impl Policy {
-    /// Rules with the given limits.
+    /// Creates a policy with the given limits.
     #[must_use]
     pub fn new(
         limits: LimitsConfig,
@@ -144,15 +143,14 @@ impl Policy {
         Self {
             limits: ArcSwap::from_pointee(limits),
             maintenance: AtomicBool::new(false),
-            sessions: InFlightLimiter::new(),
-            clients: InFlightLimiter::new(),
+            in_flight: InFlightLimits::new(),
             clock: clock.clone(),
             metrics,
             log_users,
         }
     }
 
-    /// From now on these limits hold. What is remembered of clients stays, where what they may ask for does.
+    /// Replaces the limits. The counts of clients are kept if the rates are the same.
     pub fn set_limits(&self, limits: LimitsConfig) {
         let previous = self.limits.load();
         let metrics = Arc::clone(&self.metrics);
@@ -160,22 +158,22 @@ impl Policy {
         self.limits.store(Arc::new(limits));
     }
 
-    /// From now on sessions are created, or none are; those that live go on.
+    /// Switches the creation of sessions off or on. Live sessions continue either way.
     pub fn set_maintenance(&self, is_on: bool) {
         self.maintenance.store(is_on, Ordering::Relaxed);
         self.metrics.maintenance.set(i64::from(is_on));
     }
 
-    /// Whether no session is created, by the operator's wish.
+    /// Whether the operator switched the creation of sessions off.
     #[must_use]
     pub fn is_in_maintenance(&self) -> bool {
         self.maintenance.load(Ordering::Relaxed)
     }
 
-    /// Decides about one request, on a session where there is one.
+    /// Decides whether a request passes. `session` is the session that the request's path names.
     ///
     /// # Errors
-    /// The [`PolicyRejection`].
+    /// [`PolicyRejection`] if a limit, a deny list or the request's fetch metadata rejects it.
     pub fn admit(
         &self,
         intent: Intent,
@@ -195,52 +193,30 @@ impl Policy {
             return Err(PolicyRejection::FetchMetadata);
         }
         let client = address.into();
+        let limit_clients = limits.is_enabled();
+        let permits = self.in_flight.try_acquire(client, session, limit_clients)?;
         Ok(Admitted {
             client,
             intent,
             in_maintenance: self.is_in_maintenance(),
-            _permits: self.acquire_in_flight(client, session, limits.is_enabled())?,
+            _permits: permits,
         })
     }
 
-    /// Counts a request as under way. Of clients as long as they have limits at all.
-    fn acquire_in_flight(
-        &self,
-        client: ClientIp,
-        session: Option<SessionId>,
-        limit_clients: bool,
-    ) -> Result<InFlightPermits<'_>, PolicyRejection> {
-        let on_session = |session| {
-            self.sessions
-                .try_acquire(session, MAX_IN_FLIGHT_PER_SESSION)
-                .ok_or(PolicyRejection::SessionBusy)
-        };
-        let on_session = session.map(on_session).transpose()?;
-        if !limit_clients {
-            return Ok([on_session, None, None]);
-        }
-        let acquire = |key: ClientIp, kind: u8, max| {
-            let permit = self.clients.try_acquire((kind, key), max);
-            permit.ok_or(PolicyRejection::ClientBusy)
-        };
-        let of_client = acquire(client, 0, MAX_IN_FLIGHT_PER_CLIENT)?;
-        let network = client.network();
-        let of_network = network.map(|network| acquire(network, 1, MAX_IN_FLIGHT_PER_NETWORK));
-        Ok([on_session, Some(of_client), of_network.transpose()?])
-    }
-
-    /// Decides who may create sessions through MSC4388: in mode `open` anyone, but not with a token that is
-    /// refused, which is never taken for none; else a user.
+    /// Decides whether the sender may create sessions through MSC4388 (docs/protocol.md, R1.41 to
+    /// R1.46). In mode `open` every client may, except with a rejected token: a rejected token
+    /// never counts as absent. In mode `authenticated` only a user may.
     ///
     /// # Errors
-    /// The [`PolicyRejection`].
+    /// [`PolicyRejection`] if maintenance is on, the token is missing or rejected, or the user's
+    /// rate is exceeded.
     pub async fn authorize_create(
         &self,
         admitted: &Admitted<'_>,
         homeserver: &Homeserver,
         headers: &HeaderMap,
     ) -> Result<CreateGrant, PolicyRejection> {
-        // Before anyone is asked about a token: the answer is no, whoever it is.
+        // First, so that no token is checked in vain: during maintenance nobody may create.
         if admitted.in_maintenance {
             return Err(PolicyRejection::Maintenance);
         }
@@ -263,7 +239,8 @@ impl Policy {
         Ok(CreateGrant(Owner { client, user }))
     }
 
-    /// Forgets idle clients, for ever; to be run beside the service.
+    /// Removes idle keys from the limiters' tables every 10 s. Runs beside the service and never
+    /// returns.
     pub async fn sweep_forever(&self) {
         loop {
             tokio::time::sleep(SWEEP_INTERVAL).await;

@@ -1,13 +1,15 @@
-//! How many of something one client has at a time, and one network of IPv6: connections, questions about tokens.
+//! Concurrency limits per client and per IPv6 /48, for connections and token checks. Exact counts,
+//! RAII permits.
 //!
-//! Whoever has something open has an entry, so it is bounded by what may be open in all, and shrinks with it.
+//! The map has an entry only for a client or network that holds a permit. So its size is bounded by
+//! the total number of permits, and it shrinks as permits are dropped.
 
 use crate::model::ClientIp;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What each has, and may have.
+/// Counts the permits of each client and each network, and holds the maximum of each.
 #[derive(Debug)]
 pub struct ClientConcurrencyLimiter {
     per_client: usize,
@@ -21,7 +23,7 @@ enum ConcurrencyKey {
     Network(ClientIp),
 }
 
-/// One of what a client has, until dropped.
+/// The permit of one client. Dropping it decrements the client's and the network's count.
 #[derive(Debug)]
 pub struct ClientPermit {
     limiter: Arc<ClientConcurrencyLimiter>,
@@ -29,7 +31,8 @@ pub struct ClientPermit {
 }
 
 impl ClientConcurrencyLimiter {
-    /// Nobody has any, and each may have so many.
+    /// Creates a limiter without permits, with the maximum number of permits of one client and of
+    /// one IPv6 /48.
     #[must_use]
     pub fn new(per_client: usize, per_network: usize) -> Arc<Self> {
         Arc::new(Self {
@@ -39,7 +42,7 @@ impl ClientConcurrencyLimiter {
         })
     }
 
-    /// One more for a client, unless it has as many as it may, or its network has.
+    /// Returns a permit, or `None` if the client or its network already holds its maximum.
     #[must_use]
     pub fn try_acquire(self: &Arc<Self>, client: ClientIp) -> Option<ClientPermit> {
         let mut counts = self.lock_counts();
@@ -55,6 +58,8 @@ impl ClientConcurrencyLimiter {
         Some(ClientPermit { limiter, client })
     }
 
+    /// The counters of a client, each with its maximum: its own, and that of its /48 if it has an
+    /// IPv6 address.
     fn keys_and_limits(
         &self,
         client: ClientIp,
@@ -67,13 +72,14 @@ impl ClientConcurrencyLimiter {
             .chain(network.map(|network| (network, per_network)))
     }
 
-    /// Nothing under the lock panics in the middle of a change. It is held for a look into a map, once as something
-    /// begins and once as it ends, which both cost far more.
+    /// Locks the counts. Poison is ignored: nothing under the lock panics in the middle of a
+    /// change. The lock is held for a map look-up, once when a connection or token check begins and
+    /// once when it ends; both cost far more.
     fn lock_counts(&self) -> MutexGuard<'_, HashMap<ConcurrencyKey, usize>> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether nobody is remembered.
+    /// Whether no client holds a permit.
     #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.lock_counts().is_empty()
@@ -105,25 +111,25 @@ mod tests {
     }
 
     #[test]
-    fn each_client_has_its_places_and_a_place_comes_back() {
+    fn client_permits_are_limited_and_reusable() {
         let limiter = ClientConcurrencyLimiter::new(2, 20);
         let acquire = |text| limiter.try_acquire(client(text));
-        let first = acquire("192.0.2.1").expect("a place");
-        let _second = acquire("192.0.2.1").expect("a place");
+        let first = acquire("192.0.2.1").expect("a permit");
+        let _second = acquire("192.0.2.1").expect("a permit");
         assert!(acquire("192.0.2.1").is_none());
-        let _other = acquire("192.0.2.2").expect("another's place");
+        let _other = acquire("192.0.2.2").expect("another client's permit");
         drop(first);
-        let _third = acquire("192.0.2.1").expect("the place that was given back");
+        let _third = acquire("192.0.2.1").expect("the permit that was dropped");
         assert!(acquire("192.0.2.1").is_none());
     }
 
     #[test]
-    fn a_64_is_one_client_and_a_48_has_so_many_in_all() {
+    fn ipv6_64_is_one_client_and_48_has_its_own_limit() {
         let limiter = ClientConcurrencyLimiter::new(2, 3);
         let acquire = |text| limiter.try_acquire(client(text));
         let mut permits = vec![
-            acquire("2001:db8:1:1::1").expect("a place"),
-            acquire("2001:db8:1:1::2").expect("a place"),
+            acquire("2001:db8:1:1::1").expect("a permit"),
+            acquire("2001:db8:1:1::2").expect("a permit"),
         ];
         assert!(acquire("2001:db8:1:1::3").is_none(), "the /64 has its two");
         permits.push(acquire("2001:db8:1:2::1").expect("another /64's"));
@@ -133,13 +139,13 @@ mod tests {
         );
         permits.push(acquire("2001:db8:2:1::1").expect("another /48's"));
         permits.swap_remove(0);
-        permits.push(acquire("2001:db8:1:3::1").expect("given back"));
+        permits.push(acquire("2001:db8:1:3::1").expect("the permit that was dropped"));
         drop(permits);
         assert!(limiter.is_empty());
     }
 
     #[test]
-    fn the_map_holds_those_alone_who_have_something() {
+    fn map_has_entries_only_for_held_permits() {
         let limiter = ClientConcurrencyLimiter::new(1, 1);
         for number in 0..100 {
             let client = client(&format!("2001:db8:{number}::"));

@@ -1,33 +1,111 @@
-//! How many requests are under way at a time: on one session, of one client, of one network.
+//! Limits on concurrent requests: per session, per client and per IPv6 /48. Hashed counters, RAII
+//! permits.
 
+use crate::model::{ClientIp, SessionId};
 use std::fmt;
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::atomic::{AtomicU16, Ordering};
 
-/// Counters. Keys share one by chance, by a hash whose key nobody knows: at ten thousand requests under way, six
-/// counters for each, 64 never meet. Fixed, so that nobody can make it grow: 128 KiB.
+/// Maximum number of concurrent requests on one session, on this replica. Two devices have one
+/// request each, or two each if a client gave up waiting for the first.
+const MAX_PER_SESSION: u16 = 64;
+
+/// Maximum number of concurrent requests of one client: room for both devices of every session that
+/// it may have.
+const MAX_PER_CLIENT: u16 = 256;
+
+/// Maximum number of concurrent requests of one IPv6 /48: ten times a client's, as for all other
+/// limits.
+const MAX_PER_NETWORK: u16 = 2560;
+
+/// Number of counters in one limiter. Fixed, so that no client can make it grow: 128 KiB.
+///
+/// Keys can share a counter by chance. The hash key is secret, so no client can choose a collision.
+/// With ten thousand requests in flight there are six counters per request, and 64 of them never
+/// meet in one counter.
 const COUNTERS: usize = 1 << 16;
 
-/// The requests under way.
-pub(crate) struct InFlightLimiter {
+/// The permits of one request: of its session, its client and its network. `None` for what is not
+/// limited.
+pub(crate) type InFlightPermits<'a> = [Option<InFlightPermit<'a>>; 3];
+
+/// Which limit on concurrent requests is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum InFlightExceeded {
+    /// The session has 64 requests in flight.
+    Session,
+    /// The client has 256 requests in flight, or its IPv6 /48 has 2,560.
+    Client,
+}
+
+/// The limits on concurrent requests of this replica.
+#[derive(Debug)]
+pub(crate) struct InFlightLimits {
+    sessions: InFlightLimiter,
+    clients: InFlightLimiter,
+}
+
+impl InFlightLimits {
+    pub(crate) fn new() -> Self {
+        Self {
+            sessions: InFlightLimiter::new(),
+            clients: InFlightLimiter::new(),
+        }
+    }
+
+    /// Acquires the permits of one request. `limit_clients` is false if `limits.enabled` is false.
+    ///
+    /// # Errors
+    /// [`InFlightExceeded`] if the session, the client or its network has its maximum in flight.
+    pub(crate) fn try_acquire(
+        &self,
+        client: ClientIp,
+        session: Option<SessionId>,
+        limit_clients: bool,
+    ) -> Result<InFlightPermits<'_>, InFlightExceeded> {
+        let acquire_session = |session| {
+            let permit = self.sessions.try_acquire(session, MAX_PER_SESSION);
+            permit.ok_or(InFlightExceeded::Session)
+        };
+        let session_permit = session.map(acquire_session).transpose()?;
+        if !limit_clients {
+            return Ok([session_permit, None, None]);
+        }
+        let acquire = |key: ClientIp, kind: u8, max| {
+            let permit = self.clients.try_acquire((kind, key), max);
+            permit.ok_or(InFlightExceeded::Client)
+        };
+        let client_permit = acquire(client, 0, MAX_PER_CLIENT)?;
+        let network = client.network();
+        let network_permit = network.map(|network| acquire(network, 1, MAX_PER_NETWORK));
+        Ok([
+            session_permit,
+            Some(client_permit),
+            network_permit.transpose()?,
+        ])
+    }
+}
+
+/// Counts requests in flight per key, in fixed memory.
+struct InFlightLimiter {
     hasher: RandomState,
     counters: Box<[AtomicU16]>,
 }
 
-/// One request under way, until dropped.
+/// The permit of one request. Dropping it decrements the counter.
 #[derive(Debug)]
 pub(crate) struct InFlightPermit<'a>(&'a AtomicU16);
 
 impl InFlightLimiter {
-    pub(crate) fn new() -> Self {
+    fn new() -> Self {
         Self {
             hasher: RandomState::new(),
             counters: (0..COUNTERS).map(|_| AtomicU16::new(0)).collect(),
         }
     }
 
-    /// Counts a request of this key in, unless there are `most` already.
-    pub(crate) fn try_acquire(&self, key: impl Hash, max: u16) -> Option<InFlightPermit<'_>> {
+    /// Returns a permit, or `None` if `max` requests of this key are in flight.
+    fn try_acquire(&self, key: impl Hash, max: u16) -> Option<InFlightPermit<'_>> {
         #[expect(clippy::cast_possible_truncation, reason = "a remainder of COUNTERS")]
         let at = (self.hasher.hash_one(key) % COUNTERS as u64) as usize;
         let counter = &self.counters[at];
@@ -59,7 +137,7 @@ mod tests {
     const MAX: u16 = 64;
 
     #[test]
-    fn a_session_has_so_many_at_a_time_and_another_has_its_own() {
+    fn sessions_have_separate_in_flight_limits() {
         let limiter = InFlightLimiter::new();
         let [one, other] = [(); 2].map(|()| SessionId::random());
         let mut permits: Vec<_> = (0..MAX).map(|_| limiter.try_acquire(one, MAX)).collect();
@@ -71,7 +149,7 @@ mod tests {
         assert!(last.is_some());
         assert!(
             limiter.try_acquire(one, MAX).is_none(),
-            "a refusal is not counted"
+            "a rejected request is not counted"
         );
     }
 }

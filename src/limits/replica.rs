@@ -1,7 +1,7 @@
-//! What one client, one IPv6 network, one user may ask for, and from where nobody may: on this replica.
+//! The rate limits of this replica, per client, IPv6 /48, user and session, and the deny lists.
 //!
-//! What holds over all replicas the store counts, when it takes a place for a new session. A limit in shadow
-//! mode counts what it would refuse and lets it pass.
+//! The store enforces the limits that hold over all replicas when it creates a session
+//! (`store::quotas`). A limit in shadow mode counts what it would reject and lets it pass.
 
 use crate::clock::Clock;
 use crate::config::limits::{Deny, LimitsConfig, RateConfig};
@@ -13,11 +13,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Of a client, and of its network.
+/// The limits of a client and of its network.
 const CREATE_LIMITS: [Limit; 2] = [Limit::CreateClient, Limit::CreateNetwork];
 const REQUEST_LIMITS: [Limit; 2] = [Limit::RequestsClient, Limit::RequestsNetwork];
 
-/// Why a request did not pass.
+/// Why a limit rejected a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LimitRejection {
     /// A rate is used up.
@@ -26,6 +26,7 @@ pub(crate) enum LimitRejection {
     Denied(Limit),
 }
 
+/// Every rate limit and deny list of this replica, from the configuration's section `limits`.
 #[derive(Debug)]
 pub(crate) struct ReplicaLimits {
     rate_config: Option<RateConfig>,
@@ -55,24 +56,24 @@ impl Rates {
             requests,
             ..
         } = settings;
-        // A sign-in that has not begun can wait; one that has must not end for want of memory.
-        let (shared, open) = (OverflowPolicy::SharedBucket, OverflowPolicy::Allow);
+        // A new sign-in can wait. One that has begun must not end because a table is full.
+        let (shared, allow) = (OverflowPolicy::SharedBucket, OverflowPolicy::Allow);
         Self {
             discover_client: KeyedRateLimiter::new(create.client, max_keys, shared, clock),
             discover_network: KeyedRateLimiter::new(create.network, max_keys, shared, clock),
             create_client: KeyedRateLimiter::new(create.client, max_keys, shared, clock),
             create_network: KeyedRateLimiter::new(create.network, max_keys, shared, clock),
             create_user: KeyedRateLimiter::new(create.user, max_keys, shared, clock),
-            requests_client: KeyedRateLimiter::new(requests.client, max_keys, open, clock),
-            requests_network: KeyedRateLimiter::new(requests.network, max_keys, open, clock),
-            requests_session: KeyedRateLimiter::new(requests.session, max_keys, open, clock),
+            requests_client: KeyedRateLimiter::new(requests.client, max_keys, allow, clock),
+            requests_network: KeyedRateLimiter::new(requests.network, max_keys, allow, clock),
+            requests_session: KeyedRateLimiter::new(requests.session, max_keys, allow, clock),
         }
     }
 }
 
 impl ReplicaLimits {
-    /// With what those `before` them remember, where the same is rate_config: a deny list that changes must not give
-    /// everybody a new allowance.
+    /// Creates the limits. The counts of `previous` are kept if the rates are the same: a change of
+    /// a deny list must not give every client a new allowance.
     pub(crate) fn new(
         settings: LimitsConfig,
         previous: Option<&Self>,
@@ -93,12 +94,12 @@ impl ReplicaLimits {
         }
     }
 
-    /// Whether clients are counted at all.
+    /// Whether clients are limited at all (`limits.enabled`).
     pub(crate) fn is_enabled(&self) -> bool {
         self.rates.is_some()
     }
 
-    /// One creation.
+    /// Counts one creation by the client at this address.
     pub(crate) fn check_create(&self, address: IpAddr) -> Result<(), LimitRejection> {
         self.check_deny_list(Limit::DenyCreate, &self.deny.create, address)?;
         self.rates.as_ref().map_or(Ok(()), |rates| {
@@ -107,8 +108,9 @@ impl ReplicaLimits {
         })
     }
 
-    /// One discovery. It has allowances of its own, as large as those of creations: whoever asks before creating
-    /// must not have half as many.
+    /// Counts one discovery by the client at this address. Discoveries have their own allowances,
+    /// as large as those of creations: a client that discovers before it creates must not have only
+    /// half as many creations.
     pub(crate) fn check_discover(&self, address: IpAddr) -> Result<(), LimitRejection> {
         self.check_deny_list(Limit::DenyCreate, &self.deny.create, address)?;
         self.rates.as_ref().map_or(Ok(()), |rates| {
@@ -117,14 +119,14 @@ impl ReplicaLimits {
         })
     }
 
-    /// One creation by a user.
+    /// Counts one creation by a user.
     pub(crate) fn check_user_create(&self, user: &User) -> Result<(), LimitRejection> {
         self.rates.as_ref().map_or(Ok(()), |rates| {
             self.enforce(Limit::CreateUser, rates.create_user.try_acquire(user))
         })
     }
 
-    /// One request on a session.
+    /// Counts one request on a session.
     pub(crate) fn check_request(
         &self,
         address: IpAddr,
@@ -142,8 +144,9 @@ impl ReplicaLimits {
         })
     }
 
-    /// Takes one of a client's allowance, and one of its network's. Where the network has none left, its client is
-    /// forgotten: else a network of 65,536 clients would fill the table, and everybody's newcomers would be refused.
+    /// Counts one request of a client and one of its network. If the network's allowance is used
+    /// up, the client's key is removed: otherwise one network of 65,536 clients would fill the
+    /// table, and new clients everywhere would be rejected.
     fn check_client_and_network(
         &self,
         [client_limit, network_limit]: [Limit; 2],
@@ -194,10 +197,11 @@ impl ReplicaLimits {
         Err(rejection)
     }
 
-    /// Forgets who has been idle.
+    /// Removes idle keys, and records the size of each table and its overflows.
     pub(crate) fn sweep(&self) {
         let Some(rates) = &self.rates else { return };
-        // Each swept whatever the others say.
+        // Both tables are swept in any case; the gauge of the limit shows the creations' table
+        // only.
         let discovering = [
             rates.discover_client.sweep(),
             rates.discover_network.sweep(),

@@ -1,13 +1,15 @@
-//! A session must not be shown by a browser as a page (MSC4388, "Unsafe content").
+//! Keeps browsers from loading a session as a document (MSC4388, "Unsafe content";
+//! docs/protocol.md, R0.26).
 //!
-//! A payload is whatever a stranger wrote. With Fetch Metadata (W3C) the browser says what it wants
-//! the reply for, and only script that fetches may have it. Clients that are no browsers send none.
+//! Any stranger can write a payload. With Fetch Metadata (W3C) a browser sends the purpose of a
+//! request; only a script's fetch may receive a payload. Clients other than browsers do not send
+//! these headers.
 
 use hyper::HeaderMap;
 
-/// Whether the request's `Sec-Fetch-*` headers allow a reply with a payload.
+/// Whether the request's `Sec-Fetch-*` headers allow a response with a payload.
 pub(super) fn allows(headers: &HeaderMap) -> bool {
-    // One pass: a poll has a handful of headers, and four look-ups would hash as many names.
+    // One pass: a poll has only a few headers, while four look-ups would hash four names.
     headers.iter().all(|(name, value)| match name.as_str() {
         "sec-fetch-dest" => value == "empty",
         "sec-fetch-mode" => value != "navigate",

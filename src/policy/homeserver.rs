@@ -1,4 +1,4 @@
-//! The homeservers whose clients come here, told apart by the `Host` that a request names.
+//! The homeservers that this service works for, selected by a request's `Host`.
 
 use crate::config::Mode;
 use crate::policy::auth::Authenticator;
@@ -6,31 +6,32 @@ use futures_util::future::join_all;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// A homeserver, as the policy knows it.
+/// One homeserver and the rules for its clients.
 #[derive(Debug)]
 pub struct Homeserver {
-    /// The first name of its clients' `Host`; of the only homeserver it is empty.
+    /// The first of its configured hosts. Empty if it is the only homeserver.
     pub name: String,
-    /// Whether MSC4388 is served, and to whom.
+    /// Whether MSC4388 is served, and which clients may create sessions.
     pub mode: Mode,
-    /// Who says whose token an access token is, if anyone does.
+    /// Checks access tokens. `None` if no token verifier is configured.
     pub auth: Option<Authenticator>,
-    /// Where clients reach this server, without a slash at the end.
+    /// The URL at which clients reach this server, without a trailing slash.
     pub public_base_url: Option<String>,
 }
 
-/// All of them.
+/// All configured homeservers.
 #[derive(Debug)]
 pub enum Homeservers {
-    /// One, whatever a request names.
+    /// One homeserver, for every `Host`.
     Only(Box<Homeserver>),
-    /// Each by its names, lower case and without port.
+    /// Homeservers by each of their hosts, in lower case and without a port.
     ByHost(HashMap<String, Arc<Homeserver>>),
 }
 
 impl Homeservers {
-    /// The one whose client a request comes from. `host` is asked for the name, lower case and without port,
-    /// where it matters.
+    /// Returns the homeserver for a request, or `None` if its host is unknown. `host` returns the
+    /// request's host, in lower case and without a port; it is called only if there are several
+    /// homeservers.
     pub fn find(&self, host: impl FnOnce() -> Option<String>) -> Option<&Homeserver> {
         match self {
             Self::Only(homeserver) => Some(homeserver),
@@ -38,19 +39,21 @@ impl Homeservers {
         }
     }
 
-    /// Asks each once whether it knows tokens, and says in the log if not. It may come up later, and so this is
-    /// no reason not to serve.
+    /// Sends one probe to each token verifier, and logs the result. A failure does not stop the
+    /// server: the verifier may come up later.
     pub async fn probe_verifiers(&self) {
         join_all(self.verifiers().map(|(_, auth)| auth.probe())).await;
     }
 
-    /// Those who say whose a token is, and whether they are asked for the moment: not while they do not answer.
+    /// The name of each homeserver with a token verifier, and whether its circuit breaker is
+    /// closed.
     pub fn verifier_states(&self) -> impl Iterator<Item = (&str, bool)> {
         self.verifiers()
             .map(|(name, auth)| (name, !auth.is_circuit_open()))
     }
 
-    /// Of each homeserver that is served and has one, once, whatever it is called.
+    /// The token verifiers of all served homeservers, once each, whatever number of hosts a
+    /// homeserver has.
     fn verifiers(&self) -> impl Iterator<Item = (&str, &Authenticator)> {
         let homeservers: Vec<&Homeserver> = match self {
             Self::Only(homeserver) => vec![homeserver],

@@ -52,7 +52,7 @@ pub mod server {
 }
 
 pub mod redis {
-    pub use testkit::redis::*;
+    pub use testkit::{redis::*, until};
 
     pub mod worker {
         use crate::harness::{BINARY, server::Server};

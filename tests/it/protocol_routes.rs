@@ -97,7 +97,7 @@ fn head_answers_as_get_without_a_body(server: &Server) {
         let mut connection = Connection::open(server.http);
         for _ in 0..2 {
             let head = connection.send(&Request::head(path));
-            head.assert_house_rules();
+            head.assert_common_headers();
             assert_eq!(head.status, get.status, "{path}");
             for name in ["content-type", "content-length"] {
                 assert_eq!(head.header(name), get.header(name), "{path}: {name}");

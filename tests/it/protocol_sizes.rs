@@ -133,7 +133,7 @@ fn head(request: &Request, framing: &str) -> Vec<u8> {
 #[track_caller]
 fn expect_413_and_close(mut connection: Connection) -> Reply {
     let reply = connection.reply().expect_error(413, "M_TOO_LARGE");
-    reply.assert_house_rules();
+    reply.assert_common_headers();
     assert!(reply.says_close(), "{reply}");
     assert_eq!(String::from_utf8_lossy(&connection.read_to_close()), "");
     reply

@@ -1,26 +1,30 @@
-//! The JSON dialect as a client speaks it, and what every reply of the public listener must have.
+//! The JSON dialect as a client speaks it, and the headers that every reply must have.
 //!
-//! For the protocol tests. [`Server::call`] holds each reply, whatever its status, to the section of the
-//! contract about every response; a test that wants the bytes alone uses [`Server::raw`].
+//! For the protocol tests. [`Server::call`] checks each reply, whatever its status, against the
+//! contract's section about every response. A test that needs the bytes alone uses [`Server::raw`].
 
 use serde_json::{Value, json};
 
 use super::http::{Reply, Request};
 use super::server::Server;
 
-/// Where the dialect always lives.
+/// The path of the dialect, always enabled.
 pub const UNSTABLE: &str = "/_matrix/client/unstable/io.element.msc4388/rendezvous";
-/// Where it lives once `api.stable` is on.
+/// The path of the dialect if `api.stable` is on.
 pub const STABLE: &str = "/_matrix/client/v1/rendezvous";
-/// What a lost race is called under [`UNSTABLE`].
+/// The errcode of a conflict under [`UNSTABLE`].
 pub const CONFLICT: &str = "IO_ELEMENT_MSC4388_CONCURRENT_WRITE";
 
 /// A session as a client that reads it sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
+    /// The session id.
     pub id: String,
+    /// The payload.
     pub data: String,
+    /// The sequence token.
     pub token: String,
+    /// Time until the session expires, in milliseconds.
     pub expires_in_ms: u64,
 }
 
@@ -35,19 +39,21 @@ pub fn body(token: &str, data: &str) -> Value {
 }
 
 impl Server {
-    /// Sends one request; its reply has what every reply has.
+    /// Sends one request, and checks what every reply must have.
     #[track_caller]
     pub fn call(&self, request: &Request) -> Reply {
         let reply = self.raw(request);
-        reply.assert_house_rules();
+        reply.assert_common_headers();
         reply
     }
 
+    /// Sends a creation.
     #[track_caller]
     pub fn try_create(&self, data: &str) -> Reply {
         self.call(&Request::post(UNSTABLE).json(&json!({"data": data})))
     }
 
+    /// Creates a session.
     #[track_caller]
     pub fn create(&self, data: &str) -> Session {
         let reply = self.try_create(data).expect(200);
@@ -60,6 +66,7 @@ impl Server {
         }
     }
 
+    /// Reads a session, which must exist.
     #[track_caller]
     pub fn read(&self, id: &str) -> Session {
         let reply = self.call(&Request::get(&at(id))).expect(200);
@@ -78,7 +85,7 @@ impl Server {
         self.call(&Request::put(&at(id)).json(&body(token, data)))
     }
 
-    /// The same where it must succeed; the new token.
+    /// Writes to a session; the write must succeed. Returns the new token.
     #[track_caller]
     pub fn write(&self, id: &str, token: &str, data: &str) -> String {
         self.put(id, token, data).expect(200).text("sequence_token")
@@ -90,13 +97,14 @@ impl Server {
         self.call(&Request::put(&format!("{}/{txn}", at(id))).json(&body(token, data)))
     }
 
-    /// The session still holds this payload under this token.
+    /// Asserts that the session has this payload and this token.
     #[track_caller]
     pub fn assert_holds(&self, id: &str, data: &str, token: &str) {
         let now = self.read(id);
         assert_eq!((now.data.as_str(), now.token.as_str()), (data, token));
     }
 
+    /// Asserts that the session does not exist.
     #[track_caller]
     pub fn assert_gone(&self, id: &str) {
         self.call(&Request::get(&at(id)))
@@ -105,9 +113,9 @@ impl Server {
 }
 
 impl Reply {
-    /// What every reply of the public listener has, errors included.
+    /// Asserts what every reply of the public listener must have, errors included.
     #[track_caller]
-    pub fn assert_house_rules(&self) {
+    pub fn assert_common_headers(&self) {
         assert_eq!(self.all("access-control-allow-origin"), ["*"], "{self}");
         assert_eq!(
             self.header("x-content-type-options"),
@@ -125,7 +133,7 @@ impl Reply {
         let policy = self.header("content-security-policy").unwrap_or_default();
         assert!(policy.contains("default-src 'none'"), "{self}");
         if !self.body.is_empty() {
-            // A payload of the ETag dialect is the one body that is not JSON.
+            // A payload of the ETag dialect is the only body that is not JSON.
             let is_text = self.status == 200 && self.header("etag").is_some();
             let expected = if is_text {
                 "text/plain"
@@ -134,18 +142,18 @@ impl Reply {
             };
             assert_eq!(self.header("content-type"), Some(expected), "{self}");
         }
-        // A reply to HEAD has the headers of an error and no body to look into.
+        // A reply to HEAD has the headers of an error and no body.
         if self.status >= 400 && !self.body.is_empty() {
             assert!(
                 !self.text("errcode").is_empty() && !self.text("error").is_empty(),
                 "{self}"
             );
-            self.assert_says_when_to_retry();
+            self.assert_retry_after();
         }
     }
 
     #[track_caller]
-    fn assert_says_when_to_retry(&self) {
+    fn assert_retry_after(&self) {
         let limited = self.text("errcode") == "M_LIMIT_EXCEEDED";
         assert_eq!(self.status == 429, limited, "{self}");
         let after = self
@@ -158,7 +166,7 @@ impl Reply {
                 "{self}"
             );
         }
-        // A store that is away is asked again in a second; other outages tell what they know.
+        // If the store is unavailable, a client retries after a second. Other outages name their own time.
         if self.status == 503 && self.text("error").contains("session store") {
             assert_eq!(after, Some(1), "{self}");
         }

@@ -1,6 +1,6 @@
-//! An authority of a test's own, and a certificate that it signed for a server on this machine.
+//! A CA of a test's own, and a certificate that it signed for a server on this machine.
 //!
-//! For whatever is reached over TLS. The files live as long as this; the key of the authority never leaves
+//! For every connection over TLS. The files are deleted on drop. The private key of the CA never leaves
 //! the function that made it.
 
 use std::path::PathBuf;
@@ -12,19 +12,19 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tempfile::TempDir;
 
-/// Certificates and a key, as PEM files.
+/// A CA certificate, a server certificate and its key, as PEM files.
 #[derive(Debug)]
 pub struct Certificates(TempDir);
 
 impl Certificates {
-    /// A certificate for 127.0.0.1 and localhost, and who signed it.
+    /// Makes a CA, and a certificate for 127.0.0.1 and localhost.
     pub fn make() -> Self {
         let mut ca = CertificateParams::default();
         ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         ca.distinguished_name
             .push(DnType::CommonName, "matrix-rendezvous tests");
         let ca_key = KeyPair::generate().expect("a key");
-        let ca_cert = ca.self_signed(&ca_key).expect("an authority");
+        let ca_cert = ca.self_signed(&ca_key).expect("a CA");
         let issuer = Issuer::new(ca, ca_key);
 
         let names = vec!["127.0.0.1".to_owned(), "localhost".to_owned()];
@@ -46,7 +46,7 @@ impl Certificates {
         made
     }
 
-    /// The authority.
+    /// The certificate of the CA.
     pub fn ca_file(&self) -> PathBuf {
         self.0.path().join("ca.pem")
     }
@@ -61,7 +61,7 @@ impl Certificates {
         self.0.path().join("key.pem")
     }
 
-    /// For a server in this process.
+    /// TLS settings of a server in this process.
     pub fn server_config(&self) -> Arc<ServerConfig> {
         let cert = CertificateDer::from_pem_file(self.cert_file()).expect("a certificate");
         let key = PrivateKeyDer::from_pem_file(self.key_file()).expect("a key");

@@ -1,32 +1,37 @@
-//! The ETag dialect as its clients speak it.
+//! The ETag dialect as a client speaks it, for the protocol tests.
 
 use super::http::{Reply, Request};
 use super::server::Server;
 
-/// Where the dialect lives.
+/// The path of the dialect.
 pub const ETAG: &str = "/_matrix/client/unstable/org.matrix.msc4108/rendezvous";
 
-/// A session as its creator knows it.
+/// A session of the dialect, as its creator knows it.
 #[derive(Clone, Debug)]
 pub struct Mailbox {
+    /// The path of its URL.
     pub path: String,
+    /// Its ETag after the creation, with the quotes.
     pub etag: String,
 }
 
 impl Mailbox {
+    /// The session id.
     pub fn id(&self) -> &str {
         self.path.rsplit('/').next().expect("a segment")
     }
 
+    /// A read.
     pub fn get(&self) -> Request {
         Request::get(&self.path)
     }
 
-    /// A poll of whoever holds this ETag.
+    /// A poll of a client that has this ETag.
     pub fn poll(&self, etag: &str) -> Request {
         self.get().header("If-None-Match", etag)
     }
 
+    /// A write over this ETag.
     pub fn put(&self, etag: &str, data: &str) -> Request {
         Request::put(&self.path)
             .header("If-Match", etag)
@@ -43,6 +48,7 @@ pub fn creation(data: impl Into<Vec<u8>>) -> Request {
 }
 
 impl Server {
+    /// Creates a session.
     #[track_caller]
     pub fn open_mailbox(&self, data: &str) -> Mailbox {
         let reply = self.call(&creation(data)).expect(201);
@@ -54,7 +60,7 @@ impl Server {
         }
     }
 
-    /// The mailbox still holds this payload under this ETag.
+    /// Asserts that the session has this payload and this ETag.
     #[track_caller]
     pub fn assert_mailbox_holds(&self, mailbox: &Mailbox, data: &str, etag: &str) {
         let reply = self.call(&mailbox.get()).expect(200);
@@ -64,14 +70,14 @@ impl Server {
 }
 
 impl Reply {
-    /// The ETag, which must be there, once.
+    /// The ETag, which must appear once.
     #[track_caller]
     pub fn etag(&self) -> String {
         let tag = self.header("etag");
         tag.unwrap_or_else(|| panic!("no ETag: {self}")).to_owned()
     }
 
-    /// What stands beside the ETag of a session that lives: dates, and words to proxies.
+    /// Asserts the headers beside the ETag of a live session: dates, and directives for proxies.
     #[track_caller]
     pub fn assert_dated(&self) {
         let date = |name: &str| {

@@ -1,8 +1,7 @@
-//! An HTTP/1.1 client of bytes, for tests that must see exactly what went over the wire.
+//! A blocking HTTP/1.1 client for tests that need the exact bytes on the wire.
 //!
-//! It sends what it is told, valid or not, and keeps every header line it receives, duplicates among
-//! them. It follows nothing, repairs nothing and retries nothing; every wait in it is bounded by
-//! [`PATIENCE`].
+//! It sends valid and invalid bytes alike, and keeps every header line that it receives, duplicates too.
+//! It follows no redirects, repairs nothing and retries nothing. Every wait ends after [`PATIENCE`].
 
 mod message;
 
@@ -21,20 +20,25 @@ pub struct Connection {
 }
 
 impl Connection {
+    /// Connects.
     #[track_caller]
     pub fn open(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect_timeout(&address, PATIENCE).expect("a connection");
-        stream
-            .set_read_timeout(Some(PATIENCE))
-            .expect("a read timeout");
-        stream
-            .set_write_timeout(Some(PATIENCE))
-            .expect("a write timeout");
-        stream.set_nodelay(true).expect("no delay");
-        Self {
+        Self::try_open(address).expect("a connection")
+    }
+
+    /// Connects.
+    ///
+    /// # Errors
+    /// Returns the error of the operating system, such as a refused connection.
+    pub fn try_open(address: SocketAddr) -> std::io::Result<Self> {
+        let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.set_nodelay(true)?;
+        Ok(Self {
             stream,
             unread: Vec::new(),
-        }
+        })
     }
 
     /// Sends a request whole and reads its reply whole.
@@ -48,19 +52,20 @@ impl Connection {
         }
     }
 
+    /// Sends these bytes.
     #[track_caller]
     pub fn write(&mut self, bytes: &[u8]) {
         self.stream
             .write_all(bytes)
-            .expect("the server takes the bytes");
+            .expect("the server accepts the bytes");
     }
 
-    /// Sends the same bytes so many times; false when the other side will have no more of them.
+    /// Sends the same bytes `times` times. Returns false if the server has closed the connection.
     pub fn takes(&mut self, bytes: &[u8], times: usize) -> bool {
         (0..times).all(|_| self.stream.write_all(bytes).is_ok())
     }
 
-    /// The next reply, interim ones among them.
+    /// Reads the next reply, interim replies (1xx) included.
     #[track_caller]
     pub fn reply(&mut self) -> Reply {
         let mut reply = self.reply_to_head();
@@ -74,14 +79,14 @@ impl Connection {
         reply
     }
 
-    /// The next reply, or `None` where the connection ends without a word.
+    /// Reads the next reply; `None` if the connection ends without one.
     #[track_caller]
     pub fn reply_if_any(&mut self) -> Option<Reply> {
         let any = !self.unread.is_empty() || self.fill();
         any.then(|| self.reply())
     }
 
-    /// The next reply, where none has a body, whatever its `Content-Length` says.
+    /// Reads the next reply without a body, whatever its `Content-Length`.
     #[track_caller]
     pub fn reply_to_head(&mut self) -> Reply {
         let end = loop {
@@ -114,7 +119,7 @@ impl Connection {
         }
     }
 
-    /// Exactly so many bytes.
+    /// Reads exactly `count` bytes.
     #[track_caller]
     pub fn take(&mut self, count: usize) -> Vec<u8> {
         while self.unread.len() < count {
@@ -128,14 +133,14 @@ impl Connection {
         std::mem::replace(&mut self.unread, rest)
     }
 
-    /// Everything up to the end of the connection, whether it was closed or reset.
+    /// Reads until the connection is closed or reset.
     #[track_caller]
     pub fn read_to_close(&mut self) -> Vec<u8> {
         while self.fill() {}
         std::mem::take(&mut self.unread)
     }
 
-    /// Sends byte after byte, one each `pace`, until the server speaks or closes; what it said.
+    /// Sends a byte each `pace` until the server sends something or closes. Returns what it sent.
     #[track_caller]
     pub fn drip_until_close(&mut self, byte: u8, pace: Duration) -> Vec<u8> {
         let deadline = Instant::now() + PATIENCE;
@@ -143,7 +148,7 @@ impl Connection {
             .set_read_timeout(Some(pace))
             .expect("a read timeout");
         while Instant::now() < deadline {
-            // A failed write is the close itself; the read below tells what came before it.
+            // If the write fails, the server has closed; the read below returns what it sent before.
             let _ = self.stream.write_all(&[byte]);
             match self.try_fill() {
                 Ok(0) => return std::mem::take(&mut self.unread),
@@ -152,10 +157,10 @@ impl Connection {
                 Err(_) => return std::mem::take(&mut self.unread),
             }
         }
-        panic!("the server listened to single bytes for {PATIENCE:?}")
+        panic!("the server accepted single bytes for {PATIENCE:?}")
     }
 
-    /// Whether nothing arrives, not even a close, for as long as `within`.
+    /// Whether nothing arrives within `within`, not even a close.
     pub fn stays_silent(&mut self, within: Duration) -> bool {
         self.stream
             .set_read_timeout(Some(within))
@@ -167,7 +172,7 @@ impl Connection {
         waited.is_err_and(|e| matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut))
     }
 
-    /// Reads once; false at the end of the connection.
+    /// Reads once. Returns false at the end of the connection.
     #[track_caller]
     fn fill(&mut self) -> bool {
         match self.try_fill() {

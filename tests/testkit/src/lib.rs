@@ -14,25 +14,32 @@ pub mod etag;
 pub mod http;
 pub mod issuer;
 pub mod metrics;
+pub mod process;
 pub mod proxy;
 pub mod redis;
 pub mod server;
 
 use std::time::{Duration, Instant};
 
-/// The bound of every wait. It ends a hang and decides no outcome: far longer than anything takes here,
-/// on a loaded machine too, and shorter than the deadlines of the server that no test sets.
+/// Upper bound of every wait. It ends a hang and decides no result: it is far longer than any step
+/// takes, on a loaded machine too, and shorter than the server's deadlines that no test sets.
 pub const PATIENCE: Duration = Duration::from_secs(25);
 
-/// Asks again and again until there is an answer; the test fails when none comes within [`PATIENCE`].
+/// Calls `attempt` until it returns a value. Panics after [`PATIENCE`].
 #[track_caller]
-pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+pub fn eventually<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        if let Some(answer) = ask() {
-            return answer;
+        if let Some(value) = attempt() {
+            return value;
         }
         assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
+}
+
+/// Waits until the condition holds. Panics after [`PATIENCE`].
+#[track_caller]
+pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    eventually(what, || condition().then_some(()));
 }

@@ -1,10 +1,9 @@
-//! A TCP proxy between a worker and its Redis that loses, holds and falsifies single replies.
+//! A TCP proxy between a server and its Redis that drops, delays and changes single replies.
 //!
-//! For tests of what a worker makes of an answer that it never got, got late, or that is not its own.
-//! It understands RESP2 just enough to tell one command from the next. A fault is armed for the next
-//! command of the named kind, or for every one until healed; a script that Redis did not know yet
-//! (NOSCRIPT) has not run, so the fault waits for the next try. It never changes a command on its way
-//! in.
+//! For tests of replies that are lost, late, or belong to another command. The proxy parses RESP2 only
+//! far enough to separate commands. A fault is armed for the next command of a kind, or for all of
+//! them until [`Proxy::heal`]. A script that Redis does not know yet (NOSCRIPT) has not run, so the fault
+//! stays armed for the next attempt. The proxy never changes a command.
 
 mod link;
 mod wire;
@@ -12,10 +11,10 @@ mod wire;
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 
-use super::redis::until;
+use crate::until;
 use link::{Shared, accept};
 
-/// Which commands a fault is meant for.
+/// The commands that a fault applies to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
     /// Scripts on a session's hash.
@@ -28,27 +27,27 @@ pub enum Target {
     Ping,
 }
 
-/// Makes another reply of a reply.
+/// Returns the reply that replaces this one.
 pub type Alteration = fn(&[u8]) -> Vec<u8>;
 
-/// What happens to a command or to its reply.
+/// A fault of a command or of its reply.
 #[derive(Debug, Clone, Copy)]
 pub enum Fault {
-    /// The command is lost and the connection cut: the script never ran.
+    /// Drops the command and closes the connection: the script does not run.
     CutCommand,
-    /// The script ran; its answer is lost and the connection cut.
+    /// Lets the script run, drops its reply and closes the connection.
     CutReply,
-    /// The answer is lost alone, so that every later one arrives in its predecessor's place.
+    /// Drops the reply only, so that each later reply arrives in the place of the one before it.
     SwallowReply,
-    /// The answer, and every later one, waits until [`Proxy::heal`].
+    /// Delays the reply, and each later one, until [`Proxy::heal`].
     HoldReply,
-    /// Something else arrives in the answer's place, made of it.
+    /// Replaces the reply by one that is made from it.
     Alter(Alteration),
-    /// This arrives first: the answer, and every later one, comes one place late.
+    /// Inserts these bytes before the reply: it, and each later one, arrives one place late.
     InsertBefore(&'static [u8]),
 }
 
-/// The proxy; dropping it cuts every connection.
+/// The proxy. Dropping it closes every connection.
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
@@ -56,7 +55,7 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Listens, and forwards to `upstream`.
+    /// Starts a proxy that forwards to `upstream`.
     pub fn start(upstream: SocketAddr) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let address = listener.local_addr().expect("an address");
@@ -66,29 +65,29 @@ impl Proxy {
         Self { address, shared }
     }
 
-    /// What the worker is given as `store.redis.url`.
+    /// The value of `store.redis.url`.
     pub fn url(&self) -> String {
         format!("redis://{}/0", self.address)
     }
 
-    /// The next such command meets this fault.
+    /// Arms a fault for the next such command.
     pub fn next(&self, target: Target, fault: Fault) {
         self.shared.state().next = Some((target, fault));
     }
 
-    /// So many such commands are spared, and the one after them meets this fault.
+    /// Arms a fault for the command that follows `spared` such commands.
     pub fn after(&self, spared: usize, target: Target, fault: Fault) {
         self.next(target, fault);
         self.shared.state().spared = spared;
     }
 
-    /// Every such command meets this fault, until [`Proxy::heal`].
+    /// Arms a fault for every such command, until [`Proxy::heal`].
     pub fn every(&self, target: Target, fault: Fault) {
         self.shared.state().every = Some((target, fault));
     }
 
-    /// Ends every fault and lets held replies go. How many struck since the last time; none is a
-    /// panic, since a test whose fault missed has tested nothing.
+    /// Disarms all faults and sends delayed replies. Returns how many faults struck since the last call.
+    /// Panics if none did, because such a test has tested nothing.
     #[track_caller]
     pub fn heal(&self) -> usize {
         let mut state = self.shared.state();
@@ -101,13 +100,13 @@ impl Proxy {
         struck
     }
 
-    /// Waits until a fault struck.
+    /// Waits until a fault has struck.
     #[track_caller]
     pub fn wait_until_struck(&self) {
         until("the fault strikes", || self.struck() > 0);
     }
 
-    /// Waits until a fault strikes again.
+    /// Waits until one more fault has struck.
     #[track_caller]
     pub fn wait_until_struck_again(&self) {
         let before = self.struck();
@@ -118,7 +117,7 @@ impl Proxy {
         self.shared.state().struck
     }
 
-    /// Connections accepted so far.
+    /// Number of connections accepted so far.
     pub fn accepted(&self) -> usize {
         self.shared.state().accepted
     }
@@ -134,7 +133,7 @@ impl Drop for Proxy {
             }
         }
         self.shared.released.notify_all();
-        // Wakes the accept loop, which then sees that it is over.
+        // Wakes the accept loop, which then sees that it must stop.
         let _ = TcpStream::connect(self.address);
     }
 }

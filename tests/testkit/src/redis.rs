@@ -1,10 +1,10 @@
-//! A real `redis-server` for one test: its own process, port and directory.
+//! Starts a real `redis-server` with a process, a port and a directory of its own.
 //!
-//! For every test that touches Redis. It starts Debian's server (7.0) and nothing else, never talks to
-//! one that it did not start, and takes it away on drop, or when the test process dies in any way. No
-//! `redis-server` on the path is a panic that says what to install, never a skipped test.
+//! It starts the installed server (Debian 12 has 7.0) and never connects to a server that it did
+//! not start. The server ends on drop, and if the test process dies in any way. If `redis-server` is not
+//! installed, it panics and says what to install; no test is skipped.
 
-pub mod process;
+pub mod launch;
 pub mod resp;
 pub mod tls;
 pub mod topology;
@@ -12,17 +12,17 @@ pub mod worker;
 
 use std::net::SocketAddr;
 
-use process::{LOADS, Process, SERVES, free_port};
+use launch::{LOADING, READY, launch};
 use resp::Connection;
 pub use resp::Reply;
 use tempfile::TempDir;
 
-use super::eventually;
+use crate::process::{Process, free_port};
 
-/// Options that make every acknowledged write survive `kill -9`.
+/// Options with which every acknowledged write survives `kill -9`.
 pub const DURABLE: &[&str] = &["--appendonly", "yes", "--appendfsync", "always"];
 
-/// One running (or killed, or not yet started) Redis.
+/// A Redis that runs, was killed, or is not started yet.
 #[derive(Debug)]
 pub struct RedisServer {
     process: Option<Process>,
@@ -33,19 +33,19 @@ pub struct RedisServer {
 }
 
 impl RedisServer {
-    /// A standalone server without persistence that answers.
+    /// Starts a standalone server without persistence, and waits until it is ready.
     pub fn start() -> Self {
         Self::start_with(&[])
     }
 
-    /// The same with more options of redis-server: `&["--maxmemory", "4mb"]`.
+    /// [`start`](Self::start) with more options of redis-server: `&["--maxmemory", "4mb"]`.
     pub fn start_with(options: &[&str]) -> Self {
         let mut server = Self::planned(options);
         server.start_on_any_port();
         server
     }
 
-    /// A server that is not there yet: its port is known and refuses connections until
+    /// A server that is not started: its port is known and refuses connections until
     /// [`restart`](Self::restart).
     pub fn planned(options: &[&str]) -> Self {
         let password = options
@@ -68,7 +68,7 @@ impl RedisServer {
 
     fn start_on_any_port(&mut self) {
         for _ in 0..20 {
-            if self.try_start(SERVES, &[]) {
+            if self.try_start(READY, &[]) {
                 return;
             }
             self.port = free_port();
@@ -76,10 +76,10 @@ impl RedisServer {
         panic!("no free port for redis-server in 20 attempts");
     }
 
-    /// False when another process took the port first.
+    /// Returns false if another process took the port first.
     fn try_start(&mut self, ready: &str, more: &[&str]) -> bool {
         let port = self.port.to_string();
-        let mut arguments = vec!["redis-server".to_owned()];
+        let mut arguments = Vec::new();
         for fixed in [
             "--bind",
             "127.0.0.1",
@@ -93,11 +93,11 @@ impl RedisServer {
         arguments.extend(["--port".to_owned(), port]);
         arguments.extend(self.options.iter().cloned());
         arguments.extend(more.iter().map(ToString::to_string));
-        self.process = Process::start(&arguments, self.dir.path(), ready);
+        self.process = launch(&arguments, self.dir.path(), ready);
         self.process.is_some()
     }
 
-    /// What the service is given as `store.redis.url`.
+    /// The value of `store.redis.url`.
     pub fn url(&self) -> String {
         match &self.password {
             Some(password) => format!("redis://:{password}@127.0.0.1:{}/0", self.port),
@@ -110,38 +110,38 @@ impl RedisServer {
         self.port
     }
 
-    /// Where the plain-text port is, for a proxy in front.
+    /// The address of the plain-text port.
     pub fn address(&self) -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], self.port))
     }
 
-    /// SIGSTOP: connections are accepted by the kernel, nothing answers.
+    /// Sends SIGSTOP: the kernel still accepts connections, and Redis does not reply.
     pub fn pause(&self) {
         self.process().pause();
     }
 
-    /// SIGCONT.
+    /// Sends SIGCONT.
     pub fn resume(&self) {
         self.process().resume();
     }
 
-    /// SIGKILL, and gone when this returns.
+    /// Sends SIGKILL. The process has ended when this returns.
     pub fn kill(&mut self) {
         drop(self.process.take().expect("redis-server was not running"));
     }
 
-    /// Starts it again (or for the first time): same port, same directory, same options.
+    /// Starts it, for the first time or again, with the same port, directory and options.
     pub fn restart(&mut self) {
-        self.start_here(SERVES, &[]);
+        self.start_here(READY, &[]);
     }
 
-    /// Starts it again with more options, and returns while it still loads its snapshot.
+    /// Starts it again with more options, and returns while it loads its snapshot.
     pub fn restart_loading(&mut self, options: &[&str]) {
-        self.start_here(LOADS, options);
+        self.start_here(LOADING, options);
     }
 
     fn start_here(&mut self, ready: &str, options: &[&str]) {
-        assert!(self.process.is_none(), "redis-server runs");
+        assert!(self.process.is_none(), "redis-server is running");
         let started = self.try_start(ready, options);
         assert!(
             started,
@@ -150,13 +150,13 @@ impl RedisServer {
         );
     }
 
-    /// One command on a connection of its own, as the superuser.
+    /// Sends one command, as the superuser, on a connection of its own.
     #[track_caller]
     pub fn command<W: AsRef<[u8]>>(&self, words: &[W]) -> Reply {
         self.connect().command(words)
     }
 
-    /// A connection for many commands, as the superuser.
+    /// Opens a connection for many commands, as the superuser.
     #[track_caller]
     pub fn connect(&self) -> Connection {
         let mut connection = Connection::open(self.address());
@@ -169,13 +169,27 @@ impl RedisServer {
         connection
     }
 
-    fn process(&self) -> &Process {
+    /// The value of a field of `INFO section`.
+    #[track_caller]
+    pub fn info(&self, section: &str, field: &str) -> String {
+        let info = self.command(&["INFO", section]).text();
+        let value = info
+            .lines()
+            .find_map(|line| line.strip_prefix(field)?.strip_prefix(':').map(str::trim));
+        value
+            .unwrap_or_else(|| panic!("INFO {section} has no {field}"))
+            .to_owned()
+    }
+
+    /// A field of `INFO memory`, in bytes: `used_memory`, `used_memory_peak`.
+    #[track_caller]
+    pub fn memory(&self, field: &str) -> u64 {
+        self.info("memory", field).parse().expect("a number")
+    }
+
+    /// The running process. Panics if it was killed or is not started.
+    #[track_caller]
+    pub fn process(&self) -> &Process {
         self.process.as_ref().expect("redis-server is not running")
     }
-}
-
-/// Waits until the condition holds.
-#[track_caller]
-pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
-    eventually(what, || condition().then_some(()));
 }

@@ -1,43 +1,47 @@
-//! The server under test: the real binary, on ports of its own, with a life no longer than its test.
+//! Starts the server under test: the real binary, on ports of its own. It ends no later than its test.
 //!
-//! For every black-box test. It is configured through the environment alone, inherits none of the
-//! caller's `RENDEZVOUS_…`, binds port 0 and tells in its log where it listens. When a test fails, the
-//! log is printed with it.
+//! The environment alone configures it, without the caller's `RENDEZVOUS_…` variables. If a test fails,
+//! the server's log is printed with it.
 
-use std::io::{BufRead, BufReader};
+mod log;
+
 use std::net::SocketAddr;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
-use super::eventually;
-use super::http::{Connection, Reply, Request};
-use super::redis::RedisServer;
+use crate::eventually;
+use crate::http::{Connection, Reply, Request};
+use crate::process::Process;
+use crate::redis::RedisServer;
+use log::Log;
 
 /// Where a server under test keeps its sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Store {
+    /// In its own memory.
     Memory,
+    /// In the [`shared_redis`].
     Redis,
 }
 
 /// A running server. Dropping it kills it.
 #[derive(Debug)]
 pub struct Server {
-    child: Life,
+    process: Process,
     log: Log,
-    /// Where clients go.
+    /// The address for clients.
     pub http: SocketAddr,
-    /// Where operators go.
+    /// The address for operators.
     pub admin: SocketAddr,
-    /// What its keys in the tests' Redis begin with; none on the embedded store.
+    /// The prefix of its keys in Redis, if a setting names one.
     pub prefix: Option<String>,
 }
 
-/// The Redis that the servers of [`ServerBinary::start`] share, each under a prefix of its own.
+/// The Redis that the servers of [`ServerBinary::start`] share. Each has a key prefix of its own.
 pub fn shared_redis() -> &'static RedisServer {
     static SHARED: OnceLock<RedisServer> = OnceLock::new();
     SHARED.get_or_init(RedisServer::start)
@@ -48,8 +52,10 @@ pub fn shared_redis() -> &'static RedisServer {
 pub struct ServerBinary(pub &'static str);
 
 impl ServerBinary {
-    /// A server that is ready, in mode `open`, with the limiter off unless the settings say otherwise.
-    /// A setting is named as in the configuration file: `("session.max_live", "2")`.
+    /// Starts a server and waits until it is ready.
+    ///
+    /// The mode is `open` and the limits are off, unless the settings say otherwise. A setting is
+    /// named as in the configuration file: `("session.max_live", "2")`.
     #[track_caller]
     pub fn start(self, store: Store, settings: &[(&str, &str)]) -> Server {
         let mut all = vec![("mode", "open"), ("limits.enabled", "false")];
@@ -69,53 +75,62 @@ impl ServerBinary {
         server
     }
 
-    /// A server with these settings and no others, listening, ready or not.
+    /// Starts a server with these settings alone, and waits until it listens, ready or not.
+    ///
+    /// It listens on port 0, and logs which ports it has.
     #[track_caller]
     pub fn launch(self, settings: &[(&str, &str)]) -> Server {
         self.launch_with_arguments(&[], settings)
     }
 
-    /// Starts a server with these arguments and these settings, listening, ready or not.
+    /// Starts a server with these arguments and these settings, and waits until it listens, ready or not.
     #[track_caller]
     pub fn launch_with_arguments(self, arguments: &[&str], settings: &[(&str, &str)]) -> Server {
-        let mut command = self.command();
-        command.args(arguments);
-        command.env("RENDEZVOUS_HTTP__LISTEN", "127.0.0.1:0");
-        command.env("RENDEZVOUS_ADMIN__LISTEN", "127.0.0.1:0");
-        command.envs(settings.iter().map(|(key, value)| (variable(key), *value)));
-        let mut child = command
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the server starts");
-        let log = Log::of(&mut child);
-        // From here on, so that one that never listens does not outlive its test.
-        let child = Life(Mutex::new(child));
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut server = self.launch_at([any, any], arguments, settings);
         let [http, admin] = ["http", "admin"].map(|listener| {
-            eventually("the server says where it listens", || {
-                let exit = child.0.lock().unwrap().try_wait().expect("a child");
-                assert!(
-                    exit.is_none(),
-                    "it ended: {}\n{}",
-                    exit.unwrap(),
-                    log.text()
-                );
-                log.address_of(listener)
+            eventually("the server logs where it listens", || {
+                let exit = server.process.exit_status();
+                let log = || server.log.text();
+                assert!(exit.is_none(), "it ended: {}\n{}", exit.unwrap(), log());
+                server.log.address_of(listener)
             })
         });
-        let named = |(key, prefix): &(&str, &str)| {
+        (server.http, server.admin) = (http, admin);
+        server
+    }
+
+    /// Starts a server at these addresses, for clients and for operators, with more arguments and
+    /// settings. Does not wait until it listens.
+    #[track_caller]
+    pub fn launch_at(
+        self,
+        [http, admin]: [SocketAddr; 2],
+        arguments: &[&str],
+        settings: &[(&str, &str)],
+    ) -> Server {
+        let mut command = self.command();
+        command.args(arguments);
+        command.env("RENDEZVOUS_HTTP__LISTEN", http.to_string());
+        command.env("RENDEZVOUS_ADMIN__LISTEN", admin.to_string());
+        command.envs(settings.iter().map(|(key, value)| (variable(key), *value)));
+        let (errors, written) = std::io::pipe().expect("a pipe");
+        let process = Process::start("matrix-rendezvous", command.stderr(written));
+        // The command holds a copy of the pipe's end; while it lives, the log does not end.
+        drop(command);
+        let prefix_of = |(key, prefix): &(&str, &str)| {
             (*key == "store.redis.prefix").then(|| (*prefix).to_owned())
         };
-        let prefix = settings.iter().rev().find_map(named);
         Server {
-            child,
-            log,
+            process,
+            log: Log::read(errors),
             http,
             admin,
-            prefix,
+            prefix: settings.iter().rev().find_map(prefix_of),
         }
     }
 
-    /// The binary, with none of the caller's configuration and nothing on its input.
+    /// The command of the binary, without the caller's configuration and without input.
     pub fn command(self) -> Command {
         let mut command = Command::new(self.0);
         let inherited = std::env::vars_os().map(|(name, _)| name);
@@ -134,32 +149,44 @@ impl Server {
         Connection::open(self.http).send(request)
     }
 
-    /// Asks the admin listener.
+    /// Sends a GET request to the admin listener.
     #[track_caller]
     pub fn admin_get(&self, path: &str) -> Reply {
         Connection::open(self.admin).send(&Request::get(path))
     }
 
-    /// What it has logged so far.
+    /// Whether the server listens and `/readyz` returns 200.
+    #[track_caller]
+    pub fn is_ready(&self) -> bool {
+        let connection = Connection::try_open(self.admin);
+        connection.is_ok_and(|mut admin| admin.send(&Request::get("/readyz")).status == 200)
+    }
+
+    /// The log so far.
     pub fn log(&self) -> String {
         self.log.text()
     }
 
+    /// The process, for its memory, CPU time and state.
+    pub fn process(&self) -> &Process {
+        &self.process
+    }
+
+    /// Sends a signal.
+    #[track_caller]
     pub fn signal(&self, signal: Signal) {
-        kill(self.pid(), signal).expect("the server is ours and alive");
+        self.process.signal(signal);
     }
 
+    /// The process id.
     pub fn pid(&self) -> Pid {
-        let id = self.child.0.lock().unwrap().id();
-        Pid::from_raw(i32::try_from(id).expect("a process id"))
+        self.process.pid()
     }
 
-    /// Waits for its end and says how it ended.
+    /// Waits until the server has ended, and returns how.
     #[track_caller]
     pub fn ended(&self) -> ExitStatus {
-        eventually("the server ends", || {
-            self.child.0.lock().unwrap().try_wait().expect("a child")
-        })
+        self.process.wait_for_exit()
     }
 }
 
@@ -171,66 +198,7 @@ impl Drop for Server {
     }
 }
 
-/// A process that ends with whoever holds it.
-#[derive(Debug)]
-struct Life(Mutex<Child>);
-
-impl Drop for Life {
-    fn drop(&mut self) {
-        let child = self
-            .0
-            .get_mut()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let _ = child.kill();
-        let _ = child.wait();
-    }
-}
-
-/// `session.max_live` as the environment spells it.
+/// The environment variable of a configuration key: `session.max_live` is `RENDEZVOUS_SESSION__MAX_LIVE`.
 pub fn variable(key: &str) -> String {
     format!("RENDEZVOUS_{}", key.replace('.', "__").to_uppercase())
-}
-
-/// What a server writes to its standard error, read by a thread so that it never blocks.
-#[derive(Clone, Debug)]
-struct Log(Arc<Mutex<String>>);
-
-impl Log {
-    fn of(child: &mut Child) -> Self {
-        let output = BufReader::new(child.stderr.take().expect("piped"));
-        let log = Self(Arc::default());
-        let written = Arc::clone(&log.0);
-        std::thread::spawn(move || {
-            for line in output.lines().map_while(Result::ok) {
-                let mut written = written.lock().unwrap();
-                written.push_str(&line);
-                written.push('\n');
-            }
-        });
-        log
-    }
-
-    fn text(&self) -> String {
-        self.0.lock().unwrap().clone()
-    }
-
-    /// From a line such as `… listening listener=http address=127.0.0.1:41234`, or the same in JSON.
-    fn address_of(&self, listener: &str) -> Option<SocketAddr> {
-        let text = self.text();
-        let line = text
-            .lines()
-            .find(|line| line.contains("listening") && field(line, "listener") == Some(listener))?;
-        Some(field(line, "address")?.parse().expect("an address"))
-    }
-}
-
-/// A field of a line of the log, in either format.
-fn field<'l>(line: &'l str, name: &str) -> Option<&'l str> {
-    let quoted = format!("\"{name}\":");
-    let plain = format!("{name}=");
-    let at = line.find(&quoted).map(|at| at + quoted.len());
-    let at = at.or_else(|| line.find(&plain).map(|at| at + plain.len()))?;
-    line[at..]
-        .split(['"', ' ', ',', '}'])
-        .find(|value| !value.is_empty())
 }

@@ -1,13 +1,11 @@
-//! Requests and replies as values: what a test says, and what it looks at.
-//!
-//! For the client one level up, which moves them over the wire. Nothing here waits.
+//! Requests and replies as values. The client one level up sends and receives them.
 
 use std::fmt::Write as _;
 
 use serde_json::Value;
 
-/// A request that has not been sent yet. `Host`, and `Content-Length` where there is a body, are added
-/// on the wire; everything else is the test's.
+/// A request. `Host` is added on the wire, and `Content-Length` if there is a body. All other headers
+/// are the test's.
 #[derive(Clone, Debug)]
 pub struct Request {
     pub(super) method: String,
@@ -53,7 +51,7 @@ impl Request {
         Self::new("DELETE", target)
     }
 
-    /// To this host, port and all.
+    /// Sets `Host`, with the port.
     pub fn host(mut self, host: &str) -> Self {
         host.clone_into(&mut self.host);
         self
@@ -74,7 +72,7 @@ impl Request {
             .body(body.to_string())
     }
 
-    /// The request as it goes over the wire.
+    /// The bytes of the request on the wire.
     pub fn bytes(&self) -> Vec<u8> {
         let mut head = format!(
             "{} {} HTTP/1.1\r\nHost: {}\r\n",
@@ -93,7 +91,7 @@ impl Request {
     }
 }
 
-/// A reply, complete.
+/// A complete reply.
 #[derive(Clone, Debug)]
 pub struct Reply {
     pub status: u16,
@@ -102,7 +100,7 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// Every value of a header, in the order of the wire.
+    /// All values of a header, in the order on the wire.
     pub fn all(&self, name: &str) -> Vec<&str> {
         let same = |(n, _): &&(String, String)| n.eq_ignore_ascii_case(name);
         self.headers
@@ -112,52 +110,56 @@ impl Reply {
             .collect()
     }
 
-    /// The value of a header that may stand once at most.
+    /// The value of a header that may appear once at most.
     #[track_caller]
     pub fn header(&self, name: &str) -> Option<&str> {
         let values = self.all(name);
         assert!(
             values.len() <= 1,
-            "{name} stands {} times: {self}",
+            "{name} appears {} times: {self}",
             values.len()
         );
         values.first().copied()
     }
 
+    /// Whether the reply has `Connection: close`.
     pub fn says_close(&self) -> bool {
         self.header("connection")
             .is_some_and(|value| value.eq_ignore_ascii_case("close"))
     }
 
+    /// The body as JSON.
     #[track_caller]
     pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("no JSON ({e}): {self}"))
+        serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("not JSON ({e}): {self}"))
     }
 
-    /// A member of the body that is a string.
+    /// A string member of the body.
     #[track_caller]
     pub fn text(&self, member: &str) -> String {
         let value = self.json()[member].clone();
         value
             .as_str()
-            .unwrap_or_else(|| panic!("no string {member:?}: {self}"))
+            .unwrap_or_else(|| panic!("no string member {member:?}: {self}"))
             .to_owned()
     }
 
-    /// A member of the body that is a whole number.
+    /// An integer member of the body.
     #[track_caller]
     pub fn number(&self, member: &str) -> u64 {
         self.json()[member]
             .as_u64()
-            .unwrap_or_else(|| panic!("no number {member:?}: {self}"))
+            .unwrap_or_else(|| panic!("no integer member {member:?}: {self}"))
     }
 
+    /// Asserts the status.
     #[track_caller]
     pub fn expect(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{self}");
         self
     }
 
+    /// Asserts the status and the errcode.
     #[track_caller]
     pub fn expect_error(self, status: u16, errcode: &str) -> Self {
         assert_eq!(

@@ -1,4 +1,4 @@
-//! The connections through the proxy: commands in, replies out, faults in between.
+//! The connections through the proxy, and the faults of their commands and replies.
 
 use std::collections::VecDeque;
 use std::io::{BufReader, Write};
@@ -8,22 +8,22 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use super::wire::{Frame, read_frame, words};
 use super::{Fault, Target};
 
-/// What is armed, and what happened.
+/// Armed faults, and counters.
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) next: Option<(Target, Fault)>,
-    /// Commands for which `next` is not meant yet.
+    /// Commands that pass before `next` applies.
     pub(super) spared: usize,
     pub(super) every: Option<(Target, Fault)>,
     pub(super) struck: usize,
-    /// How often everything was healed: what was armed before that strikes no more.
+    /// Number of calls of `heal`. A fault that was armed before the last one no longer strikes.
     pub(super) heals: usize,
     pub(super) connections: Vec<TcpStream>,
     pub(super) accepted: usize,
     pub(super) stopped: bool,
 }
 
-/// The proxy as its connections see it.
+/// State that all connections of a proxy share.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
     state: Mutex<State>,
@@ -36,7 +36,7 @@ impl Shared {
     }
 }
 
-/// Makes a link of each connection, until the proxy is dropped.
+/// Forwards each connection, until the proxy is dropped.
 pub(super) fn accept(listener: &TcpListener, upstream: SocketAddr, shared: &Arc<Shared>) {
     for client in listener.incoming().map_while(Result::ok) {
         let mut state = shared.state();
@@ -44,7 +44,7 @@ pub(super) fn accept(listener: &TcpListener, upstream: SocketAddr, shared: &Arc<
             return;
         }
         state.accepted += 1;
-        // A Redis that is down refuses; the worker sees its connection close.
+        // If Redis is down, the server sees its connection close.
         let Ok(server) = TcpStream::connect(upstream) else {
             continue;
         };
@@ -66,16 +66,16 @@ pub(super) fn accept(listener: &TcpListener, upstream: SocketAddr, shared: &Arc<
     }
 }
 
-/// One connection of the worker, and ours to Redis for it.
+/// A connection of the server, and the connection to Redis that belongs to it.
 struct Link {
     client: TcpStream,
     server: TcpStream,
     shared: Arc<Shared>,
-    /// One entry for each command whose reply is under way.
+    /// One entry for each command that waits for its reply.
     expected: Mutex<VecDeque<Option<Armed>>>,
 }
 
-/// A fault that a command met, and how often everything had been healed by then.
+/// The fault of a command, and the number of heals at that time.
 #[derive(Clone, Copy)]
 struct Armed {
     target: Target,
@@ -88,7 +88,7 @@ impl Link {
         self.expected.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Commands inwards.
+    /// Forwards commands to Redis.
     fn commands(&self) -> std::io::Result<()> {
         let mut from = BufReader::new(&self.client);
         loop {
@@ -97,7 +97,7 @@ impl Link {
             if armed.is_some_and(|armed| matches!(armed.fault, Fault::CutCommand)) {
                 return Err(std::io::ErrorKind::ConnectionAborted.into());
             }
-            // Before the command goes out, so that its reply cannot overtake the entry.
+            // This comes before the write, so that the reply cannot overtake the entry.
             self.expected().push_back(armed);
             (&self.server).write_all(&command)?;
         }
@@ -115,7 +115,7 @@ impl Link {
             .next
             .take_if(meant)
             .or(state.every.filter(|armed| armed.0 == target))?;
-        // It strikes here and now, before anyone can heal it.
+        // This fault strikes now, before a heal can disarm it.
         state.struck += usize::from(matches!(fault, Fault::CutCommand));
         Some(Armed {
             target,
@@ -124,7 +124,7 @@ impl Link {
         })
     }
 
-    /// Replies outwards.
+    /// Forwards replies to the server.
     fn replies(&self) -> std::io::Result<()> {
         let mut from = BufReader::new(&self.server);
         loop {
@@ -137,8 +137,8 @@ impl Link {
         }
     }
 
-    /// Whether the fault strikes this reply: none does that was healed while the reply was under way, and none
-    /// where the script has not run, but waits for the next try.
+    /// Whether the fault strikes this reply. It does not if it was disarmed in the meantime. If the
+    /// script has not run, the fault stays armed for the next attempt.
     fn strikes(&self, armed: &Armed, reply: &Frame) -> bool {
         let mut state = self.shared.state();
         if armed.heals != state.heals {
@@ -162,7 +162,7 @@ impl Link {
             Fault::SwallowReply => Ok(()),
             Fault::HoldReply => {
                 let state = self.shared.state();
-                // By the count, since the next fault may be armed before this thread has woken.
+                // The counter decides: the next fault may be armed before this thread wakes.
                 let held = |state: &mut State| state.heals == armed.heals && !state.stopped;
                 drop(self.shared.released.wait_while(state, held));
                 (&self.client).write_all(reply)
@@ -181,7 +181,7 @@ impl Link {
     }
 }
 
-/// What a command is; none where no fault is ever meant for it.
+/// The kind of a command; `None` if no fault applies to it.
 fn target(words: &[Vec<u8>]) -> Option<Target> {
     let (name, arguments) = words.split_first()?;
     match name.to_ascii_uppercase().as_slice() {

@@ -1,11 +1,11 @@
-//! RESP2 in whole frames, bytes untouched.
+//! Reads RESP2 in whole frames and keeps their bytes.
 
 use std::io::{BufRead, Error, ErrorKind, Result};
 
 use crate::redis::Reply;
 use crate::redis::resp::read_reply;
 
-/// One command or one reply, as it came.
+/// The bytes of one command or one reply.
 pub type Frame = Vec<u8>;
 
 /// Reads one frame, nested ones included.
@@ -24,7 +24,7 @@ fn append_frame(from: &mut impl BufRead, frame: &mut Frame) -> Result<()> {
     let count = || line[1..].trim_end().parse::<i64>().map_err(Error::other);
     match line.as_bytes()[0] {
         b'+' | b'-' | b':' => Ok(()),
-        // Negative: nil, without anything behind it.
+        // A negative length is nil, which has no body.
         b'$' => {
             let Ok(length) = usize::try_from(count()?) else {
                 return Ok(());
@@ -38,7 +38,7 @@ fn append_frame(from: &mut impl BufRead, frame: &mut Frame) -> Result<()> {
     }
 }
 
-/// The words of a command.
+/// The words of a command; `None` if the frame is not an array of bulk strings.
 pub fn words(frame: &Frame) -> Option<Vec<Vec<u8>>> {
     let Reply::Array(elements) = read_reply(&mut frame.as_slice()).ok()? else {
         return None;

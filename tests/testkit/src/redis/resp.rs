@@ -1,14 +1,14 @@
-//! The tests' own Redis client: RESP2 on a blocking socket, every wait with an end.
+//! A Redis client of the tests' own: RESP2 on a blocking socket, with a deadline on every wait.
 //!
-//! For what a test asks Redis behind the service's back. It shares nothing with the client library
-//! that the service uses, so that one mistake cannot hide another.
+//! For commands of a test itself. It shares no code with the client library of the server, so that a
+//! mistake of one cannot hide a mistake of the other.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use crate::PATIENCE;
 
-/// What Redis answered.
+/// A reply of Redis.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
     /// `+OK`
@@ -26,7 +26,7 @@ pub enum Reply {
 }
 
 impl Reply {
-    /// The number, of an integer or of digits in a string.
+    /// The number in an integer, or in a string of digits.
     #[track_caller]
     pub fn int(&self) -> i64 {
         match self {

@@ -1,24 +1,22 @@
-//! A Redis behind TLS, with an authority of this test's own.
-//!
-//! For the smoke test of `rediss://`.
+//! A Redis behind TLS, with a CA of this test's own, for the smoke test of `rediss://`.
 
 use std::path::PathBuf;
 
 use super::RedisServer;
-use super::process::free_port;
 use crate::certificates::Certificates;
+use crate::process::free_port;
 
-/// A server with a plain-text port for the test and a TLS port for the service.
+/// A Redis with a plain-text port for the test and a TLS port for the server under test.
 #[derive(Debug)]
 pub struct TlsRedis {
-    /// The server; its own commands go over plain text.
+    /// The Redis. Its `command` uses the plain-text port.
     pub server: RedisServer,
     tls_port: u16,
     certificates: Certificates,
 }
 
 impl TlsRedis {
-    /// Starts a server whose certificate is for 127.0.0.1 and localhost.
+    /// Starts a Redis with a certificate for 127.0.0.1 and localhost.
     pub fn start() -> Self {
         let certificates = Certificates::make();
         let tls_port = free_port();
@@ -53,7 +51,7 @@ impl TlsRedis {
         format!("rediss://127.0.0.1:{}/0", self.tls_port)
     }
 
-    /// The authority that signed the certificate, as PEM.
+    /// The certificate of the CA, as a PEM file.
     pub fn ca_file(&self) -> PathBuf {
         self.certificates.ca_file()
     }

@@ -1,22 +1,23 @@
-//! Redis as several processes: a Sentinel trio with its primary and replica, and a Cluster.
+//! Redis as several processes: three sentinels with a primary and a replica, and a Cluster.
 //!
-//! For the smoke tests of the URL forms. Everything runs on loopback and answers by the time that
-//! `start` returns; nothing here fails over by itself.
+//! For the smoke tests of the URL forms. All processes run on loopback and are ready when `start`
+//! returns. None of them fails over by itself.
 
 use tempfile::TempDir;
 
 use super::RedisServer;
-use super::process::{Process, WATCHES, free_port};
+use super::launch::{SENTINEL_READY, launch};
 use super::resp::Connection;
-use crate::redis::until;
+use crate::process::{Process, free_port};
+use crate::until;
 
-/// The name under which the sentinels know the primary.
+/// The name of the primary in the sentinels' configuration.
 const SERVICE: &str = "mymaster";
 
 /// One primary, one replica and three sentinels.
 #[derive(Debug)]
 pub struct Sentinels {
-    /// Where writes go.
+    /// The primary, which takes the writes.
     pub primary: RedisServer,
     ports: Vec<u16>,
     _replica: RedisServer,
@@ -24,13 +25,13 @@ pub struct Sentinels {
 }
 
 impl Sentinels {
-    /// Starts all five; the sentinels know each other and the replica.
+    /// Starts all five, and waits until the sentinels know each other and the replica.
     pub fn start() -> Self {
         let primary = RedisServer::start();
         let of = primary.port().to_string();
         let replica = RedisServer::start_with(&["--replicaof", "127.0.0.1", &of]);
-        // Before the sentinels: they ask the primary for its replicas when they start, and then only
-        // every ten seconds.
+        // The replica comes first: a sentinel asks the primary for its replicas when it starts, and
+        // then only every ten seconds.
         until("the replica follows", || {
             replica
                 .command(&["INFO", "replication"])
@@ -58,17 +59,17 @@ impl Sentinels {
         }
     }
 
-    /// From now on whoever asks a sentinel needs this password. The sentinels do not know it of each other.
+    /// Makes each sentinel require this password of its clients. The sentinels do not have it themselves.
     pub fn require(&self, password: &str) {
         for port in &self.ports {
             let mut sentinel = Connection::open(([127, 0, 0, 1], *port).into());
             let only = format!(">{password}");
-            let said = sentinel.command(&["ACL", "SETUSER", "default", "resetpass", &only]);
-            assert_eq!(said.text(), "OK");
+            let reply = sentinel.command(&["ACL", "SETUSER", "default", "resetpass", &only]);
+            assert_eq!(reply.text(), "OK");
         }
     }
 
-    /// The URL form that names the sentinels and the service.
+    /// A URL of the form that names the sentinels and the service.
     pub fn url(&self) -> String {
         let [first, second, third] = self.ports[..] else {
             panic!("three sentinels")
@@ -80,7 +81,7 @@ impl Sentinels {
     }
 }
 
-/// A sentinel keeps its state in its configuration file, so it needs one.
+/// Starts a sentinel. It keeps its state in its configuration file, so it needs one.
 fn sentinel(primary: &str) -> (u16, (Process, TempDir)) {
     for _ in 0..20 {
         let dir = tempfile::Builder::new()
@@ -94,22 +95,22 @@ fn sentinel(primary: &str) -> (u16, (Process, TempDir)) {
              sentinel down-after-milliseconds {SERVICE} 5000\n"
         );
         std::fs::write(dir.path().join("sentinel.conf"), conf).expect("its configuration");
-        let arguments = ["redis-server", "sentinel.conf", "--sentinel"].map(str::to_owned);
-        if let Some(process) = Process::start(&arguments, dir.path(), WATCHES) {
+        let arguments = ["sentinel.conf", "--sentinel"].map(str::to_owned);
+        if let Some(process) = launch(&arguments, dir.path(), SENTINEL_READY) {
             return (port, (process, dir));
         }
     }
     panic!("no free port for a sentinel in 20 attempts");
 }
 
-/// Three primaries that share the slots.
+/// Three primaries that share the hash slots.
 #[derive(Debug)]
 pub struct Cluster {
     nodes: Vec<RedisServer>,
 }
 
 impl Cluster {
-    /// Starts and joins them; every node says that the cluster is well.
+    /// Starts and joins them, and waits until every node reports `cluster_state:ok`.
     pub fn start() -> Self {
         let nodes: Vec<_> = (0..3).map(|_| cluster_node()).collect();
         let slots = [("0", "5460"), ("5461", "10922"), ("10923", "16383")];
@@ -128,7 +129,7 @@ impl Cluster {
         Self { nodes }
     }
 
-    /// The URL form that names one node; the others are found through it.
+    /// A URL of the form that names one node. Clients discover the others through it.
     pub fn url(&self) -> String {
         format!("redis-cluster://127.0.0.1:{}", self.nodes[0].port())
     }
@@ -139,7 +140,8 @@ impl Cluster {
     }
 }
 
-/// A node, and the port of its bus: by default 10,000 above its own, where anyone may listen.
+/// Starts a node. Returns it with the port of its cluster bus, which is not the default (its own port
+/// and 10,000), because another process may have that one.
 fn cluster_node() -> (RedisServer, String) {
     let bus = free_port().to_string();
     let options = ["--cluster-enabled", "yes", "--cluster-port", &bus];

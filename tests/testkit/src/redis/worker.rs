@@ -1,32 +1,30 @@
-//! A worker on a Redis of the test's choice, and what a client does that meets a 503.
+//! A server on a Redis of the test's choice, and a client that meets a 503.
 //!
-//! For the tests of faults and of replicas. The worker is [`Server`]; here are only the ways that need
-//! a Redis which is not the shared one.
+//! For the tests of faults and of replicas.
 
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::until;
-use crate::PATIENCE;
 use crate::api::{Session, UNSTABLE, at, body};
 use crate::http::{Reply, Request};
 use crate::server::{Server, ServerBinary};
+use crate::{PATIENCE, until};
 
-/// A request to a store in trouble ends within a second (`store.redis.command_timeout`, and no second
-/// wait behind it); past this many it hangs, on a loaded machine too.
+/// A request that takes longer than this hangs, on a loaded machine too. If the store fails, a request
+/// ends within a second (`store.redis.command_timeout`, and no second wait after it).
 pub const HANG: Duration = Duration::from_secs(3);
 
 impl ServerBinary {
-    /// A worker on this Redis, ready.
+    /// Starts a server on this Redis, and waits until it is ready.
     #[track_caller]
     pub fn ready_on(self, url: &str, settings: &[(&str, &str)]) -> Server {
         let server = self.launch_on(url, settings);
-        until("the worker is ready", || server.is_ready());
+        until("the server is ready", || server.is_ready());
         server
     }
 
-    /// A worker on this Redis, ready or not.
+    /// Starts a server on this Redis, ready or not.
     #[track_caller]
     pub fn launch_on(self, url: &str, settings: &[(&str, &str)]) -> Server {
         let mut all = vec![
@@ -40,7 +38,7 @@ impl ServerBinary {
     }
 }
 
-/// The four requests on a session, whole: what one client sends again after a 503.
+/// The four requests on a session, which a client sends again after a 503.
 pub mod request {
     use super::{Request, UNSTABLE, at, body, json};
 
@@ -54,7 +52,7 @@ pub mod request {
         Request::get(&at(id))
     }
 
-    /// A write, in the form with txnId where there is one.
+    /// A write, with a txnId if there is one.
     pub fn write(id: &str, txn: Option<&str>, token: &str, data: &str) -> Request {
         let path = txn.map_or(at(id), |txn| format!("{}/{txn}", at(id)));
         Request::put(&path).json(&body(token, data))
@@ -67,12 +65,7 @@ pub mod request {
 }
 
 impl Server {
-    /// Whether a load balancer would send requests here.
-    pub fn is_ready(&self) -> bool {
-        self.admin_get("/readyz").status == 200
-    }
-
-    /// Sends the identical request again for as long as the answer is 503.
+    /// Sends the same request again while the reply is 503.
     #[track_caller]
     pub fn persist(&self, request: &Request) -> Reply {
         let start = Instant::now();
@@ -89,21 +82,21 @@ impl Server {
         }
     }
 
-    /// Sends a request that must be refused as an outage, within a bound: no hang.
+    /// Sends a request, which must be rejected with 503 within [`HANG`].
     #[track_caller]
     pub fn assert_refused(&self, request: &Request) {
         let start = Instant::now();
         self.call(request).expect_error(503, "M_UNKNOWN");
         assert!(
             start.elapsed() < HANG,
-            "refused only after {:?}",
+            "rejected only after {:?}",
             start.elapsed()
         );
     }
 
-    /// Every kind of request is refused as an outage: status, errcode, and what `call` holds every
-    /// reply to, CORS and Retry-After among it. What is refused so may still land later, so the
-    /// session is one that the test can spare.
+    /// Sends each kind of request; each must be rejected with 503. Status and errcode are checked here,
+    /// CORS and Retry-After by [`Server::call`]. A rejected write may still take effect later, so the
+    /// test must not need this session any more.
     #[track_caller]
     pub fn assert_all_refused(&self, spare: &Session) {
         let (id, token) = (&*spare.id, &*spare.token);

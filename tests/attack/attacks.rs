@@ -1,87 +1,86 @@
-//! The attackers that speak HTTP as it should be spoken, only more of it.
+//! The attackers that send valid HTTP, only much more of it than clients do.
 //!
-//! They run on one thread and have a bounded number of connections, each of which asks again as soon as it was
-//! answered, whatever the answer. So they take at most one core, and leave it to the workers to be quick. Who is
-//! slow instead is in `slow`.
+//! They run on one thread with a bounded number of connections. Each connection sends its next request as soon
+//! as it has a reply, whatever the reply. So the attackers use one core at most, and leave the other to the
+//! workers. The slow attackers are in `slowloris`.
 
-use crate::addresses::Addresses;
-use crate::dialect::{Caller, Dialect};
-use crate::field::Mode;
-use crate::homeserver::GOOD;
-use crate::http::{Connection, Reply};
-use crate::owned::Owned;
-use crate::slow::{self, Sources};
-use crate::tally::Tally;
+use crate::counters::Counters;
+use crate::environment::{Mode, VALID_TOKEN};
+use crate::session_abuse::OwnedSessions;
+use crate::slowloris::{self, SlowSources};
+use crate::source_ips::SourceIps;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
+use testkit::dialect::{Caller, Dialect, Response};
+use testkit::keep_alive::KeepAliveClient;
 use uuid::Uuid;
 
-/// Connections of an attack, half of them to each worker: enough that no worker ever waits for the next request.
+/// Connections of an attack, half of them to each worker: enough that no worker ever waits for a request.
 const CONNECTIONS: usize = 64;
 
-/// The largest payload.
-pub const LARGEST: usize = 4096;
+/// Size of the largest payload, in bytes.
+pub const MAX_PAYLOAD: usize = 4096;
 
-/// Before the next attempt to connect, where the last one failed.
-const PAUSE: Duration = Duration::from_millis(100);
+/// Time before the next attempt to connect, after one that failed.
+const RECONNECT_PAUSE: Duration = Duration::from_millis(100);
 
-/// What attackers do.
+/// What the attackers do.
 #[derive(Debug, Clone, Copy)]
 pub enum Attack {
-    /// Nothing: the quiet run, which the others are compared to.
+    /// Nothing: the quiet run that the others are compared with.
     None,
     /// Creates sessions with the largest payload.
-    Create(Addresses),
-    /// Polls so many sessions of its own, each from an address of its own.
+    Create(SourceIps),
+    /// Polls this many sessions of its own, each from an address of its own.
     Poll(u32),
     /// Polls sessions that do not exist.
-    Guess(Addresses),
-    /// Writes to so many sessions of its own, each from an address of its own; where one takes no more writes, it
-    /// makes another.
+    Guess(SourceIps),
+    /// Writes to this many sessions of its own, each from an address of its own. If a session accepts no more
+    /// writes, it creates another.
     Write(u32),
-    /// Creates with access tokens that it makes up, each new.
-    Tokens(Addresses),
-    /// A user with one good token, who creates, polls, guesses and writes from 200 addresses.
+    /// Creates sessions with random access tokens, a new one for each request.
+    Tokens(SourceIps),
+    /// A user with one valid token creates, polls, guesses and writes from 200 addresses.
     User,
-    /// Holds so many connections to each worker and is slow on them.
-    Slow(usize, Sources),
+    /// Holds this many slow connections to each worker.
+    Slow(usize, SlowSources),
 }
 
-/// What every attacker is told.
+/// What every attacker needs.
 #[derive(Debug, Clone)]
-pub struct Siege {
-    /// Whom to attack.
+pub struct AttackContext {
+    /// The workers under attack.
     pub workers: [SocketAddr; 2],
-    /// Who may create there.
+    /// Who may create sessions there.
     pub mode: Mode,
-    /// What is counted.
-    pub tally: Arc<Tally>,
-    /// The token of every request, where there is one.
+    /// Counts the requests.
+    pub counters: Arc<Counters>,
+    /// The access token of every request, if there is one.
     pub token: Option<String>,
-    /// How many connections.
+    /// Number of connections.
     pub connections: usize,
 }
 
-impl Siege {
-    /// A siege of these workers.
-    pub fn of(workers: [SocketAddr; 2], mode: Mode, tally: Arc<Tally>) -> Self {
+impl AttackContext {
+    /// The context of an attack on these workers.
+    pub fn new(workers: [SocketAddr; 2], mode: Mode, counters: Arc<Counters>) -> Self {
         Self {
             workers,
             mode,
-            tally,
+            counters,
             token: None,
             connections: CONNECTIONS,
         }
     }
 
-    /// Where the `n`th connection goes.
+    /// The worker of connection `n`.
     pub fn worker(&self, n: usize) -> SocketAddr {
         self.workers[n % 2]
     }
 
-    /// How the `n`th one speaks.
+    /// The dialect of request `n`.
     pub fn dialect(&self, n: u64) -> Dialect {
         match self.mode {
             Mode::Open if n % 2 == 1 => Dialect::Etag,
@@ -89,119 +88,124 @@ impl Siege {
         }
     }
 
-    /// Whose the `n`th request is.
-    pub fn caller(&self, from: Addresses, n: u64) -> Caller {
+    /// The caller of request `n`.
+    pub fn caller(&self, ips: SourceIps, n: u64) -> Caller {
         Caller {
-            address: Some(from.nth(n).to_string()),
+            address: Some(ips.nth(n).to_string()),
             token: self.token.clone(),
         }
     }
 }
 
-/// Attacks until it is dropped.
-pub async fn run(attack: Attack, siege: Siege) -> Result<(), String> {
+/// Starts the attackers. They run in tasks of their own until the runtime is dropped.
+pub async fn start(attack: Attack, context: AttackContext) -> Result<(), String> {
     let Attack::User = attack else {
-        return begin(attack, siege).await;
+        return start_one(attack, context).await;
     };
-    let part = Siege {
-        token: Some(format!("{GOOD}attacker")),
+    let part = AttackContext {
+        token: Some(format!("{VALID_TOKEN}attacker")),
         connections: CONNECTIONS / 4,
-        ..siege
+        ..context
     };
-    let from = Addresses::Many(200);
-    // The sessions first: once the flood of creations has begun there are none to be had.
-    let polled = Owned::create(1, &part).await?;
-    let written = Owned::create(1, &part).await?;
+    let ips = SourceIps::Many(200);
+    // The sessions come first: the flood of creations leaves no room for them.
+    let polled = OwnedSessions::create(1, &part).await?;
+    let written = OwnedSessions::create(1, &part).await?;
     polled.poll(&part);
     written.write(&part);
-    begin(Attack::Guess(from), part.clone()).await?;
-    begin(Attack::Create(from), part).await
+    start_one(Attack::Guess(ips), part.clone()).await?;
+    start_one(Attack::Create(ips), part).await
 }
 
-/// Sends the attackers out. They go on in tasks of their own.
-async fn begin(attack: Attack, siege: Siege) -> Result<(), String> {
-    let payload = "A".repeat(LARGEST);
+async fn start_one(attack: Attack, context: AttackContext) -> Result<(), String> {
+    let payload = "A".repeat(MAX_PAYLOAD);
     match attack {
         Attack::None | Attack::User => {}
-        Attack::Create(from) => flood(&siege, move |siege, n| {
-            // Both dialects from each address, however many there are.
-            let dialect = siege.dialect(n / 7);
-            dialect.create(&siege.caller(from, n), &payload)
+        Attack::Create(ips) => flood(&context, move |context, n| {
+            // Both dialects from each address, whatever the number of addresses.
+            let dialect = context.dialect(n / 7);
+            dialect.create(&context.caller(ips, n), &payload)
         }),
-        Attack::Guess(from) => flood(&siege, move |siege, n| {
-            let dialect = siege.dialect(n / 7);
+        Attack::Guess(ips) => flood(&context, move |context, n| {
+            let dialect = context.dialect(n / 7);
             let path = dialect.path(&Uuid::new_v4().simple().to_string());
-            dialect.poll(&siege.caller(from, n), &path, "")
+            dialect.poll(&context.caller(ips, n), &path, "")
         }),
-        Attack::Tokens(from) => flood(&siege, move |siege, n| {
+        Attack::Tokens(ips) => flood(&context, move |context, n| {
             let caller = Caller {
                 token: Some(Uuid::new_v4().simple().to_string()),
-                ..siege.caller(from, n)
+                ..context.caller(ips, n)
             };
-            siege.dialect(n / 7).create(&caller, "mine")
+            context.dialect(n / 7).create(&caller, "mine")
         }),
-        Attack::Poll(sessions) => Owned::create(sessions, &siege).await?.poll(&siege),
-        Attack::Write(sessions) => Owned::create(sessions, &siege).await?.write(&siege),
-        Attack::Slow(connections, sources) => slow::begin(connections, sources, &siege),
+        Attack::Poll(sessions) => {
+            let sessions = OwnedSessions::create(sessions, &context).await?;
+            sessions.poll(&context);
+        }
+        Attack::Write(sessions) => {
+            let sessions = OwnedSessions::create(sessions, &context).await?;
+            sessions.write(&context);
+        }
+        Attack::Slow(connections, sources) => slowloris::start(connections, sources, &context),
     }
     Ok(())
 }
 
-/// Requests that need nothing of the replies before them: the `n`th of them all.
-fn flood<F>(siege: &Siege, request: F)
+/// Sends requests that do not depend on earlier replies. `request` returns request `n` of all connections.
+fn flood<F>(context: &AttackContext, request: F)
 where
-    F: Fn(&Siege, u64) -> Vec<u8> + Send + Sync + 'static,
+    F: Fn(&AttackContext, u64) -> Vec<u8> + Send + Sync + 'static,
 {
     let shared = Arc::new((request, AtomicU64::new(0)));
-    for number in 0..siege.connections {
-        let (siege, shared) = (siege.clone(), Arc::clone(&shared));
+    for number in 0..context.connections {
+        let (context, shared) = (context.clone(), Arc::clone(&shared));
         tokio::spawn(async move {
-            let mut line = Line::to(siege.worker(number));
+            let mut client = ReconnectingClient::new(context.worker(number));
             let (request, sent) = &*shared;
             loop {
-                let bytes = request(&siege, sent.fetch_add(1, Relaxed));
-                line.send(&bytes, &siege.tally).await;
+                let bytes = request(&context, sent.fetch_add(1, Relaxed));
+                client.send(&bytes, &context.counters).await;
             }
         });
     }
 }
 
-/// A connection that is made again when it breaks.
+/// A connection that is opened again after it breaks.
 #[derive(Debug)]
-pub struct Line {
+pub struct ReconnectingClient {
     worker: SocketAddr,
-    connection: Option<Connection>,
+    connection: Option<KeepAliveClient>,
 }
 
-impl Line {
-    /// To that worker.
-    pub fn to(worker: SocketAddr) -> Self {
+impl ReconnectingClient {
+    /// A client of this worker, not connected yet.
+    pub fn new(worker: SocketAddr) -> Self {
         Self {
             worker,
             connection: None,
         }
     }
 
-    /// Sends a request and counts how it ended.
-    pub async fn send(&mut self, request: &[u8], tally: &Tally) -> Option<Reply> {
+    /// Sends a request and counts its result. Returns `None` if there is no reply.
+    pub async fn send(&mut self, request: &[u8], counters: &Counters) -> Option<Response> {
         let sent = match self.connect().await {
-            Ok(connection) => connection.send(request).await,
+            Ok(connection) => connection.send(request).await.map(Response::from),
             Err(error) => {
-                tokio::time::sleep(PAUSE).await;
+                tokio::time::sleep(RECONNECT_PAUSE).await;
                 Err(error)
             }
         };
-        tally.count(&sent);
+        counters.record(&sent);
         if sent.is_err() {
             self.connection = None;
         }
         sent.ok()
     }
 
-    async fn connect(&mut self) -> std::io::Result<&mut Connection> {
+    async fn connect(&mut self) -> std::io::Result<&mut KeepAliveClient> {
         let connection = match self.connection.take() {
             Some(connection) => connection,
-            None => Connection::open(self.worker).await?,
+            None => KeepAliveClient::connect(self.worker).await?,
         };
         Ok(self.connection.insert(connection))
     }

@@ -1,90 +1,83 @@
-//! The attack simulation: two workers and a Redis under attack, and honest sign-ins that must not notice.
+//! The attack simulation: two workers and a Redis under attack, while honest sign-ins must all complete.
 //!
-//! For docs/threat-model.md, and for whoever changes a limit. `tests/attack/run` runs all scenarios, or those that
-//! it is given by name, with real processes: release builds of the worker, redis-server, and a stand-in for the
-//! homeserver. It prints a table, and fails where an honest sign-in failed, where a worker or Redis took more
-//! memory than the docs allow, or where the attack was none. A machine of two cores is enough; seven minutes.
+//! For docs/threat-model.md, and for changes of a limit. `tests/attack/run` runs all scenarios, or those that
+//! it is given by name, with real processes: release builds of the worker, redis-server, and a stand-in for a
+//! homeserver. It prints a table. It fails if an honest sign-in fails, if a worker or Redis uses more memory
+//! than the documents allow, or if the attack did not take place. A machine of two cores is enough. All
+//! scenarios take seven minutes.
 
-// The house keeps clock and environment in one place, so that tests can replace them. A simulation runs on the
+// The server takes clock and environment as arguments, so that tests can replace them. A simulation uses the
 // real ones.
 #![allow(
     clippy::disallowed_methods,
     reason = "it measures real time, and starts processes"
 )]
 
-mod addresses;
 mod attacks;
-mod battle;
-mod dialect;
-mod field;
-mod homeserver;
-mod honest;
-mod http;
-mod operators;
-mod owned;
-mod process;
-mod redis;
+mod counters;
+mod environment;
 mod report;
+mod runner;
 mod scenarios;
-mod slow;
-mod tally;
-mod worker;
+mod session_abuse;
+mod sign_in_clients;
+mod slowloris;
+mod source_ips;
 
-use battle::Outcome;
-use homeserver::Homeserver;
+use runner::ScenarioResult;
 use scenarios::Scenario;
 use std::process::ExitCode;
 use tokio::runtime::{Builder, Runtime};
 
-/// The slow connections, and room for the rest. A worker needs half as many.
-const DESCRIPTORS: u64 = 5_500;
+/// File descriptors for the slow connections and everything else. A worker needs half as many.
+const MIN_DESCRIPTORS: u64 = 5_500;
 
 fn main() -> ExitCode {
     let names: Vec<String> = std::env::args().skip(1).collect();
-    let faults = match run(&names) {
-        Ok(faults) => faults,
+    let failures = match run(&names) {
+        Ok(failures) => failures,
         Err(error) => vec![error],
     };
-    for fault in &faults {
-        eprintln!("FAILED {fault}");
+    for failure in &failures {
+        eprintln!("FAILED {failure}");
     }
-    if faults.is_empty() {
+    if failures.is_empty() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     }
 }
 
-/// Runs the scenarios of these names, or all, and says what did not hold.
+/// Runs the scenarios of these names, or all. Returns the failed assertions.
 fn run(names: &[String]) -> Result<Vec<String>, String> {
-    let chosen = chosen(names)?;
-    let descriptors = process::descriptors();
-    if descriptors < DESCRIPTORS {
+    let selected = select(names)?;
+    let descriptors = testkit::process::open_files_limit();
+    if descriptors < MIN_DESCRIPTORS {
         return Err(format!(
-            "{descriptors} file descriptors are too few for 5,000 connections; raise the limit to {DESCRIPTORS} \
-             (ulimit -n, and the hard limit where that refuses)"
+            "{descriptors} file descriptors are not enough for 5,000 connections: raise the limit to \
+             {MIN_DESCRIPTORS} (ulimit -n, and the hard limit if that is refused)"
         ));
     }
-    let homeserver = Homeserver::start()?;
-    let mut outcomes: Vec<Outcome> = Vec::new();
-    for scenario in chosen {
+    let homeserver = environment::start_homeserver();
+    let mut results: Vec<ScenarioResult> = Vec::new();
+    for scenario in selected {
         eprintln!("--- {}: {}", scenario.key, scenario.name);
-        let outcome = battle::fight(scenario, &homeserver)?;
-        for fault in &outcome.faults {
-            eprintln!("    {fault}");
+        let result = runner::run_scenario(scenario, &homeserver)?;
+        for failure in &result.failures {
+            eprintln!("    {failure}");
         }
-        outcomes.push(outcome);
+        results.push(result);
     }
-    report::table(&outcomes);
-    let faults = outcomes.iter().flat_map(|outcome| {
-        let key = outcome.scenario.key;
-        let faults = outcome.faults.iter();
-        faults.map(move |fault| format!("{key}: {fault}"))
+    report::print_table(&results);
+    let failures = results.iter().flat_map(|result| {
+        let key = result.scenario.key;
+        let failures = result.failures.iter();
+        failures.map(move |failure| format!("{key}: {failure}"))
     });
-    Ok(faults.collect())
+    Ok(failures.collect())
 }
 
-fn chosen(names: &[String]) -> Result<Vec<&'static Scenario>, String> {
+fn select(names: &[String]) -> Result<Vec<&'static Scenario>, String> {
     if names.is_empty() {
         return Ok(scenarios::ALL.iter().collect());
     }
@@ -92,14 +85,17 @@ fn chosen(names: &[String]) -> Result<Vec<&'static Scenario>, String> {
         let found = scenarios::ALL.iter().find(|scenario| scenario.key == name);
         found.ok_or_else(|| {
             let keys: Vec<_> = scenarios::ALL.iter().map(|scenario| scenario.key).collect();
-            format!("no scenario {name}; there are: {}", keys.join(" "))
+            format!(
+                "unknown scenario {name}; the scenarios are: {}",
+                keys.join(" ")
+            )
         })
     };
     names.iter().map(find).collect()
 }
 
-/// A runtime of one thread: the caller's.
-fn runtime() -> Result<Runtime, String> {
+/// A runtime of one thread, the caller's.
+fn runtime() -> Runtime {
     let runtime = Builder::new_current_thread().enable_all().build();
-    runtime.map_err(|error| format!("no runtime: {error}"))
+    runtime.expect("a runtime")
 }

@@ -1,12 +1,12 @@
-//! The scenarios: who attacks, on what settings, and by what it is seen that it was an attack.
+//! The scenarios: the attack, the settings, and the metrics that prove that the attack took place.
 //!
-//! Every limit of one client, network, user or session is at its default. Those of all together are too, but in (b)
-//! and in one (e), which say why.
+//! Every limit per client, network, user or session has its default. The limits of all clients together have
+//! theirs too, except in (b) and in one (e), which give the reason.
 
-use crate::addresses::Addresses;
 use crate::attacks::Attack;
-use crate::field::{Mode, Settings};
-use crate::slow::Sources;
+use crate::environment::{Mode, Settings};
+use crate::slowloris::SlowSources;
+use crate::source_ips::SourceIps;
 
 /// The workers' defaults, in mode `open`.
 const OPEN: Settings = Settings {
@@ -15,51 +15,50 @@ const OPEN: Settings = Settings {
     max_connections: 10_000,
 };
 
-/// The fewest requests of a flood. The slowest that was seen had ten times as many.
+/// Minimum number of requests of a flood. The slowest one so far had ten times as many.
 const FLOOD: u64 = 10_000;
 
 /// Slow connections to each worker, 5,000 in all.
 const SLOW: usize = 2_500;
 
-/// Seconds that an attack has before the first honest sign-in: a flood, to use up what its burst allows; a crowd of
-/// slow connections, to be there.
+/// Seconds between the start of an attack and the first honest sign-in. A flood uses up its burst in that time,
+/// and slow connections open.
 const HEAD_START: u64 = 2;
 
 /// One scenario.
 #[derive(Debug)]
 pub struct Scenario {
-    /// Its name on the command line; the letter is the issue's.
+    /// Its name on the command line.
     pub key: &'static str,
     /// Its name in the table.
     pub name: &'static str,
-    /// What the workers are started with.
+    /// The settings of the workers.
     pub settings: Settings,
-    /// Who attacks.
+    /// The attack.
     pub attack: Attack,
-    /// Seconds of the attack before the first honest sign-in.
+    /// Seconds between the start of the attack and the first honest sign-in.
     pub head_start: u64,
-    /// The fewest requests, or connections, that were an attack.
-    pub least: u64,
-    /// What the workers must have counted, and how often at least: without it the attack did not get to where it
-    /// is held.
-    pub counted: &'static [(&'static str, u64)],
+    /// Minimum number of requests, or of connections.
+    pub min_requests: u64,
+    /// Minimum values of the workers' metrics. Below them the attack has not reached the limit that stops it.
+    pub min_metrics: &'static [(&'static str, u64)],
 }
 
-/// In mode `open`, without an attack: where the others begin.
+/// Mode `open` without an attack. The other scenarios are based on it.
 const QUIET: Scenario = Scenario {
     key: "quiet",
     name: "quiet, mode `open`",
     settings: OPEN,
     attack: Attack::None,
     head_start: 0,
-    least: 0,
-    counted: &[],
+    min_requests: 0,
+    min_metrics: &[],
 };
 
 /// An attack in mode `open`.
 const FLOODED: Scenario = Scenario {
     head_start: HEAD_START,
-    least: FLOOD,
+    min_requests: FLOOD,
     ..QUIET
 };
 
@@ -72,7 +71,7 @@ const AUTHENTICATED: Scenario = Scenario {
     ..FLOODED
 };
 
-/// All, the quiet ones first.
+/// All scenarios, the quiet ones first.
 pub const ALL: &[Scenario] = &[
     QUIET,
     Scenario {
@@ -84,16 +83,16 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         key: "a",
         name: "(a) one address creates",
-        attack: Attack::Create(Addresses::One),
-        counted: &[(
+        attack: Attack::Create(SourceIps::One),
+        min_metrics: &[(
             r#"rendezvous_rejections_total{reason="create_client"}"#,
             FLOOD,
         )],
         ..FLOODED
     },
-    // Each of n addresses keeps one place at least, however far shares have shrunk, so they can fill a max_live of
-    // n (docs/adr/0011). At twice that they stop at 98 %: so far the second place of each is to be had. What is
-    // left, 400 places, is for those who have none, such as the honest.
+    // However far the shares have shrunk, each of n addresses keeps one session at least, so n addresses can fill
+    // a max_live of n (docs/adr/0011). If max_live is twice that, they stop at 98 %: up to there each can have a
+    // second session. The remaining 400 are for addresses that have none, such as the honest ones.
     Scenario {
         key: "b",
         name: "(b) 10,000 addresses create",
@@ -101,9 +100,9 @@ pub const ALL: &[Scenario] = &[
             max_live: 20_000,
             ..OPEN
         },
-        attack: Attack::Create(Addresses::Many(10_000)),
+        attack: Attack::Create(SourceIps::Many(10_000)),
         head_start: 8,
-        counted: &[
+        min_metrics: &[
             (
                 r#"rendezvous_rejections_total{reason="live_client"}"#,
                 1_000,
@@ -116,8 +115,8 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         key: "c-64",
         name: "(c) one /64 creates, each time from another address",
-        attack: Attack::Create(Addresses::One64),
-        counted: &[(
+        attack: Attack::Create(SourceIps::One64),
+        min_metrics: &[(
             r#"rendezvous_rejections_total{reason="create_client"}"#,
             FLOOD,
         )],
@@ -126,8 +125,8 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         key: "c-48",
         name: "(c) one /48 creates, each time from another /64",
-        attack: Attack::Create(Addresses::One48),
-        counted: &[(
+        attack: Attack::Create(SourceIps::One48),
+        min_metrics: &[(
             r#"rendezvous_rejections_total{reason="create_network"}"#,
             FLOOD,
         )],
@@ -137,7 +136,7 @@ pub const ALL: &[Scenario] = &[
         key: "d-own",
         name: "(d) polls of one session of its own",
         attack: Attack::Poll(1),
-        counted: &[
+        min_metrics: &[
             (
                 r#"rendezvous_rejections_total{reason="requests_client"}"#,
                 FLOOD,
@@ -152,8 +151,8 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         key: "d-one",
         name: "(d) polls for random ids, one address",
-        attack: Attack::Guess(Addresses::One),
-        counted: &[(
+        attack: Attack::Guess(SourceIps::One),
+        min_metrics: &[(
             r#"rendezvous_rejections_total{reason="requests_client"}"#,
             FLOOD,
         )],
@@ -162,12 +161,12 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         key: "d-200",
         name: "(d) polls for random ids, 200 addresses",
-        attack: Attack::Guess(Addresses::Many(200)),
-        counted: &[(r#"rendezvous_rejections_total{reason="not_found"}"#, FLOOD)],
+        attack: Attack::Guess(SourceIps::Many(200)),
+        min_metrics: &[(r#"rendezvous_rejections_total{reason="not_found"}"#, FLOOD)],
         ..FLOODED
     },
-    // A worker takes fewer connections here than one address could hold (half of its own are closed after a 429):
-    // were it not held to its share, nobody else would get in.
+    // A worker accepts fewer connections here than one address could hold (half of the address's connections are
+    // closed after a 429). Without the limit per client, no other client could connect.
     Scenario {
         key: "e-one",
         name: "(e) 5,000 slow connections, one address",
@@ -175,9 +174,9 @@ pub const ALL: &[Scenario] = &[
             max_connections: SLOW * 2 / 5,
             ..OPEN
         },
-        attack: Attack::Slow(SLOW, Sources::One),
-        least: 2 * SLOW as u64,
-        counted: &[(
+        attack: Attack::Slow(SLOW, SlowSources::One),
+        min_requests: 2 * SLOW as u64,
+        min_metrics: &[(
             r#"rendezvous_connections_refused_total{reason="per_client"}"#,
             2 * SLOW as u64,
         )],
@@ -186,9 +185,9 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         key: "e-each",
         name: "(e) 5,000 slow connections, 2,500 addresses",
-        attack: Attack::Slow(SLOW, Sources::Each),
-        least: 2 * SLOW as u64,
-        counted: &[
+        attack: Attack::Slow(SLOW, SlowSources::Each),
+        min_requests: 2 * SLOW as u64,
+        min_metrics: &[
             (r#"rendezvous_connections{state="idle"}"#, SLOW as u64),
             (
                 r#"rendezvous_timeouts_total{kind="header"}"#,
@@ -202,7 +201,7 @@ pub const ALL: &[Scenario] = &[
         key: "f-one",
         name: "(f) writes to one session of its own, then to the next",
         attack: Attack::Write(1),
-        counted: &[(
+        min_metrics: &[(
             r#"rendezvous_rejections_total{reason="requests_client"}"#,
             FLOOD,
         )],
@@ -212,16 +211,16 @@ pub const ALL: &[Scenario] = &[
         key: "f-200",
         name: "(f) the same from 200 addresses",
         attack: Attack::Write(200),
-        // Each session is written full. Whether its rate is met before depends on how fast the machine is: 250 writes
-        // that take longer than three seconds are within it.
-        counted: &[(r#"rendezvous_rejections_total{reason="writes_full"}"#, 200)],
+        // Each session reaches its maximum of writes. Whether it reaches its rate before that depends on the speed of
+        // the machine: 250 writes that take longer than three seconds are within the rate.
+        min_metrics: &[(r#"rendezvous_rejections_total{reason="writes_full"}"#, 200)],
         ..FLOODED
     },
     Scenario {
         key: "g",
         name: "(g) a user with a good token does all of it, 200 addresses",
         attack: Attack::User,
-        counted: &[(
+        min_metrics: &[(
             r#"rendezvous_rejections_total{reason="create_user"}"#,
             1_000,
         )],
@@ -231,7 +230,7 @@ pub const ALL: &[Scenario] = &[
         key: "h",
         name: "(h) 64 pollers retry each 429 without a pause",
         attack: Attack::Poll(64),
-        counted: &[(
+        min_metrics: &[(
             r#"rendezvous_rejections_total{reason="requests_session"}"#,
             FLOOD,
         )],
@@ -240,8 +239,8 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         key: "i-one",
         name: "(i) random access tokens, one address",
-        attack: Attack::Tokens(Addresses::One),
-        counted: &[(
+        attack: Attack::Tokens(SourceIps::One),
+        min_metrics: &[(
             r#"rendezvous_rejections_total{reason="create_client"}"#,
             FLOOD,
         )],
@@ -250,8 +249,8 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         key: "i-200",
         name: "(i) random access tokens, 200 addresses",
-        attack: Attack::Tokens(Addresses::Many(200)),
-        counted: &[
+        attack: Attack::Tokens(SourceIps::Many(200)),
+        min_metrics: &[
             (
                 r#"rendezvous_rejections_total{reason="token_refused"}"#,
                 4_000,

@@ -1,37 +1,36 @@
-//! A client's device: one connection to the load balancer, kept as clients keep it, and what it may be answered.
+//! A device behind the load balancer that counts its lost requests, and retries them if it may.
 
-use crate::dialect::{Caller, Dialect, News, Session};
-use crate::http::{Connection, Reply};
-use crate::tally::Tally;
+use crate::counters::Counters;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::time::{Instant, sleep, timeout};
+use testkit::device::Device;
+use testkit::dialect::{Caller, Dialect, Response, SessionHandle, Update};
+use testkit::sign_in::Messenger;
+use tokio::time::{Instant, sleep};
 
-/// Between a poll's reply and the next one. Real clients wait a second; fifty times as many requests meet a deploy so.
-pub const POLL: Duration = Duration::from_millis(20);
+/// Time between a poll's reply and the next poll. Real clients wait a second. With this interval fifty times as
+/// many requests meet a deployment.
+pub const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Longer than any deadline of the server: one reply that takes this long is none.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// How long a client that asks again does so.
-const PERSISTENCE: Duration = Duration::from_secs(15);
+/// How long a client retries a request.
+const RETRY_LIMIT: Duration = Duration::from_secs(15);
 
 /// What the clients of one scenario share.
 #[derive(Debug)]
 pub struct Shared {
     address: SocketAddr,
-    repeat: bool,
-    /// What became of it all.
-    pub tally: Tally,
-    over: AtomicBool,
-    may_refuse: Mutex<Option<Refusal>>,
+    retry: bool,
+    /// The results.
+    pub counters: Counters,
+    stopped: AtomicBool,
+    expected_rejection: Mutex<Option<Rejection>>,
 }
 
-/// Why a creation may be refused now, or could a moment ago.
+/// Why a creation may be rejected now.
 #[derive(Debug, Clone, Copy)]
-pub enum Refusal {
+pub enum Rejection {
     /// `maintenance = true`.
     Maintenance,
     /// A limit of creations.
@@ -39,161 +38,159 @@ pub enum Refusal {
 }
 
 impl Shared {
-    /// Of clients that come in at this address. Whether they repeat a request that got no answer or a 5xx, which the
-    /// protocol allows; today's clients do not.
-    pub fn new(address: SocketAddr, repeat: bool) -> Self {
+    /// Clients of this address. If `retry` is true, they retry a request that got no reply or a 5xx. The protocol
+    /// allows it; today's clients do not do it.
+    pub fn new(address: SocketAddr, retry: bool) -> Self {
         Self {
             address,
-            repeat,
-            tally: Tally::default(),
-            over: AtomicBool::new(false),
-            may_refuse: Mutex::default(),
+            retry,
+            counters: Counters::default(),
+            stopped: AtomicBool::new(false),
+            expected_rejection: Mutex::default(),
         }
     }
 
-    /// From now on creations may be refused for this, or for nothing.
-    pub fn may_refuse(&self, why: Option<Refusal>) {
+    /// Sets why creations may be rejected from now on.
+    pub fn expect_rejection(&self, rejection: Option<Rejection>) {
         *self
-            .may_refuse
+            .expected_rejection
             .lock()
-            .unwrap_or_else(PoisonError::into_inner) = why;
+            .unwrap_or_else(PoisonError::into_inner) = rejection;
     }
 
-    /// What is under way is to end, and nothing more to begin.
-    pub fn end(&self) {
-        self.over.store(true, Ordering::SeqCst);
+    /// Makes the clients complete their sign-ins and begin no others.
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::SeqCst);
     }
 
-    /// Whether it is.
-    pub fn is_over(&self) -> bool {
-        self.over.load(Ordering::SeqCst)
+    /// Whether the clients must begin no more sign-ins.
+    pub fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::SeqCst)
+    }
+
+    /// Whether a creation is rejected as expected, with the status and errcode that the documents promise.
+    fn is_expected_rejection(&self, dialect: Dialect, reply: &Response) -> bool {
+        let expected = *self
+            .expected_rejection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let (status, errcode) = match (expected, dialect) {
+            (None, _) => return false,
+            (Some(Rejection::Maintenance), Dialect::Etag) => (503, "M_UNKNOWN"),
+            (Some(Rejection::Maintenance), _) => (403, "M_FORBIDDEN"),
+            (Some(Rejection::Limit), _) => (429, "M_LIMIT_EXCEEDED"),
+        };
+        reply.status == status && reply.body.contains(&format!("\"{errcode}\""))
     }
 }
 
-/// What a creation came to.
+/// The result of a creation.
 #[derive(Debug)]
-pub enum Created {
-    /// A session.
-    Session(Session),
-    /// A refusal that was to be expected, in the words of the documents.
-    Refused,
+pub enum Creation {
+    /// The session exists.
+    Session(SessionHandle),
+    /// The creation was rejected as expected.
+    Rejected,
 }
 
-/// A device.
+/// A device that counts its requests and the lost ones among them.
 #[derive(Debug)]
-pub struct Device {
+pub struct CountingDevice {
     shared: Arc<Shared>,
-    dialect: Dialect,
-    connection: Option<Connection>,
-    /// The token of the payload that it read or wrote last.
-    pub known: String,
+    device: Device,
     /// Whether a request of it was lost.
     pub has_lost: bool,
 }
 
-impl Device {
-    /// One that has not connected yet.
+impl CountingDevice {
+    /// A device that has not connected yet.
     pub fn new(shared: &Arc<Shared>, dialect: Dialect) -> Self {
         Self {
             shared: Arc::clone(shared),
-            dialect,
-            connection: None,
-            known: String::new(),
+            device: Device::new(dialect, Caller::default(), &[shared.address]),
             has_lost: false,
         }
     }
 
-    /// Opens a mailbox.
-    pub async fn create(&mut self, data: &str) -> Result<Created, String> {
-        let request = self.dialect.create(&Caller::default(), data);
-        let (dialect, shared) = (self.dialect, Arc::clone(&self.shared));
-        self.ask("creation", &request, |reply| {
-            if shared.refuses(dialect, reply) {
-                return Some(Created::Refused);
+    /// Sets the token of the payload that the device has read or written last; empty for none.
+    pub fn set_known(&mut self, token: &str) {
+        token.clone_into(&mut self.device.known);
+    }
+
+    /// Creates a session.
+    pub async fn create(&mut self, data: &str) -> Result<Creation, String> {
+        let dialect = self.device.dialect;
+        let request = dialect.create(&Caller::default(), data);
+        let shared = Arc::clone(&self.shared);
+        let creation = self.send("creation", &request, |reply| {
+            if shared.is_expected_rejection(dialect, reply) {
+                return Some(Creation::Rejected);
             }
-            dialect.created(reply).map(Created::Session)
-        })
-        .await
+            dialect.created(reply).map(Creation::Session)
+        });
+        let creation = creation.await?;
+        if let Creation::Session(session) = &creation {
+            self.set_known(&session.token);
+        }
+        Ok(creation)
     }
 
-    /// Polls once; nothing where nothing is new.
-    pub async fn poll(&mut self, path: &str) -> Result<Option<News>, String> {
-        let (dialect, known) = (self.dialect, self.known.clone());
-        let request = dialect.poll(&Caller::default(), path, &known);
-        self.ask("poll", &request, |reply| dialect.polled(reply, &known).ok())
-            .await
-    }
-
-    /// Writes over what it knows.
-    pub async fn write(&mut self, path: &str, data: &str) -> Result<(), String> {
-        let session = Session {
-            path: path.to_owned(),
-            token: self.known.clone(),
-        };
-        let dialect = self.dialect;
-        let request = dialect.write(&Caller::default(), &session, data);
-        self.known = self
-            .ask("write", &request, |reply| dialect.written(reply))
-            .await?;
-        Ok(())
-    }
-
-    /// Sends a request until it is answered, or once. What `read` cannot make anything of is no answer that the
-    /// protocol gives here: a 502 of the load balancer, a 404 of a session that lives, a 412 that is another's. It is
-    /// lost like one without an answer; but only the latter, and a 5xx, may a client repeat.
-    async fn ask<T>(
+    /// Sends a request once, or until it has a reply if the clients retry.
+    ///
+    /// `read` returns `None` for a reply that the protocol does not allow here: a 502 of the load balancer, a 404
+    /// for a live session, a 412 for another device's conflict. Such a request is lost, like one without a reply.
+    /// Clients may retry only the latter, and a 5xx.
+    async fn send<T>(
         &mut self,
-        what: &str,
+        name: &'static str,
         request: &[u8],
-        read: impl Fn(&Reply) -> Option<T>,
+        read: impl Fn(&Response) -> Option<T>,
     ) -> Result<T, String> {
-        let deadline = Instant::now() + PERSISTENCE;
+        let deadline = Instant::now() + RETRY_LIMIT;
         loop {
-            self.shared.tally.requests.add();
-            let (loss, may_repeat) = match timeout(PATIENCE, self.send(request)).await {
-                Ok(Ok(reply)) => match read(&reply) {
-                    Some(answer) => return Ok(answer),
-                    None => (
-                        format!("{what}: {} {}", reply.status, reply.body),
-                        reply.status >= 500,
-                    ),
+            self.shared.counters.requests.add();
+            let (loss, may_retry) = match self.device.request(name, request).await {
+                Ok(reply) => match read(&reply) {
+                    Some(value) => return Ok(value),
+                    None => {
+                        let loss = format!("{name}: {} {}", reply.status, reply.body);
+                        (loss, reply.status >= 500)
+                    }
                 },
-                Ok(Err(error)) => (format!("{what}: {error}"), true),
-                Err(_) => (format!("{what}: no reply in time"), true),
+                Err(failure) => (failure.to_string(), true),
             };
-            self.shared.tally.lost.add();
+            self.shared.counters.lost.add();
             self.has_lost = true;
-            // What is left of a reply that came too late is nobody's.
-            self.connection = None;
-            if !(may_repeat && self.shared.repeat) || Instant::now() > deadline {
+            if !(may_retry && self.shared.retry) || Instant::now() > deadline {
                 return Err(loss);
             }
-            sleep(POLL).await;
+            sleep(POLL_INTERVAL).await;
         }
-    }
-
-    async fn send(&mut self, request: &[u8]) -> std::io::Result<Reply> {
-        let connection = match &mut self.connection {
-            Some(connection) => connection,
-            none => none.insert(Connection::open(self.shared.address).await?),
-        };
-        connection.send(request).await
     }
 }
 
-impl Shared {
-    /// Whether a creation is refused as it may be, and with the status and code that the documents promise for it.
-    fn refuses(&self, dialect: Dialect, reply: &Reply) -> bool {
-        let why = *self
-            .may_refuse
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let promised = match (why, dialect) {
-            (None, _) => return false,
-            (Some(Refusal::Maintenance), Dialect::Json) => (403, "M_FORBIDDEN"),
-            (Some(Refusal::Maintenance), Dialect::Etag) => (503, "M_UNKNOWN"),
-            (Some(Refusal::Limit), _) => (429, "M_LIMIT_EXCEEDED"),
+impl Messenger for CountingDevice {
+    async fn poll(&mut self, path: &str) -> Result<Option<Update>, String> {
+        let (dialect, known) = (self.device.dialect, self.device.known.clone());
+        let request = dialect.poll(&Caller::default(), path, &known);
+        let read = |reply: &Response| dialect.polled(reply, &known).ok();
+        let update = self.send("poll", &request, read).await?;
+        if let Some(update) = &update {
+            self.set_known(&update.token);
+        }
+        Ok(update)
+    }
+
+    async fn write(&mut self, path: &str, data: &str) -> Result<(), String> {
+        let session = SessionHandle {
+            path: path.to_owned(),
+            token: self.device.known.clone(),
         };
-        reply.status == promised.0 && reply.body.contains(&format!("\"{}\"", promised.1))
+        let dialect = self.device.dialect;
+        let request = dialect.write(&Caller::default(), &session, data);
+        let read = |reply: &Response| dialect.written(reply);
+        let token = self.send("write", &request, read).await?;
+        self.set_known(&token);
+        Ok(())
     }
 }

@@ -1,28 +1,31 @@
-//! Sign-ins, one after the other on each of some pairs of devices, and beside them polls of sessions that live through
-//! all of it, until they are told to stop.
+//! Load on the fleet: pairs of devices that sign in again and again, and polls of sessions that live on. They
+//! run until they are stopped.
 //!
-//! Quicker than people are, so that at each moment of a deploy requests are under way.
+//! The devices are faster than people, so that requests are in flight at each moment of a deployment.
 
-use crate::device::{Created, Device, POLL, Refusal, Shared};
-use crate::dialect::Dialect;
-use crate::tally::Tally;
+use crate::counters::Counters;
+use crate::device::{CountingDevice, Creation, POLL_INTERVAL, Rejection, Shared};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use testkit::dialect::Dialect;
+use testkit::sign_in::{Messenger, Pace, exchange_messages, message};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-/// Pairs of devices at work at once; half speak one dialect, half the other.
+/// Pairs of devices at the same time, half of them in each dialect.
 const PAIRS: u32 = 40;
 
-/// Messages after the first, which the creation carries.
-const WRITES: u32 = 8;
-
-/// Connections that poll without a pause, half in each dialect: a request comes on the heels of each reply, which is
-/// where a connection that is closed carelessly meets one. A few more would leave the sign-ins no processor.
+/// Connections that poll without a pause, half of them in each dialect. A request follows each reply at once,
+/// and so meets a connection that is closed carelessly. More of them would leave the sign-ins no processor.
 const POLLERS: u32 = 4;
 
-/// A load under way.
+const PACE: Pace = Pace {
+    poll: POLL_INTERVAL,
+    think: Duration::ZERO,
+};
+
+/// A running load.
 #[derive(Debug)]
 pub struct Load {
     shared: Arc<Shared>,
@@ -30,57 +33,60 @@ pub struct Load {
 }
 
 impl Load {
-    /// Begins, by clients that repeat what was lost, or do not.
-    pub fn start(address: SocketAddr, repeat: bool) -> Self {
-        let shared = Arc::new(Shared::new(address, repeat));
+    /// Starts the clients. `retry`: see [`Shared::new`].
+    pub fn start(address: SocketAddr, retry: bool) -> Self {
+        let shared = Arc::new(Shared::new(address, retry));
         let mut clients = JoinSet::new();
         for pair in 0..PAIRS {
-            clients.spawn(sign_ins(Arc::clone(&shared), pair));
+            clients.spawn(run_sign_ins(Arc::clone(&shared), pair));
         }
         for number in 0..POLLERS {
-            clients.spawn(polls(Arc::clone(&shared), number));
+            clients.spawn(run_poller(Arc::clone(&shared), number));
         }
         Self { shared, clients }
     }
 
-    /// From now on creations may be refused for this, or for nothing.
-    pub fn may_refuse(&self, why: Option<Refusal>) {
-        self.shared.may_refuse(why);
+    /// Sets why creations may be rejected from now on.
+    pub fn expect_rejection(&self, rejection: Option<Rejection>) {
+        self.shared.expect_rejection(rejection);
     }
 
-    /// Waits until so many more sign-ins have been completed, which were begun before or since.
-    pub async fn more(&self, count: u64) -> Result<(), String> {
-        let enough = self.shared.tally.sign_ins.get() + count;
-        self.until("sign-ins are completed", |tally| {
-            tally.sign_ins.get() >= enough
+    /// Waits until `count` more sign-ins have completed, whenever they began.
+    pub async fn wait_for_sign_ins(&self, count: u64) -> Result<(), String> {
+        let enough = self.shared.counters.sign_ins.get() + count;
+        self.wait_until("more sign-ins have completed", |counters| {
+            counters.sign_ins.get() >= enough
         })
         .await
     }
 
-    /// Waits until every pair was refused its next session: by then each has ended the sign-in that it was in.
-    pub async fn all_refused(&self) -> Result<(), String> {
-        self.until("every pair was refused", |tally| {
-            tally.idle.get() == u64::from(PAIRS)
+    /// Waits until each pair's next creation was rejected. By then each has completed its sign-in.
+    pub async fn wait_until_all_rejected(&self) -> Result<(), String> {
+        self.wait_until("a creation of every pair was rejected", |counters| {
+            counters.idle.get() == u64::from(PAIRS)
         })
         .await
     }
 
-    async fn until(&self, what: &str, is_so: impl Fn(&Tally) -> bool) -> Result<(), String> {
+    async fn wait_until(
+        &self,
+        what: &str,
+        condition: impl Fn(&Counters) -> bool,
+    ) -> Result<(), String> {
         let deadline = Instant::now() + Duration::from_mins(1);
-        let tally = &self.shared.tally;
-        while !is_so(tally) {
+        while !condition(&self.shared.counters) {
             if Instant::now() > deadline {
-                return Err(format!("not in a minute: {what}"));
+                return Err(format!("not within a minute: {what}"));
             }
-            sleep(POLL).await;
+            sleep(POLL_INTERVAL).await;
         }
         Ok(())
     }
 
-    /// Begins no more sign-ins, and waits for the end of those under way.
+    /// Lets the sign-ins in progress complete, and begins no others.
     pub async fn stop(self) -> Arc<Shared> {
-        self.shared.end();
-        // A panic in a client is one here.
+        self.shared.stop();
+        // A panic in a client panics here.
         self.clients.join_all().await;
         self.shared
     }
@@ -94,126 +100,98 @@ fn dialect(number: u32) -> Dialect {
     }
 }
 
-async fn sign_ins(shared: Arc<Shared>, pair: u32) {
+async fn run_sign_ins(shared: Arc<Shared>, pair: u32) {
     let dialect = dialect(pair);
-    let device = || Device::new(&shared, dialect);
+    let device = || CountingDevice::new(&shared, dialect);
     let (mut one, mut two) = (device(), device());
-    let (tally, mut is_idle) = (&shared.tally, false);
+    let (counters, mut is_idle) = (&shared.counters, false);
     for number in 0.. {
-        if shared.is_over() {
+        if shared.is_stopped() {
             return;
         }
         let name = format!("{pair}/{number}");
-        let outcome = sign_in(&name, &mut one, &mut two, || {
+        let result = sign_in(&name, &mut one, &mut two, || {
             if std::mem::take(&mut is_idle) {
-                tally.idle.subtract();
+                counters.idle.subtract();
             }
         })
         .await;
-        match outcome {
+        match result {
             Ok(true) => {
-                tally.sign_ins.add();
+                counters.sign_ins.add();
                 if one.has_lost || two.has_lost {
-                    tally.repeated.add();
+                    counters.retried.add();
                 }
                 (one.has_lost, two.has_lost) = (false, false);
             }
-            // Refused, and told so; it may try again.
+            // Rejected as expected. The user may try again.
             Ok(false) => {
-                tally.refused.add();
+                counters.rejected.add();
                 if !std::mem::replace(&mut is_idle, true) {
-                    tally.idle.add();
+                    counters.idle.add();
                 }
-                sleep(POLL * 5).await;
+                sleep(POLL_INTERVAL * 5).await;
             }
             Err(failure) => {
                 let failure = format!("sign-in {name} ({dialect:?}): {failure}");
-                tally.failures().push(failure);
+                counters.failures().push(failure);
                 (one, two) = (device(), device());
-                sleep(POLL).await;
+                sleep(POLL_INTERVAL).await;
             }
         }
     }
 }
 
-/// One sign-in; false where none could be begun, as creations are refused.
+/// Runs one sign-in. Returns false if its creation was rejected as expected.
 async fn sign_in(
     name: &str,
-    one: &mut Device,
-    two: &mut Device,
-    begun: impl FnOnce(),
+    one: &mut CountingDevice,
+    two: &mut CountingDevice,
+    on_created: impl FnOnce(),
 ) -> Result<bool, String> {
-    let Created::Session(session) = one.create(&message(name, 0)).await? else {
+    let Creation::Session(session) = one.create(&message(name, 0)).await? else {
         return Ok(false);
     };
-    begun();
-    one.known.clone_from(&session.token);
-    two.known.clear();
-    let of_one = converse(one, name, &session.path, 1);
-    let of_two = converse(two, name, &session.path, 0);
-    tokio::try_join!(of_one, of_two)?;
+    on_created();
+    two.set_known("");
+    let first = exchange_messages(one, name, &session.path, 1, PACE);
+    let second = exchange_messages(two, name, &session.path, 0, PACE);
+    tokio::try_join!(first, second)?;
     Ok(true)
 }
 
-/// Polls until the next message is there, answers it, and so on to the last.
-async fn converse(
-    device: &mut Device,
-    name: &str,
-    path: &str,
-    mut next: u32,
-) -> Result<(), String> {
-    while next <= WRITES {
-        sleep(POLL).await;
-        let Some(news) = device.poll(path).await? else {
-            continue;
-        };
-        if news.data != message(name, next) {
-            return Err(format!("message {next} is {}", news.data));
+/// Polls one session until the load stops. It exists before the deployment and after it, and has no writes.
+async fn run_poller(shared: Arc<Shared>, number: u32) {
+    let mut device = CountingDevice::new(&shared, dialect(number));
+    let failure = match device.create("it lives on").await {
+        Ok(Creation::Session(session)) => {
+            poll_until_stopped(&shared, &mut device, &session.path).await
         }
-        device.known = news.token;
-        next += 1;
-        if next <= WRITES {
-            device.write(path, &message(name, next)).await?;
-            next += 1;
-        }
-    }
-    Ok(())
-}
-
-/// What each message is, so that one of another sign-in, or an old one, is noticed.
-fn message(sign_in: &str, number: u32) -> String {
-    format!("{sign_in}/{number}/{}", "m".repeat(600))
-}
-
-/// Polls one session, to the end, which nobody writes to: it was there before the deploy, and is after it.
-async fn polls(shared: Arc<Shared>, number: u32) {
-    let mut device = Device::new(&shared, dialect(number));
-    let mut failure = match device.create("it lives on").await {
-        Ok(Created::Session(session)) => {
-            device.known = session.token;
-            poll_until_over(&shared, &mut device, &session.path).await
-        }
-        Ok(Created::Refused) => Some("refused".to_owned()),
+        Ok(Creation::Rejected) => Some("rejected".to_owned()),
         Err(failure) => Some(failure),
     };
-    if let Some(failure) = failure.take() {
+    if let Some(failure) = failure {
         let failure = format!("polls {number} of one session: {failure}");
-        shared.tally.failures().push(failure);
+        shared.counters.failures().push(failure);
     }
 }
 
-/// What went wrong first, if anything did.
-async fn poll_until_over(shared: &Shared, device: &mut Device, path: &str) -> Option<String> {
+/// Returns the first failure, if there is one.
+async fn poll_until_stopped(
+    shared: &Shared,
+    device: &mut CountingDevice,
+    path: &str,
+) -> Option<String> {
     let mut first = None;
-    while !shared.is_over() {
+    while !shared.is_stopped() {
         let failure = match device.poll(path).await {
             Ok(None) => continue,
-            Ok(Some(news)) => format!("it has become {}", news.data),
+            Ok(Some(update)) => format!("the payload has become {}", update.data),
             Err(failure) => failure,
         };
         first.get_or_insert(failure);
-        // A session that is gone is to be counted, not asked for as fast as one can.
-        sleep(POLL).await;
+        // If the session is gone, the polls must not become a flood.
+        sleep(POLL_INTERVAL).await;
     }
     first
 }

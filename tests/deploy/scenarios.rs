@@ -1,115 +1,121 @@
-//! What is done to the workers, and what must not come of it.
+//! The scenarios: what happens to the workers, and what must not result from it.
 
-use crate::device::{Refusal, Shared};
+use crate::device::{Rejection, Shared};
 use crate::fleet::{Change, Fleet, UNCHANGED};
-use crate::haproxy::Layer;
 use crate::load::Load;
-use crate::witness;
+use crate::self_check;
 use std::sync::Arc;
+use testkit::haproxy::Layer;
 use tokio::task::block_in_place;
 
-/// Sign-ins that are completed between two steps: the load is there, and haproxy has seen what was done.
-const BETWEEN: u64 = 40;
+/// Sign-ins that complete between two steps. By then the load is complete, and haproxy has noticed the last step.
+const SIGN_INS_BETWEEN_STEPS: u64 = 40;
 
-/// What became of a scenario.
-pub struct Outcome {
-    /// Its name.
+/// The result of a scenario.
+pub struct ScenarioResult {
+    /// The name of the scenario.
     pub name: &'static str,
-    /// The clients, and what they saw.
+    /// The clients, with their counters.
     pub clients: Arc<Shared>,
-    /// Whether they may have lost requests, which they then repeated.
+    /// Whether the clients retry, and so may lose requests.
     may_lose: bool,
-    /// What was done, and whether it could be.
-    done: Result<(), String>,
+    /// Whether all steps were possible.
+    steps: Result<(), String>,
 }
 
-impl Outcome {
-    /// What did not hold.
-    pub fn faults(&self) -> Vec<String> {
+impl ScenarioResult {
+    /// The failed assertions.
+    pub fn failures(&self) -> Vec<String> {
         let name = self.name;
-        let mut faults: Vec<String> = Vec::new();
-        let tally = &self.clients.tally;
-        let (requests, lost, sign_ins) =
-            (tally.requests.get(), tally.lost.get(), tally.sign_ins.get());
-        // A creation, eight writes, and nine polls at least that found something.
-        if sign_ins < BETWEEN || requests < sign_ins * 18 {
-            faults.push(format!(
-                "{name}: {requests} requests of {sign_ins} sign-ins are no load"
+        let mut failures: Vec<String> = Vec::new();
+        let counters = &self.clients.counters;
+        let [requests, lost, sign_ins] =
+            [&counters.requests, &counters.lost, &counters.sign_ins].map(|counter| counter.get());
+        // A sign-in has a creation, eight writes, and at least nine polls that find something.
+        if sign_ins < SIGN_INS_BETWEEN_STEPS || requests < sign_ins * 18 {
+            failures.push(format!(
+                "{name}: {requests} requests of {sign_ins} sign-ins are not enough load"
             ));
         }
         if lost > 0 && !self.may_lose {
-            faults.push(format!("{name}: {lost} of {requests} requests were lost"));
+            failures.push(format!("{name}: {lost} of {requests} requests were lost"));
         }
-        if let Err(error) = &self.done {
-            faults.push(format!("{name}: {error}"));
+        if let Err(error) = &self.steps {
+            failures.push(format!("{name}: {error}"));
         }
-        let failures = tally.failures();
-        if !failures.is_empty() {
-            let first = failures[..failures.len().min(5)].join("\n    ");
-            let count = failures.len();
-            faults.push(format!("{name}: {count} sign-ins were lost\n    {first}"));
+        let lost_sign_ins = counters.failures();
+        if !lost_sign_ins.is_empty() {
+            let first = lost_sign_ins[..lost_sign_ins.len().min(5)].join("\n    ");
+            let count = lost_sign_ins.len();
+            failures.push(format!("{name}: {count} sign-ins were lost\n    {first}"));
         }
-        faults
+        failures
     }
 }
 
-/// Runs all, each on processes of its own.
-pub async fn all() -> Result<Vec<Outcome>, String> {
+/// Runs all scenarios, each with processes of its own.
+pub async fn run_all() -> Result<Vec<ScenarioResult>, String> {
     let (requests, connections) = (Layer::Requests, Layer::Connections);
-    let (none, one) = (false, true);
+    let (without_kill, with_kill) = (false, true);
     Ok(vec![
-        scenario("rolling restart", requests, none, rolling_restart).await?,
-        scenario(
+        run("rolling restart", requests, without_kill, rolling_restart).await?,
+        run(
             "rolling restart, layer 4",
             connections,
-            none,
+            without_kill,
             rolling_restart,
         )
         .await?,
-        scenario("rolling change of keys", requests, none, rolling_change).await?,
-        scenario("SIGHUP: `maintenance`", requests, none, maintenance).await?,
-        scenario("SIGHUP: `limits`", requests, none, limits).await?,
-        scenario("kill -9, clients repeat", requests, one, kill).await?,
+        run(
+            "rolling change of keys",
+            requests,
+            without_kill,
+            rolling_change,
+        )
+        .await?,
+        run("SIGHUP: `maintenance`", requests, without_kill, maintenance).await?,
+        run("SIGHUP: `limits`", requests, without_kill, limits).await?,
+        run("kill -9, clients retry", requests, with_kill, kill).await?,
     ])
 }
 
-/// Something is done to a fleet under load. What a process that is killed has on its wires is lost whatever it does; so
-/// where one is, clients repeat what they lost, and nowhere else.
-async fn scenario(
+/// Runs the steps of a scenario on a fleet under load. The requests in flight at a killed process are lost, so
+/// clients retry in a scenario with a kill, and in no other.
+async fn run(
     name: &'static str,
     layer: Layer,
-    is_killed: bool,
-    what: impl AsyncFnOnce(&mut Fleet, &Load) -> Result<(), String>,
-) -> Result<Outcome, String> {
+    has_kill: bool,
+    steps: impl AsyncFnOnce(&mut Fleet, &Load) -> Result<(), String>,
+) -> Result<ScenarioResult, String> {
     let mut fleet = Fleet::start(layer)?;
-    let load = Load::start(fleet.address(), is_killed);
-    let mut done = what(&mut fleet, &load).await;
+    let load = Load::start(fleet.address(), has_kill);
+    let mut done = steps(&mut fleet, &load).await;
     let clients = load.stop().await;
-    if !fleet.stands() {
+    if !fleet.is_alive() {
         done = Err("haproxy or Redis has ended".to_owned());
     }
-    Ok(Outcome {
+    Ok(ScenarioResult {
         name,
         clients,
-        may_lose: is_killed,
-        done,
+        may_lose: has_kill,
+        steps: done,
     })
 }
 
 async fn rolling_restart(fleet: &mut Fleet, load: &Load) -> Result<(), String> {
-    witness::counts_losses(fleet.address()).await?;
+    self_check::check_that_losses_count(fleet.address()).await?;
     replace_each(fleet, load).await
 }
 
 async fn rolling_change(fleet: &mut Fleet, load: &Load) -> Result<(), String> {
-    // One that needs a restart; meanwhile workers of both configurations serve the same sessions.
+    // These keys need a restart. Meanwhile workers of both configurations serve the same sessions.
     fleet.configure(&Change {
         keys: "[session]\nmax_live = 100000\n[api]\nstable = true\n",
         ..UNCHANGED
     })?;
     replace_each(fleet, load).await?;
     for worker in &fleet.workers {
-        let limit = block_in_place(|| worker.counted("rendezvous_sessions_limit "))?;
+        let limit = block_in_place(|| worker.metric("rendezvous_sessions_limit"));
         if limit != 100_000 {
             return Err(format!("a worker still has max_live = {limit}"));
         }
@@ -117,17 +123,18 @@ async fn rolling_change(fleet: &mut Fleet, load: &Load) -> Result<(), String> {
     Ok(())
 }
 
-/// Each leaves while the other two and haproxy go on, and the next does so only when it is used again.
+/// Replaces one worker after the other while haproxy and the others run. The next one follows when the last one
+/// has requests again.
 async fn replace_each(fleet: &mut Fleet, load: &Load) -> Result<(), String> {
     let balancer = fleet.balancer();
     for worker in &mut fleet.workers {
-        load.more(BETWEEN).await?;
+        load.wait_for_sign_ins(SIGN_INS_BETWEEN_STEPS).await?;
         block_in_place(|| {
             worker.replace()?;
             worker.wait_until_used(balancer)
         })?;
     }
-    load.more(BETWEEN).await
+    load.wait_for_sign_ins(SIGN_INS_BETWEEN_STEPS).await
 }
 
 async fn maintenance(fleet: &mut Fleet, load: &Load) -> Result<(), String> {
@@ -135,11 +142,11 @@ async fn maintenance(fleet: &mut Fleet, load: &Load) -> Result<(), String> {
         keys: "maintenance = true\n[session]\nmax_live = 200000",
         ..UNCHANGED
     };
-    reload(fleet, load, &change, Refusal::Maintenance).await
+    reload(fleet, load, &change, Rejection::Maintenance).await
 }
 
-/// To a limit of creations that none of the clients keeps; what else there is for all of them, who come from one address
-/// and ask fifty times as often as people, is wide enough.
+/// Reloads a limit of creations that every client exceeds. All clients have one address, and send fifty times as
+/// many requests as people, so the other limits are wide enough for that.
 async fn limits(fleet: &mut Fleet, load: &Load) -> Result<(), String> {
     let change = Change {
         limits: "create.client = { burst = 1, per_second = 0.01 }\n\
@@ -149,27 +156,27 @@ async fn limits(fleet: &mut Fleet, load: &Load) -> Result<(), String> {
             live = { client = 10000, network = 10000, user = 10000 }",
         ..UNCHANGED
     };
-    reload(fleet, load, &change, Refusal::Limit).await
+    reload(fleet, load, &change, Rejection::Limit).await
 }
 
-/// Changes what makes all workers refuse creations, waits for the end of all sign-ins that had begun, and changes back.
+/// Makes all workers reject creations, waits until all sign-ins in progress have completed, and changes back.
 async fn reload(
     fleet: &mut Fleet,
     load: &Load,
     change: &Change,
-    why: Refusal,
+    rejection: Rejection,
 ) -> Result<(), String> {
-    load.more(BETWEEN).await?;
-    load.may_refuse(Some(why));
+    load.wait_for_sign_ins(SIGN_INS_BETWEEN_STEPS).await?;
+    load.expect_rejection(Some(rejection));
     fleet.configure(change)?;
     reload_each(fleet)?;
-    load.all_refused().await?;
+    load.wait_until_all_rejected().await?;
     fleet.configure(&UNCHANGED)?;
     reload_each(fleet)?;
-    // A refusal of before may still be on its way to a client; 80 sign-ins later none is.
-    load.more(BETWEEN * 2).await?;
-    load.may_refuse(None);
-    load.more(BETWEEN).await
+    // An earlier rejection may still be on its way to a client. After 80 sign-ins none is.
+    load.wait_for_sign_ins(SIGN_INS_BETWEEN_STEPS * 2).await?;
+    load.expect_rejection(None);
+    load.wait_for_sign_ins(SIGN_INS_BETWEEN_STEPS).await
 }
 
 fn reload_each(fleet: &mut Fleet) -> Result<(), String> {
@@ -180,12 +187,12 @@ fn reload_each(fleet: &mut Fleet) -> Result<(), String> {
 }
 
 async fn kill(fleet: &mut Fleet, load: &Load) -> Result<(), String> {
-    load.more(BETWEEN).await?;
+    load.wait_for_sign_ins(SIGN_INS_BETWEEN_STEPS).await?;
     block_in_place(|| fleet.workers[0].kill())?;
-    load.more(BETWEEN * 3).await?;
+    load.wait_for_sign_ins(SIGN_INS_BETWEEN_STEPS * 3).await?;
     let balancer = fleet.balancer();
     block_in_place(|| {
-        fleet.workers[0].begin_anew()?;
+        fleet.workers[0].restart()?;
         fleet.workers[0].wait_until_used(balancer)
     })
 }

@@ -3,7 +3,13 @@
 use std::ops::Deref;
 
 use testkit::server::ServerBinary;
-pub use testkit::{PATIENCE, api, certificates, etag, eventually, http, issuer, metrics, proxy};
+pub use testkit::{PATIENCE, api, certificates, etag, eventually, http, metrics, proxy};
+
+pub mod issuer {
+    pub use testkit::homeserver::{
+        HomeserverStub as Issuer, TokenReply as Answer, TokenRequest as Question,
+    };
+}
 
 const BINARY: ServerBinary = ServerBinary(env!("CARGO_BIN_EXE_matrix-rendezvous"));
 

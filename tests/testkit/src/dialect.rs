@@ -1,52 +1,78 @@
-//! Both dialects, as their clients speak them: the JSON of MSC4388 and the ETag of MSC4108.
+//! The requests and replies of both dialects: JSON (MSC4388) and ETag (MSC4108 of 2024).
 //!
-//! Requests are bytes, replies are taken apart; what becomes of a status that was not expected, the caller says.
+//! For load and simulations. It serialises requests and parses replies. The caller decides what an
+//! unexpected status means.
 
-use crate::http::Reply;
-use serde_json::{Value, json};
 use std::fmt::Write;
 
-const JSON: &str = "/_matrix/client/unstable/io.element.msc4388/rendezvous";
-const ETAG: &str = "/_matrix/client/unstable/org.matrix.msc4108/rendezvous";
+use serde_json::{Value, json};
 
-/// How a client speaks.
+use crate::api::{STABLE, UNSTABLE};
+use crate::etag::ETAG;
+use crate::keep_alive::ReplyBytes;
+
+/// A dialect, at one of its paths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
-    /// MSC4388.
+    /// MSC4388 at its unstable path.
     Json,
+    /// MSC4388 at its stable path, which `api.stable` enables.
+    StableJson,
     /// MSC4108 of 2024.
     Etag,
 }
 
-/// Who asks.
+/// What identifies a client to the server.
 #[derive(Debug, Clone, Default)]
 pub struct Caller {
-    /// What the proxy says where the request comes from; none where there is no proxy.
+    /// The value of `X-Forwarded-For`; `None` without a proxy.
     pub address: Option<String>,
-    /// The access token, where one is shown.
+    /// The access token, if the client sends one.
     pub token: Option<String>,
 }
 
 /// A session as a client knows it.
 #[derive(Debug, Clone)]
-pub struct Session {
+pub struct SessionHandle {
     /// The path of its URL.
     pub path: String,
-    /// The sequence token, or the ETag.
+    /// The sequence token, or the ETag with its quotes.
     pub token: String,
 }
 
-/// What a poll found.
+/// A payload that a poll found.
 #[derive(Debug)]
-pub struct News {
+pub struct Update {
     /// The token of the payload.
     pub token: String,
     /// The payload.
     pub data: String,
 }
 
+/// A reply, as far as a client of these dialects reads it.
+#[derive(Debug)]
+pub struct Response {
+    /// The status code.
+    pub status: u16,
+    /// The ETag, with its quotes.
+    pub etag: Option<String>,
+    /// The body.
+    pub body: String,
+}
+
+impl From<ReplyBytes<'_>> for Response {
+    fn from(reply: ReplyBytes<'_>) -> Self {
+        Self {
+            status: reply.status,
+            etag: reply.header("etag").map(str::to_owned),
+            body: String::from_utf8_lossy(reply.body).into_owned(),
+        }
+    }
+}
+
 impl Caller {
-    fn request(&self, method: &str, path: &str, headers: &str, body: &str) -> Vec<u8> {
+    /// Serialises a request. Each line of `headers` ends with CRLF.
+    pub fn request(&self, method: &str, path: &str, headers: &str, body: &str) -> Vec<u8> {
         let mut request = format!("{method} {path} HTTP/1.1\r\nHost: matrix.example.org\r\n");
         // Writing to a String cannot fail.
         if let Some(address) = &self.address {
@@ -62,28 +88,43 @@ impl Caller {
 }
 
 impl Dialect {
-    /// A creation.
-    pub fn create(self, caller: &Caller, data: &str) -> Vec<u8> {
+    /// The path of the dialect.
+    pub fn root(self) -> &'static str {
         match self {
-            Self::Json => {
-                let body = json!({ "data": data }).to_string();
-                caller.request("POST", JSON, "Content-Type: application/json\r\n", &body)
-            }
-            Self::Etag => caller.request("POST", ETAG, "Content-Type: text/plain\r\n", data),
+            Self::Json => UNSTABLE,
+            Self::StableJson => STABLE,
+            Self::Etag => ETAG,
         }
     }
 
-    /// What was created.
-    pub fn created(self, reply: &Reply) -> Option<Session> {
+    /// The path of a session, which need not exist.
+    pub fn path(self, id: &str) -> String {
+        format!("{}/{id}", self.root())
+    }
+
+    /// The request that creates a session.
+    pub fn create(self, caller: &Caller, data: &str) -> Vec<u8> {
+        let (kind, body) = match self {
+            Self::Json | Self::StableJson => {
+                ("application/json", json!({ "data": data }).to_string())
+            }
+            Self::Etag => ("text/plain", data.to_owned()),
+        };
+        let headers = format!("Content-Type: {kind}\r\n");
+        caller.request("POST", self.root(), &headers, &body)
+    }
+
+    /// The session that a creation returned; `None` if it failed.
+    pub fn created(self, reply: &Response) -> Option<SessionHandle> {
         let body: Value = serde_json::from_str(&reply.body).ok()?;
         match (self, reply.status) {
-            (Self::Json, 200) => Some(Session {
-                path: format!("{JSON}/{}", body["id"].as_str()?),
+            (Self::Json | Self::StableJson, 200) => Some(SessionHandle {
+                path: self.path(body["id"].as_str()?),
                 token: body["sequence_token"].as_str()?.to_owned(),
             }),
             (Self::Etag, 201) => {
                 let (_, id) = body["url"].as_str()?.rsplit_once('/')?;
-                Some(Session {
+                Some(SessionHandle {
                     path: self.path(id),
                     token: reply.etag.clone()?,
                 })
@@ -92,50 +133,47 @@ impl Dialect {
         }
     }
 
-    /// The session of this id, which need not exist.
-    pub fn path(self, id: &str) -> String {
-        match self {
-            Self::Json => format!("{JSON}/{id}"),
-            Self::Etag => format!("{ETAG}/{id}"),
-        }
-    }
-
-    /// A poll of who knows the session as it is under `known`; of nothing yet where that is empty.
+    /// The request of a poll by a client that has read the payload of token `known`, which is empty if
+    /// it has read none.
     pub fn poll(self, caller: &Caller, path: &str, known: &str) -> Vec<u8> {
         match self {
             Self::Etag if !known.is_empty() => {
                 caller.request("GET", path, &format!("If-None-Match: {known}\r\n"), "")
             }
-            Self::Json | Self::Etag => caller.request("GET", path, "", ""),
+            Self::Json | Self::StableJson | Self::Etag => caller.request("GET", path, "", ""),
         }
     }
 
-    /// What a poll found; `Ok(None)` where nothing is new, an error where the reply is no success.
-    pub fn polled(self, reply: &Reply, known: &str) -> Result<Option<News>, ()> {
-        let news = match (self, reply.status) {
+    /// The payload that a poll returned; `Ok(None)` if it is the one of token `known`.
+    ///
+    /// # Errors
+    /// Returns `Err` if the reply is not a success.
+    #[expect(clippy::result_unit_err, reason = "the caller has the reply")]
+    pub fn polled(self, reply: &Response, known: &str) -> Result<Option<Update>, ()> {
+        let update = match (self, reply.status) {
             (Self::Etag, 304) => return Ok(None),
-            (Self::Etag, 200) => News {
+            (Self::Etag, 200) => Update {
                 token: reply.etag.clone().ok_or(())?,
                 data: reply.body.clone(),
             },
-            (Self::Json, 200) => {
+            (Self::Json | Self::StableJson, 200) => {
                 let body: Value = serde_json::from_str(&reply.body).map_err(drop)?;
-                let field = |name: &str| body[name].as_str().map(str::to_owned).ok_or(());
-                News {
-                    token: field("sequence_token")?,
-                    data: field("data")?,
+                let member = |name: &str| body[name].as_str().map(str::to_owned).ok_or(());
+                Update {
+                    token: member("sequence_token")?,
+                    data: member("data")?,
                 }
             }
             _ => return Err(()),
         };
-        Ok((news.token != known).then_some(news))
+        Ok((update.token != known).then_some(update))
     }
 
-    /// A write over the token that the session is known by.
-    pub fn write(self, caller: &Caller, session: &Session, data: &str) -> Vec<u8> {
-        let Session { path, token } = session;
+    /// The request of a write over the token of `session`.
+    pub fn write(self, caller: &Caller, session: &SessionHandle, data: &str) -> Vec<u8> {
+        let SessionHandle { path, token } = session;
         match self {
-            Self::Json => {
+            Self::Json | Self::StableJson => {
                 let body = json!({ "sequence_token": token, "data": data }).to_string();
                 caller.request("PUT", path, "Content-Type: application/json\r\n", &body)
             }
@@ -146,10 +184,10 @@ impl Dialect {
         }
     }
 
-    /// The token that a write yielded.
-    pub fn written(self, reply: &Reply) -> Option<String> {
+    /// The token that a write returned; `None` if it failed.
+    pub fn written(self, reply: &Response) -> Option<String> {
         match (self, reply.status) {
-            (Self::Json, 200) => {
+            (Self::Json | Self::StableJson, 200) => {
                 let body: Value = serde_json::from_str(&reply.body).ok()?;
                 Some(body["sequence_token"].as_str()?.to_owned())
             }

@@ -1,157 +1,195 @@
-//! A stand-in for whoever says whose an access token is, that can be as wrong as no real one will be on
-//! request: silent, garbled, endless. What real ones say is in `tests/interop/auth`.
+//! A stand-in for a homeserver, or for an authorization server: it says which user an access token
+//! belongs to.
+//!
+//! Tests script its replies per token, wrong ones too: silent, malformed, endless. Simulations give
+//! it a rule instead. The replies of real servers are tested in `tests/interop/auth`.
 
 use std::collections::HashMap;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 
-use super::certificates::Certificates;
+use crate::certificates::Certificates;
 
-/// What it does when it is asked.
+/// The reply to a request about a token.
 #[derive(Clone, Debug)]
-pub enum Answer {
-    /// Answers with a status and this body.
+pub enum TokenReply {
+    /// A status and a body.
     Says(u16, String),
-    /// Sends the client elsewhere.
+    /// A redirect to this URL.
     Redirects(String),
-    /// Never answers, and keeps the connection.
+    /// No reply; the connection stays open.
     Hangs,
-    /// Closes the connection.
+    /// No reply; the connection is closed.
     Closes,
-    /// Answers with a user, and this many bytes more.
+    /// A user, and this many bytes of white space after it.
     Endless(usize),
 }
 
-impl Answer {
+impl TokenReply {
+    /// A JSON body.
     pub fn json(status: u16, body: &Value) -> Self {
         Self::Says(status, body.to_string())
     }
 
-    /// `/account/whoami` of a user.
+    /// The reply of `/account/whoami` for a user.
     pub fn user(id: &str) -> Self {
         Self::json(
             200,
             &json!({"user_id": id, "device_id": "DEVICE", "is_guest": false}),
         )
     }
+
+    /// The reply of `/account/whoami` to an unknown token.
+    pub fn unknown_token() -> Self {
+        Self::json(401, &json!({"errcode": "M_UNKNOWN_TOKEN", "error": "x"}))
+    }
 }
 
-/// One question, as it came.
+/// A request about a token, as it was received.
 #[derive(Clone, Debug)]
-pub struct Question {
+pub struct TokenRequest {
+    /// The request line.
     pub line: String,
+    /// The value of `Authorization`.
     pub authorization: String,
+    /// The body, of an introspection request.
     pub body: String,
 }
 
-/// Listens until it is dropped; then nobody answers there.
+/// Returns the id of the user that a token belongs to.
+pub type UserOfToken = fn(&str) -> Option<String>;
+
+/// The stand-in. Dropping it closes its connections and ends its replies.
 #[derive(Debug)]
-pub struct Issuer {
+pub struct HomeserverStub {
     scheme: &'static str,
     address: SocketAddr,
-    known: Arc<Known>,
+    shared: Arc<Shared>,
 }
 
 #[derive(Debug, Default)]
-struct Known {
-    answers: Mutex<HashMap<String, Answer>>,
-    questions: Mutex<Vec<Question>>,
+struct Shared {
+    /// The rule, and the time that a reply takes; replies are scripted without it.
+    rule: Option<(UserOfToken, Duration)>,
+    replies: Mutex<HashMap<String, TokenReply>>,
+    requests: Mutex<Vec<TokenRequest>>,
     connections: Mutex<Vec<TcpStream>>,
-    over: Mutex<bool>,
+    stopped: Mutex<bool>,
 }
 
-impl Issuer {
+impl HomeserverStub {
+    /// Starts a stand-in whose replies a test scripts. Until then every token is unknown.
     pub fn start() -> Self {
-        Self::listen(None)
+        Self::listen(any_port(), Shared::default(), None)
     }
 
-    /// Behind TLS.
+    /// [`start`](Self::start) behind TLS.
     pub fn start_tls(certificates: &Certificates) -> Self {
-        Self::listen(Some(certificates.server_config()))
+        let tls = Some(certificates.server_config());
+        Self::listen(any_port(), Shared::default(), tls)
     }
 
-    fn listen(tls: Option<Arc<ServerConfig>>) -> Self {
+    /// Starts a stand-in that replies by a rule, after `delay`. It keeps no record of its requests.
+    pub fn start_with_rule(address: SocketAddr, rule: UserOfToken, delay: Duration) -> Self {
+        let shared = Shared {
+            rule: Some((rule, delay)),
+            ..Shared::default()
+        };
+        Self::listen(address, shared, None)
+    }
+
+    fn listen(address: SocketAddr, shared: Shared, tls: Option<Arc<ServerConfig>>) -> Self {
         let scheme = tls.as_ref().map_or("http", |_| "https");
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let listener = TcpListener::bind(address).expect("a port");
         let address = listener.local_addr().expect("an address");
-        let known = Arc::new(Known::default());
-        let of_listener = Arc::clone(&known);
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                if *of_listener.over.lock().expect("a lock") {
-                    return;
-                }
-                let Ok(stream) = stream else { continue };
-                let known = Arc::clone(&of_listener);
-                let clone = || stream.try_clone().expect("a clone");
-                let (kept, ending) = (clone(), clone());
-                known.connections.lock().expect("a lock").push(kept);
-                let tls = tls.clone();
-                // The client closes the connection when it has what it wants.
-                std::thread::spawn(move || {
-                    known.meet(stream, tls).unwrap_or_default();
-                    // What is kept of it would hold it open.
-                    ending.shutdown(std::net::Shutdown::Both)
-                });
-            }
-        });
+        let shared = Arc::new(shared);
+        let accepting = Arc::clone(&shared);
+        std::thread::spawn(move || accept(&listener, &accepting, tls.as_ref()));
         Self {
             scheme,
             address,
-            known,
+            shared,
         }
     }
 
+    /// The value of `auth.homeserver_url`.
     pub fn url(&self) -> String {
         format!("{}://{}", self.scheme, self.address)
     }
 
-    /// From now on it answers so about whatever contains this token. About others it says that they are
-    /// nobody's.
-    pub fn answers(&self, token: &str, answer: Answer) {
-        let mut answers = self.known.answers.lock().expect("a lock");
-        answers.insert(token.to_owned(), answer);
+    /// Scripts the reply to every request that contains this token.
+    pub fn answers(&self, token: &str, reply: TokenReply) {
+        let mut replies = self.shared.replies.lock().expect("a lock");
+        replies.insert(token.to_owned(), reply);
     }
 
-    /// What it was asked about this token.
-    pub fn asked_about(&self, token: &str) -> Vec<Question> {
-        let mut questions = self.asked();
-        questions.retain(|question| question.is_about(token));
-        questions
+    /// The requests about this token so far.
+    pub fn asked_about(&self, token: &str) -> Vec<TokenRequest> {
+        let mut requests = self.asked();
+        requests.retain(|request| request.is_about(token));
+        requests
     }
 
-    /// What it was asked.
-    pub fn asked(&self) -> Vec<Question> {
-        self.known.questions.lock().expect("a lock").clone()
+    /// All requests so far.
+    pub fn asked(&self) -> Vec<TokenRequest> {
+        self.shared.requests.lock().expect("a lock").clone()
     }
 }
 
-impl Drop for Issuer {
+impl Drop for HomeserverStub {
     fn drop(&mut self) {
-        *self.known.over.lock().expect("a lock") = true;
-        // The listener looks when somebody comes.
+        *self.shared.stopped.lock().expect("a lock") = true;
+        // The accept loop checks for the stop at its next connection.
         drop(TcpStream::connect(self.address));
-        for connection in self.known.connections.lock().expect("a lock").drain(..) {
-            // Closed by the client already, perhaps.
-            connection
-                .shutdown(std::net::Shutdown::Both)
-                .unwrap_or_default();
+        for connection in self.shared.connections.lock().expect("a lock").drain(..) {
+            // The client may have closed it.
+            let _ = connection.shutdown(std::net::Shutdown::Both);
         }
     }
 }
 
-impl Question {
+fn any_port() -> SocketAddr {
+    ([127, 0, 0, 1], 0).into()
+}
+
+/// Serves each connection in a thread of its own.
+fn accept(listener: &TcpListener, shared: &Arc<Shared>, tls: Option<&Arc<ServerConfig>>) {
+    for stream in listener.incoming() {
+        if *shared.stopped.lock().expect("a lock") {
+            return;
+        }
+        let Ok(stream) = stream else { continue };
+        let clone = || stream.try_clone().expect("a clone");
+        let (kept, ending) = (clone(), clone());
+        shared.connections.lock().expect("a lock").push(kept);
+        let (shared, tls) = (Arc::clone(shared), tls.cloned());
+        std::thread::spawn(move || {
+            // The client closes the connection when it needs it no more.
+            let _ = shared.serve_connection(stream, tls);
+            // The kept handle would leave it open.
+            ending.shutdown(std::net::Shutdown::Both)
+        });
+    }
+}
+
+impl TokenRequest {
     fn is_about(&self, token: &str) -> bool {
         self.authorization == format!("Bearer {token}") || self.body.contains(token)
     }
 }
 
-impl Known {
-    fn meet(&self, stream: TcpStream, tls: Option<Arc<ServerConfig>>) -> std::io::Result<()> {
+impl Shared {
+    fn serve_connection(
+        &self,
+        stream: TcpStream,
+        tls: Option<Arc<ServerConfig>>,
+    ) -> std::io::Result<()> {
+        stream.set_nodelay(true)?;
         match tls {
             None => self.serve(stream),
             Some(tls) => {
@@ -161,68 +199,80 @@ impl Known {
         }
     }
 
-    fn serve(&self, mut stream: impl Read + Write) -> std::io::Result<()> {
-        while let Some(question) = read(&mut stream)? {
-            let answers = self.answers.lock().expect("a lock").clone();
-            let answer = answers.iter().find(|(token, _)| question.is_about(token));
-            let answer = answer.map(|(_, answer)| answer.clone());
-            self.questions.lock().expect("a lock").push(question);
-            let nobody = || Answer::json(401, &json!({"errcode": "M_UNKNOWN_TOKEN", "error": "x"}));
-            match answer.unwrap_or_else(nobody) {
-                Answer::Says(status, body) => {
-                    write!(
-                        stream,
-                        "HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n{body}",
-                        body.len()
-                    )?;
+    fn serve(&self, stream: impl Read + Write) -> std::io::Result<()> {
+        let mut stream = BufReader::new(stream);
+        while let Some(request) = read_request(&mut stream)? {
+            let reply = self.reply_to(request);
+            let stream = stream.get_mut();
+            match reply {
+                TokenReply::Says(status, body) => {
+                    let length = body.len();
+                    let reply = format!(
+                        "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\n\
+                         Content-Length: {length}\r\n\r\n{body}"
+                    );
+                    stream.write_all(reply.as_bytes())?;
                 }
-                Answer::Redirects(to) => {
-                    write!(
-                        stream,
-                        "HTTP/1.1 307 X\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n"
-                    )?;
-                }
-                Answer::Hangs => std::io::copy(&mut stream, &mut std::io::sink()).map(|_| ())?,
-                Answer::Closes => return Ok(()),
-                Answer::Endless(length) => {
-                    // JSON to its last byte: whoever read it all would believe it.
-                    let user = r#"{"user_id":"@user:example.org"}"#;
-                    let whole = user.len() + length;
-                    write!(
-                        stream,
-                        "HTTP/1.1 200 X\r\nContent-Length: {whole}\r\n\r\n{user}"
-                    )?;
-                    let part = vec![b' '; 1 << 16];
-                    for _ in 0..length / part.len() {
-                        stream.write_all(&part)?;
-                    }
-                }
+                TokenReply::Redirects(to) => write!(
+                    stream,
+                    "HTTP/1.1 307 X\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n"
+                )?,
+                TokenReply::Hangs => std::io::copy(stream, &mut std::io::sink()).map(drop)?,
+                TokenReply::Closes => return Ok(()),
+                TokenReply::Endless(length) => write_endless(stream, length)?,
             }
         }
         Ok(())
     }
+
+    fn reply_to(&self, request: TokenRequest) -> TokenReply {
+        if let Some((rule, delay)) = self.rule {
+            let token = request.authorization.strip_prefix("Bearer ");
+            let user = token.and_then(rule);
+            std::thread::sleep(delay);
+            return user.map_or_else(TokenReply::unknown_token, |id| TokenReply::user(&id));
+        }
+        let replies = self.replies.lock().expect("a lock").clone();
+        let reply = replies.iter().find(|(token, _)| request.is_about(token));
+        let reply = reply.map(|(_, reply)| reply.clone());
+        self.requests.lock().expect("a lock").push(request);
+        reply.unwrap_or_else(TokenReply::unknown_token)
+    }
 }
 
-/// A request with its body, or `None` at the connection's end.
-fn read(stream: &mut impl Read) -> std::io::Result<Option<Question>> {
-    let (mut head, mut byte) = (Vec::new(), [0]);
-    while !head.ends_with(b"\r\n\r\n") {
-        if stream.read(&mut byte)? == 0 {
+/// The body is JSON to its last byte: a client that reads all of it would accept it.
+fn write_endless(stream: &mut impl Write, length: usize) -> std::io::Result<()> {
+    let user = r#"{"user_id":"@user:example.org"}"#;
+    let whole = user.len() + length;
+    write!(
+        stream,
+        "HTTP/1.1 200 X\r\nContent-Length: {whole}\r\n\r\n{user}"
+    )?;
+    let part = vec![b' '; 1 << 16];
+    for _ in 0..length / part.len() {
+        stream.write_all(&part)?;
+    }
+    Ok(())
+}
+
+/// Reads a request with its body. Returns `None` at the end of the connection.
+fn read_request(stream: &mut impl BufRead) -> std::io::Result<Option<TokenRequest>> {
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        if stream.read_line(&mut head)? == 0 {
             return Ok(None);
         }
-        head.push(byte[0]);
     }
-    let head = String::from_utf8_lossy(&head).into_owned();
     let header = |name: &str| {
         head.lines()
             .filter_map(|line| line.split_once(": "))
-            .find(|(of, _)| of.eq_ignore_ascii_case(name))
+            .find(|(found, _)| found.eq_ignore_ascii_case(name))
             .map(|(_, value)| value.to_owned())
     };
     let length = header("content-length").map_or(0, |length| length.parse().expect("a length"));
     let mut body = vec![0; length];
     stream.read_exact(&mut body)?;
-    Ok(Some(Question {
+    Ok(Some(TokenRequest {
         line: head.lines().next().unwrap_or_default().to_owned(),
         authorization: header("authorization").unwrap_or_default(),
         body: String::from_utf8_lossy(&body).into_owned(),

@@ -1,38 +1,45 @@
-//! One keep-alive HTTP/1.1 connection of the load generator.
+//! A keep-alive HTTP/1.1 connection for load: asynchronous, with as little work per reply as possible.
 //!
-//! It writes requests that were serialised before and reads of a reply only the status and the
-//! Content-Length, since every instruction here runs on the cores that the server needs too. It never
-//! pipelines, follows, repairs or retries anything, and knows no chunked replies: our servers send none.
+//! Requests are bytes that the caller has serialised. Of a reply it parses the status and the
+//! Content-Length only, because it runs on the cores that the server needs too. It never pipelines,
+//! repairs or retries anything, and does not support chunked replies: the server sends none.
 
 use std::io::{Error, ErrorKind};
 use std::net::SocketAddr;
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Longer than the longest reply here (a 4 KiB payload and its head), so that one read takes it whole,
-/// and a short read tells tokio that the socket is empty without another system call.
+/// Larger than the largest reply (a payload of 4 KiB and its head). One read then returns the whole
+/// reply, and a short read tells tokio that the socket is empty without another system call.
 const BUFFER: usize = 16 * 1024;
 
-/// A connection, and what it has read.
+/// A connection and its read buffer.
 #[derive(Debug)]
-pub struct Client {
+pub struct KeepAliveClient {
     stream: TcpStream,
     buffer: Box<[u8]>,
 }
 
-/// A reply: its status, and its body as long as the connection is not used again.
+/// A reply in the buffer of its connection.
 #[derive(Debug, Clone, Copy)]
-pub struct Reply<'a> {
+pub struct ReplyBytes<'a> {
     /// The status code.
     pub status: u16,
+    /// The status line and the headers, up to and including the empty line.
+    pub head: &'a [u8],
     /// The body.
     pub body: &'a [u8],
 }
 
-impl Client {
+impl KeepAliveClient {
     /// Connects.
     pub async fn connect(address: SocketAddr) -> std::io::Result<Self> {
-        let stream = TcpStream::connect(address).await?;
+        Self::over(TcpStream::connect(address).await?)
+    }
+
+    /// Uses a connection that is open.
+    pub fn over(stream: TcpStream) -> std::io::Result<Self> {
         stream.set_nodelay(true)?;
         Ok(Self {
             stream,
@@ -40,9 +47,10 @@ impl Client {
         })
     }
 
-    /// Sends one request and reads its reply. The caller bounds the wait: a timer per request would
-    /// cost more than the parsing.
-    pub async fn send(&mut self, request: &[u8]) -> std::io::Result<Reply<'_>> {
+    /// Sends one request and reads its reply.
+    ///
+    /// The caller bounds the wait: a timer for each request would cost more than the parsing.
+    pub async fn send(&mut self, request: &[u8]) -> std::io::Result<ReplyBytes<'_>> {
         self.stream.write_all(request).await?;
         let mut filled = 0;
         let head = loop {
@@ -58,8 +66,9 @@ impl Client {
         if filled > end {
             return Err(invalid("bytes after the reply"));
         }
-        Ok(Reply {
+        Ok(ReplyBytes {
             status: head.status,
+            head: &self.buffer[..head.length],
             body: &self.buffer[head.length..end],
         })
     }
@@ -74,9 +83,25 @@ impl Client {
             read => Ok(read),
         }
     }
+
+    /// Returns the TCP connection, for a caller that does with it what no client does.
+    pub fn into_stream(self) -> TcpStream {
+        self.stream
+    }
 }
 
-/// What matters of a reply's head.
+impl ReplyBytes<'_> {
+    /// The value of a header.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let head = std::str::from_utf8(self.head).ok()?;
+        head.lines().skip(1).find_map(|line| {
+            let (found, value) = line.split_once(':')?;
+            found.eq_ignore_ascii_case(name).then_some(value.trim())
+        })
+    }
+}
+
+/// What is parsed of a reply's head.
 struct Head {
     status: u16,
     length: usize,
@@ -84,7 +109,7 @@ struct Head {
 }
 
 impl Head {
-    /// `None` while the head is not complete.
+    /// Returns `None` while the head is incomplete.
     fn parse(bytes: &[u8]) -> std::io::Result<Option<Self>> {
         let mut status = None;
         let mut content_length = None;
@@ -96,6 +121,11 @@ impl Head {
             let line = bytes[begin..at].trim_ascii();
             begin = at + 1;
             if line.is_empty() {
+                let content_length = match status {
+                    // These two have no body, whatever a header says (RFC 9110, section 6.4.1).
+                    Some(204 | 304) => Some(0),
+                    _ => content_length,
+                };
                 let (Some(status), Some(content_length)) = (status, content_length) else {
                     return Err(invalid("a reply without status or Content-Length"));
                 };

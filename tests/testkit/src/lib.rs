@@ -10,14 +10,19 @@
 
 pub mod api;
 pub mod certificates;
+pub mod device;
+pub mod dialect;
 pub mod etag;
+pub mod haproxy;
+pub mod homeserver;
 pub mod http;
-pub mod issuer;
+pub mod keep_alive;
 pub mod metrics;
 pub mod process;
 pub mod proxy;
 pub mod redis;
 pub mod server;
+pub mod sign_in;
 
 use std::time::{Duration, Instant};
 

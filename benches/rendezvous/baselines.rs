@@ -1,9 +1,9 @@
-//! The floors: what a service of this kind costs before it does anything of its own.
+//! The baselines: what a service of this kind costs before it does anything of its own.
 //!
-//! The bench runs itself again with `floor bare|map|redis ADDRESS`, so that each floor is a process
-//! whose memory and CPU can be told apart. All have the server's runtime (`#[tokio::main]`, so
-//! `TOKIO_WORKER_THREADS` passes to all alike), its hyper, and its replies' headers. They never
-//! validate, limit, count, time out or log: what those cost is what the ratio shows.
+//! The benchmark runs itself again with `baseline bare|map|redis ADDRESS`, so that each baseline is a process
+//! with its own memory and CPU time. All have the server's runtime (`#[tokio::main]`, so `TOKIO_WORKER_THREADS`
+//! applies to all), its hyper, and the headers of its replies. They never validate, limit, count, time out or
+//! log. The ratio shows what those cost.
 
 mod bare;
 mod json;
@@ -18,26 +18,21 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use reply::Model;
+use reply::ModelReply;
 use std::convert::Infallible;
-use std::io::Read;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 
-/// The first argument that makes this process a floor.
-pub const ARGUMENT: &str = "floor";
+/// The first argument that makes this process a baseline.
+pub const ARGUMENT: &str = "baseline";
 
-/// Serves until standard input ends, which it does when the bench goes, however it goes.
+/// Serves until the process is killed, which happens when the benchmark ends in any way.
 #[tokio::main]
 pub async fn run(arguments: &[String]) -> Result<(), String> {
     let [kind, address, rest @ ..] = arguments else {
-        return Err("floor: bare|map|redis ADDRESS [REDIS_URL]".to_owned());
+        return Err("baseline: bare|map|redis ADDRESS [REDIS_URL]".to_owned());
     };
-    std::thread::spawn(|| {
-        let _ = std::io::stdin().read(&mut [0]);
-        std::process::exit(0);
-    });
-    let model = Model::from_environment()?;
+    let model = ModelReply::from_environment()?;
     let listener = TcpListener::bind(address)
         .await
         .map_err(|error| format!("{address}: {error}"))?;
@@ -45,21 +40,21 @@ pub async fn run(arguments: &[String]) -> Result<(), String> {
         ("bare", []) => serve(listener, bare::Bare::new(model)).await,
         ("map", []) => serve(listener, map::Map::new(model)).await,
         ("redis", [url]) => serve(listener, redis::Redis::connect(model, url).await?).await,
-        _ => Err(format!("floor: unknown: {arguments:?}")),
+        _ => Err(format!("baseline: unknown: {arguments:?}")),
     }
 }
 
-/// What a floor does with a request.
-trait Floor: Send + Sync + 'static {
-    /// Answers it. `None`: there is no such session, or the token is stale.
-    fn answer(
+/// A baseline server.
+trait Baseline: Send + Sync + 'static {
+    /// Handles a request. Returns `None` if there is no such session, or if the token is stale.
+    fn handle(
         &self,
         request: Request<Incoming>,
     ) -> impl Future<Output = Option<Response<Full<Bytes>>>> + Send;
 }
 
-async fn serve<F: Floor>(listener: TcpListener, floor: F) -> Result<(), String> {
-    let floor = Arc::new(floor);
+async fn serve<B: Baseline>(listener: TcpListener, baseline: B) -> Result<(), String> {
+    let baseline = Arc::new(baseline);
     loop {
         let (stream, _) = listener
             .accept()
@@ -68,19 +63,22 @@ async fn serve<F: Floor>(listener: TcpListener, floor: F) -> Result<(), String> 
         stream
             .set_nodelay(true)
             .map_err(|error| format!("nodelay: {error}"))?;
-        let floor = Arc::clone(&floor);
+        let baseline = Arc::clone(&baseline);
         let service = service_fn(move |request| {
-            let floor = Arc::clone(&floor);
-            async move { Ok::<_, Infallible>(floor.answer(request).await.unwrap_or_else(refusal)) }
+            let baseline = Arc::clone(&baseline);
+            async move {
+                let reply = baseline.handle(request).await;
+                Ok::<_, Infallible>(reply.unwrap_or_else(not_found))
+            }
         });
-        // A connection that broke is the load generator's to count.
+        // The load generator counts broken connections.
         tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
     }
 }
 
-/// To the load generator any refusal is an error, whichever it is.
-fn refusal() -> Response<Full<Bytes>> {
-    let mut refusal = Response::new(Full::default());
-    *refusal.status_mut() = StatusCode::NOT_FOUND;
-    refusal
+/// For the load generator every status but a success is an error.
+fn not_found() -> Response<Full<Bytes>> {
+    let mut reply = Response::new(Full::default());
+    *reply.status_mut() = StatusCode::NOT_FOUND;
+    reply
 }

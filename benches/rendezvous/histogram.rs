@@ -1,7 +1,7 @@
 //! Latencies in fixed memory: a log-linear histogram of nanoseconds.
 //!
-//! For the load generator, which records a million requests a round and must not pay for it. It never
-//! allocates after its creation and never forgets an outlier; it does forget which request was slow.
+//! For the load generator, which records a million requests a round at almost no cost. It never
+//! allocates after its creation and keeps every outlier. It does not keep which request was slow.
 
 use std::time::Duration;
 
@@ -10,13 +10,14 @@ use std::time::Duration;
 const SUB_BITS: u32 = 6;
 const SUB: u64 = 1 << SUB_BITS;
 
-/// Longest latency told apart: 2^40 ns, 18 minutes. No request outlives its round, so none comes near.
+/// Longest latency with a bucket of its own: 2^40 ns, 18 minutes. No request outlives its round, so none
+/// comes near it.
 const MAX_NANOS: u64 = (1 << 40) - 1;
 
-/// Values below `SUB` have a bucket each; then `SUB` buckets for each power of two up to 2^40.
+/// Values below `SUB` have a bucket each. Above, there are `SUB` buckets for each power of two up to 2^40.
 const BUCKETS: usize = ((40 - SUB_BITS as usize) + 1) << SUB_BITS;
 
-/// How often each latency was seen.
+/// Counts of latencies.
 #[derive(Debug, Clone)]
 pub struct Histogram {
     counts: Vec<u64>,
@@ -24,7 +25,7 @@ pub struct Histogram {
 }
 
 impl Histogram {
-    /// An empty one.
+    /// An empty histogram.
     pub fn new() -> Self {
         Self {
             counts: vec![0; BUCKETS],
@@ -41,7 +42,7 @@ impl Histogram {
         self.total += 1;
     }
 
-    /// Adds what another one counted.
+    /// Adds the counts of another histogram.
     pub fn merge(&mut self, other: &Self) {
         for (count, more) in self.counts.iter_mut().zip(&other.counts) {
             *count += more;
@@ -49,13 +50,13 @@ impl Histogram {
         self.total += other.total;
     }
 
-    /// How many latencies were counted.
+    /// Number of latencies.
     pub fn total(&self) -> u64 {
         self.total
     }
 
-    /// The latency that `per_mille` of a thousand requests did not exceed: the upper end of its bucket,
-    /// so the error is never in our favour. `None` while nothing was counted.
+    /// The latency that `per_mille` of a thousand requests do not exceed. It is the upper end of a bucket,
+    /// so that the error is never in our favour. `None` if the histogram is empty.
     pub fn quantile(&self, per_mille: u64) -> Option<Duration> {
         let rank = (self.total * per_mille).div_ceil(1000).max(1);
         let mut seen = 0;

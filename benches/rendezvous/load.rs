@@ -1,10 +1,8 @@
-//! The load generator: N connections in closed loop, each asking as soon as it was answered.
+//! The load generator: connections in a closed loop. Each sends its next request when it has a reply.
 //!
-//! For `measure`. Its threads have one single-threaded runtime each, so that nothing is shared while
-//! the clock runs. It never waits without end: set-up and round have a deadline each, and a request
-//! that misses it is an error.
+//! Each thread has a single-threaded runtime, so that the threads share nothing while the clock runs.
+//! Set-up and round have a deadline each. A request that misses it is an error.
 
-use crate::client::Client;
 use crate::histogram::Histogram;
 use crate::payload;
 use crate::scenario::{Driver, Scenario};
@@ -15,65 +13,66 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use testkit::keep_alive::KeepAliveClient;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-/// Connecting 500 sockets and creating 500 sessions takes some 50 ms; a stuck server must not hold
+/// Connecting 500 sockets and creating 500 sessions takes some 50 ms. A server that hangs must not stop
 /// the run.
 const SET_UP_DEADLINE: Duration = Duration::from_secs(10);
 
-/// What the last requests of a round may take beyond it: more than the server's own deadline for a
-/// store's reply (0.8 s), so that its 503 is seen as such.
+/// How long the last requests of a round may take after its end. It is longer than the server's own
+/// deadline for a reply of the store (0.8 s), so that its 503 arrives.
 const STRAGGLERS: Duration = Duration::from_secs(5);
 
-/// Pause before a broken connection is made again, or a dead server would be asked as fast as the
-/// kernel refuses.
+/// Time before a broken connection is opened again. Without it, a dead server would get connections as
+/// fast as the kernel refuses them.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(10);
 
-/// Creates of one round, at most. At full speed the memory store would otherwise hold a million
-/// sessions by the last round; so it is 300 MB.
+/// Maximum of creates in one round. At full speed the memory store would otherwise have a million sessions
+/// by the last round. With this maximum it takes 300 MB.
 const MAX_CREATES: u64 = 40_000;
 
 /// One round of one scenario against one server.
 #[derive(Debug, Clone, Copy)]
-pub struct Plan {
-    /// Where the server listens.
+pub struct LoadPlan {
+    /// The address of the server.
     pub address: SocketAddr,
-    /// What is asked.
+    /// The requests.
     pub scenario: Scenario,
-    /// Whether the server answers fixed bytes, so that no session can be created.
+    /// Whether the server sends fixed bytes and creates no sessions.
     pub fixed: bool,
-    /// Connections, each with one request in flight.
+    /// Number of connections, each with one request in flight.
     pub connections: usize,
-    /// Threads that carry them.
+    /// Number of threads for them.
     pub threads: usize,
-    /// Load before the clock starts.
+    /// Duration of the load before the clock starts.
     pub warm_up: Duration,
-    /// Load while the clock runs.
+    /// Duration of the load while the clock runs.
     pub window: Duration,
 }
 
-/// What one round counted.
+/// The result of one round.
 #[derive(Debug)]
-pub struct Tally {
+pub struct LoadResult {
     /// Latencies of the good replies to requests sent inside the window.
     pub latencies: Histogram,
-    /// Other replies and broken connections, warm-up included.
+    /// Number of other replies and of broken connections, warm-up included.
     pub errors: u64,
-    /// The window, or what it took to reach the bound on creates.
+    /// Duration of the window, or the time until the maximum of creates.
     pub elapsed: Duration,
 }
 
-/// A round under way: every connection is open and has its session, and the warm-up has begun.
-pub struct Running {
+/// A running round: every connection is open and has its session, and the warm-up has begun.
+pub struct RunningLoad {
     /// When the clock starts.
     pub start: Instant,
-    threads: Vec<JoinHandle<Result<Tally, String>>>,
+    threads: Vec<JoinHandle<Result<LoadResult, String>>>,
 }
 
-/// Starts a round; returns when its warm-up begins.
-pub fn start(plan: Plan) -> Running {
+/// Starts a round. Returns when its warm-up begins.
+pub fn start(plan: LoadPlan) -> RunningLoad {
     let threads = plan.threads.min(plan.connections);
     let gate = Arc::new(Barrier::new(threads + 1));
     let budget = match plan.scenario {
@@ -85,53 +84,54 @@ pub fn start(plan: Plan) -> Running {
         .map(|thread| {
             let share = (plan.connections + thread) / threads;
             let (gate, budget) = (Arc::clone(&gate), Arc::clone(&budget));
-            std::thread::spawn(move || carry(plan, share, &gate, budget))
+            std::thread::spawn(move || run_thread(plan, share, &gate, budget))
         })
         .collect();
-    // Every thread comes here in bounded time, also when its set-up failed.
+    // Every thread reaches the gate in bounded time, even if its set-up failed.
     gate.wait();
-    Running {
+    RunningLoad {
         start: Instant::now() + plan.warm_up,
         threads,
     }
 }
 
-impl Running {
-    /// Waits for the end and adds the threads' counts up.
-    pub fn finish(self) -> Result<Tally, String> {
-        let mut sum = Tally {
+impl RunningLoad {
+    /// Waits for the end of the round, and adds up the results of the threads.
+    pub fn finish(self) -> Result<LoadResult, String> {
+        let mut sum = LoadResult {
             latencies: Histogram::new(),
             errors: 0,
             elapsed: Duration::ZERO,
         };
         for thread in self.threads {
-            let tally = thread
+            let result = thread
                 .join()
                 .map_err(|_| "a load thread panicked".to_owned())??;
-            sum.latencies.merge(&tally.latencies);
-            sum.errors += tally.errors;
-            sum.elapsed = sum.elapsed.max(tally.elapsed);
+            sum.latencies.merge(&result.latencies);
+            sum.errors += result.errors;
+            sum.elapsed = sum.elapsed.max(result.elapsed);
         }
         Ok(sum)
     }
 }
 
-fn carry(
-    plan: Plan,
+fn run_thread(
+    plan: LoadPlan,
     share: usize,
     gate: &Barrier,
     budget: Arc<AtomicU64>,
-) -> Result<Tally, String> {
+) -> Result<LoadResult, String> {
     let ready = runtime().and_then(|runtime| {
-        let ends = runtime.block_on(async { timeout(SET_UP_DEADLINE, set_up(plan, share)).await });
+        let clients =
+            runtime.block_on(async { timeout(SET_UP_DEADLINE, set_up(plan, share)).await });
         Ok((
             runtime,
-            ends.map_err(|_| "set-up took too long".to_owned())??,
+            clients.map_err(|_| "set-up took too long".to_owned())??,
         ))
     });
     gate.wait();
-    let (runtime, ends) = ready?;
-    Ok(runtime.block_on(drive_all(ends, plan, budget)))
+    let (runtime, clients) = ready?;
+    Ok(runtime.block_on(drive_all(clients, plan, budget)))
 }
 
 fn runtime() -> Result<LocalRuntime, String> {
@@ -141,12 +141,14 @@ fn runtime() -> Result<LocalRuntime, String> {
     built.map_err(|error| format!("no runtime for the load: {error}"))
 }
 
-async fn set_up(plan: Plan, share: usize) -> Result<Vec<(Client, Driver)>, String> {
+async fn set_up(plan: LoadPlan, share: usize) -> Result<Vec<(KeepAliveClient, Driver)>, String> {
     let payloads: Rc<[String]> = payload::typical().into();
-    let mut ends = Vec::with_capacity(share);
+    let mut clients = Vec::with_capacity(share);
     for _ in 0..share {
         let failed = |error: std::io::Error| format!("set-up: {error}");
-        let mut client = Client::connect(plan.address).await.map_err(failed)?;
+        let mut client = KeepAliveClient::connect(plan.address)
+            .await
+            .map_err(failed)?;
         let mut driver = Driver::new(plan.scenario, Rc::clone(&payloads));
         if plan.fixed {
             driver.assume_session();
@@ -155,29 +157,33 @@ async fn set_up(plan: Plan, share: usize) -> Result<Vec<(Client, Driver)>, Strin
             let reply = client.send(driver.request()).await.map_err(failed)?;
             if !driver.accept(reply) {
                 return Err(format!(
-                    "set-up: a create was answered with {}",
+                    "set-up: the status of a create is {}",
                     reply.status
                 ));
             }
         }
-        ends.push((client, driver));
+        clients.push((client, driver));
     }
-    Ok(ends)
+    Ok(clients)
 }
 
-/// What the connections of one thread share.
+/// State that the connections of one thread share.
 struct Shared {
     start: Instant,
     end: Instant,
     latencies: RefCell<Histogram>,
     errors: Cell<u64>,
-    /// Creates that the round may still make; the threads share it.
+    /// Creates that are left in the round. The threads share it.
     budget: Arc<AtomicU64>,
-    /// When this thread found the budget used up.
+    /// When this thread found no creates left.
     exhausted: Cell<Option<Instant>>,
 }
 
-async fn drive_all(ends: Vec<(Client, Driver)>, plan: Plan, budget: Arc<AtomicU64>) -> Tally {
+async fn drive_all(
+    clients: Vec<(KeepAliveClient, Driver)>,
+    plan: LoadPlan,
+    budget: Arc<AtomicU64>,
+) -> LoadResult {
     let start = Instant::now() + plan.warm_up;
     let shared = Rc::new(Shared {
         start,
@@ -188,24 +194,29 @@ async fn drive_all(ends: Vec<(Client, Driver)>, plan: Plan, budget: Arc<AtomicU6
         exhausted: Cell::new(None),
     });
     let mut tasks = JoinSet::new();
-    for (client, driver) in ends {
+    for (client, driver) in clients {
         tasks.spawn_local(drive(client, driver, plan.address, Rc::clone(&shared)));
     }
     let all = async { while tasks.join_next().await.is_some() {} };
     let late = timeout(plan.warm_up + plan.window + STRAGGLERS, all)
         .await
         .is_err();
-    // Each connection that is still waiting owes a reply.
-    let owed = if late { tasks.len() as u64 } else { 0 };
-    Tally {
+    // Each connection that still waits has a reply missing.
+    let missing = if late { tasks.len() as u64 } else { 0 };
+    LoadResult {
         latencies: shared.latencies.borrow().clone(),
-        errors: shared.errors.get() + owed,
+        errors: shared.errors.get() + missing,
         elapsed: shared.exhausted.get().map_or(plan.window, |at| at - start),
     }
 }
 
-/// One connection's loop. The clock is read once a request: the end of one is the begin of the next.
-async fn drive(mut client: Client, mut driver: Driver, address: SocketAddr, shared: Rc<Shared>) {
+/// The loop of one connection. It reads the clock once per request: the end of one is the start of the next.
+async fn drive(
+    mut client: KeepAliveClient,
+    mut driver: Driver,
+    address: SocketAddr,
+    shared: Rc<Shared>,
+) {
     let mut begun = Instant::now();
     while begun < shared.end {
         let measured = begun >= shared.start;
@@ -217,7 +228,7 @@ async fn drive(mut client: Client, mut driver: Driver, address: SocketAddr, shar
         } else {
             driver.restart();
             sleep(RECONNECT_PAUSE).await;
-            if let Ok(again) = Client::connect(address).await {
+            if let Ok(again) = KeepAliveClient::connect(address).await {
                 client = again;
             }
             false
@@ -233,7 +244,7 @@ async fn drive(mut client: Client, mut driver: Driver, address: SocketAddr, shar
 }
 
 impl Shared {
-    /// Takes one request from the budget; the first refusal of a thread ends its clock.
+    /// Takes one request from the budget. When none is left, the clock of this thread ends.
     fn may_send(&self, now: Instant) -> bool {
         let one_less = |left: u64| left.checked_sub(1);
         let taken = self

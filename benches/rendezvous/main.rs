@@ -1,48 +1,50 @@
-//! The benchmark: the server against the floors that it stands on, in one run on one machine.
+//! The benchmark: the server and its baselines, in one run on one machine.
 //!
-//! For whoever changes the hot path, and for docs/performance.md. `cargo bench --bench rendezvous`;
-//! options after `--`, `--help` names them. It starts the real binary, a real redis-server and the
-//! floors (this program again) as processes, loads them in turn, and prints requests/s, latencies,
-//! errors, CPU and memory as Markdown, ratios and targets last. Load and servers share the machine's
-//! cores, as the targets say. It never judges by exit code: a shared machine would fail builds.
+//! For changes of the hot path, and for docs/performance.md. Run `cargo bench --bench rendezvous`; options
+//! follow `--`, and `--help` lists them. It starts the real binary, a real redis-server and the baselines
+//! (this program again) as processes, and puts load on them in turn. It prints requests/s, latencies, errors,
+//! CPU and memory as Markdown, then ratios and targets. Load and servers share the machine's cores, as the
+//! targets say. The exit code does not depend on the targets: a shared machine would fail builds.
 
-// The house keeps clock and environment in one place, so that tests can replace them. A benchmark
+// The server takes clock and environment as arguments, so that tests can replace them. A benchmark
 // measures the real ones.
 #![allow(
     clippy::disallowed_methods,
     reason = "it measures real time, and starts processes"
 )]
 
-mod client;
-mod control;
-mod floors;
-mod footprint;
+mod baselines;
 mod histogram;
 mod load;
 mod machine;
-mod measure;
+mod memory;
 mod options;
 mod payload;
-mod process;
-mod redis;
 mod report;
+mod runner;
 mod scenario;
 mod servers;
 mod targets;
+mod units;
 
 use clap::Parser;
-use measure::{Case, Cell};
 use options::Options;
-use redis::Redis;
-use servers::{Setting, Store};
+use runner::{Case, CaseResult};
+use servers::{ServerOptions, Store};
 use std::process::ExitCode;
 use targets::Sizes;
+use testkit::redis::RedisServer;
+use testkit::redis::launch::require_redis_server;
+
+/// Without persistence: a fork during a round would be measured. With `noeviction`, because the server does not
+/// start with another policy.
+const REDIS_OPTIONS: &[&str] = &["--appendonly", "no", "--maxmemory-policy", "noeviction"];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let done = match arguments.split_first() {
-        Some((first, rest)) if first == floors::ARGUMENT => floors::run(rest),
-        // `cargo bench` says so; `cargo test --all-targets` runs us too, with arguments of its own.
+        Some((first, rest)) if first == baselines::ARGUMENT => baselines::run(rest),
+        // `cargo bench` passes `--bench`. `cargo test --all-targets` runs this program too, with other arguments.
         _ if !arguments.iter().any(|argument| argument == "--bench") => {
             eprintln!("to measure: cargo bench --bench rendezvous");
             Ok(())
@@ -52,7 +54,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("bench: {error}");
+            eprintln!("benchmark: {error}");
             ExitCode::FAILURE
         }
     }
@@ -60,18 +62,22 @@ fn main() -> ExitCode {
 
 fn run(options: &Options, arguments: &[String]) -> Result<(), String> {
     let stores = options.stores();
-    let redis = stores
-        .contains(&Store::Redis)
-        .then(Redis::start)
-        .transpose()?;
-    let model = servers::model_reply(options.floor_headers)?;
+    let redis = if stores.contains(&Store::Redis) {
+        require_redis_server().map_err(|error| {
+            format!("{error}. To measure the memory store alone: --store memory")
+        })?;
+        Some(RedisServer::start_with(REDIS_OPTIONS))
+    } else {
+        None
+    };
+    let model = servers::model_reply(options.baseline_headers)?;
     let sizes = sizes(&stores, redis.as_ref())?;
-    let mut cells = Vec::new();
+    let mut cases = Vec::new();
     for store in stores {
         let redis = redis.as_ref().filter(|_| store == Store::Redis);
-        cells.extend(measure_store(
+        cases.extend(measure_store(
             options,
-            Setting {
+            ServerOptions {
                 store,
                 redis,
                 limits: false,
@@ -81,50 +87,50 @@ fn run(options: &Options, arguments: &[String]) -> Result<(), String> {
     }
     println!("Machine: {}.", machine::describe(redis.as_ref()));
     println!("Command: `{}`\n", command(arguments));
-    report::cells(&cells);
-    report::company(&cells);
+    report::print_cases(&cases);
+    report::print_other_processes(&cases);
     println!();
-    report::targets(&targets::judge(&cells, &sizes));
+    report::print_targets(&targets::evaluate(&cases, &sizes));
     Ok(())
 }
 
-fn sizes(stores: &[Store], redis: Option<&Redis>) -> Result<Sizes, String> {
+fn sizes(stores: &[Store], redis: Option<&RedisServer>) -> Result<Sizes, String> {
     eprintln!("sizes…");
     let idle = stores
         .iter()
-        .map(|store| Ok((*store, footprint::idle(*store, redis)?)));
+        .map(|store| Ok((*store, memory::idle(*store, redis)?)));
     let idle = idle.collect::<Result<_, String>>()?;
     Ok(Sizes {
         idle,
-        redis_session: redis.map(footprint::redis_session).transpose()?,
+        redis_session: redis.map(memory::redis_session).transpose()?,
     })
 }
 
 fn measure_store(
     options: &Options,
-    setting: Setting<'_>,
+    server: ServerOptions<'_>,
     model: &str,
-) -> Result<Vec<Cell>, String> {
-    let mut cells = Vec::new();
+) -> Result<Vec<CaseResult>, String> {
+    let mut cases = Vec::new();
     for scenario in options.scenarios() {
         for connections in options.connections() {
-            let (store, name) = (setting.store.name(), scenario.name());
+            let (store, name) = (server.store.name(), scenario.name());
             eprintln!("{store}, {name}, {connections} connections…");
             let case = Case {
                 scenario,
                 connections,
-                rounds: options.rounds(targets::is_judged(setting.store, scenario, connections)),
+                rounds: options.rounds(targets::has_target(server.store, scenario, connections)),
                 window: options.window(),
-                // The load may use every core, or it would be the bottleneck and flatter every ratio.
+                // The load may use every core. Otherwise it would be the bottleneck and improve every ratio.
                 threads: machine::cores(),
             };
-            cells.push(measure::cell(case, setting, model)?);
+            cases.push(runner::measure(case, server, model)?);
         }
     }
-    Ok(cells)
+    Ok(cases)
 }
 
-/// The command as a reader would type it.
+/// The command as a user types it.
 fn command(arguments: &[String]) -> String {
     let mut command = "cargo bench --bench rendezvous".to_owned();
     let given: Vec<_> = arguments

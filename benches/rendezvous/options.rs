@@ -1,15 +1,15 @@
-//! The command line of the bench, after `cargo bench --bench rendezvous --`.
+//! The command line of the benchmark, after `cargo bench --bench rendezvous --`.
 
 use crate::scenario::Scenario;
-use crate::servers::{FloorHeaders, Store};
+use crate::servers::{BaselineHeaders, Store};
 use clap::Parser;
 use std::time::Duration;
 
-/// Measures the server against its floors, on this machine, and prints Markdown.
+/// Measures the server against its baselines, on this machine, and prints Markdown.
 #[derive(Debug, Parser)]
 #[command(name = "cargo bench --bench rendezvous --", max_term_width = 100)]
 pub struct Options {
-    /// Half a minute instead of nine: one connection count, short rounds; for a first look only
+    /// Half a minute instead of nine: one connection count and short rounds, for a first look only
     #[arg(long)]
     pub quick: bool,
     /// Scenarios to measure [default: all]
@@ -24,19 +24,19 @@ pub struct Options {
     /// Length of a round [default: 1.25; quick: 0.5]
     #[arg(long, value_parser = seconds)]
     seconds: Option<Duration>,
-    /// Rounds of each side, in turn [default: 5, and 15 where a target is judged; quick: 3]
+    /// Rounds of each server, in turn [default: 5, and 15 if there is a target; quick: 3]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1000))]
     rounds: Option<u16>,
-    /// Headers of the floors' replies: the server's own, or Content-Type alone
-    #[arg(long, alias = "bare-headers", value_enum, default_value = "same")]
-    pub floor_headers: FloorHeaders,
-    /// Given by `cargo bench`
+    /// Headers of the baselines' replies: the server's own, or Content-Type alone
+    #[arg(long, value_enum, default_value = "same")]
+    pub baseline_headers: BaselineHeaders,
+    /// Passed by `cargo bench`
     #[arg(long, hide = true)]
     bench: bool,
 }
 
 impl Options {
-    /// The scenarios, in the order of a table.
+    /// The scenarios, in the order of the tables.
     pub fn scenarios(&self) -> Vec<Scenario> {
         match self.only.as_slice() {
             [] => vec![
@@ -57,7 +57,7 @@ impl Options {
         }
     }
 
-    /// The connection counts: one (latency alone), the targets' fifty, and the most that is promised.
+    /// The connection counts: 1 (latency alone), the targets' 50, and the 500 that the documents promise.
     pub fn connections(&self) -> Vec<usize> {
         match (self.connections.as_slice(), self.quick) {
             ([], true) => vec![50],
@@ -66,17 +66,17 @@ impl Options {
         }
     }
 
-    /// Length of a round. A second and a quarter is 125 ticks of CPU time on each core, so its rounding
-    /// is below 1 %, and short enough that a slow spell of the machine meets both sides.
+    /// Length of a round. A second and a quarter is 125 ticks of CPU time on each core, so the rounding
+    /// is below 1 %. It is short enough that a slow period of the machine affects both servers.
     pub fn window(&self) -> Duration {
         let default = if self.quick { 500 } else { 1250 };
         self.seconds.unwrap_or(Duration::from_millis(default))
     }
 
-    /// Rounds of each side: an odd number has a round in the middle; five bear two bad ones. Pairs differ
-    /// by a tenth and more on a shared machine, so what a target is `judged` by has fifteen.
-    pub fn rounds(&self, judged: bool) -> usize {
-        let default = match (self.quick, judged) {
+    /// Rounds of each server. An odd number has a round in the middle, and five rounds tolerate two bad
+    /// ones. Pairs differ by a tenth and more on a shared machine, so a case with a target has fifteen.
+    pub fn rounds(&self, has_target: bool) -> usize {
+        let default = match (self.quick, has_target) {
             (true, _) => 3,
             (false, true) => 15,
             (false, false) => 5,
@@ -88,13 +88,13 @@ impl Options {
 fn connections(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(number @ 1..=10_000) => Ok(number),
-        _ => Err("1 to 10000, the server's own bound".to_owned()),
+        _ => Err("expected 1 to 10000, which is the server's own maximum".to_owned()),
     }
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
     match text.parse() {
         Ok(seconds) if (0.1..=3600.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
-        _ => Err("0.1 to 3600 seconds".to_owned()),
+        _ => Err("expected 0.1 to 3600 seconds".to_owned()),
     }
 }

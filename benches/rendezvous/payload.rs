@@ -1,13 +1,13 @@
 //! Payloads as devices send them: base64 of ciphertext, which no compressor and no cache can shrink.
 //!
-//! For the load generator and the measurement of Redis's memory. Not random: each run sends the same.
+//! For the load generator and the measurement of Redis's memory. They are not random: each run sends the same.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-/// A typical message of a sign-in, in characters: a login protocol offer, device keys, and the tag.
+/// Size of a typical message of a sign-in, in characters: a login protocol offer, device keys, and the tag.
 pub const TYPICAL: usize = 800;
 
-/// The largest that the protocol allows, in characters.
+/// Size of the largest payload that the protocol allows, in characters.
 pub const LARGEST: usize = 4096;
 
 /// Different payloads that a connection sends in turn, so that each write changes something.
@@ -20,7 +20,7 @@ pub fn typical() -> Vec<String> {
 
 /// One payload of `length` characters, a multiple of four.
 pub fn payload(length: usize, seed: u64) -> String {
-    // xorshift64: enough to defeat compression, which is all that is asked.
+    // xorshift64 is enough to defeat compression.
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let bytes: Vec<u8> = std::iter::repeat_with(|| {
         state ^= state << 13;

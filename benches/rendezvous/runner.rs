@@ -1,52 +1,54 @@
-//! One measurement: our server and its floors, turn by turn, under one scenario.
+//! Measures one case: our server and its baselines in turn, under one scenario.
 //!
-//! A shared machine is faster in one second than in the next. So the sides take turns in rounds of
-//! about a second, in an order that is reversed every time, and what counts is the median of the
-//! ratios of rounds that lie side by side. It never compares rounds of different measurements.
+//! A shared machine is faster in one second than in the next. So the servers take turns in rounds of
+//! about a second, in an order that is reversed each time. The result is the median of the ratios of
+//! neighbouring rounds. Rounds of different cases are never compared.
 
 use crate::histogram::Histogram;
-use crate::load::{self, Plan};
-use crate::process::{machine_cpu, own_cpu};
+use crate::load::{self, LoadPlan};
+use crate::machine::{machine_cpu, own_cpu};
+use crate::memory;
 use crate::scenario::Scenario;
-use crate::servers::{Server, Setting, Side, Store};
+use crate::servers::{Server, ServerKind, ServerOptions, Store};
 use std::time::{Duration, Instant};
 
-/// Load before each round's clock starts: connections are warm and every script is loaded by then.
+/// Duration of the load before the clock of a round starts. By then connections are warm and every script
+/// is loaded.
 const WARM_UP: Duration = Duration::from_millis(200);
 
-/// What is measured, and how long.
+/// A case to measure.
 #[derive(Debug, Clone, Copy)]
 pub struct Case {
-    /// What is asked.
+    /// The requests.
     pub scenario: Scenario,
-    /// By how many connections.
+    /// Number of connections.
     pub connections: usize,
-    /// Turns of each side.
+    /// Rounds of each server.
     pub rounds: usize,
     /// Length of one round.
     pub window: Duration,
-    /// Threads of the load generator.
+    /// Number of threads of the load generator.
     pub threads: usize,
 }
 
 /// The results of one case.
 #[derive(Debug)]
-pub struct Cell {
-    /// Where our server and its floor kept sessions.
+pub struct CaseResult {
+    /// Where our server and its baselines kept sessions.
     pub store: Store,
-    /// What was asked.
+    /// The requests.
     pub scenario: Scenario,
-    /// By how many connections.
+    /// Number of connections.
     pub connections: usize,
-    /// Ours first, then its floors, the one that the targets name before others.
-    pub rows: Vec<Row>,
+    /// Our server first, then its baselines. The one that the targets name is the first of them.
+    pub servers: Vec<ServerResult>,
 }
 
-/// The results of one side.
+/// The results of one server.
 #[derive(Debug)]
-pub struct Row {
-    /// Who answered.
-    pub side: Side,
+pub struct ServerResult {
+    /// The server.
+    pub kind: ServerKind,
     /// Requests a second, round by round.
     pub rates: Vec<f64>,
     /// Latencies of all rounds.
@@ -55,7 +57,7 @@ pub struct Row {
     pub errors: u64,
     /// CPU time over all rounds.
     pub cpu: Cpu,
-    /// How long the rounds took.
+    /// Duration of all rounds.
     pub elapsed: Duration,
     /// Resident memory of the server after the last round, in bytes.
     pub rss: u64,
@@ -66,57 +68,59 @@ pub struct Row {
 pub struct Cpu {
     /// The server.
     pub server: Duration,
-    /// The bench, which is the load generator.
+    /// The benchmark, which is the load generator.
     pub load: Duration,
     /// Redis.
     pub redis: Duration,
-    /// All processes of the machine, and what a hypervisor took.
+    /// All processes of the machine, and what a hypervisor took from it.
     pub machine: Duration,
 }
 
-/// The floors of a scenario on a store.
-fn floors(store: Store, scenario: Scenario) -> &'static [Side] {
+/// The baselines of a scenario on a store.
+fn baselines(store: Store, scenario: Scenario) -> &'static [ServerKind] {
     match (store, scenario) {
-        // A poll is asked against fixed bytes; what a map alone costs stands beside it.
-        (Store::Memory, Scenario::Poll) => &[Side::Bare, Side::Map],
-        (Store::Memory, _) => &[Side::Map],
-        (Store::Redis, _) => &[Side::Fred],
+        // A poll is compared with fixed bytes, and with a map alone.
+        (Store::Memory, Scenario::Poll) => &[ServerKind::Bare, ServerKind::Map],
+        (Store::Memory, _) => &[ServerKind::Map],
+        (Store::Redis, _) => &[ServerKind::Fred],
     }
 }
 
-/// Measures one case with fresh processes.
-pub fn cell(case: Case, setting: Setting<'_>, model: &str) -> Result<Cell, String> {
-    let mut sides = vec![(Row::new(Side::Ours), Server::start_ours(setting)?)];
-    for side in floors(setting.store, case.scenario) {
-        sides.push((Row::new(*side), Server::start_floor(*side, setting, model)?));
+/// Measures one case with new processes.
+pub fn measure(case: Case, options: ServerOptions<'_>, model: &str) -> Result<CaseResult, String> {
+    let mut servers = vec![(
+        ServerResult::new(ServerKind::Ours),
+        Server::start_ours(options)?,
+    )];
+    for kind in baselines(options.store, case.scenario) {
+        let server = Server::start_baseline(*kind, options, model)?;
+        servers.push((ServerResult::new(*kind), server));
     }
     for _ in 0..case.rounds {
-        for (row, server) in &mut sides {
-            row.round(case, server, setting)?;
+        for (result, server) in &mut servers {
+            result.run_round(case, server, options)?;
         }
-        sides.reverse();
+        servers.reverse();
     }
     if case.rounds % 2 == 1 {
-        sides.reverse();
+        servers.reverse();
     }
-    let finished = sides.into_iter().map(|(row, server)| {
-        Ok(Row {
-            rss: server.process.rss()?,
-            ..row
-        })
+    let finished = servers.into_iter().map(|(result, server)| ServerResult {
+        rss: server.process().rss(),
+        ..result
     });
-    Ok(Cell {
-        store: setting.store,
+    Ok(CaseResult {
+        store: options.store,
         scenario: case.scenario,
         connections: case.connections,
-        rows: finished.collect::<Result<_, String>>()?,
+        servers: finished.collect(),
     })
 }
 
-impl Row {
-    fn new(side: Side) -> Self {
+impl ServerResult {
+    fn new(kind: ServerKind) -> Self {
         Self {
-            side,
+            kind,
             rates: Vec::new(),
             latencies: Histogram::new(),
             errors: 0,
@@ -126,33 +130,38 @@ impl Row {
         }
     }
 
-    fn round(&mut self, case: Case, server: &Server, setting: Setting<'_>) -> Result<(), String> {
-        if let Some(redis) = setting.redis {
-            redis.empty()?;
+    fn run_round(
+        &mut self,
+        case: Case,
+        server: &Server,
+        options: ServerOptions<'_>,
+    ) -> Result<(), String> {
+        if let Some(redis) = options.redis {
+            memory::empty(redis);
         }
-        let running = load::start(Plan {
-            address: server.address,
+        let running = load::start(LoadPlan {
+            address: server.address(),
             scenario: case.scenario,
-            fixed: self.side == Side::Bare,
+            fixed: self.kind == ServerKind::Bare,
             connections: case.connections,
             threads: case.threads,
             warm_up: WARM_UP,
             window: case.window,
         });
         std::thread::sleep(running.start.saturating_duration_since(Instant::now()));
-        let (before, begun) = (Cpu::now(server, setting)?, Instant::now());
-        let tally = running.finish()?;
-        self.cpu.add(Cpu::now(server, setting)?, before);
+        let (before, begun) = (Cpu::now(server, options), Instant::now());
+        let result = running.finish()?;
+        self.cpu.add(Cpu::now(server, options), before);
         self.elapsed += begun.elapsed();
-        let good = u32::try_from(tally.latencies.total()).unwrap_or(u32::MAX);
+        let good = u32::try_from(result.latencies.total()).unwrap_or(u32::MAX);
         self.rates
-            .push(f64::from(good) / tally.elapsed.as_secs_f64());
-        self.latencies.merge(&tally.latencies);
-        self.errors += tally.errors;
+            .push(f64::from(good) / result.elapsed.as_secs_f64());
+        self.latencies.merge(&result.latencies);
+        self.errors += result.errors;
         Ok(())
     }
 
-    /// Requests a second: the median round.
+    /// Requests a second in the median round.
     pub fn rate(&self) -> f64 {
         median(&self.rates)
     }
@@ -163,43 +172,43 @@ impl Row {
         cpu.as_secs_f64() * 1e6 / f64::from(requests.max(1))
     }
 
-    /// Our rounds over those of a floor, pair by pair: median, smallest, largest.
-    pub fn over(&self, floor: &Self) -> (f64, f64, f64) {
-        let pairs = self.rates.iter().zip(&floor.rates);
-        let ratios: Vec<f64> = pairs.map(|(ours, floor)| ours / floor).collect();
+    /// The ratios of our rounds to those of a baseline, pair by pair: median, smallest, largest.
+    pub fn ratio_to(&self, baseline: &Self) -> (f64, f64, f64) {
+        let pairs = self.rates.iter().zip(&baseline.rates);
+        let ratios: Vec<f64> = pairs.map(|(ours, baseline)| ours / baseline).collect();
         let smallest = ratios.iter().copied().fold(f64::INFINITY, f64::min);
         let largest = ratios.iter().copied().fold(0.0, f64::max);
         (median(&ratios), smallest, largest)
     }
 
-    /// The same ratio from what a request costs in CPU time, of server, load and Redis together. With
-    /// every core busy it is the ratio of speeds, and other tenants of the machine hardly move it.
-    pub fn over_by_cpu(&self, floor: &Self) -> f64 {
-        floor.per_request(floor.cpu.ours()) / self.per_request(self.cpu.ours())
+    /// The same ratio, from the CPU time of a request in server, load and Redis together. With every core
+    /// busy it is the ratio of speeds, and other tenants of the machine hardly change it.
+    pub fn cpu_ratio_to(&self, baseline: &Self) -> f64 {
+        baseline.per_request(baseline.cpu.total()) / self.per_request(self.cpu.total())
     }
 
-    /// CPU time that the machine spent on others while these rounds ran.
-    pub fn foreign(&self) -> Duration {
-        self.cpu.machine.saturating_sub(self.cpu.ours())
+    /// CPU time of all other processes of the machine during these rounds.
+    pub fn other_processes(&self) -> Duration {
+        self.cpu.machine.saturating_sub(self.cpu.total())
     }
 }
 
 impl Cpu {
-    fn now(server: &Server, setting: Setting<'_>) -> Result<Self, String> {
-        let redis = match (setting.store, setting.redis) {
-            (Store::Redis, Some(redis)) => redis.cpu()?,
+    fn now(server: &Server, options: ServerOptions<'_>) -> Self {
+        let redis = match (options.store, options.redis) {
+            (Store::Redis, Some(redis)) => redis.process().cpu_time(),
             _ => Duration::ZERO,
         };
-        Ok(Self {
-            server: server.process.cpu()?,
+        Self {
+            server: server.process().cpu_time(),
             load: own_cpu(),
             machine: machine_cpu(),
             redis,
-        })
+        }
     }
 
-    /// What the requests cost, whoever paid.
-    fn ours(&self) -> Duration {
+    /// CPU time of all processes of the measurement.
+    fn total(&self) -> Duration {
         self.server + self.load + self.redis
     }
 

@@ -1,21 +1,20 @@
-//! What one connection asks for: creates, polls, writes, or whole sign-ins.
+//! The requests of one connection: creates, polls, writes, or whole sign-ins.
 //!
-//! For `load`, which sends what `request` gives and hands the reply back to `accept`. The requests'
-//! unchanging parts are serialised once. It never looks further into a reply than for the id and the
-//! token that the next request needs.
+//! `load` sends what `request` returns and passes the reply to `accept`. Of a reply only the id and the
+//! token are parsed, which the next request needs.
 
-use crate::client::Reply;
 use clap::ValueEnum;
 use std::rc::Rc;
+use testkit::keep_alive::ReplyBytes;
 
-/// Where the dialect lives.
-pub const PATH: &str = "/_matrix/client/unstable/io.element.msc4388/rendezvous";
+/// The path of the dialect.
+pub const PATH: &str = testkit::api::UNSTABLE;
 
-/// Writes of one sign-in, both devices together (as the released clients make it).
+/// Writes of one sign-in by both devices, as released clients make it.
 const FLOW_WRITES: usize = 8;
 
-/// Writes to one session before the next is created: fewer than `session.max_writes` lets through, so many
-/// that the creations do not count.
+/// Writes to one session before the next is created: fewer than `session.max_writes`, and enough that the
+/// creations do not matter.
 const SESSION_WRITES: usize = 200;
 
 /// Requests of one sign-in: create, the other device's first poll, each write and the other device's
@@ -25,13 +24,13 @@ pub const FLOW_REQUESTS: usize = 2 + 2 * FLOW_WRITES + 1;
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub enum Scenario {
-    /// New sessions, one after the other.
+    /// Creates one session after the other.
     Create,
-    /// One session, read again and again.
+    /// Reads one session again and again.
     Poll,
-    /// One session, written again and again, each time with the token of the last write.
+    /// Writes to one session again and again, each time with the token of the last write.
     Write,
-    /// Sign-ins, as their two devices make them, over one connection as a proxy's pool has it.
+    /// Makes sign-ins as two devices do, over one connection as of a proxy's pool.
     Flow,
 }
 
@@ -47,14 +46,14 @@ impl Scenario {
     }
 }
 
-/// The state of one connection's part.
+/// The state of one connection.
 #[derive(Debug)]
 pub struct Driver {
     scenario: Scenario,
     payloads: Rc<[String]>,
-    /// None: a create comes next, also after an error, whatever the scenario.
+    /// If it is `None`, the next request is a create, whatever the scenario. So it is after an error.
     session: Option<Session>,
-    /// Requests made; picks the payload, and in a flow it is the place in the flow.
+    /// Number of requests. It selects the payload, and the step of a flow.
     step: usize,
     request: Vec<u8>,
 }
@@ -65,8 +64,8 @@ struct Session {
     token: String,
 }
 
-/// What a flow does at its step.
-enum Act {
+/// A request.
+enum Action {
     Create,
     Poll,
     Write,
@@ -74,7 +73,7 @@ enum Act {
 }
 
 impl Driver {
-    /// A part in `scenario` that begins with a create.
+    /// The state of a connection that begins with a create.
     pub fn new(scenario: Scenario, payloads: Rc<[String]>) -> Self {
         Self {
             scenario,
@@ -85,7 +84,7 @@ impl Driver {
         }
     }
 
-    /// For a server that answers fixed bytes and creates nothing: as if this session existed.
+    /// Assumes a session, for a server that sends fixed bytes and creates none.
     pub fn assume_session(&mut self) {
         self.session = Some(Session {
             id: "0".repeat(32),
@@ -101,20 +100,20 @@ impl Driver {
     /// The next request.
     pub fn request(&mut self) -> &[u8] {
         let payload = &self.payloads[self.step % self.payloads.len()];
-        let act = self.act();
+        let action = self.action();
         let out = &mut self.request;
         out.clear();
-        match (act, &self.session) {
-            (Act::Create, _) | (_, None) => {
+        match (action, &self.session) {
+            (Action::Create, _) | (_, None) => {
                 let parts = ["{\"data\":\"", payload, "\"}"];
-                line(out, "POST", "");
-                body(out, &parts);
+                write_head(out, "POST", "");
+                write_body(out, &parts);
             }
-            (Act::Poll, Some(session)) => {
-                line(out, "GET", &session.id);
+            (Action::Poll, Some(session)) => {
+                write_head(out, "GET", &session.id);
                 out.extend_from_slice(b"\r\n");
             }
-            (Act::Write, Some(session)) => {
+            (Action::Write, Some(session)) => {
                 let token = &session.token;
                 let parts = [
                     "{\"sequence_token\":\"",
@@ -123,20 +122,20 @@ impl Driver {
                     payload,
                     "\"}",
                 ];
-                line(out, "PUT", &session.id);
-                body(out, &parts);
+                write_head(out, "PUT", &session.id);
+                write_body(out, &parts);
             }
-            (Act::Delete, Some(session)) => {
-                line(out, "DELETE", &session.id);
+            (Action::Delete, Some(session)) => {
+                write_head(out, "DELETE", &session.id);
                 out.extend_from_slice(b"\r\n");
             }
         }
         out
     }
 
-    /// Takes the reply to the last request; false where it is not the one that was due.
-    pub fn accept(&mut self, reply: Reply<'_>) -> bool {
-        let good = (200..300).contains(&reply.status) && self.learn(reply.body).is_some();
+    /// Accepts the reply to the last request. Returns false if it is not the expected one.
+    pub fn accept(&mut self, reply: ReplyBytes<'_>) -> bool {
+        let good = (200..300).contains(&reply.status) && self.parse(reply.body).is_some();
         self.step += 1;
         let full = self.scenario == Scenario::Write && self.step > SESSION_WRITES;
         if !good || full {
@@ -145,53 +144,53 @@ impl Driver {
         good
     }
 
-    /// After an error: the next request creates a session.
+    /// Makes the next request a create, after an error.
     pub fn restart(&mut self) {
         self.session = None;
         self.step = 0;
     }
 
-    fn learn(&mut self, body: &[u8]) -> Option<()> {
-        match (self.act(), &mut self.session) {
-            (Act::Create, _) if self.scenario == Scenario::Create => {}
-            (Act::Create, _) | (_, None) => {
+    fn parse(&mut self, body: &[u8]) -> Option<()> {
+        match (self.action(), &mut self.session) {
+            (Action::Create, _) if self.scenario == Scenario::Create => {}
+            (Action::Create, _) | (_, None) => {
                 let [id, token] = ["id", "sequence_token"].map(|name| member(body, name));
                 self.session = Some(Session {
                     id: id?.to_owned(),
                     token: token?.to_owned(),
                 });
             }
-            // The poll of a flow finds what the other device has just written, or the flow failed.
-            (Act::Poll, Some(session)) if self.scenario == Scenario::Flow => {
+            // The poll of a flow must find what the other device has just written.
+            (Action::Poll, Some(session)) if self.scenario == Scenario::Flow => {
                 return (member(body, "sequence_token")? == session.token).then_some(());
             }
-            (Act::Poll, Some(_)) => {}
-            (Act::Write, Some(session)) => {
+            (Action::Poll, Some(_)) => {}
+            (Action::Write, Some(session)) => {
                 session.token.clear();
                 session.token.push_str(member(body, "sequence_token")?);
             }
-            (Act::Delete, Some(_)) => self.session = None,
+            (Action::Delete, Some(_)) => self.session = None,
         }
         Some(())
     }
 
-    fn act(&self) -> Act {
+    fn action(&self) -> Action {
         match self.scenario {
-            Scenario::Create => Act::Create,
-            Scenario::Poll => Act::Poll,
-            Scenario::Write => Act::Write,
+            Scenario::Create => Action::Create,
+            Scenario::Poll => Action::Poll,
+            Scenario::Write => Action::Write,
             Scenario::Flow => match self.step % FLOW_REQUESTS {
-                0 => Act::Create,
-                step if step == FLOW_REQUESTS - 1 => Act::Delete,
-                step if step % 2 == 0 => Act::Write,
-                _ => Act::Poll,
+                0 => Action::Create,
+                step if step == FLOW_REQUESTS - 1 => Action::Delete,
+                step if step % 2 == 0 => Action::Write,
+                _ => Action::Poll,
             },
         }
     }
 }
 
-/// Request line and the headers that both SDKs send, so that there is something to parse.
-fn line(out: &mut Vec<u8>, method: &str, id: &str) {
+/// Writes the request line and the headers that both SDKs send, so that there is something to parse.
+fn write_head(out: &mut Vec<u8>, method: &str, id: &str) {
     let slash = if id.is_empty() { "" } else { "/" };
     for part in [method, " ", PATH, slash, id, " HTTP/1.1\r\n"] {
         out.extend_from_slice(part.as_bytes());
@@ -201,7 +200,7 @@ fn line(out: &mut Vec<u8>, method: &str, id: &str) {
     );
 }
 
-fn body(out: &mut Vec<u8>, parts: &[&str]) {
+fn write_body(out: &mut Vec<u8>, parts: &[&str]) {
     let length: usize = parts.iter().map(|part| part.len()).sum();
     out.extend_from_slice(b"content-type: application/json\r\ncontent-length: ");
     out.extend_from_slice(length.to_string().as_bytes());
@@ -211,7 +210,7 @@ fn body(out: &mut Vec<u8>, parts: &[&str]) {
     }
 }
 
-/// The text of a member whose value has no escapes. From the end, since the payload stands first.
+/// The value of a string member without escapes. The search begins at the end: the payload is first.
 fn member<'a>(body: &'a [u8], name: &str) -> Option<&'a str> {
     let text = std::str::from_utf8(body).ok()?;
     let found = text

@@ -1,29 +1,33 @@
-//! The servers that are compared: ours, built with the same profile, and the floors.
+//! The servers that are compared: ours, built with the same profile, and the baselines.
 //!
-//! For `measure` and `footprint`. Each is a process with one listener on a free port; all inherit the
-//! bench's environment but for RENDEZVOUS_ variables.
+//! Each is a process with one listener on a free port. All inherit the environment of the benchmark, except its
+//! `RENDEZVOUS_` variables.
 
-use crate::control::Control;
-use crate::floors;
+use crate::baselines;
 use crate::payload;
-use crate::process::{Process, free_address};
-use crate::redis::Redis;
 use crate::scenario::PATH;
 use clap::ValueEnum;
+use std::fmt::Write as _;
 use std::net::{SocketAddr, TcpStream};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use testkit::http::{Connection, Request};
+use testkit::process::{Process, free_address};
+use testkit::redis::RedisServer;
+use testkit::server::{self, ServerBinary};
+
+const BINARY: ServerBinary = ServerBinary(env!("CARGO_BIN_EXE_matrix-rendezvous"));
 
 /// Where sessions are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub enum Store {
     /// In the server's process.
     Memory,
-    /// In the Redis that the bench starts.
+    /// In the Redis that the benchmark starts.
     Redis,
 }
 
 impl Store {
-    /// Its name, in tables and in the server's configuration.
+    /// Its name in the tables and in the server's configuration.
     pub fn name(self) -> &'static str {
         match self {
             Self::Memory => "memory",
@@ -32,9 +36,9 @@ impl Store {
     }
 }
 
-/// Who answers.
+/// A server that is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
+pub enum ServerKind {
     /// The server of this repository.
     Ours,
     /// hyper and fixed bytes.
@@ -45,8 +49,8 @@ pub enum Side {
     Fred,
 }
 
-impl Side {
-    /// Its name in tables.
+impl ServerKind {
+    /// Its name in the tables.
     pub fn name(self) -> &'static str {
         match self {
             Self::Ours => "**ours**",
@@ -57,125 +61,128 @@ impl Side {
     }
 }
 
-/// Which headers a floor's replies have.
+/// The headers of a baseline's replies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum FloorHeaders {
+pub enum BaselineHeaders {
     /// Those of the server's own replies.
     Same,
     /// Content-Type alone.
     Minimal,
 }
 
-/// What the servers are started with.
+/// The options of a server.
 #[derive(Debug, Clone, Copy)]
-pub struct Setting<'a> {
+pub struct ServerOptions<'a> {
     /// Where sessions are kept.
     pub store: Store,
-    /// The Redis of this run, where there is one.
-    pub redis: Option<&'a Redis>,
-    /// Whether our server limits rates, which it does unless told not to.
+    /// The Redis of this run, if there is one.
+    pub redis: Option<&'a RedisServer>,
+    /// Whether our server limits rates, which is its default.
     pub limits: bool,
 }
 
-/// A server that answers.
+/// A server that is ready.
 #[derive(Debug)]
-pub struct Server {
-    /// Its process.
-    pub process: Process,
-    /// Where it listens.
-    pub address: SocketAddr,
+pub enum Server {
+    /// Ours.
+    Ours(server::Server),
+    /// A baseline, and its address.
+    Baseline(Process, SocketAddr),
 }
 
 impl Server {
     /// Starts our server and waits until it is ready.
-    pub fn start_ours(setting: Setting<'_>) -> Result<Self, String> {
-        let (address, admin) = (free()?, free()?);
-        let mut command = without_our_variables(env!("CARGO_BIN_EXE_matrix-rendezvous"));
-        command
-            .env("RENDEZVOUS_MODE", "open")
-            .env("RENDEZVOUS_HTTP__LISTEN", address.to_string())
-            .env("RENDEZVOUS_ADMIN__LISTEN", admin.to_string())
-            .env("RENDEZVOUS_LIMITS__ENABLED", setting.limits.to_string())
-            .env("RENDEZVOUS_TELEMETRY__ACCESS_LOG", "false")
-            .env("RENDEZVOUS_TELEMETRY__LOG_LEVEL", "error")
-            // More than a run creates before its sessions expire; a full store would refuse.
-            .env("RENDEZVOUS_SESSION__MAX_LIVE", "2000000")
-            .env("RENDEZVOUS_STORE__BACKEND", setting.store.name());
-        if setting.store == Store::Redis {
-            command.env("RENDEZVOUS_STORE__REDIS__URL", redis_url(setting)?);
+    pub fn start_ours(options: ServerOptions<'_>) -> Result<Self, String> {
+        let limits = options.limits.to_string();
+        let mut settings = vec![
+            ("mode", "open"),
+            ("limits.enabled", &*limits),
+            ("telemetry.access_log", "false"),
+            ("telemetry.log_level", "error"),
+            // More than a run creates before its sessions expire. A full store would reject creations.
+            ("session.max_live", "2000000"),
+            ("store.backend", options.store.name()),
+        ];
+        let url;
+        if options.store == Store::Redis {
+            url = redis_url(options)?;
+            settings.push(("store.redis.url", &url));
         }
-        let process = Process::start("matrix-rendezvous", &mut command);
-        let mut process = process.map_err(|error| format!("matrix-rendezvous: {error}"))?;
-        process.wait_until(|| {
-            let reply = Control::connect(admin).and_then(|mut admin| admin.get("/readyz"));
-            reply.is_ok_and(|reply| reply.is_ok())
-        })?;
-        Ok(Self { process, address })
+        let server = BINARY.launch_at([free_address(), free_address()], &[], &settings);
+        server.process().wait_until(|| server.is_ready());
+        Ok(Self::Ours(server))
     }
 
-    /// Starts a floor and waits until it listens.
-    pub fn start_floor(side: Side, setting: Setting<'_>, model: &str) -> Result<Self, String> {
-        let address = free()?;
+    /// Starts a baseline and waits until it listens.
+    pub fn start_baseline(
+        kind: ServerKind,
+        options: ServerOptions<'_>,
+        model: &str,
+    ) -> Result<Self, String> {
+        let address = free_address();
         let own = std::env::current_exe().map_err(|error| format!("own program: {error}"))?;
-        let mut command = without_our_variables(own);
+        let mut command = Command::new(own);
         command
-            .arg(floors::ARGUMENT)
-            .env(floors::reply::VARIABLE, model);
+            .arg(baselines::ARGUMENT)
+            .env(baselines::reply::VARIABLE, model)
+            .stdout(Stdio::null());
         let address_text = address.to_string();
-        match side {
-            Side::Bare => command.args(["bare", &address_text]),
-            Side::Map => command.args(["map", &address_text]),
-            Side::Fred => command.args(["redis", &address_text, &redis_url(setting)?]),
-            Side::Ours => return Err("our server is no floor".to_owned()),
+        match kind {
+            ServerKind::Bare => command.args(["bare", &address_text]),
+            ServerKind::Map => command.args(["map", &address_text]),
+            ServerKind::Fred => command.args(["redis", &address_text, &redis_url(options)?]),
+            ServerKind::Ours => return Err("our server is not a baseline".to_owned()),
         };
-        let process = Process::start(side.name(), &mut command);
-        let mut process = process.map_err(|error| format!("{}: {error}", side.name()))?;
-        process.wait_until(|| TcpStream::connect(address).is_ok())?;
-        Ok(Self { process, address })
+        let process = Process::start(kind.name(), &mut command);
+        process.wait_until(|| TcpStream::connect(address).is_ok());
+        Ok(Self::Baseline(process, address))
+    }
+
+    /// Its process.
+    pub fn process(&self) -> &Process {
+        match self {
+            Self::Ours(server) => server.process(),
+            Self::Baseline(process, _) => process,
+        }
+    }
+
+    /// The address for clients.
+    pub fn address(&self) -> SocketAddr {
+        match self {
+            Self::Ours(server) => server.http,
+            Self::Baseline(_, address) => *address,
+        }
     }
 }
 
-/// The reply of our server to a poll, for the floors to send the same.
-pub fn model_reply(headers: FloorHeaders) -> Result<String, String> {
-    let setting = Setting {
+/// Our server's reply to a poll, which the baselines send too.
+pub fn model_reply(headers: BaselineHeaders) -> Result<String, String> {
+    let server = Server::start_ours(ServerOptions {
         store: Store::Memory,
         redis: None,
         limits: false,
-    };
-    let server = Server::start_ours(setting)?;
-    let failed = |error: std::io::Error| format!("the model reply: {error}");
-    let mut control = Control::connect(server.address).map_err(failed)?;
-    let id = control
-        .create(&payload::payload(payload::TYPICAL, 1))
-        .map_err(failed)?;
-    let reply = control.get(&format!("{PATH}/{id}")).map_err(failed)?;
-    if !reply.is_ok() {
-        return Err(format!("the model reply: {}", reply.head));
+    })?;
+    let mut connection = Connection::open(server.address());
+    let payload = payload::payload(payload::TYPICAL, 1);
+    let create = Request::post(PATH).json(&serde_json::json!({ "data": payload }));
+    let id = connection.send(&create).expect(200).text("id");
+    let poll = Request::get(&format!("{PATH}/{id}"));
+    let reply = connection.send(&poll).expect(200);
+    let mut head = String::new();
+    for (name, value) in &reply.headers {
+        // Writing to a String cannot fail.
+        let _ = write!(head, "{name}: {value}\r\n");
     }
-    let head = match headers {
-        FloorHeaders::Same => reply.head.as_str(),
-        FloorHeaders::Minimal => "content-type: application/json",
-    };
-    Ok(format!("{head}\r\n\r\n{}", reply.body))
+    if headers == BaselineHeaders::Minimal {
+        "content-type: application/json\r\n".clone_into(&mut head);
+    }
+    let body = String::from_utf8(reply.body).map_err(|error| error.to_string())?;
+    Ok(format!("{head}\r\n{body}"))
 }
 
-fn without_our_variables(program: impl AsRef<std::ffi::OsStr>) -> Command {
-    let mut command = Command::new(program);
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("RENDEZVOUS_") {
-            command.env_remove(name);
-        }
-    }
-    command
-}
-
-fn redis_url(setting: Setting<'_>) -> Result<String, String> {
-    setting
+fn redis_url(options: ServerOptions<'_>) -> Result<String, String> {
+    options
         .redis
-        .map(Redis::url)
+        .map(RedisServer::url)
         .ok_or_else(|| "this run has no Redis".to_owned())
-}
-
-fn free() -> Result<SocketAddr, String> {
-    free_address().map_err(|error| format!("no free port: {error}"))
 }

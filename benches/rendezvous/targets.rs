@@ -1,68 +1,68 @@
-//! What the service has promised, held against what was measured.
+//! The targets of the server, compared with the measured values.
 //!
-//! Each target is judged at 50 connections, where two cores are busy and queues are short; a run that
-//! did not measure it leaves it out instead of guessing.
+//! Each target applies at 50 connections, where two cores are busy and queues are short. If a run did not
+//! measure a target, the table does not contain it.
 
-use crate::measure::Cell;
-use crate::report::{megabytes, millis};
+use crate::runner::CaseResult;
 use crate::scenario::Scenario;
-use crate::servers::{Side, Store};
+use crate::servers::{ServerKind, Store};
+use crate::units::{megabytes, millis};
 use std::time::Duration;
 
-/// Connections at which the speeds are judged.
+/// Number of connections of the targets.
 const CONNECTIONS: usize = 50;
 
-/// Part of a floor's speed to reach, at least, with the access log off.
-const RATIOS: [(Store, Scenario, Side, f64); 3] = [
-    (Store::Memory, Scenario::Poll, Side::Bare, 0.85),
-    (Store::Memory, Scenario::Flow, Side::Map, 0.9),
-    (Store::Redis, Scenario::Flow, Side::Fred, 0.9),
+/// Minimum ratio of our speed to a baseline's, with the access log off.
+const RATIOS: [(Store, Scenario, ServerKind, f64); 3] = [
+    (Store::Memory, Scenario::Poll, ServerKind::Bare, 0.85),
+    (Store::Memory, Scenario::Flow, ServerKind::Map, 0.9),
+    (Store::Redis, Scenario::Flow, ServerKind::Fred, 0.9),
 ];
 
-/// Slowest poll in a hundred on Redis.
+/// Maximum of the 99th percentile of a poll on Redis.
 const POLL_P99: Duration = Duration::from_millis(5);
 
-/// Resident memory after the start, in bytes.
+/// Maximum of the resident memory after the start, in bytes.
 const IDLE_RSS: u64 = 15_000_000;
 
-/// Redis's bytes for one session with the largest payload.
+/// Maximum of Redis's memory for one session with the largest payload, in bytes.
 const REDIS_SESSION: f64 = 6.0 * 1024.0;
 
-/// Sizes, where they were measured.
+/// Measured sizes.
 #[derive(Debug, Default)]
 pub struct Sizes {
     /// Resident memory of our idle server on each store, in bytes.
     pub idle: Vec<(Store, u64)>,
-    /// Redis's bytes for one session with the largest payload.
+    /// Redis's memory for one session with the largest payload, in bytes.
     pub redis_session: Option<f64>,
 }
 
-/// One promise.
+/// A target and its measured value.
 #[derive(Debug)]
 pub struct Target {
-    /// What it is about.
+    /// What is measured.
     pub what: String,
-    /// What was promised.
+    /// The value to reach.
     pub goal: String,
-    /// What was measured.
+    /// The measured value.
     pub measured: String,
-    /// Whether it was kept.
+    /// Whether the target is met.
     pub met: bool,
 }
 
-/// Whether a speed is promised of this case.
-pub fn is_judged(store: Store, scenario: Scenario, connections: usize) -> bool {
-    let promised = |goal: &(Store, Scenario, Side, f64)| (goal.0, goal.1) == (store, scenario);
-    connections == CONNECTIONS && RATIOS.iter().any(promised)
+/// Whether this case has a target.
+pub fn has_target(store: Store, scenario: Scenario, connections: usize) -> bool {
+    let matches = |goal: &(Store, Scenario, ServerKind, f64)| (goal.0, goal.1) == (store, scenario);
+    connections == CONNECTIONS && RATIOS.iter().any(matches)
 }
 
-/// All promises that these results tell about.
-pub fn judge(cells: &[Cell], sizes: &Sizes) -> Vec<Target> {
+/// The targets that these results cover.
+pub fn evaluate(cases: &[CaseResult], sizes: &Sizes) -> Vec<Target> {
     let mut targets: Vec<_> = RATIOS
         .iter()
-        .filter_map(|goal| ratio(cells, *goal))
+        .filter_map(|goal| ratio(cases, *goal))
         .collect();
-    targets.extend(poll_p99(cells));
+    targets.extend(poll_p99(cases));
     targets.extend(sizes.idle.iter().map(|(store, rss)| Target {
         what: format!("RSS after start, `{}`", store.name()),
         goal: format!("< {:.0} MB", megabytes(IDLE_RSS)),
@@ -75,40 +75,40 @@ pub fn judge(cells: &[Cell], sizes: &Sizes) -> Vec<Target> {
         measured: format!("{bytes:.0} bytes"),
         met: bytes < REDIS_SESSION,
     }));
-    targets.push(errors(cells));
+    targets.push(errors(cases));
     targets
 }
 
-fn find(cells: &[Cell], store: Store, scenario: Scenario) -> Option<&Cell> {
-    cells.iter().find(|cell| {
-        (cell.store, cell.scenario, cell.connections) == (store, scenario, CONNECTIONS)
+fn find(cases: &[CaseResult], store: Store, scenario: Scenario) -> Option<&CaseResult> {
+    cases.iter().find(|case| {
+        (case.store, case.scenario, case.connections) == (store, scenario, CONNECTIONS)
     })
 }
 
-fn ratio(cells: &[Cell], goal: (Store, Scenario, Side, f64)) -> Option<Target> {
-    let (store, scenario, side, least) = goal;
-    let cell = find(cells, store, scenario)?;
-    let ours = cell.rows.first()?;
-    let floor = cell.rows.iter().find(|row| row.side == side)?;
-    let (median, smallest, largest) = ours.over(floor);
+fn ratio(cases: &[CaseResult], goal: (Store, Scenario, ServerKind, f64)) -> Option<Target> {
+    let (store, scenario, kind, minimum) = goal;
+    let case = find(cases, store, scenario)?;
+    let ours = case.servers.first()?;
+    let baseline = case.servers.iter().find(|server| server.kind == kind)?;
+    let (median, smallest, largest) = ours.ratio_to(baseline);
     Some(Target {
         what: format!(
             "{} on `{}` ÷ {}, {CONNECTIONS} connections",
             scenario.name(),
             store.name(),
-            side.name()
+            kind.name()
         ),
-        goal: format!("≥ {least:.2}"),
+        goal: format!("≥ {minimum:.2}"),
         measured: format!(
             "{median:.3} ({smallest:.2}–{largest:.2}), by CPU {:.3}",
-            ours.over_by_cpu(floor)
+            ours.cpu_ratio_to(baseline)
         ),
-        met: median >= least,
+        met: median >= minimum,
     })
 }
 
-fn poll_p99(cells: &[Cell]) -> Option<Target> {
-    let ours = find(cells, Store::Redis, Scenario::Poll)?.rows.first()?;
+fn poll_p99(cases: &[CaseResult]) -> Option<Target> {
+    let ours = find(cases, Store::Redis, Scenario::Poll)?.servers.first()?;
     let p99 = ours.latencies.quantile(990);
     Some(Target {
         what: format!("p99 of a poll on `redis`, {CONNECTIONS} connections"),
@@ -118,11 +118,11 @@ fn poll_p99(cells: &[Cell]) -> Option<Target> {
     })
 }
 
-fn errors(cells: &[Cell]) -> Target {
-    let errors: u64 = cells
+fn errors(cases: &[CaseResult]) -> Target {
+    let errors: u64 = cases
         .iter()
-        .flat_map(|cell| &cell.rows)
-        .map(|row| row.errors)
+        .flat_map(|case| &case.servers)
+        .map(|server| server.errors)
         .sum();
     Target {
         what: "errors, all servers and scenarios".to_owned(),

@@ -1,25 +1,25 @@
-//! Fixed bytes, whatever is asked: what hyper costs.
+//! Sends fixed bytes, whatever the request: what hyper costs.
 
-use super::Floor;
-use super::reply::Model;
+use super::Baseline;
+use super::reply::ModelReply;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::{Request, Response};
 
-/// Answers the same to everyone, and looks at nothing.
+/// Sends the same reply to every request, and does not read the request.
 pub struct Bare {
-    model: Model,
+    model: ModelReply,
 }
 
 impl Bare {
-    pub fn new(model: Model) -> Self {
+    pub fn new(model: ModelReply) -> Self {
         Self { model }
     }
 }
 
-impl Floor for Bare {
-    async fn answer(&self, _: Request<Incoming>) -> Option<Response<Full<Bytes>>> {
-        Some(self.model.reply(self.model.body.clone()))
+impl Baseline for Bare {
+    async fn handle(&self, _: Request<Incoming>) -> Option<Response<Full<Bytes>>> {
+        Some(self.model.with_body(self.model.body.clone()))
     }
 }

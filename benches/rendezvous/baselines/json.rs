@@ -1,4 +1,4 @@
-//! The JSON of the floors that have sessions: the dialect's bodies without its rules.
+//! The JSON of the baselines with sessions: the dialect's bodies without its rules.
 
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -12,17 +12,17 @@ pub struct Input {
     pub sequence_token: String,
 }
 
-/// Reads a body whole, however long.
-pub async fn input(body: Incoming) -> Option<Input> {
+/// Reads the whole body, of any length.
+pub async fn read_input(body: Incoming) -> Option<Input> {
     serde_json::from_slice(&body.collect().await.ok()?.to_bytes()).ok()
 }
 
-/// The reply to a create. Tokens are counters of 24 digits, the length of the real ones.
+/// The reply to a create. A token is a counter of 24 digits, the length of a real token.
 pub fn created(id: &str, writes: u64, left: i64) -> String {
     format!(r#"{{"id":"{id}","sequence_token":"{writes:024}","expires_in_ms":{left}}}"#)
 }
 
-/// The reply to a poll; the payload is the only text that may need escapes.
+/// The reply to a poll. Only the payload may need escapes.
 pub fn found(data: &str, writes: u64, left: i64) -> String {
     let data = serde_json::to_string(data).unwrap_or_default();
     format!(r#"{{"data":{data},"sequence_token":"{writes:024}","expires_in_ms":{left}}}"#)

@@ -1,10 +1,10 @@
 //! The thinnest handler over a map: what sessions in memory cost, with JSON and a random id.
 //!
-//! No validation, no hash, no expiry, no error bodies; a counter for a token, as long as the real one.
+//! It has no validation, hash, expiry or error bodies. A token is a counter, of the length of a real token.
 
-use super::Floor;
-use super::json::{created, found, input, written};
-use super::reply::Model;
+use super::Baseline;
+use super::json::{created, found, read_input, written};
+use super::reply::ModelReply;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -13,12 +13,12 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use uuid::Uuid;
 
-/// What a session's lifetime is said to be; nothing here ends.
+/// The lifetime in the replies. No session expires here.
 const EXPIRES_IN_MS: i64 = 299_999;
 
 /// Sessions under one lock.
 pub struct Map {
-    model: Model,
+    model: ModelReply,
     sessions: Mutex<HashMap<String, Session>>,
 }
 
@@ -28,21 +28,21 @@ struct Session {
 }
 
 impl Map {
-    pub fn new(model: Model) -> Self {
+    pub fn new(model: ModelReply) -> Self {
         Self {
             model,
             sessions: Mutex::default(),
         }
     }
 
-    /// Calls `with` with the sessions, locked.
-    fn locked<T>(&self, with: impl FnOnce(&mut HashMap<String, Session>) -> T) -> T {
-        with(&mut self.sessions.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Locks the sessions and calls `action` with them.
+    fn locked<T>(&self, action: impl FnOnce(&mut HashMap<String, Session>) -> T) -> T {
+        action(&mut self.sessions.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-impl Floor for Map {
-    async fn answer(&self, request: Request<Incoming>) -> Option<Response<Full<Bytes>>> {
+impl Baseline for Map {
+    async fn handle(&self, request: Request<Incoming>) -> Option<Response<Full<Bytes>>> {
         let (head, body) = request.into_parts();
         let id = head.uri.path().rsplit('/').next()?;
         let json = match head.method {
@@ -55,7 +55,7 @@ impl Floor for Map {
                 .locked(|sessions| sessions.remove(id))
                 .map(|_| "{}".into())?,
             Method::POST => {
-                let input = input(body).await?;
+                let input = read_input(body).await?;
                 let id = Uuid::new_v4().simple().to_string();
                 let json = created(&id, 0, EXPIRES_IN_MS);
                 let session = Session {
@@ -66,12 +66,12 @@ impl Floor for Map {
                 json
             }
             _ => {
-                let input = input(body).await?;
-                let named: u64 = input.sequence_token.parse().ok()?;
+                let input = read_input(body).await?;
+                let token: u64 = input.sequence_token.parse().ok()?;
                 let writes = self.locked(|sessions| {
                     let session = sessions
                         .get_mut(id)
-                        .filter(|session| session.writes == named)?;
+                        .filter(|session| session.writes == token)?;
                     session.writes += 1;
                     session.data = input.data;
                     Some(session.writes)
@@ -79,6 +79,6 @@ impl Floor for Map {
                 written(writes)
             }
         };
-        Some(self.model.reply(json))
+        Some(self.model.with_body(json))
     }
 }

@@ -1,13 +1,13 @@
 //! The thinnest handler over fred: what sessions in Redis cost, in the server's own round trips.
 //!
-//! Create is two scripts (lease, session), read and write are one, delete is two (session, lease);
-//! all on one connection, which was faster than two to eight. Nagle's algorithm stays on, as fred
-//! leaves it: the kernel then joins pipelined commands, which costs both ends less. No fence, nonce,
-//! retry or clean-up.
+//! Create is two scripts (lease, session), read and write are one, delete is two (session, lease). All
+//! use one connection, which was faster than two to eight. Nagle's algorithm stays on, which is fred's
+//! default: the kernel then joins pipelined commands, which costs both ends less. There is no fence,
+//! nonce, retry or rollback.
 
-use super::Floor;
-use super::json::{created, found, input, written};
-use super::reply::Model;
+use super::Baseline;
+use super::json::{created, found, read_input, written};
+use super::reply::ModelReply;
 use bytes::Bytes;
 use fred::clients::Client;
 use fred::interfaces::{ClientLike, LuaInterface};
@@ -30,17 +30,17 @@ return 1";
 const DELETE: &str = "return redis.call('DEL', KEYS[1])";
 const RELEASE: &str = "return redis.call('ZREM', KEYS[1], ARGV[1])";
 
-/// The server's default lifetime, so that the key has an expiry as the real one has.
+/// The server's default lifetime, so that the key expires as a real one does.
 const TTL_MS: i64 = 300_000;
 
-/// The server's default, and like the server fred makes one attempt.
+/// The server's default. fred makes one attempt, as in the server.
 const COMMAND_TIMEOUT: Duration = Duration::from_millis(800);
 
-const INDEX: &str = "floor:{lease}:live";
+const INDEX: &str = "baseline:{lease}:live";
 
 /// Sessions in Redis.
 pub struct Redis {
-    model: Model,
+    model: ModelReply,
     client: Client,
     take: String,
     create: String,
@@ -52,13 +52,13 @@ pub struct Redis {
 
 impl Redis {
     /// Connects and loads the scripts.
-    pub async fn connect(model: Model, url: &str) -> Result<Self, String> {
+    pub async fn connect(model: ModelReply, url: &str) -> Result<Self, String> {
         Self::try_connect(model, url)
             .await
             .map_err(|error| format!("{url}: {error}"))
     }
 
-    async fn try_connect(model: Model, url: &str) -> Result<Self, fred::error::Error> {
+    async fn try_connect(model: ModelReply, url: &str) -> Result<Self, fred::error::Error> {
         let client = Builder::from_config(Config::from_url(url)?)
             .set_performance_config(PerformanceConfig {
                 default_command_timeout: COMMAND_TIMEOUT,
@@ -87,8 +87,8 @@ impl Redis {
         self.client.evalsha(script, key, arguments).await.ok()
     }
 
-    /// The same for the scripts that answer 1 where they did it.
-    async fn done(&self, script: &str, key: &str, arguments: Vec<Value>) -> Option<()> {
+    /// Calls a script that returns 1 if it succeeds.
+    async fn succeed(&self, script: &str, key: &str, arguments: Vec<Value>) -> Option<()> {
         (self.call(script, key, arguments).await?.as_i64()? == 1).then_some(())
     }
 
@@ -107,12 +107,12 @@ impl Redis {
     }
 
     async fn create(&self, body: Incoming) -> Option<String> {
-        let input = input(body).await?;
+        let input = read_input(body).await?;
         let id = Uuid::new_v4().simple().to_string();
         let ends = SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_secs();
         let lease = vec![ends.to_string().into(), id.as_str().into()];
-        self.done(&self.take, INDEX, lease).await?;
-        self.done(
+        self.succeed(&self.take, INDEX, lease).await?;
+        self.succeed(
             &self.create,
             &key(&id),
             vec![input.data.into(), TTL_MS.into()],
@@ -122,27 +122,27 @@ impl Redis {
     }
 
     async fn update(&self, id: &str, body: Incoming) -> Option<String> {
-        let input = input(body).await?;
-        let named: u64 = input.sequence_token.parse().ok()?;
-        let writes = named + 1;
+        let input = read_input(body).await?;
+        let token: u64 = input.sequence_token.parse().ok()?;
+        let writes = token + 1;
         let swap = vec![
-            named.to_string().into(),
+            token.to_string().into(),
             writes.to_string().into(),
             input.data.into(),
         ];
-        self.done(&self.write, &key(id), swap).await?;
+        self.succeed(&self.write, &key(id), swap).await?;
         Some(written(writes))
     }
 
     async fn delete(&self, id: &str) -> Option<String> {
-        self.done(&self.delete, &key(id), vec![]).await?;
-        self.done(&self.release, INDEX, vec![id.into()]).await?;
+        self.succeed(&self.delete, &key(id), vec![]).await?;
+        self.succeed(&self.release, INDEX, vec![id.into()]).await?;
         Some("{}".to_owned())
     }
 }
 
-impl Floor for Redis {
-    async fn answer(&self, request: Request<Incoming>) -> Option<Response<Full<Bytes>>> {
+impl Baseline for Redis {
+    async fn handle(&self, request: Request<Incoming>) -> Option<Response<Full<Bytes>>> {
         let (head, body) = request.into_parts();
         let id = head.uri.path().rsplit('/').next()?;
         let json = match head.method {
@@ -151,10 +151,10 @@ impl Floor for Redis {
             Method::DELETE => self.delete(id).await?,
             _ => self.update(id, body).await?,
         };
-        Some(self.model.reply(json))
+        Some(self.model.with_body(json))
     }
 }
 
 fn key(id: &str) -> String {
-    format!("floor:s:{{{id}}}")
+    format!("baseline:s:{{{id}}}")
 }

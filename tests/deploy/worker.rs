@@ -1,7 +1,6 @@
 //! A worker that can be replaced: it always has the same addresses, and a configuration file that can change.
 
 use nix::sys::signal::Signal;
-use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
@@ -131,6 +130,6 @@ fn poll_until<T>(
 }
 
 fn launch(addresses: [SocketAddr; 2], config: &Path) -> Server {
-    let arguments = [OsStr::new("--config"), config.as_os_str()];
+    let arguments = ["--config", config.to_str().expect("UTF-8")];
     BINARY.launch_at(addresses, &arguments, &[])
 }

@@ -6,9 +6,7 @@ use testkit::server::ServerBinary;
 pub use testkit::{PATIENCE, api, certificates, etag, eventually, http, metrics, proxy};
 
 pub mod issuer {
-    pub use testkit::homeserver::{
-        HomeserverStub as Issuer, TokenReply as Answer, TokenRequest as Question,
-    };
+    pub use testkit::homeserver::{HomeserverStub as Issuer, TokenReply as Answer};
 }
 
 const BINARY: ServerBinary = ServerBinary(env!("CARGO_BIN_EXE_matrix-rendezvous"));

@@ -12,6 +12,7 @@ use crate::net::listener;
 use crate::net::timeout_stream::{RequestActivity, SocketTimeouts, TimeoutStream};
 use crate::store::Store;
 use crate::telemetry::build::{REVISION, VERSION};
+use crate::telemetry::labels::ConnectionState;
 use crate::telemetry::logs::Log;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::rejection_log::RejectionLog;
@@ -143,19 +144,17 @@ impl<S: Store> Admin<S> {
         let is_fit = self.readiness.is_store_fit();
         self.metrics
             .set_phase(self.readiness.lifecycle.phase(is_fit));
-        let refused = i64::try_from(self.refusals.clients()).unwrap_or(i64::MAX);
+        let refused = i64::try_from(self.refusals.limited_clients()).unwrap_or(i64::MAX);
         self.metrics.limited_clients.set(refused);
-        self.metrics.log_lines_lost.inc_by(self.log.lost());
+        self.metrics.log_lines_lost.inc_by(self.log.take_dropped());
         let open = i64::try_from(self.connections.len()).unwrap_or(i64::MAX);
         let active = self.metrics.http_in_flight.get().min(open);
         self.metrics
             .connections
-            .with_label_values(&["active"])
-            .set(active);
+            .set(ConnectionState::Active, active);
         self.metrics
             .connections
-            .with_label_values(&["idle"])
-            .set(open - active);
+            .set(ConnectionState::Idle, open - active);
         match self.metrics.encode() {
             Ok(page) => with_type(StatusCode::OK, page, "text/plain; version=0.0.4"),
             Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),

@@ -22,6 +22,7 @@ use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::pseudonym::Pseudonyms;
 use crate::telemetry::rejection_log::RejectionLog;
+use crate::telemetry::request_log::RequestLog;
 use crate::telemetry::traces::Traces;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -159,7 +160,11 @@ async fn serve<S: Store>(
     metrics
         .connections_limit
         .set(i64::try_from(max_connections).unwrap_or(i64::MAX));
-    let refusals = Arc::new(RejectionLog::new(pseudonyms.clone(), clock.clone()));
+    let refusals = Arc::new(RejectionLog::new(
+        replica.clone(),
+        pseudonyms.clone(),
+        clock.clone(),
+    ));
     let admin = Arc::new(Admin {
         store: Arc::clone(&store),
         readiness: Readiness {
@@ -184,7 +189,7 @@ async fn serve<S: Store>(
     let (is_on, told) = (config.telemetry.access_log, Arc::clone(&refusals));
     let telemetry = RequestTelemetry {
         metrics: Arc::clone(&metrics),
-        access_log: AccessLog::new(is_on, replica, pseudonyms, told),
+        request_log: RequestLog::new(AccessLog::new(is_on, replica, pseudonyms), told),
         traces,
     };
     let time = clock.clone();

@@ -65,7 +65,7 @@ impl Reload {
                     ReloadOutcome::Refused
                 }
             };
-            self.metrics.reloaded(outcome);
+            self.metrics.config_reloads.inc(outcome);
         }
     }
 
@@ -73,7 +73,7 @@ impl Reload {
     fn apply(&mut self) -> Result<Vec<String>, Box<dyn std::error::Error + Send + Sync>> {
         let Startup { config, raw, .. } = startup::load(&self.origin.sources)?;
         let level = logs::parse_level(&config.telemetry.log_level)?;
-        let waiting = self.origin.raw.other_than(&raw);
+        let waiting = self.origin.raw.keys_requiring_restart(&raw);
         self.origin.log.set_level(level)?;
         self.shares.set(Shares::from_config(&config.limits));
         self.policy.set_limits(config.limits);

@@ -32,10 +32,7 @@ const BESIDE: [&str; 7] = [
 /// Crates that belong to one part of the house.
 const HOMES: [(&str, &[&str]); 7] = [
     ("fred::", &["store/redis"]),
-    (
-        "prometheus::",
-        &["telemetry/metrics", "telemetry/sign_ins.rs"],
-    ),
+    ("prometheus::", &["telemetry/metrics"]),
     ("governor::", &["limits/keyed_rate.rs"]),
     ("figment::", &["config/sources.rs"]),
     ("proxy_header::", &["net/proxy_protocol.rs"]),

@@ -1,6 +1,5 @@
-//! How a batch of spans gets to the collector, and what is told of one that does not.
+//! Sends batches of spans to the collector, and reports the batches that are lost.
 
-use super::LONGEST;
 use crate::clock::Clock;
 use crate::http_client::HttpClient;
 use crate::telemetry::labels::ExportOutcome;
@@ -11,32 +10,35 @@ use http_body_util::Full;
 use hyper::{StatusCode, Uri};
 use opentelemetry_http::{Bytes, HttpError, Request, Response};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::runtime::Handle;
 
-/// Tells a collector, for a thread that knows nothing of our runtime.
+/// The HTTP client of the OTLP exporter. The exporter calls it from a thread outside of our runtime.
 #[derive(Debug)]
 pub(super) struct OtlpHttpClient {
     pub client: HttpClient,
+    /// Upper bound of the time for one batch.
+    pub timeout: Duration,
     pub runtime: Handle,
     pub metrics: Arc<Metrics>,
     pub clock: Clock,
-    /// Lines about batches that are lost.
-    pub told: LogThrottle,
+    /// Throttle of the warning about a lost batch.
+    pub lost_batch_log: LogThrottle,
 }
 
 impl OtlpHttpClient {
-    /// Counts a batch, and says where it did not go.
-    fn note(&self, endpoint: &Uri, answer: Result<StatusCode, &HttpError>) {
-        let problem = match answer {
+    /// Counts one batch, and logs a warning if it was lost.
+    fn record(&self, endpoint: &Uri, response: Result<StatusCode, &HttpError>) {
+        let problem = match response {
             Ok(status) if status.is_success() => {
-                return self.metrics.exported(ExportOutcome::Exported);
+                return self.metrics.trace_exports.inc(ExportOutcome::Exported);
             }
             Ok(status) => status.to_string(),
             Err(error) => error.to_string(),
         };
-        self.metrics.exported(ExportOutcome::Lost);
-        if self.told.is_due(self.clock.now()) {
-            tracing::warn!(%endpoint, problem, "the collector does not take traces");
+        self.metrics.trace_exports.inc(ExportOutcome::Lost);
+        if self.lost_batch_log.try_acquire(self.clock.now()) {
+            tracing::warn!(%endpoint, problem, "failed to export traces");
         }
     }
 }
@@ -45,12 +47,13 @@ impl OtlpHttpClient {
 impl opentelemetry_http::HttpClient for OtlpHttpClient {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let (client, endpoint) = (self.client.clone(), request.uri().clone());
-        let asked = async move { client.ask(request.map(Full::new), LONGEST).await };
-        let answer = match self.runtime.spawn(asked).await {
-            Ok(answer) => answer.map_err(HttpError::from),
+        let timeout = self.timeout;
+        let sending = async move { client.send(request.map(Full::new), timeout).await };
+        let response = match self.runtime.spawn(sending).await {
+            Ok(response) => response.map_err(HttpError::from),
             Err(ended) => Err(ended.into()),
         };
-        self.note(&endpoint, answer.as_ref().map(Response::status));
-        answer
+        self.record(&endpoint, response.as_ref().map(Response::status));
+        response
     }
 }

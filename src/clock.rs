@@ -1,7 +1,8 @@
-//! Time. The only module that calls `now()`.
+//! Time, and the only caller of `now()`.
 //!
-//! A clock is the system's monotonic clock, or a manual one that a test advances. Wall-clock time has
-//! two users: the in-memory store (Expires, Last-Modified) and token expiry (`exp`, RFC 7662).
+//! For whoever measures or expires: the system's monotonic clock, or one that a test moves by hand. Of
+//! the time of day the embedded store may ask, since what clients see of that comes from a store, and whoever reads
+//! when an access token ends (`exp`, RFC 7662).
 
 pub mod lazy_timeout;
 
@@ -10,76 +11,69 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
-/// A monotonic clock. A reading is the duration since the clock was created. Clones have the same
-/// readings.
+/// A monotonic clock: readings are durations since it was made. Clones read alike.
 #[derive(Debug, Clone)]
-pub struct Clock(ClockSource);
+pub struct Clock(Source);
 
 #[derive(Debug, Clone)]
-enum ClockSource {
+enum Source {
     System { origin: Instant },
     Manual { nanos: Arc<AtomicU64> },
 }
 
-/// Advances the [`Clock`] that was created with it.
+/// Moves the [`Clock`] that was made with it.
 #[derive(Debug)]
 pub struct ManualClock {
     nanos: Arc<AtomicU64>,
 }
 
 impl Clock {
-    /// Returns the system's monotonic clock, or the paused time of a test's runtime.
+    /// The system's monotonic clock. In a test whose runtime has paused time, that time.
     #[must_use]
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the only module that may call now()"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "the one home of now()")]
     pub fn system() -> Self {
-        Self(ClockSource::System {
+        Self(Source::System {
             origin: Instant::now(),
         })
     }
 
-    /// Returns a clock that stands still until its [`ManualClock`] advances it.
+    /// A clock that stands still until its [`ManualClock`] moves it.
     #[must_use]
     pub fn manual() -> (Self, ManualClock) {
         let nanos = Arc::new(AtomicU64::new(0));
         (
-            Self(ClockSource::Manual {
+            Self(Source::Manual {
                 nanos: Arc::clone(&nanos),
             }),
             ManualClock { nanos },
         )
     }
 
-    /// Returns the time since the clock was created.
+    /// Time since the clock was made.
     #[must_use]
     pub fn now(&self) -> Duration {
         match &self.0 {
-            ClockSource::System { origin } => origin.elapsed(),
-            ClockSource::Manual { nanos } => Duration::from_nanos(nanos.load(Ordering::SeqCst)),
+            Source::System { origin } => origin.elapsed(),
+            Source::Manual { nanos } => Duration::from_nanos(nanos.load(Ordering::SeqCst)),
         }
     }
 
-    /// Returns the wall-clock time. A manual clock begins at the Unix epoch.
+    /// The time of day. By a manual clock the world began with it.
     #[must_use]
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the only module that may call now()"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "the one home of now()")]
     pub fn time_of_day(&self) -> SystemTime {
         match &self.0 {
-            ClockSource::System { .. } => SystemTime::now(),
-            ClockSource::Manual { .. } => SystemTime::UNIX_EPOCH + self.now(),
+            Source::System { .. } => SystemTime::now(),
+            Source::Manual { .. } => SystemTime::UNIX_EPOCH + self.now(),
         }
     }
 }
 
 impl ManualClock {
-    /// Advances the clock.
+    /// Moves the clock forward.
     ///
     /// # Panics
-    /// If the sum is above 584 years.
+    /// Past 584 years in all.
     pub fn advance(&self, by: Duration) {
         let nanos = u64::try_from(by.as_nanos()).expect("less than 584 years");
         self.nanos.fetch_add(nanos, Ordering::SeqCst);

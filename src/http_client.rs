@@ -1,7 +1,7 @@
-//! The client for outgoing HTTP requests, with a timeout for each request and a limit of the response.
+//! An HTTP client of ours: one question, one answer, and an end to every wait.
 //!
-//! For token verifiers and the trace collector. It does not follow redirects: a request carries a
-//! secret that another server must not get.
+//! For whoever says whose an access token is, and for a collector of traces. Redirects are not followed: what is told
+//! to one must not be told to another.
 
 use crate::tls;
 use bytes::Bytes;
@@ -16,84 +16,79 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-/// Upper bound of a response body, in bytes. The responses that we understand have a few hundred.
-const MAX_RESPONSE_BODY: usize = 64 * 1024;
+/// The longest answer. Those that we understand have a few hundred bytes.
+const MAX_ANSWER: usize = 64 * 1024;
 
-/// Upper bound of idle connections to one server.
-const MAX_IDLE_CONNECTIONS: usize = 16;
+/// Connections kept for the next question, and for how long: less than the 60 s after which common proxies close
+/// theirs, or a question would be lost.
+const IDLE_CONNECTIONS: usize = 16;
+const IDLE: Duration = Duration::from_secs(45);
 
-/// How long an idle connection is kept. Common proxies close theirs after 60 s; if ours lived longer,
-/// a request could be sent on a connection that is being closed, and be lost.
-const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(45);
-
-/// A client with a connection pool. Clones share the pool.
+/// The client.
 #[derive(Clone)]
 pub struct HttpClient(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
 
-/// The error of a request without a complete response.
+/// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HttpClientError {
-    /// The connection could not be opened or broke; with the chain of causes.
+    /// No connection, or one that broke.
     #[error("{0}")]
     Unreachable(String),
-    /// There was no complete response within the timeout.
-    #[error("no response within the timeout")]
+    /// None in time.
+    #[error("no answer in time")]
     Timeout,
-    /// The response body broke off, or has more than 64 KiB.
-    #[error("the response broke off, or is longer than 64 KiB")]
+    /// One that broke off, or has no end.
+    #[error("the answer breaks off, or is longer than 64 KiB")]
     Broken,
 }
 
 impl HttpClient {
-    /// Creates a client that trusts the platform's certificate authorities and `extra_roots`. It uses
-    /// plain HTTP for `http` URLs.
+    /// Believes the platform's authorities and `more`. Plain HTTP is spoken where a URL says so.
     ///
     /// # Errors
-    /// [`rustls::Error`] if rustls rejects the TLS settings.
-    pub fn new(extra_roots: &RootCertStore) -> Result<Self, rustls::Error> {
+    /// Where rustls refuses the settings.
+    pub fn new(more: &RootCertStore) -> Result<Self, rustls::Error> {
         let mut http = HttpConnector::new();
         http.enforce_http(false);
         http.set_nodelay(true);
         let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls::client_config(extra_roots)?)
+            .with_tls_config(tls::client_config(more)?)
             .https_or_http()
             .enable_http1()
             .wrap_connector(http);
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(POOL_IDLE_TIMEOUT)
-            .pool_max_idle_per_host(MAX_IDLE_CONNECTIONS)
+            .pool_idle_timeout(IDLE)
+            .pool_max_idle_per_host(IDLE_CONNECTIONS)
             .build(connector);
         Ok(Self(client))
     }
 
-    /// Sends `request` and returns the complete response, whatever its status. `timeout` includes the
-    /// time to connect.
+    /// Asks, and waits so long for the whole answer, of whatever status; the connection included.
     ///
     /// # Errors
-    /// [`HttpClientError::Unreachable`] if the connection fails, [`HttpClientError::Timeout`] after
-    /// `timeout`, [`HttpClientError::Broken`] if the body breaks off or is too long.
-    pub async fn send(
+    /// [`HttpClientError`].
+    pub async fn ask(
         &self,
         request: Request<Full<Bytes>>,
-        timeout: Duration,
+        longest: Duration,
     ) -> Result<Response<Bytes>, HttpClientError> {
-        let exchange = async {
+        let asked = async {
             let response = self.0.request(request).await;
             let response =
                 response.map_err(|error| HttpClientError::Unreachable(causes(&error)))?;
             let (head, body) = response.into_parts();
-            let body = Limited::new(body, MAX_RESPONSE_BODY).collect().await;
+            let body = Limited::new(body, MAX_ANSWER).collect().await;
             let body = body.map_err(|_| HttpClientError::Broken)?.to_bytes();
             Ok(Response::from_parts(head, body))
         };
-        tokio::time::timeout(timeout, exchange)
+        tokio::time::timeout(longest, asked)
             .await
             .unwrap_or(Err(HttpClientError::Timeout))
     }
 }
 
-/// Returns the error with its chain of causes. The last cause is usually what an operator can fix.
+/// An error with what it came from: the last of them says what an operator can mend.
 fn causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -1,7 +1,7 @@
-//! Deserializers for values that TOML, the environment and the command line spell differently.
+//! Values that are spelled differently in TOML, in the environment and on the command line.
 //!
-//! The environment and the command line have only text: `8080` and `a,b` are strings there, and a
-//! number and a list in TOML. The functions here accept both spellings.
+//! The environment knows only text: `8080` and `a,b` arrive as strings there and as a number or a
+//! list from TOML. Both are read alike.
 
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
@@ -10,44 +10,45 @@ use std::marker::PhantomData;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// Deserializes any scalar by parsing its text.
+/// Reads any scalar through its text.
 ///
 /// # Errors
-/// The error of `T::from_str`, with the text; everything before an `@` is masked.
-pub fn scalar<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+/// Whatever `T` says of the text.
+pub fn leaf<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
     T: FromStr<Err: fmt::Display>,
 {
-    deserializer.deserialize_any(ScalarVisitor(PhantomData))
+    deserializer.deserialize_any(Leaf(PhantomData))
 }
 
-/// A scalar that is deserialized by [`scalar`]. `Option<Scalar<T>>` is a key that may be missing.
-#[derive(Debug, Clone, Serialize)]
-#[serde(transparent)]
-pub struct Scalar<T>(pub T);
-
-impl<'de, T: FromStr<Err: fmt::Display>> Deserialize<'de> for Scalar<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        scalar(deserializer).map(Self)
-    }
-}
-
-/// Deserializes a list, or text with its entries separated by commas.
+/// As [`leaf`], for a key that may be missing.
 ///
 /// # Errors
-/// The error of `T::from_str` for the first invalid entry.
+/// Whatever `T` says of the text.
+pub fn optional<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: fmt::Display>,
+{
+    leaf(deserializer).map(Some)
+}
+
+/// Reads a list, or text that separates its entries by commas.
+///
+/// # Errors
+/// Whatever `T` says of an entry.
 pub fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: FromStr<Err: fmt::Display>,
 {
-    deserializer.deserialize_any(ListVisitor(PhantomData))
+    deserializer.deserialize_any(List(PhantomData))
 }
 
 fn parse<T: FromStr<Err: fmt::Display>, E: de::Error>(text: &str) -> Result<T, E> {
     text.trim().parse().map_err(|reason| {
-        // A URL may have a password before its @, and this text goes to the log.
+        // Before an @ there may be a password, and whoever wrote one there is told so, but nobody else.
         let shown = match text.rsplit_once('@') {
             Some((_, rest)) => format!("***@{rest}"),
             None => text.to_owned(),
@@ -56,9 +57,9 @@ fn parse<T: FromStr<Err: fmt::Display>, E: de::Error>(text: &str) -> Result<T, E
     })
 }
 
-struct ScalarVisitor<T>(PhantomData<T>);
+struct Leaf<T>(PhantomData<T>);
 
-impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for ScalarVisitor<T> {
+impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for Leaf<T> {
     type Value = T;
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -86,13 +87,13 @@ impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for ScalarVisitor<T> {
     }
 }
 
-struct ListVisitor<T>(PhantomData<T>);
+struct List<T>(PhantomData<T>);
 
-impl<'de, T: FromStr<Err: fmt::Display>> Visitor<'de> for ListVisitor<T> {
+impl<'de, T: FromStr<Err: fmt::Display>> Visitor<'de> for List<T> {
     type Value = Vec<T>;
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("a list, or text with its entries separated by commas")
+        out.write_str("a list, or text with commas")
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Vec<T>, E> {
@@ -112,10 +113,10 @@ impl<'de, T: FromStr<Err: fmt::Display>> Visitor<'de> for ListVisitor<T> {
     }
 }
 
-/// Upper bound of every configured duration. Sums of a few such durations cannot overflow a clock.
-const MAX_DURATION: Duration = Duration::from_hours(24);
+/// Nothing here waits for longer, and sums of such waits stay far below what a clock can hold.
+const LONGEST: Duration = Duration::from_hours(24);
 
-/// A duration of at most 24 h, written `300s`, `5m` or `800ms`.
+/// A length of time, written `300s`, `5m` or `800ms`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HumanDuration(pub Duration);
 
@@ -124,9 +125,9 @@ impl FromStr for HumanDuration {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let duration = humantime::parse_duration(text)
-            .map_err(|_| "expected a duration such as \"300s\" or \"800ms\"")?;
-        if duration > MAX_DURATION {
-            return Err("must not be longer than 24h");
+            .map_err(|_| "expected a length of time such as \"300s\" or \"800ms\"")?;
+        if duration > LONGEST {
+            return Err("no wait of this service is longer than a day");
         }
         Ok(Self(duration))
     }
@@ -146,6 +147,6 @@ impl Serialize for HumanDuration {
 
 impl<'de> Deserialize<'de> for HumanDuration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        scalar(deserializer)
+        leaf(deserializer)
     }
 }

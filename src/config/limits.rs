@@ -1,128 +1,116 @@
-//! The section `limits`: rates, live-session limits, shadow mode and deny lists.
+//! The section `limits`: rates and shares of clients, of IPv6 networks and of users, and where not from.
 
-use crate::config::ConfigProblem;
-use crate::config::de::{list, scalar};
+use crate::config::Problem;
+use crate::config::de::{leaf, list};
 use crate::config::network::Network;
-use crate::model::{DenyList, Limit, LimitSet, ShadowRule};
+use crate::model::{Limit, LimitSet};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-/// Upper bound of `limits.max_keys`: at about 64 bytes per key, 640 MB for one rate.
+/// At about 64 bytes a client, more would be no bound: 640 MB.
 const MAX_KEYS: usize = 10_000_000;
 
-/// Upper bound of each limit in `limits.live`: the same as that of `session.max_live`.
-const MAX_LIVE_LIMIT: u64 = 100_000_000;
+/// As many as `session.max_live` may be.
+const MAX_SHARE: u64 = 100_000_000;
 
-/// Upper bound of the time in which an exhausted burst becomes available again. The limiter counts in
-/// nanoseconds, and Redis keeps the state of a rate for this time.
-const MAX_RECOVERY: Duration = Duration::from_hours(24);
+/// How long an allowance that is used up may take to be whole again. The limiter counts in nanoseconds, and in Redis
+/// a rate is kept that long.
+const LONGEST_RECOVERY: Duration = Duration::from_hours(24);
 
-/// The validated section `limits`.
+/// What one may ask for, and who may not.
 #[derive(Debug, Clone)]
 pub struct LimitsConfig {
-    /// Rates and live-session limits, or `None` if `limits.enabled` is false.
-    pub rates: Option<RateConfig>,
-    /// The deny lists.
-    pub deny: DenyConfig,
-    /// Limits in shadow mode: they count what they would reject, and let it pass.
+    /// What is counted, or `None` where nothing is.
+    pub counted: Option<RateConfig>,
+    /// Who may not.
+    pub deny: Deny,
+    /// Limits that count what they would refuse, and let it pass.
     pub shadow: LimitSet,
 }
 
-/// Rates and live-session limits.
+/// What is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateConfig {
-    /// Upper bound of the clients, networks, users or sessions that each rate remembers, on each
-    /// replica.
+    /// Clients, networks, users or sessions remembered per rate, on each replica.
     pub max_keys: usize,
-    /// Rates of creations, on each replica and over all replicas. Discoveries have the same rates, on
-    /// each replica.
-    pub create: CreateRates,
-    /// Rates of polls, writes and deletions, on each replica.
-    pub requests: RequestRates,
-    /// Limits of live sessions, over all replicas.
-    pub live: LiveConfig,
+    /// Creations, on each replica and over all of them; discoveries on each.
+    pub create: Create,
+    /// Polls, writes and deletes, on each replica.
+    pub requests: Requests,
+    /// Live sessions, over all replicas.
+    pub live: Live,
 }
 
 /// Rates of creations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CreateRates {
-    /// Per client.
+pub struct Create {
+    /// Of one client.
     pub client: Rate,
-    /// Per IPv6 /48.
+    /// Of one IPv6 /48.
     pub network: Rate,
-    /// Per user.
+    /// Of one user.
     pub user: Rate,
 }
 
 /// Rates of requests on sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RequestRates {
-    /// Per client.
+pub struct Requests {
+    /// Of one client.
     pub client: Rate,
-    /// Per IPv6 /48.
+    /// Of one IPv6 /48.
     pub network: Rate,
-    /// Per session.
+    /// On one session.
     pub session: Rate,
 }
 
-/// Upper bounds of live sessions.
+/// Live sessions that one may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct LiveConfig {
-    /// Per client.
-    #[serde(deserialize_with = "scalar")]
+pub struct Live {
+    /// One client.
+    #[serde(deserialize_with = "leaf")]
     pub client: u64,
-    /// Per IPv6 /48.
-    #[serde(deserialize_with = "scalar")]
+    /// One IPv6 /48.
+    #[serde(deserialize_with = "leaf")]
     pub network: u64,
-    /// Per user.
-    #[serde(deserialize_with = "scalar")]
+    /// One user.
+    #[serde(deserialize_with = "leaf")]
     pub user: u64,
 }
 
-/// A rate: `burst` requests at once, then one per `period`.
+/// So many at once, then one per `period`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
-    /// Requests that may come at once.
+    /// Requests at once.
     pub burst: NonZeroU32,
-    /// Time until one more request is allowed.
+    /// Time until one more is allowed.
     pub period: Duration,
 }
 
-/// The deny lists.
+/// Addresses that may not.
 #[derive(Debug, Clone, Default)]
-pub struct DenyConfig {
-    /// Addresses that may not create or discover sessions.
-    pub create: DenyListConfig,
-    /// Addresses that may not read, write or delete sessions.
-    pub requests: DenyListConfig,
-}
-
-/// One deny list.
-#[derive(Debug, Clone, Default)]
-pub struct DenyListConfig {
-    /// The denied address ranges.
-    pub networks: Vec<IpNet>,
-    /// Whether the list is in shadow mode: it counts the requests that it would reject, and lets them
-    /// pass.
-    pub is_shadow: bool,
+pub struct Deny {
+    /// Create sessions, or ask whether they may.
+    pub create: Vec<IpNet>,
+    /// Read, write or delete them.
+    pub requests: Vec<IpNet>,
 }
 
 /// The section as it is written.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RawLimits {
-    #[serde(deserialize_with = "scalar")]
+    #[serde(deserialize_with = "leaf")]
     enabled: bool,
-    #[serde(deserialize_with = "scalar")]
+    #[serde(deserialize_with = "leaf")]
     max_keys: usize,
     #[serde(deserialize_with = "list")]
-    shadow: Vec<ShadowRule>,
+    shadow: Vec<Limit>,
     create: RawCreate,
     requests: RawRequests,
-    live: LiveConfig,
+    live: Live,
     deny: RawDeny,
 }
 
@@ -145,9 +133,9 @@ struct RawRequests {
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawRate {
-    #[serde(deserialize_with = "scalar")]
+    #[serde(deserialize_with = "leaf")]
     burst: u32,
-    #[serde(deserialize_with = "scalar")]
+    #[serde(deserialize_with = "leaf")]
     per_second: f64,
 }
 
@@ -161,28 +149,28 @@ struct RawDeny {
 }
 
 impl RawLimits {
-    pub(super) fn validate(&self, problems: &mut Vec<ConfigProblem>) -> Option<LimitsConfig> {
+    pub(super) fn validate(&self, problems: &mut Vec<Problem>) -> Option<LimitsConfig> {
         if !(1..=MAX_KEYS).contains(&self.max_keys) {
-            problems.push(ConfigProblem::new(
+            problems.push(Problem::new(
                 "limits.max_keys",
                 "must be between 1 and 10000000",
             ));
         }
-        for (key, limit) in [
-            ("limits.live.client", self.live.client),
-            ("limits.live.network", self.live.network),
-            ("limits.live.user", self.live.user),
+        for (whose, share) in [
+            ("client", self.live.client),
+            ("network", self.live.network),
+            ("user", self.live.user),
         ] {
-            if !(1..=MAX_LIVE_LIMIT).contains(&limit) {
-                problems.push(ConfigProblem::new(key, "must be between 1 and 100000000"));
+            if !(1..=MAX_SHARE).contains(&share) {
+                let key = format!("limits.live.{whose}");
+                problems.push(Problem::new(key, "must be between 1 and 100000000"));
             }
         }
-        if self.shadow.contains(&Limit::LiveTotal.into()) {
-            let reason = "must not contain live_total: session.max_live keeps the store from \
-                          running out of memory";
-            problems.push(ConfigProblem::new("limits.shadow", reason));
+        if self.shadow.contains(&Limit::LiveTotal) {
+            let reason = "live_total is session.max_live, which keeps the store alive";
+            problems.push(Problem::new("limits.shadow", reason));
         }
-        let mut rate = |raw: RawRate, key: &str| raw.validate(&format!("limits.{key}"), problems);
+        let mut rate = |of: RawRate, key: &str| of.validate(&format!("limits.{key}"), problems);
         let (create, requests) = (self.create, self.requests);
         let create = (
             rate(create.client, "create.client"),
@@ -194,79 +182,54 @@ impl RawLimits {
             rate(requests.network, "requests.network"),
             rate(requests.session, "requests.session"),
         );
-        let rates = RateConfig {
+        let counted = RateConfig {
             max_keys: self.max_keys,
-            create: CreateRates {
+            create: Create {
                 client: create.0?,
                 network: create.1?,
                 user: create.2?,
             },
-            requests: RequestRates {
+            requests: Requests {
                 client: requests.0?,
                 network: requests.1?,
                 session: requests.2?,
             },
             live: self.live,
         };
-        let limits = self.shadow.iter().filter_map(|rule| match rule {
-            ShadowRule::Limit(limit) => Some(*limit),
-            ShadowRule::Deny(_) => None,
-        });
+        let networks = |list: &[Network]| list.iter().map(|network| network.0).collect();
         Some(LimitsConfig {
-            rates: self.enabled.then_some(rates),
-            deny: DenyConfig {
-                create: self.deny_list(DenyList::Create, &self.deny.create),
-                requests: self.deny_list(DenyList::Requests, &self.deny.requests),
+            counted: self.enabled.then_some(counted),
+            deny: Deny {
+                create: networks(&self.deny.create),
+                requests: networks(&self.deny.requests),
             },
-            shadow: limits.collect(),
+            shadow: self.shadow.iter().copied().collect(),
         })
-    }
-
-    fn deny_list(&self, list: DenyList, networks: &[Network]) -> DenyListConfig {
-        DenyListConfig {
-            networks: networks.iter().map(|network| network.0).collect(),
-            is_shadow: self.shadow.contains(&list.into()),
-        }
-    }
-}
-
-impl LimitsConfig {
-    /// Appends a warning if a client's request rate is too low for the polls of its live sessions.
-    pub(super) fn warnings(&self, warnings: &mut Vec<String>) {
-        let Some(rates) = self.rates else { return };
-        let (live, period) = (rates.live.client, rates.requests.client.period);
-        // Two devices per session poll once a second each. In thousandths, so that 1.0 is exact.
-        let polls = period.as_micros().saturating_mul(u128::from(live) * 2) / 1000;
-        if polls > 1000 {
-            warnings.push(format!(
-                "limits.requests.client is too low for the polls of limits.live.client = {live} \
-                 sessions (2 per second each): if that many sign-ins run behind one address, they \
-                 end with a 429"
-            ));
-        }
     }
 }
 
 impl RawRate {
-    fn validate(self, key_prefix: &str, problems: &mut Vec<ConfigProblem>) -> Option<Rate> {
-        let burst_key = format!("{key_prefix}.burst");
+    fn validate(self, section: &str, problems: &mut Vec<Problem>) -> Option<Rate> {
         let burst = NonZeroU32::new(self.burst);
         if burst.is_none() {
-            problems.push(ConfigProblem::new(burst_key.clone(), "must be at least 1"));
+            problems.push(Problem::new(
+                format!("{section}.burst"),
+                "must be at least 1",
+            ));
         }
-        // From one an hour to a thousand a millisecond: the limiter counts in nanoseconds.
+        // One an hour to a thousand a millisecond; the limiter counts in nanoseconds.
         if !(1.0 / 3600.0..=1e6).contains(&self.per_second) {
-            problems.push(ConfigProblem::new(
-                format!("{key_prefix}.per_second"),
+            problems.push(Problem::new(
+                format!("{section}.per_second"),
                 "must be between 0.0003 and 1000000",
             ));
             return None;
         }
         let (burst, period) = (burst?, Duration::from_secs_f64(1.0 / self.per_second));
         let recovery = period.checked_mul(burst.get());
-        if recovery.is_none_or(|recovery| recovery > MAX_RECOVERY) {
-            let reason = "burst / per_second must not exceed 24h";
-            problems.push(ConfigProblem::new(burst_key, reason));
+        if recovery.is_none_or(|recovery| recovery > LONGEST_RECOVERY) {
+            let reason = "a burst that takes longer than a day to be allowed again is none";
+            problems.push(Problem::new(format!("{section}.burst"), reason));
             return None;
         }
         Some(Rate { burst, period })

@@ -1,6 +1,6 @@
-//! Secrets: values that `config print`, errors and logs must mask.
+//! A value that no print, error or log may show.
 
-use crate::config::ConfigProblem;
+use crate::config::Problem;
 use serde::{Serialize, Serializer};
 use std::convert::Infallible;
 use std::fmt;
@@ -8,22 +8,22 @@ use std::path::Path;
 use std::str::FromStr;
 use url::Url;
 
-/// Replaces a secret in every output.
+/// What stands where a secret was.
 const MASK: &str = "***";
 
-/// A URL that may contain a password. Only [`SecretUrl::expose`] returns the password.
+/// A URL that may hold a password. Only [`SecretUrl::expose`] gives it away.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretUrl(String);
 
 impl SecretUrl {
-    /// Returns the URL with its secrets.
+    /// The URL with its secrets.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
     }
 }
 
-/// Accepts any text. The store checks whether it is a URL that it supports.
+/// Any text; whether it is a URL that the store understands is the store's to say.
 impl FromStr for SecretUrl {
     type Err = Infallible;
 
@@ -32,8 +32,7 @@ impl FromStr for SecretUrl {
     }
 }
 
-/// Displays the URL with masked passwords: its own, and each query parameter with `password` in its
-/// name, such as Sentinel's.
+/// The URL without its password and without its query, which may hold another one (Sentinel's).
 impl fmt::Display for SecretUrl {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Ok(mut url) = Url::parse(&self.0) else {
@@ -42,13 +41,13 @@ impl fmt::Display for SecretUrl {
         if url.password().is_some() && url.set_password(Some(MASK)).is_err() {
             return out.write_str(MASK);
         }
-        let is_secret = |name: &str| name.to_ascii_lowercase().contains("password");
-        if url.query_pairs().any(|(name, _)| is_secret(&name)) {
+        let secret = |name: &str| name.to_ascii_lowercase().contains("password");
+        if url.query_pairs().any(|(name, _)| secret(&name)) {
             let pairs: Vec<_> = url.query_pairs().into_owned().collect();
             url.query_pairs_mut().clear().extend_pairs(
                 pairs
                     .iter()
-                    .map(|(name, value)| (name, if is_secret(name) { MASK } else { value })),
+                    .map(|(name, value)| (name, if secret(name) { MASK } else { value })),
             );
         }
         out.write_str(url.as_str())
@@ -67,12 +66,12 @@ impl Serialize for SecretUrl {
     }
 }
 
-/// A secret text. Only [`Secret::expose`] returns it.
+/// Text that is a secret as a whole. Only [`Secret::expose`] gives it away.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Returns the secret.
+    /// The secret.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -99,17 +98,15 @@ impl Serialize for Secret {
     }
 }
 
-/// Reads the secret in the file at `path`, which `key` names.
-///
-/// Leading and trailing whitespace is removed, since editors append a newline.
+/// The secret in the file that `key` names, without blanks and line ends around it, as an editor leaves one.
 ///
 /// # Errors
-/// A [`ConfigProblem`] if the file cannot be read or is empty. It never contains the secret.
+/// Why there is none, without a word of it.
 pub fn read<T: FromStr<Err = Infallible>>(
     key: impl Into<String>,
     path: &Path,
-) -> Result<T, ConfigProblem> {
-    let problem = |reason: &str| ConfigProblem::new(key, format!("{}: {reason}", path.display()));
+) -> Result<T, Problem> {
+    let problem = |reason: &str| Problem::new(key, format!("{}: {reason}", path.display()));
     match std::fs::read_to_string(path).as_deref().map(str::trim) {
         Err(error) => Err(problem(&error.to_string())),
         Ok("") => Err(problem("is empty")),
@@ -124,7 +121,7 @@ mod tests {
     use super::SecretUrl;
 
     #[test]
-    fn passwords_in_urls_are_masked() {
+    fn passwords_are_masked_wherever_they_stand() {
         for url in [
             "redis://user:hunter2@host:6379/0",
             "redis://:hunter2@host",

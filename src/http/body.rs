@@ -40,7 +40,7 @@ pub async fn read<B: RequestBody>(
         return Err(ApiError::BodyTooLarge);
     }
     deadline
-        .timeout(timeout, pin!(collect(body)))
+        .bound(timeout, pin!(collect(body)))
         .await
         .unwrap_or(Err(ApiError::BodyTimeout))
 }
@@ -111,9 +111,7 @@ pub async fn drain_buffered<B: RequestBody>(
     timeout: &mut LazyTimeout,
 ) -> bool {
     if request.version() == Version::HTTP_2 {
-        timeout
-            .timeout(DISCARD_TIMEOUT, pin!(discard(request)))
-            .await;
+        timeout.bound(DISCARD_TIMEOUT, pin!(discard(request))).await;
         // There a body is a stream's own, and no other request stands behind it.
         return true;
     }

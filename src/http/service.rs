@@ -20,10 +20,9 @@ use crate::model::Api;
 use crate::policy::{Homeservers, Intent, Policy};
 use crate::session::Sessions;
 use crate::store::Store;
-use crate::telemetry::labels::TimeoutKind;
+use crate::telemetry::access_log::{AccessLog, RequestRecord};
+use crate::telemetry::labels::Wait;
 use crate::telemetry::metrics::Metrics;
-use crate::telemetry::request_log::RequestLog;
-use crate::telemetry::request_record::RequestRecord;
 use crate::telemetry::traces::Traces;
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -46,7 +45,7 @@ pub struct Service<S> {
     clock: Clock,
     stable_api_enabled: bool,
     msc4108_enabled: bool,
-    request_log: RequestLog,
+    access_log: AccessLog,
     traces: Traces,
     request_ids: RequestIdGenerator,
     timeouts: Timeouts,
@@ -60,7 +59,7 @@ pub struct RequestTelemetry {
     /// Numbers.
     pub metrics: Arc<Metrics>,
     /// A line a request.
-    pub request_log: RequestLog,
+    pub access_log: AccessLog,
     /// Spans.
     pub traces: Traces,
 }
@@ -83,7 +82,7 @@ impl<S: Store> Service<S> {
             clock,
             stable_api_enabled: config.stable_api,
             msc4108_enabled: config.msc4108,
-            request_log: telemetry.request_log,
+            access_log: telemetry.access_log,
             traces: telemetry.traces,
             request_ids: RequestIdGenerator::new(),
             timeouts: config.http.timeouts,
@@ -125,12 +124,12 @@ impl<S: Store> Service<S> {
         .unwrap_or_else(ApiResponse::from);
         let rejection = response.rejection();
         if let Some(reason) = rejection {
-            self.metrics.rejections.inc(reason);
+            self.metrics.reject(reason);
         }
         let status = response.status().as_u16();
-        let duration = self.clock.now().saturating_sub(started);
+        let took = self.clock.now().saturating_sub(started);
         self.metrics
-            .record_request(route.api, route.label(), method, status, duration);
+            .request(route.api, route.label(), method, status, took.as_secs_f64());
         let access = RequestRecord {
             client: caller.ip.into(),
             api: route.api,
@@ -138,11 +137,11 @@ impl<S: Store> Service<S> {
             method,
             status,
             reason: rejection,
-            duration,
+            took,
             request_id: request_id.to_str().unwrap_or_default(),
             session: route.target.session().or(response.created_session()),
         };
-        self.request_log.record(&access);
+        self.access_log.note(&access);
         if let Some(trace) = trace {
             trace.end(&access);
         }
@@ -169,7 +168,7 @@ impl<S: Store> Service<S> {
     ) -> Result<ApiResponse, ApiError> {
         let answer = AssertUnwindSafe(answer).catch_unwind();
         match deadline
-            .timeout_since(started, self.timeouts.request, pin!(answer))
+            .bound_since(started, self.timeouts.request, pin!(answer))
             .await
         {
             Some(Ok(response)) => response,
@@ -179,7 +178,7 @@ impl<S: Store> Service<S> {
                 Err(ApiError::Internal)
             }
             None => {
-                self.metrics.timeouts.inc(TimeoutKind::Request);
+                self.metrics.timed_out(Wait::Request);
                 Err(ApiError::RequestTimeout)
             }
         }

@@ -1,103 +1,81 @@
-//! The reasons of `rendezvous_rejections_total`. Alerts, dashboards and logs use the same names.
+//! The reasons of `rendezvous_rejections_total`, which alerts, dashboards and the log of refusals share.
 
 use crate::model::label::label;
-use crate::model::{DenyList, Limit};
 
 label! {
-    /// Why a request was rejected.
+    /// Why a request was refused.
     Rejection {
-        /// The path is unknown, or its API is off.
+        /// No such path, or a dialect that is off.
         Unrecognized = "unrecognized",
-        /// The request's `Host` is not in any entry of `auth.homeserver`.
+        /// The request's `Host` is none of those in `auth.homeserver`.
         UnknownHost = "unknown_host",
-        /// The path does not support the method.
+        /// A known path with another method.
         MethodNotAllowed = "method_not_allowed",
-        /// The session does not exist, or no longer.
+        /// No such session, or no longer.
         NotFound = "not_found",
-        /// The sequence token is not the current one.
+        /// The token was stale.
         Conflict = "conflict",
-        /// The body is not JSON.
+        /// The body is no JSON.
         NotJson = "not_json",
-        /// The body is JSON, but not an object, or an object with a duplicate key.
+        /// The body is JSON, but no object, or one with a key twice.
         BadJson = "bad_json",
-        /// A required field is missing.
+        /// A field is missing.
         MissingParam = "missing_param",
         /// A field or a path segment is malformed.
         InvalidParam = "invalid_param",
         /// The payload or the body is too large.
         TooLarge = "too_large",
-        /// The body did not arrive within `http.body_timeout`.
+        /// The body did not arrive in time.
         BodyTimeout = "body_timeout",
-        /// A browser requested the session as a document or a subresource.
+        /// A browser asked for the session as a page or a subresource.
         FetchMetadata = "fetch_metadata",
-        /// The request has no access token, and only users may create sessions.
+        /// A creation without an access token.
         NoToken = "no_token",
-        /// The homeserver rejected the access token.
+        /// The access token is refused.
         TokenRefused = "token_refused",
-        /// The access token is valid, but its user may not create sessions.
+        /// The access token is somebody's who may not create sessions.
         TokenForbidden = "token_forbidden",
-        /// The access token could not be checked.
+        /// Nobody can say whose the access token is.
         AuthUnavailable = "auth_unavailable",
         /// `maintenance` is on: no session is created.
         Maintenance = "maintenance",
-        /// Too many requests on one session are in flight.
+        /// `limits.deny.create`.
+        DenyCreate = "deny_create",
+        /// `limits.deny.requests`.
+        DenyRequests = "deny_requests",
+        /// `limits.create.client`.
+        CreateClient = "create_client",
+        /// `limits.create.network`.
+        CreateNetwork = "create_network",
+        /// `limits.create.user`.
+        CreateUser = "create_user",
+        /// `limits.requests.client`.
+        RequestsClient = "requests_client",
+        /// `limits.requests.network`.
+        RequestsNetwork = "requests_network",
+        /// `limits.requests.session`.
+        RequestsSession = "requests_session",
+        /// `session.max_live`.
+        LiveTotal = "live_total",
+        /// `limits.live.client`.
+        LiveClient = "live_client",
+        /// `limits.live.network`.
+        LiveNetwork = "live_network",
+        /// `limits.live.user`.
+        LiveUser = "live_user",
+        /// Requests on one session at a time.
         SessionBusy = "session_busy",
-        /// Too many requests of one client, or of one IPv6 /48, are in flight.
+        /// Requests of one client, or of one IPv6 /48, at a time.
         ClientBusy = "client_busy",
         /// The session was written `session.max_writes` times.
         WritesFull = "writes_full",
         /// The session has recorded `session.max_txn_ids` transaction ids.
         TxnsFull = "txns_full",
-        /// The store was unavailable, timed out or sent an invalid reply.
+        /// The store could not answer.
         StoreUnavailable = "store_unavailable",
-        /// The request took longer than `http.request_timeout`.
+        /// The request's whole deadline ran out.
         RequestTimeout = "request_timeout",
-        /// The handler panicked.
+        /// A panic.
         Panic = "panic",
-    }
-    with {
-        /// The client's address is on a deny list.
-        Denied(DenyList),
-        /// A limit is exceeded.
-        Limit(Limit),
-    }
-}
-
-impl Rejection {
-    /// Whether the rejection depends on how much a client, a network, a user or a session requests, or
-    /// on the client's address.
-    ///
-    /// The rejection log samples these: a flood of rejections must not become a flood of lines. The
-    /// access log has one line for each of the others.
-    #[must_use]
-    pub const fn is_limit(self) -> bool {
-        match self {
-            Self::Denied(_)
-            | Self::Limit(_)
-            | Self::SessionBusy
-            | Self::ClientBusy
-            | Self::WritesFull
-            | Self::TxnsFull => true,
-            Self::Unrecognized
-            | Self::UnknownHost
-            | Self::MethodNotAllowed
-            | Self::NotFound
-            | Self::Conflict
-            | Self::NotJson
-            | Self::BadJson
-            | Self::MissingParam
-            | Self::InvalidParam
-            | Self::TooLarge
-            | Self::BodyTimeout
-            | Self::FetchMetadata
-            | Self::NoToken
-            | Self::TokenRefused
-            | Self::TokenForbidden
-            | Self::AuthUnavailable
-            | Self::Maintenance
-            | Self::StoreUnavailable
-            | Self::RequestTimeout
-            | Self::Panic => false,
-        }
     }
 }

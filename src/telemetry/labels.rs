@@ -1,9 +1,9 @@
-//! The values of metric labels: closed sets, so that a client cannot create a time series.
+//! The values of metric labels: closed sets, so that no client can make a series.
 
 use crate::model::label::label;
 
 label! {
-    /// The template of a path, without the prefix of its API.
+    /// The template of a path, without its prefix.
     Route {
         /// Discovery and creation.
         Rendezvous = "/rendezvous",
@@ -37,51 +37,51 @@ label! {
 }
 
 label! {
-    /// The outcome of a read.
+    /// What a read found.
     ReadOutcome {
         /// A payload.
         Found = "found",
-        /// The session is in the state that the client named.
+        /// The state that the client named.
         Unchanged = "unchanged",
-        /// The session does not exist, or no longer.
+        /// No such session, or no longer.
         Gone = "gone",
     }
 }
 
 label! {
-    /// How a proxy changed an ETag on its way to a client and back.
+    /// What was done to an ETag on its way to a client and back.
     EtagForm {
-        /// `W/` was prepended: it became weak.
+        /// It became weak: `W/` before it.
         Weak = "weak",
-        /// Its quotes were removed.
+        /// It lost its quotes.
         Unquoted = "unquoted",
-        /// A gzip encoder appended its name.
+        /// What compresses by gzip appended its name.
         Gzip = "gzip",
-        /// A Brotli encoder appended its name.
+        /// The same of Brotli.
         Br = "br",
-        /// A Zstandard encoder appended its name.
+        /// The same of Zstandard.
         Zstd = "zstd",
-        /// A deflate encoder appended its name.
+        /// The same of deflate.
         Deflate = "deflate",
     }
 }
 
 label! {
-    /// The outcome of a write.
+    /// What became of a write.
     WriteOutcome {
         /// Stored.
         Written = "written",
-        /// Recognised as a retry of a write that had already happened, or that changes nothing.
+        /// Recognised as one that had happened, or that changed nothing.
         Retried = "retried",
         /// Answered from the record of its transaction id.
         Replayed = "replayed",
-        /// Rejected: the sequence token is not the current one.
+        /// Refused: the token was stale.
         Conflict = "conflict",
     }
 }
 
 label! {
-    /// A call to the store.
+    /// A call of the store.
     Operation {
         /// Create a session.
         Create = "create",
@@ -97,49 +97,49 @@ label! {
 }
 
 label! {
-    /// The outcome of a call to the store.
+    /// How a call of the store ended.
     OperationOutcome {
-        /// The store answered.
+        /// Answered.
         Ok = "ok",
-        /// There is no connection, or the store returned an error.
+        /// Not connected, or refused.
         Unavailable = "unavailable",
-        /// There was no reply within the deadline.
+        /// Not answered within the deadline.
         Timeout = "timeout",
-        /// The reply does not match the call.
+        /// Answered, but not to this call.
         BadReply = "bad_reply",
     }
 }
 
 label! {
-    /// A wait for a client that has a timeout.
-    TimeoutKind {
-        /// The rest of a request's head, after its first byte.
+    /// A wait that ended by its deadline.
+    Wait {
+        /// A request's head, once begun.
         Header = "header",
         /// The next request on a connection.
         Idle = "idle",
         /// A request's body.
         Body = "body",
-        /// A request from its head to its response.
+        /// A request as a whole.
         Request = "request",
-        /// Sending a response to a client that does not read it.
+        /// A client that does not read its reply.
         Send = "send",
-        /// A whole HTTP/2 stream: its client gave the response no flow-control window.
+        /// A stream of HTTP/2 as a whole: its client gave the reply no window.
         Stream = "stream",
-        /// The PROXY protocol header.
+        /// The PROXY protocol's header.
         ProxyHeader = "proxy_header",
     }
 }
 
 label! {
-    /// Why a connection was closed, apart from timeouts.
+    /// Why a connection was closed, other than by a deadline.
     ConnectionRefusal {
-        /// The client has `http.max_connections_per_client` connections open.
+        /// Its client has `http.max_connections_per_client` open.
         PerClient = "per_client",
-        /// The connection does not begin with a PROXY protocol header (`http.proxy_protocol`).
+        /// It does not begin with the PROXY protocol's header, as it must.
         ProxyHeader = "proxy_header",
-        /// The peer is not in `http.trusted_proxies`; with `http.proxy_protocol` only those may connect.
+        /// It comes from where no trusted proxy is, and only those may come.
         UntrustedPeer = "untrusted_peer",
-        /// The client reset too many HTTP/2 streams, or caused the server to reset them.
+        /// Its client reset too many streams of HTTP/2, or made us reset them.
         Http2Flood = "http2_flood",
     }
 }
@@ -147,99 +147,57 @@ label! {
 label! {
     /// A phase of the process.
     Phase {
-        /// Unready: the store has not been reached, or has not passed its start-up checks.
+        /// Not ready yet: the store was not reached, or not found fit.
         Starting = "starting",
-        /// Ready: requests are served.
+        /// Ready.
         Serving = "serving",
-        /// After SIGTERM: unready, but still accepting connections.
+        /// Told to go, and still accepting connections.
         ShuttingDown = "shutting_down",
-        /// No longer accepting connections; requests in flight may finish.
+        /// No longer accepting; requests under way end.
         Draining = "draining",
     }
 }
 
 label! {
-    /// The outcome of a configuration reload.
+    /// What became of a look at the configuration.
     ReloadOutcome {
-        /// The reloadable keys were applied.
+        /// What may change while it runs was changed.
         Applied = "applied",
-        /// The new configuration is invalid; the old one stays in use.
+        /// Something is wrong with it; the old one is kept.
         Refused = "refused",
     }
 }
 
 label! {
-    /// The outcome of the export of a batch of spans.
+    /// What became of a batch of spans.
     ExportOutcome {
-        /// The collector accepted the batch.
+        /// The collector took it.
         Exported = "exported",
-        /// The collector did not accept the batch; its spans are dropped.
+        /// The collector did not, and the spans are lost.
         Lost = "lost",
     }
 }
 
 label! {
-    /// The outcome of an access-token check.
+    /// How a question about an access token ended.
     AuthOutcome {
-        /// The token belongs to a user who may create sessions.
+        /// It is a user's who may create sessions.
         Accepted = "accepted",
-        /// The token is unknown, expired or revoked.
+        /// It is nobody's, or no longer.
         Refused = "refused",
-        /// The token is valid, but its user may not create sessions.
+        /// It is somebody's who may not create sessions.
         Forbidden = "forbidden",
-        /// The connection to the token verifier failed.
+        /// No connection, or one that broke.
         Unreachable = "unreachable",
-        /// There was no complete response within the deadline.
+        /// No whole answer within the deadline.
         Timeout = "timeout",
-        /// The token verifier responded with 429 or 5xx.
+        /// Answered with 429 or 5xx.
         Unavailable = "unavailable",
-        /// The response of the token verifier was malformed.
+        /// Answered with what makes no sense.
         BadReply = "bad_reply",
-        /// Not checked: too many checks were in flight.
+        /// Not asked: too many questions were under way.
         Busy = "busy",
-        /// Not checked: the circuit breaker was open.
+        /// Not asked: there had been no answer before.
         CircuitOpen = "circuit_open",
-    }
-}
-
-label! {
-    /// The state of a client connection.
-    ConnectionState {
-        /// A request is in flight.
-        Active = "active",
-        /// No request is in flight.
-        Idle = "idle",
-    }
-}
-
-label! {
-    /// The number of a write to a session. A sign-in makes about eight writes; later ones are not
-    /// counted by their number.
-    WriteNumber {
-        /// The first write.
-        First = "1",
-        /// The second write.
-        Second = "2",
-        /// The third write.
-        Third = "3",
-        /// The fourth write.
-        Fourth = "4",
-        /// The fifth write.
-        Fifth = "5",
-        /// The sixth write.
-        Sixth = "6",
-        /// The seventh write.
-        Seventh = "7",
-        /// The eighth write.
-        Eighth = "8",
-    }
-}
-
-impl WriteNumber {
-    /// Returns the number of a session's `writes`-th write, or `None` if it is 0 or above 8.
-    #[must_use]
-    pub fn new(writes: u64) -> Option<Self> {
-        let index = usize::try_from(writes).ok()?.checked_sub(1)?;
-        Self::ALL.get(index).copied()
     }
 }

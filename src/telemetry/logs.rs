@@ -1,4 +1,4 @@
-//! The log: its filter, its format and its output to standard error.
+//! Where log lines go and how they look.
 
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,7 +7,7 @@ use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGua
 use tracing_subscriber::filter::{LevelFilter, ParseError};
 use tracing_subscriber::{EnvFilter, reload};
 
-/// The format of log lines.
+/// How a log line looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
@@ -17,54 +17,52 @@ pub enum LogFormat {
     Json,
 }
 
-/// Parses a filter as in `telemetry.log_level`: `info`, or `info,fred=debug`.
+/// A filter as `telemetry.log_level` spells it: `info`, or `info,fred=debug`.
 ///
-/// A word without `=` must be a level. `EnvFilter` takes any other word for a target, so that `warning`
-/// would be a filter that lets nothing pass, not even errors.
+/// A word alone is a level. To the library any other word is a target, so that `warning` would be a filter that lets
+/// nothing pass, not even errors.
 ///
 /// # Errors
-/// [`LevelError::NotALevel`] for a word without `=` that is not a level, [`LevelError::NoDefault`] if
-/// only targets have a level, [`LevelError::Filter`] if `EnvFilter` cannot parse the text.
+/// Where the text is no such filter, or names no level for what it does not name.
 pub fn parse_level(text: &str) -> Result<EnvFilter, LevelError> {
     let mut words = text.split(',').map(str::trim);
-    let levels: Vec<_> = words.clone().filter(|word| !word.contains('=')).collect();
-    if let Some(word) = levels.iter().find(|word| !is_level(word)) {
-        return Err(LevelError::NotALevel((*word).to_owned()));
+    let alone: Vec<_> = words.clone().filter(|word| !word.contains('=')).collect();
+    if let Some(word) = alone.iter().find(|word| !is_level(word)) {
+        return Err(LevelError::NoLevel((*word).to_owned()));
     }
-    if levels.is_empty() {
-        return Err(LevelError::NoDefault);
+    if alone.is_empty() {
+        return Err(LevelError::NoneForTheRest);
     }
-    let names_h2 = words.any(|word| word.starts_with("h2"));
+    let of_h2 = words.any(|word| word.starts_with("h2"));
     let filter = EnvFilter::builder().parse(text)?;
-    // At "debug" h2 logs paths that it could not parse, and a path may contain the id of a session.
-    Ok(if names_h2 {
+    // At "debug" it writes paths that it could not read, and in a path there may be the id of a session.
+    Ok(if of_h2 {
         filter
     } else {
         filter.add_directive("h2=info".parse()?)
     })
 }
 
-/// Whether `word` is a level. The empty word is not, although `LevelFilter` accepts it.
+/// To the library nothing is a level, too.
 fn is_level(word: &str) -> bool {
     !word.is_empty() && word.parse::<LevelFilter>().is_ok()
 }
 
-/// The error of a text that is not a log filter.
+/// Why a text is no filter.
 #[derive(Debug, thiserror::Error)]
 pub enum LevelError {
-    /// A word without `=` is not a level.
-    #[error("{0:?} is not a level: expected off, error, warn, info, debug or trace")]
-    NotALevel(String),
-    /// Only targets have a level.
-    #[error("must contain a level for all other targets, like \"info\" in \"info,fred=debug\"")]
-    NoDefault,
-    /// `EnvFilter` cannot parse the text.
+    /// A word alone that is none.
+    #[error("{0:?} is no level: off, error, warn, info, debug or trace")]
+    NoLevel(String),
+    /// Levels of targets alone.
+    #[error("names no level for all else, as \"info\" does in \"info,fred=debug\"")]
+    NoneForTheRest,
+    /// Nonsense.
     #[error(transparent)]
-    Filter(#[from] ParseError),
+    Nonsense(#[from] ParseError),
 }
 
-/// Logs every panic with its location and its thread. The panic's message is left out, since it may
-/// quote a payload.
+/// From here on a panic is a line of the log: where, and not what, since its text may quote a payload.
 fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let at = panic.location().map(ToString::to_string);
@@ -73,38 +71,37 @@ fn log_panics() {
     }));
 }
 
-/// The error of a second subscriber.
-type InitError = Box<dyn std::error::Error + Send + Sync>;
+type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Size of the log queue, in lines of about 300 bytes: 3 MB. If standard error is not read, further
-/// lines are dropped instead of blocking requests.
-const LOG_QUEUE: usize = 10_000;
+/// Lines that wait to be written. Whoever reads our standard error may stop reading; then lines are lost, and not
+/// requests: some 300 bytes each, 3 MB.
+const WAITING: usize = 10_000;
 
 /// The log of this process.
 pub struct Log {
     level: Box<dyn Fn(EnvFilter) -> Result<(), reload::Error> + Send + Sync>,
     dropped: ErrorCounter,
-    /// How many of the dropped lines [`Log::take_dropped`] has returned.
-    reported: AtomicU64,
-    /// Writes the remaining lines when dropped.
+    /// How many of those have been told of.
+    told: AtomicU64,
+    /// Writes what is left when dropped.
     _writer: WorkerGuard,
 }
 
 impl Log {
-    /// Replaces the filter.
+    /// From now on lines of this level are written.
     ///
     /// # Errors
-    /// [`reload::Error`] if the subscriber is gone.
+    /// Where the subscriber is gone.
     pub fn set_level(&self, level: EnvFilter) -> Result<(), reload::Error> {
         (self.level)(level)
     }
 
-    /// Returns the number of lines dropped since the last call. Concurrent calls never return the same
-    /// line twice.
+    /// Lines that were lost since this was asked last, as nobody read those before them. Each is told of once, also
+    /// where two ask at the same time.
     #[must_use]
-    pub fn take_dropped(&self) -> u64 {
+    pub fn lost(&self) -> u64 {
         let dropped = self.dropped.dropped_lines() as u64;
-        dropped.saturating_sub(self.reported.fetch_max(dropped, Ordering::Relaxed))
+        dropped.saturating_sub(self.told.fetch_max(dropped, Ordering::Relaxed))
     }
 }
 
@@ -114,13 +111,13 @@ impl fmt::Debug for Log {
     }
 }
 
-/// Sends all further log lines to standard error, from a thread of their own.
+/// Sends the process's log lines to standard error, from here on, by a thread of their own.
 ///
 /// # Errors
-/// If a subscriber was set before.
-pub fn init(level: EnvFilter, format: LogFormat) -> Result<Log, InitError> {
+/// Where a subscriber was set before.
+pub fn init(level: EnvFilter, format: LogFormat) -> Result<Log, Failure> {
     let (writer, guard) = NonBlockingBuilder::default()
-        .buffered_lines_limit(LOG_QUEUE)
+        .buffered_lines_limit(WAITING)
         .lossy(true)
         .finish(io::stderr());
     let dropped = writer.error_counter();
@@ -145,7 +142,7 @@ pub fn init(level: EnvFilter, format: LogFormat) -> Result<Log, InitError> {
     Ok(Log {
         level,
         dropped,
-        reported: AtomicU64::new(0),
+        told: AtomicU64::new(0),
         _writer: guard,
     })
 }
@@ -155,16 +152,16 @@ mod tests {
     use super::{LogFormat, init, parse_level};
     use std::process::Command;
 
-    /// Below "info" h2 logs what a peer sent; a filter must name h2 to get those lines.
+    /// What a peer wrote may stand in h2's lines below "info", and who wants them has to say so.
     #[test]
-    fn h2_logs_at_info_unless_the_filter_names_it() {
-        let filter = |text| parse_level(text).expect("a filter").to_string();
-        assert!(filter("debug").contains("h2=info"), "{}", filter("debug"));
-        assert!(!filter("info,h2=debug").contains("h2=info"));
+    fn h2_is_held_at_info_unless_it_is_named() {
+        let of = |text| parse_level(text).expect("a filter").to_string();
+        assert!(of("debug").contains("h2=info"), "{}", of("debug"));
+        assert!(!of("info,h2=debug").contains("h2=info"));
     }
 
     #[test]
-    #[ignore = "panics; the test below runs it in a process of its own"]
+    #[ignore = "panics, for the test below, in a process of its own"]
     fn panics() {
         let level = parse_level("info").expect("a filter");
         let _log = init(level, LogFormat::Json).expect("the first in this process");
@@ -172,24 +169,23 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_is_logged_without_its_message() {
-        let executable = std::env::current_exe().expect("this test");
+    fn a_panic_is_told_without_its_text() {
+        let own = std::env::current_exe().expect("this test");
         let arguments = [
             "--ignored",
             "--exact",
             "telemetry::logs::tests::panics",
             "--nocapture",
         ];
-        let result = Command::new(executable)
+        let ran = Command::new(own)
             .args(arguments)
             .output()
             .expect("it starts");
-        let output =
-            String::from_utf8_lossy(&result.stderr) + String::from_utf8_lossy(&result.stdout);
+        let told = String::from_utf8_lossy(&ran.stderr) + String::from_utf8_lossy(&ran.stdout);
         assert!(
-            output.contains("a panic") && output.contains("src/telemetry/logs.rs:"),
-            "{output}"
+            told.contains("a panic") && told.contains("src/telemetry/logs.rs:"),
+            "{told}"
         );
-        assert!(!output.contains("what a person wrote"), "{output}");
+        assert!(!told.contains("what a person wrote"), "{told}");
     }
 }

@@ -3,6 +3,8 @@
 //! The one place where a store is a stand-in: a real one cannot be made to panic on demand. It runs
 //! behind the real pipeline and a real port, in this process.
 
+mod tasks;
+
 use crate::harness::http::{Connection, Request};
 use matrix_rendezvous::clock::Clock;
 use matrix_rendezvous::config::{Mode, Sources};
@@ -19,11 +21,9 @@ use matrix_rendezvous::store::{
     WithTimestamps, WriteRequest, WriteResult,
 };
 use matrix_rendezvous::telemetry::access_log::AccessLog;
-use matrix_rendezvous::telemetry::labels::TimeoutKind;
 use matrix_rendezvous::telemetry::metrics::Metrics;
 use matrix_rendezvous::telemetry::pseudonym::Pseudonyms;
 use matrix_rendezvous::telemetry::rejection_log::RejectionLog;
-use matrix_rendezvous::telemetry::request_log::RequestLog;
 use matrix_rendezvous::telemetry::traces::Traces;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -101,15 +101,11 @@ fn serve() -> Rig {
     let store = Arc::new(Broken);
     let (counted, time) = (Arc::clone(&metrics), clock.clone());
     let pseudonyms = Pseudonyms::new(Arc::default());
-    let refusals = Arc::new(RejectionLog::new(
-        "worker".to_owned(),
-        pseudonyms.clone(),
-        clock.clone(),
-    ));
+    let refusals = Arc::new(RejectionLog::new(pseudonyms.clone(), clock.clone()));
     let told = Arc::clone(&refusals);
     let telemetry = RequestTelemetry {
         metrics: counted,
-        request_log: RequestLog::new(AccessLog::new(false, "worker".to_owned(), pseudonyms), told),
+        access_log: AccessLog::new(false, "worker".to_owned(), pseudonyms, told),
         traces: Traces::default(),
     };
     let service = Service::new(&config, store, policy, homeservers, telemetry, time);
@@ -165,8 +161,8 @@ fn a_request_that_never_ends_is_a_503_by_the_whole_request_deadline() {
         .send(&Request::delete(&path))
         .expect_error(503, "M_UNKNOWN");
     assert_eq!(reply.header("retry-after"), Some("1"));
-    let timeouts = rig.metrics.timeouts.value(TimeoutKind::Request);
-    assert_eq!(timeouts, 1);
+    let timeouts = rig.metrics.timeouts.with_label_values(&["request"]);
+    assert_eq!(timeouts.get(), 1);
 }
 
 // R0.3

@@ -71,11 +71,11 @@ fn homeservers_that_cannot_be_told_apart_or_asked_are_refused() {
         (entry(url), "auth.homeserver.0: missing field `host`"),
         (
             entry("host = \"\"\n"),
-            "auth.homeserver.0.host: must name at least one host",
+            "auth.homeserver.0.host: names no host",
         ),
         (
             entry("host = []\n"),
-            "auth.homeserver.0.host: must name at least one host",
+            "auth.homeserver.0.host: names no host",
         ),
         (
             entry("host = \"a.example:8080\"\n"),
@@ -97,15 +97,15 @@ fn homeservers_that_cannot_be_told_apart_or_asked_are_refused() {
         // Each case is checked in mode `authenticated`, and an entry may not lack whom to ask.
         (
             entry("host = \"a.example\"\n"),
-            "\"authenticated\" requires auth.homeserver.0.homeserver_url",
+            "\"authenticated\" needs auth.homeserver.0.homeserver_url",
         ),
         (
             [&*good, &*good].concat(),
-            "auth.homeserver.1.host: a.example: is listed twice",
+            "auth.homeserver.1.host: a.example: is named twice",
         ),
         (
             [&*good, &*entry("host = \"A.example.\"\n")].concat(),
-            "auth.homeserver.1.host: a.example: is listed twice",
+            "auth.homeserver.1.host: a.example: is named twice",
         ),
         (
             [
@@ -159,7 +159,7 @@ fn printed_homeservers_are_homeservers() {
 /// An URL with a password is refused, and what is refused is printed: but not the password.
 #[test]
 fn a_password_in_a_url_is_refused_and_not_repeated() {
-    let expected = "expected a URL without user name and password";
+    let expected = "expected a URL without user and password";
     for key in [
         "AUTH__HOMESERVER_URL",
         "AUTH__INTROSPECTION__ENDPOINT",
@@ -202,12 +202,12 @@ fn a_homeserver_whose_mode_is_off_is_warned_of() {
     let told = warnings(&format!("{open}{unset}"), &[]);
     assert_eq!(told.len(), 2, "{told:?}");
     assert!(told[0].contains("auth.homeserver.1: mode is off: requests to a.example"));
-    assert!(told[1].contains("auth.homeserver.1: mode is off: the token verifier is not used"));
+    assert!(told[1].contains("auth.homeserver.1: mode is off, so nobody is asked"));
     let etag = [("RENDEZVOUS_MSC4108__ENABLED", "true")];
     let told = warnings(&format!("{open}{unset}"), &etag);
     assert_eq!(told.len(), 1, "the other dialect is served: {told:?}");
     let told = warnings(&format!("[auth]\n{url}"), &etag);
     assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].contains("auth: mode is off: the token verifier is not used"));
+    assert!(told[0].contains("auth: mode is off, so nobody is asked"));
     assert_eq!(warnings(open, &[]), Vec::<String>::new());
 }

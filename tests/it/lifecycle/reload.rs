@@ -196,9 +196,7 @@ fn what_waits_for_a_restart_is_named() {
     assert_eq!(running.available(), json!(false));
     eventually("the log names the keys", || {
         let log = running.server.log();
-        let line = log
-            .lines()
-            .find(|line| line.contains("wait for a restart"))?;
+        let line = log.lines().find(|line| line.contains("need a restart"))?;
         assert!(
             line.contains("\"http.max_connections, session.max_live\""),
             "{line}"
@@ -241,9 +239,7 @@ fn what_is_only_read_at_the_start_is_named() {
     server.signal(Signal::SIGHUP);
     eventually("the key is named", || {
         let log = server.log();
-        let line = log
-            .lines()
-            .find(|line| line.contains("wait for a restart"))?;
+        let line = log.lines().find(|line| line.contains("need a restart"))?;
         assert!(line.contains("\"limits.enabled\""), "{line}");
         Some(())
     });

@@ -283,7 +283,7 @@ fn what_a_collector_does_not_take_is_counted_and_told_with_its_address() {
     let log = server.log();
     let line = log
         .lines()
-        .find(|line| line.contains("failed to export traces"));
+        .find(|line| line.contains("does not take traces"));
     assert!(
         line.is_some_and(|line| line.contains(&away.endpoint())),
         "{log}"

@@ -191,7 +191,7 @@ fn background_work_is_started_in_one_place() {
 }
 
 #[test]
-fn files_have_one_reason_to_exist() {
+fn files_are_short_and_say_what_they_are_for() {
     for (file, text) in sources() {
         assert!(
             text.starts_with("//!"),
@@ -218,7 +218,7 @@ fn build_variables(text: &str) -> Vec<&str> {
 
 /// Left in the environment of an image, such a variable would be an unknown key, and end the server.
 #[test]
-fn no_variable_of_the_build_is_one_of_the_configuration() {
+fn build_variables_have_no_configuration_prefix() {
     let mut found = 0;
     for (file, text) in sources() {
         for name in build_variables(&text) {
@@ -231,7 +231,7 @@ fn no_variable_of_the_build_is_one_of_the_configuration() {
 
 /// A rule that never fires guards nothing.
 #[test]
-fn the_rules_can_fail() {
+fn architecture_rules_can_fail() {
     assert_eq!(
         imports("use crate::net::x;\nlet a = crate::http::y;"),
         ["net", "http"]

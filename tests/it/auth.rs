@@ -73,7 +73,7 @@ fn assert_refused(reply: Reply, errcode: &str, soft_logout: bool) {
 
 // R1.41
 #[test]
-fn without_a_token_nobody_creates() {
+fn creation_without_token_is_forbidden() {
     let (issuer, server) = start("authenticated");
     let before = issuer.asked().len();
     for prefix in [UNSTABLE, STABLE] {
@@ -95,7 +95,7 @@ fn without_a_token_nobody_creates() {
 
 // R1.42, R1.47
 #[test]
-fn a_user_creates_and_nobody_needs_a_token_for_a_session() {
+fn user_creates_and_session_needs_no_token() {
     let (issuer, server) = start("authenticated");
     assert_available(&server, &with(discovery(), "good"));
     let created = server.call(&with(creation(), "good")).expect(200);
@@ -123,7 +123,7 @@ fn a_user_creates_and_nobody_needs_a_token_for_a_session() {
 
 // R1.43, R1.45
 #[test]
-fn a_token_that_the_homeserver_refuses_is_refused_in_its_words() {
+fn rejected_token_gets_the_homeservers_error() {
     let (issuer, server) = start("authenticated");
     let locked = json!({"errcode": "M_USER_LOCKED", "error": "x", "soft_logout": true});
     issuer.answers("locked", Answer::json(401, &locked));
@@ -143,7 +143,7 @@ fn a_token_that_the_homeserver_refuses_is_refused_in_its_words() {
 
 // R1.48
 #[test]
-fn who_is_known_and_may_not_create_is_told_so() {
+fn valid_user_without_permission_is_forbidden() {
     let (issuer, server) = start("authenticated");
     let guest = json!({"user_id": "@1:example.org", "is_guest": true});
     issuer.answers("guest", Answer::json(200, &guest));
@@ -165,7 +165,7 @@ fn who_is_known_and_may_not_create_is_told_so() {
 
 // R1.46
 #[test]
-fn what_is_no_bearer_token_is_refused_unasked() {
+fn malformed_bearer_token_is_rejected_without_a_query() {
     for mode in ["authenticated", "open"] {
         let (issuer, server) = start(mode);
         let longer = format!("Bearer {}", "x".repeat(10_000));
@@ -199,7 +199,7 @@ fn what_is_no_bearer_token_is_refused_unasked() {
 
 // R1.43, R1.46
 #[test]
-fn in_open_mode_a_bad_token_is_not_taken_for_none() {
+fn open_mode_rejects_a_bad_token() {
     let (_issuer, server) = start("open");
     assert_available(&server, &discovery());
     server.call(&creation()).expect(200);
@@ -215,7 +215,7 @@ fn in_open_mode_a_bad_token_is_not_taken_for_none() {
 
 // R0.14, R2.2
 #[test]
-fn preflights_and_the_etag_dialect_ask_nobody() {
+fn preflights_and_etag_dialect_query_no_homeserver() {
     let issuer = Issuer::start();
     let server = beside(&issuer, "authenticated", &[("msc4108.enabled", "true")]);
     server.call(&Request::options(UNSTABLE)).expect(204);
@@ -225,7 +225,7 @@ fn preflights_and_the_etag_dialect_ask_nobody() {
 }
 
 #[test]
-fn the_log_tells_which_users_create_sessions_only_where_it_is_asked_to() {
+fn log_names_users_only_if_configured() {
     for (asked, told) in [("false", 0), ("true", 1)] {
         let issuer = Issuer::start();
         issuer.answers("good", Answer::user("@anna:example.org"));

@@ -97,7 +97,7 @@ fn print(arguments: &[&str], variables: &[(&str, &str)]) -> toml::Table {
 }
 
 #[test]
-fn help_and_version_are_no_errors() {
+fn help_and_version_exit_0() {
     let help = run(&["--help"], &[]).expect(0);
     for command in ["serve", "config", "healthcheck"] {
         assert!(
@@ -139,7 +139,7 @@ fn help_names_modes_defaults_exit_codes_and_documentation() {
 }
 
 #[test]
-fn what_nobody_can_have_meant_is_a_usage_error() {
+fn invalid_arguments_are_a_usage_error() {
     let usages: [&[&str]; 10] = [
         &["nonsense"],
         &["--nonsense"],
@@ -160,12 +160,12 @@ fn what_nobody_can_have_meant_is_a_usage_error() {
 }
 
 #[test]
-fn the_defaults_are_valid() {
+fn defaults_are_valid() {
     check(&[]).expect(0);
 }
 
 #[test]
-fn the_printed_defaults_are_a_configuration_of_their_own() {
+fn printed_defaults_are_a_valid_configuration() {
     let printed = run(&["config", "print"], &[]).expect(0).stdout;
     let file = file(&printed);
     let path = file.path().to_str().expect("a path");
@@ -179,7 +179,7 @@ fn the_printed_defaults_are_a_configuration_of_their_own() {
 }
 
 #[test]
-fn what_cannot_be_meant_and_may_be_is_warned_of() {
+fn suspicious_settings_are_warned_about() {
     for (key, value, told) in [
         ("http.trusted_proxies", "0.0.0.0/0", "names everybody"),
         ("http.trusted_proxies", "10.0.0.0/8,::/0", "names everybody"),
@@ -209,13 +209,13 @@ pub fn file(text: &str) -> tempfile::NamedTempFile {
 }
 
 #[test]
-fn serving_is_what_it_does_without_a_command() {
+fn serve_is_the_default_command() {
     let server = Server::start(Store::Memory, &[]);
     server.raw(&Request::get(UNSTABLE)).expect(200);
 }
 
 #[test]
-fn a_port_that_is_taken_is_a_crash_and_not_a_usage_error() {
+fn port_in_use_exits_with_1() {
     let server = Server::start(Store::Memory, &[]);
     for (taken, free) in [("HTTP", "ADMIN"), ("ADMIN", "HTTP")] {
         let address = if taken == "HTTP" {
@@ -235,7 +235,7 @@ fn healthcheck(admin: &str) -> Run {
 }
 
 #[test]
-fn the_healthcheck_says_whether_the_server_is_ready() {
+fn healthcheck_reports_readiness() {
     let server = Server::start(Store::Memory, &[("shutdown.grace", "300s")]);
     let admin = server.admin.to_string();
     healthcheck(&admin).expect(0);
@@ -250,12 +250,12 @@ fn the_healthcheck_says_whether_the_server_is_ready() {
 }
 
 #[test]
-fn the_healthcheck_of_a_wildcard_address_asks_the_loopback() {
+fn healthcheck_of_a_wildcard_address_uses_loopback() {
     let server = Server::start(Store::Memory, &[("admin.listen", "0.0.0.0:0")]);
     healthcheck(&format!("0.0.0.0:{}", server.admin.port())).expect(0);
 }
 
 #[test]
-fn a_healthcheck_that_is_misconfigured_is_no_verdict() {
+fn misconfigured_healthcheck_exits_with_64() {
     healthcheck("nonsense").expect(64);
 }

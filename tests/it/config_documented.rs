@@ -58,7 +58,7 @@ fn documented(page: &str) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn every_key_is_documented_with_its_default() {
+fn each_key_is_documented_with_its_default() {
     let defaults = defaults(&read("config/default.toml"));
     let documented = documented(&read("docs/configuration.md"));
     assert!(defaults.len() > 60, "the sample is not read: {defaults:?}");

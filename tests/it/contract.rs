@@ -13,11 +13,10 @@ mod shares;
 mod strategies;
 mod txns;
 
-use dates::dates_are_told_where_they_are_wanted;
+use dates::timestamps_are_returned_on_request;
 use expiry::{
-    a_full_store_refuses_the_newcomer_and_evicts_nobody,
-    a_session_ends_at_its_deadline_and_writes_do_not_extend_it,
-    sessions_that_ran_out_are_told_of_once,
+    expired_sessions_are_reported_once, full_store_rejects_a_creation_and_evicts_none,
+    session_expires_at_its_deadline_despite_writes,
 };
 use fixture::{MemoryRig, RedisRig, Rig, TTL};
 use matrix_rendezvous::model::{Payload, SequenceToken, SessionId, SubmittedToken, TxnKey};
@@ -26,18 +25,16 @@ use matrix_rendezvous::store::{
     WithTimestamps, WriteRequest, WriteResult,
 };
 use retries::{
-    a_retry_is_recognised_after_the_peer_has_answered,
-    a_retry_is_recognised_for_as_many_writes_as_are_remembered,
-    a_session_takes_so_many_writes_and_lives_on,
+    retry_is_recognised_after_the_peers_write, retry_is_recognised_within_the_last_four_tokens,
+    write_limit_rejects_and_session_lives_on,
 };
 use shares::{
-    a_client_that_has_its_share_is_refused_and_no_other,
-    a_network_has_a_share_whatever_its_clients_have, a_user_has_a_share_wherever_they_are, owner,
-    the_fuller_it_is_the_smaller_are_the_shares,
+    client_quota_rejects_only_that_client, network_quota_is_separate_from_client_quotas, owner,
+    quotas_shrink_as_the_store_fills, user_quota_holds_from_any_client,
 };
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
-use txns::{a_txn_record_alone_decides, txn_records_are_bounded_and_still_replay};
+use txns::{txn_record_alone_decides, txn_records_are_bounded_and_replay_when_full};
 
 fn payload(text: &str) -> Payload {
     Payload::new(text).expect("short")
@@ -165,26 +162,26 @@ macro_rules! contract {
 }
 
 contract! {
-    dates_are_told_where_they_are_wanted,
-    a_session_holds_what_was_written_last,
-    creating_twice_keeps_what_was_written_between,
-    an_unchanged_read_spares_the_payload,
-    a_session_ends_at_its_deadline_and_writes_do_not_extend_it,
-    a_full_store_refuses_the_newcomer_and_evicts_nobody,
-    a_retry_is_recognised_after_the_peer_has_answered,
-    a_retry_is_recognised_for_as_many_writes_as_are_remembered,
-    a_txn_record_alone_decides,
-    txn_records_are_bounded_and_still_replay,
-    the_longest_payload_survives,
-    a_session_takes_so_many_writes_and_lives_on,
-    a_client_that_has_its_share_is_refused_and_no_other,
-    a_network_has_a_share_whatever_its_clients_have,
-    a_user_has_a_share_wherever_they_are,
-    the_fuller_it_is_the_smaller_are_the_shares,
-    sessions_that_ran_out_are_told_of_once,
+    timestamps_are_returned_on_request,
+    session_holds_the_last_write,
+    repeated_create_keeps_a_write_in_between,
+    unchanged_read_returns_no_payload,
+    session_expires_at_its_deadline_despite_writes,
+    full_store_rejects_a_creation_and_evicts_none,
+    retry_is_recognised_after_the_peers_write,
+    retry_is_recognised_within_the_last_four_tokens,
+    txn_record_alone_decides,
+    txn_records_are_bounded_and_replay_when_full,
+    longest_payload_is_stored,
+    write_limit_rejects_and_session_lives_on,
+    client_quota_rejects_only_that_client,
+    network_quota_is_separate_from_client_quotas,
+    user_quota_holds_from_any_client,
+    quotas_shrink_as_the_store_fills,
+    expired_sessions_are_reported_once,
 }
 
-async fn a_session_holds_what_was_written_last<R: Rig>(rig: &mut R) {
+async fn session_holds_the_last_write<R: Rig>(rig: &mut R) {
     let new = created(rig, "one").await;
     assert_holds(rig, new.id, new.token, "one").await;
     let second = written(rig, new.id, new.token, "two").await;
@@ -205,7 +202,7 @@ async fn a_session_holds_what_was_written_last<R: Rig>(rig: &mut R) {
     assert_eq!(rig.store().live().await, Ok(0));
 }
 
-async fn creating_twice_keeps_what_was_written_between<R: Rig>(rig: &mut R) {
+async fn repeated_create_keeps_a_write_in_between<R: Rig>(rig: &mut R) {
     let new = created(rig, "one").await;
     let second = written(rig, new.id, new.token, "two").await;
     let again = answer(rig.store().create(&new)).await.expect("a store");
@@ -218,7 +215,7 @@ async fn creating_twice_keeps_what_was_written_between<R: Rig>(rig: &mut R) {
     );
 }
 
-async fn an_unchanged_read_spares_the_payload<R: Rig>(rig: &mut R) {
+async fn unchanged_read_returns_no_payload<R: Rig>(rig: &mut R) {
     let new = created(rig, "one").await;
     let read = answer(rig.store().read(&look(new.id, Some(new.token)))).await;
     assert!(matches!(read, Ok(ReadResult::Unchanged { .. })), "{read:?}");
@@ -227,7 +224,7 @@ async fn an_unchanged_read_spares_the_payload<R: Rig>(rig: &mut R) {
     assert!(matches!(read, Ok(ReadResult::Found { .. })), "{read:?}");
 }
 
-async fn the_longest_payload_survives<R: Rig>(rig: &mut R) {
+async fn longest_payload_is_stored<R: Rig>(rig: &mut R) {
     let longest = "\u{0}é\n\"".repeat(4096 / 5) + "x";
     assert_eq!(longest.len(), 4096);
     let new = created(rig, &longest).await;

@@ -114,7 +114,7 @@ fn resolve(page: &Path, target: &str) -> PathBuf {
 }
 
 #[test]
-fn every_link_leads_to_a_file_and_a_heading() {
+fn links_lead_to_existing_files_and_headings() {
     let documents = documents();
     let (mut broken, mut checked) = (Vec::new(), 0);
     for (page, text) in &documents {
@@ -148,7 +148,7 @@ fn every_link_leads_to_a_file_and_a_heading() {
 }
 
 #[test]
-fn every_path_in_backticks_exists() {
+fn paths_in_backticks_exist() {
     let (mut missing, mut checked) = (Vec::new(), 0);
     for (page, text) in &documents() {
         // What has changed, and may be gone.
@@ -179,7 +179,7 @@ fn every_path_in_backticks_exists() {
 }
 
 #[test]
-fn the_checks_can_fail() {
+fn link_checks_can_fail() {
     assert_eq!(
         links("a [b](c.md#d) `[e](f)`\n```\n[g](h)\n```\n![i](j.svg)"),
         ["c.md#d", "j.svg"]

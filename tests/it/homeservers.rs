@@ -78,7 +78,7 @@ impl Deployment {
 }
 
 #[test]
-fn each_host_has_its_own_mode_and_asks_its_own_homeserver() {
+fn each_host_uses_its_own_mode_and_homeserver() {
     let deployment = Deployment::start(&[]);
     deployment.create(ANNAS, Some("annas")).expect(200);
     deployment.create(BERTAS, Some("bertas")).expect(200);
@@ -97,7 +97,7 @@ fn each_host_has_its_own_mode_and_asks_its_own_homeserver() {
 }
 
 #[test]
-fn a_host_is_the_same_in_any_case_with_any_port_and_by_any_of_its_names() {
+fn host_matches_in_any_case_port_and_alias() {
     let deployment = Deployment::start(&[]);
     for host in [
         "MATRIX.anna.Example",
@@ -118,7 +118,7 @@ fn a_host_is_the_same_in_any_case_with_any_port_and_by_any_of_its_names() {
 
 // R0.35
 #[test]
-fn an_unknown_host_is_not_served_in_either_dialect() {
+fn unknown_host_is_404_in_both_dialects() {
     let deployment = Deployment::start(&[]);
     let unknown = [
         "matrix.example.org",
@@ -165,7 +165,7 @@ fn an_unknown_host_is_not_served_in_either_dialect() {
 
 /// RFC 9112 §3.2.2: with a target in absolute form the header is not looked at.
 #[test]
-fn a_host_in_the_target_is_over_the_header() {
+fn absolute_target_overrides_the_host_header() {
     let deployment = Deployment::start(&[]);
     let create = |target: &str, header: &str| {
         let create = Request::post(&format!("http://{target}{UNSTABLE}")).host(header);
@@ -179,7 +179,7 @@ fn a_host_in_the_target_is_over_the_header() {
 
 /// By whatever names it is called, each is asked once at the start, and the log says which.
 #[test]
-fn each_homeserver_is_tried_once_at_the_start() {
+fn each_homeserver_is_probed_once_at_start() {
     let deployment = Deployment::start(&[]);
     let told = |issuer: &Issuer| format!("access tokens can be checked asking={}/", issuer.url());
     eventually("both are tried", || {
@@ -209,7 +209,7 @@ fn each_homeserver_is_tried_once_at_the_start() {
 }
 
 #[test]
-fn each_host_has_its_own_base_url() {
+fn each_host_uses_its_own_base_url() {
     let deployment = Deployment::start(&[]);
     let url = |host: &str| {
         let created = deployment.server.call(&mailbox("x").host(host)).expect(201);
@@ -227,7 +227,7 @@ fn each_host_has_its_own_base_url() {
 
 /// By introspection two homeservers may both have an `alice`, who are two.
 #[test]
-fn users_of_one_name_at_two_homeservers_are_two() {
+fn equal_user_ids_of_two_homeservers_are_distinct() {
     let deployment = Deployment::start(&[("limits.enabled", "true"), ("limits.live.user", "1")]);
     for issuer in [&deployment.anna, &deployment.berta] {
         issuer.answers("alices", Answer::user("alice"));
@@ -242,7 +242,7 @@ fn users_of_one_name_at_two_homeservers_are_two() {
 
 /// One that is down must not look like all.
 #[test]
-fn each_homeserver_has_a_series_that_says_whether_it_is_asked() {
+fn each_homeserver_has_a_circuit_breaker_series() {
     let deployment = Deployment::start(&[]);
     let metrics = deployment.server.metrics();
     let series = metrics.samples("rendezvous_auth_circuit_open");

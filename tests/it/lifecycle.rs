@@ -20,13 +20,13 @@ const FAR: &str = "300s";
 
 on_both_stores! {
     with ["shutdown.grace" = "300s", "shutdown.drain" = "300s"];
-    a_leaving_server_is_not_ready_and_serves_on_until_told_again,
+    server_is_unready_but_serves_during_grace,
 }
 
 on_both_stores! {
     with ["shutdown.grace" = "100ms", "shutdown.drain" = "300s"];
-    after_the_grace_requests_in_flight_end_and_the_exit_is_clean,
-    an_idle_server_exits_cleanly,
+    requests_in_flight_finish_during_drain,
+    idle_server_exits_with_0,
 }
 
 fn not_ready(server: &Server) {
@@ -35,7 +35,7 @@ fn not_ready(server: &Server) {
     });
 }
 
-fn a_leaving_server_is_not_ready_and_serves_on_until_told_again(server: &Server) {
+fn server_is_unready_but_serves_during_grace(server: &Server) {
     let session = server.create("zero");
     let mut pooled = Connection::open(server.http);
     assert!(
@@ -94,7 +94,7 @@ fn no_longer_accepts(server: &Server) {
     });
 }
 
-fn after_the_grace_requests_in_flight_end_and_the_exit_is_clean(server: &Server) {
+fn requests_in_flight_finish_during_drain(server: &Server) {
     let (mut connection, rest) = half_a_create(server);
     server.signal(Signal::SIGTERM);
     no_longer_accepts(server);
@@ -104,7 +104,7 @@ fn after_the_grace_requests_in_flight_end_and_the_exit_is_clean(server: &Server)
     assert_eq!(server.ended().code(), Some(0), "{}", server.log());
 }
 
-fn an_idle_server_exits_cleanly(server: &Server) {
+fn idle_server_exits_with_0(server: &Server) {
     server.create("hello");
     let mut idle = Connection::open(server.http);
     idle.send(&Request::get(UNSTABLE)).expect(200);
@@ -117,7 +117,7 @@ fn an_idle_server_exits_cleanly(server: &Server) {
 /// Its last reply is out, and so is our end; that it keeps its own end open is no reason to fail. The
 /// drain is shorter than the time for which we would wait for it.
 #[test]
-fn an_idle_client_that_does_not_close_is_not_cut() {
+fn idle_client_at_shutdown_does_not_count_as_cut() {
     let settings = [("shutdown.grace", "100ms"), ("shutdown.drain", "1s")];
     let server = Server::start(Store::Memory, &settings);
     let mut idle = Connection::open(server.http);
@@ -129,7 +129,7 @@ fn an_idle_client_that_does_not_close_is_not_cut() {
 
 /// With h2c the first bytes say which HTTP it is; a proxy's connection in advance has sent none.
 #[test]
-fn with_h2c_a_silent_connection_holds_nothing_up() {
+fn silent_h2c_connection_does_not_delay_shutdown() {
     let settings = [
         ("http.h2c", "true"),
         ("shutdown.grace", "100ms"),
@@ -147,7 +147,7 @@ fn with_h2c_a_silent_connection_holds_nothing_up() {
 }
 
 #[test]
-fn an_interrupt_is_a_termination() {
+fn sigint_acts_like_sigterm() {
     let server = Server::start(Store::Memory, &[("shutdown.grace", "100ms")]);
     server.signal(Signal::SIGINT);
     assert_eq!(server.ended().code(), Some(0), "{}", server.log());
@@ -155,7 +155,7 @@ fn an_interrupt_is_a_termination() {
 
 /// A request that outlives the drain is cut, and the exit says so.
 #[test]
-fn after_the_drain_what_is_left_is_cut() {
+fn requests_left_after_the_drain_are_cut() {
     let settings = [
         ("shutdown.grace", "100ms"),
         ("shutdown.drain", "100ms"),
@@ -175,7 +175,7 @@ fn after_the_drain_what_is_left_is_cut() {
 }
 
 #[test]
-fn a_second_signal_cuts_at_once() {
+fn second_signal_cuts_at_once() {
     for second in [Signal::SIGTERM, Signal::SIGINT] {
         let settings = [
             ("shutdown.grace", FAR),
@@ -201,7 +201,7 @@ fn a_second_signal_cuts_at_once() {
 /// It says that it listens, and is told to go in the same moment: an orchestrator may. Many times, since it is a
 /// race, and whoever loses it is killed by the signal.
 #[test]
-fn a_signal_that_comes_at_once_is_obeyed_and_does_not_kill() {
+fn early_signal_shuts_down_cleanly() {
     for _ in 0..24 {
         let server = Server::launch(&[("mode", "open"), ("shutdown.grace", "1ms")]);
         server.signal(Signal::SIGTERM);

@@ -20,16 +20,16 @@ use crate::harness::{eventually, on_both_stores};
 
 on_both_stores! {
     with ["session.max_live" = "2"];
-    over_the_cap_a_newcomer_is_refused_and_the_living_live_on,
-    a_deleted_session_frees_its_place,
+    session_limit_rejects_new_and_keeps_live_sessions,
+    deleted_session_frees_its_lease,
 }
 
 on_both_stores! {
     with ["limits.enabled" = "false"];
-    without_limits_no_rate_is_kept,
+    disabled_limits_enforce_no_rate,
 }
 
-fn over_the_cap_a_newcomer_is_refused_and_the_living_live_on(server: &Server) {
+fn session_limit_rejects_new_and_keeps_live_sessions(server: &Server) {
     let sessions = [server.create("one"), server.create("two")];
     for _ in 0..5 {
         let refused = server
@@ -43,7 +43,7 @@ fn over_the_cap_a_newcomer_is_refused_and_the_living_live_on(server: &Server) {
     }
 }
 
-fn a_deleted_session_frees_its_place(server: &Server) {
+fn deleted_session_frees_its_lease(server: &Server) {
     let [one, two] = [server.create("one"), server.create("two")];
     for gone in [one, two] {
         server
@@ -59,7 +59,7 @@ fn a_deleted_session_frees_its_place(server: &Server) {
         .expect_error(429, "M_LIMIT_EXCEEDED");
 }
 
-fn without_limits_no_rate_is_kept(server: &Server) {
+fn disabled_limits_enforce_no_rate(server: &Server) {
     let session = server.create("hello");
     for _ in 0..50 {
         server.create("hello");
@@ -88,7 +88,7 @@ fn start(settings: &[(&str, &str)], trusted: &[(&str, &str)]) -> Server {
 
 // R0.31
 #[test]
-fn a_client_over_its_creations_is_refused_and_may_still_use_its_sessions() {
+fn creation_limit_leaves_existing_sessions_usable() {
     let server = start(&CREATES, &[]);
     let session = server.create("one");
     server.create("two");
@@ -117,7 +117,7 @@ fn a_client_over_its_creations_is_refused_and_may_still_use_its_sessions() {
 
 // R0.31
 #[test]
-fn a_client_over_its_requests_on_sessions_is_refused_each_of_them() {
+fn request_limit_rejects_every_session_request() {
     let server = start(&CALLS, &[TRUSTED]);
     let session = server.create("zero");
     let path = at(&session.id);
@@ -149,7 +149,7 @@ fn a_client_over_its_requests_on_sessions_is_refused_each_of_them() {
 }
 
 #[test]
-fn the_default_lets_a_client_create_twenty_at_once() {
+fn default_creation_burst_is_20() {
     let slow = [
         ("limits.enabled", "true"),
         ("limits.create.client.per_second", "0.001"),
@@ -162,7 +162,7 @@ fn the_default_lets_a_client_create_twenty_at_once() {
 }
 
 #[test]
-fn a_place_comes_back_with_time() {
+fn rate_limit_recovers_with_time() {
     let fast = [
         ("limits.enabled", "true"),
         ("limits.create.client.burst", "1"),

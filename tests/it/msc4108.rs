@@ -18,20 +18,20 @@ use std::time::Duration;
 
 on_both_stores! {
     with ["msc4108.enabled" = "true"];
-    a_creation_says_where_the_session_is,
-    a_read_gives_the_payload_as_text,
-    a_poll_finds_nothing_new_until_there_is,
-    a_write_needs_the_current_etag,
-    a_write_that_happened_is_a_success,
-    a_deleted_session_is_gone,
-    an_empty_payload_is_one,
-    a_session_expires_when_it_was_told_to,
-    a_head_is_a_read_without_its_payload,
-    what_one_dialect_wrote_the_other_reads,
+    creation_returns_the_session_url,
+    read_returns_the_payload_as_text,
+    poll_returns_304_until_a_write,
+    write_requires_the_current_etag,
+    applied_write_is_a_success,
+    deleted_session_is_404,
+    empty_payload_is_stored,
+    session_expires_as_announced,
+    head_is_a_read_without_payload,
+    payload_is_readable_in_both_dialects,
 }
 
 // R2.1, R2.3, R2.7, R2.9, R2.10, R2.17
-fn a_creation_says_where_the_session_is(server: &Server) {
+fn creation_returns_the_session_url(server: &Server) {
     let reply = server.call(&creation("hello")).expect(201);
     assert_eq!(reply.header("content-type"), Some("application/json"));
     reply.assert_dated();
@@ -49,7 +49,7 @@ fn a_creation_says_where_the_session_is(server: &Server) {
 }
 
 // R2.4, R2.10, R2.17, R2.18
-fn a_read_gives_the_payload_as_text(server: &Server) {
+fn read_returns_the_payload_as_text(server: &Server) {
     let payload = "é\u{0}\"\\\u{1F980}";
     let mailbox = server.open_mailbox(payload);
     let reply = server.call(&mailbox.get()).expect(200);
@@ -64,7 +64,7 @@ fn a_read_gives_the_payload_as_text(server: &Server) {
 }
 
 // R2.4, R2.10, R2.17, R2.20
-fn a_poll_finds_nothing_new_until_there_is(server: &Server) {
+fn poll_returns_304_until_a_write(server: &Server) {
     let mailbox = server.open_mailbox("hello");
     for _ in 0..2 {
         let reply = server.call(&mailbox.poll(&mailbox.etag)).expect(304);
@@ -88,7 +88,7 @@ fn a_poll_finds_nothing_new_until_there_is(server: &Server) {
 }
 
 // R2.5, R2.10, R2.11, R2.17, R2.19, R2.32, R2.35, R2.36
-fn a_write_needs_the_current_etag(server: &Server) {
+fn write_requires_the_current_etag(server: &Server) {
     let mailbox = server.open_mailbox("one");
     let reply = server.call(&mailbox.put(&mailbox.etag, "two")).expect(202);
     assert_eq!(reply.body, b"");
@@ -119,7 +119,7 @@ fn a_write_needs_the_current_etag(server: &Server) {
 }
 
 // R2.11, R2.33, R2.34
-fn a_write_that_happened_is_a_success(server: &Server) {
+fn applied_write_is_a_success(server: &Server) {
     let mailbox = server.open_mailbox("one");
     let first = mailbox.put(&mailbox.etag, "mine");
     let mine = server.call(&first).expect(202).etag();
@@ -140,7 +140,7 @@ fn a_write_that_happened_is_a_success(server: &Server) {
 }
 
 // R2.6, R2.12
-fn a_deleted_session_is_gone(server: &Server) {
+fn deleted_session_is_404(server: &Server) {
     let mailbox = server.open_mailbox("hello");
     let delete = Request::delete(&mailbox.path);
     let reply = server.call(&delete).expect(204);
@@ -163,7 +163,7 @@ fn a_deleted_session_is_gone(server: &Server) {
 }
 
 // R2.18
-fn an_empty_payload_is_one(server: &Server) {
+fn empty_payload_is_stored(server: &Server) {
     let mailbox = server.open_mailbox("");
     let reply = server.call(&mailbox.get()).expect(200);
     assert_eq!(reply.body, b"");
@@ -179,7 +179,7 @@ fn an_empty_payload_is_one(server: &Server) {
 }
 
 // R0.22, R2.17
-fn a_session_expires_when_it_was_told_to(server: &Server) {
+fn session_expires_as_announced(server: &Server) {
     let mailbox = server.open_mailbox("hello");
     let date = |name: &str| {
         let reply = server.call(&mailbox.get()).expect(200);
@@ -194,7 +194,7 @@ fn a_session_expires_when_it_was_told_to(server: &Server) {
 }
 
 // R0.10
-fn a_head_is_a_read_without_its_payload(server: &Server) {
+fn head_is_a_read_without_payload(server: &Server) {
     let mailbox = server.open_mailbox("hello");
     let reply = server.call(&Request::head(&mailbox.path)).expect(200);
     assert_eq!(reply.body, b"");
@@ -203,7 +203,7 @@ fn a_head_is_a_read_without_its_payload(server: &Server) {
 }
 
 // R2.31
-fn what_one_dialect_wrote_the_other_reads(server: &Server) {
+fn payload_is_readable_in_both_dialects(server: &Server) {
     let mailbox = server.open_mailbox("text");
     let token = mailbox.etag.trim_matches('"');
     server.assert_holds(mailbox.id(), "text", token);
@@ -227,7 +227,7 @@ fn what_one_dialect_wrote_the_other_reads(server: &Server) {
 /// It has no authentication by design, and so a switch of its own.
 // R0.9, R2.2
 #[test]
-fn the_mode_is_the_other_dialects() {
+fn mode_does_not_govern_the_etag_dialect() {
     let settings = [("mode", "off"), ("msc4108.enabled", "true")];
     let server = Server::start(Store::Memory, &settings);
     let mailbox = server.open_mailbox("hello");

@@ -138,7 +138,7 @@ fn serve() -> Rig {
 
 // R0.30
 #[test]
-fn a_panic_is_a_500_and_the_connection_and_the_process_live() {
+fn panic_is_500_and_connection_survives() {
     let rig = serve();
     let mut connection = Connection::open(rig.address);
     let path = format!("{PATH}/{}", SessionId::random());
@@ -154,7 +154,7 @@ fn a_panic_is_a_500_and_the_connection_and_the_process_live() {
 
 // R0.29
 #[test]
-fn a_request_that_never_ends_is_a_503_by_the_whole_request_deadline() {
+fn endless_request_is_503_after_request_timeout() {
     let rig = serve();
     let path = format!("{PATH}/{}", SessionId::random());
     let reply = Connection::open(rig.address)
@@ -167,7 +167,7 @@ fn a_request_that_never_ends_is_a_503_by_the_whole_request_deadline() {
 
 // R0.3
 #[test]
-fn a_reply_that_makes_no_sense_is_a_503() {
+fn malformed_store_reply_is_503() {
     let rig = serve();
     let path = format!("{PATH}/{}", SessionId::random());
     let body = r#"{"sequence_token":"t","data":"x"}"#;

@@ -11,20 +11,20 @@ use crate::harness::on_both_stores;
 use crate::harness::server::Server;
 
 on_both_stores! {
-    what_is_not_json_is_not_json,
-    what_is_not_utf8_is_not_json,
-    what_is_no_object_is_bad_json,
-    a_key_that_stands_twice_is_bad_json,
-    a_missing_field_is_a_missing_param,
-    a_field_of_the_wrong_type_is_an_invalid_param,
-    a_lone_surrogate_is_refused,
+    invalid_json_is_not_json,
+    invalid_utf8_is_not_json,
+    non_object_is_bad_json,
+    duplicate_key_is_bad_json,
+    missing_field_is_missing_param,
+    wrong_field_type_is_invalid_param,
+    lone_surrogate_is_rejected,
     unknown_fields_are_ignored,
-    any_content_type_or_none_is_taken,
+    any_content_type_is_accepted,
 }
 
 on_both_stores! {
     with ["session.max_live" = "2"];
-    a_refused_create_takes_no_place,
+    rejected_creation_takes_no_lease,
 }
 
 /// The bodies that no request takes, whichever fields it wants.
@@ -81,14 +81,14 @@ fn assert_refused(reply: &Reply, body: &[u8], errcodes: &[&str]) {
 }
 
 // R1.31
-fn what_is_not_json_is_not_json(server: &Server) {
+fn invalid_json_is_not_json(server: &Server) {
     for body in NOT_JSON {
         refused_everywhere(server, body, &["M_NOT_JSON"]);
     }
 }
 
 // R1.31
-fn what_is_not_utf8_is_not_json(server: &Server) {
+fn invalid_utf8_is_not_json(server: &Server) {
     let in_data = b"{\"sequence_token\":\"t\",\"data\":\"\xff\"}";
     let in_a_token = b"{\"sequence_token\":\"\xff\",\"data\":\"x\"}";
     let overlong = b"{\"sequence_token\":\"t\",\"data\":\"\xc0\xaf\"}";
@@ -109,7 +109,7 @@ fn what_is_not_utf8_is_not_json(server: &Server) {
 }
 
 // R1.32
-fn what_is_no_object_is_bad_json(server: &Server) {
+fn non_object_is_bad_json(server: &Server) {
     let values = [
         "[]",
         "null",
@@ -128,7 +128,7 @@ fn what_is_no_object_is_bad_json(server: &Server) {
 }
 
 // R1.33
-fn a_key_that_stands_twice_is_bad_json(server: &Server) {
+fn duplicate_key_is_bad_json(server: &Server) {
     let bodies = [
         r#"{"sequence_token":"t","data":"a","data":"b"}"#,
         r#"{"sequence_token":"t","data":"a","data":"a"}"#,
@@ -142,7 +142,7 @@ fn a_key_that_stands_twice_is_bad_json(server: &Server) {
 }
 
 // R1.35
-fn a_missing_field_is_a_missing_param(server: &Server) {
+fn missing_field_is_missing_param(server: &Server) {
     for body in [
         "{}",
         r#"{"Data":"x"}"#,
@@ -155,7 +155,7 @@ fn a_missing_field_is_a_missing_param(server: &Server) {
 }
 
 // R1.36
-fn a_field_of_the_wrong_type_is_an_invalid_param(server: &Server) {
+fn wrong_field_type_is_invalid_param(server: &Server) {
     for value in [
         "null",
         "true",
@@ -176,7 +176,7 @@ fn a_field_of_the_wrong_type_is_an_invalid_param(server: &Server) {
 }
 
 // R1.34
-fn a_lone_surrogate_is_refused(server: &Server) {
+fn lone_surrogate_is_rejected(server: &Server) {
     for text in [
         r"\ud800",
         r"\udc00",
@@ -227,7 +227,7 @@ fn unknown_fields_are_ignored(server: &Server) {
 }
 
 // R1.39
-fn any_content_type_or_none_is_taken(server: &Server) {
+fn any_content_type_is_accepted(server: &Server) {
     let odd = [
         "text/plain",
         "application/xml",
@@ -249,7 +249,7 @@ fn any_content_type_or_none_is_taken(server: &Server) {
 }
 
 // R1.40
-fn a_refused_create_takes_no_place(server: &Server) {
+fn rejected_creation_takes_no_lease(server: &Server) {
     for body in NOT_JSON {
         refused_by_create(server, body, &["M_NOT_JSON"]);
     }

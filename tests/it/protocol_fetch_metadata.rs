@@ -10,10 +10,10 @@ use crate::harness::on_both_stores;
 use crate::harness::server::Server;
 
 on_both_stores! {
-    a_read_that_is_a_navigation_or_a_subresource_is_forbidden,
-    a_read_by_a_script_is_answered,
-    one_bad_header_among_good_ones_is_enough,
-    nothing_but_the_read_looks_at_fetch_metadata,
+    navigation_or_subresource_read_is_forbidden,
+    read_by_script_is_answered,
+    one_forbidden_fetch_metadata_header_is_enough,
+    only_reads_check_fetch_metadata,
 }
 
 const FORBIDDEN: [(&str, &str); 12] = [
@@ -32,7 +32,7 @@ const FORBIDDEN: [(&str, &str); 12] = [
 ];
 
 // R0.26
-fn a_read_that_is_a_navigation_or_a_subresource_is_forbidden(server: &Server) {
+fn navigation_or_subresource_read_is_forbidden(server: &Server) {
     let session = server.create("hello");
     for (name, value) in FORBIDDEN {
         let read = Request::get(&at(&session.id)).header(name, value);
@@ -44,7 +44,7 @@ fn a_read_that_is_a_navigation_or_a_subresource_is_forbidden(server: &Server) {
 }
 
 // R0.26
-fn a_read_by_a_script_is_answered(server: &Server) {
+fn read_by_script_is_answered(server: &Server) {
     let session = server.create("hello");
     for (mode, site) in [
         ("cors", "cross-site"),
@@ -60,7 +60,7 @@ fn a_read_by_a_script_is_answered(server: &Server) {
 }
 
 // R0.26
-fn one_bad_header_among_good_ones_is_enough(server: &Server) {
+fn one_forbidden_fetch_metadata_header_is_enough(server: &Server) {
     let session = server.create("hello");
     for (name, value) in FORBIDDEN {
         let mut read = Request::get(&at(&session.id));
@@ -82,7 +82,7 @@ fn one_bad_header_among_good_ones_is_enough(server: &Server) {
 }
 
 // R0.26
-fn nothing_but_the_read_looks_at_fetch_metadata(server: &Server) {
+fn only_reads_check_fetch_metadata(server: &Server) {
     for (name, value) in FORBIDDEN {
         let with = |request: Request| server.call(&request.header(name, value));
         with(Request::get(UNSTABLE)).expect(200);

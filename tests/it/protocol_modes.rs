@@ -11,25 +11,25 @@ use crate::harness::on_both_stores;
 use crate::harness::server::{Server, Store};
 
 on_both_stores! {
-    the_stable_prefix_is_unrecognized_by_default,
-    the_other_dialect_is_unrecognized_by_default,
-    without_an_auth_backend_a_token_is_not_looked_at,
+    stable_prefix_is_unrecognized_by_default,
+    etag_dialect_is_unrecognized_by_default,
+    token_is_ignored_without_a_verifier,
 }
 
 on_both_stores! {
     with ["mode" = "public"];
-    public_is_another_name_of_open,
+    public_is_an_alias_of_open,
 }
 
 on_both_stores! {
     with ["api.stable" = "true"];
-    the_conflict_code_is_that_of_the_prefix,
-    both_prefixes_lead_to_the_same_session,
+    conflict_code_depends_on_the_prefix,
+    both_prefixes_reach_the_same_session,
 }
 
 on_both_stores! {
     with ["mode" = "off", "api.stable" = "true"];
-    the_dialect_is_unrecognized_when_off,
+    json_dialect_is_unrecognized_when_off,
 }
 
 /// Every request of the dialect under a prefix, for a session that may exist.
@@ -61,14 +61,14 @@ fn assert_nothing_under(server: &Server, prefix: &str, id: &str) {
 }
 
 // R1.2
-fn the_stable_prefix_is_unrecognized_by_default(server: &Server) {
+fn stable_prefix_is_unrecognized_by_default(server: &Server) {
     let session = server.create("hello");
     assert_nothing_under(server, STABLE, &session.id);
     server.assert_holds(&session.id, "hello", &session.token);
 }
 
 // R0.6, R0.9
-fn the_other_dialect_is_unrecognized_by_default(server: &Server) {
+fn etag_dialect_is_unrecognized_by_default(server: &Server) {
     let prefix = "/_matrix/client/unstable/org.matrix.msc4108/rendezvous";
     let session = server.create("hello");
     assert_nothing_under(server, prefix, &session.id);
@@ -76,7 +76,7 @@ fn the_other_dialect_is_unrecognized_by_default(server: &Server) {
 }
 
 // R1.42, R1.43
-fn without_an_auth_backend_a_token_is_not_looked_at(server: &Server) {
+fn token_is_ignored_without_a_verifier(server: &Server) {
     let bearing = |request: Request| request.header("Authorization", "Bearer nonsense");
     let discovery = server.call(&bearing(Request::get(UNSTABLE))).expect(200);
     assert_eq!(discovery.json(), json!({"create_available": true}));
@@ -85,7 +85,7 @@ fn without_an_auth_backend_a_token_is_not_looked_at(server: &Server) {
 }
 
 // R1.41
-fn public_is_another_name_of_open(server: &Server) {
+fn public_is_an_alias_of_open(server: &Server) {
     let discovery = server.call(&Request::get(UNSTABLE)).expect(200);
     assert_eq!(discovery.json(), json!({"create_available": true}));
     let session = server.create("hello");
@@ -93,7 +93,7 @@ fn public_is_another_name_of_open(server: &Server) {
 }
 
 // R0.6, R0.9
-fn the_dialect_is_unrecognized_when_off(server: &Server) {
+fn json_dialect_is_unrecognized_when_off(server: &Server) {
     assert_nothing_under(server, UNSTABLE, "some-session");
     assert_nothing_under(server, STABLE, "some-session");
 }
@@ -101,13 +101,13 @@ fn the_dialect_is_unrecognized_when_off(server: &Server) {
 /// Nobody gets an open mailbox by forgetting a setting.
 // R0.9
 #[test]
-fn the_default_mode_is_off() {
+fn default_mode_is_off() {
     let server = Server::launch(&[("limits.enabled", "false")]);
     assert_nothing_under(&server, UNSTABLE, "some-session");
 }
 
 #[test]
-fn a_session_outlives_a_server_that_turned_the_dialect_off() {
+fn session_outlives_a_server_with_the_dialect_off() {
     let open = Server::start(Store::Redis, &[]);
     let session = open.create("hello");
     let prefix = open.prefix.clone().expect("a prefix");
@@ -120,7 +120,7 @@ fn a_session_outlives_a_server_that_turned_the_dialect_off() {
 }
 
 // R1.1, R1.2, R1.22
-fn the_conflict_code_is_that_of_the_prefix(server: &Server) {
+fn conflict_code_depends_on_the_prefix(server: &Server) {
     let session = server.create("zero");
     for (prefix, errcode) in [(UNSTABLE, CONFLICT), (STABLE, "M_CONCURRENT_WRITE")] {
         let path = format!("{prefix}/{}", session.id);
@@ -132,7 +132,7 @@ fn the_conflict_code_is_that_of_the_prefix(server: &Server) {
 }
 
 // R1.3
-fn both_prefixes_lead_to_the_same_session(server: &Server) {
+fn both_prefixes_reach_the_same_session(server: &Server) {
     let reply = server
         .call(&Request::post(STABLE).json(&json!({"data": "zero"})))
         .expect(200);

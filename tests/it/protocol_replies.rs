@@ -11,16 +11,16 @@ use crate::harness::on_both_stores;
 use crate::harness::server::Server;
 
 on_both_stores! {
-    every_kind_of_reply_is_for_any_origin_and_for_no_cache,
-    no_origin_is_echoed,
-    a_preflight_is_answered_on_any_path,
-    a_preflight_looks_no_session_up,
-    an_error_says_what_is_wrong_in_json,
+    every_response_allows_any_origin_and_no_cache,
+    origin_is_not_echoed,
+    preflight_is_answered_on_any_path,
+    preflight_looks_up_no_session,
+    error_body_describes_the_problem_in_json,
 }
 
 on_both_stores! {
     with ["mode" = "off"];
-    a_preflight_is_answered_while_the_dialect_is_off,
+    preflight_is_answered_while_the_dialect_is_off,
 }
 
 /// A request for each status that a healthy server gives, limits aside.
@@ -62,7 +62,7 @@ fn one_of_each(server: &Server) -> Vec<(u16, Request)> {
 }
 
 // R0.13, R0.15, R0.16
-fn every_kind_of_reply_is_for_any_origin_and_for_no_cache(server: &Server) {
+fn every_response_allows_any_origin_and_no_cache(server: &Server) {
     for (status, request) in one_of_each(server) {
         let browser = request
             .header("Origin", "https://app.example")
@@ -80,7 +80,7 @@ fn every_kind_of_reply_is_for_any_origin_and_for_no_cache(server: &Server) {
 }
 
 // R0.13
-fn no_origin_is_echoed(server: &Server) {
+fn origin_is_not_echoed(server: &Server) {
     for origin in ["https://app.example", "null", "http://localhost:8080"] {
         for (status, request) in one_of_each(server) {
             let reply = server
@@ -120,7 +120,7 @@ fn preflight(path: &str) -> Request {
 }
 
 // R0.14
-fn a_preflight_is_answered_on_any_path(server: &Server) {
+fn preflight_is_answered_on_any_path(server: &Server) {
     let session = server.create("hello");
     let txn = format!("{}/txn", at(&session.id));
     let invalid_txn = format!("{}/a+b", at(&session.id));
@@ -146,20 +146,20 @@ fn a_preflight_is_answered_on_any_path(server: &Server) {
 }
 
 // R0.14
-fn a_preflight_looks_no_session_up(server: &Server) {
+fn preflight_looks_up_no_session(server: &Server) {
     let bearing = preflight(&at("nothing-is-here")).header("Authorization", "Bearer nonsense");
     assert_is_a_preflight_reply(&server.call(&bearing.header("Sec-Fetch-Mode", "navigate")));
 }
 
 // R0.14
-fn a_preflight_is_answered_while_the_dialect_is_off(server: &Server) {
+fn preflight_is_answered_while_the_dialect_is_off(server: &Server) {
     for path in [UNSTABLE, &at("nothing-is-here"), "/unknown"] {
         assert_is_a_preflight_reply(&server.call(&preflight(path)));
     }
 }
 
 // R0.1
-fn an_error_says_what_is_wrong_in_json(server: &Server) {
+fn error_body_describes_the_problem_in_json(server: &Server) {
     for (status, request) in one_of_each(server) {
         let reply = server.call(&request).expect(status);
         if status >= 400 {

@@ -9,14 +9,14 @@ use crate::harness::on_both_stores;
 use crate::harness::server::Server;
 
 on_both_stores! {
-    an_unknown_path_is_unrecognized,
-    a_known_path_with_another_method_is_told_which_ones_it_has,
-    head_answers_as_get_without_a_body,
-    a_leading_double_slash_is_tolerated,
-    a_query_is_ignored,
-    segments_are_decoded,
-    an_encoded_slash_separates_nothing,
-    an_id_outside_the_grammar_is_not_found,
+    unknown_path_is_unrecognized,
+    wrong_method_is_405_with_allow,
+    head_is_get_without_a_body,
+    leading_double_slash_is_accepted,
+    query_is_ignored,
+    path_segments_are_percent_decoded,
+    encoded_slash_does_not_split_segments,
+    invalid_session_id_is_not_found,
 }
 
 const METHODS: [&str; 8] = [
@@ -34,7 +34,7 @@ fn expect_unrecognized(server: &Server, method: &str, path: &str) {
 }
 
 // R0.4
-fn an_unknown_path_is_unrecognized(server: &Server) {
+fn unknown_path_is_unrecognized(server: &Server) {
     let session = server.create("hello");
     let id = &session.id;
     let paths = [
@@ -61,7 +61,7 @@ fn an_unknown_path_is_unrecognized(server: &Server) {
 }
 
 // R0.5
-fn a_known_path_with_another_method_is_told_which_ones_it_has(server: &Server) {
+fn wrong_method_is_405_with_allow(server: &Server) {
     let session = server.create("hello");
     let txn = format!("{}/txn", at(&session.id));
     let tables = [
@@ -87,7 +87,7 @@ fn a_known_path_with_another_method_is_told_which_ones_it_has(server: &Server) {
 }
 
 // R0.10
-fn head_answers_as_get_without_a_body(server: &Server) {
+fn head_is_get_without_a_body(server: &Server) {
     let session = server.create("hello");
     let deleted = server.create("hello");
     server.call(&Request::delete(&at(&deleted.id))).expect(200);
@@ -109,7 +109,7 @@ fn head_answers_as_get_without_a_body(server: &Server) {
 }
 
 // R0.11
-fn a_leading_double_slash_is_tolerated(server: &Server) {
+fn leading_double_slash_is_accepted(server: &Server) {
     let session = server.create("hello");
     server
         .call(&Request::get(&format!("/{UNSTABLE}")))
@@ -128,7 +128,7 @@ fn a_leading_double_slash_is_tolerated(server: &Server) {
 }
 
 // R1.12
-fn a_query_is_ignored(server: &Server) {
+fn query_is_ignored(server: &Server) {
     let session = server.create("hello");
     server
         .call(&Request::get(&format!("{UNSTABLE}?a=b")))
@@ -138,7 +138,7 @@ fn a_query_is_ignored(server: &Server) {
 }
 
 // R0.12
-fn segments_are_decoded(server: &Server) {
+fn path_segments_are_percent_decoded(server: &Server) {
     let session = server.create("hello");
     let encoded: Vec<_> = session
         .id
@@ -156,7 +156,7 @@ fn segments_are_decoded(server: &Server) {
 }
 
 // R0.12
-fn an_encoded_slash_separates_nothing(server: &Server) {
+fn encoded_slash_does_not_split_segments(server: &Server) {
     let session = server.create("hello");
     for slash in ["%2F", "%2f"] {
         let txn = format!("{}{slash}txn", at(&session.id));
@@ -169,7 +169,7 @@ fn an_encoded_slash_separates_nothing(server: &Server) {
 }
 
 // R0.7, R0.20
-fn an_id_outside_the_grammar_is_not_found(server: &Server) {
+fn invalid_session_id_is_not_found(server: &Server) {
     let session = server.create("hello");
     let id = &session.id;
     let endless = "a".repeat(256);

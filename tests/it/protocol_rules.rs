@@ -113,7 +113,7 @@ fn named(rules: &BTreeSet<Rule>) -> Vec<String> {
 }
 
 #[test]
-fn every_citation_names_a_rule() {
+fn citations_name_existing_rules() {
     let protocol = protocol();
     let (mut unknown, mut count) = (Vec::new(), 0);
     for (path, cited, _) in citations() {
@@ -130,7 +130,7 @@ fn every_citation_names_a_rule() {
 }
 
 #[test]
-fn every_rule_has_a_test() {
+fn rules_have_tests() {
     let protocol = protocol();
     let cited: BTreeSet<Rule> = citations()
         .into_iter()

@@ -13,34 +13,34 @@ use crate::harness::server::{Server, Store, shared_redis};
 use crate::harness::{eventually, on_both_stores};
 
 on_both_stores! {
-    discovery_says_that_anyone_may_create,
-    a_created_session_is_described_in_full_and_in_nothing_else,
-    ids_are_opaque_long_and_never_alike,
-    equal_payloads_in_two_sessions_have_different_tokens,
-    a_read_repeats_payload_and_token_byte_for_byte,
-    a_read_changes_nothing,
-    any_text_is_stored_as_it_was,
-    sessions_do_not_touch_each_other,
-    a_deleted_session_is_gone_for_every_request,
-    deleting_is_answered_with_an_empty_object,
-    a_session_that_never_was_is_not_found,
+    discovery_in_open_mode_returns_true,
+    creation_returns_exactly_the_documented_fields,
+    session_ids_are_opaque_long_and_unique,
+    equal_payloads_of_two_sessions_differ_in_token,
+    read_returns_payload_and_token_unchanged,
+    read_changes_nothing,
+    any_text_is_stored_unchanged,
+    sessions_are_independent,
+    deleted_session_is_404_for_every_request,
+    delete_returns_an_empty_object,
+    unknown_session_is_not_found,
     session_requests_ignore_authorization,
-    what_is_left_of_the_life_shrinks_and_no_write_extends_it,
+    remaining_lifetime_shrinks_despite_writes,
 }
 
 on_both_stores! {
     with ["session.ttl" = "120s"];
-    a_new_session_has_the_configured_life,
+    new_session_has_the_configured_ttl,
 }
 
 // R1.4, R1.10, R1.41
-fn discovery_says_that_anyone_may_create(server: &Server) {
+fn discovery_in_open_mode_returns_true(server: &Server) {
     let reply = server.call(&Request::get(UNSTABLE)).expect(200);
     assert_eq!(reply.json(), json!({"create_available": true}));
 }
 
 // R1.5, R1.6
-fn a_created_session_is_described_in_full_and_in_nothing_else(server: &Server) {
+fn creation_returns_exactly_the_documented_fields(server: &Server) {
     let reply = server.try_create("hello").expect(200);
     let body = reply.json();
     let members: HashSet<_> = body
@@ -70,7 +70,7 @@ fn a_created_session_is_described_in_full_and_in_nothing_else(server: &Server) {
 }
 
 // R0.20, R0.21
-fn ids_are_opaque_long_and_never_alike(server: &Server) {
+fn session_ids_are_opaque_long_and_unique(server: &Server) {
     let sessions: Vec<_> = (0..20).map(|_| server.create("equal")).collect();
     for session in &sessions {
         assert!((20..=255).contains(&session.id.len()), "{session:?}");
@@ -85,7 +85,7 @@ fn ids_are_opaque_long_and_never_alike(server: &Server) {
 }
 
 // R1.16
-fn equal_payloads_in_two_sessions_have_different_tokens(server: &Server) {
+fn equal_payloads_of_two_sessions_differ_in_token(server: &Server) {
     let [one, two] = [server.create("equal"), server.create("equal")];
     assert_ne!(one.token, two.token);
 }
@@ -103,7 +103,7 @@ pub fn assert_is_a_token(token: &str) {
 }
 
 // R1.6, R1.13
-fn a_read_repeats_payload_and_token_byte_for_byte(server: &Server) {
+fn read_returns_payload_and_token_unchanged(server: &Server) {
     let session = server.create("hello");
     assert_is_a_token(&session.token);
     for _ in 0..3 {
@@ -111,13 +111,13 @@ fn a_read_repeats_payload_and_token_byte_for_byte(server: &Server) {
     }
 }
 
-fn a_read_changes_nothing(server: &Server) {
+fn read_changes_nothing(server: &Server) {
     let session = server.create("hello");
     server.read(&session.id);
     server.write(&session.id, &session.token, "next");
 }
 
-fn any_text_is_stored_as_it_was(server: &Server) {
+fn any_text_is_stored_unchanged(server: &Server) {
     let texts = [
         "",
         " ",
@@ -135,7 +135,7 @@ fn any_text_is_stored_as_it_was(server: &Server) {
     }
 }
 
-fn sessions_do_not_touch_each_other(server: &Server) {
+fn sessions_are_independent(server: &Server) {
     let [one, two] = [server.create("one"), server.create("two")];
     let token = server.write(&one.id, &one.token, "one, again");
     server.put(&two.id, &token, "two, again").expect(409);
@@ -145,7 +145,7 @@ fn sessions_do_not_touch_each_other(server: &Server) {
 }
 
 // R0.7, R1.9
-fn a_deleted_session_is_gone_for_every_request(server: &Server) {
+fn deleted_session_is_404_for_every_request(server: &Server) {
     let session = server.create("hello");
     server.call(&Request::delete(&at(&session.id))).expect(200);
     server.assert_gone(&session.id);
@@ -161,14 +161,14 @@ fn a_deleted_session_is_gone_for_every_request(server: &Server) {
 }
 
 // R1.9
-fn deleting_is_answered_with_an_empty_object(server: &Server) {
+fn delete_returns_an_empty_object(server: &Server) {
     let session = server.create("hello");
     let reply = server.call(&Request::delete(&at(&session.id))).expect(200);
     assert_eq!(reply.json(), json!({}));
 }
 
 // R0.7
-fn a_session_that_never_was_is_not_found(server: &Server) {
+fn unknown_session_is_not_found(server: &Server) {
     let alive = server.create("hello");
     let id = "n".repeat(alive.id.len());
     server.assert_gone(&id);
@@ -199,7 +199,7 @@ fn session_requests_ignore_authorization(server: &Server) {
 }
 
 // R0.22, R1.11
-fn what_is_left_of_the_life_shrinks_and_no_write_extends_it(server: &Server) {
+fn remaining_lifetime_shrinks_despite_writes(server: &Server) {
     let session = server.create("hello");
     let before = eventually("some of the life has passed", || {
         let left = server.read(&session.id).expires_in_ms;
@@ -214,7 +214,7 @@ fn what_is_left_of_the_life_shrinks_and_no_write_extends_it(server: &Server) {
 }
 
 // R0.23, R1.11
-fn a_new_session_has_the_configured_life(server: &Server) {
+fn new_session_has_the_configured_ttl(server: &Server) {
     let session = server.create("hello");
     assert!(
         (1..=120_000).contains(&session.expires_in_ms),
@@ -226,7 +226,7 @@ fn a_new_session_has_the_configured_life(server: &Server) {
 
 // R0.23
 #[test]
-fn the_default_life_is_five_minutes() {
+fn default_ttl_is_five_minutes() {
     let server = Server::start(Store::Memory, &[]);
     let session = server.create("hello");
     assert!(
@@ -238,7 +238,7 @@ fn the_default_life_is_five_minutes() {
 /// The embedded store's clock is in the hands of the contract suite; Redis lets a test shorten a life.
 // R0.7
 #[test]
-fn an_expired_session_is_not_found() {
+fn expired_session_is_not_found() {
     let server = Server::start(Store::Redis, &[]);
     let session = server.create("hello");
     let key = format!("{}s:{{{}}}", server.prefix.as_deref().unwrap(), session.id);

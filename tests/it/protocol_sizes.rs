@@ -16,19 +16,19 @@ const PAYLOAD: usize = 4096;
 const ENVELOPE: usize = 32 * 1024;
 
 on_both_stores! {
-    a_payload_of_4096_bytes_is_taken_however_it_is_written,
-    a_payload_of_4097_bytes_is_too_large_on_every_request,
-    bytes_count_and_not_characters,
-    a_body_of_32_kib_is_taken,
-    a_body_over_32_kib_is_too_large_on_every_request,
-    too_large_a_length_is_refused_before_the_body_is_sent,
-    no_continue_is_sent_to_a_body_that_will_be_refused,
-    too_large_a_chunked_body_is_refused_as_soon_as_it_is,
-    a_client_that_is_still_sending_receives_the_413,
-    what_arrives_after_the_413_is_discarded,
-    a_client_that_never_stops_sending_is_cut,
-    any_early_reply_reaches_a_client_that_is_still_sending,
-    a_chunked_body_within_the_cap_is_taken,
+    payload_of_4096_bytes_is_accepted_in_any_escaping,
+    payload_of_4097_bytes_is_too_large,
+    payload_limit_counts_bytes,
+    body_of_32_kib_is_accepted,
+    body_over_32_kib_is_too_large,
+    large_content_length_is_rejected_before_the_body,
+    no_100_continue_for_a_rejected_body,
+    large_chunked_body_is_rejected_at_the_limit,
+    client_still_sending_receives_the_413,
+    bytes_after_the_413_are_discarded,
+    client_that_never_stops_sending_is_cut,
+    early_response_reaches_a_client_still_sending,
+    chunked_body_within_the_limit_is_accepted,
 }
 
 /// The payload in bodies that all decode to it.
@@ -46,7 +46,7 @@ fn enveloped(token: &str, data: &str) -> String {
 }
 
 // R1.37, R1.38
-fn a_payload_of_4096_bytes_is_taken_however_it_is_written(server: &Server) {
+fn payload_of_4096_bytes_is_accepted_in_any_escaping(server: &Server) {
     let four_bytes_each = "😀".repeat(PAYLOAD / 4);
     let two_bytes_each = "ä".repeat(PAYLOAD / 2);
     for data in [
@@ -81,14 +81,14 @@ fn refused_everywhere(server: &Server, body: impl Fn(&str) -> String) {
 }
 
 // R1.37
-fn a_payload_of_4097_bytes_is_too_large_on_every_request(server: &Server) {
+fn payload_of_4097_bytes_is_too_large(server: &Server) {
     for spelling in spellings(&"x".repeat(PAYLOAD + 1)) {
         refused_everywhere(server, |token| enveloped(token, &spelling));
     }
 }
 
 // R1.37
-fn bytes_count_and_not_characters(server: &Server) {
+fn payload_limit_counts_bytes(server: &Server) {
     for data in ["ä".repeat(PAYLOAD / 2) + "x", "漢".repeat(PAYLOAD / 3 + 1)] {
         for spelling in spellings(&data) {
             refused_everywhere(server, |token| enveloped(token, &spelling));
@@ -101,7 +101,7 @@ fn padded(body: &str, length: usize) -> String {
 }
 
 // R0.17
-fn a_body_of_32_kib_is_taken(server: &Server) {
+fn body_of_32_kib_is_accepted(server: &Server) {
     let create = Request::post(UNSTABLE).body(padded(r#"{"data":"x"}"#, ENVELOPE));
     let created = server.call(&create).expect(200);
     let write = padded(
@@ -114,7 +114,7 @@ fn a_body_of_32_kib_is_taken(server: &Server) {
 }
 
 // R0.17
-fn a_body_over_32_kib_is_too_large_on_every_request(server: &Server) {
+fn body_over_32_kib_is_too_large(server: &Server) {
     refused_everywhere(server, |token| {
         padded(&body(token, "x").to_string(), ENVELOPE + 1)
     });
@@ -140,7 +140,7 @@ fn expect_413_and_close(mut connection: Connection) -> Reply {
 }
 
 // R0.17, R0.18
-fn too_large_a_length_is_refused_before_the_body_is_sent(server: &Server) {
+fn large_content_length_is_rejected_before_the_body(server: &Server) {
     for length in [
         (ENVELOPE + 1).to_string(),
         "4294967296".into(),
@@ -158,7 +158,7 @@ fn too_large_a_length_is_refused_before_the_body_is_sent(server: &Server) {
     }
 }
 
-fn no_continue_is_sent_to_a_body_that_will_be_refused(server: &Server) {
+fn no_100_continue_for_a_rejected_body(server: &Server) {
     let create = Request::new("POST", UNSTABLE).header("Expect", "100-continue");
     let mut connection = Connection::open(server.http);
     connection.write(&head(&create, &format!("Content-Length: {}", ENVELOPE + 1)));
@@ -173,7 +173,7 @@ fn no_continue_is_sent_to_a_body_that_will_be_refused(server: &Server) {
 }
 
 // R0.18
-fn too_large_a_chunked_body_is_refused_as_soon_as_it_is(server: &Server) {
+fn large_chunked_body_is_rejected_at_the_limit(server: &Server) {
     let mut connection = Connection::open(server.http);
     connection.write(&head(
         &Request::new("POST", UNSTABLE),
@@ -187,7 +187,7 @@ fn too_large_a_chunked_body_is_refused_as_soon_as_it_is(server: &Server) {
 }
 
 // R0.19
-fn a_client_that_is_still_sending_receives_the_413(server: &Server) {
+fn client_still_sending_receives_the_413(server: &Server) {
     for (path, method) in [
         (UNSTABLE.to_owned(), "POST"),
         (at(&server.create("x").id), "PUT"),
@@ -209,7 +209,7 @@ fn a_client_that_is_still_sending_receives_the_413(server: &Server) {
 /// The server has said all it will, and closing now would reset the client in the middle of its body.
 /// Again and again, since all of the body may have left the client before it learns of a reset.
 // R0.19
-fn what_arrives_after_the_413_is_discarded(server: &Server) {
+fn bytes_after_the_413_are_discarded(server: &Server) {
     for _ in 0..16 {
         let mut connection = Connection::open(server.http);
         let create = Request::new("POST", UNSTABLE);
@@ -224,7 +224,7 @@ fn what_arrives_after_the_413_is_discarded(server: &Server) {
 
 /// What is discarded is bounded too: 4 MiB, and what the buffers of two sockets hold.
 // R0.19
-fn a_client_that_never_stops_sending_is_cut(server: &Server) {
+fn client_that_never_stops_sending_is_cut(server: &Server) {
     let mut connection = Connection::open(server.http);
     let framing = "Transfer-Encoding: chunked";
     connection.write(&head(&Request::new("POST", UNSTABLE), framing));
@@ -232,7 +232,7 @@ fn a_client_that_never_stops_sending_is_cut(server: &Server) {
     assert!(!connection.takes(chunk.as_bytes(), 1024), "it took 64 MiB");
 }
 
-fn any_early_reply_reaches_a_client_that_is_still_sending(server: &Server) {
+fn early_response_reaches_a_client_still_sending(server: &Server) {
     for path in ["/unknown", &at("a+b")] {
         let mut connection = Connection::open(server.http);
         let head = head(&Request::new("PUT", path), "Content-Length: 1048576");
@@ -243,7 +243,7 @@ fn any_early_reply_reaches_a_client_that_is_still_sending(server: &Server) {
     }
 }
 
-fn a_chunked_body_within_the_cap_is_taken(server: &Server) {
+fn chunked_body_within_the_limit_is_accepted(server: &Server) {
     let mut connection = Connection::open(server.http);
     connection.write(&head(
         &Request::new("POST", UNSTABLE),

@@ -13,19 +13,19 @@ use crate::harness::on_both_stores;
 use crate::harness::server::Server;
 
 on_both_stores! {
-    the_first_attempt_writes,
-    a_replay_repeats_the_answer_and_writes_nothing,
-    a_replay_is_answered_after_the_other_side_wrote,
-    a_replay_does_not_look_at_the_body_again,
-    a_recorded_conflict_stays_one_when_the_token_is_the_current_one,
-    equal_data_is_a_conflict_under_another_txn_id,
-    an_applied_write_is_a_conflict_under_another_txn_id,
-    a_txn_id_belongs_to_its_session,
-    a_replay_after_a_put_without_txn_id_is_still_the_recorded_answer,
-    a_put_without_txn_id_keeps_its_own_rules_beside_records,
-    a_body_that_does_not_parse_is_refused_before_any_record_is_asked,
-    a_refused_body_is_not_recorded,
-    the_same_txn_id_at_once_writes_once,
+    first_attempt_is_applied,
+    replay_repeats_the_response_and_writes_nothing,
+    replay_is_answered_after_the_peers_write,
+    replay_ignores_the_body,
+    recorded_conflict_is_replayed_for_a_current_token,
+    equal_data_under_another_txn_id_is_a_conflict,
+    applied_write_under_another_txn_id_is_a_conflict,
+    txn_id_is_scoped_to_its_session,
+    replay_after_a_put_without_txn_id_is_unchanged,
+    put_without_txn_id_ignores_records,
+    invalid_body_is_rejected_before_the_record,
+    rejected_body_is_not_recorded,
+    concurrent_puts_with_one_txn_id_write_once,
 }
 
 #[track_caller]
@@ -38,7 +38,7 @@ fn assert_same_words(one: &Reply, other: &Reply) {
 }
 
 // R1.8, R1.27
-fn the_first_attempt_writes(server: &Server) {
+fn first_attempt_is_applied(server: &Server) {
     let session = server.create("zero");
     let reply = server
         .put_txn(&session.id, "txn", &session.token, "one")
@@ -50,7 +50,7 @@ fn the_first_attempt_writes(server: &Server) {
 }
 
 // R1.24, R1.25
-fn a_replay_repeats_the_answer_and_writes_nothing(server: &Server) {
+fn replay_repeats_the_response_and_writes_nothing(server: &Server) {
     let session = server.create("zero");
     let first = server
         .put_txn(&session.id, "txn", &session.token, "one")
@@ -61,7 +61,7 @@ fn a_replay_repeats_the_answer_and_writes_nothing(server: &Server) {
 }
 
 // R1.25
-fn a_replay_is_answered_after_the_other_side_wrote(server: &Server) {
+fn replay_is_answered_after_the_peers_write(server: &Server) {
     let session = server.create("zero");
     let first = server
         .put_txn(&session.id, "mine", &session.token, "one")
@@ -74,7 +74,7 @@ fn a_replay_is_answered_after_the_other_side_wrote(server: &Server) {
 }
 
 // R1.25
-fn a_replay_does_not_look_at_the_body_again(server: &Server) {
+fn replay_ignores_the_body(server: &Server) {
     let session = server.create("zero");
     let first = server
         .put_txn(&session.id, "txn", &session.token, "one")
@@ -91,7 +91,7 @@ fn a_replay_does_not_look_at_the_body_again(server: &Server) {
 }
 
 // R1.24, R1.25
-fn a_recorded_conflict_stays_one_when_the_token_is_the_current_one(server: &Server) {
+fn recorded_conflict_is_replayed_for_a_current_token(server: &Server) {
     let session = server.create("zero");
     let first = server.put_txn(&session.id, "txn", "not yet", "one");
     let first = first.expect_error(409, CONFLICT);
@@ -108,7 +108,7 @@ fn a_recorded_conflict_stays_one_when_the_token_is_the_current_one(server: &Serv
 }
 
 // R1.27
-fn equal_data_is_a_conflict_under_another_txn_id(server: &Server) {
+fn equal_data_under_another_txn_id_is_a_conflict(server: &Server) {
     let session = server.create("zero");
     server
         .put_txn(&session.id, "a", "foreign", "zero")
@@ -121,7 +121,7 @@ fn equal_data_is_a_conflict_under_another_txn_id(server: &Server) {
 }
 
 // R1.27
-fn an_applied_write_is_a_conflict_under_another_txn_id(server: &Server) {
+fn applied_write_under_another_txn_id_is_a_conflict(server: &Server) {
     let session = server.create("zero");
     let one = server
         .put_txn(&session.id, "a", &session.token, "one")
@@ -134,7 +134,7 @@ fn an_applied_write_is_a_conflict_under_another_txn_id(server: &Server) {
 }
 
 // R1.28
-fn a_txn_id_belongs_to_its_session(server: &Server) {
+fn txn_id_is_scoped_to_its_session(server: &Server) {
     let [one, two] = [server.create("zero"), server.create("zero")];
     let first = server
         .put_txn(&one.id, "txn", &one.token, "one")
@@ -148,7 +148,7 @@ fn a_txn_id_belongs_to_its_session(server: &Server) {
 }
 
 // R1.25
-fn a_replay_after_a_put_without_txn_id_is_still_the_recorded_answer(server: &Server) {
+fn replay_after_a_put_without_txn_id_is_unchanged(server: &Server) {
     let session = server.create("zero");
     let first = server
         .put_txn(&session.id, "txn", &session.token, "one")
@@ -159,7 +159,7 @@ fn a_replay_after_a_put_without_txn_id_is_still_the_recorded_answer(server: &Ser
 }
 
 // R1.20, R1.21, R1.22
-fn a_put_without_txn_id_keeps_its_own_rules_beside_records(server: &Server) {
+fn put_without_txn_id_ignores_records(server: &Server) {
     let session = server.create("zero");
     let one = server
         .put_txn(&session.id, "a", &session.token, "one")
@@ -180,7 +180,7 @@ fn put_bytes(server: &Server, id: &str, txn: &str, bytes: &[u8]) -> Reply {
 }
 
 // R1.26
-fn a_body_that_does_not_parse_is_refused_before_any_record_is_asked(server: &Server) {
+fn invalid_body_is_rejected_before_the_record(server: &Server) {
     let session = server.create("zero");
     let first = server
         .put_txn(&session.id, "txn", &session.token, "one")
@@ -193,7 +193,7 @@ fn a_body_that_does_not_parse_is_refused_before_any_record_is_asked(server: &Ser
 }
 
 // R1.24, R1.40
-fn a_refused_body_is_not_recorded(server: &Server) {
+fn rejected_body_is_not_recorded(server: &Server) {
     let session = server.create("zero");
     let large = body(&session.token, &"x".repeat(4097)).to_string();
     let enveloped = " ".repeat(32 * 1024 + 1);
@@ -214,7 +214,7 @@ fn a_refused_body_is_not_recorded(server: &Server) {
 }
 
 // R1.30
-fn the_same_txn_id_at_once_writes_once(server: &Server) {
+fn concurrent_puts_with_one_txn_id_write_once(server: &Server) {
     let session = server.create("zero");
     let replies = std::thread::scope(|scope| {
         let attempt = || server.put_txn(&session.id, "txn", &session.token, "one");

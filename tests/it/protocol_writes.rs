@@ -14,24 +14,24 @@ use crate::harness::server::Server;
 use crate::protocol_sessions::assert_is_a_token;
 
 on_both_stores! {
-    the_current_token_writes,
-    a_write_is_answered_with_its_token_alone,
-    every_write_makes_a_token_never_seen_before,
-    no_earlier_token_becomes_valid_again,
-    a_stale_token_with_other_data_is_a_conflict_and_changes_nothing,
-    any_stale_token_with_the_current_data_gets_the_current_token,
-    a_retry_after_the_other_side_wrote_gets_its_own_token,
-    a_retry_of_the_first_write_gets_its_own_token_after_two_more,
-    current_data_decides_before_an_earlier_write_does,
-    the_same_data_under_another_stale_token_is_no_retry,
-    a_token_of_another_kind_is_simply_stale,
-    a_conflict_is_not_remembered,
-    escapes_are_decoded_before_anything_is_compared,
-    of_two_writers_one_wins_and_the_other_may_read_and_go_on,
+    current_token_writes,
+    write_returns_only_the_new_token,
+    every_write_produces_a_new_token,
+    earlier_tokens_stay_invalid,
+    stale_token_with_new_data_is_a_conflict,
+    stale_token_with_current_data_gets_current_token,
+    retry_after_the_peers_write_gets_its_own_token,
+    retry_after_two_more_writes_gets_its_own_token,
+    current_data_takes_precedence_over_a_retry,
+    same_data_under_another_stale_token_is_a_conflict,
+    foreign_token_is_stale,
+    conflict_without_txn_id_is_not_recorded,
+    escapes_are_decoded_before_comparison,
+    one_of_two_writers_wins_and_the_other_can_go_on,
 }
 
 // R1.19
-fn the_current_token_writes(server: &Server) {
+fn current_token_writes(server: &Server) {
     let session = server.create("zero");
     let token = server.write(&session.id, &session.token, "one");
     server.assert_holds(&session.id, "one", &token);
@@ -40,7 +40,7 @@ fn the_current_token_writes(server: &Server) {
 }
 
 // R1.7, R1.14
-fn a_write_is_answered_with_its_token_alone(server: &Server) {
+fn write_returns_only_the_new_token(server: &Server) {
     let session = server.create("zero");
     let reply = server.put(&session.id, &session.token, "one").expect(200);
     let token = reply.text("sequence_token");
@@ -49,7 +49,7 @@ fn a_write_is_answered_with_its_token_alone(server: &Server) {
 }
 
 // R1.13, R1.15
-fn every_write_makes_a_token_never_seen_before(server: &Server) {
+fn every_write_produces_a_new_token(server: &Server) {
     let session = server.create("equal");
     let mut seen = HashSet::from([session.token.clone()]);
     let mut token = session.token;
@@ -61,7 +61,7 @@ fn every_write_makes_a_token_never_seen_before(server: &Server) {
 }
 
 // R1.15
-fn no_earlier_token_becomes_valid_again(server: &Server) {
+fn earlier_tokens_stay_invalid(server: &Server) {
     let session = server.create("a");
     let mut tokens = vec![session.token];
     for data in ["b", "a", "b", "a"] {
@@ -77,7 +77,7 @@ fn no_earlier_token_becomes_valid_again(server: &Server) {
 }
 
 // R1.22, R1.40
-fn a_stale_token_with_other_data_is_a_conflict_and_changes_nothing(server: &Server) {
+fn stale_token_with_new_data_is_a_conflict(server: &Server) {
     let session = server.create("zero");
     let token = server.write(&session.id, &session.token, "one");
     let before = server.read(&session.id);
@@ -91,7 +91,7 @@ fn a_stale_token_with_other_data_is_a_conflict_and_changes_nothing(server: &Serv
 }
 
 // R1.20
-fn any_stale_token_with_the_current_data_gets_the_current_token(server: &Server) {
+fn stale_token_with_current_data_gets_current_token(server: &Server) {
     let session = server.create("zero");
     let one = server.write(&session.id, &session.token, "one");
     let two = server.write(&session.id, &one, "two");
@@ -107,7 +107,7 @@ fn any_stale_token_with_the_current_data_gets_the_current_token(server: &Server)
 }
 
 // R1.21
-fn a_retry_after_the_other_side_wrote_gets_its_own_token(server: &Server) {
+fn retry_after_the_peers_write_gets_its_own_token(server: &Server) {
     let session = server.create("zero");
     let mine = server.write(&session.id, &session.token, "mine");
     let theirs = server.write(&session.id, &mine, "theirs");
@@ -118,7 +118,7 @@ fn a_retry_after_the_other_side_wrote_gets_its_own_token(server: &Server) {
 }
 
 // R1.21, R1.23
-fn a_retry_of_the_first_write_gets_its_own_token_after_two_more(server: &Server) {
+fn retry_after_two_more_writes_gets_its_own_token(server: &Server) {
     let session = server.create("zero");
     let one = server.write(&session.id, &session.token, "one");
     let two = server.write(&session.id, &one, "two");
@@ -129,7 +129,7 @@ fn a_retry_of_the_first_write_gets_its_own_token_after_two_more(server: &Server)
 }
 
 // R1.20 comes before R1.21
-fn current_data_decides_before_an_earlier_write_does(server: &Server) {
+fn current_data_takes_precedence_over_a_retry(server: &Server) {
     let session = server.create("zero");
     let one = server.write(&session.id, &session.token, "equal");
     let two = server.write(&session.id, &one, "between");
@@ -138,7 +138,7 @@ fn current_data_decides_before_an_earlier_write_does(server: &Server) {
 }
 
 // R1.21, R1.22
-fn the_same_data_under_another_stale_token_is_no_retry(server: &Server) {
+fn same_data_under_another_stale_token_is_a_conflict(server: &Server) {
     let session = server.create("zero");
     let one = server.write(&session.id, &session.token, "one");
     let two = server.write(&session.id, &one, "two");
@@ -152,7 +152,7 @@ fn the_same_data_under_another_stale_token_is_no_retry(server: &Server) {
 }
 
 // R1.18
-fn a_token_of_another_kind_is_simply_stale(server: &Server) {
+fn foreign_token_is_stale(server: &Server) {
     let session = server.create("zero");
     let padded = format!("{}=", session.token);
     let upper = session.token.to_uppercase();
@@ -185,7 +185,7 @@ fn a_token_of_another_kind_is_simply_stale(server: &Server) {
     }
 }
 
-fn a_conflict_is_not_remembered(server: &Server) {
+fn conflict_without_txn_id_is_not_recorded(server: &Server) {
     let session = server.create("zero");
     let one = server.write(&session.id, &session.token, "one");
     server.put(&session.id, &session.token, "two").expect(409);
@@ -194,7 +194,7 @@ fn a_conflict_is_not_remembered(server: &Server) {
 }
 
 // R1.19, R1.22
-fn of_two_writers_one_wins_and_the_other_may_read_and_go_on(server: &Server) {
+fn one_of_two_writers_wins_and_the_other_can_go_on(server: &Server) {
     let session = server.create("zero");
     let mut statuses = std::thread::scope(|scope| {
         let writers: Vec<_> = (0..8)
@@ -221,7 +221,7 @@ fn of_two_writers_one_wins_and_the_other_may_read_and_go_on(server: &Server) {
 }
 
 // R1.20
-fn escapes_are_decoded_before_anything_is_compared(server: &Server) {
+fn escapes_are_decoded_before_comparison(server: &Server) {
     let reply =
         server.call(&Request::post(UNSTABLE).body(r#"{"d\u0061ta":"\ud83d\ude00\u0000\/\n"}"#));
     let (id, token) = (reply.text("id"), reply.text("sequence_token"));

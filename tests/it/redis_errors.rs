@@ -14,7 +14,7 @@ fn key(id: &str) -> String {
 }
 
 #[test]
-fn a_key_of_another_type_in_a_sessions_place_is_an_outage_and_no_404() {
+fn session_key_of_wrong_type_is_503() {
     let redis = RedisServer::start();
     let worker = ready_on(&redis.url(), &[]);
     let session = worker.create("hello");
@@ -28,7 +28,7 @@ fn a_key_of_another_type_in_a_sessions_place_is_an_outage_and_no_404() {
 }
 
 #[test]
-fn a_session_with_garbage_in_it_is_an_outage_and_no_404() {
+fn corrupt_session_is_503() {
     let redis = RedisServer::start();
     let worker = ready_on(&redis.url(), &[]);
     let breakages: [&[&'static str]; 4] = [
@@ -80,7 +80,7 @@ fn assert_tells_nothing(worker: &Server, written: &Session, spare: &Session) {
 }
 
 #[test]
-fn a_demoted_primary_is_refused_not_read_from() {
+fn demoted_primary_serves_no_reads() {
     let redis = RedisServer::start();
     let worker = ready_on(&redis.url(), &[]);
     let (session, second, spare) = two_sessions(&worker);
@@ -100,7 +100,7 @@ fn a_demoted_primary_is_refused_not_read_from() {
 
 /// A newcomer is not told that the house is full by a primary that no longer knows.
 #[test]
-fn a_demoted_primary_does_not_count_the_living() {
+fn demoted_primary_does_not_count_live_sessions() {
     let redis = RedisServer::start();
     let worker = ready_on(&redis.url(), &[("session.max_live", "1")]);
     worker.create("hello");
@@ -116,7 +116,7 @@ fn a_demoted_primary_does_not_count_the_living() {
 }
 
 #[test]
-fn a_primary_cut_off_from_its_replicas_is_refused_not_read_from() {
+fn isolated_primary_serves_no_reads() {
     let redis = RedisServer::start();
     let worker = ready_on(&redis.url(), &[]);
     let (session, second, spare) = two_sessions(&worker);
@@ -127,7 +127,7 @@ fn a_primary_cut_off_from_its_replicas_is_refused_not_read_from() {
 }
 
 #[test]
-fn a_full_redis_refuses_newcomers_and_lets_live_sign_ins_finish() {
+fn full_redis_rejects_creation_and_finishes_sign_ins() {
     let redis = RedisServer::start();
     let worker = ready_on(&redis.url(), &[]);
     let session = worker.create("hello");

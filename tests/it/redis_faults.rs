@@ -10,7 +10,7 @@ use crate::harness::redis::worker::{HANG, launch_on, ready_on, request};
 use crate::harness::redis::{DURABLE, RedisServer, Reply, until};
 
 #[test]
-fn down_at_the_start_the_worker_serves_503_and_recovers_by_itself() {
+fn worker_recovers_from_redis_down_at_start() {
     let mut redis = RedisServer::start_with(DURABLE);
     let [session, spare] = {
         let earlier = ready_on(&redis.url(), &[]);
@@ -38,7 +38,7 @@ fn down_at_the_start_the_worker_serves_503_and_recovers_by_itself() {
 }
 
 #[test]
-fn paused_at_the_start_the_worker_serves_503_and_recovers_by_itself() {
+fn worker_recovers_from_redis_paused_at_start() {
     let redis = RedisServer::start();
     redis.pause();
     let worker = launch_on(&redis.url(), &[]);
@@ -50,7 +50,7 @@ fn paused_at_the_start_the_worker_serves_503_and_recovers_by_itself() {
 }
 
 #[test]
-fn killed_and_restarted_amid_a_sign_in_nothing_acknowledged_is_lost() {
+fn redis_restart_loses_no_acknowledged_write() {
     let mut redis = RedisServer::start_with(DURABLE);
     let worker = ready_on(&redis.url(), &[]);
     let [session, spare] = [(); 2].map(|()| worker.create("hello"));
@@ -90,7 +90,7 @@ fn killed_and_restarted_amid_a_sign_in_nothing_acknowledged_is_lost() {
 }
 
 #[test]
-fn restarted_without_persistence_a_session_is_gone_and_new_ones_are_made() {
+fn redis_restart_without_aof_loses_sessions_only() {
     let mut redis = RedisServer::start();
     let worker = ready_on(&redis.url(), &[]);
     let session = worker.create("hello");
@@ -104,7 +104,7 @@ fn restarted_without_persistence_a_session_is_gone_and_new_ones_are_made() {
 
 // R0.3
 #[test]
-fn paused_every_request_ends_in_a_503_and_what_landed_landed_once() {
+fn paused_redis_is_503_and_writes_apply_once() {
     let redis = RedisServer::start();
     let worker = ready_on(&redis.url(), &[]);
     let [plain, with_txn] = [(); 2].map(|()| worker.create("hello"));
@@ -144,7 +144,7 @@ fn paused_every_request_ends_in_a_503_and_what_landed_landed_once() {
 /// The first call after the silence begins is the one that drops the connection, and must not wait for
 /// the next one: found by a review, a read hung for 30 s and a scrape for ever.
 #[test]
-fn paused_whoever_comes_first_does_not_hang() {
+fn first_request_to_a_paused_redis_does_not_hang() {
     let redis = RedisServer::start();
     let worker = ready_on(&redis.url(), &[]);
     let session = worker.create("hello");
@@ -170,7 +170,7 @@ fn paused_whoever_comes_first_does_not_hang() {
 }
 
 #[test]
-fn script_flush_between_requests_is_not_seen_by_clients() {
+fn script_flush_is_invisible_to_clients() {
     let redis = RedisServer::start();
     let worker = ready_on(&redis.url(), &[]);
     let flush = || assert_eq!(redis.command(&["SCRIPT", "FLUSH"]).text(), "OK");
@@ -192,7 +192,7 @@ fn script_flush_between_requests_is_not_seen_by_clients() {
 }
 
 #[test]
-fn while_redis_loads_its_data_requests_are_503_and_then_succeed() {
+fn loading_redis_is_503_until_loaded() {
     let mut redis = RedisServer::start_with(&["--rdbcompression", "no"]);
     let worker = ready_on(&redis.url(), &[]);
     let [session, spare] = [(); 2].map(|()| worker.create("hello"));

@@ -17,7 +17,7 @@ use bench::{Bench, LOSSES};
 const FORMS: [Option<&str>; 2] = [None, Some("txn-1")];
 
 #[test]
-fn a_read_whose_reply_is_lost_once_is_answered_when_asked_again() {
+fn read_with_one_lost_reply_is_retried() {
     let bench = Bench::start();
     let session = bench.sound.create("hello");
     for loss in LOSSES {
@@ -36,7 +36,7 @@ fn a_read_whose_reply_is_lost_once_is_answered_when_asked_again() {
 
 // R0.3
 #[test]
-fn reads_whose_replies_are_all_lost_are_503_and_never_404() {
+fn reads_with_all_replies_lost_are_503() {
     let bench = Bench::start();
     let session = bench.sound.create("hello");
     for loss in LOSSES {
@@ -55,7 +55,7 @@ fn reads_whose_replies_are_all_lost_are_503_and_never_404() {
 }
 
 #[test]
-fn a_connection_gone_silent_is_replaced_by_itself() {
+fn silent_connection_is_replaced() {
     let bench = Bench::start();
     let session = bench.sound.create("hello");
     let before = bench.proxy.accepted();
@@ -75,7 +75,7 @@ fn a_connection_gone_silent_is_replaced_by_itself() {
 }
 
 #[test]
-fn a_connection_gone_silent_while_it_is_made_is_replaced_by_itself() {
+fn silent_connection_attempt_is_replaced() {
     let redis = RedisServer::start();
     let proxy = Proxy::start(redis.address());
     // The first command on every connection; all that comes back on this one is held for good.
@@ -87,7 +87,7 @@ fn a_connection_gone_silent_while_it_is_made_is_replaced_by_itself() {
 /// Today's clients end a sign-in at the first 5xx on a poll, so a connection that breaks now and then
 /// must not reach them.
 #[test]
-fn one_broken_connection_is_not_seen_by_clients() {
+fn broken_connection_is_invisible_to_clients() {
     let redis = RedisServer::start();
     let proxy = Proxy::start(redis.address());
     let worker = ready_on(&proxy.url(), &[("store.redis.command_timeout", "10s")]);
@@ -111,7 +111,7 @@ fn one_broken_connection_is_not_seen_by_clients() {
 
 // R1.17, R1.21, R1.25
 #[test]
-fn a_write_whose_reply_is_lost_is_applied_once_in_both_forms() {
+fn write_with_lost_reply_is_applied_once() {
     let bench = Bench::start();
     for (form, loss) in FORMS
         .into_iter()
@@ -146,7 +146,7 @@ fn a_write_whose_reply_is_lost_is_applied_once_in_both_forms() {
 
 // R1.17
 #[test]
-fn a_write_whose_reply_is_lost_once_ends_in_the_token_that_it_made() {
+fn write_with_one_lost_reply_returns_its_token() {
     let bench = Bench::start();
     for (form, loss) in FORMS
         .into_iter()
@@ -175,7 +175,7 @@ fn a_write_whose_reply_is_lost_once_ends_in_the_token_that_it_made() {
 
 // R1.25
 #[test]
-fn a_refused_write_with_txn_id_whose_reply_is_lost_stays_refused() {
+fn conflict_with_txn_id_survives_a_lost_reply() {
     let bench = Bench::start();
     let session = bench.sound.create("hello");
     let second = bench.sound.write(&session.id, &session.token, "theirs");
@@ -190,7 +190,7 @@ fn a_refused_write_with_txn_id_whose_reply_is_lost_stays_refused() {
 }
 
 #[test]
-fn after_a_lost_reply_the_peer_may_answer_before_the_writer_retries() {
+fn peer_can_write_before_a_lost_write_is_retried() {
     let bench = Bench::start();
     for (form, retry_at) in FORMS
         .into_iter()
@@ -218,7 +218,7 @@ fn after_a_lost_reply_the_peer_may_answer_before_the_writer_retries() {
 }
 
 #[test]
-fn a_reply_that_the_client_never_read_is_as_good_as_a_lost_one() {
+fn unread_response_is_handled_like_a_lost_reply() {
     let bench = Bench::start();
     for form in FORMS {
         let session = bench.sound.create("hello");

@@ -41,7 +41,7 @@ fn fill(worker: &Server, count: usize) {
 }
 
 #[test]
-fn a_full_session_costs_redis_under_seven_kibibytes_lease_and_shares_included() {
+fn full_session_costs_redis_under_7_kib() {
     const SESSIONS: usize = 600;
     let redis = RedisServer::start();
     let settings = [
@@ -62,7 +62,7 @@ fn a_full_session_costs_redis_under_seven_kibibytes_lease_and_shares_included() 
 }
 
 #[test]
-fn sixty_four_txn_ids_of_the_longest_kind_stay_small() {
+fn records_of_64_longest_txn_ids_stay_small() {
     let redis = RedisServer::start();
     let worker = ready_on(&redis.url(), &[]);
     let session = worker.create(&"x".repeat(FULL));
@@ -102,7 +102,7 @@ fn sixty_four_txn_ids_of_the_longest_kind_stay_small() {
 }
 
 #[test]
-fn every_key_is_under_the_prefix_and_ends_by_itself() {
+fn every_redis_key_has_the_prefix_and_a_ttl() {
     let redis = RedisServer::start();
     let prefix = "some-team/rendezvous:";
     let settings = [
@@ -143,7 +143,7 @@ fn every_key_is_under_the_prefix_and_ends_by_itself() {
 
 /// A deploy that changes `session.ttl` runs both at once: the index must outlive the sessions of either.
 #[test]
-fn the_index_outlives_the_sessions_of_workers_whose_ttls_differ() {
+fn lease_index_outlives_sessions_of_mixed_ttls() {
     let redis = RedisServer::start();
     let long = ready_on(&redis.url(), &[("session.ttl", "300s")]);
     let short = ready_on(&redis.url(), &[("session.ttl", "10s")]);

@@ -97,7 +97,7 @@ fn start() -> (RedisServer, Proxy, Server) {
 }
 
 #[test]
-fn a_swallowed_reply_never_gives_one_client_the_payload_of_another() {
+fn swallowed_reply_never_leaks_another_payload() {
     let (_redis, proxy, worker) = start();
     let mine = worker.create("my secret");
     let theirs = worker.create("their secret");
@@ -140,7 +140,7 @@ fn a_swallowed_reply_never_gives_one_client_the_payload_of_another() {
 }
 
 #[test]
-fn an_extra_reply_never_shifts_the_ones_behind_it() {
+fn extra_reply_never_shifts_later_replies() {
     let (_redis, proxy, worker) = start();
     let sessions = ["one", "two", "three"].map(|data| worker.create(data));
     for extra in [&b"+OK\r\n"[..], b"*2\r\n$1\r\n7\r\n$1\r\nG\r\n", b"$-1\r\n"] {
@@ -163,7 +163,7 @@ fn an_extra_reply_never_shifts_the_ones_behind_it() {
 }
 
 #[test]
-fn a_reply_of_another_form_is_no_answer_to_any_request() {
+fn malformed_script_reply_is_503() {
     let (_redis, proxy, worker) = start();
     let counted = || worker.metrics().sum(BAD_REPLIES, &[]);
     for (number, alteration) in ALTERATIONS.into_iter().enumerate() {
@@ -193,7 +193,7 @@ fn a_reply_of_another_form_is_no_answer_to_any_request() {
 
 /// A script that Redis refuses to run has not run: what it finds at its second try is what there was.
 #[test]
-fn a_delete_that_redis_put_off_is_no_delete() {
+fn delayed_delete_reply_is_not_a_success() {
     let (_redis, proxy, worker) = start();
     let session = worker.create("hello");
     worker.call(&request::delete(&session.id)).expect(200);
@@ -210,7 +210,7 @@ fn a_delete_that_redis_put_off_is_no_delete() {
 }
 
 #[test]
-fn an_error_in_a_replys_place_is_an_outage_and_no_404() {
+fn error_reply_is_503_and_not_404() {
     let (_redis, proxy, worker) = start();
     let errors: [Alteration; 4] = [
         |_| b"-ERR something new\r\n".to_vec(),

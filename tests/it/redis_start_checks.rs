@@ -49,7 +49,7 @@ fn assert_unready(worker: &Server, check: &str, detail: &str) {
 }
 
 #[test]
-fn a_policy_that_evicts_live_sessions_is_refused_until_it_is_put_right() {
+fn evicting_policy_fails_the_check_until_fixed() {
     let redis = RedisServer::start_with(&["--maxmemory-policy", "allkeys-lru"]);
     let worker = launch_on(&redis.url(), &[]);
     assert_unready(&worker, "eviction", "allkeys-lru");
@@ -61,14 +61,14 @@ fn a_policy_that_evicts_live_sessions_is_refused_until_it_is_put_right() {
 }
 
 #[test]
-fn a_policy_that_evicts_is_accepted_by_name() {
+fn evicting_policy_can_be_ignored_by_name() {
     let redis = RedisServer::start_with(&["--maxmemory-policy", "allkeys-lru"]);
     let worker = ready_on(&redis.url(), &[("store.redis.ignore_checks", "eviction")]);
     worker.create("hello");
 }
 
 #[test]
-fn another_checks_name_accepts_nothing() {
+fn ignoring_another_check_has_no_effect() {
     let redis = RedisServer::start_with(&["--maxmemory-policy", "allkeys-lru"]);
     let worker = launch_on(
         &redis.url(),
@@ -78,7 +78,7 @@ fn another_checks_name_accepts_nothing() {
 }
 
 #[test]
-fn too_little_memory_for_max_live_is_refused_and_a_smaller_max_live_fits() {
+fn maxmemory_below_max_live_fails_the_check() {
     let redis = RedisServer::start_with(&["--maxmemory", "40mb"]);
     let worker = launch_on(&redis.url(), &[]);
     assert_unready(&worker, "memory", "10000");
@@ -87,7 +87,7 @@ fn too_little_memory_for_max_live_is_refused_and_a_smaller_max_live_fits() {
 }
 
 #[test]
-fn the_largest_max_live_that_is_accepted_is_weighed() {
+fn largest_max_live_is_checked_against_maxmemory() {
     let redis = RedisServer::start_with(&["--maxmemory", "40mb"]);
     let most = "100000000";
     assert_unready(
@@ -98,7 +98,7 @@ fn the_largest_max_live_that_is_accepted_is_weighed() {
 }
 
 #[test]
-fn an_old_version_is_refused() {
+fn old_redis_version_fails_the_check() {
     let redis = RedisServer::start();
     let proxy = Proxy::start(redis.address());
     proxy.every(
@@ -116,7 +116,7 @@ fn an_old_version_is_refused() {
 
 /// Only a Redis that will not tell is served from unseen; one that could not tell is asked again.
 #[test]
-fn an_info_that_fails_is_asked_again() {
+fn failed_info_is_repeated() {
     let redis = RedisServer::start_with(&["--maxmemory-policy", "allkeys-lru"]);
     let proxy = Proxy::start(redis.address());
     proxy.every(
@@ -136,7 +136,7 @@ fn an_info_that_fails_is_asked_again() {
 
 /// No answer is no answer of the ACL's, and nothing that an operator can have meant to accept.
 #[test]
-fn a_script_that_gets_no_answer_is_not_called_refused() {
+fn script_without_answer_is_not_an_acl_failure() {
     let redis = RedisServer::start();
     for (fault, detail) in [
         (Fault::HoldReply, "in time"),
@@ -155,7 +155,7 @@ fn a_script_that_gets_no_answer_is_not_called_refused() {
 }
 
 #[test]
-fn a_redis_that_answers_too_late_is_refused_until_it_is_quick() {
+fn slow_redis_fails_the_check_until_fast() {
     let redis = RedisServer::start_with(&["--maxmemory-policy", "allkeys-lru"]);
     let proxy = Proxy::start(redis.address());
     let worker = launch_on(&proxy.url(), &[]);
@@ -169,7 +169,7 @@ fn a_redis_that_answers_too_late_is_refused_until_it_is_quick() {
 }
 
 #[test]
-fn the_documented_rule_is_enough_and_none_of_its_commands_can_be_spared() {
+fn documented_acl_rule_is_sufficient_and_minimal() {
     let redis = RedisServer::start();
     let rule = documented_rule();
     let worker = ready_on(&user(&redis, "documented", &rule), &[]);
@@ -207,7 +207,7 @@ fn all_pages_give_the_same_acl_rule() {
 }
 
 #[test]
-fn without_info_the_worker_serves_and_warns() {
+fn missing_info_permission_is_a_warning() {
     let redis = RedisServer::start();
     let worker = ready_on(
         &user(&redis, "no-info", &without(&documented_rule(), "+info")),
@@ -223,7 +223,7 @@ fn without_info_the_worker_serves_and_warns() {
 }
 
 #[test]
-fn a_user_without_the_prefix_is_refused() {
+fn user_without_the_key_prefix_fails_the_check() {
     let redis = RedisServer::start();
     let mut rule = without(&documented_rule(), "~mrv:*");
     rule.push("~other:*".to_owned());

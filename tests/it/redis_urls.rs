@@ -27,13 +27,13 @@ fn assert_serves(worker: &Server) {
 }
 
 #[test]
-fn standalone_is_served_from() {
+fn standalone_redis_works() {
     let redis = RedisServer::start();
     assert_serves(&ready_on(&redis.url(), &[]));
 }
 
 #[test]
-fn a_password_is_sent_and_the_database_of_the_url_is_used() {
+fn url_password_and_database_are_used() {
     let redis = RedisServer::start_with(&["--requirepass", "correct horse"]);
     let url = format!("redis://:correct%20horse@127.0.0.1:{}/3", redis.port());
     let worker = ready_on(&url, &[]);
@@ -47,7 +47,7 @@ fn a_password_is_sent_and_the_database_of_the_url_is_used() {
 
 /// In a URL each of these characters would mean something else.
 #[test]
-fn a_password_of_a_file_is_taken_as_it_is() {
+fn password_file_is_used_verbatim() {
     let password = "p/a#s@s:w?o%20r&d \"é";
     let redis = RedisServer::start_with(&["--requirepass", password]);
     let file = file(&format!("{password}\n"));
@@ -57,7 +57,7 @@ fn a_password_of_a_file_is_taken_as_it_is() {
 }
 
 #[test]
-fn sentinels_may_have_a_password_of_their_own() {
+fn sentinels_can_have_a_separate_password() {
     let trio = Sentinels::start();
     trio.require("of/the#sentinels");
     let file = file("of/the#sentinels");
@@ -72,7 +72,7 @@ fn sentinels_may_have_a_password_of_their_own() {
 }
 
 #[test]
-fn a_wrong_password_keeps_the_worker_unready_and_is_not_printed() {
+fn wrong_password_keeps_worker_unready_unprinted() {
     let redis = RedisServer::start_with(&["--requirepass", "correct"]);
     let url = format!("redis://:Tr0ub4dor@127.0.0.1:{}/0", redis.port());
     let worker = launch_on(&url, &[]);
@@ -88,7 +88,7 @@ fn a_wrong_password_keeps_the_worker_unready_and_is_not_printed() {
 }
 
 #[test]
-fn tls_is_served_from_with_an_authority_of_its_own() {
+fn tls_redis_with_a_private_ca_works() {
     let redis = TlsRedis::start();
     let ca = redis.ca_file();
     let ca = ca.to_str().expect("UTF-8");
@@ -96,7 +96,7 @@ fn tls_is_served_from_with_an_authority_of_its_own() {
 }
 
 #[test]
-fn tls_without_its_authority_is_not_trusted() {
+fn tls_redis_with_an_unknown_ca_is_rejected() {
     let redis = TlsRedis::start();
     let worker = launch_on(&redis.url(), &[]);
     // The request waits for the connection that every attempt fails to make.
@@ -107,7 +107,7 @@ fn tls_without_its_authority_is_not_trusted() {
 }
 
 #[test]
-fn the_primary_is_found_through_sentinels() {
+fn primary_is_found_through_sentinels() {
     let trio = Sentinels::start();
     let worker = ready_on(&trio.url(), &[]);
     assert_serves(&worker);
@@ -118,7 +118,7 @@ fn the_primary_is_found_through_sentinels() {
 }
 
 #[test]
-fn sessions_spread_over_a_cluster_and_the_cap_is_one_for_all() {
+fn cluster_spreads_sessions_under_one_limit() {
     let cluster = Cluster::start();
     let worker = ready_on(&cluster.url(), &[("session.max_live", "40")]);
     assert_serves(&worker);

@@ -18,7 +18,7 @@ use crate::harness::server::Server;
 use fleet::{Fleet, sign_in};
 
 #[test]
-fn sign_ins_finish_while_workers_are_killed_between_their_requests() {
+fn sign_ins_survive_killed_workers() {
     const DEVICE_PAIRS: usize = 6;
     const KILLS: usize = 9;
     let redis = RedisServer::start();
@@ -55,7 +55,7 @@ fn sign_ins_finish_while_workers_are_killed_between_their_requests() {
 
 // R1.19, R1.22
 #[test]
-fn a_hundred_devices_race_one_token_and_one_wins_each_round() {
+fn one_of_100_racing_writers_wins_each_round() {
     let redis = RedisServer::start();
     let workers = [(); 3].map(|()| ready_on(&redis.url(), &[]));
     let session = workers[0].create("start");
@@ -74,7 +74,7 @@ fn a_hundred_devices_race_one_token_and_one_wins_each_round() {
 
 // R1.25, R1.30
 #[test]
-fn with_txn_ids_one_wins_each_round_and_every_answer_is_repeated() {
+fn one_racing_writer_with_txn_id_wins_and_replays() {
     let redis = RedisServer::start();
     let workers = [(); 3].map(|()| ready_on(&redis.url(), &[("session.max_txn_ids", "1000")]));
     let session = workers[0].create("start");
@@ -135,7 +135,7 @@ fn race(workers: &[Server], id: &str, write: impl Fn(usize) -> Request + Sync) -
 }
 
 #[test]
-fn the_cap_holds_over_all_workers_and_nobody_is_evicted() {
+fn session_limit_holds_over_all_workers() {
     let redis = RedisServer::start();
     let workers = [(); 3].map(|()| ready_on(&redis.url(), &[("session.max_live", "5")]));
     let mut live = create_at_once(&workers);

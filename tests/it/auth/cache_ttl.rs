@@ -47,7 +47,7 @@ fn user(id: &str) -> User {
 }
 
 #[tokio::test]
-async fn whose_a_token_is_is_believed_for_a_minute() {
+async fn accepted_token_is_cached_for_60s() {
     let issuer = Issuer::start();
     issuer.answers("good", Answer::user("@user:example.org"));
     let times = [(0, 1), (59_999, 1), (60_000, 2), (119_999, 2), (120_000, 3)];
@@ -57,7 +57,7 @@ async fn whose_a_token_is_is_believed_for_a_minute() {
 }
 
 #[tokio::test]
-async fn that_a_token_is_refused_is_believed_for_5_s() {
+async fn rejected_token_is_cached_for_5s() {
     let issuer = Issuer::start();
     let guest = json!({"user_id": "@1:example.org", "is_guest": true});
     issuer.answers("guest", Answer::json(200, &guest));
@@ -75,7 +75,7 @@ async fn that_a_token_is_refused_is_believed_for_5_s() {
 
 /// By a manual clock the world began with it: `exp` is in seconds since then.
 #[tokio::test]
-async fn a_token_is_believed_until_its_end_and_no_longer_than_any() {
+async fn cache_entry_ends_with_the_tokens_exp() {
     let issuer = Issuer::start();
     let ending = |exp| {
         let scope = "urn:matrix:client:api:*";
@@ -96,7 +96,7 @@ async fn a_token_is_believed_until_its_end_and_no_longer_than_any() {
 }
 
 #[tokio::test]
-async fn that_nobody_can_say_is_believed_for_no_time() {
+async fn failure_is_not_cached() {
     let issuer = Issuer::start();
     let asker = Asker::of(beside_homeserver, &issuer);
     for (status, error) in [

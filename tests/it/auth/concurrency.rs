@@ -92,7 +92,7 @@ fn assert_took(clock: &Clock, begun: Duration, expected: Duration) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_place_is_waited_for_1_s() {
+async fn permit_wait_ends_after_1s() {
     let clock = Clock::system();
     let mut crowd = Crowd::new(clock.clone());
     let still = stand_still();
@@ -106,7 +106,7 @@ async fn a_place_is_waited_for_1_s() {
 
 /// A person waits for both: for the place and for the answer.
 #[tokio::test(start_paused = true)]
-async fn a_question_that_waited_for_a_place_ends_no_later_than_any() {
+async fn query_that_waited_for_a_permit_ends_within_3s() {
     let clock = Clock::system();
     let mut crowd = Crowd::new(clock.clone());
     let still = stand_still();
@@ -125,7 +125,7 @@ async fn a_question_that_waited_for_a_place_ends_no_later_than_any() {
 
 /// A client that comes again too early is refused again, and one that is told too late waits for nothing.
 #[tokio::test(start_paused = true)]
-async fn who_is_not_asked_about_is_told_when_it_will_be() {
+async fn open_breaker_returns_retry_after() {
     let (clock, hand) = Clock::manual();
     let mut crowd = Crowd::new(clock);
     let _still = stand_still();
@@ -154,7 +154,7 @@ async fn who_is_not_asked_about_is_told_when_it_will_be() {
 
 /// Else each would wait for nothing: those that have the places wait for the same homeserver.
 #[tokio::test(start_paused = true)]
-async fn an_open_breaker_refuses_before_the_wait_for_a_place() {
+async fn open_breaker_rejects_before_the_permit_wait() {
     let (clock, hand) = Clock::manual();
     let mut crowd = Crowd::new(clock);
     let still = stand_still();

@@ -21,7 +21,7 @@ fn start(credentials: &[(&str, &str)]) -> (Issuer, Server) {
 const SCOPE: &str = "openid urn:matrix:client:api:* urn:matrix:client:device:D";
 
 #[test]
-fn an_active_token_with_the_scope_of_the_api_creates() {
+fn active_token_with_api_scope_creates() {
     let secret = ("auth.introspection.client_secret", "a:b c");
     let (issuer, server) = start(&[("auth.introspection.client_id", "a b"), secret]);
     let unstable = "urn:matrix:org.matrix.msc2967.client:api:*";
@@ -51,7 +51,7 @@ fn an_active_token_with_the_scope_of_the_api_creates() {
 }
 
 #[test]
-fn a_secret_alone_is_shown_as_a_bearer_token() {
+fn secret_without_client_id_is_sent_as_bearer_token() {
     let (issuer, server) = start(&[("auth.introspection.client_secret", "shared")]);
     let told = json!({"active": true, "scope": SCOPE, "username": "user"});
     issuer.answers("token-1", Answer::json(200, &told));
@@ -62,7 +62,7 @@ fn a_secret_alone_is_shown_as_a_bearer_token() {
 
 // R1.43, R1.48
 #[test]
-fn what_is_inactive_is_refused_and_what_lacks_the_scope_may_not_create() {
+fn inactive_token_is_rejected_and_missing_scope_forbidden() {
     let (issuer, server) = start(&[("auth.introspection.client_secret", "shared")]);
     issuer.answers("gone", Answer::json(200, &json!({"active": false})));
     assert_refused(
@@ -88,7 +88,7 @@ fn what_is_inactive_is_refused_and_what_lacks_the_scope_may_not_create() {
 }
 
 #[test]
-fn a_token_is_never_believed_past_its_end() {
+fn introspected_token_is_never_cached_past_exp() {
     let (issuer, server) = start(&[("auth.introspection.client_secret", "shared")]);
     // It ended in 1970; whoever says so and "active" has a clock that differs, and is asked again each time.
     let told = json!({"active": true, "scope": SCOPE, "username": "user", "exp": 1});
@@ -100,7 +100,7 @@ fn a_token_is_never_believed_past_its_end() {
 }
 
 #[test]
-fn our_own_credentials_refused_is_no_answer_about_the_token() {
+fn rejected_client_credentials_are_503() {
     let (issuer, server) = start(&[("auth.introspection.client_secret", "shared")]);
     for (token, answer) in [
         ("t1", Answer::json(401, &json!({"error": "invalid_client"}))),

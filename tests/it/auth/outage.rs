@@ -22,7 +22,7 @@ fn assert_unknown(server: &Server, token: &str) {
 
 // R1.44
 #[test]
-fn nonsense_is_no_answer() {
+fn malformed_response_is_503() {
     let (issuer, server) = start("authenticated");
     let elsewhere = Issuer::start();
     elsewhere.answers("redirected", Answer::user("@user:example.org"));
@@ -68,7 +68,7 @@ fn nonsense_is_no_answer() {
 
 /// Synapse says 500 to some tokens that are nobody's, which anyone can make up: they say nothing of others.
 #[test]
-fn what_a_homeserver_fails_at_alone_does_not_keep_others_from_being_asked() {
+fn breaker_ignores_malformed_responses() {
     let (issuer, server) = start("authenticated");
     let broken = json!({"errcode": "M_UNKNOWN", "error": "x"});
     issuer.answers("broken", Answer::json(500, &broken));
@@ -83,7 +83,7 @@ fn what_a_homeserver_fails_at_alone_does_not_keep_others_from_being_asked() {
 
 // R1.44
 #[test]
-fn a_silent_homeserver_is_given_up_and_sessions_go_on() {
+fn silent_homeserver_times_out_and_sessions_go_on() {
     let (issuer, server) = start("authenticated");
     let created = server.call(&with(creation(), "good")).expect(200);
     issuer.answers("silent", Answer::Hangs);
@@ -108,7 +108,7 @@ fn a_silent_homeserver_is_given_up_and_sessions_go_on() {
 /// when it comes back. Then it is tried again.
 // R1.44
 #[test]
-fn a_homeserver_that_fails_is_left_alone_for_a_while() {
+fn failing_homeserver_opens_the_breaker() {
     let (issuer, server) = start("authenticated");
     issuer.answers("failing", Answer::Closes);
     for _ in 0..50 {
@@ -153,7 +153,7 @@ fn a_homeserver_that_fails_is_left_alone_for_a_while() {
 }
 
 #[test]
-fn a_homeserver_that_is_down_at_the_start_is_no_reason_not_to_start() {
+fn server_starts_without_a_homeserver() {
     let issuer = Issuer::start();
     let url = issuer.url();
     drop(issuer);
@@ -177,7 +177,7 @@ fn a_homeserver_that_is_down_at_the_start_is_no_reason_not_to_start() {
 }
 
 #[test]
-fn what_is_remembered_survives_the_homeserver() {
+fn cached_token_survives_an_outage() {
     let (issuer, server) = start("authenticated");
     server.call(&with(creation(), "good")).expect(200);
     drop(issuer);
@@ -188,7 +188,7 @@ fn what_is_remembered_survives_the_homeserver() {
 }
 
 #[test]
-fn a_path_below_the_base_url_is_kept() {
+fn base_url_path_is_kept() {
     let issuer = Issuer::start();
     issuer.answers("good", Answer::user("@user:example.org"));
     let url = format!("{}/below/", issuer.url());

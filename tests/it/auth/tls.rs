@@ -20,7 +20,7 @@ fn checks(server: &Server, outcome: &str) -> u64 {
 }
 
 #[test]
-fn a_homeserver_is_asked_over_tls_with_an_authority_of_its_own() {
+fn homeserver_is_queried_over_tls_with_a_private_ca() {
     let certificates = Certificates::make();
     let issuer = start(&certificates);
     let ca = certificates.ca_file();
@@ -33,7 +33,7 @@ fn a_homeserver_is_asked_over_tls_with_an_authority_of_its_own() {
 
 /// Nobody knows who it is; to be shown no token, above all.
 #[test]
-fn a_homeserver_without_its_authority_is_shown_no_token() {
+fn untrusted_homeserver_gets_no_token() {
     let certificates = Certificates::make();
     let issuer = start(&certificates);
     let server = beside(&issuer, "authenticated", &[]);

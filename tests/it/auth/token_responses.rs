@@ -12,7 +12,7 @@ const CLIENTS: usize = 50;
 const EACH: usize = 20;
 
 #[test]
-fn a_thousand_requests_with_one_token_ask_once() {
+fn concurrent_requests_with_one_token_query_once() {
     let (issuer, server) = start("authenticated");
     thread::scope(|scope| {
         for _ in 0..CLIENTS {
@@ -34,7 +34,7 @@ fn a_thousand_requests_with_one_token_ask_once() {
 }
 
 #[test]
-fn a_refusal_is_remembered_too() {
+fn rejected_token_is_cached() {
     let (issuer, server) = start("authenticated");
     for _ in 0..20 {
         assert_refused(
@@ -49,7 +49,7 @@ fn a_refusal_is_remembered_too() {
 }
 
 #[test]
-fn one_token_is_not_taken_for_another() {
+fn cache_distinguishes_tokens() {
     let (issuer, server) = start("authenticated");
     issuer.answers(
         "guest",
@@ -75,7 +75,7 @@ fn one_token_is_not_taken_for_another() {
 /// A flood of made-up tokens from one address runs into that address's rate before anyone is asked; whoever comes
 /// from another is served.
 #[test]
-fn a_flood_of_made_up_tokens_does_not_starve_honest_users() {
+fn flood_of_made_up_tokens_spares_honest_users() {
     let issuer = Issuer::start();
     let more = [
         ("limits.enabled", "true"),
@@ -119,7 +119,7 @@ fn a_flood_of_made_up_tokens_does_not_starve_honest_users() {
 
 /// Two devices at two addresses, and one user all the same.
 #[test]
-fn a_user_has_a_share_of_the_live_sessions_wherever_they_are() {
+fn user_quota_holds_across_addresses() {
     let issuer = Issuer::start();
     issuer.answers("phone", Answer::user("@anna:example.org"));
     issuer.answers("laptop", Answer::user("@anna:example.org"));
@@ -146,7 +146,7 @@ fn a_user_has_a_share_of_the_live_sessions_wherever_they_are() {
 
 /// Devices at many addresses, and discoveries that are no creations.
 #[test]
-fn a_user_has_a_rate_of_creations_wherever_they_are() {
+fn user_creation_rate_holds_across_addresses() {
     let issuer = Issuer::start();
     issuer.answers("phone", Answer::user("@anna:example.org"));
     issuer.answers("other", Answer::user("@berta:example.org"));

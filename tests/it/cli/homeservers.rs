@@ -4,7 +4,7 @@
 use super::{check, file, run};
 
 #[test]
-fn whoever_says_whose_tokens_are_is_named_once_and_wholly() {
+fn token_verifier_must_be_set_once_and_completely() {
     const URL: (&str, &str) = (
         "RENDEZVOUS_AUTH__HOMESERVER_URL",
         "https://matrix.example.org",
@@ -58,7 +58,7 @@ fn whoever_says_whose_tokens_are_is_named_once_and_wholly() {
 
 /// Each mistake in entries of homeservers, by the key of its entry.
 #[test]
-fn homeservers_that_cannot_be_told_apart_or_asked_are_refused() {
+fn ambiguous_or_incomplete_homeservers_are_rejected() {
     let url = "homeserver_url = \"https://synapse.example\"\n";
     let entry = |rest: &str| format!("[[auth.homeserver]]\n{rest}");
     let good = entry(&format!("host = \"a.example\"\n{url}"));
@@ -139,7 +139,7 @@ fn homeservers_that_cannot_be_told_apart_or_asked_are_refused() {
 
 /// What is printed is a configuration again, entries and all.
 #[test]
-fn printed_homeservers_are_homeservers() {
+fn printed_homeservers_can_be_read_back() {
     let text = "[[auth.homeserver]]\nhost = [\"A.example\", \"b.example\"]\nmode = \"open\"\n";
     let named = file(text);
     let print = |path: &std::path::Path| {
@@ -158,7 +158,7 @@ fn printed_homeservers_are_homeservers() {
 
 /// An URL with a password is refused, and what is refused is printed: but not the password.
 #[test]
-fn a_password_in_a_url_is_refused_and_not_repeated() {
+fn password_in_url_is_rejected_and_not_printed() {
     let expected = "expected a URL without user and password";
     for key in [
         "AUTH__HOMESERVER_URL",
@@ -185,7 +185,7 @@ fn a_password_in_a_url_is_refused_and_not_repeated() {
 
 /// Nobody means it: where MSC4388 is off, a homeserver is not asked, and its users get 404.
 #[test]
-fn a_homeserver_whose_mode_is_off_is_warned_of() {
+fn homeserver_with_mode_off_is_warned_about() {
     let url = "homeserver_url = \"https://synapse.example\"\n";
     let open = "[[auth.homeserver]]\nhost = \"open.example\"\nmode = \"open\"\n";
     let unset = format!("[[auth.homeserver]]\nhost = \"a.example\"\n{url}");

@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
 #[test]
-fn an_unknown_key_in_a_file_is_named_with_the_file() {
+fn unknown_key_in_file_is_reported_with_its_file() {
     let texts = [
         ("nonsense = 1\n", "nonsense"),
         ("[session]\nttI = \"300s\"\n", "session.ttI"),
@@ -28,7 +28,7 @@ fn an_unknown_key_in_a_file_is_named_with_the_file() {
 }
 
 #[test]
-fn an_unknown_key_in_the_environment_is_named_with_its_variable() {
+fn unknown_key_in_environment_names_the_variable() {
     for name in [
         "RENDEZVOUS_NONSENSE",
         "RENDEZVOUS_SESSION__NONSENSE",
@@ -44,7 +44,7 @@ fn an_unknown_key_in_the_environment_is_named_with_its_variable() {
 /// Kubernetes sets these in every pod beside a Service called `rendezvous`, or `rendezvous-http`: who
 /// runs into it has made no mistake in the configuration, and finds none there.
 #[test]
-fn a_service_link_of_kubernetes_is_refused_with_what_to_do() {
+fn kubernetes_service_link_is_rejected_with_a_hint() {
     for (name, value) in [
         ("RENDEZVOUS_SERVICE_HOST", "10.0.0.1"),
         ("RENDEZVOUS_SERVICE_PORT", "80"),
@@ -68,7 +68,7 @@ fn a_service_link_of_kubernetes_is_refused_with_what_to_do() {
 
 /// It must not be as if it had not been set: then `RENDEZVOUS_MODE=…` in a wrong encoding is `off`.
 #[test]
-fn a_variable_that_is_not_utf_8_is_named() {
+fn non_utf8_variable_is_reported_by_name() {
     let text = |bytes: &[u8]| OsStr::from_bytes(bytes).to_owned();
     for (name, value) in [
         (text(b"RENDEZVOUS_MODE"), text(b"op\xe9n")),
@@ -104,13 +104,13 @@ fn a_variable_that_is_not_utf_8_is_named() {
 }
 
 #[test]
-fn an_unknown_key_on_the_command_line_is_named_with_its_flag() {
+fn unknown_key_on_command_line_names_the_flag() {
     let set = ["config", "check", "--set", "session.nonsense=1"];
     run(&set, &[]).expect_refused(&["\nsession.nonsense: unknown key", "--set"]);
 }
 
 #[test]
-fn a_renamed_key_is_rejected_with_its_new_name() {
+fn renamed_key_is_rejected_with_its_new_name() {
     let (old, new) = ("store.redis.accept", "store.redis.ignore_checks");
     let expected = format!("\n{old}: unknown key, it was renamed to {new} (from ");
     let file = file("[store.redis]\naccept = [\"memory\"]\n");
@@ -125,7 +125,7 @@ fn a_renamed_key_is_rejected_with_its_new_name() {
 }
 
 #[test]
-fn a_value_that_is_wrong_is_named_with_key_and_source() {
+fn wrong_value_is_reported_with_key_and_source() {
     let wrong = [
         ("mode", "nonsense"),
         ("mode", ""),
@@ -202,14 +202,14 @@ fn a_value_that_is_wrong_is_named_with_key_and_source() {
 }
 
 #[test]
-fn what_is_not_toml_is_named_with_its_file() {
+fn invalid_toml_is_reported_with_its_file() {
     let file = file("mode = \"open\"\n[session\n");
     let path = file.path().to_str().expect("a path");
     run(&["config", "check", "--config", path], &[]).expect_refused(&[path]);
 }
 
 #[test]
-fn every_mistake_is_told_at_once() {
+fn all_errors_are_reported_at_once() {
     let run = check(&[
         ("RENDEZVOUS_SESSION__TTL", "1s"),
         ("RENDEZVOUS_SESSION__MAX_LIVE", "0"),
@@ -219,7 +219,7 @@ fn every_mistake_is_told_at_once() {
 
 // R0.23
 #[test]
-fn a_life_outside_ten_seconds_to_an_hour_does_not_start() {
+fn ttl_outside_10s_to_1h_is_rejected() {
     for ttl in ["0s", "9s", "9999ms", "3601s", "2h"] {
         let variables = [("RENDEZVOUS_SESSION__TTL", ttl)];
         check(&variables).expect_refused(&["session.ttl", "RENDEZVOUS_SESSION__TTL"]);
@@ -229,7 +229,7 @@ fn a_life_outside_ten_seconds_to_an_hour_does_not_start() {
 
 // R0.23
 #[test]
-fn a_life_outside_two_to_five_minutes_starts_with_a_warning() {
+fn ttl_outside_2_to_5_minutes_is_warned_about() {
     for (ttl, warned) in [
         ("10s", true),
         ("119s", true),
@@ -250,7 +250,7 @@ fn a_life_outside_two_to_five_minutes_starts_with_a_warning() {
 }
 
 #[test]
-fn a_file_of_authorities_that_gives_none_is_named() {
+fn ca_file_without_certificates_is_reported() {
     let named = [
         (
             "RENDEZVOUS_TELEMETRY__TRACES__ENDPOINT",

@@ -5,7 +5,7 @@ use super::{check, file, run};
 use crate::harness::server::variable;
 
 #[test]
-fn a_redis_prefix_with_braces_is_refused() {
+fn redis_prefix_with_braces_is_rejected() {
     for prefix in ["{a}:", "a{", "}a"] {
         let variables = [
             ("RENDEZVOUS_STORE__BACKEND", "redis"),
@@ -40,7 +40,7 @@ fn redis_refused(settings: &[(&str, &str)], named: &[&str]) {
 const PASSWORD: &str = "correct-horse";
 
 #[test]
-fn a_url_that_no_redis_can_have_is_refused() {
+fn invalid_redis_url_is_rejected() {
     for url in [
         "",
         "nonsense",
@@ -68,7 +68,7 @@ fn a_url_that_no_redis_can_have_is_refused() {
 }
 
 #[test]
-fn a_file_of_a_secret_that_is_empty_says_so() {
+fn empty_secret_file_is_reported() {
     let file = file(" \n");
     let path = file.path().to_str().expect("a path");
     redis_refused(
@@ -78,7 +78,7 @@ fn a_file_of_a_secret_that_is_empty_says_so() {
 }
 
 #[test]
-fn a_file_of_certificates_that_has_none_is_refused() {
+fn redis_ca_file_without_certificates_is_rejected() {
     let (empty, key) = (
         file(""),
         file("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
@@ -104,7 +104,7 @@ fn a_file_of_certificates_that_has_none_is_refused() {
 }
 
 #[test]
-fn a_password_that_would_not_be_used_is_refused() {
+fn unused_password_is_rejected() {
     let held = file(PASSWORD);
     let path = held.path().to_str().expect("a path");
     let with = format!("redis://user:{PASSWORD}@127.0.0.1:1/0");

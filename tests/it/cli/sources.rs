@@ -15,7 +15,7 @@ fn get<'t>(table: &'t toml::Table, key: &str) -> &'t toml::Value {
 }
 
 #[test]
-fn a_file_is_over_the_defaults() {
+fn file_overrides_defaults() {
     let file = file("mode = \"open\"\n[session]\nttl = \"180s\"\n");
     let path = file.path().to_str().expect("a path");
     let printed = print(&["--config", path], &[]);
@@ -30,7 +30,7 @@ fn a_file_is_over_the_defaults() {
 }
 
 #[test]
-fn the_environment_is_over_the_file_and_flags_are_over_the_environment() {
+fn environment_overrides_file_and_flags_override_both() {
     let file =
         file("mode = \"open\"\n[session]\nmax_live = 1\nmax_txn_ids = 1\n[api]\nstable = true\n");
     let path = file.path().to_str().expect("a path");
@@ -58,7 +58,7 @@ fn the_environment_is_over_the_file_and_flags_are_over_the_environment() {
 }
 
 #[test]
-fn every_flag_sets_its_key() {
+fn each_flag_sets_its_key() {
     let flags = [
         "--mode",
         "open",
@@ -141,7 +141,7 @@ fn set_turns_the_etag_api_on_without_a_file() {
 }
 
 #[test]
-fn the_environment_names_the_file_and_the_flag_is_over_it() {
+fn config_flag_overrides_config_variable() {
     let one = file("[session]\nmax_live = 1\n");
     let two = file("[session]\nmax_live = 2\n");
     let [one, two] = [&one, &two].map(|file| file.path().to_str().expect("a path"));
@@ -152,7 +152,7 @@ fn the_environment_names_the_file_and_the_flag_is_over_it() {
 }
 
 #[test]
-fn a_file_that_is_not_there_is_named() {
+fn missing_file_is_reported_by_name() {
     for arguments in [
         &["config", "check", "--config", "not-there.toml"][..],
         &["serve", "--config", "not-there.toml"],
@@ -163,7 +163,7 @@ fn a_file_that_is_not_there_is_named() {
 }
 
 #[test]
-fn a_list_in_the_environment_is_the_list_in_a_file() {
+fn list_in_environment_equals_list_in_file() {
     let file = file("[http]\ntrusted_proxies = [\"10.0.0.0/8\", \"2001:db8::/32\"]\n");
     let path = file.path().to_str().expect("a path");
     let from_file = print(&["--config", path], &[]);
@@ -183,7 +183,7 @@ fn a_list_in_the_environment_is_the_list_in_a_file() {
 
 /// From the environment `12345` could arrive as a number, and `true` as a truth value.
 #[test]
-fn text_that_looks_like_another_type_is_text_where_text_is_wanted() {
+fn numeric_text_is_accepted_as_text() {
     for text in ["12345", "true", "1.5", "[x]", "off"] {
         let printed = print(&[], &[("RENDEZVOUS_STORE__REDIS__PREFIX", text)]);
         assert_eq!(get(&printed, "store.redis.prefix").as_str(), Some(text));
@@ -191,7 +191,7 @@ fn text_that_looks_like_another_type_is_text_where_text_is_wanted() {
 }
 
 #[test]
-fn numbers_in_a_file_may_be_written_as_text_and_the_other_way_round() {
+fn numbers_and_text_are_interchangeable_in_files() {
     let file = file("[session]\nmax_live = \"7\"\n[store.redis]\nprefix = 7\n");
     let printed = print(&["--config", file.path().to_str().expect("a path")], &[]);
     assert_eq!(get(&printed, "session.max_live").as_integer(), Some(7));
@@ -200,7 +200,7 @@ fn numbers_in_a_file_may_be_written_as_text_and_the_other_way_round() {
 
 /// The names stand in the documentation, in the configuration as printed, and in what a mistake is told.
 #[test]
-fn a_start_check_has_one_name() {
+fn startup_check_has_one_name() {
     let names = ["version", "eviction", "memory", "acl", "latency"];
     let documented = format!("accept: {}.", names.join(", "));
     let defaults = include_str!("../../../config/default.toml");
@@ -228,7 +228,7 @@ fn a_start_check_has_one_name() {
 const SECRET: &str = "correct-horse";
 
 #[test]
-fn a_secret_is_masked_wherever_it_is_printed() {
+fn secrets_are_masked_in_all_output() {
     let urls = [
         format!("redis://user:{SECRET}@127.0.0.1:1/0"),
         format!("redis://:{SECRET}@127.0.0.1:1"),
@@ -253,7 +253,7 @@ fn a_secret_is_masked_wherever_it_is_printed() {
 }
 
 #[test]
-fn a_secret_in_a_file_with_a_mistake_beside_it_is_not_quoted() {
+fn secret_next_to_a_syntax_error_is_not_quoted() {
     let line = format!("url = \"redis://user:{SECRET}@127.0.0.1:1/0\"");
     let texts = [
         format!("[store.redis]\n{line}\nnonsense = 1\n"),
@@ -271,7 +271,7 @@ fn a_secret_in_a_file_with_a_mistake_beside_it_is_not_quoted() {
 }
 
 #[test]
-fn a_secret_may_stand_in_a_file_of_its_own() {
+fn secret_is_read_from_its_file() {
     let file = file(&format!("{}\n", shared_redis().url()));
     let path = file.path().to_str().expect("a path");
     let settings = [
@@ -291,7 +291,7 @@ fn a_secret_may_stand_in_a_file_of_its_own() {
 }
 
 #[test]
-fn a_secret_that_is_given_twice_or_not_to_be_read_is_refused() {
+fn duplicate_or_unreadable_secret_is_rejected() {
     let file = file("redis://127.0.0.1:1/0");
     let path = file.path().to_str().expect("a path");
     let redis = ("RENDEZVOUS_STORE__BACKEND", "redis");

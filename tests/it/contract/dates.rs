@@ -23,7 +23,7 @@ fn dates_of<T: Debug>(dated: &WithTimestamps<T>) -> Timestamps {
         .unwrap_or_else(|| panic!("no dates: {dated:?}"))
 }
 
-pub async fn dates_are_told_where_they_are_wanted<R: Rig>(rig: &mut R) {
+pub async fn timestamps_are_returned_on_request<R: Rig>(rig: &mut R) {
     // To the millisecond, as Redis has them.
     let begun = rig.time_of_day();
     let mut new = new_session("one");

@@ -6,7 +6,7 @@ use matrix_rendezvous::model::{Limit, LimitExceeded};
 use matrix_rendezvous::store::{CreateResult, DeleteResult, ReadResult, Store, WriteResult};
 use std::time::Duration;
 
-pub async fn a_session_ends_at_its_deadline_and_writes_do_not_extend_it<R: Rig>(rig: &mut R) {
+pub async fn session_expires_at_its_deadline_despite_writes<R: Rig>(rig: &mut R) {
     let new = created(rig, "one").await;
     let step = Duration::from_millis(1);
     rig.advance(TTL.saturating_sub(step)).await;
@@ -24,7 +24,7 @@ pub async fn a_session_ends_at_its_deadline_and_writes_do_not_extend_it<R: Rig>(
     assert_eq!(rig.store().live().await, Ok(0));
 }
 
-pub async fn a_full_store_refuses_the_newcomer_and_evicts_nobody<R: Rig>(rig: &mut R) {
+pub async fn full_store_rejects_a_creation_and_evicts_none<R: Rig>(rig: &mut R) {
     let mut live = Vec::new();
     for number in 0..MAX_LIVE {
         live.push(created(rig, &number.to_string()).await);
@@ -58,7 +58,7 @@ pub async fn a_full_store_refuses_the_newcomer_and_evicts_nobody<R: Rig>(rig: &m
     created(rig, "in an expired one's place").await;
 }
 
-pub async fn sessions_that_ran_out_are_told_of_once<R: Rig>(rig: &mut R) {
+pub async fn expired_sessions_are_reported_once<R: Rig>(rig: &mut R) {
     let told = |outcome: &CreateResult| match outcome {
         CreateResult::Created { expired, .. } => *expired,
         CreateResult::Rejected(_) => panic!("{outcome:?}"),

@@ -243,12 +243,12 @@ fn runtime() -> tokio::runtime::Runtime {
 }
 
 #[test]
-fn memory_answers_as_the_model() {
+fn memory_store_matches_the_model() {
     interleave(512, &runtime(), MemoryRig::new());
 }
 
 #[test]
-fn redis_answers_as_the_model() {
+fn redis_store_matches_the_model() {
     let runtime = runtime();
     let rig = runtime.block_on(RedisRig::start());
     interleave(64, &runtime, rig);

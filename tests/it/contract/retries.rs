@@ -6,7 +6,7 @@ use matrix_rendezvous::model::SubmittedToken;
 use matrix_rendezvous::store::{RECENT_TOKENS, Store, WriteResult};
 
 // R1.20, R1.21
-pub async fn a_retry_is_recognised_after_the_peer_has_answered<R: Rig>(rig: &mut R) {
+pub async fn retry_is_recognised_after_the_peers_write<R: Rig>(rig: &mut R) {
     let new = created(rig, "one").await;
     let mine = written(rig, new.id, new.token, "mine").await;
     let retry = write(new.id, new.token, "mine", None);
@@ -41,7 +41,7 @@ pub async fn a_retry_is_recognised_after_the_peer_has_answered<R: Rig>(rig: &mut
 }
 
 // R1.23
-pub async fn a_retry_is_recognised_for_as_many_writes_as_are_remembered<R: Rig>(rig: &mut R) {
+pub async fn retry_is_recognised_within_the_last_four_tokens<R: Rig>(rig: &mut R) {
     let new = created(rig, "one").await;
     let first = written(rig, new.id, new.token, "first").await;
     let retry = write(new.id, new.token, "first", None);
@@ -63,7 +63,7 @@ pub async fn a_retry_is_recognised_for_as_many_writes_as_are_remembered<R: Rig>(
 }
 
 // R0.24, R0.25
-pub async fn a_session_takes_so_many_writes_and_lives_on<R: Rig>(rig: &mut R) {
+pub async fn write_limit_rejects_and_session_lives_on<R: Rig>(rig: &mut R) {
     let new = created(rig, "zero").await;
     let mut tokens = vec![new.token];
     for number in 0..MAX_WRITES {

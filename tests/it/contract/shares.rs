@@ -53,7 +53,7 @@ async fn is_refused<R: Rig>(rig: &mut R, owner: &Owner, expected: Limit) {
     assert_eq!(rig.store().live().await, before, "a refusal stores nothing");
 }
 
-pub async fn a_client_that_has_its_share_is_refused_and_no_other<R: Rig>(rig: &mut R) {
+pub async fn client_quota_rejects_only_that_client<R: Rig>(rig: &mut R) {
     let (one, other) = (owner("192.0.2.1", None), owner("192.0.2.2", None));
     let first = takes(rig, &one).await;
     for _ in 1..SHARES.client.live {
@@ -75,7 +75,7 @@ pub async fn a_client_that_has_its_share_is_refused_and_no_other<R: Rig>(rig: &m
     takes(rig, &one).await;
 }
 
-pub async fn a_network_has_a_share_whatever_its_clients_have<R: Rig>(rig: &mut R) {
+pub async fn network_quota_is_separate_from_client_quotas<R: Rig>(rig: &mut R) {
     let client = |number| owner(&format!("2001:db8:1:{number}::1"), None);
     for number in 0..SHARES.network.live {
         takes(rig, &client(number)).await;
@@ -84,7 +84,7 @@ pub async fn a_network_has_a_share_whatever_its_clients_have<R: Rig>(rig: &mut R
     takes(rig, &owner("2001:db8:2::1", None)).await;
 }
 
-pub async fn a_user_has_a_share_wherever_they_are<R: Rig>(rig: &mut R) {
+pub async fn user_quota_holds_from_any_client<R: Rig>(rig: &mut R) {
     let at = |number, user| owner(&format!("192.0.2.{number}"), Some(user));
     for number in 0..SHARES.user.live {
         takes(rig, &at(number, "@anna:example.org")).await;
@@ -95,7 +95,7 @@ pub async fn a_user_has_a_share_wherever_they_are<R: Rig>(rig: &mut R) {
 
 /// Up to half of all places everyone has their whole share; of the other half each has the less, the fewer are
 /// left; and one whoever has none, to the last place.
-pub async fn the_fuller_it_is_the_smaller_are_the_shares<R: Rig>(rig: &mut R) {
+pub async fn quotas_shrink_as_the_store_fills<R: Rig>(rig: &mut R) {
     let client = |number| owner(&format!("192.0.2.{number}"), None);
     let half = MAX_LIVE / 2;
     for number in 0..half {

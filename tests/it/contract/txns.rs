@@ -6,7 +6,7 @@ use matrix_rendezvous::store::{Store, WriteResult};
 use std::time::Duration;
 
 // R1.24, R1.27
-pub async fn a_txn_record_alone_decides<R: Rig>(rig: &mut R) {
+pub async fn txn_record_alone_decides<R: Rig>(rig: &mut R) {
     let new = created(rig, "one").await;
     let first = write(new.id, new.token, "mine", Some(txn("a")));
     let mine = new.token.next(new.id, &first.data);
@@ -42,7 +42,7 @@ pub async fn a_txn_record_alone_decides<R: Rig>(rig: &mut R) {
 }
 
 // R1.25, R1.29
-pub async fn txn_records_are_bounded_and_still_replay<R: Rig>(rig: &mut R) {
+pub async fn txn_records_are_bounded_and_replay_when_full<R: Rig>(rig: &mut R) {
     let new = created(rig, "one").await;
     let mut token = new.token;
     for number in 0..MAX_TXN_IDS {

@@ -9,7 +9,7 @@ use crate::harness::http::{Connection, Request};
 use crate::harness::server::Server;
 
 #[test]
-fn a_connection_serves_a_whole_sign_in() {
+fn one_connection_serves_a_whole_sign_in() {
     let server = start(&[]);
     let session = server.create("hello");
     let mut connection = Connection::open(server.http);
@@ -45,7 +45,7 @@ fn a_connection_serves_a_whole_sign_in() {
 }
 
 #[test]
-fn a_client_that_asks_for_a_close_gets_it() {
+fn connection_close_is_honoured() {
     let server = start(&[]);
     let mut connection = Connection::open(server.http);
     connection
@@ -55,7 +55,7 @@ fn a_client_that_asks_for_a_close_gets_it() {
 }
 
 #[test]
-fn http_1_0_is_answered_and_closed() {
+fn http_1_0_response_closes_the_connection() {
     let server = start(&[]);
     let mut connection = Connection::open(server.http);
     connection.write(format!("GET {UNSTABLE} HTTP/1.0\r\n\r\n").as_bytes());
@@ -67,7 +67,7 @@ fn http_1_0_is_answered_and_closed() {
 }
 
 #[test]
-fn http_1_0_is_kept_alive_on_request() {
+fn http_1_0_keep_alive_is_honoured() {
     let server = start(&[]);
     let mut connection = Connection::open(server.http);
     let poll = format!("GET {UNSTABLE} HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
@@ -78,7 +78,7 @@ fn http_1_0_is_kept_alive_on_request() {
 }
 
 #[test]
-fn what_is_not_http_is_refused_and_closed() {
+fn non_http_bytes_are_rejected_and_closed() {
     let server = start(&[]);
     for bytes in [
         &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..],
@@ -104,7 +104,7 @@ fn eventually_at(server: &Server, name: &str, value: u64) {
 }
 
 #[test]
-fn a_client_that_goes_away_mid_request_leaves_nothing_behind() {
+fn aborted_request_leaves_nothing_behind() {
     let server = start(&[]);
     let clients: Vec<_> = (0..3).map(|_| half_a_create(&server)).collect();
     eventually_at(&server, "rendezvous_http_requests_in_flight", 3);
@@ -113,7 +113,7 @@ fn a_client_that_goes_away_mid_request_leaves_nothing_behind() {
 }
 
 #[test]
-fn connections_are_counted_while_they_are_open() {
+fn open_connections_are_counted() {
     let server = start(&[]);
     eventually_at(&server, "rendezvous_connections", 0);
     let clients: Vec<_> = (0..3)
@@ -130,7 +130,7 @@ fn connections_are_counted_while_they_are_open() {
 
 /// The permit is taken before the accept: a client over the cap waits in the kernel's queue.
 #[test]
-fn over_the_cap_a_connection_waits_for_another_to_end() {
+fn connection_over_the_cap_waits_for_a_permit() {
     let server = start(&[("http.max_connections", "2")]);
     let mut first = half_a_create(&server);
     let mut second = Connection::open(server.http);

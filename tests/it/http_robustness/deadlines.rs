@@ -50,21 +50,21 @@ fn assert_no_success(received: &[u8]) {
 }
 
 #[test]
-fn half_a_head_is_closed() {
+fn incomplete_head_is_closed() {
     let server = start_with_short("http.header_timeout", &[]);
     assert_no_success(&half_a_head(&server).read_to_close());
     assert_eq!(timed_out(&server, "header"), 1);
 }
 
 #[test]
-fn a_head_that_drips_is_closed() {
+fn dripping_head_is_closed() {
     let server = start_with_short("http.header_timeout", &[]);
     assert_no_success(&half_a_head(&server).drip_until_close(b'a', DRIP));
     assert_eq!(timed_out(&server, "header"), 1);
 }
 
 #[test]
-fn half_a_head_after_a_whole_request_is_closed() {
+fn incomplete_second_head_is_closed() {
     let server = start_with_short("http.header_timeout", &[]);
     let mut connection = Connection::open(server.http);
     connection.send(&Request::get(UNSTABLE)).expect(200);
@@ -73,7 +73,7 @@ fn half_a_head_after_a_whole_request_is_closed() {
 }
 
 #[test]
-fn a_head_in_pieces_within_the_deadline_is_answered() {
+fn head_in_pieces_within_the_deadline_is_answered() {
     let server = start(&[]);
     let mut connection = Connection::open(server.http);
     for piece in Request::get(UNSTABLE).bytes().chunks(7) {
@@ -84,7 +84,7 @@ fn a_head_in_pieces_within_the_deadline_is_answered() {
 
 /// The deadline of a head starts with its first byte: a proxy's pool keeps connections for a minute.
 #[test]
-fn an_idle_connection_outlives_the_header_deadline() {
+fn idle_connection_outlives_the_header_timeout() {
     let server = start_with_short("http.header_timeout", &[]);
     let mut idle = Connection::open(server.http);
     idle.send(&Request::get(UNSTABLE)).expect(200);
@@ -98,7 +98,7 @@ fn an_idle_connection_outlives_the_header_deadline() {
 
 // R0.27
 #[test]
-fn half_a_body_is_timed_out_with_a_matrix_error() {
+fn incomplete_body_times_out_with_a_matrix_error() {
     let server = start_with_short("http.body_timeout", &[]);
     let mut connection = half_a_create(&server);
     let reply = connection.reply().expect(408);
@@ -109,7 +109,7 @@ fn half_a_body_is_timed_out_with_a_matrix_error() {
 }
 
 #[test]
-fn a_body_that_drips_is_timed_out() {
+fn dripping_body_times_out() {
     let server = start_with_short("http.body_timeout", &[]);
     let mut connection = Connection::open(server.http);
     let head = format!("POST {UNSTABLE} HTTP/1.1\r\nHost: x\r\nContent-Length: 30000\r\n\r\n");
@@ -123,7 +123,7 @@ fn a_body_that_drips_is_timed_out() {
 }
 
 #[test]
-fn a_request_that_takes_too_long_as_a_whole_gets_an_error_with_a_matrix_body() {
+fn request_timeout_returns_a_matrix_error() {
     let server = start_with_short("http.request_timeout", &[]);
     let mut connection = half_a_create(&server);
     let reply = connection.reply();
@@ -134,14 +134,14 @@ fn a_request_that_takes_too_long_as_a_whole_gets_an_error_with_a_matrix_body() {
 }
 
 #[test]
-fn a_timed_out_body_creates_nothing() {
+fn timed_out_body_creates_no_session() {
     let server = start_with_short("http.body_timeout", &[("session.max_live", "1")]);
     half_a_create(&server).read_to_close();
     server.create("the only one");
 }
 
 #[test]
-fn a_body_in_two_halves_within_the_deadline_is_taken() {
+fn body_in_two_halves_within_the_timeout_is_accepted() {
     let server = start(&[]);
     let mut connection = half_a_create(&server);
     connection.write(other_half());

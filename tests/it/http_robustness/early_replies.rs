@@ -49,7 +49,7 @@ fn bodies() -> [(&'static str, Vec<u8>); 3] {
 }
 
 #[test]
-fn a_small_body_that_is_there_keeps_the_connection() {
+fn buffered_small_body_keeps_the_connection() {
     let server = start(&[]);
     for (framing, body) in bodies() {
         for (request, status) in early(&server) {
@@ -63,7 +63,7 @@ fn a_small_body_that_is_there_keeps_the_connection() {
 }
 
 #[test]
-fn a_body_that_has_not_ended_ends_the_connection_and_the_reply_says_so() {
+fn unfinished_body_closes_with_connection_close() {
     let server = start(&[]);
     for (framing, body) in [
         (FIVE, &b""[..]),
@@ -84,7 +84,7 @@ fn a_body_that_has_not_ended_ends_the_connection_and_the_reply_says_so() {
 }
 
 #[test]
-fn a_refusal_by_rate_says_so_too() {
+fn rate_limited_request_closes_with_connection_close() {
     let settings = [
         ("limits.enabled", "true"),
         ("limits.create.client.burst", "1"),
@@ -104,7 +104,7 @@ fn a_refusal_by_rate_says_so_too() {
 
 /// However much of it is there, it is not read to its end for nothing.
 #[test]
-fn a_large_body_ends_the_connection_and_its_client_receives_the_reply() {
+fn large_body_closes_after_the_response_arrives() {
     let server = start(&[]);
     for (request, status) in early(&server) {
         let mut connection = Connection::open(server.http);
@@ -118,7 +118,7 @@ fn a_large_body_ends_the_connection_and_its_client_receives_the_reply() {
 
 // R0.28
 #[test]
-fn a_body_whose_chunks_make_no_sense_ends_the_connection_and_the_reply_says_so() {
+fn invalid_chunks_close_with_connection_close() {
     let server = start(&[]);
     for (method, path) in [("POST", UNSTABLE), ("PUT", "/unknown")] {
         let mut connection = Connection::open(server.http);

@@ -58,7 +58,7 @@ fn get(path: &str) -> Vec<u8> {
 }
 
 #[test]
-fn without_h2c_the_preface_is_refused() {
+fn h2_preface_is_rejected_without_h2c() {
     let server = start(&[]);
     let mut connection = Connection::open(server.http);
     connection.write(PREFACE);
@@ -119,7 +119,7 @@ fn discover(connection: &mut Connection) -> String {
 
 /// One that answers no PING, since it is long gone, and one that has asked for nothing yet.
 #[test]
-fn a_client_that_is_gone_holds_no_shutdown_up() {
+fn vanished_h2_client_does_not_delay_shutdown() {
     let server = start(&[
         ("http.h2c", "true"),
         ("shutdown.grace", "0s"),
@@ -133,7 +133,7 @@ fn a_client_that_is_gone_holds_no_shutdown_up() {
 }
 
 #[test]
-fn with_h2c_a_request_is_answered() {
+fn h2c_request_is_answered() {
     let server = start(&[("http.h2c", "true")]);
     let body = discover(&mut open(&server));
     assert_eq!(body, r#"{"create_available":true}"#);
@@ -141,7 +141,7 @@ fn with_h2c_a_request_is_answered() {
 
 /// Found by a review: a stream that was reset while its body was still coming lost the 404 or 413.
 #[test]
-fn with_h2c_a_reply_before_the_body_does_not_reset_the_stream() {
+fn h2c_early_response_does_not_reset_the_stream() {
     let server = start(&[("http.h2c", "true")]);
     let mut connection = Connection::open(server.http);
     connection.write(PREFACE);
@@ -187,7 +187,7 @@ fn with_h2c_a_reply_before_the_body_does_not_reset_the_stream() {
 }
 
 #[test]
-fn with_h2c_http_1_1_is_served_as_ever() {
+fn h2c_listener_still_serves_http_1_1() {
     let server = start(&[("http.h2c", "true")]);
     let mut connection = Connection::open(server.http);
     for _ in 0..2 {
@@ -197,7 +197,7 @@ fn with_h2c_http_1_1_is_served_as_ever() {
 }
 
 #[test]
-fn with_h2c_half_a_preface_is_closed() {
+fn h2c_incomplete_preface_is_closed() {
     let server = start(&[("http.h2c", "true"), ("http.header_timeout", "300ms")]);
     let mut connection = Connection::open(server.http);
     connection.write(&PREFACE[..PREFACE.len() / 2]);
@@ -210,7 +210,7 @@ fn with_h2c_half_a_preface_is_closed() {
 }
 
 #[test]
-fn with_h2c_half_a_head_of_http_1_1_is_closed() {
+fn h2c_incomplete_http_1_1_head_is_closed() {
     let server = start(&[("http.h2c", "true"), ("http.header_timeout", "300ms")]);
     let mut connection = Connection::open(server.http);
     connection.write(format!("GET {UNSTABLE} HTTP/1.1\r\nX-Half: ").as_bytes());

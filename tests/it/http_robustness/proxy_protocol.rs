@@ -82,7 +82,7 @@ fn assert_closed(server: &Server, bytes: &[u8]) {
 }
 
 #[test]
-fn the_announced_source_is_the_client() {
+fn announced_source_is_the_client() {
     let server = balanced();
     for (one, other, same) in [
         (v1("203.0.113.1"), v1("203.0.113.2"), false),
@@ -102,7 +102,7 @@ fn the_announced_source_is_the_client() {
 }
 
 #[test]
-fn a_header_in_pieces_is_read_and_all_requests_behind_it() {
+fn proxy_header_in_pieces_and_following_requests_are_read() {
     let server = balanced();
     for header in [v1("203.0.113.1"), v2_from([203, 0, 113, 2])] {
         let mut connection = Connection::open(server.http);
@@ -117,7 +117,7 @@ fn a_header_in_pieces_is_read_and_all_requests_behind_it() {
 
 /// Such a client could write any address into it.
 #[test]
-fn behind_a_client_the_forwarded_header_says_nothing() {
+fn forwarded_header_from_an_announced_client_is_ignored() {
     let server = balanced();
     let header = v1("203.0.113.1");
     let statuses = ["198.51.100.1", "198.51.100.2", "198.51.100.3"].map(|forged| {
@@ -133,7 +133,7 @@ fn behind_a_client_the_forwarded_header_says_nothing() {
 
 /// Nor what else a proxy would say: its own word that it came by HTTPS would stand in the QR code.
 #[test]
-fn behind_a_client_the_forwarded_scheme_says_nothing() {
+fn forwarded_scheme_from_an_announced_client_is_ignored() {
     let server = behind("127.0.0.1,10.0.0.0/8", &[("msc4108.enabled", "true")]);
     let url = |header: &[u8]| {
         let create = crate::harness::etag::creation("x").header("X-Forwarded-Proto", "https");
@@ -145,7 +145,7 @@ fn behind_a_client_the_forwarded_scheme_says_nothing() {
 }
 
 #[test]
-fn behind_a_trusted_proxy_the_forwarded_header_counts() {
+fn forwarded_header_from_an_announced_proxy_counts() {
     let server = balanced();
     let header = v2_from([10, 1, 2, 3]);
     let statuses = ["203.0.113.1", "203.0.113.1", "203.0.113.1", "203.0.113.2"].map(|client| {
@@ -162,7 +162,7 @@ fn behind_a_trusted_proxy_the_forwarded_header_counts() {
 /// Health checks come from the proxy itself. Of what is not named, nothing is believed either, not even an
 /// address that stands in a header to be ignored.
 #[test]
-fn what_the_proxy_does_not_name_is_the_proxy() {
+fn unnamed_source_is_the_proxy() {
     let headers = [
         b"PROXY UNKNOWN\r\n".to_vec(),
         v2(0x20, 0x00, &[]),
@@ -187,7 +187,7 @@ fn what_the_proxy_does_not_name_is_the_proxy() {
 }
 
 #[test]
-fn a_connection_without_the_header_is_closed_and_counted() {
+fn connection_without_proxy_header_is_closed_and_counted() {
     let server = balanced();
     let without = [
         create().bytes(),
@@ -207,7 +207,7 @@ fn a_connection_without_the_header_is_closed_and_counted() {
 }
 
 #[test]
-fn half_a_header_is_closed_by_its_deadline_and_so_is_none() {
+fn incomplete_or_missing_proxy_header_times_out() {
     let server = behind("127.0.0.1", &[("http.header_timeout", "300ms")]);
     for bytes in [&b"PROXY TCP4 203."[..], V2, b""] {
         assert_closed(&server, bytes);
@@ -217,7 +217,7 @@ fn half_a_header_is_closed_by_its_deadline_and_so_is_none() {
 
 /// A load balancer looks whether the port is open.
 #[test]
-fn a_probe_that_says_nothing_is_not_counted() {
+fn silent_port_probe_is_not_counted() {
     let server = balanced();
     for _ in 0..3 {
         drop(Connection::open(server.http));
@@ -227,7 +227,7 @@ fn a_probe_that_says_nothing_is_not_counted() {
 }
 
 #[test]
-fn an_untrusted_peer_is_closed_whatever_it_sends() {
+fn untrusted_peer_is_closed() {
     let server = behind("10.0.0.0/8", &[]);
     assert_closed(
         &server,
@@ -238,7 +238,7 @@ fn an_untrusted_peer_is_closed_whatever_it_sends() {
 }
 
 #[test]
-fn a_head_behind_the_header_has_its_deadline() {
+fn request_head_after_proxy_header_has_a_timeout() {
     let server = behind("127.0.0.1", &[("http.header_timeout", "300ms")]);
     let head = format!("GET {UNSTABLE} HTTP/1.1\r\nHost: x\r\nX-Half: ");
     let mut connection = Connection::open(server.http);
@@ -248,7 +248,7 @@ fn a_head_behind_the_header_has_its_deadline() {
 }
 
 #[test]
-fn http_1_1_and_http_2_both_come_behind_it() {
+fn proxy_header_precedes_http_1_1_and_http_2() {
     let server = behind("127.0.0.1", &[("http.h2c", "true")]);
     create_behind(&server, &v1("203.0.113.1"), &create()).expect(200);
     let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
@@ -261,7 +261,7 @@ fn http_1_1_and_http_2_both_come_behind_it() {
 
 /// Without `http.proxy_protocol` it is what it looks like: not HTTP.
 #[test]
-fn unless_it_is_configured_the_header_is_refused() {
+fn proxy_header_is_rejected_unless_configured() {
     let server = start(&[("http.trusted_proxies", "127.0.0.1")]);
     for header in [v1("203.0.113.1"), v2_from([203, 0, 113, 1])] {
         let mut connection = Connection::open(server.http);

@@ -20,7 +20,7 @@ fn assert_given_up(server: &Server, mut client: Connection, bytes: &[u8]) {
 }
 
 #[test]
-fn a_client_that_reads_no_reply_is_given_up() {
+fn client_that_reads_no_response_is_closed() {
     let settings = [
         ("http.request_timeout", "300ms"),
         ("telemetry.access_log", "false"),
@@ -32,7 +32,7 @@ fn a_client_that_reads_no_reply_is_given_up() {
 
 /// Each PING is owed an answer.
 #[test]
-fn a_client_of_http_2_that_reads_no_answer_is_given_up() {
+fn h2_client_that_reads_no_response_is_closed() {
     let server = start(&[("http.h2c", "true"), ("http.request_timeout", "300ms")]);
     let mut client = Connection::open(server.http);
     client.write(&[PREFACE, &[0, 0, 0, 4, 0, 0, 0, 0, 0]].concat());

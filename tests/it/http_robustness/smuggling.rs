@@ -45,7 +45,7 @@ const BODY: &str = r#"{"data":"x"}"#;
 const CHUNKED_BODY: &str = "c\r\n{\"data\":\"x\"}\r\n0\r\n\r\n";
 
 #[test]
-fn a_length_and_a_transfer_encoding() {
+fn content_length_before_transfer_encoding() {
     assert_one_reply_at_most(
         "Content-Length: 12\r\nTransfer-Encoding: chunked",
         CHUNKED_BODY,
@@ -53,7 +53,7 @@ fn a_length_and_a_transfer_encoding() {
 }
 
 #[test]
-fn a_transfer_encoding_and_a_length() {
+fn transfer_encoding_before_content_length() {
     assert_one_reply_at_most(
         "Transfer-Encoding: chunked\r\nContent-Length: 23",
         CHUNKED_BODY,
@@ -61,7 +61,7 @@ fn a_transfer_encoding_and_a_length() {
 }
 
 #[test]
-fn a_length_that_ends_where_the_chunks_do_not() {
+fn content_length_disagrees_with_chunks() {
     assert_one_reply_at_most(
         "Content-Length: 5\r\nTransfer-Encoding: chunked",
         "0\r\n\r\n",
@@ -69,14 +69,14 @@ fn a_length_that_ends_where_the_chunks_do_not() {
 }
 
 #[test]
-fn two_lengths_that_differ() {
+fn two_different_content_lengths() {
     assert_one_reply_at_most("Content-Length: 12\r\nContent-Length: 13", BODY);
 }
 
 /// Two readers cannot see its end in two places: it counts as one length (RFC 9110 §8.6), and what
 /// follows is a request of its own.
 #[test]
-fn two_lengths_that_are_equal_are_one() {
+fn two_equal_content_lengths_count_as_one() {
     let server = start(&[]);
     let mut connection = Connection::open(server.http);
     let framing = "Content-Length: 12\r\nContent-Length: 12";
@@ -87,37 +87,37 @@ fn two_lengths_that_are_equal_are_one() {
 }
 
 #[test]
-fn a_list_of_two_lengths() {
+fn content_length_list_of_two() {
     assert_one_reply_at_most("Content-Length: 12, 13", BODY);
 }
 
 #[test]
-fn a_list_of_lengths() {
+fn content_length_list() {
     assert_one_reply_at_most("Content-Length: 12, 12", BODY);
 }
 
 #[test]
-fn a_length_with_a_sign() {
+fn content_length_with_a_sign() {
     assert_one_reply_at_most("Content-Length: +12", BODY);
 }
 
 #[test]
-fn a_transfer_encoding_that_is_not_known() {
+fn unknown_transfer_encoding() {
     assert_one_reply_at_most("Transfer-Encoding: xchunked", CHUNKED_BODY);
 }
 
 #[test]
-fn a_transfer_encoding_that_ends_in_another() {
+fn transfer_encoding_not_ending_in_chunked() {
     assert_one_reply_at_most("Transfer-Encoding: chunked, identity", CHUNKED_BODY);
 }
 
 #[test]
-fn a_header_name_with_a_space_before_its_colon() {
+fn header_name_with_space_before_colon() {
     assert_one_reply_at_most("Content-Length: 12\r\nTransfer-Encoding : chunked", BODY);
 }
 
 #[test]
-fn a_folded_header_line() {
+fn folded_header_line() {
     assert_one_reply_at_most(
         "Content-Length: 12\r\nX: a\r\n Transfer-Encoding: chunked",
         BODY,
@@ -125,7 +125,7 @@ fn a_folded_header_line() {
 }
 
 #[test]
-fn a_chunk_size_that_is_no_number() {
+fn invalid_chunk_size() {
     assert_one_reply_at_most(
         "Transfer-Encoding: chunked",
         "0x0c\r\n{\"data\":\"x\"}\r\n0\r\n\r\n",
@@ -134,7 +134,7 @@ fn a_chunk_size_that_is_no_number() {
 
 /// A request that is refused before its body is read: what was not read is no request.
 #[test]
-fn the_body_of_a_refused_request_is_not_taken_for_the_next() {
+fn rejected_body_is_not_parsed_as_a_request() {
     let server = start(&[]);
     for path in [
         "/unknown",
@@ -156,7 +156,7 @@ fn the_body_of_a_refused_request_is_not_taken_for_the_next() {
 
 /// The same two requests with nothing wrong in them do get two replies.
 #[test]
-fn an_honest_pipeline_is_answered_in_order() {
+fn pipelined_requests_are_answered_in_order() {
     let server = start(&[]);
     for (framing, body) in [
         ("Content-Length: 12", BODY),

@@ -9,14 +9,14 @@ use crate::harness::{eventually, on_both_stores};
 use nix::sys::signal::Signal;
 
 on_both_stores! {
-    probes_answer,
-    components_are_named_where_they_are_asked_for,
-    the_version_is_that_of_the_package,
-    the_admin_listener_has_no_sessions,
-    the_admin_listener_survives_nonsense,
+    probe_endpoints_answer,
+    verbose_readyz_lists_components,
+    version_endpoint_returns_the_package_version,
+    admin_listener_serves_no_sessions,
+    admin_listener_survives_invalid_requests,
 }
 
-fn probes_answer(server: &Server) {
+fn probe_endpoints_answer(server: &Server) {
     for path in ["/healthz", "/readyz", "/metrics", "/version"] {
         server.admin_get(path).expect(200);
         let mut connection = Connection::open(server.admin);
@@ -32,7 +32,7 @@ fn components(server: &Server, status: u16) -> Vec<String> {
     page.lines().map(str::to_owned).collect()
 }
 
-fn components_are_named_where_they_are_asked_for(server: &Server) {
+fn verbose_readyz_lists_components(server: &Server) {
     let well = [
         "[+] lifecycle: serving",
         "[+] store: fit, and answers",
@@ -48,7 +48,7 @@ fn components_are_named_where_they_are_asked_for(server: &Server) {
 }
 
 #[test]
-fn what_is_not_well_is_marked_and_what_unreadies_otherwise() {
+fn readyz_distinguishes_warnings_from_failures() {
     let mut redis = RedisServer::start();
     let worker = ready_on(&redis.url(), &[("shutdown.grace", "300s")]);
     redis.kill();
@@ -78,7 +78,7 @@ fn what_is_not_well_is_marked_and_what_unreadies_otherwise() {
     });
 }
 
-fn the_version_is_that_of_the_package(server: &Server) {
+fn version_endpoint_returns_the_package_version(server: &Server) {
     let reply = server.admin_get("/version").expect(200);
     assert_eq!(reply.text("version"), env!("CARGO_PKG_VERSION"));
     let build = server.metrics();
@@ -92,7 +92,7 @@ fn the_version_is_that_of_the_package(server: &Server) {
     assert!(labels.contains("revision=\""), "{labels}");
 }
 
-fn the_admin_listener_has_no_sessions(server: &Server) {
+fn admin_listener_serves_no_sessions(server: &Server) {
     server.admin_get(UNSTABLE).expect(404);
     server.admin_get("/").expect(404);
     server.admin_get("/metrics/").expect(404);
@@ -102,7 +102,7 @@ fn the_admin_listener_has_no_sessions(server: &Server) {
     assert!(post == 404 || post == 405, "{post}");
 }
 
-fn the_admin_listener_survives_nonsense(server: &Server) {
+fn admin_listener_survives_invalid_requests(server: &Server) {
     for bytes in [
         &b"nonsense\r\n\r\n"[..],
         b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03",

@@ -66,7 +66,7 @@ const WIDE: &str = "[limits.create.client]\nburst = 1000\n";
 
 // R0.33, R0.34
 #[test]
-fn in_maintenance_nobody_creates_and_whoever_has_a_session_goes_on() {
+fn maintenance_rejects_creation_and_keeps_sessions() {
     for store in [Store::Memory, Store::Redis] {
         let running = Running::start(store, WIDE);
         let server = &running.server;
@@ -97,10 +97,10 @@ fn in_maintenance_nobody_creates_and_whoever_has_a_session_goes_on() {
 
 on_both_stores! {
     with ["maintenance" = "true"];
-    a_server_may_start_in_maintenance,
+    server_can_start_in_maintenance,
 }
 
-fn a_server_may_start_in_maintenance(server: &Server) {
+fn server_can_start_in_maintenance(server: &Server) {
     server.try_create("x").expect_error(403, "M_FORBIDDEN");
     assert_eq!(server.metrics().sum("rendezvous_maintenance", &[]), 1);
     let page = server.admin_get("/readyz?verbose").expect(200);
@@ -109,7 +109,7 @@ fn a_server_may_start_in_maintenance(server: &Server) {
 }
 
 #[test]
-fn limits_and_deny_lists_are_those_of_the_last_look() {
+fn reload_applies_limits_and_deny_lists() {
     for store in [Store::Memory, Store::Redis] {
         let of = |burst: u8, live: u8, deny: &str| {
             format!(
@@ -139,7 +139,7 @@ fn limits_and_deny_lists_are_those_of_the_last_look() {
 }
 
 #[test]
-fn the_level_of_the_log_is_that_of_the_last_look() {
+fn reload_applies_the_log_level() {
     let quiet = "telemetry.log_level = \"info,access=off\"\n";
     let running = Running::start(Store::Memory, quiet);
     let server = &running.server;
@@ -153,7 +153,7 @@ fn the_level_of_the_log_is_that_of_the_last_look() {
 }
 
 #[test]
-fn a_configuration_that_is_wrong_is_refused_as_a_whole_and_the_old_one_kept() {
+fn invalid_reload_keeps_the_old_configuration() {
     let running = Running::start(Store::Memory, WIDE);
     let server = &running.server;
     let session = server.create("one");
@@ -189,7 +189,7 @@ fn a_configuration_that_is_wrong_is_refused_as_a_whole_and_the_old_one_kept() {
 }
 
 #[test]
-fn what_waits_for_a_restart_is_named() {
+fn reload_names_keys_that_need_a_restart() {
     let running = Running::start(Store::Memory, WIDE);
     let changed = "maintenance = true\n[session]\nmax_live = 7\n[http]\nmax_connections = 77\n";
     running.reload(changed, "applied");
@@ -214,7 +214,7 @@ fn what_waits_for_a_restart_is_named() {
 
 /// By default the signal ends a process.
 #[test]
-fn without_a_file_the_signal_changes_nothing() {
+fn reload_without_a_file_changes_nothing() {
     let server = Server::start(Store::Memory, &[]);
     let session = server.create("one");
     server.signal(Signal::SIGHUP);
@@ -230,7 +230,7 @@ fn without_a_file_the_signal_changes_nothing() {
 
 /// Who switches limits off must not believe that connections are no longer counted.
 #[test]
-fn what_is_only_read_at_the_start_is_named() {
+fn reload_names_keys_read_only_at_start() {
     let file = NamedTempFile::new().expect("a file");
     write(file.path(), "limits.enabled = true\n");
     // No settings but the file, or they would be over it.
@@ -247,7 +247,7 @@ fn what_is_only_read_at_the_start_is_named() {
 
 /// As a file on a network that is gone: the process must come to its end all the same.
 #[test]
-fn a_file_that_never_comes_holds_nobody_up() {
+fn reload_of_a_hanging_file_blocks_nothing() {
     let running = Running::start(Store::Memory, "shutdown.grace = \"1ms\"\n");
     std::fs::remove_file(running.file.path()).expect("it is ours");
     mkfifo(running.file.path(), Mode::S_IRWXU).expect("a FIFO that nobody writes to");

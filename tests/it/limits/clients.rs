@@ -26,7 +26,7 @@ fn are_one_client(server: &Server, one: &str, other: &str) -> bool {
 }
 
 #[test]
-fn clients_behind_a_trusted_proxy_are_told_apart() {
+fn clients_behind_a_trusted_proxy_are_distinguished() {
     let server = start(&CREATES, &[TRUSTED]);
     assert!(!are_one_client(&server, "203.0.113.1", "203.0.113.2"));
     assert!(!are_one_client(
@@ -37,7 +37,7 @@ fn clients_behind_a_trusted_proxy_are_told_apart() {
 }
 
 #[test]
-fn addresses_of_one_ipv6_network_are_one_client() {
+fn addresses_of_one_ipv6_64_are_one_client() {
     let server = start(&CREATES, &[TRUSTED]);
     assert!(are_one_client(
         &server,
@@ -47,7 +47,7 @@ fn addresses_of_one_ipv6_network_are_one_client() {
 }
 
 #[test]
-fn what_an_untrusted_peer_forwards_is_ignored() {
+fn forwarded_header_from_an_untrusted_peer_is_ignored() {
     for trusted in [&[][..], &[("http.trusted_proxies", "10.0.0.0/8")]] {
         let server = start(&CREATES, trusted);
         assert!(are_one_client(&server, "203.0.113.1", "203.0.113.2"));
@@ -56,7 +56,7 @@ fn what_an_untrusted_peer_forwards_is_ignored() {
 
 /// A client may write anything to the left; the rightmost address that is no proxy of ours is its own.
 #[test]
-fn the_rightmost_untrusted_address_is_the_client() {
+fn rightmost_untrusted_address_is_the_client() {
     let server = start(&CREATES, &[TRUSTED]);
     for (one, other, same) in [
         (
@@ -81,7 +81,7 @@ fn the_rightmost_untrusted_address_is_the_client() {
 }
 
 #[test]
-fn several_forwarding_headers_are_one_list() {
+fn repeated_forwarding_headers_form_one_list() {
     let server = start(&CREATES, &[TRUSTED]);
     create_as(&server, &["198.51.100.1", "203.0.113.1"]).expect(200);
     create_as(&server, &["198.51.100.2, 203.0.113.1", "10.0.0.1"]).expect(200);
@@ -90,7 +90,7 @@ fn several_forwarding_headers_are_one_list() {
 }
 
 #[test]
-fn what_is_no_address_is_no_error_and_no_way_around() {
+fn invalid_forwarded_address_does_not_evade_limits() {
     let server = start(&CREATES, &[TRUSTED]);
     let mut statuses = Vec::new();
     for nonsense in [
@@ -109,7 +109,7 @@ fn what_is_no_address_is_no_error_and_no_way_around() {
 
 /// A table that grows with addresses is memory in a stranger's hand.
 #[test]
-fn the_table_of_clients_is_capped() {
+fn client_table_is_bounded() {
     let server = start(&CREATES, &[TRUSTED, ("limits.max_keys", "64")]);
     for n in 0..250 {
         let reply = create_as(&server, &[&format!("203.0.113.{n}")]);

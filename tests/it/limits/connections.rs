@@ -28,7 +28,7 @@ fn refused(server: &Server) -> u64 {
 }
 
 #[test]
-fn past_the_limit_a_connection_is_closed_and_counted() {
+fn connection_over_the_client_limit_is_closed() {
     let server = start(&TWO, &[]);
     let mut kept = [opened(&server, ""), opened(&server, "")].map(|one| one.expect("a place"));
     assert_eq!(refused(&server), 0);
@@ -43,7 +43,7 @@ fn past_the_limit_a_connection_is_closed_and_counted() {
 }
 
 #[test]
-fn a_place_comes_back_when_a_connection_ends() {
+fn closed_connection_releases_its_permit() {
     let server = start(&TWO, &[]);
     let _kept = opened(&server, "").expect("a place");
     for _ in 0..5 {
@@ -55,7 +55,7 @@ fn a_place_comes_back_when_a_connection_ends() {
 
 /// They are many clients'.
 #[test]
-fn a_trusted_proxy_has_as_many_as_there_are() {
+fn trusted_proxy_has_no_connection_limit() {
     let server = start(&TWO, &[TRUSTED]);
     let kept: Vec<_> = (0..8).map(|_| opened(&server, "")).collect();
     assert!(kept.iter().all(Option::is_some));
@@ -63,14 +63,14 @@ fn a_trusted_proxy_has_as_many_as_there_are() {
 }
 
 #[test]
-fn without_limits_there_is_none() {
+fn disabled_limits_allow_any_connection_count() {
     let server = start(&TWO, &[("limits.enabled", "false")]);
     let kept: Vec<_> = (0..8).map(|_| opened(&server, "")).collect();
     assert!(kept.iter().all(Option::is_some));
 }
 
 #[test]
-fn with_the_proxy_protocol_the_announced_client_is_counted() {
+fn connection_limit_applies_to_the_announced_client() {
     let server = start(&TWO, &[TRUSTED, ("http.proxy_protocol", "true")]);
     let from = |source: &str| {
         let (family, own) = if source.contains(':') {
@@ -103,7 +103,7 @@ fn with_the_proxy_protocol_the_announced_client_is_counted() {
 
 /// One customer of a provider has 65,536 of /64.
 #[test]
-fn a_48_has_ten_times_as_many_as_a_client() {
+fn ipv6_48_has_ten_times_the_client_limit() {
     let server = start(&TWO, &[TRUSTED, ("http.proxy_protocol", "true")]);
     let from = |site: u8, subnet: usize| {
         let source = format!("2001:db8:{site}:{subnet}::1");
@@ -120,7 +120,7 @@ fn a_48_has_ten_times_as_many_as_a_client() {
 }
 
 #[test]
-fn the_default_is_a_hundred() {
+fn default_connection_limit_is_100() {
     let server = start(
         &[("limits.enabled", "true")],
         &[("limits.create.client.burst", "200")],

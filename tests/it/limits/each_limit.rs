@@ -29,7 +29,7 @@ fn shadowed(server: &Server, limit: &str) -> u64 {
 }
 
 #[test]
-fn clients_of_one_v6_network_share_its_creations() {
+fn clients_of_one_48_share_its_creation_rate() {
     let settings = [
         ON,
         ("limits.create.network.burst", "3"),
@@ -47,7 +47,7 @@ fn clients_of_one_v6_network_share_its_creations() {
 }
 
 #[test]
-fn clients_of_one_v6_network_share_its_requests() {
+fn clients_of_one_48_share_its_request_rate() {
     let settings = [
         ON,
         ("limits.requests.network.burst", "3"),
@@ -66,7 +66,7 @@ fn clients_of_one_v6_network_share_its_requests() {
 }
 
 #[test]
-fn a_session_has_its_own_rate_whoever_asks() {
+fn session_rate_holds_across_clients() {
     let settings = [
         ON,
         ("limits.requests.session.burst", "3"),
@@ -85,7 +85,7 @@ fn a_session_has_its_own_rate_whoever_asks() {
 
 /// A refusal for want of memory would end sign-ins that have begun.
 #[test]
-fn past_the_table_requests_on_sessions_pass() {
+fn session_requests_pass_when_the_table_is_full() {
     let settings = [
         ON,
         ("limits.max_keys", "1"),
@@ -108,7 +108,7 @@ fn past_the_table_requests_on_sessions_pass() {
 
 // R0.31
 #[test]
-fn a_session_has_so_many_requests_at_a_time() {
+fn requests_in_flight_per_session_are_limited() {
     let server = Server::start(Store::Memory, &[]);
     let [session, other] = [(); 2].map(|()| server.create("x"));
     // Writes whose bodies do not come are under way until they do.
@@ -139,7 +139,7 @@ fn a_session_has_so_many_requests_at_a_time() {
 
 // R0.24
 #[test]
-fn a_session_takes_so_many_writes_in_either_dialect() {
+fn write_limit_holds_in_both_dialects() {
     let settings = [("session.max_writes", "16"), ("msc4108.enabled", "true")];
     let server = Server::start(Store::Memory, &settings);
     let session = server.create("x");
@@ -160,7 +160,7 @@ fn a_session_takes_so_many_writes_in_either_dialect() {
 
 // R0.32
 #[test]
-fn from_where_nobody_may_create_sessions_are_still_read() {
+fn deny_create_still_allows_reads() {
     let settings = [
         ("limits.deny.create", "203.0.113.0/24,2001:db8::/32"),
         ("msc4108.enabled", "true"),
@@ -179,7 +179,7 @@ fn from_where_nobody_may_create_sessions_are_still_read() {
 
 // R0.32
 #[test]
-fn from_where_nobody_may_use_sessions_nothing_happens() {
+fn deny_requests_rejects_every_session_request() {
     let settings = [
         ("limits.deny.requests", "203.0.113.7"),
         ("msc4108.enabled", "true"),
@@ -210,10 +210,10 @@ on_both_stores! {
         "limits.deny.create" = "203.0.113.0/24",
         "limits.shadow" = "create_client,live_client,deny_create"
     ];
-    what_a_limit_in_shadow_mode_would_refuse_passes_and_is_counted,
+    shadow_mode_passes_and_counts,
 }
 
-fn what_a_limit_in_shadow_mode_would_refuse_passes_and_is_counted(server: &Server) {
+fn shadow_mode_passes_and_counts(server: &Server) {
     for _ in 0..3 {
         from(server, "203.0.113.1", creation()).expect(200);
     }
@@ -229,7 +229,7 @@ fn what_a_limit_in_shadow_mode_would_refuse_passes_and_is_counted(server: &Serve
 
 /// Another limit is not in shadow mode because one is.
 #[test]
-fn one_limit_in_shadow_mode_leaves_the_others() {
+fn shadow_mode_affects_only_the_named_limit() {
     let settings = [
         ON,
         ("limits.create.client.burst", "1"),

@@ -21,7 +21,7 @@ fn create_as(server: &Server, forwarded_for: &str) -> Reply {
 
 /// A proxy appends to what the client wrote, whatever that is.
 #[test]
-fn what_a_client_writes_before_the_proxy_hides_it_from_nobody() {
+fn client_sent_forwarded_header_does_not_hide_it() {
     let server = start(&[("limits.deny.create", "203.0.113.9")], &[TRUSTED]);
     for written in [
         "zz",
@@ -41,7 +41,7 @@ fn what_a_client_writes_before_the_proxy_hides_it_from_nobody() {
 
 /// A range is what an operator wrote: one host, or a network however it is spelled.
 #[test]
-fn a_denied_range_holds_for_single_addresses_and_in_any_spelling() {
+fn denied_range_matches_every_address_notation() {
     let denied = "2001:db8:0:1::5,2001:db8:0:2:ffff::/80,::ffff:203.0.113.0/120,::ffff:192.0.2.1";
     let server = start(&[("limits.deny.create", denied)], &[TRUSTED]);
     for client in [
@@ -65,7 +65,7 @@ fn a_denied_range_holds_for_single_addresses_and_in_any_spelling() {
 
 /// Its /64s would fill the table twice, and every newcomer of the internet would share what is left.
 #[test]
-fn a_network_that_rotates_its_clients_leaves_room_for_others() {
+fn rotating_network_leaves_room_for_other_clients() {
     let settings = [
         ON,
         ("limits.max_keys", "512"),
@@ -89,7 +89,7 @@ fn a_network_that_rotates_its_clients_leaves_room_for_others() {
 /// A write whose body does not come: what is refused is told so at once, and holds nothing.
 // R2.14, R2.15
 #[test]
-fn who_is_refused_is_not_waited_for() {
+fn rejected_request_body_is_not_awaited() {
     let settings = [
         ON,
         ("msc4108.enabled", "true"),
@@ -137,7 +137,7 @@ fn who_is_refused_is_not_waited_for() {
 /// Through a proxy that does not buffer, requests that are never finished would else be as many as it has
 /// connections.
 #[test]
-fn one_client_has_so_many_requests_under_way_and_others_have_theirs() {
+fn requests_in_flight_per_client_are_limited() {
     let settings = [
         ON,
         ("limits.create.client.burst", "1000"),
@@ -176,7 +176,7 @@ fn one_client_has_so_many_requests_under_way_and_others_have_theirs() {
 
 /// Redis's clock was set back, or somebody else's key stands there.
 #[test]
-fn a_rate_that_lies_in_the_future_locks_nobody_out_for_longer_than_a_burst() {
+fn future_rate_state_blocks_at_most_one_burst() {
     let redis = RedisServer::start();
     let settings = [
         ON,
@@ -204,7 +204,7 @@ fn a_rate_that_lies_in_the_future_locks_nobody_out_for_longer_than_a_burst() {
 
 /// Thirty people behind one address ask whether they may, and create.
 #[test]
-fn who_asks_before_creating_has_no_less_than_who_does_not() {
+fn discovery_does_not_use_up_the_creation_rate() {
     let server = start(&[ON], &[TRUSTED]);
     for _ in 0..20 {
         server
@@ -218,7 +218,7 @@ fn who_asks_before_creating_has_no_less_than_who_does_not() {
 /// By the defaults: 50 sign-ins behind one address, two devices each, which poll once a second for a minute and write
 /// eight times, are 100 polls a second and a few writes; at once, as a clock would have it.
 #[test]
-fn as_many_sign_ins_as_one_address_may_have_may_all_poll() {
+fn all_sessions_of_one_address_can_poll() {
     let settings = [ON, ("limits.create.client.burst", "50")];
     let server = start(&settings, &[TRUSTED]);
     let mine = |request: Request| server.call(&request.header("X-Forwarded-For", "203.0.113.1"));

@@ -33,7 +33,7 @@ fn reading(header: &str) -> Server {
 }
 
 #[test]
-fn the_header_is_the_one_that_the_configuration_names() {
+fn configured_forwarded_header_is_read() {
     for header in ["X-Real-IP", "cf-connecting-ip", "Fly.Client_IP"] {
         let server = reading(header);
         let [one, other] = ["203.0.113.1", "203.0.113.2"].map(|client| [(header, client)]);
@@ -43,7 +43,7 @@ fn the_header_is_the_one_that_the_configuration_names() {
 
 /// A proxy that writes one of them passes the others on, as a client wrote them.
 #[test]
-fn no_other_header_is_read() {
+fn other_forwarded_headers_are_ignored() {
     let others = [
         "X-Forwarded-For",
         "Forwarded",
@@ -65,7 +65,7 @@ fn no_other_header_is_read() {
 }
 
 #[test]
-fn forwarded_is_read_as_rfc_7239() {
+fn forwarded_header_follows_rfc_7239() {
     let server = reading("Forwarded");
     for (one, other, same) in [
         ("for=203.0.113.1", "for=203.0.113.2", false),
@@ -103,7 +103,7 @@ fn forwarded_is_read_as_rfc_7239() {
 
 /// All of these are the proxy itself.
 #[test]
-fn an_identifier_that_is_no_address_ends_the_walk() {
+fn obfuscated_identifier_ends_the_walk() {
     let server = reading("Forwarded");
     let garbage = [
         "for=_hidden",
@@ -119,7 +119,7 @@ fn an_identifier_that_is_no_address_ends_the_walk() {
 }
 
 #[test]
-fn from_an_untrusted_peer_it_is_ignored_whatever_its_name() {
+fn configured_header_from_an_untrusted_peer_is_ignored() {
     for (header, one, other) in [
         ("X-Real-IP", "203.0.113.1", "203.0.113.2"),
         ("Forwarded", "for=203.0.113.1", "for=203.0.113.2"),
@@ -135,7 +135,7 @@ fn from_an_untrusted_peer_it_is_ignored_whatever_its_name() {
 }
 
 #[test]
-fn repeated_headers_of_rfc_7239_are_one_list() {
+fn repeated_forwarded_headers_form_one_list() {
     let server = reading("Forwarded");
     let lines = |left| [("Forwarded", left), ("Forwarded", "for=203.0.113.1")];
     assert!(creates(&server, &lines("for=198.51.100.1")));

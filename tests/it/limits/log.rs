@@ -49,7 +49,7 @@ fn named_so_far(server: &Server) -> BTreeSet<String> {
 }
 
 #[test]
-fn a_flood_of_refusals_is_a_few_lines_that_name_nobody() {
+fn rejection_flood_logs_few_lines_without_addresses() {
     let server = start(&CREATES, &[TRUSTED]);
     is_refused(&server, CLIENT);
     let flood = 300;
@@ -80,7 +80,7 @@ fn a_flood_of_refusals_is_a_few_lines_that_name_nobody() {
 
 /// An operator whose load balancer meets closed connections must find out why.
 #[test]
-fn a_connection_that_is_refused_is_told_of_by_sample() {
+fn refused_connections_are_logged_by_sample() {
     let server = start(
         &[
             ("limits.enabled", "true"),
@@ -103,7 +103,7 @@ fn a_connection_that_is_refused_is_told_of_by_sample() {
 
 /// Many clients that are refused are an attack, or a limit that is too narrow; one alone is neither.
 #[test]
-fn the_clients_that_are_refused_are_counted_each_once() {
+fn limited_clients_are_counted_once_each() {
     let server = start(&CREATES, &[TRUSTED]);
     let refused = || server.metrics().sum("rendezvous_limited_clients", &[]);
     server.call(&Request::get("/unknown")).expect(404);
@@ -117,7 +117,7 @@ fn the_clients_that_are_refused_are_counted_each_once() {
 
 /// Whoever reads the logs of two replicas sees that it is one client.
 #[test]
-fn all_replicas_call_a_client_the_same_and_another_client_otherwise() {
+fn client_pseudonym_is_equal_on_all_replicas() {
     let redis = RedisServer::start();
     let settings = [&CREATES[..], &[TRUSTED, ("telemetry.log_format", "json")]].concat();
     let [one, other] = [(); 2].map(|()| ready_on(&redis.url(), &settings));

@@ -32,7 +32,7 @@ fn everything_is_logged(server: &Server, requests: usize) {
 
 /// 127.0.0.1, since nobody is trusted.
 #[test]
-fn a_proxy_that_is_not_configured_is_noticed_once() {
+fn unconfigured_proxy_is_reported_once() {
     let server = start(&[], &[]);
     ask(&server, &["203.0.113.1", "203.0.113.2"], ENOUGH - 1);
     everything_is_logged(&server, ENOUGH - 1);
@@ -51,7 +51,7 @@ fn a_proxy_that_is_not_configured_is_noticed_once() {
 
 /// The proxy is trusted, and passes nothing on.
 #[test]
-fn a_proxy_that_says_nothing_is_noticed_too() {
+fn proxy_without_forwarded_header_is_reported() {
     let server = start(&[], &[TRUSTED]);
     ask(&server, &["unknown"], ENOUGH);
     eventually("the warning", || (warnings(&server) == 1).then_some(()));
@@ -59,14 +59,14 @@ fn a_proxy_that_says_nothing_is_noticed_too() {
 
 /// The pods of an ingress, of which only one is trusted.
 #[test]
-fn a_few_private_addresses_are_noticed_as_one_is() {
+fn few_private_addresses_are_reported() {
     let server = start(&[], &[TRUSTED]);
     ask(&server, &["192.168.0.1", "192.168.0.2"], ENOUGH);
     eventually("the warning", || (warnings(&server) == 1).then_some(()));
 }
 
 #[test]
-fn where_clients_are_told_apart_nothing_is_said() {
+fn distinct_clients_cause_no_proxy_warning() {
     for clients in [&["203.0.113.1"][..], &["192.168.0.1", "203.0.113.1"]] {
         let server = start(&[], &[TRUSTED]);
         ask(&server, clients, ENOUGH);

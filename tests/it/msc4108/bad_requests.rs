@@ -7,16 +7,16 @@ use crate::harness::server::Server;
 
 on_both_stores! {
     with ["msc4108.enabled" = "true"];
-    a_type_must_be_named_and_be_text,
-    a_write_must_name_what_it_follows,
-    a_payload_has_4096_bytes_at_most,
-    a_payload_is_utf_8,
-    what_the_dialect_does_not_know_is_unrecognized,
-    every_reply_lets_a_script_read_the_etag,
+    content_type_must_be_text_plain,
+    write_requires_if_match,
+    payload_over_4096_bytes_is_too_large,
+    payload_must_be_utf8,
+    unknown_etag_path_is_unrecognized,
+    every_response_exposes_the_etag,
 }
 
 // R2.27, R2.28
-fn a_type_must_be_named_and_be_text(server: &Server) {
+fn content_type_must_be_text_plain(server: &Server) {
     let mailbox = server.open_mailbox("hello");
     let write = || Request::put(&mailbox.path).header("If-Match", &mailbox.etag);
     let requests = || [Request::post(ETAG), write()];
@@ -44,7 +44,7 @@ fn a_type_must_be_named_and_be_text(server: &Server) {
 }
 
 // R2.26
-fn a_write_must_name_what_it_follows(server: &Server) {
+fn write_requires_if_match(server: &Server) {
     let mailbox = server.open_mailbox("hello");
     let write = Request::put(&mailbox.path).header("Content-Type", "text/plain");
     server
@@ -54,7 +54,7 @@ fn a_write_must_name_what_it_follows(server: &Server) {
 }
 
 // R2.30
-fn a_payload_has_4096_bytes_at_most(server: &Server) {
+fn payload_over_4096_bytes_is_too_large(server: &Server) {
     let (longest, longer) = ("é".repeat(2048), "x".repeat(4097));
     let mailbox = server.open_mailbox(&longest);
     server.assert_mailbox_holds(&mailbox, &longest, &mailbox.etag);
@@ -73,7 +73,7 @@ fn a_payload_has_4096_bytes_at_most(server: &Server) {
 }
 
 // R2.29
-fn a_payload_is_utf_8(server: &Server) {
+fn payload_must_be_utf8(server: &Server) {
     let mailbox = server.open_mailbox("hello");
     for bytes in [&b"\xff"[..], b"a\xc3", b"\xed\xa0\x80"] {
         let write = mailbox.put(&mailbox.etag, "").body(bytes);
@@ -85,7 +85,7 @@ fn a_payload_is_utf_8(server: &Server) {
 }
 
 // R0.4, R0.5
-fn what_the_dialect_does_not_know_is_unrecognized(server: &Server) {
+fn unknown_etag_path_is_unrecognized(server: &Server) {
     let mailbox = server.open_mailbox("hello");
     for (method, path, allow) in [
         ("GET", ETAG, "POST, OPTIONS"),
@@ -106,7 +106,7 @@ fn what_the_dialect_does_not_know_is_unrecognized(server: &Server) {
 }
 
 // R0.15, R2.16
-fn every_reply_lets_a_script_read_the_etag(server: &Server) {
+fn every_response_exposes_the_etag(server: &Server) {
     let mailbox = server.open_mailbox("hello");
     let navigation = mailbox.get().header("Sec-Fetch-Mode", "navigate");
     for (status, request) in [

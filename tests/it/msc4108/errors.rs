@@ -13,7 +13,7 @@ use crate::harness::server::Server;
 
 on_both_stores! {
     with ["msc4108.enabled" = "true"];
-    a_page_is_refused_with_the_clients_own_etag,
+    forbidden_navigation_echoes_the_clients_etag,
 }
 
 on_both_stores! {
@@ -23,11 +23,11 @@ on_both_stores! {
         "limits.requests.client.burst" = "1",
         "limits.requests.client.per_second" = "0.001",
     ];
-    a_throttled_client_is_not_led_astray,
+    rate_limited_responses_keep_client_etags_usable,
 }
 
 // R0.26, R2.13
-fn a_page_is_refused_with_the_clients_own_etag(server: &Server) {
+fn forbidden_navigation_echoes_the_clients_etag(server: &Server) {
     let mailbox = server.open_mailbox("secret");
     let page = |request: Request| request.header("Sec-Fetch-Mode", "navigate");
     let own = "W/\"as-it-came\"";
@@ -47,7 +47,7 @@ fn would_be(server: &Server, mailbox: &Mailbox, etag: &str, data: &str) -> Strin
 }
 
 // R2.13, R2.14, R2.15
-fn a_throttled_client_is_not_led_astray(server: &Server) {
+fn rate_limited_responses_keep_client_etags_usable(server: &Server) {
     let mailbox = server.open_mailbox("hello");
     server.call(&mailbox.poll(&mailbox.etag)).expect(304);
     let read = server.call(&mailbox.poll(&mailbox.etag));
@@ -77,7 +77,7 @@ fn a_throttled_client_is_not_led_astray(server: &Server) {
 
 // R0.3, R2.13, R2.14
 #[test]
-fn an_outage_leaves_each_client_where_it_is() {
+fn outage_responses_keep_client_etags_usable() {
     let redis = RedisServer::start();
     let proxy = Proxy::start(redis.address());
     let server = ready_on(&proxy.url(), &[("msc4108.enabled", "true")]);

@@ -10,10 +10,10 @@ use std::collections::BTreeSet;
 
 on_both_stores! {
     with ["msc4108.enabled" = "true"];
-    a_request_makes_no_series,
+    requests_create_no_new_series,
 }
 
-fn a_request_makes_no_series(server: &Server) {
+fn requests_create_no_new_series(server: &Server) {
     let series = || {
         let metrics = server.metrics();
         let samples = metrics.samples("rendezvous_http_requests_total");

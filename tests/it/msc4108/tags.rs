@@ -6,9 +6,9 @@ use crate::harness::server::Server;
 
 on_both_stores! {
     with ["msc4108.enabled" = "true"];
-    a_mangled_etag_is_the_one_that_it_was,
-    one_of_a_list_is_enough,
-    a_star_reads_nothing_and_writes_nothing,
+    mangled_etag_still_matches,
+    one_matching_list_entry_is_enough,
+    star_is_304_on_read_and_412_on_write,
 }
 
 /// What is done to an ETag between the client and us.
@@ -29,7 +29,7 @@ fn mangled(etag: &str) -> Vec<String> {
 }
 
 // R2.21
-fn a_mangled_etag_is_the_one_that_it_was(server: &Server) {
+fn mangled_etag_still_matches(server: &Server) {
     let mailbox = server.open_mailbox("hello");
     let mut etag = mailbox.etag.clone();
     for changed in mangled(&mailbox.etag) {
@@ -57,7 +57,7 @@ fn two_states(server: &Server) -> (Mailbox, String, String) {
 }
 
 // R2.22, R2.23
-fn one_of_a_list_is_enough(server: &Server) {
+fn one_matching_list_entry_is_enough(server: &Server) {
     let (mailbox, first, second) = two_states(server);
     let list = format!("\"other\", {first}, {second}");
     let reply = server.call(&mailbox.poll(&list)).expect(304);
@@ -82,7 +82,7 @@ fn one_of_a_list_is_enough(server: &Server) {
 }
 
 // R2.24, R2.25
-fn a_star_reads_nothing_and_writes_nothing(server: &Server) {
+fn star_is_304_on_read_and_412_on_write(server: &Server) {
     let (mailbox, first, second) = two_states(server);
     for any in ["*", &format!("*, {first}"), &format!("{second}, *")] {
         let reply = server.call(&mailbox.poll(any)).expect(304);

@@ -25,7 +25,7 @@ fn start(settings: &[(&str, &str)]) -> Server {
 
 // R2.7
 #[test]
-fn the_operators_base_is_used_whatever_the_request_says() {
+fn configured_base_url_overrides_the_request() {
     for (set, expected) in [
         ("https://matrix.example.org", "https://matrix.example.org"),
         ("https://matrix.example.org/", "https://matrix.example.org"),
@@ -42,7 +42,7 @@ fn the_operators_base_is_used_whatever_the_request_says() {
 
 // R2.8
 #[test]
-fn without_one_it_is_the_requests_host_and_a_trusted_proxys_scheme() {
+fn session_url_falls_back_to_host_and_proxy_scheme() {
     let server = start(&[]);
     let https = [("X-Forwarded-Proto", "https")];
     assert_eq!(base(&server, &[]), "http://rendezvous.test");
@@ -63,7 +63,7 @@ fn without_one_it_is_the_requests_host_and_a_trusted_proxys_scheme() {
 
 // R2.8
 #[test]
-fn a_host_that_is_none_is_refused() {
+fn invalid_host_is_rejected() {
     let server = start(&[]);
     for host in ["", "a b", "user@host", "a/b", "\"quoted\""] {
         let mut connection = Connection::open(server.http);

@@ -7,18 +7,18 @@ use crate::harness::on_both_stores;
 use crate::harness::server::Server;
 
 on_both_stores! {
-    txn_ids_follow_the_grammar_after_decoding,
-    a_txn_id_outside_the_grammar_is_an_invalid_param,
-    a_session_records_64_txn_ids_by_default,
+    txn_id_grammar_applies_after_decoding,
+    invalid_txn_id_is_invalid_param,
+    default_txn_id_limit_is_64,
 }
 
 on_both_stores! {
     with ["session.max_txn_ids" = "3"];
-    past_the_bound_new_txn_ids_are_refused_and_the_session_lives_on,
+    txn_id_limit_rejects_and_session_lives_on,
 }
 
 // R0.12, R0.20
-fn txn_ids_follow_the_grammar_after_decoding(server: &Server) {
+fn txn_id_grammar_applies_after_decoding(server: &Server) {
     let session = server.create("zero");
     let plain = server
         .put_txn(&session.id, "m1.~_-Z", &session.token, "one")
@@ -42,7 +42,7 @@ fn txn_ids_follow_the_grammar_after_decoding(server: &Server) {
 }
 
 // R0.8
-fn a_txn_id_outside_the_grammar_is_an_invalid_param(server: &Server) {
+fn invalid_txn_id_is_invalid_param(server: &Server) {
     let session = server.create("zero");
     let endless = "t".repeat(256);
     let invalid = [
@@ -78,13 +78,13 @@ fn fill(server: &Server, id: &str, bound: usize) -> Reply {
 }
 
 // R1.29
-fn a_session_records_64_txn_ids_by_default(server: &Server) {
+fn default_txn_id_limit_is_64(server: &Server) {
     let session = server.create("zero");
     fill(server, &session.id, 64).expect_error(429, "M_LIMIT_EXCEEDED");
 }
 
 // R1.29
-fn past_the_bound_new_txn_ids_are_refused_and_the_session_lives_on(server: &Server) {
+fn txn_id_limit_rejects_and_session_lives_on(server: &Server) {
     let session = server.create("zero");
     let refused = fill(server, &session.id, 3).expect_error(429, "M_LIMIT_EXCEEDED");
     assert!(refused.number("retry_after_ms") > 0, "{refused}");

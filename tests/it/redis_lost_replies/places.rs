@@ -14,7 +14,7 @@ fn losses() -> impl Iterator<Item = (Target, Fault, String)> {
 }
 
 #[test]
-fn a_create_whose_reply_is_lost_leaves_neither_a_session_nor_a_lease() {
+fn create_with_lost_replies_leaves_nothing() {
     let bench = Bench::start();
     bench.sound.create("somebody else's");
     for (target, loss, what) in losses() {
@@ -32,7 +32,7 @@ fn a_create_whose_reply_is_lost_leaves_neither_a_session_nor_a_lease() {
 }
 
 #[test]
-fn a_create_whose_reply_is_lost_once_leaves_the_one_session_that_was_answered() {
+fn create_with_one_lost_reply_leaves_one_session() {
     let bench = Bench::start();
     for (before, (target, loss, what)) in losses().enumerate() {
         bench.proxy.next(target, loss);
@@ -50,7 +50,7 @@ fn a_create_whose_reply_is_lost_once_leaves_the_one_session_that_was_answered() 
 }
 
 #[test]
-fn a_delete_whose_reply_is_lost_ends_the_session_and_gives_its_place_back() {
+fn delete_with_lost_replies_releases_the_lease() {
     let bench = Bench::start();
     for (target, loss, what) in losses() {
         let session = bench.sound.create("hello");
@@ -69,7 +69,7 @@ fn a_delete_whose_reply_is_lost_ends_the_session_and_gives_its_place_back() {
 }
 
 #[test]
-fn a_delete_whose_reply_is_lost_once_gives_its_place_back() {
+fn delete_with_one_lost_reply_releases_the_lease() {
     let bench = Bench::start();
     // Known to Redis from here on, so that each is one command.
     let known = bench.sound.create("the scripts");
@@ -111,7 +111,7 @@ fn a_delete_whose_reply_is_lost_once_gives_its_place_back() {
 
 /// Nobody asks again; so the worker alone must see to it, though the session that knew whose place it was is gone.
 #[test]
-fn a_delete_of_unknown_end_gives_its_place_back_by_itself() {
+fn delete_of_unknown_outcome_releases_the_lease_later() {
     let bench = Bench::start();
     let known = bench.sound.create("the scripts");
     bench.sound.call(&request::delete(&known.id)).expect(200);
@@ -127,7 +127,7 @@ fn a_delete_of_unknown_end_gives_its_place_back_by_itself() {
 
 /// What nobody could take away is left to its TTL: no other sign says that places are missing.
 #[test]
-fn an_orphan_that_is_given_up_is_counted() {
+fn abandoned_orphan_is_counted() {
     let redis = RedisServer::start();
     let proxy = Proxy::start(redis.address());
     // Each try ends by the deadline, so a shorter one spares the test most of its ten.
@@ -148,7 +148,7 @@ fn an_orphan_that_is_given_up_is_counted() {
 }
 
 #[test]
-fn a_client_that_leaves_amid_a_create_leaves_neither_a_session_nor_a_lease() {
+fn client_gone_during_create_leaves_nothing() {
     // Longer than a busy machine takes to see that the client is gone: it must leave before the store gives up.
     let bench = Bench::with(&[("store.redis.command_timeout", "2s")]);
     for (before, target) in [Target::Lease, Target::Session].into_iter().enumerate() {
@@ -170,7 +170,7 @@ fn a_client_that_leaves_amid_a_create_leaves_neither_a_session_nor_a_lease() {
 /// What was created may be lost with the primary on which it was; so one that was demoted meanwhile does not say
 /// that the session is there, though it is.
 #[test]
-fn a_create_is_not_confirmed_by_a_primary_that_was_demoted_meanwhile() {
+fn create_is_not_confirmed_by_a_demoted_primary() {
     // Long enough for tries before and after.
     let bench = Bench::with(&[("store.redis.command_timeout", "2s")]);
     bench.proxy.every(Target::Session, Fault::CutReply);
@@ -188,7 +188,7 @@ fn a_create_is_not_confirmed_by_a_primary_that_was_demoted_meanwhile() {
 
 /// The worker sends again what lost its reply: that is one creation, and two are allowed.
 #[test]
-fn a_creation_that_is_sent_again_is_charged_once() {
+fn repeated_creation_is_charged_once() {
     let redis = RedisServer::start();
     let proxy = Proxy::start(redis.address());
     let settings = [

@@ -22,7 +22,7 @@ fn create_from(worker: &Server, address: &str) -> Reply {
 }
 
 #[test]
-fn a_client_has_one_share_over_all_replicas_and_a_delete_anywhere_gives_of_it_back() {
+fn client_quota_is_shared_and_released_by_any_replica() {
     let redis = RedisServer::start();
     let [one, other] = two_workers(&redis);
     let first = create_from(&one, ADDRESS).expect(200).text("id");
@@ -49,7 +49,7 @@ fn a_client_has_one_share_over_all_replicas_and_a_delete_anywhere_gives_of_it_ba
 
 /// Neither a key nor what is in it names who is signing in.
 #[test]
-fn redis_holds_no_address() {
+fn redis_contains_no_address() {
     let redis = RedisServer::start();
     let [worker, _] = two_workers(&redis);
     create_from(&worker, ADDRESS).expect(200);
@@ -75,7 +75,7 @@ fn redis_holds_no_address() {
 
 /// A session that an older release made names no principals, and is deleted like any.
 #[test]
-fn a_session_without_principals_gives_its_place_back() {
+fn session_without_principals_releases_its_lease() {
     let redis = RedisServer::start();
     let [worker, _] = two_workers(&redis);
     let id = create_from(&worker, ADDRESS).expect(200).text("id");
@@ -87,7 +87,7 @@ fn a_session_without_principals_gives_its_place_back() {
 
 /// As long as its own first session lives, and not as somebody else's.
 #[test]
-fn whose_share_is_full_is_told_when_one_of_its_own_ends() {
+fn full_quota_returns_time_of_own_next_expiry() {
     let redis = RedisServer::start();
     let [worker, _] = two_workers(&redis);
     let seconds: u64 = redis.command(&["TIME"]).texts()[0]
@@ -105,7 +105,7 @@ fn whose_share_is_full_is_told_when_one_of_its_own_ends() {
 
 /// What ended is swept from everybody's leases, or a client that comes each day grows for ever.
 #[test]
-fn ended_leases_are_swept_from_each_set() {
+fn expired_leases_are_removed_from_each_set() {
     let redis = RedisServer::start();
     let [worker, _] = two_workers(&redis);
     create_from(&worker, ADDRESS).expect(200);
@@ -126,7 +126,7 @@ fn ended_leases_are_swept_from_each_set() {
 
 /// Each fleet hashes by a secret of its own: what one knows of a client tells nothing in another.
 #[test]
-fn two_fleets_call_one_client_differently() {
+fn two_deployments_hash_a_client_differently() {
     let redis = RedisServer::start();
     for prefix in ["a:", "b:"] {
         let settings = [
@@ -147,7 +147,7 @@ fn two_fleets_call_one_client_differently() {
 
 /// A hand that slipped, or another application under the same prefix, must not keep everybody from signing in.
 #[test]
-fn what_is_no_secret_in_the_place_of_the_fleets_is_replaced() {
+fn invalid_pseudonym_key_is_replaced() {
     for planted in [
         &["SET", "mrv:{lease}:secret", "short"][..],
         &["SET", "mrv:{lease}:secret", ""],
@@ -174,7 +174,7 @@ fn what_is_no_secret_in_the_place_of_the_fleets_is_replaced() {
 
 /// Each worker alone would let through what together is too much; and a refusal costs no more of the rate.
 #[test]
-fn a_client_has_one_rate_of_creations_over_all_replicas() {
+fn client_creation_rate_is_shared_by_replicas() {
     let redis = RedisServer::start();
     let settings = [
         ("limits.enabled", "true"),
@@ -206,7 +206,7 @@ fn a_client_has_one_rate_of_creations_over_all_replicas() {
 }
 
 #[test]
-fn a_user_has_one_rate_of_creations_over_all_replicas() {
+fn user_creation_rate_is_shared_by_replicas() {
     let redis = RedisServer::start();
     let issuer = Issuer::start();
     issuer.answers("phone", Answer::user("@anna:example.org"));

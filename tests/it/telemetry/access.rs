@@ -26,7 +26,7 @@ fn lines(server: &Server, count: usize) -> Vec<Map<String, Value>> {
 }
 
 #[test]
-fn a_line_tells_what_was_asked_and_how_it_ended() {
+fn access_line_has_request_and_outcome() {
     let settings = [
         JSON,
         ("telemetry.replica", "worker-7"),
@@ -94,7 +94,7 @@ fn a_line_tells_what_was_asked_and_how_it_ended() {
 
 // R0.37
 #[test]
-fn a_request_is_called_the_same_in_its_reply_and_in_the_log() {
+fn request_id_is_equal_in_response_and_log() {
     let server = Server::start(Store::Memory, &[JSON]);
     let mut kept = Connection::open(server.http);
     let brought = Request::get(UNSTABLE).header("X-Request-Id", "proxys-own.1");
@@ -137,7 +137,7 @@ fn session_of(line: &Map<String, Value>) -> String {
 /// Whoever reads the logs of two replicas can follow one sign-in; who has only the log cannot guess whose it is, since
 /// the hash is keyed.
 #[test]
-fn all_replicas_call_a_session_the_same_and_others_otherwise() {
+fn session_pseudonym_is_equal_on_all_replicas() {
     let redis = RedisServer::start();
     let [one, other] = [(); 2].map(|()| ready_on(&redis.url(), &[JSON]));
     let session = one.create("x");
@@ -151,7 +151,7 @@ fn all_replicas_call_a_session_the_same_and_others_otherwise() {
 }
 
 #[test]
-fn a_replica_is_called_as_its_host_where_it_has_no_name() {
+fn replica_name_defaults_to_the_host_name() {
     let server = Server::start(Store::Memory, &[JSON]);
     server.create("x");
     let host = fs::read_to_string("/proc/sys/kernel/hostname").expect("the host's name");

@@ -75,7 +75,7 @@ impl Metric {
 }
 
 #[test]
-fn every_metric_is_documented_as_it_is() {
+fn metrics_are_documented_as_exported() {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/metrics.md");
     let docs = fs::read_to_string(docs).expect("docs/metrics.md");
     let documented: Vec<_> = docs
@@ -117,7 +117,7 @@ fn declared(path: &str, label: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_reason_is_documented_as_it_is() {
+fn rejection_reasons_are_documented() {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/metrics.md");
     let docs = fs::read_to_string(docs).expect("docs/metrics.md");
     let mut sections = docs

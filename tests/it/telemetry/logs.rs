@@ -20,7 +20,7 @@ fn more_than(server: &Server, lines: usize) -> Vec<String> {
 }
 
 #[test]
-fn every_request_has_one_line() {
+fn each_request_has_one_access_line() {
     let server = Server::start(Store::Memory, &[("telemetry.log_format", "json")]);
     let before = server.log().lines().count();
     server
@@ -45,7 +45,7 @@ fn every_request_has_one_line() {
 }
 
 #[test]
-fn every_line_is_json_where_json_is_asked_for() {
+fn json_log_format_writes_json_lines() {
     let settings = [("telemetry.log_format", "json"), ("session.ttl", "10s")];
     let server = Server::start(Store::Memory, &settings);
     server.create("x");
@@ -62,7 +62,7 @@ fn every_line_is_json_where_json_is_asked_for() {
 }
 
 #[test]
-fn without_an_access_log_requests_leave_no_line() {
+fn disabled_access_log_writes_no_lines() {
     let server = Server::start(Store::Memory, &[("telemetry.access_log", "false")]);
     let before = server.log();
     server.create("x");
@@ -78,7 +78,7 @@ fn without_an_access_log_requests_leave_no_line() {
 
 /// Whoever reads the log must not be able to take part in a sign-in, nor to say who did.
 #[test]
-fn no_line_names_a_session_a_client_or_a_payload() {
+fn log_contains_no_session_client_or_payload() {
     let settings = [
         ("http.trusted_proxies", "127.0.0.1"),
         ("telemetry.log_level", "debug"),
@@ -109,7 +109,7 @@ fn no_line_names_a_session_a_client_or_a_payload() {
 
 /// A collector that hangs, or a terminal that is held: lines are lost then, and not sign-ins.
 #[test]
-fn a_log_that_nobody_reads_stops_nobody() {
+fn unread_log_does_not_block_requests() {
     let mut child = command()
         .env("RENDEZVOUS_MODE", "open")
         .env("RENDEZVOUS_LIMITS__ENABLED", "false")

@@ -7,17 +7,17 @@ use crate::harness::server::Server;
 use crate::harness::{eventually, on_both_stores};
 
 on_both_stores! {
-    every_name_is_there_from_the_start_with_help_and_type,
+    all_metrics_exist_from_the_start,
     counters_start_at_zero,
-    sessions_and_writes_are_counted_by_what_became_of_them,
-    live_sessions_are_counted_by_the_store,
+    sessions_and_writes_are_counted_by_outcome,
+    live_sessions_come_from_the_store,
     requests_are_counted_by_route_and_status,
-    no_label_names_a_session,
+    no_label_contains_a_session_id,
 }
 
 on_both_stores! {
     with ["session.max_live" = "1"];
-    refusals_are_counted_by_reason,
+    rejections_are_counted_by_reason,
 }
 
 const NAMES: [(&str, &str); 15] = [
@@ -38,7 +38,7 @@ const NAMES: [(&str, &str); 15] = [
     ("process_open_fds", "gauge"),
 ];
 
-fn every_name_is_there_from_the_start_with_help_and_type(server: &Server) {
+fn all_metrics_exist_from_the_start(server: &Server) {
     let metrics = server.metrics();
     for (name, kind) in NAMES {
         assert!(
@@ -120,7 +120,7 @@ fn writes(metrics: &Metrics, outcome: &str) -> u64 {
     metrics.sum("rendezvous_writes_total", &[("outcome", outcome)])
 }
 
-fn sessions_and_writes_are_counted_by_what_became_of_them(server: &Server) {
+fn sessions_and_writes_are_counted_by_outcome(server: &Server) {
     let session = server.create("zero");
     let other = server.create("other");
     let one = server.write(&session.id, &session.token, "one");
@@ -148,7 +148,7 @@ fn sessions_and_writes_are_counted_by_what_became_of_them(server: &Server) {
     assert_eq!(metrics.sum("rendezvous_sessions_deleted_total", &[]), 1);
 }
 
-fn live_sessions_are_counted_by_the_store(server: &Server) {
+fn live_sessions_come_from_the_store(server: &Server) {
     let gone = server.create("hello");
     server.create("hello");
     let live = |count: u64| {
@@ -199,7 +199,7 @@ fn requests_are_counted_by_route_and_status(server: &Server) {
     assert_eq!(timed, 8);
 }
 
-fn no_label_names_a_session(server: &Server) {
+fn no_label_contains_a_session_id(server: &Server) {
     let session = server.create("some payload of mine");
     server
         .put_txn(&session.id, "some-txn-of-mine", &session.token, "next")
@@ -220,7 +220,7 @@ fn no_label_names_a_session(server: &Server) {
     }
 }
 
-fn refusals_are_counted_by_reason(server: &Server) {
+fn rejections_are_counted_by_reason(server: &Server) {
     let refused = || {
         let metrics = server.metrics();
         let samples = metrics.samples("rendezvous_rejections_total");

@@ -7,10 +7,10 @@ use crate::harness::server::Server;
 
 on_both_stores! {
     with ["msc4108.enabled" = "true"];
-    every_series_is_there_from_the_start_and_at_zero,
-    a_sign_in_of_the_etag_dialect_is_followed_to_its_end,
-    a_sign_in_of_the_json_dialect_is_followed_to_its_end,
-    what_a_proxy_did_to_an_etag_is_counted_by_its_form,
+    all_sign_in_series_start_at_zero,
+    etag_sign_in_is_counted_step_by_step,
+    json_sign_in_is_counted_step_by_step,
+    mangled_etags_are_counted_by_form,
 }
 
 /// The funnel of one API: created, scanned, written for the first to the fourth time, deleted.
@@ -42,7 +42,7 @@ fn reads(server: &Server, api: &str) -> [u64; 3] {
     })
 }
 
-fn every_series_is_there_from_the_start_and_at_zero(server: &Server) {
+fn all_sign_in_series_start_at_zero(server: &Server) {
     for api in ["msc4388", "v1", "msc4108"] {
         assert_eq!(funnel(server, api), [0; 7]);
         assert_eq!(reads(server, api), [0; 3]);
@@ -64,7 +64,7 @@ fn every_series_is_there_from_the_start_and_at_zero(server: &Server) {
     assert_eq!(metrics.sum("rendezvous_sessions_expired_total", &[]), 0);
 }
 
-fn a_sign_in_of_the_etag_dialect_is_followed_to_its_end(server: &Server) {
+fn etag_sign_in_is_counted_step_by_step(server: &Server) {
     let mailbox = server.open_mailbox("");
     server.call(&mailbox.poll(&mailbox.etag)).expect(304);
     server.call(&mailbox.poll(&mailbox.etag)).expect(304);
@@ -91,7 +91,7 @@ fn a_sign_in_of_the_etag_dialect_is_followed_to_its_end(server: &Server) {
     assert_eq!(metrics.sum(&format!("{contact}_bucket"), &soon), 1);
 }
 
-fn a_sign_in_of_the_json_dialect_is_followed_to_its_end(server: &Server) {
+fn json_sign_in_is_counted_step_by_step(server: &Server) {
     let session = server.create("hello");
     server.read(&session.id);
     let one = server.write(&session.id, &session.token, "one");
@@ -117,7 +117,7 @@ fn a_sign_in_of_the_json_dialect_is_followed_to_its_end(server: &Server) {
     assert_eq!(metrics.sum(payloads, &labels("4096")), 4);
 }
 
-fn what_a_proxy_did_to_an_etag_is_counted_by_its_form(server: &Server) {
+fn mangled_etags_are_counted_by_form(server: &Server) {
     let mailbox = server.open_mailbox("hello");
     let etag = mailbox.etag.clone();
     let token = etag.trim_matches('"');

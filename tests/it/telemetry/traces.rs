@@ -143,7 +143,7 @@ fn bytes(hex: &str) -> Vec<u8> {
 }
 
 #[test]
-fn a_request_goes_on_with_the_trace_that_it_brings_and_its_calls_to_the_store_stand_below_it() {
+fn traceparent_is_continued_with_store_child_spans() {
     for store in [Store::Memory, Store::Redis] {
         let collector = Collector::start(true);
         let server = start(store, &collector, "0");
@@ -222,7 +222,7 @@ fn a_request_goes_on_with_the_trace_that_it_brings_and_its_calls_to_the_store_st
 }
 
 #[test]
-fn a_share_of_the_requests_of_no_trace_is_sampled_and_what_the_store_cannot_do_is_an_error() {
+fn untraced_requests_are_sampled_and_failures_marked() {
     let collector = Collector::start(true);
     let server = start(Store::Memory, &collector, "1");
     server.create("x");
@@ -240,7 +240,7 @@ fn a_share_of_the_requests_of_no_trace_is_sampled_and_what_the_store_cannot_do_i
 
 /// A collector is not worth a sign-in.
 #[test]
-fn a_collector_that_never_answers_holds_nobody_up() {
+fn hanging_collector_does_not_block_requests() {
     let collector = Collector::start(false);
     let server = start(Store::Memory, &collector, "1");
     let session = server.create("x");
@@ -255,7 +255,7 @@ fn a_collector_that_never_answers_holds_nobody_up() {
 }
 
 #[test]
-fn what_a_collector_does_not_take_is_counted_and_told_with_its_address() {
+fn lost_spans_are_counted_and_logged() {
     let exports = |server: &Server, outcome| {
         let labels = [("outcome", outcome)];
         let metrics = server.metrics();

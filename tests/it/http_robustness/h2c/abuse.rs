@@ -50,7 +50,7 @@ fn kinds_until_its_end(connection: &mut Connection, stream: u8) -> Vec<u8> {
 }
 
 #[test]
-fn a_stream_that_gets_no_window_is_reset_and_its_connection_goes_on() {
+fn stream_without_window_is_reset_alone() {
     let server = start(&[("http.h2c", "true"), ("http.request_timeout", "300ms")]);
     let mut connection = open(&server);
     connection.write(&[window(0), discovery(1)].concat());
@@ -66,7 +66,7 @@ fn a_stream_that_gets_no_window_is_reset_and_its_connection_goes_on() {
 
 /// As many as there may be at once: each comes to its end, so others have their places.
 #[test]
-fn streams_that_get_no_window_give_their_places_back() {
+fn streams_without_window_release_their_permits() {
     let server = start(&[("http.h2c", "true"), ("http.request_timeout", "300ms")]);
     let mut connection = open(&server);
     let asked: Vec<u8> = (1..=63).step_by(2).flat_map(discovery).collect();
@@ -100,7 +100,7 @@ fn assert_flooded(server: &Server, each: impl Fn(u8) -> Vec<u8>) {
 
 /// CVE-2023-44487.
 #[test]
-fn a_flood_of_resets_ends_the_connection() {
+fn reset_flood_ends_the_connection() {
     let server = start(&[("http.h2c", "true")]);
     assert_flooded(&server, |stream| {
         let reset = frame(RST_STREAM, 0, stream, &CANCEL);
@@ -110,7 +110,7 @@ fn a_flood_of_resets_ends_the_connection() {
 
 /// CVE-2025-8671: here more body than its length says.
 #[test]
-fn a_flood_of_mistakes_for_which_we_reset_ends_the_connection() {
+fn protocol_error_flood_ends_the_connection() {
     let server = start(&[("http.h2c", "true")]);
     // Literals of HPACK: `:method POST` and `:scheme http` of the static table, a length of 1.
     let head = [&[0x83][..], &get(UNSTABLE)[1..], &[0x0f, 0x0d, 1, b'1']].concat();
@@ -122,7 +122,7 @@ fn a_flood_of_mistakes_for_which_we_reset_ends_the_connection() {
 
 /// The client may say of us what we say of it; that is its word, and no flood.
 #[test]
-fn a_client_that_calls_us_a_flood_is_none() {
+fn goaway_from_a_client_is_not_a_flood() {
     const GOAWAY: u8 = 7;
     const ENHANCE_YOUR_CALM: u8 = 11;
     let server = start(&[("http.h2c", "true")]);
@@ -136,7 +136,7 @@ fn a_client_that_calls_us_a_flood_is_none() {
 
 /// What one connection may make us hold (src/net/http2.rs), as we tell the client.
 #[test]
-fn a_connection_is_told_how_little_it_may_send() {
+fn h2_settings_announce_small_windows() {
     const WINDOW_UPDATE: u8 = 8;
     let server = start(&[("http.h2c", "true")]);
     let mut connection = Connection::open(server.http);
@@ -167,7 +167,7 @@ fn a_connection_is_told_how_little_it_may_send() {
 
 /// A client that changes its mind is no flood: a browser does it whenever a page is left.
 #[test]
-fn a_reset_now_and_then_is_nothing() {
+fn occasional_resets_are_tolerated() {
     let server = start(&[("http.h2c", "true")]);
     let mut connection = open(&server);
     for stream in (1..=199).step_by(4) {

@@ -1,23 +1,24 @@
-# The image of matrix-rendezvous: the binary, the four libraries it links, certificates, and nothing else.
+# The image of matrix-rendezvous: the binary, the four libraries that it links, CA certificates, and nothing else.
 #
-# Built on glibc, as its allocator needs no replacement (musl's is slow when threads share it), and run FROM scratch:
-# no shell, no package manager, no base image to follow. The libraries are copied from the very image that the binary
-# was linked in. distroless/cc would bring the same ones, and OpenSSL and a time zone database that nothing here uses.
+# It is built on glibc, because glibc's allocator needs no replacement (musl's is slow when threads share it). It runs FROM
+# scratch: no shell, no package manager, no base image to update. The libraries are copied from the image in which the
+# binary was linked. distroless/cc has the same libraries, plus OpenSSL and a time zone database that the server does not
+# use.
 #
-# For x86-64 and arm64 alike: nothing below names an architecture.
+# It builds for x86-64 and arm64: no instruction below depends on the architecture.
 #   docker build --build-arg REVISION="$(git rev-parse HEAD)" -t matrix-rendezvous .
 
-# The stage below; or where another copy of that image is to be used, its name: a mirror, or a look-alike as in
-# tests/image.
+# Name of the build stage below. To use another copy of that image, set it to the name of the copy: a mirror, or a stand-in
+# as in tests/image.
 ARG BUILD_IMAGE=rust
-# Written out, as Dependabot finds no version behind an ARG. Nothing pulls it where another is used.
+# Written in full, because Dependabot cannot read a version from an ARG. It is not pulled if BUILD_IMAGE is another image.
 FROM rust:1.95-slim-bookworm AS rust
 FROM ${BUILD_IMAGE} AS build
 WORKDIR /build
 
-# Dependencies in a layer of their own, which changes with these two files alone: they take most of the time.
+# Dependencies are built in a separate layer, because they take most of the time. Only these two files invalidate it.
 COPY Cargo.toml Cargo.lock ./
-# A member of the workspace. Cargo reads its manifest to check the lock file; nothing of it is built.
+# A workspace member. Cargo reads its manifest to check the lock file, but does not build it.
 COPY tests/testkit/Cargo.toml tests/testkit/
 RUN mkdir src tests/testkit/src && echo 'fn main() {}' >src/main.rs && touch src/lib.rs tests/testkit/src/lib.rs \
     && cargo build --release --locked --lib --bin matrix-rendezvous \
@@ -25,15 +26,15 @@ RUN mkdir src tests/testkit/src && echo 'fn main() {}' >src/main.rs && touch src
 
 COPY config config
 COPY src src
-# The commit, for /version and rendezvous_build_info. Below the dependencies, as each commit has another.
+# The commit, for /version and rendezvous_build_info. Declared after the dependencies, because it changes with each commit.
 ARG REVISION=unknown
-# Newer than the empty sources above, or cargo would take those for built.
+# Makes the sources newer than the empty ones above. Otherwise cargo would consider them built.
 RUN find src -name '*.rs' -exec touch {} + \
     && MATRIX_RENDEZVOUS_REVISION="$REVISION" cargo build --release --locked --bin matrix-rendezvous
 
-# What the image holds. The loader and the libraries are those that the loader itself names, so that none is
-# forgotten; name resolution needs no more, as glibc has had files and DNS built in since 2.34. Scanners find the
-# Debian packages that these files are of where distroless images have them.
+# The content of the image. ldd lists the loader and the libraries, so none can be forgotten. Name resolution needs no
+# further files: glibc has files and DNS built in since 2.34. The Debian packages of these files are listed in the same
+# place as in distroless images, where scanners look for them.
 RUN set -eu; root=/image; binary=target/release/matrix-rendezvous; \
     mkdir -p $root/usr/bin $root/etc/ssl/certs $root/var/lib/dpkg/status.d; \
     cp $binary $root/usr/bin/; \
@@ -50,9 +51,9 @@ RUN set -eu; root=/image; binary=target/release/matrix-rendezvous; \
 FROM scratch
 ARG VERSION=unknown
 ARG REVISION=unknown
-# Where that commit is: the repository's URL.
+# URL of the repository that contains this commit.
 ARG SOURCE=unknown
-# When it was made is not said: it would be another image each time (tests/image/run compares two).
+# No creation date, because each build would then be a different image (tests/image/run compares two builds).
 LABEL org.opencontainers.image.title="matrix-rendezvous" \
       org.opencontainers.image.description="The rendezvous server for Matrix sign-in by QR code (MSC4388, MSC4108)" \
       org.opencontainers.image.licenses="Apache-2.0" \
@@ -60,14 +61,14 @@ LABEL org.opencontainers.image.title="matrix-rendezvous" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 COPY --from=build /image /
-# A number: Kubernetes cannot tell of a name that it is not root's (runAsNonRoot). distroless has the same.
+# Numeric, because Kubernetes cannot check a user name for runAsNonRoot. distroless uses the same UID.
 USER 65532:65532
-# In a container the network is the container's own, and probes and scrapes come from outside of it. The admin
-# listener needs no credentials: publish 8080 alone.
+# A container has its own network, and probes and scrapes come from outside, so both listeners use all addresses. The admin
+# listener has no authentication: publish port 8080 only.
 ENV RENDEZVOUS_HTTP__LISTEN=0.0.0.0:8080 \
     RENDEZVOUS_ADMIN__LISTEN=0.0.0.0:8081
 EXPOSE 8080 8081
-# It waits 3 s for an answer itself. 10 s a look: compose's depends_on is held up by no more than that.
+# The subcommand itself times out after 3 s. The interval is 10 s, because it is also how long compose's depends_on may wait.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=10s --retries=3 CMD ["/usr/bin/matrix-rendezvous", "healthcheck"]
-# PID 1 itself, with no shell before it, so SIGTERM arrives. It starts no process, so there is nothing to reap.
+# The server is PID 1, without a shell, so it receives SIGTERM. It starts no processes, so it has none to reap.
 ENTRYPOINT ["/usr/bin/matrix-rendezvous"]

@@ -1,7 +1,7 @@
-# Installs what a script needs, where it may (as root, from Debian's packages), and says exactly what to
-# install where it may not. Sourced by ./test and by each script in tests/ that is run.
+# Installs the packages that a script needs, if it runs as root on Debian. Otherwise prints the command that installs them.
+# Sourced by ./test and by the scripts in tests/.
 
-need() { # need COMMAND PACKAGE...
+need() { # need COMMAND PACKAGE...: installs the packages if the command is missing
     local command=$1; shift
     command -v "$command" >/dev/null || need_package "$@"
 }
@@ -12,33 +12,34 @@ need_package() { # need_package PACKAGE...
     fi
     echo "--- installing $*"
     apt-get update -qq
-    # A package that brings a service must not start it: 101 says that policy forbids it.
-    local policy=/usr/sbin/policy-rc.d ours=false status=0
-    [ -e $policy ] || { ours=true; printf '#!/bin/sh\nexit 101\n' >$policy && chmod +x $policy; }
+    # A package must not start its service: exit status 101 of policy-rc.d forbids it.
+    local policy=/usr/sbin/policy-rc.d created=false status=0
+    [ -e $policy ] || { created=true; printf '#!/bin/sh\nexit 101\n' >$policy && chmod +x $policy; }
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null || status=$?
-    if $ours; then rm $policy; fi
+    if $created; then rm $policy; fi
     return $status
 }
 
-python_tools() { # python_tools VENV REQUIREMENTS: made anew where others are pinned, or another Python is there
-    local venv=$1 pinned=$2
+python_tools() { # python_tools VENV REQUIREMENTS: recreates it if the pinned versions or the Python version changed
+    local venv=$1 requirements=$2
     /usr/bin/python3 -c 'import ensurepip, venv' 2>/dev/null || need_package python3-venv
-    /usr/bin/python3 --version | cat - "$pinned" | cmp -s - "$venv/installed" && return
+    /usr/bin/python3 --version | cat - "$requirements" | cmp -s - "$venv/installed" && return
     rm -rf "$venv"
     /usr/bin/python3 -m venv "$venv"
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary=:all: -r "$pinned"
-    /usr/bin/python3 --version | cat - "$pinned" >"$venv/installed"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary=:all: -r "$requirements"
+    /usr/bin/python3 --version | cat - "$requirements" >"$venv/installed"
 }
-node_modules() { # node_modules DIRECTORY: those of its lock file, in it
+node_modules() { # node_modules DIRECTORY: installs the packages of its lock file
     need npm npm
     cmp -s "$1/package-lock.json" "$1/node_modules/installed" && return
     npm ci --prefix "$1" --silent
     cp "$1/package-lock.json" "$1/node_modules/installed"
 }
 
-js_clients() { # js_clients: installs matrix-js-sdk, and a node of its own: $node. Two devices sign in by
-    # "${sign_in[@]}" EXISTING NEW SERVER_OF_WHO_SHOWS SERVER_OF_WHO_SCANS [PAIRS SECONDS]; sign-in.mjs says more.
-    # (No function: as a job that would be a shell around it, and outlive its end.)
+js_clients() { # js_clients: installs matrix-js-sdk and a separate node ($node). Two devices sign in with
+    # "${sign_in[@]}" EXISTING NEW SERVER_OF_SHOWING_DEVICE SERVER_OF_SCANNING_DEVICE [PAIRS SECONDS]; see sign-in.mjs.
+    # (An array instead of a function: as a background job, a function is a shell around node, and killing that shell
+    # leaves node running.)
     node_modules tests/interop
     node=$(echo tests/interop/node_modules/node-linux-*/bin/node)
     sign_in=("$node" tests/interop/sign-in/sign-in.mjs)

@@ -1,8 +1,7 @@
-//! Time, and the only caller of `now()`.
+//! Time. The only module that calls `now()`.
 //!
-//! For whoever measures or expires: the system's monotonic clock, or one that a test moves by hand. Of
-//! the time of day the embedded store may ask, since what clients see of that comes from a store, and whoever reads
-//! when an access token ends (`exp`, RFC 7662).
+//! A clock is the system's monotonic clock, or a manual one that a test advances. Wall-clock time has
+//! two users: the in-memory store (Expires, Last-Modified) and token expiry (`exp`, RFC 7662).
 
 pub mod lazy_timeout;
 
@@ -11,69 +10,76 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
-/// A monotonic clock: readings are durations since it was made. Clones read alike.
+/// A monotonic clock. A reading is the duration since the clock was created. Clones have the same
+/// readings.
 #[derive(Debug, Clone)]
-pub struct Clock(Source);
+pub struct Clock(ClockSource);
 
 #[derive(Debug, Clone)]
-enum Source {
+enum ClockSource {
     System { origin: Instant },
     Manual { nanos: Arc<AtomicU64> },
 }
 
-/// Moves the [`Clock`] that was made with it.
+/// Advances the [`Clock`] that was created with it.
 #[derive(Debug)]
 pub struct ManualClock {
     nanos: Arc<AtomicU64>,
 }
 
 impl Clock {
-    /// The system's monotonic clock. In a test whose runtime has paused time, that time.
+    /// Returns the system's monotonic clock, or the paused time of a test's runtime.
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "the one home of now()")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the only module that may call now()"
+    )]
     pub fn system() -> Self {
-        Self(Source::System {
+        Self(ClockSource::System {
             origin: Instant::now(),
         })
     }
 
-    /// A clock that stands still until its [`ManualClock`] moves it.
+    /// Returns a clock that stands still until its [`ManualClock`] advances it.
     #[must_use]
     pub fn manual() -> (Self, ManualClock) {
         let nanos = Arc::new(AtomicU64::new(0));
         (
-            Self(Source::Manual {
+            Self(ClockSource::Manual {
                 nanos: Arc::clone(&nanos),
             }),
             ManualClock { nanos },
         )
     }
 
-    /// Time since the clock was made.
+    /// Returns the time since the clock was created.
     #[must_use]
     pub fn now(&self) -> Duration {
         match &self.0 {
-            Source::System { origin } => origin.elapsed(),
-            Source::Manual { nanos } => Duration::from_nanos(nanos.load(Ordering::SeqCst)),
+            ClockSource::System { origin } => origin.elapsed(),
+            ClockSource::Manual { nanos } => Duration::from_nanos(nanos.load(Ordering::SeqCst)),
         }
     }
 
-    /// The time of day. By a manual clock the world began with it.
+    /// Returns the wall-clock time. A manual clock begins at the Unix epoch.
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "the one home of now()")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the only module that may call now()"
+    )]
     pub fn time_of_day(&self) -> SystemTime {
         match &self.0 {
-            Source::System { .. } => SystemTime::now(),
-            Source::Manual { .. } => SystemTime::UNIX_EPOCH + self.now(),
+            ClockSource::System { .. } => SystemTime::now(),
+            ClockSource::Manual { .. } => SystemTime::UNIX_EPOCH + self.now(),
         }
     }
 }
 
 impl ManualClock {
-    /// Moves the clock forward.
+    /// Advances the clock.
     ///
     /// # Panics
-    /// Past 584 years in all.
+    /// If the sum is above 584 years.
     pub fn advance(&self, by: Duration) {
         let nanos = u64::try_from(by.as_nanos()).expect("less than 584 years");
         self.nanos.fetch_add(nanos, Ordering::SeqCst);

@@ -1,8 +1,8 @@
-//! Configuration: where it comes from, and what of it is valid.
+//! The configuration: its sources, its raw form and its validated form.
 //!
-//! For `main` and `app`. A raw form that mirrors the TOML file is merged from all sources, then
-//! validated into [`Config`], which the rest of the program may believe. It reads no environment and
-//! no arguments itself: they are handed in.
+//! For `startup` and `app`. The sources are merged into a raw form that mirrors the TOML file. The raw
+//! form is validated into [`Config`]; no other module has to validate a value again. This module reads
+//! neither the environment nor the arguments: its caller passes them in.
 
 pub mod auth;
 pub mod de;
@@ -15,63 +15,63 @@ pub mod session;
 pub mod sources;
 pub mod store;
 pub mod telemetry;
+pub mod verifier;
 pub mod web_url;
 
-use crate::config::de::{HumanDuration, leaf};
+use crate::config::de::{HumanDuration, scalar};
 pub use crate::config::homeserver::Mode;
-pub use crate::config::sources::{ConfigError, Problem, Sources};
+pub use crate::config::sources::{ConfigError, ConfigProblem, Sources};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::SocketAddr;
-use std::time::Duration;
 
-/// The whole configuration, valid.
+/// The validated configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Whose clients come here; at least one.
+    /// The homeservers that this deployment serves; at least one.
     pub homeservers: Vec<homeserver::HomeserverConfig>,
-    /// Whether no session is created for now.
+    /// Whether creations are rejected.
     pub maintenance: bool,
-    /// Whether MSC4388 is also served under its stable prefix.
+    /// Whether MSC4388 is served under its stable prefix, too.
     pub stable_api: bool,
     /// Whether the ETag dialect of 2024 is served.
     pub msc4108: bool,
-    /// The listener for clients.
+    /// The client listener.
     pub http: http::HttpConfig,
-    /// Address of the listener for operators.
+    /// Address of the admin listener.
     pub admin_listen: SocketAddr,
-    /// Bounds of sessions.
+    /// Lifetime and bounds of sessions.
     pub session: session::SessionConfig,
-    /// Where sessions live.
+    /// The session store.
     pub store: store::StoreConfig,
-    /// What one may ask for, and who may not.
+    /// Rates, live-session limits and deny lists.
     pub limits: limits::LimitsConfig,
-    /// The clocks of a shutdown.
+    /// The two phases of a shutdown.
     pub shutdown: ShutdownConfig,
-    /// Logs.
+    /// Logs and traces.
     pub telemetry: telemetry::TelemetryConfig,
 }
 
-/// The two clocks that SIGTERM starts, one after the other.
+/// The durations of the two phases of a shutdown, which SIGTERM starts.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ShutdownConfig {
-    /// Time in which connections are still accepted.
-    #[serde(deserialize_with = "leaf")]
+    /// First phase: the server is unready and still accepts connections.
+    #[serde(deserialize_with = "scalar")]
     pub grace: HumanDuration,
-    /// Time for requests under way.
-    #[serde(deserialize_with = "leaf")]
+    /// Second phase: requests in flight may finish.
+    #[serde(deserialize_with = "scalar")]
     pub drain: HumanDuration,
 }
 
-/// The configuration as it is written, every key present.
+/// The configuration as it is written, with all defaults filled in.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RawConfig {
-    #[serde(deserialize_with = "leaf")]
+    #[serde(deserialize_with = "scalar")]
     mode: Mode,
-    #[serde(deserialize_with = "leaf")]
+    #[serde(deserialize_with = "scalar")]
     maintenance: bool,
     #[serde(default)]
     auth: auth::RawAuth,
@@ -89,21 +89,21 @@ pub struct RawConfig {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawAdmin {
-    #[serde(deserialize_with = "leaf")]
+    #[serde(deserialize_with = "scalar")]
     listen: SocketAddr,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawApi {
-    #[serde(deserialize_with = "leaf")]
+    #[serde(deserialize_with = "scalar")]
     stable: bool,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawMsc4108 {
-    #[serde(deserialize_with = "leaf")]
+    #[serde(deserialize_with = "scalar")]
     enabled: bool,
 }
 
@@ -131,13 +131,13 @@ impl UnvalidatedConfig {
     ///
     /// Returns `None` only if there is a problem. It may return a configuration beside problems: a
     /// later step can then report its own in the same run.
-    pub fn validate(&self, problems: &mut Vec<Problem>) -> Option<Config> {
+    pub fn validate(&self, problems: &mut Vec<ConfigProblem>) -> Option<Config> {
         self.raw.validate(problems)
     }
 
     /// Makes an error of `problems`: one line each, with the key, the reason and the source.
     #[must_use]
-    pub fn error(&self, problems: Vec<Problem>) -> ConfigError {
+    pub fn error(&self, problems: Vec<ConfigProblem>) -> ConfigError {
         self.merged.locate(problems)
     }
 
@@ -149,99 +149,39 @@ impl UnvalidatedConfig {
 }
 
 impl Config {
-    /// What starts, but deserves a word in the log.
+    /// Returns a warning for each setting that is valid but probably unintended.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
-        let off = |homeserver: &homeserver::HomeserverConfig| homeserver.mode == Mode::Off;
-        if self.homeservers.iter().all(off) && !self.msc4108 {
-            warnings.push("mode is off: every rendezvous request is answered with 404".to_owned());
+        let mut modes = self.homeservers.iter().map(|homeserver| homeserver.mode);
+        if modes.all(|mode| mode == Mode::Off) && !self.msc4108 {
+            warnings.push("mode is off: every rendezvous request gets a 404".to_owned());
         }
-        for homeserver in self.homeservers.iter().filter(|one| off(one)) {
-            let at = &homeserver.at;
-            if !homeserver.hosts.is_empty() && !self.msc4108 {
-                let host = homeserver.hosts.join(", ");
-                warnings.push(format!(
-                    "{at}: mode is off: requests to {host} are answered with 404"
-                ));
-            }
-            if homeserver.auth.is_some() {
-                warnings.push(format!(
-                    "{at}: mode is off, so nobody is asked about access tokens"
-                ));
-            }
+        for homeserver in &self.homeservers {
+            homeserver.warnings(self.msc4108, &mut warnings);
         }
-        let without_url = |one: &&homeserver::HomeserverConfig| one.public_base_url.is_none();
-        for homeserver in self.homeservers.iter().filter(without_url) {
-            if self.msc4108 {
-                let at = match homeserver.hosts.as_slice() {
-                    [] => "http",
-                    [..] => &homeserver.at,
-                };
-                warnings.push(format!(
-                    "{at}.public_base_url is not set: the URL of a session is made of the Host that \
-                     its creator's request names"
-                ));
-            }
-        }
-        if self
-            .http
-            .trusted_proxies
-            .iter()
-            .any(|range| range.prefix_len() == 0)
-        {
-            warnings.push(format!(
-                "http.trusted_proxies names everybody: any client may say by {} that it is another",
-                self.http.forwarded_header.as_str()
-            ));
-        }
-        if let Some(counted) = self.limits.counted {
-            let (live, requests) = (counted.live.client, counted.requests.client.period);
-            // Two devices a session, one poll a second each; in thousandths, so that 1.0 is exact.
-            let polls = requests.as_micros().saturating_mul(u128::from(live) * 2) / 1000;
-            if polls > 1000 {
-                warnings.push(format!(
-                    "limits.requests.client is less than the polls of limits.live.client = {live} sessions, two a \
-                     second each: where so many sign in behind one address, sign-ins end by a 429"
-                ));
-            }
-        }
-        let ttl = self.session.ttl;
-        if !(Duration::from_mins(2)..=Duration::from_mins(5)).contains(&ttl) {
-            warnings.push(format!(
-                "session.ttl is {}, outside the 120s to 300s that MSC4388 asks for",
-                HumanDuration(ttl)
-            ));
-        }
-        let timeouts = self.http.timeouts;
-        if timeouts.request < timeouts.body {
-            warnings.push(format!(
-                "http.request_timeout is {}, shorter than http.body_timeout: a slow body ends by it, \
-                 as a 503",
-                HumanDuration(timeouts.request)
-            ));
-        }
-        if matches!(self.store, store::StoreConfig::Memory) {
-            warnings.push(
-                "store.backend is memory: for one replica only, and a restart ends all sessions"
-                    .to_owned(),
-            );
-        }
+        self.http.warnings(&mut warnings);
+        self.limits.warnings(&mut warnings);
+        self.session.warnings(&mut warnings);
+        self.store.warnings(&mut warnings);
         warnings
     }
 }
 
 impl RawConfig {
-    /// The configuration, or `None` and at least one problem.
-    fn validate(&self, problems: &mut Vec<Problem>) -> Option<Config> {
-        let base_url = self.http.public_base_url.as_ref();
-        let homeservers = homeserver::validate(self.mode, base_url, &self.auth, problems);
+    /// Returns `None` only if it appends at least one problem.
+    fn validate(&self, problems: &mut Vec<ConfigProblem>) -> Option<Config> {
+        let base_url = self.http.public_base_url();
+        let homeservers = self.auth.validate(self.mode, base_url, problems);
         let telemetry = self.telemetry.validate(problems);
         let store = self.store.validate(problems);
         let limits = self.limits.validate(problems);
-        // Port 0 is whichever is free.
+        // With port 0 the system chooses a free port for each listener.
         if self.http.listens_on(self.admin.listen) && self.admin.listen.port() != 0 {
-            problems.push(Problem::new("admin.listen", "is http.listen as well"));
+            problems.push(ConfigProblem::new(
+                "admin.listen",
+                "must differ from http.listen",
+            ));
         }
         Some(Config {
             homeservers,
@@ -260,53 +200,52 @@ impl RawConfig {
 }
 
 impl RawConfig {
-    /// The keys that have another value in `later`, but for those that may change while it runs.
+    /// Returns the keys whose value differs in `later` and that need a restart to take effect.
     #[must_use]
-    pub fn other_than(&self, later: &Self) -> Vec<String> {
-        const MAY_CHANGE: [&str; 3] = ["limits", "maintenance", "telemetry.log_level"];
-        let [ours, theirs] = [self, later].map(|raw| {
-            let mut keys = BTreeMap::new();
-            // What is printed is TOML, and so is each part of it.
+    pub fn keys_requiring_restart(&self, later: &Self) -> Vec<String> {
+        const RELOADABLE: [&str; 3] = ["limits", "maintenance", "telemetry.log_level"];
+        let [current, new] = [self, later].map(|raw| {
+            let mut values = BTreeMap::new();
+            // `RawConfig` and each of its parts serialize to TOML.
             if let Ok(value) = toml::Value::try_from(raw) {
-                flatten(String::new(), value, &mut keys);
+                flatten(String::new(), value, &mut values);
             }
-            keys
+            values
         });
-        let all: BTreeSet<&String> = ours.keys().chain(theirs.keys()).collect();
-        let changed = all.into_iter().filter(|key| {
-            let may = |section: &str| {
-                key.strip_prefix(section)
-                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        let keys: BTreeSet<&String> = current.keys().chain(new.keys()).collect();
+        let needs_restart = |key: &&String| {
+            let is_in = |section: &str| {
+                let rest = key.strip_prefix(section);
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
             };
-            // The connections of a client are counted from the start on, or not.
-            let may_change =
-                MAY_CHANGE.iter().any(|section| may(section)) && *key != "limits.enabled";
-            ours.get(*key) != theirs.get(*key) && !may_change
-        });
-        changed.cloned().collect()
+            // Connections are counted per client from the start of the process or not at all.
+            let is_reloadable =
+                RELOADABLE.iter().any(|section| is_in(section)) && *key != "limits.enabled";
+            current.get(*key) != new.get(*key) && !is_reloadable
+        };
+        keys.into_iter().filter(needs_restart).cloned().collect()
     }
 }
 
-/// Each key with the sections that it is in, as `session.ttl`.
-fn flatten(at: String, value: toml::Value, keys: &mut BTreeMap<String, toml::Value>) {
+/// Inserts each value of `value` into `values`, under its full key such as `session.ttl`.
+fn flatten(key: String, value: toml::Value, values: &mut BTreeMap<String, toml::Value>) {
     match value {
         toml::Value::Table(table) => {
-            for (key, value) in table {
-                let at = if at.is_empty() {
-                    key
-                } else {
-                    format!("{at}.{key}")
+            for (name, value) in table {
+                let key = match key.as_str() {
+                    "" => name,
+                    section => format!("{section}.{name}"),
                 };
-                flatten(at, value, keys);
+                flatten(key, value, values);
             }
         }
         value => {
-            keys.insert(at, value);
+            values.insert(key, value);
         }
     }
 }
 
-/// TOML, with secrets masked.
+/// Displays the configuration as TOML, with secrets masked.
 impl fmt::Display for RawConfig {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(&toml::to_string(self).map_err(|_| fmt::Error)?)

@@ -1,7 +1,7 @@
-//! An HTTP client of ours: one question, one answer, and an end to every wait.
+//! The client for outgoing HTTP requests, with a timeout for each request and a limit of the response.
 //!
-//! For whoever says whose an access token is, and for a collector of traces. Redirects are not followed: what is told
-//! to one must not be told to another.
+//! For token verifiers and the trace collector. It does not follow redirects: a request carries a
+//! secret that another server must not get.
 
 use crate::tls;
 use bytes::Bytes;
@@ -16,79 +16,84 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-/// The longest answer. Those that we understand have a few hundred bytes.
-const MAX_ANSWER: usize = 64 * 1024;
+/// Upper bound of a response body, in bytes. The responses that we understand have a few hundred.
+const MAX_RESPONSE_BODY: usize = 64 * 1024;
 
-/// Connections kept for the next question, and for how long: less than the 60 s after which common proxies close
-/// theirs, or a question would be lost.
-const IDLE_CONNECTIONS: usize = 16;
-const IDLE: Duration = Duration::from_secs(45);
+/// Upper bound of idle connections to one server.
+const MAX_IDLE_CONNECTIONS: usize = 16;
 
-/// The client.
+/// How long an idle connection is kept. Common proxies close theirs after 60 s; if ours lived longer,
+/// a request could be sent on a connection that is being closed, and be lost.
+const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(45);
+
+/// A client with a connection pool. Clones share the pool.
 #[derive(Clone)]
 pub struct HttpClient(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
 
-/// Why there is no answer.
+/// The error of a request without a complete response.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HttpClientError {
-    /// No connection, or one that broke.
+    /// The connection could not be opened or broke; with the chain of causes.
     #[error("{0}")]
     Unreachable(String),
-    /// None in time.
-    #[error("no answer in time")]
+    /// There was no complete response within the timeout.
+    #[error("no response within the timeout")]
     Timeout,
-    /// One that broke off, or has no end.
-    #[error("the answer breaks off, or is longer than 64 KiB")]
+    /// The response body broke off, or has more than 64 KiB.
+    #[error("the response broke off, or is longer than 64 KiB")]
     Broken,
 }
 
 impl HttpClient {
-    /// Believes the platform's authorities and `more`. Plain HTTP is spoken where a URL says so.
+    /// Creates a client that trusts the platform's certificate authorities and `extra_roots`. It uses
+    /// plain HTTP for `http` URLs.
     ///
     /// # Errors
-    /// Where rustls refuses the settings.
-    pub fn new(more: &RootCertStore) -> Result<Self, rustls::Error> {
+    /// [`rustls::Error`] if rustls rejects the TLS settings.
+    pub fn new(extra_roots: &RootCertStore) -> Result<Self, rustls::Error> {
         let mut http = HttpConnector::new();
         http.enforce_http(false);
         http.set_nodelay(true);
         let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls::client_config(more)?)
+            .with_tls_config(tls::client_config(extra_roots)?)
             .https_or_http()
             .enable_http1()
             .wrap_connector(http);
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE)
-            .pool_max_idle_per_host(IDLE_CONNECTIONS)
+            .pool_idle_timeout(POOL_IDLE_TIMEOUT)
+            .pool_max_idle_per_host(MAX_IDLE_CONNECTIONS)
             .build(connector);
         Ok(Self(client))
     }
 
-    /// Asks, and waits so long for the whole answer, of whatever status; the connection included.
+    /// Sends `request` and returns the complete response, whatever its status. `timeout` includes the
+    /// time to connect.
     ///
     /// # Errors
-    /// [`HttpClientError`].
-    pub async fn ask(
+    /// [`HttpClientError::Unreachable`] if the connection fails, [`HttpClientError::Timeout`] after
+    /// `timeout`, [`HttpClientError::Broken`] if the body breaks off or is too long.
+    pub async fn send(
         &self,
         request: Request<Full<Bytes>>,
-        longest: Duration,
+        timeout: Duration,
     ) -> Result<Response<Bytes>, HttpClientError> {
-        let asked = async {
+        let exchange = async {
             let response = self.0.request(request).await;
             let response =
                 response.map_err(|error| HttpClientError::Unreachable(causes(&error)))?;
             let (head, body) = response.into_parts();
-            let body = Limited::new(body, MAX_ANSWER).collect().await;
+            let body = Limited::new(body, MAX_RESPONSE_BODY).collect().await;
             let body = body.map_err(|_| HttpClientError::Broken)?.to_bytes();
             Ok(Response::from_parts(head, body))
         };
-        tokio::time::timeout(longest, asked)
+        tokio::time::timeout(timeout, exchange)
             .await
             .unwrap_or(Err(HttpClientError::Timeout))
     }
 }
 
-/// An error with what it came from: the last of them says what an operator can mend.
+/// Returns the error with its chain of causes. The last cause is usually what an operator can fix.
 fn causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

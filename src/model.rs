@@ -18,7 +18,7 @@ mod txn;
 pub use api::Api;
 pub use client_ip::ClientIp;
 pub use id::SessionId;
-pub use limit::{Limit, LimitExceeded, LimitSet};
+pub use limit::{DenyList, Limit, LimitExceeded, LimitSet, ShadowRule};
 pub use owner::{Owner, Principal, User};
 pub use payload::{MAX_PAYLOAD_BYTES, Payload, PayloadTooLarge};
 pub use pseudonym_key::{PseudonymKey, SharedPseudonymKey};

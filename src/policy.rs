@@ -16,7 +16,7 @@ use crate::config::Mode;
 use crate::config::limits::LimitsConfig;
 use crate::limits::in_flight::{InFlightExceeded, InFlightLimits, InFlightPermits};
 use crate::limits::replica::{LimitRejection, ReplicaLimits};
-use crate::model::{ClientIp, Limit, LimitExceeded, Owner, SessionId};
+use crate::model::{ClientIp, DenyList, LimitExceeded, Owner, SessionId};
 use crate::policy::auth::TokenRejection;
 use crate::telemetry::metrics::Metrics;
 use arc_swap::ArcSwap;
@@ -89,7 +89,7 @@ pub enum PolicyRejection {
     /// A limit is exceeded.
     Limit(LimitExceeded),
     /// The client's address is on this deny list.
-    Denied(Limit),
+    Denied(DenyList),
     /// The operator switched creation off (`maintenance`).
     Maintenance,
     /// The session has its maximum number of requests in flight.

@@ -79,8 +79,8 @@ impl<S: Store> Sessions<S> {
                 expired,
                 ..
             } => {
-                self.metrics.sign_ins.created(api, new.data.as_str().len());
-                self.metrics.sign_ins.ran_out(expired);
+                self.metrics.record_creation(api, new.data.as_str().len());
+                self.metrics.sessions_expired.inc_by(expired);
                 let result = CreatedSession {
                     id,
                     token,
@@ -105,14 +105,14 @@ impl<S: Store> Sessions<S> {
         let outcome = match read.result {
             ReadResult::Found { never_written, .. } => {
                 if never_written && look.if_none_match.is_none() {
-                    self.metrics.sign_ins.scanned(api);
+                    self.metrics.sessions_scanned.inc(api);
                 }
                 ReadOutcome::Found
             }
             ReadResult::Unchanged { .. } => ReadOutcome::Unchanged,
             ReadResult::Gone => ReadOutcome::Gone,
         };
-        self.metrics.sign_ins.read(api, outcome);
+        self.metrics.reads.inc((api, outcome));
         Ok(read)
     }
 
@@ -129,8 +129,12 @@ impl<S: Store> Sessions<S> {
         let outcome = match written.result {
             WriteResult::Written { progress, .. } => {
                 let bytes = write.data.as_str().len();
-                let sign_ins = &self.metrics.sign_ins;
-                sign_ins.written(api, progress.writes, progress.time_to_first_write, bytes);
+                self.metrics.record_write(
+                    api,
+                    progress.writes,
+                    progress.time_to_first_write,
+                    bytes,
+                );
                 WriteOutcome::Written
             }
             WriteResult::Retried(_) => WriteOutcome::Retried,
@@ -141,7 +145,7 @@ impl<S: Store> Sessions<S> {
                 return Ok(written);
             }
         };
-        self.metrics.sign_ins.write(api, outcome);
+        self.metrics.writes.inc((api, outcome));
         Ok(written)
     }
 
@@ -152,7 +156,7 @@ impl<S: Store> Sessions<S> {
     pub async fn delete(&self, api: Api, id: SessionId) -> Result<DeleteResult, StoreError> {
         let deleted = self.store.delete(id).await?;
         if deleted == DeleteResult::Deleted {
-            self.metrics.sign_ins.deleted(api);
+            self.metrics.sessions_deleted.inc(api);
         }
         Ok(deleted)
     }

@@ -4,12 +4,14 @@
 
 use crate::clock::Clock;
 use crate::config::secret::Secret;
-use crate::config::{self, Config, ConfigError, Problem, RawConfig, Sources, UnvalidatedConfig};
+use crate::config::{
+    self, Config, ConfigError, ConfigProblem, RawConfig, Sources, UnvalidatedConfig,
+};
 use crate::policy::auth::{Authenticator, TokenVerifier, VerifierSetupError};
 use crate::policy::{Homeserver, Homeservers};
 use crate::store::redis::{ConnectError, RedisEndpoint, RedisSettings};
 use crate::telemetry::metrics::Metrics;
-use crate::telemetry::traces::{Collector, SetupError as TracesError};
+use crate::telemetry::traces::{Collector, CollectorError};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -72,7 +74,7 @@ pub fn load(sources: &Sources) -> Result<Startup, ConfigError> {
 ///
 /// # Errors
 /// Everything that is wrong, by the keys of the configuration.
-pub fn prepare(config: &Config) -> Result<Prepared, Vec<Problem>> {
+pub fn prepare(config: &Config) -> Result<Prepared, Vec<ConfigProblem>> {
     let (mut issuers, mut problems) = (Vec::new(), Vec::new());
     for homeserver in &config.homeservers {
         match issuer(homeserver) {
@@ -95,29 +97,29 @@ pub fn prepare(config: &Config) -> Result<Prepared, Vec<Problem>> {
     }
 }
 
-fn collector(config: &Config) -> Result<Option<Collector>, Problem> {
+fn collector(config: &Config) -> Result<Option<Collector>, ConfigProblem> {
     let collector = config.telemetry.traces.as_ref().map(Collector::new);
     collector.transpose().map_err(|error| {
         let key = match error {
-            TracesError::CaFile(_) | TracesError::Tls(_) => "telemetry.traces.ca_file",
-            TracesError::Endpoint(_) | TracesError::Uri(_) => "telemetry.traces.endpoint",
+            CollectorError::CaFile(_) | CollectorError::Tls(_) => "telemetry.traces.ca_file",
+            CollectorError::Endpoint(_) => "telemetry.traces.endpoint",
         };
-        Problem::new(key, error.to_string())
+        ConfigProblem::new(key, error.to_string())
     })
 }
 
 fn issuer(
     homeserver: &config::homeserver::HomeserverConfig,
-) -> Result<Option<TokenVerifier>, Problem> {
+) -> Result<Option<TokenVerifier>, ConfigProblem> {
     let issuer = homeserver.auth.as_ref().map(TokenVerifier::new).transpose();
     issuer.map_err(|error| {
-        let at = &homeserver.at;
+        let at = &homeserver.key_prefix;
         let key = match error {
             VerifierSetupError::CaFile(_) | VerifierSetupError::Tls(_) => format!("{at}.ca_file"),
             VerifierSetupError::Url(_) => at.clone(),
             VerifierSetupError::Secret(_) => format!("{at}.introspection.client_secret"),
         };
-        Problem::new(key, error.to_string())
+        ConfigProblem::new(key, error.to_string())
     })
 }
 
@@ -150,7 +152,7 @@ pub(crate) fn homeservers(
     Homeservers::ByHost(by_host)
 }
 
-fn place(config: &Config) -> Result<PreparedStore, Vec<Problem>> {
+fn place(config: &Config) -> Result<PreparedStore, Vec<ConfigProblem>> {
     let redis = match &config.store {
         config::store::StoreConfig::Memory => return Ok(PreparedStore::Memory),
         config::store::StoreConfig::Redis(redis) => redis,
@@ -162,16 +164,12 @@ fn place(config: &Config) -> Result<PreparedStore, Vec<Problem>> {
             ConnectError::SentinelPassword(_) => config::store::SENTINEL_PASSWORD_FILE,
             ConnectError::CaFile { .. } => "store.redis.ca_file",
         };
-        Problem::new(key, error.to_string())
+        ConfigProblem::new(key, error.to_string())
     };
     let password = redis.password.as_ref().map(Secret::expose);
     let sentinel = redis.sentinel_password.as_ref().map(Secret::expose);
     let endpoint = RedisEndpoint::parse(redis.url.expose(), redis.ca_file.as_deref())
         .and_then(|endpoint| endpoint.with_passwords(password, sentinel))
-        .and_then(|endpoint| match endpoint.check_tls() {
-            Ok(()) => Ok(endpoint),
-            Err(error) => Err(vec![error]),
-        })
         .map_err(|errors| errors.into_iter().map(problem).collect::<Vec<_>>())?;
     Ok(PreparedStore::Redis(Box::new(RedisSettings {
         endpoint,

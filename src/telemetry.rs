@@ -1,4 +1,6 @@
-//! What an operator sees: logs and metrics. Leaves: any module may use them.
+//! What an operator sees: logs, metrics and traces.
+//!
+//! A leaf: every module may use it. It records and decides nothing.
 
 pub mod access_log;
 pub mod build;
@@ -9,6 +11,7 @@ pub mod logs;
 pub mod metrics;
 pub mod pseudonym;
 pub mod rejection_log;
-pub mod sign_ins;
+pub mod request_log;
+pub mod request_record;
 pub mod traces;
 pub mod unique_counter;

@@ -1,45 +1,59 @@
-//! Whom to believe behind a TLS connection of ours: the platform's authorities, and those of a file.
+//! TLS for outgoing connections: the platform's certificate authorities and those of a CA bundle.
 //!
-//! For Redis and for whoever says whose token an access token is.
+//! For Redis, token verifiers and the trace collector.
 
 use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::{ClientConfig, RootCertStore};
 use std::path::Path;
 use std::sync::Arc;
 
-/// The certificates of a PEM file; none, where no file is named.
+/// The error of a CA bundle that cannot be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum CaBundleError {
+    /// The file cannot be read, or is not PEM.
+    #[error("{0}")]
+    Pem(#[from] pem::Error),
+    /// rustls rejected a certificate of the file.
+    #[error("{0}")]
+    Certificate(#[from] rustls::Error),
+    /// The file has no certificate.
+    #[error("contains no certificate")]
+    Empty,
+}
+
+/// Loads the certificates of a PEM file. Returns an empty store if `ca_file` is `None`.
 ///
 /// # Errors
-/// Why the file gives none.
-pub fn authorities(ca_file: Option<&Path>) -> Result<RootCertStore, String> {
+/// [`CaBundleError`] if the file cannot be read, is not PEM, or has an invalid certificate or none.
+pub fn load_ca_bundle(ca_file: Option<&Path>) -> Result<RootCertStore, CaBundleError> {
     let mut roots = RootCertStore::empty();
     let Some(path) = ca_file else {
         return Ok(roots);
     };
-    let certificates = CertificateDer::pem_file_iter(path).map_err(|error| error.to_string())?;
-    for certificate in certificates {
-        let certificate = certificate.map_err(|error| error.to_string())?;
-        roots.add(certificate).map_err(|error| error.to_string())?;
+    for certificate in CertificateDer::pem_file_iter(path)? {
+        roots.add(certificate?)?;
     }
     if roots.is_empty() {
-        return Err("no certificate in it".to_owned());
+        return Err(CaBundleError::Empty);
     }
     Ok(roots)
 }
 
-/// TLS 1.2 and 1.3, believing the platform's authorities and `more`.
+/// Returns a configuration for TLS 1.2 and 1.3 that trusts the platform's certificate authorities and
+/// `extra_roots`.
 ///
 /// # Errors
-/// Where rustls refuses the settings.
-pub fn client_config(more: &RootCertStore) -> Result<ClientConfig, rustls::Error> {
-    let mut roots = more.clone();
+/// [`rustls::Error`] if rustls rejects the settings.
+pub fn client_config(extra_roots: &RootCertStore) -> Result<ClientConfig, rustls::Error> {
+    let mut roots = extra_roots.clone();
     let platform = rustls_native_certs::load_native_certs();
     for error in &platform.errors {
-        tracing::warn!(%error, "a certificate of the platform could not be loaded");
+        tracing::warn!(%error, "failed to load a certificate of the platform");
     }
     roots.add_parsable_certificates(platform.certs);
-    // Named here, so that no part of the program depends on one that another has installed.
+    // The provider is named here, so that no part of the program depends on a provider that another
+    // part has installed.
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     Ok(ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?

@@ -1,95 +1,83 @@
-//! SIGHUP: reads the configuration again and applies the keys that may change in a running process.
+//! SIGHUP: the configuration is read again, and what may change while it runs is changed.
 //!
-//! Those keys are the log level, the limits with their deny lists, and the maintenance switch. An
-//! invalid configuration is rejected as a whole and the old one stays. The log names other changed keys:
-//! they need a restart. Environment variables and flags keep the values of the start.
+//! That is the level of the log, the limits with their deny lists, and the maintenance switch. A configuration that
+//! is wrong is refused as a whole and the old one kept; of other keys that changed the log says that they wait for a
+//! restart. Variables of the environment and flags are what they were at the start.
 
-use crate::config::{ConfigError, RawConfig, Sources};
+use crate::config::{RawConfig, Sources};
 use crate::lifecycle::ReloadSignal;
-use crate::lifecycle::background_task::join;
 use crate::policy::Policy;
 use crate::startup::{self, Startup};
 use crate::store::{CurrentShares, Shares};
 use crate::telemetry::labels::ReloadOutcome;
-use crate::telemetry::logs::{self, LevelError, Log};
+use crate::telemetry::logs::{self, Log};
 use crate::telemetry::metrics::Metrics;
 use std::sync::Arc;
 
-/// The configuration at the start, and the log, whose level may change.
+/// Where the configuration came from, and what it was.
 #[derive(Debug)]
 pub struct ReloadContext {
-    /// The sources to read again.
+    /// Its sources.
     pub sources: Sources,
-    /// The keys and values at the start.
+    /// As it was written there.
     pub raw: RawConfig,
-    /// The log of this process.
+    /// Where its lines go, and of which level.
     pub log: Arc<Log>,
 }
 
-/// The parts that a reload changes.
+/// What is changed.
 #[derive(Debug)]
 pub struct Reload {
-    /// The configuration at the start.
-    pub context: ReloadContext,
-    /// The limits of this replica, and the maintenance switch.
+    /// What it was changed from.
+    pub origin: ReloadContext,
+    /// Limits of this replica, and the maintenance switch.
     pub policy: Arc<Policy>,
-    /// The shares of the live sessions over all replicas.
+    /// Shares over all replicas.
     pub shares: Arc<CurrentShares>,
-    /// The counter of reloads.
+    /// Metrics.
     pub metrics: Arc<Metrics>,
 }
 
-/// Why a configuration was not applied.
-#[derive(Debug, thiserror::Error)]
-enum ReloadError {
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    #[error("telemetry.log_level: {0}")]
-    Level(#[from] LevelError),
-    #[error("the log level cannot be changed: {0}")]
-    Log(#[from] tracing_subscriber::reload::Error),
-}
-
 impl Reload {
-    /// Reads the configuration again at each SIGHUP, until the process ends.
-    pub async fn run(mut self, mut signal: ReloadSignal) {
-        while signal.next().await.is_some() {
-            // Reading a file may hang, so it gets a thread of its own, which shutdown does not wait for.
+    /// Looks again at each SIGHUP, for ever.
+    pub async fn run(mut self, mut hangups: ReloadSignal) {
+        while hangups.next().await.is_some() {
+            // It reads files, which may hang: on a thread of its own, which nobody waits for at the end.
             let applied = tokio::task::spawn_blocking(move || {
                 let applied = self.apply();
                 (self, applied)
             });
-            let Some((reload, applied)) = join(applied).await else {
+            let Ok((myself, applied)) = applied.await else {
                 return;
             };
-            self = reload;
+            self = myself;
             let outcome = match applied {
-                Ok(keys) => {
+                Ok(waiting) => {
                     tracing::info!("the configuration was read again and applied");
-                    if !keys.is_empty() {
-                        let keys = keys.join(", ");
-                        tracing::warn!(keys, "changed keys that need a restart");
+                    if !waiting.is_empty() {
+                        let keys = waiting.join(", ");
+                        tracing::warn!(keys, "these have changed too, and wait for a restart");
                     }
                     ReloadOutcome::Applied
                 }
                 Err(error) => {
-                    tracing::error!("the configuration is rejected, the old one stays: {error}");
+                    tracing::error!("the configuration is refused, and the old one kept: {error}");
                     ReloadOutcome::Refused
                 }
             };
-            self.metrics.reloaded(outcome);
+            self.metrics.config_reloads.inc(outcome);
         }
     }
 
-    /// Applies the keys that may change. Returns the changed keys that need a restart.
-    fn apply(&mut self) -> Result<Vec<String>, ReloadError> {
-        let Startup { config, raw, .. } = startup::load(&self.context.sources)?;
+    /// Changes what may change. Returns the keys that changed and may not.
+    fn apply(&mut self) -> Result<Vec<String>, Box<dyn std::error::Error + Send + Sync>> {
+        let Startup { config, raw, .. } = startup::load(&self.origin.sources)?;
         let level = logs::parse_level(&config.telemetry.log_level)?;
-        let need_restart = self.context.raw.other_than(&raw);
-        self.context.log.set_level(level)?;
+        let waiting = self.origin.raw.keys_requiring_restart(&raw);
+        self.origin.log.set_level(level)?;
         self.shares.set(Shares::from_config(&config.limits));
         self.policy.set_limits(config.limits);
         self.policy.set_maintenance(config.maintenance);
-        Ok(need_restart)
+        Ok(waiting)
     }
 }

@@ -1,8 +1,8 @@
-//! A deadline that is set for every request and almost never reached.
+//! A timeout that is set for every request and almost never reached.
 //!
-//! Making a timer takes the runtime's lock, and so does taking it away, twice a request. So a deadline
-//! remembers when the wait began, and leaves a timer that was set for an earlier wait where it is until
-//! that fires; while nothing has to wait, there is none.
+//! Creating and removing a timer takes the runtime's lock twice a request. A `LazyTimeout` stores the
+//! start of the wait instead, and keeps the timer of an earlier wait until it fires. While no future is
+//! pending, there is no timer.
 
 use crate::clock::Clock;
 use std::future::{Future, poll_fn};
@@ -12,37 +12,38 @@ use std::time::Duration;
 use tokio::task::unconstrained;
 use tokio::time::Sleep;
 
-/// The end of one wait after the other.
+/// The timeout of consecutive waits.
 #[derive(Debug)]
 pub struct LazyTimeout {
     clock: Clock,
+    /// The reading of the clock at which the current wait began.
     since: Option<Duration>,
     timer: Option<Pin<Box<Sleep>>>,
-    /// Whom the timer wakes.
-    wakes: Option<Waker>,
-    /// When the timer fires, by the clock.
-    fires: Duration,
+    /// The waker that is registered with the timer.
+    waker: Option<Waker>,
+    /// The reading of the clock at which the timer fires.
+    fires_at: Duration,
 }
 
 impl LazyTimeout {
-    /// A deadline for waits to come.
+    /// Creates a timeout without a wait.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
         Self {
             clock,
             since: None,
             timer: None,
-            wakes: None,
-            fires: Duration::ZERO,
+            waker: None,
+            fires_at: Duration::ZERO,
         }
     }
 
-    /// The wait is over.
-    pub fn stop(&mut self) {
+    /// Ends the current wait. The next [`LazyTimeout::poll`] begins a new one.
+    pub fn reset(&mut self) {
         self.since = None;
     }
 
-    /// Ready once the wait, which begins with the first call, has lasted for `limit`.
+    /// Returns ready if the wait has lasted for `limit`. The first call begins the wait.
     pub fn poll(&mut self, limit: Duration, cx: &mut Context<'_>) -> Poll<()> {
         let since = match self.since {
             Some(since) => since,
@@ -51,16 +52,18 @@ impl LazyTimeout {
         let end = since + limit;
         loop {
             match &mut self.timer {
-                Some(timer) if self.fires <= end => {
-                    // It is looked at several times a request, and knows already whom to wake.
-                    let known = self.wakes.as_ref();
-                    if known.is_some_and(|waker| waker.will_wake(cx.waker())) && !timer.is_elapsed()
+                Some(timer) if self.fires_at <= end => {
+                    // Several polls per request have the same waker; it is registered already.
+                    let registered = self.waker.as_ref();
+                    if registered.is_some_and(|waker| waker.will_wake(cx.waker()))
+                        && !timer.is_elapsed()
                     {
                         return Poll::Pending;
                     }
-                    self.wakes = Some(cx.waker().clone());
-                    // A task that has used up its share of this turn would get Pending of a timer that was not
-                    // told whom to wake; and next time we would take it for told.
+                    self.waker = Some(cx.waker().clone());
+                    // Without `unconstrained`, a task with an exhausted coop budget would get `Pending`
+                    // from a timer that has not registered the waker, and the next poll would take it
+                    // for registered.
                     ready!(pin!(unconstrained(timer.as_mut())).poll(cx));
                     self.timer = None;
                 }
@@ -69,36 +72,36 @@ impl LazyTimeout {
                     if now >= end {
                         return Poll::Ready(());
                     }
-                    (self.fires, self.wakes) = (end, None);
+                    (self.fires_at, self.waker) = (end, None);
                     self.timer = Some(Box::pin(tokio::time::sleep(end.saturating_sub(now))));
                 }
             }
         }
     }
 
-    /// What `future` yields, or `None` where it makes us wait for longer than `limit`. It is not moved,
-    /// which matters for one that holds a whole request.
-    pub async fn bound<F: Future>(
+    /// Returns the output of `future`, or `None` if it is pending for longer than `limit`. The future is
+    /// pinned and not moved, since the future of a request has kilobytes.
+    pub async fn timeout<F: Future>(
         &mut self,
         limit: Duration,
         future: Pin<&mut F>,
     ) -> Option<F::Output> {
-        self.stop();
-        self.end(limit, future).await
+        self.reset();
+        self.wait(limit, future).await
     }
 
-    /// As [`LazyTimeout::bound`], of a wait that began at that reading of the clock.
-    pub async fn bound_since<F: Future>(
+    /// Like [`LazyTimeout::timeout`], for a wait that began at the reading `since` of the clock.
+    pub async fn timeout_since<F: Future>(
         &mut self,
-        begun: Duration,
+        since: Duration,
         limit: Duration,
         future: Pin<&mut F>,
     ) -> Option<F::Output> {
-        self.since = Some(begun);
-        self.end(limit, future).await
+        self.since = Some(since);
+        self.wait(limit, future).await
     }
 
-    async fn end<F: Future>(
+    async fn wait<F: Future>(
         &mut self,
         limit: Duration,
         mut future: Pin<&mut F>,
@@ -122,46 +125,46 @@ mod tests {
     use tokio::task::coop::has_budget_remaining;
     use tokio::time::timeout;
 
-    /// On paused time, which moves by itself to the next timer.
+    /// The runtime's paused time advances to the next timer by itself.
     #[tokio::test(start_paused = true)]
-    async fn each_wait_has_its_own_length_whatever_timer_was_left() {
+    async fn each_wait_has_its_own_length() {
         let clock = Clock::system();
-        let mut deadline = LazyTimeout::new(clock.clone());
+        let mut lazy = LazyTimeout::new(clock.clone());
         let seconds = Duration::from_secs;
         for limit in [seconds(10), seconds(30), seconds(3), seconds(30)] {
             let begun = clock.now();
-            assert_eq!(deadline.bound(limit, pin!(ready(7))).await, Some(7));
-            assert_eq!(clock.now(), begun, "nothing waited");
-            assert_eq!(deadline.bound(limit, pin!(pending::<()>())).await, None);
+            assert_eq!(lazy.timeout(limit, pin!(ready(7))).await, Some(7));
+            assert_eq!(clock.now(), begun, "the ready future waited");
+            assert_eq!(lazy.timeout(limit, pin!(pending::<()>())).await, None);
             // tokio's timers count in milliseconds.
             let took = clock.now().saturating_sub(begun);
             assert!(
                 limit <= took && took <= limit + Duration::from_millis(2),
                 "{took:?}"
             );
-            // One that ends in the middle leaves its timer behind.
+            // A wait that ends early leaves its timer behind for the next one.
             let half = pin!(tokio::time::sleep(limit / 2));
-            assert_eq!(deadline.bound(limit, half).await, Some(()));
+            assert_eq!(lazy.timeout(limit, half).await, Some(()));
         }
     }
 
-    /// As a connection is that reads much and then waits for its client to read.
+    /// A connection is like this if it reads much data and then waits for its client to read.
     #[tokio::test(start_paused = true)]
-    async fn it_comes_though_the_task_had_used_up_its_turn_when_the_wait_began() {
+    async fn timeout_fires_when_coop_budget_is_exhausted() {
         let clock = Clock::system();
-        let mut deadline = LazyTimeout::new(clock);
+        let mut lazy = LazyTimeout::new(clock);
         let (sender, mut receiver) = mpsc::unbounded_channel();
         (0..1000).for_each(|number| sender.send(number).expect("it is received"));
         let mut is_first = true;
-        let waited = poll_fn(|cx| {
+        let waiting = poll_fn(|cx| {
             if std::mem::take(&mut is_first) {
                 while has_budget_remaining() {
                     assert!(receiver.poll_recv(cx).is_ready(), "there is more");
                 }
             }
-            deadline.poll(Duration::from_secs(1), cx)
+            lazy.poll(Duration::from_secs(1), cx)
         });
-        let ended = timeout(Duration::from_mins(1), waited).await;
-        assert!(ended.is_ok(), "nobody was woken");
+        let ended = timeout(Duration::from_mins(1), waiting).await;
+        assert!(ended.is_ok(), "the task was not woken");
     }
 }

@@ -1,7 +1,7 @@
-//! Values that are spelled differently in TOML, in the environment and on the command line.
+//! Deserializers for values that TOML, the environment and the command line spell differently.
 //!
-//! The environment knows only text: `8080` and `a,b` arrive as strings there and as a number or a
-//! list from TOML. Both are read alike.
+//! The environment and the command line have only text: `8080` and `a,b` are strings there, and a
+//! number and a list in TOML. The functions here accept both spellings.
 
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
@@ -10,45 +10,44 @@ use std::marker::PhantomData;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// Reads any scalar through its text.
+/// Deserializes any scalar by parsing its text.
 ///
 /// # Errors
-/// Whatever `T` says of the text.
-pub fn leaf<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+/// The error of `T::from_str`, with the text; everything before an `@` is masked.
+pub fn scalar<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
     T: FromStr<Err: fmt::Display>,
 {
-    deserializer.deserialize_any(Leaf(PhantomData))
+    deserializer.deserialize_any(ScalarVisitor(PhantomData))
 }
 
-/// As [`leaf`], for a key that may be missing.
-///
-/// # Errors
-/// Whatever `T` says of the text.
-pub fn optional<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: FromStr<Err: fmt::Display>,
-{
-    leaf(deserializer).map(Some)
+/// A scalar that is deserialized by [`scalar`]. `Option<Scalar<T>>` is a key that may be missing.
+#[derive(Debug, Clone, Serialize)]
+#[serde(transparent)]
+pub struct Scalar<T>(pub T);
+
+impl<'de, T: FromStr<Err: fmt::Display>> Deserialize<'de> for Scalar<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        scalar(deserializer).map(Self)
+    }
 }
 
-/// Reads a list, or text that separates its entries by commas.
+/// Deserializes a list, or text with its entries separated by commas.
 ///
 /// # Errors
-/// Whatever `T` says of an entry.
+/// The error of `T::from_str` for the first invalid entry.
 pub fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: FromStr<Err: fmt::Display>,
 {
-    deserializer.deserialize_any(List(PhantomData))
+    deserializer.deserialize_any(ListVisitor(PhantomData))
 }
 
 fn parse<T: FromStr<Err: fmt::Display>, E: de::Error>(text: &str) -> Result<T, E> {
     text.trim().parse().map_err(|reason| {
-        // Before an @ there may be a password, and whoever wrote one there is told so, but nobody else.
+        // A URL may have a password before its @, and this text goes to the log.
         let shown = match text.rsplit_once('@') {
             Some((_, rest)) => format!("***@{rest}"),
             None => text.to_owned(),
@@ -57,9 +56,9 @@ fn parse<T: FromStr<Err: fmt::Display>, E: de::Error>(text: &str) -> Result<T, E
     })
 }
 
-struct Leaf<T>(PhantomData<T>);
+struct ScalarVisitor<T>(PhantomData<T>);
 
-impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for Leaf<T> {
+impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for ScalarVisitor<T> {
     type Value = T;
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -87,13 +86,13 @@ impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for Leaf<T> {
     }
 }
 
-struct List<T>(PhantomData<T>);
+struct ListVisitor<T>(PhantomData<T>);
 
-impl<'de, T: FromStr<Err: fmt::Display>> Visitor<'de> for List<T> {
+impl<'de, T: FromStr<Err: fmt::Display>> Visitor<'de> for ListVisitor<T> {
     type Value = Vec<T>;
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("a list, or text with commas")
+        out.write_str("a list, or text with its entries separated by commas")
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Vec<T>, E> {
@@ -113,10 +112,10 @@ impl<'de, T: FromStr<Err: fmt::Display>> Visitor<'de> for List<T> {
     }
 }
 
-/// Nothing here waits for longer, and sums of such waits stay far below what a clock can hold.
-const LONGEST: Duration = Duration::from_hours(24);
+/// Upper bound of every configured duration. Sums of a few such durations cannot overflow a clock.
+const MAX_DURATION: Duration = Duration::from_hours(24);
 
-/// A length of time, written `300s`, `5m` or `800ms`.
+/// A duration of at most 24 h, written `300s`, `5m` or `800ms`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HumanDuration(pub Duration);
 
@@ -125,9 +124,9 @@ impl FromStr for HumanDuration {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let duration = humantime::parse_duration(text)
-            .map_err(|_| "expected a length of time such as \"300s\" or \"800ms\"")?;
-        if duration > LONGEST {
-            return Err("no wait of this service is longer than a day");
+            .map_err(|_| "expected a duration such as \"300s\" or \"800ms\"")?;
+        if duration > MAX_DURATION {
+            return Err("must not be longer than 24h");
         }
         Ok(Self(duration))
     }
@@ -147,6 +146,6 @@ impl Serialize for HumanDuration {
 
 impl<'de> Deserialize<'de> for HumanDuration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        leaf(deserializer)
+        scalar(deserializer)
     }
 }

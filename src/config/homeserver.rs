@@ -1,9 +1,11 @@
-//! The homeservers that one deployment serves: mostly one, by the keys `mode`, `auth.homeserver_url` and
-//! `http.public_base_url`; or several, each an entry `[[auth.homeserver]]`.
+//! One homeserver of a deployment.
+//!
+//! Most deployments serve one homeserver and use the keys `mode`, `auth.homeserver_url` and
+//! `http.public_base_url`. A deployment with several has an entry `[[auth.homeserver]]` for each.
 
-use crate::config::Problem;
-use crate::config::auth::{AuthConfig, RawAuth, RawIntrospection, Written};
-use crate::config::de::{list, optional};
+use crate::config::ConfigProblem;
+use crate::config::de::{Scalar, list};
+use crate::config::verifier::{AuthConfig, RawIntrospection, RawVerifier};
 use crate::config::web_url::WebUrl;
 use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
@@ -12,15 +14,15 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use url::Url;
 
-/// Who may create a session through MSC4388.
+/// Which clients may create a session through MSC4388.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
-    /// Nobody: the API answers as if it did not exist.
+    /// No client: every request of the API gets a 404.
     Off,
     /// Users of the homeserver.
     Authenticated,
-    /// Anyone.
+    /// Every client.
     Open,
 }
 
@@ -37,66 +39,49 @@ impl FromStr for Mode {
     }
 }
 
-/// A homeserver whose clients come to this deployment.
+/// A homeserver that this deployment serves.
 #[derive(Debug, Clone)]
 pub struct HomeserverConfig {
-    /// The names by which its clients come, as `Host` has them, lower case and without port. Of the only
-    /// one none are asked.
+    /// The values of `Host` that select this homeserver, in lower case and without port. Empty if it
+    /// is the only homeserver: then `Host` is not checked.
     pub hosts: Vec<String>,
-    /// Whether MSC4388 is served, and to whom.
+    /// Which clients may create a session through MSC4388.
     pub mode: Mode,
-    /// Who says whose token an access token is; in mode `authenticated` there is one.
+    /// The token verifier. Always set in mode `authenticated`.
     pub auth: Option<AuthConfig>,
-    /// Where clients reach this server, without a slash at the end.
+    /// The URL at which clients reach this server, without a trailing slash.
     pub public_base_url: Option<String>,
-    /// What the keys of its backend begin with.
-    pub at: String,
+    /// The section or entry of the verifier's keys, as in `auth` or `auth.homeserver.0`.
+    pub key_prefix: String,
 }
 
-/// An entry as it is written.
+/// An entry `[[auth.homeserver]]` as it is written.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawHomeserver {
     #[serde(deserialize_with = "list")]
     host: Vec<Host>,
-    #[serde(
-        default,
-        deserialize_with = "optional",
-        skip_serializing_if = "Option::is_none"
-    )]
-    mode: Option<Mode>,
-    #[serde(
-        default,
-        deserialize_with = "optional",
-        skip_serializing_if = "Option::is_none"
-    )]
-    public_base_url: Option<WebUrl>,
-    #[serde(
-        default,
-        deserialize_with = "optional",
-        skip_serializing_if = "Option::is_none"
-    )]
-    homeserver_url: Option<WebUrl>,
-    #[serde(
-        default,
-        deserialize_with = "optional",
-        skip_serializing_if = "Option::is_none"
-    )]
-    ca_file: Option<PathBuf>,
+    mode: Option<Scalar<Mode>>,
+    public_base_url: Option<Scalar<WebUrl>>,
+    homeserver_url: Option<Scalar<WebUrl>>,
+    ca_file: Option<Scalar<PathBuf>>,
     #[serde(default)]
     introspection: RawIntrospection,
 }
 
-/// Reads the entries, and says how they are written where they are not.
+/// Deserializes the entries.
+///
+/// # Errors
+/// For anything but a list, the error shows the syntax of an entry.
 pub(super) fn entries<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Vec<RawHomeserver>, D::Error> {
-    deserializer.deserialize_any(Entries)
+    deserializer.deserialize_any(EntriesVisitor)
 }
 
-struct Entries;
+struct EntriesVisitor;
 
-impl<'de> Visitor<'de> for Entries {
+impl<'de> Visitor<'de> for EntriesVisitor {
     type Value = Vec<RawHomeserver>;
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -112,20 +97,20 @@ impl<'de> Visitor<'de> for Entries {
     }
 }
 
-/// The name of a host, as `Host` has it (RFC 9110 §7.2), without port.
+/// A host name as it stands in `Host` (RFC 9110 §7.2), without port.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
-struct Host(String);
+pub(super) struct Host(String);
 
 impl FromStr for Host {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const FORM: &str = "expected the name of a host such as matrix.example.org, without port";
-        // Written in full or not, it is the same name.
+        const FORM: &str = "expected a host name such as matrix.example.org, without port";
+        // A trailing dot marks a fully qualified name; the name is the same without it.
         let text = text.strip_suffix('.').unwrap_or(text);
         let url = Url::parse(&format!("http://{text}/")).map_err(|_| FORM)?;
-        // What comes back otherwise had a port, a path, a user or blanks in it.
+        // If the parsed host differs, the text had a port, a path, a user or blanks in it.
         match url.host_str() {
             Some(host) if host.eq_ignore_ascii_case(text) => Ok(Self(host.to_owned())),
             _ => Err(FORM),
@@ -133,84 +118,113 @@ impl FromStr for Host {
     }
 }
 
-/// The homeservers, by the keys that are about one or by the entries; at least one.
-pub(super) fn validate(
-    mode: Mode,
-    public_base_url: Option<&WebUrl>,
-    auth: &RawAuth,
-    problems: &mut Vec<Problem>,
-) -> Vec<HomeserverConfig> {
-    if auth.homeserver.is_empty() {
-        let only = Entry {
-            mode: (mode, "mode"),
-            hosts: &[],
-            public_base_url,
-            backend: auth.written(),
-        };
-        return vec![only.validate(problems)];
-    }
-    let base_url = public_base_url.map(|_| "http.public_base_url".to_owned());
-    for key in [auth.written().any(), base_url].into_iter().flatten() {
-        let reason = "is set beside [[auth.homeserver]]; set it in the entries";
-        problems.push(Problem::new(key, reason));
-    }
-    let mut named: Vec<&Host> = Vec::new();
-    let mut homeservers = Vec::new();
-    for (number, entry) in auth.homeserver.iter().enumerate() {
-        let at = format!("auth.homeserver.{number}");
+/// Checks that every entry has a host and that no host is listed twice.
+pub(super) fn validate_hosts(entries: &[RawHomeserver], problems: &mut Vec<ConfigProblem>) {
+    let mut seen: Vec<&Host> = Vec::new();
+    for (number, entry) in entries.iter().enumerate() {
+        let key = format!("auth.homeserver.{number}.host");
         if entry.host.is_empty() {
-            problems.push(Problem::new(format!("{at}.host"), "names no host"));
+            problems.push(ConfigProblem::new(
+                key.clone(),
+                "must name at least one host",
+            ));
         }
         for host in &entry.host {
-            if named.contains(&host) {
-                let reason = format!("{}: is named twice", host.0);
-                problems.push(Problem::new(format!("{at}.host"), reason));
+            if seen.contains(&host) {
+                let reason = format!("{}: is listed twice", host.0);
+                problems.push(ConfigProblem::new(key.clone(), reason));
             }
-            named.push(host);
+            seen.push(host);
         }
-        let mode_key = format!("{at}.mode");
-        let entry = Entry {
-            mode: entry.mode.map_or((mode, "mode"), |own| (own, &mode_key)),
-            hosts: &entry.host,
-            public_base_url: entry.public_base_url.as_ref(),
-            backend: Written {
-                at: &at,
-                homeserver_url: entry.homeserver_url.as_ref(),
-                ca_file: entry.ca_file.as_ref(),
-                introspection: &entry.introspection,
-            },
-        };
-        homeservers.push(entry.validate(problems));
     }
-    homeservers
 }
 
-/// What is written about one homeserver, wherever it is.
-struct Entry<'a> {
-    mode: (Mode, &'a str),
-    hosts: &'a [Host],
-    public_base_url: Option<&'a WebUrl>,
-    backend: Written<'a>,
+impl RawHomeserver {
+    /// The keys of this entry; `default_mode` applies if the entry has no `mode`.
+    pub(super) fn keys<'a>(
+        &'a self,
+        default_mode: Mode,
+        key_prefix: &'a str,
+    ) -> HomeserverKeys<'a> {
+        let (mode, mode_key) = match self.mode {
+            Some(Scalar(own)) => (own, format!("{key_prefix}.mode")),
+            None => (default_mode, "mode".to_owned()),
+        };
+        HomeserverKeys {
+            mode,
+            mode_key,
+            hosts: &self.host,
+            public_base_url: self.public_base_url.as_ref().map(|Scalar(url)| url),
+            verifier: RawVerifier {
+                key_prefix,
+                homeserver_url: self.homeserver_url.as_ref().map(|Scalar(url)| url),
+                ca_file: self.ca_file.as_ref().map(|Scalar(path)| path.as_path()),
+                introspection: &self.introspection,
+            },
+        }
+    }
 }
 
-impl Entry<'_> {
-    fn validate(self, problems: &mut Vec<Problem>) -> HomeserverConfig {
-        let said = problems.len();
-        let (mode, mode_key) = self.mode;
-        let at = self.backend.at;
-        let auth = self.backend.validate(problems);
-        if mode == Mode::Authenticated && auth.is_none() && problems.len() == said {
+/// The keys of one homeserver, from the top-level sections or from an entry.
+pub(super) struct HomeserverKeys<'a> {
+    pub(super) mode: Mode,
+    /// The key that set `mode`, for errors.
+    pub(super) mode_key: String,
+    pub(super) hosts: &'a [Host],
+    pub(super) public_base_url: Option<&'a WebUrl>,
+    pub(super) verifier: RawVerifier<'a>,
+}
+
+impl HomeserverKeys<'_> {
+    pub(super) fn validate(self, problems: &mut Vec<ConfigProblem>) -> HomeserverConfig {
+        let problems_before = problems.len();
+        let key_prefix = self.verifier.key_prefix;
+        let auth = self.verifier.validate(problems);
+        let is_missing = auth.is_none() && problems.len() == problems_before;
+        if self.mode == Mode::Authenticated && is_missing {
             let reason = format!(
-                "\"authenticated\" needs {at}.homeserver_url or {at}.introspection.endpoint"
+                "\"authenticated\" requires {key_prefix}.homeserver_url or \
+                 {key_prefix}.introspection.endpoint"
             );
-            problems.push(Problem::new(mode_key, reason));
+            problems.push(ConfigProblem::new(self.mode_key, reason));
         }
         HomeserverConfig {
             hosts: self.hosts.iter().map(|host| host.0.clone()).collect(),
-            mode,
+            mode: self.mode,
             auth,
             public_base_url: self.public_base_url.map(|url| url.base().to_owned()),
-            at: at.to_owned(),
+            key_prefix: key_prefix.to_owned(),
+        }
+    }
+}
+
+impl HomeserverConfig {
+    /// Appends a warning for each setting of this homeserver that is valid but probably unintended.
+    /// `msc4108` is whether the ETag dialect is served.
+    pub(super) fn warnings(&self, msc4108: bool, warnings: &mut Vec<String>) {
+        let key_prefix = &self.key_prefix;
+        if self.mode == Mode::Off {
+            if !self.hosts.is_empty() && !msc4108 {
+                let hosts = self.hosts.join(", ");
+                warnings.push(format!(
+                    "{key_prefix}: mode is off: requests to {hosts} get a 404"
+                ));
+            }
+            if self.auth.is_some() {
+                warnings.push(format!(
+                    "{key_prefix}: mode is off: the token verifier is not used"
+                ));
+            }
+        }
+        if self.public_base_url.is_none() && msc4108 {
+            let section = match self.hosts.as_slice() {
+                [] => "http",
+                [..] => key_prefix,
+            };
+            warnings.push(format!(
+                "{section}.public_base_url is not set: session URLs are built from the Host header \
+                 of the request that creates the session"
+            ));
         }
     }
 }

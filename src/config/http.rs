@@ -1,7 +1,7 @@
-//! The section `http`: the listener for clients.
+//! The section `http`: the client listener, trusted proxies, connection limits and timeouts.
 
-use crate::config::Problem;
-use crate::config::de::{HumanDuration, leaf, list, optional};
+use crate::config::ConfigProblem;
+use crate::config::de::{HumanDuration, Scalar, list, scalar};
 use crate::config::network::Network;
 use crate::config::web_url::WebUrl;
 use ipnet::IpNet;
@@ -10,44 +10,46 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// The shortest idle timeout that starts: nginx and haproxy keep upstream connections for 60 s by
-/// default, and whoever closes first loses no request.
-const MIN_IDLE: Duration = Duration::from_secs(75);
+/// Lower bound of `http.idle_timeout`.
+///
+/// nginx and haproxy keep upstream connections for 60 s by default. The proxy must close first: if
+/// this server closed first, a request already on its way would be lost.
+const MIN_IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 
-/// More connections than one process has file descriptors for, on any usual system.
+/// Upper bound of the connection limits: above the file descriptor limit of any usual system.
 const MAX_CONNECTIONS: usize = 1_000_000;
 
-/// The listener for clients.
+/// The validated section `http`.
 #[derive(Debug, Clone)]
 pub struct HttpConfig {
     /// Address to listen on.
     pub listen: SocketAddr,
-    /// Peers whose `forwarded_header` and `X-Forwarded-Proto` are believed.
+    /// Peers that may set `forwarded_header` and `X-Forwarded-Proto`.
     pub trusted_proxies: Vec<IpNet>,
-    /// The one header that says where a request comes from.
+    /// The only header from which a client's address is taken.
     pub forwarded_header: FieldName,
-    /// Whether each connection begins with the PROXY protocol's header.
+    /// Whether each connection must begin with a PROXY protocol header.
     pub proxy_protocol: bool,
     /// Whether HTTP/2 without TLS is accepted.
     pub h2c: bool,
-    /// Connections open at once.
+    /// Upper bound of open connections.
     pub max_connections: usize,
-    /// Connections of one client open at once, where clients have limits.
+    /// Upper bound of open connections per client. Applies only if `limits.enabled` is true.
     pub max_connections_per_client: usize,
-    /// Deadlines of a connection and of a request.
+    /// Timeouts of connections and requests.
     pub timeouts: Timeouts,
 }
 
-/// How long each wait on a client may last.
+/// The upper bound of each wait for a client.
 #[derive(Debug, Clone, Copy)]
 pub struct Timeouts {
-    /// A request's head, from its first byte.
+    /// Receiving a request's head, from its first byte.
     pub header: Duration,
-    /// A request's body.
+    /// Receiving a request's body.
     pub body: Duration,
-    /// A request as a whole.
+    /// A request from its head to its response.
     pub request: Duration,
-    /// The pause between two requests on a connection.
+    /// Waiting for the next request on a connection.
     pub idle: Duration,
 }
 
@@ -55,42 +57,43 @@ pub struct Timeouts {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RawHttp {
-    #[serde(deserialize_with = "leaf")]
+    #[serde(deserialize_with = "scalar")]
     listen: SocketAddr,
-    #[serde(
-        default,
-        deserialize_with = "optional",
-        skip_serializing_if = "Option::is_none"
-    )]
-    pub(super) public_base_url: Option<WebUrl>,
+    public_base_url: Option<Scalar<WebUrl>>,
     #[serde(deserialize_with = "list")]
     trusted_proxies: Vec<Network>,
-    #[serde(deserialize_with = "leaf")]
+    #[serde(deserialize_with = "scalar")]
     forwarded_header: FieldName,
-    #[serde(deserialize_with = "leaf")]
+    #[serde(deserialize_with = "scalar")]
     proxy_protocol: bool,
-    #[serde(deserialize_with = "leaf")]
+    #[serde(deserialize_with = "scalar")]
     h2c: bool,
-    #[serde(deserialize_with = "leaf")]
+    #[serde(deserialize_with = "scalar")]
     max_connections: usize,
-    #[serde(deserialize_with = "leaf")]
+    #[serde(deserialize_with = "scalar")]
     max_connections_per_client: usize,
-    #[serde(deserialize_with = "leaf")]
+    #[serde(deserialize_with = "scalar")]
     header_timeout: HumanDuration,
-    #[serde(deserialize_with = "leaf")]
+    #[serde(deserialize_with = "scalar")]
     body_timeout: HumanDuration,
-    #[serde(deserialize_with = "leaf")]
+    #[serde(deserialize_with = "scalar")]
     request_timeout: HumanDuration,
-    #[serde(deserialize_with = "leaf")]
+    #[serde(deserialize_with = "scalar")]
     idle_timeout: HumanDuration,
 }
 
 impl RawHttp {
+    /// `http.public_base_url`, if it is set.
+    pub(super) fn public_base_url(&self) -> Option<&WebUrl> {
+        self.public_base_url.as_ref().map(|Scalar(url)| url)
+    }
+
+    /// Whether `http.listen` is this address.
     pub(super) fn listens_on(&self, address: SocketAddr) -> bool {
         self.listen == address
     }
 
-    pub(super) fn validate(&self, problems: &mut Vec<Problem>) -> HttpConfig {
+    pub(super) fn validate(&self, problems: &mut Vec<ConfigProblem>) -> HttpConfig {
         for (key, connections) in [
             ("http.max_connections", self.max_connections),
             (
@@ -99,28 +102,29 @@ impl RawHttp {
             ),
         ] {
             if !(1..=MAX_CONNECTIONS).contains(&connections) {
-                problems.push(Problem::new(key, "must be between 1 and 1000000"));
+                problems.push(ConfigProblem::new(key, "must be between 1 and 1000000"));
             }
         }
         if self.proxy_protocol && self.trusted_proxies.is_empty() {
-            problems.push(Problem::new(
+            problems.push(ConfigProblem::new(
                 "http.proxy_protocol",
-                "needs http.trusted_proxies: whoever may send its header may be anyone",
+                "requires http.trusted_proxies, or any peer could spoof its address",
             ));
         }
-        for (key, period) in [
+        for (key, timeout) in [
             ("http.header_timeout", self.header_timeout),
             ("http.body_timeout", self.body_timeout),
             ("http.request_timeout", self.request_timeout),
         ] {
-            if period.0.is_zero() {
-                problems.push(Problem::new(key, "must be more than zero"));
+            if timeout.0.is_zero() {
+                problems.push(ConfigProblem::new(key, "must be greater than zero"));
             }
         }
-        if self.idle_timeout.0 < MIN_IDLE {
-            problems.push(Problem::new(
+        if self.idle_timeout.0 < MIN_IDLE_TIMEOUT {
+            problems.push(ConfigProblem::new(
                 "http.idle_timeout",
-                "must be at least 75s: proxies reuse connections that long, and would lose requests",
+                "must be at least 75s: proxies reuse idle connections for 60s and more, and lose a request if \
+                 the server closes first",
             ));
         }
         HttpConfig {
@@ -145,17 +149,37 @@ impl RawHttp {
     }
 }
 
-/// The longest name of a header, in bytes: far longer than any that a proxy sends, and far below what a
-/// head has room for.
+impl HttpConfig {
+    /// Appends a warning for each setting that is valid but probably unintended.
+    pub(super) fn warnings(&self, warnings: &mut Vec<String>) {
+        let trusts_all = |range: &IpNet| range.prefix_len() == 0;
+        if self.trusted_proxies.iter().any(trusts_all) {
+            warnings.push(format!(
+                "http.trusted_proxies contains a /0 range: any client can spoof its address through {}",
+                self.forwarded_header.as_str()
+            ));
+        }
+        if self.timeouts.request < self.timeouts.body {
+            warnings.push(format!(
+                "http.request_timeout is {}, shorter than http.body_timeout: a slow body ends with a \
+                 503 instead of a 408",
+                HumanDuration(self.timeouts.request)
+            ));
+        }
+    }
+}
+
+/// Longest header name, in bytes: far above any name that a proxy sends, and far below the limit of a
+/// request's head.
 const MAX_FIELD_NAME: usize = 100;
 
-/// The name of a header (RFC 9110 §5.1).
+/// A header name (RFC 9110 §5.1).
 #[derive(Debug, Clone, Serialize)]
 #[serde(transparent)]
 pub struct FieldName(String);
 
 impl FieldName {
-    /// The name as it was written; case says nothing.
+    /// The name as it is written. Header names are case-insensitive.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -172,7 +196,7 @@ impl FromStr for FieldName {
         if (1..=MAX_FIELD_NAME).contains(&text.len()) && text.bytes().all(is_token) {
             Ok(Self(text.to_owned()))
         } else {
-            Err("expected the name of a header such as X-Forwarded-For")
+            Err("expected a header name such as X-Forwarded-For")
         }
     }
 }

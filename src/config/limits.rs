@@ -1,116 +1,128 @@
-//! The section `limits`: rates and shares of clients, of IPv6 networks and of users, and where not from.
+//! The section `limits`: rates, live-session limits, shadow mode and deny lists.
 
-use crate::config::Problem;
-use crate::config::de::{leaf, list};
+use crate::config::ConfigProblem;
+use crate::config::de::{list, scalar};
 use crate::config::network::Network;
-use crate::model::{Limit, LimitSet};
+use crate::model::{DenyList, Limit, LimitSet, ShadowRule};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-/// At about 64 bytes a client, more would be no bound: 640 MB.
+/// Upper bound of `limits.max_keys`: at about 64 bytes per key, 640 MB for one rate.
 const MAX_KEYS: usize = 10_000_000;
 
-/// As many as `session.max_live` may be.
-const MAX_SHARE: u64 = 100_000_000;
+/// Upper bound of each limit in `limits.live`: the same as that of `session.max_live`.
+const MAX_LIVE_LIMIT: u64 = 100_000_000;
 
-/// How long an allowance that is used up may take to be whole again. The limiter counts in nanoseconds, and in Redis
-/// a rate is kept that long.
-const LONGEST_RECOVERY: Duration = Duration::from_hours(24);
+/// Upper bound of the time in which an exhausted burst becomes available again. The limiter counts in
+/// nanoseconds, and Redis keeps the state of a rate for this time.
+const MAX_RECOVERY: Duration = Duration::from_hours(24);
 
-/// What one may ask for, and who may not.
+/// The validated section `limits`.
 #[derive(Debug, Clone)]
 pub struct LimitsConfig {
-    /// What is counted, or `None` where nothing is.
-    pub counted: Option<RateConfig>,
-    /// Who may not.
-    pub deny: Deny,
-    /// Limits that count what they would refuse, and let it pass.
+    /// Rates and live-session limits, or `None` if `limits.enabled` is false.
+    pub rates: Option<RateConfig>,
+    /// The deny lists.
+    pub deny: DenyConfig,
+    /// Limits in shadow mode: they count what they would reject, and let it pass.
     pub shadow: LimitSet,
 }
 
-/// What is counted.
+/// Rates and live-session limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateConfig {
-    /// Clients, networks, users or sessions remembered per rate, on each replica.
+    /// Upper bound of the clients, networks, users or sessions that each rate remembers, on each
+    /// replica.
     pub max_keys: usize,
-    /// Creations, on each replica and over all of them; discoveries on each.
-    pub create: Create,
-    /// Polls, writes and deletes, on each replica.
-    pub requests: Requests,
-    /// Live sessions, over all replicas.
-    pub live: Live,
+    /// Rates of creations, on each replica and over all replicas. Discoveries have the same rates, on
+    /// each replica.
+    pub create: CreateRates,
+    /// Rates of polls, writes and deletions, on each replica.
+    pub requests: RequestRates,
+    /// Limits of live sessions, over all replicas.
+    pub live: LiveConfig,
 }
 
 /// Rates of creations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Create {
-    /// Of one client.
+pub struct CreateRates {
+    /// Per client.
     pub client: Rate,
-    /// Of one IPv6 /48.
+    /// Per IPv6 /48.
     pub network: Rate,
-    /// Of one user.
+    /// Per user.
     pub user: Rate,
 }
 
 /// Rates of requests on sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Requests {
-    /// Of one client.
+pub struct RequestRates {
+    /// Per client.
     pub client: Rate,
-    /// Of one IPv6 /48.
+    /// Per IPv6 /48.
     pub network: Rate,
-    /// On one session.
+    /// Per session.
     pub session: Rate,
 }
 
-/// Live sessions that one may have.
+/// Upper bounds of live sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Live {
-    /// One client.
-    #[serde(deserialize_with = "leaf")]
+pub struct LiveConfig {
+    /// Per client.
+    #[serde(deserialize_with = "scalar")]
     pub client: u64,
-    /// One IPv6 /48.
-    #[serde(deserialize_with = "leaf")]
+    /// Per IPv6 /48.
+    #[serde(deserialize_with = "scalar")]
     pub network: u64,
-    /// One user.
-    #[serde(deserialize_with = "leaf")]
+    /// Per user.
+    #[serde(deserialize_with = "scalar")]
     pub user: u64,
 }
 
-/// So many at once, then one per `period`.
+/// A rate: `burst` requests at once, then one per `period`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
-    /// Requests at once.
+    /// Requests that may come at once.
     pub burst: NonZeroU32,
-    /// Time until one more is allowed.
+    /// Time until one more request is allowed.
     pub period: Duration,
 }
 
-/// Addresses that may not.
+/// The deny lists.
 #[derive(Debug, Clone, Default)]
-pub struct Deny {
-    /// Create sessions, or ask whether they may.
-    pub create: Vec<IpNet>,
-    /// Read, write or delete them.
-    pub requests: Vec<IpNet>,
+pub struct DenyConfig {
+    /// Addresses that may not create or discover sessions.
+    pub create: DenyListConfig,
+    /// Addresses that may not read, write or delete sessions.
+    pub requests: DenyListConfig,
+}
+
+/// One deny list.
+#[derive(Debug, Clone, Default)]
+pub struct DenyListConfig {
+    /// The denied address ranges.
+    pub networks: Vec<IpNet>,
+    /// Whether the list is in shadow mode: it counts the requests that it would reject, and lets them
+    /// pass.
+    pub is_shadow: bool,
 }
 
 /// The section as it is written.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RawLimits {
-    #[serde(deserialize_with = "leaf")]
+    #[serde(deserialize_with = "scalar")]
     enabled: bool,
-    #[serde(deserialize_with = "leaf")]
+    #[serde(deserialize_with = "scalar")]
     max_keys: usize,
     #[serde(deserialize_with = "list")]
-    shadow: Vec<Limit>,
+    shadow: Vec<ShadowRule>,
     create: RawCreate,
     requests: RawRequests,
-    live: Live,
+    live: LiveConfig,
     deny: RawDeny,
 }
 
@@ -133,9 +145,9 @@ struct RawRequests {
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawRate {
-    #[serde(deserialize_with = "leaf")]
+    #[serde(deserialize_with = "scalar")]
     burst: u32,
-    #[serde(deserialize_with = "leaf")]
+    #[serde(deserialize_with = "scalar")]
     per_second: f64,
 }
 
@@ -149,28 +161,28 @@ struct RawDeny {
 }
 
 impl RawLimits {
-    pub(super) fn validate(&self, problems: &mut Vec<Problem>) -> Option<LimitsConfig> {
+    pub(super) fn validate(&self, problems: &mut Vec<ConfigProblem>) -> Option<LimitsConfig> {
         if !(1..=MAX_KEYS).contains(&self.max_keys) {
-            problems.push(Problem::new(
+            problems.push(ConfigProblem::new(
                 "limits.max_keys",
                 "must be between 1 and 10000000",
             ));
         }
-        for (whose, share) in [
-            ("client", self.live.client),
-            ("network", self.live.network),
-            ("user", self.live.user),
+        for (key, limit) in [
+            ("limits.live.client", self.live.client),
+            ("limits.live.network", self.live.network),
+            ("limits.live.user", self.live.user),
         ] {
-            if !(1..=MAX_SHARE).contains(&share) {
-                let key = format!("limits.live.{whose}");
-                problems.push(Problem::new(key, "must be between 1 and 100000000"));
+            if !(1..=MAX_LIVE_LIMIT).contains(&limit) {
+                problems.push(ConfigProblem::new(key, "must be between 1 and 100000000"));
             }
         }
-        if self.shadow.contains(&Limit::LiveTotal) {
-            let reason = "live_total is session.max_live, which keeps the store alive";
-            problems.push(Problem::new("limits.shadow", reason));
+        if self.shadow.contains(&Limit::LiveTotal.into()) {
+            let reason = "must not contain live_total: session.max_live keeps the store from \
+                          running out of memory";
+            problems.push(ConfigProblem::new("limits.shadow", reason));
         }
-        let mut rate = |of: RawRate, key: &str| of.validate(&format!("limits.{key}"), problems);
+        let mut rate = |raw: RawRate, key: &str| raw.validate(&format!("limits.{key}"), problems);
         let (create, requests) = (self.create, self.requests);
         let create = (
             rate(create.client, "create.client"),
@@ -182,54 +194,79 @@ impl RawLimits {
             rate(requests.network, "requests.network"),
             rate(requests.session, "requests.session"),
         );
-        let counted = RateConfig {
+        let rates = RateConfig {
             max_keys: self.max_keys,
-            create: Create {
+            create: CreateRates {
                 client: create.0?,
                 network: create.1?,
                 user: create.2?,
             },
-            requests: Requests {
+            requests: RequestRates {
                 client: requests.0?,
                 network: requests.1?,
                 session: requests.2?,
             },
             live: self.live,
         };
-        let networks = |list: &[Network]| list.iter().map(|network| network.0).collect();
+        let limits = self.shadow.iter().filter_map(|rule| match rule {
+            ShadowRule::Limit(limit) => Some(*limit),
+            ShadowRule::Deny(_) => None,
+        });
         Some(LimitsConfig {
-            counted: self.enabled.then_some(counted),
-            deny: Deny {
-                create: networks(&self.deny.create),
-                requests: networks(&self.deny.requests),
+            rates: self.enabled.then_some(rates),
+            deny: DenyConfig {
+                create: self.deny_list(DenyList::Create, &self.deny.create),
+                requests: self.deny_list(DenyList::Requests, &self.deny.requests),
             },
-            shadow: self.shadow.iter().copied().collect(),
+            shadow: limits.collect(),
         })
+    }
+
+    fn deny_list(&self, list: DenyList, networks: &[Network]) -> DenyListConfig {
+        DenyListConfig {
+            networks: networks.iter().map(|network| network.0).collect(),
+            is_shadow: self.shadow.contains(&list.into()),
+        }
+    }
+}
+
+impl LimitsConfig {
+    /// Appends a warning if a client's request rate is too low for the polls of its live sessions.
+    pub(super) fn warnings(&self, warnings: &mut Vec<String>) {
+        let Some(rates) = self.rates else { return };
+        let (live, period) = (rates.live.client, rates.requests.client.period);
+        // Two devices per session poll once a second each. In thousandths, so that 1.0 is exact.
+        let polls = period.as_micros().saturating_mul(u128::from(live) * 2) / 1000;
+        if polls > 1000 {
+            warnings.push(format!(
+                "limits.requests.client is too low for the polls of limits.live.client = {live} \
+                 sessions (2 per second each): if that many sign-ins run behind one address, they \
+                 end with a 429"
+            ));
+        }
     }
 }
 
 impl RawRate {
-    fn validate(self, section: &str, problems: &mut Vec<Problem>) -> Option<Rate> {
+    fn validate(self, key_prefix: &str, problems: &mut Vec<ConfigProblem>) -> Option<Rate> {
+        let burst_key = format!("{key_prefix}.burst");
         let burst = NonZeroU32::new(self.burst);
         if burst.is_none() {
-            problems.push(Problem::new(
-                format!("{section}.burst"),
-                "must be at least 1",
-            ));
+            problems.push(ConfigProblem::new(burst_key.clone(), "must be at least 1"));
         }
-        // One an hour to a thousand a millisecond; the limiter counts in nanoseconds.
+        // From one an hour to a thousand a millisecond: the limiter counts in nanoseconds.
         if !(1.0 / 3600.0..=1e6).contains(&self.per_second) {
-            problems.push(Problem::new(
-                format!("{section}.per_second"),
+            problems.push(ConfigProblem::new(
+                format!("{key_prefix}.per_second"),
                 "must be between 0.0003 and 1000000",
             ));
             return None;
         }
         let (burst, period) = (burst?, Duration::from_secs_f64(1.0 / self.per_second));
         let recovery = period.checked_mul(burst.get());
-        if recovery.is_none_or(|recovery| recovery > LONGEST_RECOVERY) {
-            let reason = "a burst that takes longer than a day to be allowed again is none";
-            problems.push(Problem::new(format!("{section}.burst"), reason));
+        if recovery.is_none_or(|recovery| recovery > MAX_RECOVERY) {
+            let reason = "burst / per_second must not exceed 24h";
+            problems.push(ConfigProblem::new(burst_key, reason));
             return None;
         }
         Some(Rate { burst, period })

@@ -1,4 +1,4 @@
-//! A range of addresses, as configuration names one.
+//! An address range as it is written in the configuration.
 
 use ipnet::IpNet;
 use serde::Serialize;
@@ -6,7 +6,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-/// A range of addresses in CIDR notation (RFC 4632, RFC 4291 §2.3); a single address is a range of one.
+/// An address range in CIDR notation (RFC 4632, RFC 4291 §2.3). A single address is a range of one.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(transparent)]
 pub struct Network(pub IpNet);
@@ -23,7 +23,8 @@ impl FromStr for Network {
     }
 }
 
-/// A range of IPv4 that is written as one of IPv6 (RFC 4291 §2.5.5.2): addresses are looked for in it as they are.
+/// Converts a range of IPv4-mapped IPv6 addresses (RFC 4291 §2.5.5.2) to a range of IPv4. Client
+/// addresses are converted in the same way before they are compared.
 fn unmapped(network: IpNet) -> IpNet {
     let mapped = |bits: u8| match network.addr().to_canonical() {
         IpAddr::V4(v4) => IpNet::new(v4.into(), bits.checked_sub(96)?).ok(),
@@ -35,7 +36,7 @@ fn unmapped(network: IpNet) -> IpNet {
     }
 }
 
-/// The text is neither an address nor a CIDR range.
+/// The error of a text that is neither an address nor a CIDR range.
 #[derive(Debug)]
 pub struct NetworkError;
 
@@ -50,7 +51,7 @@ mod tests {
     use super::Network;
 
     #[test]
-    fn a_range_is_what_it_holds_however_it_is_written() {
+    fn networks_are_normalized() {
         for (text, expected) in [
             ("192.0.2.9", "192.0.2.9/32"),
             ("192.0.2.9/24", "192.0.2.0/24"),

@@ -1,6 +1,6 @@
-//! A value that no print, error or log may show.
+//! Secrets: values that `config print`, errors and logs must mask.
 
-use crate::config::Problem;
+use crate::config::ConfigProblem;
 use serde::{Serialize, Serializer};
 use std::convert::Infallible;
 use std::fmt;
@@ -8,22 +8,22 @@ use std::path::Path;
 use std::str::FromStr;
 use url::Url;
 
-/// What stands where a secret was.
+/// Replaces a secret in every output.
 const MASK: &str = "***";
 
-/// A URL that may hold a password. Only [`SecretUrl::expose`] gives it away.
+/// A URL that may contain a password. Only [`SecretUrl::expose`] returns the password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretUrl(String);
 
 impl SecretUrl {
-    /// The URL with its secrets.
+    /// Returns the URL with its secrets.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
     }
 }
 
-/// Any text; whether it is a URL that the store understands is the store's to say.
+/// Accepts any text. The store checks whether it is a URL that it supports.
 impl FromStr for SecretUrl {
     type Err = Infallible;
 
@@ -32,7 +32,8 @@ impl FromStr for SecretUrl {
     }
 }
 
-/// The URL without its password and without its query, which may hold another one (Sentinel's).
+/// Displays the URL with masked passwords: its own, and each query parameter with `password` in its
+/// name, such as Sentinel's.
 impl fmt::Display for SecretUrl {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Ok(mut url) = Url::parse(&self.0) else {
@@ -41,13 +42,13 @@ impl fmt::Display for SecretUrl {
         if url.password().is_some() && url.set_password(Some(MASK)).is_err() {
             return out.write_str(MASK);
         }
-        let secret = |name: &str| name.to_ascii_lowercase().contains("password");
-        if url.query_pairs().any(|(name, _)| secret(&name)) {
+        let is_secret = |name: &str| name.to_ascii_lowercase().contains("password");
+        if url.query_pairs().any(|(name, _)| is_secret(&name)) {
             let pairs: Vec<_> = url.query_pairs().into_owned().collect();
             url.query_pairs_mut().clear().extend_pairs(
                 pairs
                     .iter()
-                    .map(|(name, value)| (name, if secret(name) { MASK } else { value })),
+                    .map(|(name, value)| (name, if is_secret(name) { MASK } else { value })),
             );
         }
         out.write_str(url.as_str())
@@ -66,12 +67,12 @@ impl Serialize for SecretUrl {
     }
 }
 
-/// Text that is a secret as a whole. Only [`Secret::expose`] gives it away.
+/// A secret text. Only [`Secret::expose`] returns it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// The secret.
+    /// Returns the secret.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -98,15 +99,17 @@ impl Serialize for Secret {
     }
 }
 
-/// The secret in the file that `key` names, without blanks and line ends around it, as an editor leaves one.
+/// Reads the secret in the file at `path`, which `key` names.
+///
+/// Leading and trailing whitespace is removed, since editors append a newline.
 ///
 /// # Errors
-/// Why there is none, without a word of it.
+/// A [`ConfigProblem`] if the file cannot be read or is empty. It never contains the secret.
 pub fn read<T: FromStr<Err = Infallible>>(
     key: impl Into<String>,
     path: &Path,
-) -> Result<T, Problem> {
-    let problem = |reason: &str| Problem::new(key, format!("{}: {reason}", path.display()));
+) -> Result<T, ConfigProblem> {
+    let problem = |reason: &str| ConfigProblem::new(key, format!("{}: {reason}", path.display()));
     match std::fs::read_to_string(path).as_deref().map(str::trim) {
         Err(error) => Err(problem(&error.to_string())),
         Ok("") => Err(problem("is empty")),
@@ -121,7 +124,7 @@ mod tests {
     use super::SecretUrl;
 
     #[test]
-    fn passwords_are_masked_wherever_they_stand() {
+    fn passwords_in_urls_are_masked() {
         for url in [
             "redis://user:hunter2@host:6379/0",
             "redis://:hunter2@host",

@@ -1,29 +1,30 @@
-//! The section `session`: bounds of sessions.
+//! The section `session`: lifetime and bounds of sessions.
 
-use crate::config::Problem;
-use crate::config::de::{HumanDuration, leaf};
+use crate::config::ConfigProblem;
+use crate::config::de::{HumanDuration, scalar};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// Outside this a sign-in cannot finish, or a mailbox becomes storage.
-const TTL: std::ops::RangeInclusive<Duration> = Duration::from_secs(10)..=Duration::from_hours(1);
+/// Range of `session.ttl`. Below it a sign-in cannot finish; above it a session could be used as storage.
+const TTL_RANGE: std::ops::RangeInclusive<Duration> =
+    Duration::from_secs(10)..=Duration::from_hours(1);
 
-/// More than any Redis holds.
+/// Upper bound of `session.max_live`: 100 million sessions take 700 GB of Redis.
 const MAX_LIVE: u64 = 100_000_000;
 
-/// At 41 bytes a record, more would cost more than ten payloads.
+/// Upper bound of `session.max_txn_ids`. A record has 41 bytes, so 1024 cost as much as ten payloads.
 const MAX_TXN_IDS: usize = 1024;
 
-/// Bounds of sessions.
+/// The validated section `session`.
 #[derive(Debug, Clone, Copy)]
 pub struct SessionConfig {
-    /// Lifetime from creation.
+    /// Lifetime of a session from its creation.
     pub ttl: Duration,
-    /// Live sessions over all replicas.
+    /// Upper bound of live sessions, over all replicas.
     pub max_live: u64,
-    /// Writes to one session.
+    /// Upper bound of writes to one session.
     pub max_writes: u64,
-    /// Transaction ids recorded per session.
+    /// Upper bound of recorded transaction ids per session.
     pub max_txn_ids: usize,
 }
 
@@ -31,39 +32,42 @@ pub struct SessionConfig {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RawSession {
-    #[serde(deserialize_with = "leaf")]
+    #[serde(deserialize_with = "scalar")]
     ttl: HumanDuration,
-    #[serde(deserialize_with = "leaf")]
+    #[serde(deserialize_with = "scalar")]
     max_live: u64,
-    #[serde(deserialize_with = "leaf")]
+    #[serde(deserialize_with = "scalar")]
     max_writes: u64,
-    #[serde(deserialize_with = "leaf")]
+    #[serde(deserialize_with = "scalar")]
     max_txn_ids: usize,
 }
 
 impl RawSession {
-    pub(super) fn validate(&self, problems: &mut Vec<Problem>) -> SessionConfig {
-        if !TTL.contains(&self.ttl.0) {
-            problems.push(Problem::new("session.ttl", "must be between 10s and 1h"));
+    pub(super) fn validate(&self, problems: &mut Vec<ConfigProblem>) -> SessionConfig {
+        if !TTL_RANGE.contains(&self.ttl.0) {
+            problems.push(ConfigProblem::new(
+                "session.ttl",
+                "must be between 10s and 1h",
+            ));
         }
-        // Lua's numbers are exact up to 2^53, and acquire_lease.lua multiplies this by itself and by a share. A hundred million
-        // sessions are 700 GB of Redis.
+        // Lua's numbers are exact up to 2^53, and acquire_lease.lua multiplies this number by itself and by a
+        // share.
         if !(1..=MAX_LIVE).contains(&self.max_live) {
-            problems.push(Problem::new(
+            problems.push(ConfigProblem::new(
                 "session.max_live",
                 "must be between 1 and 100000000",
             ));
         }
-        // A sign-in makes about eight writes; fewer than twice that would end it where one is in doubt. The count
-        // is a byte in Redis.
+        // A sign-in makes about eight writes, and a client repeats a write of unknown outcome. With
+        // fewer than twice eight, retries could end the sign-in. Redis stores the count as one byte.
         if !(16..=250).contains(&self.max_writes) {
-            problems.push(Problem::new(
+            problems.push(ConfigProblem::new(
                 "session.max_writes",
                 "must be between 16 and 250",
             ));
         }
         if !(1..=MAX_TXN_IDS).contains(&self.max_txn_ids) {
-            problems.push(Problem::new(
+            problems.push(ConfigProblem::new(
                 "session.max_txn_ids",
                 "must be between 1 and 1024",
             ));
@@ -73,6 +77,18 @@ impl RawSession {
             max_live: self.max_live,
             max_writes: self.max_writes,
             max_txn_ids: self.max_txn_ids,
+        }
+    }
+}
+
+impl SessionConfig {
+    /// Appends a warning for each setting that is valid but probably unintended.
+    pub(super) fn warnings(&self, warnings: &mut Vec<String>) {
+        if !(Duration::from_mins(2)..=Duration::from_mins(5)).contains(&self.ttl) {
+            warnings.push(format!(
+                "session.ttl is {}, outside the 120s to 300s that MSC4388 recommends",
+                HumanDuration(self.ttl)
+            ));
         }
     }
 }

@@ -41,12 +41,12 @@ pub struct Merged {
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
+pub struct ConfigProblem {
     key: String,
     reason: String,
 }
 
-impl Problem {
+impl ConfigProblem {
     /// `key` as in `session.ttl`; `reason` without the key.
     pub fn new(key: impl Into<String>, reason: impl Into<String>) -> Self {
         Self {
@@ -186,11 +186,11 @@ impl Merged {
     }
 
     /// Adds to each problem where its value comes from.
-    pub(super) fn locate(&self, problems: Vec<Problem>) -> ConfigError {
+    pub(super) fn locate(&self, problems: Vec<ConfigProblem>) -> ConfigError {
         let lines =
             problems
                 .into_iter()
-                .map(|Problem { key, reason }| match self.source_of(&key) {
+                .map(|ConfigProblem { key, reason }| match self.source_of(&key) {
                     Some(source) => format!("{key}: {reason} (from {})", source.name),
                     None => format!("{key}: {reason}"),
                 });

@@ -1,7 +1,7 @@
-//! The section `store`: where sessions live.
+//! The section `store`: the backend that holds the sessions, and the connection to Redis.
 
-use crate::config::Problem;
-use crate::config::de::{HumanDuration, leaf, list, optional};
+use crate::config::ConfigProblem;
+use crate::config::de::{HumanDuration, Scalar, list, scalar};
 use crate::config::secret::{self, Secret, SecretUrl};
 use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
@@ -9,52 +9,52 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// The key of the file that holds Redis' password.
+/// The key of the file with the Redis password.
 pub const PASSWORD_FILE: &str = "store.redis.password_file";
 
-/// The key of the file that holds the Sentinels' own.
+/// The key of the file with the Sentinels' own password.
 pub const SENTINEL_PASSWORD_FILE: &str = "store.redis.sentinel_password_file";
 
-/// Where sessions live.
+/// The validated section `store`.
 #[derive(Debug, Clone)]
 pub enum StoreConfig {
-    /// In this process.
+    /// Sessions are in the memory of this process.
     Memory,
-    /// In Redis.
+    /// Sessions are in Redis.
     Redis(RedisConfig),
 }
 
-/// How Redis is reached.
+/// The validated section `store.redis`.
 #[derive(Debug, Clone)]
 pub struct RedisConfig {
-    /// Its URL, password included. Whether it is one is the store's to say.
+    /// URL of Redis, with its password. The store parses it.
     pub url: SecretUrl,
-    /// The key that the URL came by, for what the store says of it.
+    /// The key that set the URL, `store.redis.url` or `store.redis.url_file`, for the store's errors.
     pub url_key: &'static str,
-    /// Its password, where the URL has none.
+    /// The password, if it is not in the URL.
     pub password: Option<Secret>,
-    /// The Sentinels' own, where the URL has none.
+    /// The Sentinels' own password, if it is not in the URL.
     pub sentinel_password: Option<Secret>,
-    /// What every key begins with.
+    /// Prefix of every key.
     pub prefix: String,
-    /// The longest that a request waits for it.
+    /// Upper bound of a request's wait for Redis.
     pub command_timeout: Duration,
-    /// Certificates to trust beside the platform's.
+    /// PEM file of certificate authorities to trust beside the platform's.
     pub ca_file: Option<PathBuf>,
-    /// Start checks whose failure is accepted.
+    /// Start-up checks that may fail.
     pub ignore_checks: Vec<Check>,
 }
 
-/// One thing that is looked at before a Redis is called fit.
+/// A start-up check of Redis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Check {
-    /// Redis 7.0, or a Valkey.
+    /// Redis 7.0 or later, or Valkey.
     Version,
-    /// `maxmemory-policy noeviction`: every session has a TTL, so any other policy evicts live ones.
+    /// `maxmemory-policy noeviction`. Every session has a TTL, so any other policy evicts live sessions.
     Eviction,
-    /// Room for `session.max_live` sessions under `maxmemory`.
+    /// `maxmemory` is large enough for `session.max_live` sessions.
     Memory,
-    /// Scripts and all their commands are allowed.
+    /// The ACL allows scripts and all commands that they call.
     Acl,
     /// A round trip takes less than a quarter of `store.redis.command_timeout`.
     Latency,
@@ -69,7 +69,7 @@ impl Check {
         Self::Latency,
     ];
 
-    /// As it is written in `store.redis.ignore_checks`, on `/readyz` and in the log: the one place.
+    /// The name in `store.redis.ignore_checks`, on `/readyz` and in the log.
     const fn name(self) -> &'static str {
         match self {
             Self::Version => "version",
@@ -91,8 +91,8 @@ impl FromStr for Check {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let is_it = |check: &Self| check.name() == text;
-        Self::ALL.into_iter().find(is_it).ok_or_else(|| {
+        let has_name = |check: &Self| check.name() == text;
+        Self::ALL.into_iter().find(has_name).ok_or_else(|| {
             let names = Self::ALL.map(Self::name);
             format!("expected one of {}", names.join(", "))
         })
@@ -109,19 +109,19 @@ impl Serialize for Check {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RawStore {
-    #[serde(deserialize_with = "leaf")]
-    backend: StoreBackend,
+    #[serde(deserialize_with = "scalar")]
+    backend: RawBackend,
     redis: RawRedis,
 }
 
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "lowercase")]
-enum StoreBackend {
+enum RawBackend {
     Memory,
     Redis,
 }
 
-impl FromStr for StoreBackend {
+impl FromStr for RawBackend {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -136,74 +136,61 @@ impl FromStr for StoreBackend {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawRedis {
-    #[serde(
-        default,
-        deserialize_with = "optional",
-        skip_serializing_if = "Option::is_none"
-    )]
-    url: Option<SecretUrl>,
-    #[serde(
-        default,
-        deserialize_with = "optional",
-        skip_serializing_if = "Option::is_none"
-    )]
-    url_file: Option<PathBuf>,
-    #[serde(
-        default,
-        deserialize_with = "optional",
-        skip_serializing_if = "Option::is_none"
-    )]
-    password_file: Option<PathBuf>,
-    #[serde(
-        default,
-        deserialize_with = "optional",
-        skip_serializing_if = "Option::is_none"
-    )]
-    sentinel_password_file: Option<PathBuf>,
-    #[serde(deserialize_with = "leaf")]
+    url: Option<Scalar<SecretUrl>>,
+    url_file: Option<Scalar<PathBuf>>,
+    password_file: Option<Scalar<PathBuf>>,
+    sentinel_password_file: Option<Scalar<PathBuf>>,
+    #[serde(deserialize_with = "scalar")]
     prefix: String,
-    #[serde(deserialize_with = "leaf")]
+    #[serde(deserialize_with = "scalar")]
     command_timeout: HumanDuration,
-    #[serde(
-        default,
-        deserialize_with = "optional",
-        skip_serializing_if = "Option::is_none"
-    )]
-    ca_file: Option<PathBuf>,
+    ca_file: Option<Scalar<PathBuf>>,
     #[serde(deserialize_with = "list")]
     ignore_checks: Vec<Check>,
 }
 
 impl RawStore {
-    pub(super) fn validate(&self, problems: &mut Vec<Problem>) -> Option<StoreConfig> {
+    pub(super) fn validate(&self, problems: &mut Vec<ConfigProblem>) -> Option<StoreConfig> {
         match self.backend {
-            StoreBackend::Memory => Some(StoreConfig::Memory),
-            StoreBackend::Redis => self.redis.validate(problems).map(StoreConfig::Redis),
+            RawBackend::Memory => Some(StoreConfig::Memory),
+            RawBackend::Redis => self.redis.validate(problems).map(StoreConfig::Redis),
+        }
+    }
+}
+
+impl StoreConfig {
+    /// Appends a warning if the backend is not meant for production.
+    pub(super) fn warnings(&self, warnings: &mut Vec<String>) {
+        if matches!(self, Self::Memory) {
+            let warning =
+                "store.backend is memory: for one replica only, and a restart ends all sessions";
+            warnings.push(warning.to_owned());
         }
     }
 }
 
 impl RawRedis {
-    fn validate(&self, problems: &mut Vec<Problem>) -> Option<RedisConfig> {
+    fn validate(&self, problems: &mut Vec<ConfigProblem>) -> Option<RedisConfig> {
         if self.prefix.contains(['{', '}']) {
-            problems.push(Problem::new(
+            problems.push(ConfigProblem::new(
                 "store.redis.prefix",
-                "must have no braces: Redis Cluster would take them for the hash tag",
+                "must not contain braces: they would change the hash tag of Redis Cluster",
             ));
         }
         if !(Duration::from_millis(10)..=Duration::from_secs(10)).contains(&self.command_timeout.0)
         {
-            problems.push(Problem::new(
+            problems.push(ConfigProblem::new(
                 "store.redis.command_timeout",
                 "must be between 10ms and 10s",
             ));
         }
-        let mut in_file = |key, file: &Option<PathBuf>| {
-            let read = secret::read(key, file.as_deref()?);
-            read.map_err(|problem| problems.push(problem)).ok()
+        let mut read_secret = |key, file: &Option<Scalar<PathBuf>>| {
+            let Scalar(path) = file.as_ref()?;
+            let secret = secret::read(key, path);
+            secret.map_err(|problem| problems.push(problem)).ok()
         };
-        let password = in_file(PASSWORD_FILE, &self.password_file);
-        let sentinel_password = in_file(SENTINEL_PASSWORD_FILE, &self.sentinel_password_file);
+        let password = read_secret(PASSWORD_FILE, &self.password_file);
+        let sentinel_password = read_secret(SENTINEL_PASSWORD_FILE, &self.sentinel_password_file);
         let (url_key, url) = self.url(problems)?;
         Some(RedisConfig {
             url,
@@ -212,27 +199,29 @@ impl RawRedis {
             sentinel_password,
             prefix: self.prefix.clone(),
             command_timeout: self.command_timeout.0,
-            ca_file: self.ca_file.clone(),
+            ca_file: self.ca_file.as_ref().map(|Scalar(path)| path.clone()),
             ignore_checks: self.ignore_checks.clone(),
         })
     }
 
-    /// The URL, and the key that it came by.
-    fn url(&self, problems: &mut Vec<Problem>) -> Option<(&'static str, SecretUrl)> {
+    /// Returns the URL and the key that set it.
+    fn url(&self, problems: &mut Vec<ConfigProblem>) -> Option<(&'static str, SecretUrl)> {
         const FILE: &str = "store.redis.url_file";
-        let refused = match (&self.url, &self.url_file) {
-            (Some(url), None) => return Some(("store.redis.url", url.clone())),
-            (None, Some(path)) => match secret::read(FILE, path) {
+        let problem = match (&self.url, &self.url_file) {
+            (Some(Scalar(url)), None) => return Some(("store.redis.url", url.clone())),
+            (None, Some(Scalar(path))) => match secret::read(FILE, path) {
                 Ok(url) => return Some((FILE, url)),
                 Err(problem) => problem,
             },
-            (Some(_), Some(_)) => Problem::new(FILE, "is set beside store.redis.url; keep one"),
-            (None, None) => Problem::new(
+            (Some(_), Some(_)) => {
+                ConfigProblem::new(FILE, "is set beside store.redis.url; keep one")
+            }
+            (None, None) => ConfigProblem::new(
                 "store.redis.url",
-                "is needed with store.backend = \"redis\" (or url_file)",
+                "is required with store.backend = \"redis\" (or url_file)",
             ),
         };
-        problems.push(refused);
+        problems.push(problem);
         None
     }
 }

@@ -1,102 +1,77 @@
-//! The section `telemetry`: logs.
+//! The section `telemetry`: logs and traces.
 
-use crate::config::Problem;
-use crate::config::de::{leaf, optional};
+use crate::config::ConfigProblem;
+use crate::config::de::{Scalar, scalar};
 use crate::config::web_url::WebUrl;
 use crate::telemetry::logs::{self, LogFormat};
+use crate::telemetry::traces::settings::TracesConfig;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::str::FromStr;
-use url::Url;
 
-/// Logs.
+/// The validated section `telemetry`.
 #[derive(Debug, Clone)]
 pub struct TelemetryConfig {
-    /// A filter that `logs::parse_level` has read once already.
+    /// The log filter. `logs::parse_level` accepts it.
     pub log_level: String,
     /// Text or JSON.
     pub log_format: LogFormat,
-    /// Whether each request gets a line.
+    /// Whether each request is logged in one line.
     pub access_log: bool,
-    /// Whether the log tells which users create sessions.
+    /// Whether the ids of users who may create a session are logged.
     pub log_users: bool,
-    /// What this process is called in its access log; `None` is the host's name.
+    /// Name of this process in logs and traces. If `None`, the host name.
     pub replica: Option<String>,
-    /// Who is told of traces, if anyone is.
+    /// The trace collector. If `None`, no traces are exported.
     pub traces: Option<TracesConfig>,
-}
-
-/// Traces by OpenTelemetry.
-#[derive(Debug, Clone)]
-pub struct TracesConfig {
-    /// Where a collector takes them, by OTLP over HTTP.
-    pub endpoint: Url,
-    /// Of how many requests, 0 to 1, that are of no trace yet.
-    pub sample: f64,
-    /// Whom to believe beside the platform's authorities.
-    pub ca_file: Option<PathBuf>,
 }
 
 /// The section as it is written.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RawTelemetry {
-    #[serde(deserialize_with = "leaf")]
+    #[serde(deserialize_with = "scalar")]
     log_level: String,
-    #[serde(deserialize_with = "leaf")]
-    log_format: RawFormat,
-    #[serde(deserialize_with = "leaf")]
+    #[serde(deserialize_with = "scalar")]
+    log_format: RawLogFormat,
+    #[serde(deserialize_with = "scalar")]
     access_log: bool,
-    #[serde(deserialize_with = "leaf")]
+    #[serde(deserialize_with = "scalar")]
     log_users: bool,
-    #[serde(
-        default,
-        deserialize_with = "optional",
-        skip_serializing_if = "Option::is_none"
-    )]
-    replica: Option<String>,
+    replica: Option<Scalar<String>>,
     traces: RawTraces,
 }
 
-/// As it is written.
+/// The section `telemetry.traces` as it is written.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RawTraces {
-    #[serde(
-        default,
-        deserialize_with = "optional",
-        skip_serializing_if = "Option::is_none"
-    )]
-    endpoint: Option<WebUrl>,
-    #[serde(deserialize_with = "leaf")]
+    endpoint: Option<Scalar<WebUrl>>,
+    #[serde(deserialize_with = "scalar")]
     sample: f64,
-    #[serde(
-        default,
-        deserialize_with = "optional",
-        skip_serializing_if = "Option::is_none"
-    )]
-    ca_file: Option<PathBuf>,
+    ca_file: Option<Scalar<PathBuf>>,
 }
 
 impl RawTraces {
-    fn validate(&self) -> Result<Option<TracesConfig>, Problem> {
+    fn validate(&self) -> Result<Option<TracesConfig>, ConfigProblem> {
         if !(0.0..=1.0).contains(&self.sample) {
             let key = "telemetry.traces.sample";
-            return Err(Problem::new(key, "must be between 0 and 1"));
+            return Err(ConfigProblem::new(key, "must be between 0 and 1"));
         }
-        Ok(self.endpoint.as_ref().map(|endpoint| TracesConfig {
+        let endpoint = self.endpoint.as_ref();
+        Ok(endpoint.map(|Scalar(endpoint)| TracesConfig {
             endpoint: endpoint.0.clone(),
             sample: self.sample,
-            ca_file: self.ca_file.clone(),
+            ca_file: self.ca_file.as_ref().map(|Scalar(path)| path.clone()),
         }))
     }
 }
 
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(transparent)]
-struct RawFormat(LogFormat);
+struct RawLogFormat(LogFormat);
 
-impl FromStr for RawFormat {
+impl FromStr for RawLogFormat {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -109,15 +84,16 @@ impl FromStr for RawFormat {
 }
 
 impl RawTelemetry {
-    pub(super) fn validate(&self, problems: &mut Vec<Problem>) -> Option<TelemetryConfig> {
+    pub(super) fn validate(&self, problems: &mut Vec<ConfigProblem>) -> Option<TelemetryConfig> {
         if let Err(error) = logs::parse_level(&self.log_level) {
-            problems.push(Problem::new("telemetry.log_level", error.to_string()));
+            problems.push(ConfigProblem::new("telemetry.log_level", error.to_string()));
             return None;
         }
-        if self.replica.as_deref().is_some_and(|name| !is_name(name)) {
-            problems.push(Problem::new(
+        let replica = self.replica.as_ref().map(|Scalar(name)| name);
+        if replica.is_some_and(|name| !is_replica_name(name)) {
+            problems.push(ConfigProblem::new(
                 "telemetry.replica",
-                "must be 1 to 253 of A-Z, a-z, 0-9, '.', '_' and '-', as a host name is",
+                "must have 1 to 253 characters of A-Z, a-z, 0-9, '.', '_' and '-', as a host name has",
             ));
             return None;
         }
@@ -129,13 +105,13 @@ impl RawTelemetry {
             log_format: self.log_format.0,
             access_log: self.access_log,
             log_users: self.log_users,
-            replica: self.replica.clone(),
+            replica: replica.cloned(),
         })
     }
 }
 
-/// One word: it stands in lines that are told apart by their spaces.
-fn is_name(text: &str) -> bool {
-    let is_good = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    (1..=253).contains(&text.len()) && text.bytes().all(is_good)
+/// Whether `text` is one word. Fields of a log line are separated by spaces.
+fn is_replica_name(text: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    (1..=253).contains(&text.len()) && text.bytes().all(is_allowed)
 }

@@ -1,4 +1,4 @@
-//! An address on the web, as configuration names one.
+//! An `http` or `https` URL as it is written in the configuration.
 
 use serde::{Serialize, Serializer};
 use std::str::FromStr;
@@ -19,10 +19,10 @@ impl FromStr for WebUrl {
             return Err(FORM);
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err("expected a URL without user and password");
+            return Err("expected a URL without user name and password");
         }
         if url.query().is_some() || url.fragment().is_some() {
-            return Err("expected a URL that ends with its path, without ? and #");
+            return Err("expected a URL without query (?) and fragment (#)");
         }
         Ok(Self(url))
     }
@@ -35,7 +35,7 @@ impl Serialize for WebUrl {
 }
 
 impl WebUrl {
-    /// Without a slash at its end, so that paths can be put behind it.
+    /// Returns the URL without a trailing slash, so that a path can be appended.
     #[must_use]
     pub fn base(&self) -> &str {
         self.0.as_str().trim_end_matches('/')

@@ -40,7 +40,7 @@ pub async fn read<B: RequestBody>(
         return Err(ApiError::BodyTooLarge);
     }
     deadline
-        .bound(timeout, pin!(collect(body)))
+        .timeout(timeout, pin!(collect(body)))
         .await
         .unwrap_or(Err(ApiError::BodyTimeout))
 }
@@ -111,7 +111,9 @@ pub async fn drain_buffered<B: RequestBody>(
     timeout: &mut LazyTimeout,
 ) -> bool {
     if request.version() == Version::HTTP_2 {
-        timeout.bound(DISCARD_TIMEOUT, pin!(discard(request))).await;
+        timeout
+            .timeout(DISCARD_TIMEOUT, pin!(discard(request)))
+            .await;
         // There a body is a stream's own, and no other request stands behind it.
         return true;
     }

@@ -7,7 +7,7 @@ use crate::http::body::{self, RequestBody};
 use crate::http::error::ApiError;
 use crate::model::SessionId;
 use crate::policy::{Admitted, CreateGrant, Homeserver, Intent, Policy, PolicyRejection};
-use crate::telemetry::labels::Wait;
+use crate::telemetry::labels::TimeoutKind;
 use crate::telemetry::metrics::Metrics;
 use bytes::Bytes;
 use hyper::Request;
@@ -88,7 +88,7 @@ impl<'a, B: RequestBody> RequestContext<'a, B> {
         let mut deadline = LazyTimeout::new(self.clock.clone());
         let body = body::read(self.request.body_mut(), self.timeouts.body, &mut deadline).await;
         if matches!(body, Err(ApiError::BodyTimeout)) {
-            self.metrics.timed_out(Wait::Body);
+            self.metrics.timeouts.inc(TimeoutKind::Body);
         }
         body
     }

@@ -232,7 +232,7 @@ impl<S: Store> Msc4108<'_, S> {
     /// Counts what was done to the client's tags on the way.
     fn count_mangled_etag(&self, tags: &EtagList) {
         if let Some(form) = tags.mangled {
-            self.metrics.sign_ins.mangled(form);
+            self.metrics.etags_mangled.inc(form);
         }
     }
 

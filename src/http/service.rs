@@ -20,9 +20,10 @@ use crate::model::Api;
 use crate::policy::{Homeservers, Intent, Policy};
 use crate::session::Sessions;
 use crate::store::Store;
-use crate::telemetry::access_log::{AccessLog, RequestRecord};
-use crate::telemetry::labels::Wait;
+use crate::telemetry::labels::TimeoutKind;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::request_log::RequestLog;
+use crate::telemetry::request_record::RequestRecord;
 use crate::telemetry::traces::Traces;
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -45,7 +46,7 @@ pub struct Service<S> {
     clock: Clock,
     stable_api_enabled: bool,
     msc4108_enabled: bool,
-    access_log: AccessLog,
+    request_log: RequestLog,
     traces: Traces,
     request_ids: RequestIdGenerator,
     timeouts: Timeouts,
@@ -59,7 +60,7 @@ pub struct RequestTelemetry {
     /// Numbers.
     pub metrics: Arc<Metrics>,
     /// A line a request.
-    pub access_log: AccessLog,
+    pub request_log: RequestLog,
     /// Spans.
     pub traces: Traces,
 }
@@ -82,7 +83,7 @@ impl<S: Store> Service<S> {
             clock,
             stable_api_enabled: config.stable_api,
             msc4108_enabled: config.msc4108,
-            access_log: telemetry.access_log,
+            request_log: telemetry.request_log,
             traces: telemetry.traces,
             request_ids: RequestIdGenerator::new(),
             timeouts: config.http.timeouts,
@@ -124,12 +125,12 @@ impl<S: Store> Service<S> {
         .unwrap_or_else(ApiResponse::from);
         let rejection = response.rejection();
         if let Some(reason) = rejection {
-            self.metrics.reject(reason);
+            self.metrics.rejections.inc(reason);
         }
         let status = response.status().as_u16();
-        let took = self.clock.now().saturating_sub(started);
+        let duration = self.clock.now().saturating_sub(started);
         self.metrics
-            .request(route.api, route.label(), method, status, took.as_secs_f64());
+            .record_request(route.api, route.label(), method, status, duration);
         let access = RequestRecord {
             client: caller.ip.into(),
             api: route.api,
@@ -137,11 +138,11 @@ impl<S: Store> Service<S> {
             method,
             status,
             reason: rejection,
-            took,
+            duration,
             request_id: request_id.to_str().unwrap_or_default(),
             session: route.target.session().or(response.created_session()),
         };
-        self.access_log.note(&access);
+        self.request_log.record(&access);
         if let Some(trace) = trace {
             trace.end(&access);
         }
@@ -168,7 +169,7 @@ impl<S: Store> Service<S> {
     ) -> Result<ApiResponse, ApiError> {
         let answer = AssertUnwindSafe(answer).catch_unwind();
         match deadline
-            .bound_since(started, self.timeouts.request, pin!(answer))
+            .timeout_since(started, self.timeouts.request, pin!(answer))
             .await
         {
             Some(Ok(response)) => response,
@@ -178,7 +179,7 @@ impl<S: Store> Service<S> {
                 Err(ApiError::Internal)
             }
             None => {
-                self.metrics.timed_out(Wait::Request);
+                self.metrics.timeouts.inc(TimeoutKind::Request);
                 Err(ApiError::RequestTimeout)
             }
         }

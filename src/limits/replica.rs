@@ -4,11 +4,10 @@
 //! (`store::quotas`). A limit in shadow mode counts what it would reject and lets it pass.
 
 use crate::clock::Clock;
-use crate::config::limits::{Deny, LimitsConfig, RateConfig};
+use crate::config::limits::{DenyConfig, DenyListConfig, LimitsConfig, RateConfig};
 use crate::limits::keyed_rate::{KeyedRateLimiter, OverflowPolicy, SweepStats};
-use crate::model::{ClientIp, Limit, LimitExceeded, LimitSet, SessionId, User};
+use crate::model::{ClientIp, DenyList, Limit, LimitExceeded, LimitSet, SessionId, User};
 use crate::telemetry::metrics::Metrics;
-use ipnet::IpNet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +22,7 @@ pub(crate) enum LimitRejection {
     /// A rate is used up.
     Exceeded(LimitExceeded),
     /// The client's address is on this deny list.
-    Denied(Limit),
+    Denied(DenyList),
 }
 
 /// Every rate limit and deny list of this replica, from the configuration's section `limits`.
@@ -31,7 +30,7 @@ pub(crate) enum LimitRejection {
 pub(crate) struct ReplicaLimits {
     rate_config: Option<RateConfig>,
     rates: Option<Arc<Rates>>,
-    deny: Deny,
+    deny: DenyConfig,
     shadow: LimitSet,
     metrics: Arc<Metrics>,
 }
@@ -80,13 +79,13 @@ impl ReplicaLimits {
         clock: &Clock,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let same = previous.filter(|previous| previous.rate_config == settings.counted);
+        let same = previous.filter(|previous| previous.rate_config == settings.rates);
         let rates = || {
-            let rate_config = settings.counted?;
+            let rate_config = settings.rates?;
             Some(Arc::new(Rates::new(rate_config, clock)))
         };
         Self {
-            rate_config: settings.counted,
+            rate_config: settings.rates,
             rates: same.map_or_else(rates, |same| same.rates.clone()),
             deny: settings.deny,
             shadow: settings.shadow,
@@ -101,7 +100,7 @@ impl ReplicaLimits {
 
     /// Counts one creation by the client at this address.
     pub(crate) fn check_create(&self, address: IpAddr) -> Result<(), LimitRejection> {
-        self.check_deny_list(Limit::DenyCreate, &self.deny.create, address)?;
+        self.check_deny_list(DenyList::Create, &self.deny.create, address)?;
         self.rates.as_ref().map_or(Ok(()), |rates| {
             let tables = [&rates.create_client, &rates.create_network];
             self.check_client_and_network(CREATE_LIMITS, tables, address.into())
@@ -112,7 +111,7 @@ impl ReplicaLimits {
     /// as large as those of creations: a client that discovers before it creates must not have only
     /// half as many creations.
     pub(crate) fn check_discover(&self, address: IpAddr) -> Result<(), LimitRejection> {
-        self.check_deny_list(Limit::DenyCreate, &self.deny.create, address)?;
+        self.check_deny_list(DenyList::Create, &self.deny.create, address)?;
         self.rates.as_ref().map_or(Ok(()), |rates| {
             let tables = [&rates.discover_client, &rates.discover_network];
             self.check_client_and_network(CREATE_LIMITS, tables, address.into())
@@ -132,7 +131,7 @@ impl ReplicaLimits {
         address: IpAddr,
         session: Option<SessionId>,
     ) -> Result<(), LimitRejection> {
-        self.check_deny_list(Limit::DenyRequests, &self.deny.requests, address)?;
+        self.check_deny_list(DenyList::Requests, &self.deny.requests, address)?;
         let Some(rates) = &self.rates else {
             return Ok(());
         };
@@ -166,35 +165,30 @@ impl ReplicaLimits {
 
     fn check_deny_list(
         &self,
-        limit: Limit,
-        denied: &[IpNet],
+        list: DenyList,
+        config: &DenyListConfig,
         address: IpAddr,
     ) -> Result<(), LimitRejection> {
-        if denied.iter().any(|network| network.contains(&address)) {
-            return self.reject_unless_shadowed(limit, LimitRejection::Denied(limit));
+        let mut networks = config.networks.iter();
+        if !networks.any(|network| network.contains(&address)) {
+            return Ok(());
         }
-        Ok(())
+        if config.is_shadow {
+            self.metrics.shadowed.inc(list.into());
+            return Ok(());
+        }
+        Err(LimitRejection::Denied(list))
     }
 
     fn enforce(&self, limit: Limit, outcome: Result<(), Duration>) -> Result<(), LimitRejection> {
         outcome.or_else(|retry_after| {
-            self.reject_unless_shadowed(
-                limit,
-                LimitRejection::Exceeded(LimitExceeded { limit, retry_after }),
-            )
+            if self.shadow.has(limit) {
+                self.metrics.shadowed.inc(limit.into());
+                return Ok(());
+            }
+            let exceeded = LimitExceeded { limit, retry_after };
+            Err(LimitRejection::Exceeded(exceeded))
         })
-    }
-
-    fn reject_unless_shadowed(
-        &self,
-        limit: Limit,
-        rejection: LimitRejection,
-    ) -> Result<(), LimitRejection> {
-        if self.shadow.has(limit) {
-            self.metrics.shadow(limit);
-            return Ok(());
-        }
-        Err(rejection)
     }
 
     /// Removes idle keys, and records the size of each table and its overflows.
@@ -207,7 +201,7 @@ impl ReplicaLimits {
             rates.discover_network.sweep(),
         ];
         for (limit, SweepStats { overflows, .. }) in CREATE_LIMITS.into_iter().zip(discovering) {
-            self.record_overflows(limit, overflows);
+            self.metrics.limiter_overflows.inc_by(limit, overflows);
         }
         let swept = [
             (Limit::CreateClient, rates.create_client.sweep()),
@@ -218,16 +212,9 @@ impl ReplicaLimits {
             (Limit::RequestsSession, rates.requests_session.sweep()),
         ];
         for (limit, SweepStats { keys, overflows }) in swept {
-            let labels = [limit.label()];
-            let gauge = self.metrics.limiter_keys.with_label_values(&labels);
-            gauge.set(i64::try_from(keys).unwrap_or(i64::MAX));
-            self.record_overflows(limit, overflows);
+            let keys = i64::try_from(keys).unwrap_or(i64::MAX);
+            self.metrics.limiter_keys.set(limit, keys);
+            self.metrics.limiter_overflows.inc_by(limit, overflows);
         }
-    }
-
-    fn record_overflows(&self, limit: Limit, overflows: u64) {
-        let labels = [limit.label()];
-        let counter = self.metrics.limiter_overflows.with_label_values(&labels);
-        counter.inc_by(overflows);
     }
 }

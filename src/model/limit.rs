@@ -1,45 +1,62 @@
-//! The limits by their names, which configuration, metrics and logs share.
+//! Limits, under the names that the configuration, metrics and logs share.
 
-use crate::model::Rejection;
 use crate::model::label::label;
 use serde::{Serialize, Serializer};
 use std::str::FromStr;
 use std::time::Duration;
 
 label! {
-    /// A limit of the section `limits`, and `session.max_live`, by the name that `limits.shadow` and the
-    /// metrics have for it.
+    /// A limit of the section `limits`, or `session.max_live`. Its label is its name in
+    /// `limits.shadow` and in metrics.
     Limit {
-        /// `limits.deny.create`.
-        DenyCreate = "deny_create",
-        /// `limits.deny.requests`.
-        DenyRequests = "deny_requests",
-        /// `limits.create.client`.
+        /// `limits.create.client`: rate of creations per client.
         CreateClient = "create_client",
-        /// `limits.create.network`.
+        /// `limits.create.network`: rate of creations per IPv6 /48.
         CreateNetwork = "create_network",
-        /// `limits.create.user`.
+        /// `limits.create.user`: rate of creations per user.
         CreateUser = "create_user",
-        /// `limits.requests.client`.
+        /// `limits.requests.client`: rate of requests on sessions per client.
         RequestsClient = "requests_client",
-        /// `limits.requests.network`.
+        /// `limits.requests.network`: rate of requests on sessions per IPv6 /48.
         RequestsNetwork = "requests_network",
-        /// `limits.requests.session`.
+        /// `limits.requests.session`: rate of requests per session.
         RequestsSession = "requests_session",
-        /// `session.max_live`.
+        /// `session.max_live`: live sessions in total.
         LiveTotal = "live_total",
-        /// `limits.live.client`.
+        /// `limits.live.client`: live sessions per client.
         LiveClient = "live_client",
-        /// `limits.live.network`.
+        /// `limits.live.network`: live sessions per IPv6 /48.
         LiveNetwork = "live_network",
-        /// `limits.live.user`.
+        /// `limits.live.user`: live sessions per user.
         LiveUser = "live_user",
     }
 }
 
+label! {
+    /// A deny list of the section `limits.deny`.
+    DenyList {
+        /// `limits.deny.create`: addresses that may not create or discover sessions.
+        Create = "deny_create",
+        /// `limits.deny.requests`: addresses that may not read, write or delete sessions.
+        Requests = "deny_requests",
+    }
+}
+
+label! {
+    /// A rule that can be in shadow mode: it counts what it would reject, and lets it pass.
+    ShadowRule {
+    }
+    with {
+        /// A deny list.
+        Deny(DenyList),
+        /// A limit.
+        Limit(Limit),
+    }
+}
+
 impl Limit {
-    /// Those that remember whom they count, on each replica.
-    pub const REMEMBERING: &'static [Self] = &[
+    /// The rate limits. Each remembers its keys on each replica. They are the first of `ALL`.
+    pub const KEYED: &'static [Self] = &[
         Self::CreateClient,
         Self::CreateNetwork,
         Self::CreateUser,
@@ -47,46 +64,29 @@ impl Limit {
         Self::RequestsNetwork,
         Self::RequestsSession,
     ];
-
-    /// What a client is told when it is used up.
-    #[must_use]
-    pub const fn message(self) -> &'static str {
-        match self {
-            Self::CreateClient | Self::DenyCreate => "Too many sessions created from this address",
-            Self::CreateNetwork => "Too many sessions created from this network",
-            Self::CreateUser => "Too many sessions created by this user",
-            Self::RequestsClient | Self::DenyRequests => "Too many requests from this address",
-            Self::RequestsNetwork => "Too many requests from this network",
-            Self::RequestsSession => "Too many requests on this session",
-            Self::LiveTotal => "Too many rendezvous sessions",
-            Self::LiveClient => "Too many rendezvous sessions from this address",
-            Self::LiveNetwork => "Too many rendezvous sessions from this network",
-            Self::LiveUser => "Too many rendezvous sessions of this user",
-        }
-    }
 }
 
-/// Some of the limits.
+/// A set of limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LimitSet(u16);
 
 impl LimitSet {
-    /// None of them.
+    /// The empty set.
     pub const NONE: Self = Self(0);
 
-    /// With this one.
+    /// Returns the set with `limit` added.
     #[must_use]
     pub const fn with(self, limit: Limit) -> Self {
         Self(self.0 | 1 << limit.index())
     }
 
-    /// Whether this one is among them.
+    /// Whether `limit` is in the set.
     #[must_use]
     pub const fn has(self, limit: Limit) -> bool {
         self.0 & 1 << limit.index() != 0
     }
 
-    /// Each of them.
+    /// Iterates over the limits in the set.
     pub fn iter(self) -> impl Iterator<Item = Limit> {
         let all = Limit::ALL.iter().copied();
         all.filter(move |limit| self.has(*limit))
@@ -99,44 +99,25 @@ impl FromIterator<Limit> for LimitSet {
     }
 }
 
-impl From<Limit> for Rejection {
-    fn from(limit: Limit) -> Self {
-        match limit {
-            Limit::DenyCreate => Self::DenyCreate,
-            Limit::DenyRequests => Self::DenyRequests,
-            Limit::CreateClient => Self::CreateClient,
-            Limit::CreateNetwork => Self::CreateNetwork,
-            Limit::CreateUser => Self::CreateUser,
-            Limit::RequestsClient => Self::RequestsClient,
-            Limit::RequestsNetwork => Self::RequestsNetwork,
-            Limit::RequestsSession => Self::RequestsSession,
-            Limit::LiveTotal => Self::LiveTotal,
-            Limit::LiveClient => Self::LiveClient,
-            Limit::LiveNetwork => Self::LiveNetwork,
-            Limit::LiveUser => Self::LiveUser,
-        }
-    }
-}
-
-impl FromStr for Limit {
+impl FromStr for ShadowRule {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let known = Self::ALL.iter().find(|limit| limit.label() == text);
-        known.copied().ok_or_else(|| {
-            let names: Vec<_> = Self::ALL.iter().map(|limit| limit.label()).collect();
+        let rule = Self::ALL.iter().find(|rule| rule.label() == text);
+        rule.copied().ok_or_else(|| {
+            let names: Vec<_> = Self::ALL.iter().map(|rule| rule.label()).collect();
             format!("expected one of {}", names.join(", "))
         })
     }
 }
 
-impl Serialize for Limit {
+impl Serialize for ShadowRule {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.label())
     }
 }
 
-/// A limit is used up.
+/// The error of a request that a limit rejects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LimitExceeded {
     /// The limit that rejected the request.

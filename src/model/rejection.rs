@@ -1,81 +1,103 @@
-//! The reasons of `rendezvous_rejections_total`, which alerts, dashboards and the log of refusals share.
+//! The reasons of `rendezvous_rejections_total`. Alerts, dashboards and logs use the same names.
 
 use crate::model::label::label;
+use crate::model::{DenyList, Limit};
 
 label! {
-    /// Why a request was refused.
+    /// Why a request was rejected.
     Rejection {
-        /// No such path, or a dialect that is off.
+        /// The path is unknown, or its API is off.
         Unrecognized = "unrecognized",
-        /// The request's `Host` is none of those in `auth.homeserver`.
+        /// The request's `Host` is not in any entry of `auth.homeserver`.
         UnknownHost = "unknown_host",
-        /// A known path with another method.
+        /// The path does not support the method.
         MethodNotAllowed = "method_not_allowed",
-        /// No such session, or no longer.
+        /// The session does not exist, or no longer.
         NotFound = "not_found",
-        /// The token was stale.
+        /// The sequence token is not the current one.
         Conflict = "conflict",
-        /// The body is no JSON.
+        /// The body is not JSON.
         NotJson = "not_json",
-        /// The body is JSON, but no object, or one with a key twice.
+        /// The body is JSON, but not an object, or an object with a duplicate key.
         BadJson = "bad_json",
-        /// A field is missing.
+        /// A required field is missing.
         MissingParam = "missing_param",
         /// A field or a path segment is malformed.
         InvalidParam = "invalid_param",
         /// The payload or the body is too large.
         TooLarge = "too_large",
-        /// The body did not arrive in time.
+        /// The body did not arrive within `http.body_timeout`.
         BodyTimeout = "body_timeout",
-        /// A browser asked for the session as a page or a subresource.
+        /// A browser requested the session as a document or a subresource.
         FetchMetadata = "fetch_metadata",
-        /// A creation without an access token.
+        /// The request has no access token, and only users may create sessions.
         NoToken = "no_token",
-        /// The access token is refused.
+        /// The homeserver rejected the access token.
         TokenRefused = "token_refused",
-        /// The access token is somebody's who may not create sessions.
+        /// The access token is valid, but its user may not create sessions.
         TokenForbidden = "token_forbidden",
-        /// Nobody can say whose the access token is.
+        /// The access token could not be checked.
         AuthUnavailable = "auth_unavailable",
         /// `maintenance` is on: no session is created.
         Maintenance = "maintenance",
-        /// `limits.deny.create`.
-        DenyCreate = "deny_create",
-        /// `limits.deny.requests`.
-        DenyRequests = "deny_requests",
-        /// `limits.create.client`.
-        CreateClient = "create_client",
-        /// `limits.create.network`.
-        CreateNetwork = "create_network",
-        /// `limits.create.user`.
-        CreateUser = "create_user",
-        /// `limits.requests.client`.
-        RequestsClient = "requests_client",
-        /// `limits.requests.network`.
-        RequestsNetwork = "requests_network",
-        /// `limits.requests.session`.
-        RequestsSession = "requests_session",
-        /// `session.max_live`.
-        LiveTotal = "live_total",
-        /// `limits.live.client`.
-        LiveClient = "live_client",
-        /// `limits.live.network`.
-        LiveNetwork = "live_network",
-        /// `limits.live.user`.
-        LiveUser = "live_user",
-        /// Requests on one session at a time.
+        /// Too many requests on one session are in flight.
         SessionBusy = "session_busy",
-        /// Requests of one client, or of one IPv6 /48, at a time.
+        /// Too many requests of one client, or of one IPv6 /48, are in flight.
         ClientBusy = "client_busy",
         /// The session was written `session.max_writes` times.
         WritesFull = "writes_full",
         /// The session has recorded `session.max_txn_ids` transaction ids.
         TxnsFull = "txns_full",
-        /// The store could not answer.
+        /// The store was unavailable, timed out or sent an invalid reply.
         StoreUnavailable = "store_unavailable",
-        /// The request's whole deadline ran out.
+        /// The request took longer than `http.request_timeout`.
         RequestTimeout = "request_timeout",
-        /// A panic.
+        /// The handler panicked.
         Panic = "panic",
+    }
+    with {
+        /// The client's address is on a deny list.
+        Denied(DenyList),
+        /// A limit is exceeded.
+        Limit(Limit),
+    }
+}
+
+impl Rejection {
+    /// Whether the rejection depends on how much a client, a network, a user or a session requests, or
+    /// on the client's address.
+    ///
+    /// The rejection log samples these: a flood of rejections must not become a flood of lines. The
+    /// access log has one line for each of the others.
+    #[must_use]
+    pub const fn is_limit(self) -> bool {
+        match self {
+            Self::Denied(_)
+            | Self::Limit(_)
+            | Self::SessionBusy
+            | Self::ClientBusy
+            | Self::WritesFull
+            | Self::TxnsFull => true,
+            Self::Unrecognized
+            | Self::UnknownHost
+            | Self::MethodNotAllowed
+            | Self::NotFound
+            | Self::Conflict
+            | Self::NotJson
+            | Self::BadJson
+            | Self::MissingParam
+            | Self::InvalidParam
+            | Self::TooLarge
+            | Self::BodyTimeout
+            | Self::FetchMetadata
+            | Self::NoToken
+            | Self::TokenRefused
+            | Self::TokenForbidden
+            | Self::AuthUnavailable
+            | Self::Maintenance
+            | Self::StoreUnavailable
+            | Self::RequestTimeout
+            | Self::Panic => false,
+        }
     }
 }

@@ -10,7 +10,7 @@ use crate::lifecycle::Lifecycle;
 use crate::limits::client_concurrency::{ClientConcurrencyLimiter, ClientPermit};
 use crate::net::client_ip::{Peer, TrustedProxies};
 use crate::net::proxy_protocol::{self, ProxyHeaderError};
-use crate::telemetry::labels::{ConnectionRefusal, Wait};
+use crate::telemetry::labels::{ConnectionRefusal, TimeoutKind};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::rejection_log::RejectionLog;
 use bytes::Bytes;
@@ -71,7 +71,7 @@ impl ConnectionAdmission {
         Self {
             trusted_proxies: TrustedProxies::new(http),
             proxy_header_timeout: http.proxy_protocol.then_some(http.timeouts.header),
-            per_client: config.limits.counted.is_some().then(per_client),
+            per_client: config.limits.rates.is_some().then(per_client),
             lifecycle,
             metrics,
             rejection_log,
@@ -118,7 +118,7 @@ impl ConnectionAdmission {
         }
         let mut deadline = LazyTimeout::new(self.clock.clone());
         let reading = pin!(proxy_protocol::read(stream));
-        let bounded = pin!(deadline.bound(timeout, reading));
+        let bounded = pin!(deadline.timeout(timeout, reading));
         // Nothing was asked yet, so it may end when we leave.
         match self.lifecycle.until_draining(bounded).await? {
             Some(Ok(header)) => {
@@ -139,7 +139,7 @@ impl ConnectionAdmission {
             // A probe of the port is nothing to count, and neither is a connection that broke.
             Some(Err(ProxyHeaderError::Empty | ProxyHeaderError::Io(_))) => None,
             None => {
-                self.metrics.timed_out(Wait::ProxyHeader);
+                self.metrics.timeouts.inc(TimeoutKind::ProxyHeader);
                 None
             }
         }
@@ -147,8 +147,8 @@ impl ConnectionAdmission {
 
     /// Notes that a connection was closed for what its client did.
     pub fn record_refusal(&self, reason: ConnectionRefusal, ip: IpAddr) {
-        self.metrics.refuse_connection(reason);
-        self.rejection_log.note_connection(reason, ip.into());
+        self.metrics.connections_refused.inc(reason);
+        self.rejection_log.record_connection(reason, ip.into());
     }
 
     fn refuse<T>(&self, reason: ConnectionRefusal, ip: IpAddr) -> Option<T> {

@@ -7,7 +7,7 @@
 //! request under way, or one that ends by its deadline; then `guard` ends the connection after
 //! `http.idle_timeout`, which neither PINGs nor window updates of the client's put off.
 
-use crate::telemetry::labels::Wait;
+use crate::telemetry::labels::TimeoutKind;
 use crate::telemetry::metrics::Metrics;
 use hyper::rt::Executor;
 use hyper::server::conn::http2::Builder;
@@ -91,7 +91,7 @@ where
         tokio::spawn(async move {
             // Dropped, a stream resets itself.
             if tokio::time::timeout(stream_timeout, stream).await.is_err() {
-                metrics.timed_out(Wait::Stream);
+                metrics.timeouts.inc(TimeoutKind::Stream);
             }
         });
     }

@@ -7,7 +7,7 @@
 
 use crate::clock::Clock;
 use crate::clock::lazy_timeout::LazyTimeout;
-use crate::telemetry::labels::Wait;
+use crate::telemetry::labels::TimeoutKind;
 use crate::telemetry::metrics::Metrics;
 use bytes::{Buf, Bytes};
 use std::future::Future;
@@ -144,7 +144,7 @@ impl<Io> TimeoutStream<Io> {
         if started != self.requests_seen {
             self.requests_seen = started;
             self.head_started = false;
-            self.read_timeout.stop();
+            self.read_timeout.reset();
         }
     }
 
@@ -155,11 +155,11 @@ impl<Io> TimeoutStream<Io> {
         }
         self.on_new_request();
         let (wait, timeout) = match self.timeouts.header {
-            Some(header) if self.head_started => (Wait::Header, header),
-            _ => (Wait::Idle, self.timeouts.idle),
+            Some(header) if self.head_started => (TimeoutKind::Header, header),
+            _ => (TimeoutKind::Idle, self.timeouts.idle),
         };
         ready!(self.read_timeout.poll(timeout, cx));
-        self.metrics.timed_out(wait);
+        self.metrics.timeouts.inc(wait);
         Poll::Ready(io::ErrorKind::TimedOut.into())
     }
 
@@ -171,7 +171,7 @@ impl<Io> TimeoutStream<Io> {
         self.on_new_request();
         if !self.head_started && self.timeouts.header.is_some() {
             self.head_started = true;
-            self.read_timeout.stop();
+            self.read_timeout.reset();
         }
     }
 
@@ -188,13 +188,13 @@ impl<Io> TimeoutStream<Io> {
             return Poll::Ready(written);
         }
         ready!(self.write_timeout.poll(self.timeouts.send, cx));
-        self.metrics.timed_out(Wait::Send);
+        self.metrics.timeouts.inc(TimeoutKind::Send);
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
     /// The client has taken all there was, or enough of it: the next wait is another one.
     fn reset_write_deadline(&mut self) {
-        self.write_timeout.stop();
+        self.write_timeout.reset();
         self.sent_bytes = 0;
     }
 }

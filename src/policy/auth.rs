@@ -76,7 +76,7 @@ impl Authenticator {
         let circuit_open = metrics.auth_circuit_open.with_label_values(&[homeserver]);
         Self {
             circuit_open,
-            bad_reply_log: LogThrottle::each(Duration::from_mins(1)),
+            bad_reply_log: LogThrottle::every(Duration::from_mins(1)),
             verifier,
             concurrency: VerifierLimiter::default(),
             breaker: CircuitBreaker::default(),
@@ -125,7 +125,9 @@ impl Authenticator {
             .await;
         let cached = !entry.is_fresh();
         let CachedStatus { status, .. } = entry.into_value();
-        self.metrics.auth_check(auth_outcome(&status), cached);
+        self.metrics
+            .auth_checks
+            .inc((auth_outcome(&status), cached));
         match status {
             Ok(TokenStatus::Accepted { user, .. }) => Ok(user),
             Ok(TokenStatus::Rejected {
@@ -195,7 +197,7 @@ impl Authenticator {
 
     /// Tells of an answer that says nothing, once a minute at most: it opens no breaker, and each costs a creation.
     fn log_bad_reply(&self, error: &AuthError) {
-        if self.bad_reply_log.is_due(self.clock.now()) {
+        if self.bad_reply_log.try_acquire(self.clock.now()) {
             tracing::warn!(
                 asking = %self.verifier.url(),
                 %error,

@@ -31,13 +31,13 @@ impl<S: Store> ObservedStore<S> {
             metrics,
             traces,
             clock,
-            failure_log: LogThrottle::each(Duration::from_secs(1)),
+            failure_log: LogThrottle::every(Duration::from_secs(1)),
         }
     }
 
     /// Logs a refusal, one a second at most: an outage must not fill the disk. The metric counts all.
     fn log_failure(&self, operation: Operation, reason: &str, now: Duration) {
-        if self.failure_log.is_due(now) {
+        if self.failure_log.try_acquire(now) {
             tracing::warn!(
                 operation = operation.label(),
                 reason,
@@ -71,8 +71,8 @@ impl<S: Store> ObservedStore<S> {
         };
         let took = now.saturating_sub(call.started_at);
         self.metrics
-            .store_operation(call.operation, outcome)
-            .observe(took.as_secs_f64());
+            .store_operations
+            .observe((call.operation, outcome), took.as_secs_f64());
         if let Some(span) = call.span.take() {
             end_call(*span, outcome);
         }
@@ -104,7 +104,9 @@ impl<S: Store> Store for ObservedStore<S> {
             ..
         }) = &created
         {
-            shadowed.iter().for_each(|limit| self.metrics.shadow(limit));
+            shadowed
+                .iter()
+                .for_each(|limit| self.metrics.shadowed.inc(limit.into()));
         }
         created
     }

@@ -59,7 +59,7 @@ impl Shares {
     /// What the configuration gives each, or `None` where nobody is counted.
     #[must_use]
     pub fn from_config(limits: &LimitsConfig) -> Option<Self> {
-        let RateConfig { create, live, .. } = limits.counted?;
+        let RateConfig { create, live, .. } = limits.rates?;
         let share = |live, create| Share { live, create };
         Some(Self {
             client: share(live.client, create.client),

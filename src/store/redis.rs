@@ -10,7 +10,6 @@ mod endpoint;
 mod keys;
 mod lease;
 mod pseudonym_key_cache;
-mod reconnect;
 mod reply;
 mod rollback;
 mod scripts;
@@ -21,11 +20,10 @@ pub use endpoint::RedisEndpoint;
 pub use pseudonym_key_cache::KEY_ROTATION;
 
 use crate::clock::Clock;
-use crate::lifecycle::BackgroundTask;
 use crate::model::{SequenceToken, SessionId, SharedPseudonymKey, SubmittedToken};
 use crate::store::{
     CreateResult, DeleteResult, NewSession, ReadRequest, ReadResult, SessionLimits, Store,
-    StoreError, StoreParts, WithTimestamps, WriteRequest, WriteResult,
+    StoreError, StoreState, WithTimestamps, WriteRequest, WriteResult,
 };
 use crate::telemetry::metrics::Metrics;
 use keys::Keys;
@@ -37,6 +35,8 @@ use std::pin::{Pin, pin};
 use std::slice::from_ref;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 /// Sessions in Redis. Cheap to share; holds one multiplexed connection per Redis primary.
 #[derive(Debug)]
@@ -50,17 +50,18 @@ pub struct RedisStore {
 }
 
 impl RedisStore {
-    /// Builds the store. Its tasks connect, and reconnect without end. `secret` becomes the fleet's.
+    /// Starts connecting, for ever and in the background, and returns at once. `secret` becomes the fleet's.
     ///
     /// # Errors
-    /// [`ConnectError`] if rustls rejects the TLS settings.
-    pub fn build(
+    /// [`ConnectError`] where rustls refuses the TLS settings.
+    pub fn start(
         settings: &RedisSettings,
         limits: SessionLimits,
         clock: Clock,
         metrics: &Arc<Metrics>,
         key: Arc<SharedPseudonymKey>,
-    ) -> Result<StoreParts<Self>, ConnectError> {
+        stop: &CancellationToken,
+    ) -> Result<(Self, watch::Receiver<StoreState>), ConnectError> {
         let client = connection::build_client(settings)?;
         let deadline = settings.command_timeout;
         let scripts = Scripts::new(client.clone(), clock, deadline, Arc::clone(metrics));
@@ -68,28 +69,24 @@ impl RedisStore {
         let keys = Keys::new(&settings.prefix);
         let leases = Leases::new(&scripts, &keys, limits.clone(), deadline, key);
         let leases = Arc::new(leases);
-        let (state, mut tasks) = connection::supervise(client, settings, &leases, metrics);
-        let (rollback, rolling_back) = RollbackQueue::new(&leases, deadline, metrics);
-        let (cache, reconnect) = (Arc::clone(&leases), scripts.reconnect());
-        let refresh = async move { cache.refresh_pseudonym_key().await };
-        tasks.extend([
-            BackgroundTask::new("Redis rollback queue", rolling_back),
-            BackgroundTask::new("Redis pseudonym key", refresh),
-            BackgroundTask::new("Redis reconnect", async move { reconnect.run().await }),
-        ]);
-        let store = Self {
-            scripts,
-            keys,
-            limits,
-            deadline,
-            leases,
-            rollback,
+        let refresh = {
+            let leases = Arc::clone(&leases);
+            async move { leases.refresh_pseudonym_key().await }
         };
-        Ok(StoreParts {
-            store,
+        tokio::spawn(stop.clone().run_until_cancelled_owned(refresh));
+        let state = connection::supervise(client, settings, &leases, metrics, stop);
+        let rollback = RollbackQueue::start(&leases, deadline, metrics, stop);
+        Ok((
+            Self {
+                scripts,
+                keys,
+                limits,
+                deadline,
+                leases,
+                rollback,
+            },
             state,
-            tasks,
-        })
+        ))
     }
 
     /// One deadline over both calls of one operation, so that a client never waits for two.

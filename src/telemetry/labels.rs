@@ -1,9 +1,9 @@
-//! The values of metric labels: closed sets, so that no client can make a series.
+//! The values of metric labels: closed sets, so that a client cannot create a time series.
 
 use crate::model::label::label;
 
 label! {
-    /// The template of a path, without its prefix.
+    /// The template of a path, without the prefix of its API.
     Route {
         /// Discovery and creation.
         Rendezvous = "/rendezvous",
@@ -37,51 +37,51 @@ label! {
 }
 
 label! {
-    /// What a read found.
+    /// The outcome of a read.
     ReadOutcome {
         /// A payload.
         Found = "found",
-        /// The state that the client named.
+        /// The session is in the state that the client named.
         Unchanged = "unchanged",
-        /// No such session, or no longer.
+        /// The session does not exist, or no longer.
         Gone = "gone",
     }
 }
 
 label! {
-    /// What was done to an ETag on its way to a client and back.
+    /// How a proxy changed an ETag on its way to a client and back.
     EtagForm {
-        /// It became weak: `W/` before it.
+        /// `W/` was prepended: it became weak.
         Weak = "weak",
-        /// It lost its quotes.
+        /// Its quotes were removed.
         Unquoted = "unquoted",
-        /// What compresses by gzip appended its name.
+        /// A gzip encoder appended its name.
         Gzip = "gzip",
-        /// The same of Brotli.
+        /// A Brotli encoder appended its name.
         Br = "br",
-        /// The same of Zstandard.
+        /// A Zstandard encoder appended its name.
         Zstd = "zstd",
-        /// The same of deflate.
+        /// A deflate encoder appended its name.
         Deflate = "deflate",
     }
 }
 
 label! {
-    /// What became of a write.
+    /// The outcome of a write.
     WriteOutcome {
         /// Stored.
         Written = "written",
-        /// Recognised as one that had happened, or that changed nothing.
+        /// Recognised as a retry of a write that had already happened, or that changes nothing.
         Retried = "retried",
         /// Answered from the record of its transaction id.
         Replayed = "replayed",
-        /// Refused: the token was stale.
+        /// Rejected: the sequence token is not the current one.
         Conflict = "conflict",
     }
 }
 
 label! {
-    /// A call of the store.
+    /// A call to the store.
     Operation {
         /// Create a session.
         Create = "create",
@@ -97,49 +97,49 @@ label! {
 }
 
 label! {
-    /// How a call of the store ended.
+    /// The outcome of a call to the store.
     OperationOutcome {
-        /// Answered.
+        /// The store answered.
         Ok = "ok",
-        /// Not connected, or refused.
+        /// There is no connection, or the store returned an error.
         Unavailable = "unavailable",
-        /// Not answered within the deadline.
+        /// There was no reply within the deadline.
         Timeout = "timeout",
-        /// Answered, but not to this call.
+        /// The reply does not match the call.
         BadReply = "bad_reply",
     }
 }
 
 label! {
-    /// A wait that ended by its deadline.
-    Wait {
-        /// A request's head, once begun.
+    /// A wait for a client that has a timeout.
+    TimeoutKind {
+        /// The rest of a request's head, after its first byte.
         Header = "header",
         /// The next request on a connection.
         Idle = "idle",
         /// A request's body.
         Body = "body",
-        /// A request as a whole.
+        /// A request from its head to its response.
         Request = "request",
-        /// A client that does not read its reply.
+        /// Sending a response to a client that does not read it.
         Send = "send",
-        /// A stream of HTTP/2 as a whole: its client gave the reply no window.
+        /// A whole HTTP/2 stream: its client gave the response no flow-control window.
         Stream = "stream",
-        /// The PROXY protocol's header.
+        /// The PROXY protocol header.
         ProxyHeader = "proxy_header",
     }
 }
 
 label! {
-    /// Why a connection was closed, other than by a deadline.
+    /// Why a connection was closed, apart from timeouts.
     ConnectionRefusal {
-        /// Its client has `http.max_connections_per_client` open.
+        /// The client has `http.max_connections_per_client` connections open.
         PerClient = "per_client",
-        /// It does not begin with the PROXY protocol's header, as it must.
+        /// The connection does not begin with a PROXY protocol header (`http.proxy_protocol`).
         ProxyHeader = "proxy_header",
-        /// It comes from where no trusted proxy is, and only those may come.
+        /// The peer is not in `http.trusted_proxies`; with `http.proxy_protocol` only those may connect.
         UntrustedPeer = "untrusted_peer",
-        /// Its client reset too many streams of HTTP/2, or made us reset them.
+        /// The client reset too many HTTP/2 streams, or caused the server to reset them.
         Http2Flood = "http2_flood",
     }
 }
@@ -147,57 +147,99 @@ label! {
 label! {
     /// A phase of the process.
     Phase {
-        /// Not ready yet: the store was not reached, or not found fit.
+        /// Unready: the store has not been reached, or has not passed its start-up checks.
         Starting = "starting",
-        /// Ready.
+        /// Ready: requests are served.
         Serving = "serving",
-        /// Told to go, and still accepting connections.
+        /// After SIGTERM: unready, but still accepting connections.
         ShuttingDown = "shutting_down",
-        /// No longer accepting; requests under way end.
+        /// No longer accepting connections; requests in flight may finish.
         Draining = "draining",
     }
 }
 
 label! {
-    /// What became of a look at the configuration.
+    /// The outcome of a configuration reload.
     ReloadOutcome {
-        /// What may change while it runs was changed.
+        /// The reloadable keys were applied.
         Applied = "applied",
-        /// Something is wrong with it; the old one is kept.
+        /// The new configuration is invalid; the old one stays in use.
         Refused = "refused",
     }
 }
 
 label! {
-    /// What became of a batch of spans.
+    /// The outcome of the export of a batch of spans.
     ExportOutcome {
-        /// The collector took it.
+        /// The collector accepted the batch.
         Exported = "exported",
-        /// The collector did not, and the spans are lost.
+        /// The collector did not accept the batch; its spans are dropped.
         Lost = "lost",
     }
 }
 
 label! {
-    /// How a question about an access token ended.
+    /// The outcome of an access-token check.
     AuthOutcome {
-        /// It is a user's who may create sessions.
+        /// The token belongs to a user who may create sessions.
         Accepted = "accepted",
-        /// It is nobody's, or no longer.
+        /// The token is unknown, expired or revoked.
         Refused = "refused",
-        /// It is somebody's who may not create sessions.
+        /// The token is valid, but its user may not create sessions.
         Forbidden = "forbidden",
-        /// No connection, or one that broke.
+        /// The connection to the token verifier failed.
         Unreachable = "unreachable",
-        /// No whole answer within the deadline.
+        /// There was no complete response within the deadline.
         Timeout = "timeout",
-        /// Answered with 429 or 5xx.
+        /// The token verifier responded with 429 or 5xx.
         Unavailable = "unavailable",
-        /// Answered with what makes no sense.
+        /// The response of the token verifier was malformed.
         BadReply = "bad_reply",
-        /// Not asked: too many questions were under way.
+        /// Not checked: too many checks were in flight.
         Busy = "busy",
-        /// Not asked: there had been no answer before.
+        /// Not checked: the circuit breaker was open.
         CircuitOpen = "circuit_open",
+    }
+}
+
+label! {
+    /// The state of a client connection.
+    ConnectionState {
+        /// A request is in flight.
+        Active = "active",
+        /// No request is in flight.
+        Idle = "idle",
+    }
+}
+
+label! {
+    /// The number of a write to a session. A sign-in makes about eight writes; later ones are not
+    /// counted by their number.
+    WriteNumber {
+        /// The first write.
+        First = "1",
+        /// The second write.
+        Second = "2",
+        /// The third write.
+        Third = "3",
+        /// The fourth write.
+        Fourth = "4",
+        /// The fifth write.
+        Fifth = "5",
+        /// The sixth write.
+        Sixth = "6",
+        /// The seventh write.
+        Seventh = "7",
+        /// The eighth write.
+        Eighth = "8",
+    }
+}
+
+impl WriteNumber {
+    /// Returns the number of a session's `writes`-th write, or `None` if it is 0 or above 8.
+    #[must_use]
+    pub fn new(writes: u64) -> Option<Self> {
+        let index = usize::try_from(writes).ok()?.checked_sub(1)?;
+        Self::ALL.get(index).copied()
     }
 }

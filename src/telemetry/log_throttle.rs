@@ -1,30 +1,31 @@
-//! A line of the log that must not become a flood of lines.
+//! A throttle for a log line, so that a frequent event does not flood the log.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Lets one through in each turn of so long.
+/// Lets one line pass in each interval.
 #[derive(Debug)]
 pub struct LogThrottle {
     seconds: u64,
-    /// The last turn that had one, plus one: 0 is none yet.
-    told: AtomicU64,
+    /// Number of the last interval in which a line passed, plus one. 0 if none passed yet.
+    last_interval: AtomicU64,
 }
 
 impl LogThrottle {
-    /// Turns of this length, in whole seconds.
+    /// Creates a throttle with this interval, in whole seconds.
     #[must_use]
-    pub const fn each(length: Duration) -> Self {
+    pub const fn every(interval: Duration) -> Self {
         Self {
-            seconds: length.as_secs(),
-            told: AtomicU64::new(0),
+            seconds: interval.as_secs(),
+            last_interval: AtomicU64::new(0),
         }
     }
 
-    /// Whether the turn that it is `now` has had none yet; it has now.
-    pub fn is_due(&self, now: Duration) -> bool {
-        let turn = now.as_secs() / self.seconds + 1;
-        // In a flood nearly all only look.
-        self.told.load(Ordering::Relaxed) != turn && self.told.swap(turn, Ordering::Relaxed) != turn
+    /// Returns `true` for the first call in each interval. `now` is the reading of a clock.
+    pub fn try_acquire(&self, now: Duration) -> bool {
+        let interval = now.as_secs() / self.seconds + 1;
+        // In a flood nearly every call only loads.
+        self.last_interval.load(Ordering::Relaxed) != interval
+            && self.last_interval.swap(interval, Ordering::Relaxed) != interval
     }
 }

@@ -1,4 +1,4 @@
-//! Where log lines go and how they look.
+//! The log: its filter, its format and its output to standard error.
 
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,7 +7,7 @@ use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGua
 use tracing_subscriber::filter::{LevelFilter, ParseError};
 use tracing_subscriber::{EnvFilter, reload};
 
-/// How a log line looks.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
@@ -17,52 +17,54 @@ pub enum LogFormat {
     Json,
 }
 
-/// A filter as `telemetry.log_level` spells it: `info`, or `info,fred=debug`.
+/// Parses a filter as in `telemetry.log_level`: `info`, or `info,fred=debug`.
 ///
-/// A word alone is a level. To the library any other word is a target, so that `warning` would be a filter that lets
-/// nothing pass, not even errors.
+/// A word without `=` must be a level. `EnvFilter` takes any other word for a target, so that `warning`
+/// would be a filter that lets nothing pass, not even errors.
 ///
 /// # Errors
-/// Where the text is no such filter, or names no level for what it does not name.
+/// [`LevelError::NotALevel`] for a word without `=` that is not a level, [`LevelError::NoDefault`] if
+/// only targets have a level, [`LevelError::Filter`] if `EnvFilter` cannot parse the text.
 pub fn parse_level(text: &str) -> Result<EnvFilter, LevelError> {
     let mut words = text.split(',').map(str::trim);
-    let alone: Vec<_> = words.clone().filter(|word| !word.contains('=')).collect();
-    if let Some(word) = alone.iter().find(|word| !is_level(word)) {
-        return Err(LevelError::NoLevel((*word).to_owned()));
+    let levels: Vec<_> = words.clone().filter(|word| !word.contains('=')).collect();
+    if let Some(word) = levels.iter().find(|word| !is_level(word)) {
+        return Err(LevelError::NotALevel((*word).to_owned()));
     }
-    if alone.is_empty() {
-        return Err(LevelError::NoneForTheRest);
+    if levels.is_empty() {
+        return Err(LevelError::NoDefault);
     }
-    let of_h2 = words.any(|word| word.starts_with("h2"));
+    let names_h2 = words.any(|word| word.starts_with("h2"));
     let filter = EnvFilter::builder().parse(text)?;
-    // At "debug" it writes paths that it could not read, and in a path there may be the id of a session.
-    Ok(if of_h2 {
+    // At "debug" h2 logs paths that it could not parse, and a path may contain the id of a session.
+    Ok(if names_h2 {
         filter
     } else {
         filter.add_directive("h2=info".parse()?)
     })
 }
 
-/// To the library nothing is a level, too.
+/// Whether `word` is a level. The empty word is not, although `LevelFilter` accepts it.
 fn is_level(word: &str) -> bool {
     !word.is_empty() && word.parse::<LevelFilter>().is_ok()
 }
 
-/// Why a text is no filter.
+/// The error of a text that is not a log filter.
 #[derive(Debug, thiserror::Error)]
 pub enum LevelError {
-    /// A word alone that is none.
-    #[error("{0:?} is no level: off, error, warn, info, debug or trace")]
-    NoLevel(String),
-    /// Levels of targets alone.
-    #[error("names no level for all else, as \"info\" does in \"info,fred=debug\"")]
-    NoneForTheRest,
-    /// Nonsense.
+    /// A word without `=` is not a level.
+    #[error("{0:?} is not a level: expected off, error, warn, info, debug or trace")]
+    NotALevel(String),
+    /// Only targets have a level.
+    #[error("must contain a level for all other targets, like \"info\" in \"info,fred=debug\"")]
+    NoDefault,
+    /// `EnvFilter` cannot parse the text.
     #[error(transparent)]
-    Nonsense(#[from] ParseError),
+    Filter(#[from] ParseError),
 }
 
-/// From here on a panic is a line of the log: where, and not what, since its text may quote a payload.
+/// Logs every panic with its location and its thread. The panic's message is left out, since it may
+/// quote a payload.
 fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let at = panic.location().map(ToString::to_string);
@@ -71,37 +73,38 @@ fn log_panics() {
     }));
 }
 
-type Failure = Box<dyn std::error::Error + Send + Sync>;
+/// The error of a second subscriber.
+type InitError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Lines that wait to be written. Whoever reads our standard error may stop reading; then lines are lost, and not
-/// requests: some 300 bytes each, 3 MB.
-const WAITING: usize = 10_000;
+/// Size of the log queue, in lines of about 300 bytes: 3 MB. If standard error is not read, further
+/// lines are dropped instead of blocking requests.
+const LOG_QUEUE: usize = 10_000;
 
 /// The log of this process.
 pub struct Log {
     level: Box<dyn Fn(EnvFilter) -> Result<(), reload::Error> + Send + Sync>,
     dropped: ErrorCounter,
-    /// How many of those have been told of.
-    told: AtomicU64,
-    /// Writes what is left when dropped.
+    /// How many of the dropped lines [`Log::take_dropped`] has returned.
+    reported: AtomicU64,
+    /// Writes the remaining lines when dropped.
     _writer: WorkerGuard,
 }
 
 impl Log {
-    /// From now on lines of this level are written.
+    /// Replaces the filter.
     ///
     /// # Errors
-    /// Where the subscriber is gone.
+    /// [`reload::Error`] if the subscriber is gone.
     pub fn set_level(&self, level: EnvFilter) -> Result<(), reload::Error> {
         (self.level)(level)
     }
 
-    /// Lines that were lost since this was asked last, as nobody read those before them. Each is told of once, also
-    /// where two ask at the same time.
+    /// Returns the number of lines dropped since the last call. Concurrent calls never return the same
+    /// line twice.
     #[must_use]
-    pub fn lost(&self) -> u64 {
+    pub fn take_dropped(&self) -> u64 {
         let dropped = self.dropped.dropped_lines() as u64;
-        dropped.saturating_sub(self.told.fetch_max(dropped, Ordering::Relaxed))
+        dropped.saturating_sub(self.reported.fetch_max(dropped, Ordering::Relaxed))
     }
 }
 
@@ -111,13 +114,13 @@ impl fmt::Debug for Log {
     }
 }
 
-/// Sends the process's log lines to standard error, from here on, by a thread of their own.
+/// Sends all further log lines to standard error, from a thread of their own.
 ///
 /// # Errors
-/// Where a subscriber was set before.
-pub fn init(level: EnvFilter, format: LogFormat) -> Result<Log, Failure> {
+/// If a subscriber was set before.
+pub fn init(level: EnvFilter, format: LogFormat) -> Result<Log, InitError> {
     let (writer, guard) = NonBlockingBuilder::default()
-        .buffered_lines_limit(WAITING)
+        .buffered_lines_limit(LOG_QUEUE)
         .lossy(true)
         .finish(io::stderr());
     let dropped = writer.error_counter();
@@ -142,7 +145,7 @@ pub fn init(level: EnvFilter, format: LogFormat) -> Result<Log, Failure> {
     Ok(Log {
         level,
         dropped,
-        told: AtomicU64::new(0),
+        reported: AtomicU64::new(0),
         _writer: guard,
     })
 }
@@ -152,16 +155,16 @@ mod tests {
     use super::{LogFormat, init, parse_level};
     use std::process::Command;
 
-    /// What a peer wrote may stand in h2's lines below "info", and who wants them has to say so.
+    /// Below "info" h2 logs what a peer sent; a filter must name h2 to get those lines.
     #[test]
-    fn h2_is_held_at_info_unless_it_is_named() {
-        let of = |text| parse_level(text).expect("a filter").to_string();
-        assert!(of("debug").contains("h2=info"), "{}", of("debug"));
-        assert!(!of("info,h2=debug").contains("h2=info"));
+    fn h2_logs_at_info_unless_the_filter_names_it() {
+        let filter = |text| parse_level(text).expect("a filter").to_string();
+        assert!(filter("debug").contains("h2=info"), "{}", filter("debug"));
+        assert!(!filter("info,h2=debug").contains("h2=info"));
     }
 
     #[test]
-    #[ignore = "panics, for the test below, in a process of its own"]
+    #[ignore = "panics; the test below runs it in a process of its own"]
     fn panics() {
         let level = parse_level("info").expect("a filter");
         let _log = init(level, LogFormat::Json).expect("the first in this process");
@@ -169,23 +172,24 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_is_told_without_its_text() {
-        let own = std::env::current_exe().expect("this test");
+    fn a_panic_is_logged_without_its_message() {
+        let executable = std::env::current_exe().expect("this test");
         let arguments = [
             "--ignored",
             "--exact",
             "telemetry::logs::tests::panics",
             "--nocapture",
         ];
-        let ran = Command::new(own)
+        let result = Command::new(executable)
             .args(arguments)
             .output()
             .expect("it starts");
-        let told = String::from_utf8_lossy(&ran.stderr) + String::from_utf8_lossy(&ran.stdout);
+        let output =
+            String::from_utf8_lossy(&result.stderr) + String::from_utf8_lossy(&result.stdout);
         assert!(
-            told.contains("a panic") && told.contains("src/telemetry/logs.rs:"),
-            "{told}"
+            output.contains("a panic") && output.contains("src/telemetry/logs.rs:"),
+            "{output}"
         );
-        assert!(!told.contains("what a person wrote"), "{told}");
+        assert!(!output.contains("what a person wrote"), "{output}");
     }
 }

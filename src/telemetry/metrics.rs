@@ -1,258 +1,194 @@
-//! All metrics, in one struct: the doc comment of a field is its HELP text.
-//!
-//! Handles are resolved at the start, so that a request touches atomics and no map of labels, and so
-//! that every series stands at 0 before its first event.
+//! All metrics, in one struct. The doc comment of a field is its HELP text.
 
 mod declare;
+mod family;
+mod requests;
 
-use crate::model::Api;
-use crate::model::Limit;
-use crate::model::Rejection;
+use crate::model::{Api, Limit, Rejection, ShadowRule};
 use crate::telemetry::build::{REVISION, VERSION};
-use crate::telemetry::expected_series::{STATUSES, expected_series};
 use crate::telemetry::labels::{
-    AuthOutcome, ConnectionRefusal, ExportOutcome, Method, Phase, ReloadOutcome, Route, Wait,
+    AuthOutcome, ConnectionRefusal, ConnectionState, EtagForm, ExportOutcome, Method, Phase,
+    ReadOutcome, ReloadOutcome, Route, TimeoutKind, WriteNumber, WriteOutcome,
 };
 pub use crate::telemetry::labels::{Operation, OperationOutcome};
-use crate::telemetry::sign_ins::SignIns;
 use declare::metrics;
-/// One series that goes up and down.
+pub use family::{Counters, Gauges, Histograms};
+use family::{Declaration, Register};
+/// A single gauge.
 pub use prometheus::IntGauge as Gauge;
 use prometheus::process_collector::ProcessCollector;
-use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder,
-};
+use prometheus::{IntCounter, IntGauge, IntGaugeVec, Registry, TextEncoder};
+pub use requests::RequestCounters;
+use std::time::Duration;
 
-/// Buckets in seconds. A poll on the embedded store takes tens of microseconds and one on Redis a
-/// millisecond under load; a call to the store has 0.8 s, a question about a token 3 s, a body 10 s and a
-/// request 30 s.
-const BUCKETS: [f64; 15] = [
+/// Buckets of durations, in seconds. A poll takes tens of microseconds with the memory store and a
+/// millisecond with Redis under load. The deadlines are 0.8 s for a call to the store, 3 s for a token
+/// check, 10 s for a body and 30 s for a request.
+const DURATION_BUCKETS: [f64; 15] = [
     0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 3.0, 10.0,
     30.0,
 ];
 
+/// Buckets of payload sizes in bytes, up to the maximum of a payload. The messages of a sign-in have a
+/// few hundred bytes, except for the one with the secrets.
+const SIZE_BUCKETS: [f64; 7] = [64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0, 4096.0];
+
+/// Buckets of the time to a session's first write, in seconds: how long a person with a telephone in
+/// each hand takes to scan a code. A session expires after 300 s.
+const SCAN_BUCKETS: [f64; 10] = [2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 120.0, 300.0];
+
+/// The values of a label that is true or false.
+const BOOLS: &[bool] = &[false, true];
+
 metrics! {
-    /// Requests answered.
-    http_requests: IntCounterVec = "rendezvous_http_requests_total" ["api", "route", "method", "status"],
-    /// Time from a request's head to its reply.
-    http_durations: HistogramVec = "rendezvous_http_request_duration_seconds" ["api", "route"],
-    /// Requests being worked on.
+    /// HTTP requests answered.
+    http_requests: RequestCounters = "rendezvous_http_requests_total" ["api", "route", "method", "status"],
+    /// Time from a request's head to its response.
+    http_durations: Histograms<(Api, Route)> = "rendezvous_http_request_duration_seconds" ["api": Api::ALL, "route": Route::ALL] in DURATION_BUCKETS,
+    /// HTTP requests in flight.
     http_in_flight: IntGauge = "rendezvous_http_requests_in_flight" [],
-    /// Requests whose connection was gone before they had an answer; no other number has them.
+    /// Requests aborted by the client before a response. Not part of rendezvous_http_requests_total.
     http_abandoned: IntCounter = "rendezvous_http_requests_abandoned_total" [],
-    /// Connections by state: active ones are working on a request.
-    connections: IntGaugeVec = "rendezvous_connections" ["state"],
-    /// Connections that may be open at once, by configuration.
+    /// Open client connections by state. An active connection has a request in flight.
+    connections: Gauges<ConnectionState> = "rendezvous_connections" ["state": ConnectionState::ALL],
+    /// Upper bound of open client connections (http.max_connections).
     connections_limit: IntGauge = "rendezvous_connections_limit" [],
-    /// Connections closed for where they come from or what they do, by reason.
-    connections_refused: IntCounterVec = "rendezvous_connections_refused_total" ["reason"],
-    /// Waits on a client that ended by their deadline.
-    timeouts: IntCounterVec = "rendezvous_timeouts_total" ["kind"],
-    /// Panics caught in a handler; each was answered with a 500.
+    /// Client connections closed because of their source or their behaviour, by reason.
+    connections_refused: Counters<ConnectionRefusal> = "rendezvous_connections_refused_total" ["reason": ConnectionRefusal::ALL],
+    /// Waits for a client that timed out, by kind.
+    timeouts: Counters<TimeoutKind> = "rendezvous_timeouts_total" ["kind": TimeoutKind::ALL],
+    /// Panics in request handlers. Each request got a 500.
     panics: IntCounter = "rendezvous_panics_total" [],
-    /// Sessions that are live, over all replicas, as the store counts them.
+    /// Live sessions over all replicas, as the store counts them.
     sessions_live: IntGauge = "rendezvous_sessions_live" [],
-    /// Sessions that may be live at once, over all replicas, by configuration.
+    /// Upper bound of live sessions over all replicas (session.max_live).
     sessions_limit: IntGauge = "rendezvous_sessions_limit" [],
-    /// Whether no session is created, by the operator's wish: 1 or 0.
+    /// 1 if maintenance is on and no session is created, else 0.
     maintenance: IntGauge = "rendezvous_maintenance" [],
-    /// The phase of the process: 1 for the one that it is in, 0 for the others.
-    phase: IntGaugeVec = "rendezvous_lifecycle_phase" ["phase"],
-    /// Looks at the configuration again (SIGHUP): it was applied, or refused and the old one kept.
-    config_reloads: IntCounterVec = "rendezvous_config_reloads_total" ["outcome"],
-    /// Batches of spans that a collector was told: it took them, or they are lost.
-    trace_exports: IntCounterVec = "rendezvous_trace_exports_total" ["outcome"],
-    /// Lines of the log that were lost, since whoever reads standard error did not.
+    /// Phase of the process: 1 for the current phase, 0 for the others.
+    phase: Gauges<Phase> = "rendezvous_lifecycle_phase" ["phase": Phase::ALL],
+    /// Configuration reloads (SIGHUP) by outcome. If a reload is refused, the old configuration stays in use.
+    config_reloads: Counters<ReloadOutcome> = "rendezvous_config_reloads_total" ["outcome": ReloadOutcome::ALL],
+    /// Batches of spans sent to the trace collector, by outcome. The spans of a lost batch are dropped.
+    trace_exports: Counters<ExportOutcome> = "rendezvous_trace_exports_total" ["outcome": ExportOutcome::ALL],
+    /// Log lines dropped because standard error was not read fast enough.
     log_lines_lost: IntCounter = "rendezvous_log_lines_lost_total" [],
-    /// Clients, IPv4 addresses and IPv6 /64s, that limits refused on this replica, in this minute or the last; about.
+    /// Estimated number of distinct clients (IPv4 addresses or IPv6 /64s) that this replica limited, in the current or the previous minute, whichever is higher.
     limited_clients: IntGauge = "rendezvous_limited_clients" [],
-    /// Requests refused, by reason.
-    rejections: IntCounterVec = "rendezvous_rejections_total" ["reason"],
-    /// Time of a call to the store.
-    store_operations: HistogramVec = "rendezvous_store_operation_duration_seconds" ["operation", "outcome"],
-    /// Calls to the store that wait for its answer.
+    /// Rejected requests by reason.
+    rejections: Counters<Rejection> = "rendezvous_rejections_total" ["reason": Rejection::ALL],
+    /// Duration of calls to the store.
+    store_operations: Histograms<(Operation, OperationOutcome)> = "rendezvous_store_operation_duration_seconds" ["operation": Operation::ALL, "outcome": OperationOutcome::ALL] in DURATION_BUCKETS,
+    /// Calls to the store in flight.
     store_in_flight: IntGauge = "rendezvous_store_operations_in_flight" [],
-    /// Whether the store answered when it was last asked for this page: 1 or 0.
+    /// 1 if the store answered when the live sessions were last counted for a scrape, else 0.
     store_up: IntGauge = "rendezvous_store_up" [],
-    /// Connections to the store made again after one was lost.
+    /// Reconnections to the store after a connection was lost.
     store_reconnects: IntCounter = "rendezvous_store_reconnects_total" [],
-    /// Replies of the store that did not fit their call; each cost a connection.
+    /// Replies of the store that did not match their call. Each closes its connection.
     store_bad_replies: IntCounter = "rendezvous_store_bad_replies_total" [],
-    /// Sessions of unknown outcome that wait to be cleaned up.
+    /// Sessions whose creation has an unknown outcome and that wait for clean-up.
     store_orphans_waiting: IntGauge = "rendezvous_store_orphans_waiting" [],
-    /// Sessions of unknown outcome that were left to their TTL, since the clean-up queue was full.
+    /// Sessions of unknown outcome left to their TTL because the clean-up queue was full.
     store_orphans_dropped: IntCounter = "rendezvous_store_orphans_dropped_total" [],
-    /// Sessions of unknown outcome that were left to their TTL, since ten tries to clean them up failed.
+    /// Sessions of unknown outcome left to their TTL because ten attempts to clean them up failed.
     store_orphans_given_up: IntCounter = "rendezvous_store_orphans_given_up_total" [],
-    /// Questions whose an access token is, by their end; cached ones were not asked.
-    auth_checks: IntCounterVec = "rendezvous_auth_checks_total" ["outcome", "cached"],
-    /// Whether a homeserver is not asked about access tokens for the moment, since it did not answer: 1 or 0.
+    /// Access-token checks by outcome. cached="true": answered from the token cache.
+    auth_checks: Counters<(AuthOutcome, bool)> = "rendezvous_auth_checks_total" ["outcome": AuthOutcome::ALL, "cached": BOOLS],
+    /// 1 if the circuit breaker of a homeserver's token verifier is open, else 0. While it is open, no access token is checked.
     auth_circuit_open: IntGaugeVec = "rendezvous_auth_circuit_open" ["homeserver"],
-    /// Requests that a limit in shadow mode would have refused.
-    shadowed: IntCounterVec = "rendezvous_shadowed_total" ["limit"],
+    /// Requests that a limit or a deny list in shadow mode would have rejected.
+    shadowed: Counters<ShadowRule> = "rendezvous_shadowed_total" ["limit": ShadowRule::ALL],
     /// Clients, networks, users or sessions that a rate limiter remembers.
-    limiter_keys: IntGaugeVec = "rendezvous_limiter_keys" ["limiter"],
-    /// Requests of newcomers whom a rate limiter had no room to remember.
-    limiter_overflows: IntCounterVec = "rendezvous_limiter_overflows_total" ["limiter"],
-    /// Always 1; the labels say what runs.
+    limiter_keys: Gauges<Limit> = "rendezvous_limiter_keys" ["limiter": Limit::KEYED],
+    /// Requests of clients, networks, users or sessions that a full rate limiter could not remember (limits.max_keys).
+    limiter_overflows: Counters<Limit> = "rendezvous_limiter_overflows_total" ["limiter": Limit::KEYED],
+    /// Always 1. The labels are the version and the revision of the running build.
     build_info: IntGaugeVec = "rendezvous_build_info" ["version", "revision"],
+    /// Sessions created.
+    sessions_created: Counters<Api> = "rendezvous_sessions_created_total" ["api": Api::WITH_SESSIONS],
+    /// Reads of a session without writes, by a client that sent no token of it. In the ETag dialect this is the other device, after it scanned the code. In the JSON dialect the polls of the session's creator are included.
+    sessions_scanned: Counters<Api> = "rendezvous_sessions_scanned_total" ["api": Api::WITH_SESSIONS],
+    /// Reads by outcome: a payload was found, the state is the one that the client has, or the session is gone.
+    reads: Counters<(Api, ReadOutcome)> = "rendezvous_reads_total" ["api": Api::WITH_SESSIONS, "outcome": ReadOutcome::ALL],
+    /// Writes by outcome.
+    writes: Counters<(Api, WriteOutcome)> = "rendezvous_writes_total" ["api": Api::WITH_SESSIONS, "outcome": WriteOutcome::ALL],
+    /// Sessions that reached their first, second, … eighth write: how far sign-ins get.
+    sessions_written: Counters<(Api, WriteNumber)> = "rendezvous_sessions_written_total" ["api": Api::WITH_SESSIONS, "write": WriteNumber::ALL],
+    /// Sessions deleted by a client before their TTL.
+    sessions_deleted: Counters<Api> = "rendezvous_sessions_deleted_total" ["api": Api::WITH_SESSIONS],
+    /// Time from a session's creation to its first write, which is when the other device has scanned the code.
+    first_contact: Histograms<Api> = "rendezvous_session_first_contact_seconds" ["api": Api::WITH_SESSIONS] in SCAN_BUCKETS,
+    /// Size of stored payloads.
+    payload_bytes: Histograms<Api> = "rendezvous_payload_bytes" ["api": Api::WITH_SESSIONS] in SIZE_BUCKETS,
+    /// Sessions that reached their TTL. Counted when other sessions are created, so the count lags if creations are rare.
+    sessions_expired: IntCounter = "rendezvous_sessions_expired_total" [],
+    /// ETags that a client sent back changed and that were recognised, by the change.
+    etags_mangled: Counters<EtagForm> = "rendezvous_etags_mangled_total" ["form": EtagForm::ALL],
 }
 
 impl Metrics {
-    /// Registers everything, each series at 0.
+    /// Registers all metrics.
     ///
     /// # Panics
-    /// Where two metrics share a name: a mistake in this file, that any test finds.
+    /// If two metrics have the same name. Every test that starts a server finds that.
     #[must_use]
     pub fn new() -> Self {
-        let mut metrics = Self::register().expect("names are unique and well-formed");
-        metrics.resolve_http();
-        metrics.operations = pairs(Operation::ALL, OperationOutcome::ALL)
-            .map(|(operation, outcome)| {
-                let labels = [operation.label(), outcome.label()];
-                metrics.store_operations.with_label_values(&labels)
-            })
-            .collect();
-        for reason in Rejection::ALL {
-            metrics.rejections.with_label_values(&[reason.label()]);
-        }
-        for reason in ConnectionRefusal::ALL {
-            let labels = [reason.label()];
-            metrics.connections_refused.with_label_values(&labels);
-        }
-        for wait in Wait::ALL {
-            metrics.timeouts.with_label_values(&[wait.label()]);
-        }
-        for (outcome, cached) in pairs(AuthOutcome::ALL, &["false", "true"]) {
-            metrics
-                .auth_checks
-                .with_label_values(&[outcome.label(), cached]);
-        }
-        for limit in Limit::REMEMBERING {
-            metrics.limiter_keys.with_label_values(&[limit.label()]);
-            let overflows = &metrics.limiter_overflows;
-            overflows.with_label_values(&[limit.label()]);
-        }
-        for limit in Limit::ALL {
-            metrics.shadowed.with_label_values(&[limit.label()]);
-        }
-        for phase in Phase::ALL {
-            metrics.phase.with_label_values(&[phase.label()]);
-        }
-        for outcome in ReloadOutcome::ALL {
-            metrics.config_reloads.with_label_values(&[outcome.label()]);
-        }
-        for outcome in ExportOutcome::ALL {
-            metrics.trace_exports.with_label_values(&[outcome.label()]);
-        }
-        for state in ["active", "idle"] {
-            metrics.connections.with_label_values(&[state]);
-        }
-        metrics
-            .build_info
-            .with_label_values(&[VERSION, REVISION])
-            .set(1);
+        let metrics = Self::register().expect("names are unique and well-formed");
+        let build = metrics.build_info.with_label_values(&[VERSION, REVISION]);
+        build.set(1);
         metrics
     }
 
-    fn resolve_http(&mut self) {
-        for ((api, route), (method, status)) in pairs(Api::ALL, Route::ALL)
-            .flat_map(|place| pairs(Method::ALL, &STATUSES).map(move |what| (place, what)))
-        {
-            let counter = expected_series(api, route, method, status)
-                .then(|| self.request_counter(api, route, method, status));
-            self.requests.push(counter);
+    /// Records one answered request.
+    pub fn record_request(
+        &self,
+        api: Api,
+        route: Route,
+        method: Method,
+        status: u16,
+        duration: Duration,
+    ) {
+        self.http_requests.inc(api, route, method, status);
+        let seconds = duration.as_secs_f64();
+        self.http_durations.observe((api, route), seconds);
+    }
+
+    /// Records the creation of a session with a payload of `bytes` bytes.
+    pub fn record_creation(&self, api: Api, bytes: usize) {
+        self.sessions_created.inc(api);
+        self.payload_bytes.observe(api, size(bytes));
+    }
+
+    /// Records a stored write: the `writes`-th of its session, with a payload of `bytes` bytes.
+    /// `time_to_first_write` is set for the first one.
+    pub fn record_write(
+        &self,
+        api: Api,
+        writes: u64,
+        time_to_first_write: Option<Duration>,
+        bytes: usize,
+    ) {
+        if let Some(number) = WriteNumber::new(writes) {
+            self.sessions_written.inc((api, number));
         }
-        self.durations = pairs(Api::ALL, Route::ALL)
-            .map(|(api, route)| {
-                self.http_durations
-                    .with_label_values(&[api.label(), route.label()])
-            })
-            .collect();
-    }
-
-    /// Counts one answered request that took `seconds`.
-    pub fn request(&self, api: Api, route: Route, method: Method, status: u16, seconds: f64) {
-        let place = api.index() * Route::ALL.len() + route.index();
-        self.durations[place].observe(seconds);
-        let row = (place * Method::ALL.len() + method.index()) * STATUSES.len();
-        let known = STATUSES
-            .iter()
-            .position(|known| *known == status)
-            .and_then(|column| self.requests[row + column].as_ref());
-        match known {
-            Some(counter) => counter.inc(),
-            // A combination that nobody foresaw is still counted, only more slowly.
-            None => self.request_counter(api, route, method, status).inc(),
+        if let Some(time) = time_to_first_write {
+            self.first_contact.observe(api, time.as_secs_f64());
         }
+        self.payload_bytes.observe(api, size(bytes));
     }
 
-    fn request_counter(&self, api: Api, route: Route, method: Method, status: u16) -> IntCounter {
-        let status = status.to_string();
-        self.http_requests
-            .with_label_values(&[api.label(), route.label(), method.label(), &status])
-    }
-
-    /// The histogram of one operation's outcome.
-    #[must_use]
-    pub fn store_operation(&self, operation: Operation, outcome: OperationOutcome) -> &Histogram {
-        &self.operations[operation.index() * OperationOutcome::ALL.len() + outcome.index()]
-    }
-
-    /// Counts a refusal.
-    pub fn reject(&self, reason: Rejection) {
-        self.rejections.with_label_values(&[reason.label()]).inc();
-    }
-
-    /// Counts a request that a limit would have refused, and let pass.
-    pub fn shadow(&self, limit: Limit) {
-        self.shadowed.with_label_values(&[limit.label()]).inc();
-    }
-
-    /// Counts a connection that was closed.
-    pub fn refuse_connection(&self, reason: ConnectionRefusal) {
-        let labels = [reason.label()];
-        self.connections_refused.with_label_values(&labels).inc();
-    }
-
-    /// Counts a question whose an access token is.
-    pub fn auth_check(&self, outcome: AuthOutcome, cached: bool) {
-        let cached = if cached { "true" } else { "false" };
-        self.auth_checks
-            .with_label_values(&[outcome.label(), cached])
-            .inc();
-    }
-
-    /// Counts a wait that ended by its deadline.
-    pub fn timed_out(&self, wait: Wait) {
-        self.timeouts.with_label_values(&[wait.label()]).inc();
-    }
-
-    /// Shows the phase of the process.
-    pub fn set_phase(&self, now: Phase) {
+    /// Sets the gauge of the current phase to 1 and the others to 0.
+    pub fn set_phase(&self, current: Phase) {
         for phase in Phase::ALL {
-            let gauge = self.phase.with_label_values(&[phase.label()]);
-            gauge.set(i64::from(*phase == now));
+            self.phase.set(*phase, i64::from(*phase == current));
         }
     }
 
-    /// Counts a look at the configuration.
-    pub fn reloaded(&self, outcome: ReloadOutcome) {
-        let labels = [outcome.label()];
-        self.config_reloads.with_label_values(&labels).inc();
-    }
-
-    /// Counts a batch of spans.
-    pub fn exported(&self, outcome: ExportOutcome) {
-        let labels = [outcome.label()];
-        self.trace_exports.with_label_values(&labels).inc();
-    }
-
-    /// The Prometheus text format of everything.
+    /// Returns all metrics in the Prometheus text format.
     ///
     /// # Errors
-    /// Where the encoder refuses a metric, which none of ours gives it reason to.
+    /// The encoder's error. No metric here causes one.
     pub fn encode(&self) -> Result<String, prometheus::Error> {
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }
@@ -264,11 +200,10 @@ impl Default for Metrics {
     }
 }
 
-fn pairs<A: Copy, B: Copy>(
-    first: &'static [A],
-    second: &'static [B],
-) -> impl Iterator<Item = (A, B)> {
-    first
-        .iter()
-        .flat_map(move |a| second.iter().map(move |b| (*a, *b)))
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a payload has at most 4096 bytes"
+)]
+fn size(bytes: usize) -> f64 {
+    bytes as f64
 }

@@ -1,45 +1,49 @@
-//! What the log calls clients and sessions: keyed hashes, the same on all replicas for a day.
+//! Pseudonyms of clients and sessions in logs and traces: keyed hashes, the same on all replicas for
+//! a day.
 //!
-//! So that lines about one of them can be told from lines about another, and followed from replica to replica,
-//! by people who must not learn who it is, or get at the mailbox.
+//! An operator can correlate the lines of one client or session across replicas, but learns neither
+//! the client's address nor the session's id, which would give access to the session.
 
 use crate::model::{ClientIp, SessionId, SharedPseudonymKey};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::sync::Arc;
 
-/// Bytes of a pseudonym, of which base64 makes 12 characters: enough to tell clients and sessions apart.
+/// Length of a pseudonym in bytes, which are 12 characters of base64: long enough to be unique among
+/// clients and sessions.
 const BYTES: usize = 9;
 
-/// What kind of name a pseudonym stands for: others than in the store, so that a log and a store that both leak
-/// cannot be laid side by side.
-const CLIENT: char = 'l';
-const SESSION: char = 'm';
+/// Hash domain of clients. The domains differ from those of the store, so that the hashes of a leaked
+/// log and of a leaked store cannot be matched.
+const CLIENT_DOMAIN: char = 'l';
 
-/// Makes pseudonyms.
+/// Hash domain of sessions.
+const SESSION_DOMAIN: char = 'm';
+
+/// Computes pseudonyms.
 #[derive(Debug, Clone)]
 pub struct Pseudonyms(Arc<SharedPseudonymKey>);
 
 impl Pseudonyms {
-    /// With that key.
+    /// Uses this key, which is replaced once a day.
     #[must_use]
-    pub fn new(secret: Arc<SharedPseudonymKey>) -> Self {
-        Self(secret)
+    pub fn new(key: Arc<SharedPseudonymKey>) -> Self {
+        Self(key)
     }
 
-    /// A client's.
+    /// Returns a client's pseudonym.
     #[must_use]
     pub fn client(&self, client: ClientIp) -> String {
-        self.of(CLIENT, &client.octets())
+        self.compute(CLIENT_DOMAIN, &client.octets())
     }
 
-    /// A session's.
+    /// Returns a session's pseudonym.
     #[must_use]
     pub fn session(&self, session: SessionId) -> String {
-        self.of(SESSION, session.as_bytes())
+        self.compute(SESSION_DOMAIN, session.as_bytes())
     }
 
-    fn of(&self, kind: char, name: &[u8]) -> String {
-        URL_SAFE_NO_PAD.encode(&self.0.get().hash(kind, name)[..BYTES])
+    fn compute(&self, domain: char, name: &[u8]) -> String {
+        URL_SAFE_NO_PAD.encode(&self.0.get().hash(domain, name)[..BYTES])
     }
 }

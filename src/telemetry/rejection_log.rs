@@ -1,100 +1,92 @@
-//! Refusals by a limit in the log: a sample, and nobody named.
+//! The rejection log: a sample of the requests and connections that limits rejected.
 //!
-//! The metrics count them all. One line a second for each reason shows an operator who it is (a pseudonym), without a
-//! flood of refusals becoming a flood of lines, of which the access log has none either.
+//! The metrics count every rejection. The log has at most one line a second for each reason, so that a
+//! flood of rejections does not become a flood of lines. A line names the client by a pseudonym.
 
 use crate::clock::Clock;
 use crate::model::ClientIp;
-use crate::model::Limit;
 use crate::model::Rejection;
-use crate::telemetry::access_log::RequestRecord;
 use crate::telemetry::labels::ConnectionRefusal;
 use crate::telemetry::log_throttle::LogThrottle;
 use crate::telemetry::pseudonym::Pseudonyms;
+use crate::telemetry::request_record::RequestRecord;
 use crate::telemetry::unique_counter::UniqueCounter;
 use std::time::Duration;
 
-/// The sample.
+/// Samples rejections for the log and estimates the number of limited clients.
 #[derive(Debug)]
 pub struct RejectionLog {
+    replica: String,
     pseudonyms: Pseudonyms,
     clock: Clock,
-    /// For each reason one line a second.
-    told: Vec<LogThrottle>,
-    told_of_connections: Vec<LogThrottle>,
+    /// One throttle per rejection reason.
+    throttles: Vec<LogThrottle>,
+    /// One throttle per reason to close a connection.
+    connection_throttles: Vec<LogThrottle>,
     clients: UniqueCounter,
 }
 
 impl RejectionLog {
-    /// Nothing was told yet.
+    /// Creates the rejection log of this `replica`.
     #[must_use]
-    pub fn new(pseudonyms: Pseudonyms, clock: Clock) -> Self {
+    pub fn new(replica: String, pseudonyms: Pseudonyms, clock: Clock) -> Self {
         Self {
+            replica,
             pseudonyms,
             clock,
-            told: seldom(Rejection::ALL),
-            told_of_connections: seldom(ConnectionRefusal::ALL),
+            throttles: throttles(Rejection::ALL),
+            connection_throttles: throttles(ConnectionRefusal::ALL),
             clients: UniqueCounter::default(),
         }
     }
 
-    /// Notes a refusal by a limit, which makes a line where this reason had none in this second.
-    pub fn note(&self, reason: Rejection, access: &RequestRecord<'_>, replica: &str) {
-        let client = access.client;
+    /// Records a request that was rejected for `reason`, and logs the first one of each second.
+    pub fn record(&self, reason: Rejection, request: &RequestRecord<'_>) {
         let now = self.clock.now();
-        self.clients.see(client, now);
-        if !self.told[reason.index()].is_due(now) {
+        self.clients.insert(request.client, now);
+        if !self.throttles[reason.index()].try_acquire(now) {
             return;
         }
-        let client = self.pseudonyms.client(client);
-        let session = access.session.map(|id| self.pseudonyms.session(id));
+        let client = self.pseudonyms.client(request.client);
+        let session = request.session.map(|id| self.pseudonyms.session(id));
         tracing::info!(
             target: "refused",
             reason = reason.label(),
             client,
-            api = access.api.label(),
-            route = access.route.label(),
+            api = request.api.label(),
+            route = request.route.label(),
             session,
-            request_id = access.request_id,
-            replica,
-            "a request, and perhaps others of this second"
+            request_id = request.request_id,
+            replica = self.replica,
+            "request rejected by a limit (sampled: one line per second and reason)"
         );
     }
 
-    /// Notes a connection that was closed at once, likewise.
-    pub fn note_connection(&self, reason: ConnectionRefusal, client: ClientIp) {
+    /// Records a connection that was closed for `reason`, and logs the first one of each second.
+    pub fn record_connection(&self, reason: ConnectionRefusal, client: ClientIp) {
         let now = self.clock.now();
-        self.clients.see(client, now);
-        if self.told_of_connections[reason.index()].is_due(now) {
+        self.clients.insert(client, now);
+        if self.connection_throttles[reason.index()].try_acquire(now) {
             let client = self.pseudonyms.client(client);
             tracing::info!(
                 target: "refused",
                 reason = reason.label(),
                 client,
-                "a connection, and perhaps others of this second"
+                "connection closed (sampled: one line per second and reason)"
             );
         }
     }
 
-    /// About how many clients were refused something in this minute or in the last, whichever had more.
+    /// Estimates how many distinct clients were rejected in the current or in the previous minute,
+    /// whichever is higher.
     #[must_use]
-    pub fn clients(&self) -> u64 {
-        self.clients.in_a_minute(self.clock.now())
+    pub fn limited_clients(&self) -> u64 {
+        self.clients.estimate(self.clock.now())
     }
 }
 
-fn seldom<T>(reasons: &[T]) -> Vec<LogThrottle> {
-    let each = |_| LogThrottle::each(Duration::from_secs(1));
-    reasons.iter().map(each).collect()
-}
-
-/// Others are a client's mistakes, or ours: the access log has each of them, and none of these.
-#[must_use]
-pub fn is_by_a_limit(reason: Rejection) -> bool {
-    use Rejection as R;
-    let of_a_session = matches!(
-        reason,
-        R::SessionBusy | R::ClientBusy | R::TxnsFull | R::WritesFull
-    );
-    of_a_session || Limit::ALL.iter().any(|limit| R::from(*limit) == reason)
+/// One throttle per reason, each with one line a second.
+fn throttles<T>(reasons: &[T]) -> Vec<LogThrottle> {
+    let throttle = |_| LogThrottle::every(Duration::from_secs(1));
+    reasons.iter().map(throttle).collect()
 }

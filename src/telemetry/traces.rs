@@ -1,20 +1,22 @@
-//! Traces by OpenTelemetry: a span a request, one below it for each call to the store, told to a collector by OTLP.
+//! OpenTelemetry traces: one span per request with a child span for each call to the store, exported
+//! to a collector by OTLP over HTTP.
 //!
-//! Off where no collector is configured; then a request pays for a look at a `None`. A `traceparent` (W3C Trace
-//! Context) is gone on with, its sampling included. Nothing is in a span that is not in the access log.
+//! Off if no collector is configured; a request then costs one check of a `None`. A request with a
+//! `traceparent` (W3C Trace Context) continues that trace and its sampling decision. A span contains
+//! nothing that is not in the access log.
 
 mod http_exporter;
+pub mod settings;
 
 use crate::clock::Clock;
-use crate::config::telemetry::TracesConfig as Settings;
 use crate::http_client::HttpClient;
-use crate::telemetry::access_log::RequestRecord;
 use crate::telemetry::labels::{Method, Operation, OperationOutcome, Route};
 use crate::telemetry::log_throttle::LogThrottle;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::pseudonym::Pseudonyms;
-use crate::tls;
-use http_exporter::{OtlpHttpClient, PanicReporter};
+use crate::telemetry::request_record::RequestRecord;
+use crate::tls::{self, CaBundleError};
+use http_exporter::OtlpHttpClient;
 use hyper::header::HeaderMap;
 use opentelemetry::propagation::TextMapPropagator as _;
 use opentelemetry::trace::{
@@ -23,44 +25,43 @@ use opentelemetry::trace::{
 };
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_http::HeaderExtractor;
-/// Why the exporter cannot be built.
-pub use opentelemetry_otlp::ExporterBuildError;
-use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig as _, WithHttpConfig as _};
+use opentelemetry_otlp::{
+    ExporterBuildError, Protocol, SpanExporter, WithExportConfig as _, WithHttpConfig as _,
+};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
-/// A span of the library's.
+/// A span of OpenTelemetry.
 pub use opentelemetry_sdk::trace::Span;
 use opentelemetry_sdk::trace::{
     BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracer, SdkTracerProvider,
 };
+use settings::TracesConfig;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
 
-/// Spans that wait to be told, a few hundred bytes each; what comes then is lost, whoever asked for it.
-const WAITING: usize = 4096;
+/// Size of the export queue, in spans of a few hundred bytes. When it is full, new spans are dropped,
+/// including those that a client's `traceparent` asked for.
+const SPAN_QUEUE: usize = 4096;
 
-/// How long a collector may take for one batch, and at the end for the last.
-const LONGEST: Duration = Duration::from_secs(5);
+/// Upper bound of the export of one batch, and of the wait for the last batch at shutdown.
+const EXPORT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The settings cannot work.
+/// The error of settings from which no collector can be built.
 #[derive(Debug, thiserror::Error)]
-pub enum SetupError {
-    /// The file of authorities gives none.
-    #[error("{0}")]
-    CaFile(String),
-    /// rustls refuses the TLS settings.
+pub enum CollectorError {
+    /// The CA bundle cannot be loaded.
+    #[error(transparent)]
+    CaFile(#[from] CaBundleError),
+    /// rustls rejected the TLS settings.
     #[error("TLS cannot be set up: {0}")]
     Tls(#[from] rustls::Error),
-    /// The endpoint takes no path.
+    /// The default path cannot be appended to the endpoint.
     #[error("{0}")]
     Endpoint(#[from] url::ParseError),
-    /// The HTTP client cannot use the endpoint.
-    #[error("{0}")]
-    Uri(#[from] hyper::http::uri::InvalidUri),
 }
 
-/// Where spans go.
+/// A validated collector, ready to receive spans.
 #[derive(Debug)]
 pub struct Collector {
     client: HttpClient,
@@ -69,66 +70,62 @@ pub struct Collector {
 }
 
 impl Collector {
-    /// Dials nobody yet.
+    /// Validates the settings. Opens no connection.
     ///
     /// # Errors
-    /// What of the settings cannot work.
-    pub fn new(settings: &Settings) -> Result<Self, SetupError> {
-        let authorities =
-            tls::authorities(settings.ca_file.as_deref()).map_err(SetupError::CaFile)?;
-        let endpoint: String = match settings.endpoint.path() {
-            // As OpenTelemetry's own variable for it names a collector.
-            "" | "/" => settings.endpoint.join("/v1/traces")?.into(),
-            _ => settings.endpoint.as_str().to_owned(),
-        };
-        endpoint.parse::<hyper::Uri>()?;
+    /// [`CollectorError`] if the CA bundle, the TLS settings or the endpoint is invalid.
+    pub fn new(settings: &TracesConfig) -> Result<Self, CollectorError> {
+        let extra_roots = tls::load_ca_bundle(settings.ca_file.as_deref())?;
         Ok(Self {
-            client: HttpClient::new(&authorities)?,
-            endpoint,
+            client: HttpClient::new(&extra_roots)?,
+            endpoint: match settings.endpoint.path() {
+                // OTEL_EXPORTER_OTLP_ENDPOINT has the same default path.
+                "" | "/" => settings.endpoint.join("/v1/traces")?.into(),
+                _ => settings.endpoint.as_str().to_owned(),
+            },
             sample: settings.sample,
         })
     }
 }
 
-/// Spans of this process, or none.
+/// The tracer of this process, or nothing if traces are off.
 #[derive(Debug, Clone, Default)]
-pub struct Traces(Option<Arc<Running>>);
+pub struct Traces(Option<Arc<ActiveTracer>>);
 
 #[derive(Debug)]
-struct Running {
+struct ActiveTracer {
     provider: SdkTracerProvider,
     tracer: SdkTracer,
     propagator: TraceContextPropagator,
     pseudonyms: Pseudonyms,
 }
 
-/// One request's.
+/// The trace of one request.
 #[derive(Debug)]
 pub struct Trace<'a> {
     context: Context,
-    running: &'a Running,
+    tracer: &'a ActiveTracer,
 }
 
 impl Traces {
-    /// From now on spans are told to that collector, by a thread of the library's that has our client ask from the
-    /// runtime that this runs in. The future that comes with them panics if that thread panics.
+    /// Starts the export of spans to `collector`. A thread of the OpenTelemetry library batches the
+    /// spans; our HTTP client sends the batches from the current runtime.
     ///
     /// # Errors
-    /// Where the endpoint cannot be one.
+    /// [`ExporterBuildError`] if the endpoint is not a valid URI.
     pub fn start(
         collector: Collector,
         replica: &str,
         pseudonyms: Pseudonyms,
         metrics: Arc<Metrics>,
         clock: Clock,
-    ) -> Result<(Self, impl Future<Output = ()> + Send + 'static + use<>), ExporterBuildError> {
+    ) -> Result<Self, ExporterBuildError> {
         let Collector {
             client,
             endpoint,
             sample,
         } = collector;
         let runtime = Handle::current();
-        let (panic_reporter, watch) = PanicReporter::new();
         let exporter = SpanExporter::builder()
             .with_http()
             .with_http_client(OtlpHttpClient {
@@ -136,129 +133,130 @@ impl Traces {
                 runtime,
                 metrics,
                 clock,
-                told: LogThrottle::each(Duration::from_mins(1)),
-                _panic_reporter: panic_reporter,
+                timeout: EXPORT_TIMEOUT,
+                lost_batch_log: LogThrottle::every(Duration::from_mins(1)),
             })
             .with_protocol(Protocol::HttpBinary)
             .with_endpoint(endpoint)
-            .with_timeout(LONGEST)
+            .with_timeout(EXPORT_TIMEOUT)
             .build()?;
-        let bounds = BatchConfigBuilder::default()
-            .with_max_queue_size(WAITING)
+        let batch_config = BatchConfigBuilder::default()
+            .with_max_queue_size(SPAN_QUEUE)
             .build();
-        let batches = BatchSpanProcessor::builder(exporter)
-            .with_batch_config(bounds)
+        let processor = BatchSpanProcessor::builder(exporter)
+            .with_batch_config(batch_config)
             .build();
         let resource = Resource::builder()
             .with_service_name(env!("CARGO_PKG_NAME"))
             .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
             .with_attribute(KeyValue::new("service.instance.id", replica.to_owned()))
             .build();
-        let root = Sampler::TraceIdRatioBased(sample);
+        let root_sampler = Sampler::TraceIdRatioBased(sample);
         let provider = SdkTracerProvider::builder()
-            .with_span_processor(batches)
-            .with_sampler(Sampler::ParentBased(Box::new(root)))
+            .with_span_processor(processor)
+            .with_sampler(Sampler::ParentBased(Box::new(root_sampler)))
             .with_resource(resource)
             .build();
-        let running = Running {
+        Ok(Self(Some(Arc::new(ActiveTracer {
             tracer: provider.tracer(env!("CARGO_PKG_NAME")),
             provider,
             propagator: TraceContextPropagator::new(),
             pseudonyms,
-        };
-        Ok((Self(Some(Arc::new(running))), watch))
+        }))))
     }
 
-    /// A request begins.
+    /// Starts the span of a request, or returns `None` if traces are off.
     #[must_use]
     pub fn begin(&self, headers: &HeaderMap, route: Route, method: Method) -> Option<Trace<'_>> {
-        let running = self.0.as_deref()?;
-        let parent = without_state(&running.propagator.extract(&HeaderExtractor(headers)));
-        // As HTTP spans are named: method and template.
-        let span = running
+        let tracer = self.0.as_deref()?;
+        let parent = without_state(&tracer.propagator.extract(&HeaderExtractor(headers)));
+        // The name by the semantic conventions for HTTP: method and path template.
+        let span = tracer
             .tracer
             .span_builder(format!("{} {}", method.label(), route.label()))
             .with_kind(SpanKind::Server)
-            .start_with_context(&running.tracer, &parent);
+            .start_with_context(&tracer.tracer, &parent);
         let context = parent.with_span(span);
-        Some(Trace { context, running })
+        Some(Trace { context, tracer })
     }
 
-    /// A call to the store begins, below the request that is being polled.
+    /// Starts the span of a call to the store, as a child of the current request's span. Returns `None`
+    /// if traces are off or no request is being polled.
     #[must_use]
     pub fn call(&self, operation: Operation) -> Option<Span> {
-        let running = self.0.as_deref()?;
-        // What an operator's page asks for is of no request.
+        let tracer = self.0.as_deref()?;
+        // A call for the admin listener belongs to no request.
         if !Context::map_current(Context::has_active_span) {
             return None;
         }
-        let span = running
+        let span = tracer
             .tracer
             .span_builder(format!("store {}", operation.label()))
             .with_kind(SpanKind::Client)
-            .start_with_context(&running.tracer, &Context::current());
+            .start_with_context(&tracer.tracer, &Context::current());
         Some(span)
     }
 
-    /// Tells what is left, and waits for that, within bounds.
+    /// Exports the remaining spans. Waits for at most 5 s.
     pub fn stop(&self) {
-        let Some(running) = &self.0 else {
+        let Some(tracer) = &self.0 else {
             return;
         };
-        let stopped = || running.provider.shutdown_with_timeout(LONGEST);
-        if let Err(error) = tokio::task::block_in_place(stopped) {
-            tracing::warn!(%error, "the last spans could not be told");
+        let shutdown = || tracer.provider.shutdown_with_timeout(EXPORT_TIMEOUT);
+        if let Err(error) = tokio::task::block_in_place(shutdown) {
+            tracing::warn!(%error, "failed to export the last spans");
         }
     }
 }
 
-/// A parent without its `tracestate`: of what a client sends, a span holds two numbers and a bit.
+/// Returns the parent without its `tracestate`. From the client's headers a span keeps only the trace
+/// id, the span id and the sampling flag.
 fn without_state(parent: &Context) -> Context {
     let span = parent.span();
-    let of = span.span_context();
-    if !of.is_valid() {
+    let parent = span.span_context();
+    if !parent.is_valid() {
         return Context::new();
     }
-    let (trace, id, flags) = (of.trace_id(), of.span_id(), of.trace_flags());
+    let (trace, id, flags) = (parent.trace_id(), parent.span_id(), parent.trace_flags());
     let bare = SpanContext::new(trace, id, flags, true, TraceState::default());
     Context::new().with_remote_span_context(bare)
 }
 
 impl Trace<'_> {
-    /// Calls of this future are below this request.
+    /// Runs `future` in this trace: its calls to the store become children of the request's span.
     pub fn around<F: Future>(&self, future: F) -> impl Future<Output = F::Output> {
         future.with_context(self.context.clone())
     }
 
-    /// The request is answered.
-    pub fn end(self, access: &RequestRecord<'_>) {
+    /// Ends the span of the request and records its attributes.
+    pub fn end(self, request: &RequestRecord<'_>) {
         let span = self.context.span();
         if !span.is_recording() {
             return;
         }
-        // By the semantic conventions of OpenTelemetry for HTTP, but for what is ours.
-        span.set_attribute(KeyValue::new("http.request.method", access.method.label()));
-        span.set_attribute(KeyValue::new("http.route", access.route.label()));
-        let status = i64::from(access.status);
+        // Names by OpenTelemetry's semantic conventions for HTTP, except for our own attributes.
+        span.set_attribute(KeyValue::new("http.request.method", request.method.label()));
+        span.set_attribute(KeyValue::new("http.route", request.route.label()));
+        let status = i64::from(request.status);
         span.set_attribute(KeyValue::new("http.response.status_code", status));
-        span.set_attribute(KeyValue::new("rendezvous.api", access.api.label()));
-        let request_id = access.request_id.to_owned();
+        span.set_attribute(KeyValue::new("rendezvous.api", request.api.label()));
+        let request_id = request.request_id.to_owned();
         span.set_attribute(KeyValue::new("rendezvous.request_id", request_id));
-        if let Some(session) = access.session {
-            let session = self.running.pseudonyms.session(session);
+        if let Some(session) = request.session {
+            let session = self.tracer.pseudonyms.session(session);
             span.set_attribute(KeyValue::new("rendezvous.session", session));
         }
-        if let Some(reason) = access.reason {
+        if let Some(reason) = request.reason {
             span.set_attribute(KeyValue::new("error.type", reason.label()));
         }
-        if access.status >= 500 {
+        if request.status >= 500 {
             span.set_status(Status::error(""));
         }
         span.end();
     }
 }
 
-/// A call to the store ended so.
+/// Ends the span of a call to the store and records its outcome.
 pub fn end_call(mut span: Span, outcome: OperationOutcome) {
     if outcome != OperationOutcome::Ok {
         span.set_attribute(KeyValue::new("error.type", outcome.label()));

@@ -3,8 +3,6 @@
 //! The one place where a store is a stand-in: a real one cannot be made to panic on demand. It runs
 //! behind the real pipeline and a real port, in this process.
 
-mod tasks;
-
 use crate::harness::http::{Connection, Request};
 use matrix_rendezvous::clock::Clock;
 use matrix_rendezvous::config::{Mode, Sources};
@@ -21,9 +19,11 @@ use matrix_rendezvous::store::{
     WithTimestamps, WriteRequest, WriteResult,
 };
 use matrix_rendezvous::telemetry::access_log::AccessLog;
+use matrix_rendezvous::telemetry::labels::TimeoutKind;
 use matrix_rendezvous::telemetry::metrics::Metrics;
 use matrix_rendezvous::telemetry::pseudonym::Pseudonyms;
 use matrix_rendezvous::telemetry::rejection_log::RejectionLog;
+use matrix_rendezvous::telemetry::request_log::RequestLog;
 use matrix_rendezvous::telemetry::traces::Traces;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -101,11 +101,15 @@ fn serve() -> Rig {
     let store = Arc::new(Broken);
     let (counted, time) = (Arc::clone(&metrics), clock.clone());
     let pseudonyms = Pseudonyms::new(Arc::default());
-    let refusals = Arc::new(RejectionLog::new(pseudonyms.clone(), clock.clone()));
+    let refusals = Arc::new(RejectionLog::new(
+        "worker".to_owned(),
+        pseudonyms.clone(),
+        clock.clone(),
+    ));
     let told = Arc::clone(&refusals);
     let telemetry = RequestTelemetry {
         metrics: counted,
-        access_log: AccessLog::new(false, "worker".to_owned(), pseudonyms, told),
+        request_log: RequestLog::new(AccessLog::new(false, "worker".to_owned(), pseudonyms), told),
         traces: Traces::default(),
     };
     let service = Service::new(&config, store, policy, homeservers, telemetry, time);
@@ -161,8 +165,8 @@ fn endless_request_is_503_after_request_timeout() {
         .send(&Request::delete(&path))
         .expect_error(503, "M_UNKNOWN");
     assert_eq!(reply.header("retry-after"), Some("1"));
-    let timeouts = rig.metrics.timeouts.with_label_values(&["request"]);
-    assert_eq!(timeouts.get(), 1);
+    let timeouts = rig.metrics.timeouts.value(TimeoutKind::Request);
+    assert_eq!(timeouts, 1);
 }
 
 // R0.3

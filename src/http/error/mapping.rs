@@ -2,7 +2,7 @@
 
 use crate::http::error::ApiError;
 use crate::model::Rejection;
-use crate::model::{Api, LimitExceeded};
+use crate::model::{Api, Limit, LimitExceeded};
 use crate::policy::PolicyRejection;
 use crate::policy::auth::TokenRejection;
 use crate::store::StoreError;
@@ -167,13 +167,13 @@ impl ApiError {
                 R::FetchMetadata,
             ),
             Self::Refused(PolicyRejection::Limit(LimitExceeded { limit, retry_after })) => {
-                too_many_requests(limit.message(), R::from(*limit), *retry_after)
+                too_many_requests(limit_message(*limit), R::Limit(*limit), *retry_after)
             }
-            Self::Refused(PolicyRejection::Denied(limit)) => error_response(
+            Self::Refused(PolicyRejection::Denied(list)) => error_response(
                 S::FORBIDDEN,
                 "M_FORBIDDEN",
                 "Not from this address",
-                R::from(*limit),
+                R::Denied(*list),
             ),
             Self::Refused(PolicyRejection::Maintenance) => error_response(
                 S::FORBIDDEN,
@@ -257,5 +257,21 @@ impl ApiError {
                 R::Panic,
             ),
         }
+    }
+}
+
+/// The message to a client whose request a limit rejects.
+const fn limit_message(limit: Limit) -> &'static str {
+    match limit {
+        Limit::CreateClient => "Too many sessions created from this address",
+        Limit::CreateNetwork => "Too many sessions created from this network",
+        Limit::CreateUser => "Too many sessions created by this user",
+        Limit::RequestsClient => "Too many requests from this address",
+        Limit::RequestsNetwork => "Too many requests from this network",
+        Limit::RequestsSession => "Too many requests on this session",
+        Limit::LiveTotal => "Too many rendezvous sessions",
+        Limit::LiveClient => "Too many rendezvous sessions from this address",
+        Limit::LiveNetwork => "Too many rendezvous sessions from this network",
+        Limit::LiveUser => "Too many rendezvous sessions of this user",
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{RequestActivity, SocketTimeouts, TimeoutStream};
 use crate::clock::Clock;
-use crate::telemetry::labels::Wait;
+use crate::telemetry::labels::TimeoutKind;
 use crate::telemetry::metrics::Metrics;
 use bytes::Bytes;
 use http_body_util::Full;
@@ -76,14 +76,8 @@ impl Fixture {
 
     /// What was counted.
     fn timed_out(&self) -> Vec<(&'static str, u64)> {
-        let count = |wait: &Wait| {
-            let labels = [wait.label()];
-            (
-                wait.label(),
-                self.metrics.timeouts.with_label_values(&labels).get(),
-            )
-        };
-        Wait::ALL
+        let count = |kind: &TimeoutKind| (kind.label(), self.metrics.timeouts.value(*kind));
+        TimeoutKind::ALL
             .iter()
             .map(count)
             .filter(|(_, count)| *count > 0)

@@ -1,7 +1,7 @@
 //! Whose token it is, by an OAuth 2.0 server: token introspection (RFC 7662), as a homeserver with the Matrix
 //! Authentication Service asks it.
 
-use crate::config::auth::Credentials;
+use crate::config::verifier::Credentials;
 use crate::model::User;
 use crate::policy::auth::verifier_response::VerifierResponse;
 use crate::policy::auth::{AuthError, Errcode, TokenStatus};

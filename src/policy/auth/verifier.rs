@@ -1,10 +1,10 @@
 //! Whoever made the tokens, and can say whose each is.
 
-use crate::config::auth::{AuthConfig, VerifierConfig};
+use crate::config::verifier::{AuthConfig, VerifierConfig};
 use crate::http_client::HttpClient;
 use crate::policy::auth::verifier_response::send;
 use crate::policy::auth::{AuthError, TokenStatus, introspection, whoami};
-use crate::tls;
+use crate::tls::{self, CaBundleError};
 use hyper::Uri;
 use hyper::header::HeaderValue;
 use std::time::Duration;
@@ -32,7 +32,7 @@ enum VerifierEndpoint {
 pub enum VerifierSetupError {
     /// The file of authorities gives none.
     #[error("{0}")]
-    CaFile(String),
+    CaFile(#[from] CaBundleError),
     /// A URL that HTTP takes for no target.
     #[error("{0}")]
     Url(#[from] hyper::http::uri::InvalidUri),
@@ -50,7 +50,7 @@ impl TokenVerifier {
     /// # Errors
     /// What of the settings cannot work.
     pub fn new(settings: &AuthConfig) -> Result<Self, VerifierSetupError> {
-        let endpoint = match &settings.backend {
+        let endpoint = match &settings.verifier {
             VerifierConfig::Whoami { homeserver } => VerifierEndpoint::Whoami {
                 whoami: whoami::whoami_uri(homeserver)?,
             },
@@ -62,9 +62,8 @@ impl TokenVerifier {
                 authorization: introspection::authorization_header(credentials)?,
             },
         };
-        let authorities =
-            tls::authorities(settings.ca_file.as_deref()).map_err(VerifierSetupError::CaFile)?;
-        let client = HttpClient::new(&authorities)?;
+        let extra_roots = tls::load_ca_bundle(settings.ca_file.as_deref())?;
+        let client = HttpClient::new(&extra_roots)?;
         Ok(Self { endpoint, client })
     }
 

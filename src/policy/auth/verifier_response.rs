@@ -40,7 +40,7 @@ pub(super) async fn send(
     request: Request<Full<Bytes>>,
     timeout: Duration,
 ) -> Result<VerifierResponse, AuthError> {
-    let (head, body) = client.ask(request, timeout).await?.into_parts();
+    let (head, body) = client.send(request, timeout).await?.into_parts();
     let status = head.status;
     Ok(VerifierResponse { status, body })
 }

@@ -32,9 +32,9 @@ impl RedisEndpoint {
     /// # Errors
     /// Everything that is wrong, [`ConnectError::Url`] and [`ConnectError::CaFile`].
     pub fn parse(url: &str, ca_file: Option<&Path>) -> Result<Self, Vec<ConnectError>> {
-        let ca_roots = tls::authorities(ca_file).map_err(|reason| ConnectError::CaFile {
+        let ca_roots = tls::load_ca_bundle(ca_file).map_err(|error| ConnectError::CaFile {
             path: ca_file.unwrap_or(Path::new("")).to_owned(),
-            reason,
+            reason: error.to_string(),
         });
         match (parse_url(url).map_err(ConnectError::Url), ca_roots) {
             (Ok((config, tls)), Ok(ca_roots)) => Ok(Self {
@@ -77,14 +77,6 @@ impl RedisEndpoint {
         } else {
             Err(errors)
         }
-    }
-
-    /// Checks that rustls accepts the TLS settings, so that `config check` rejects what `serve` would.
-    ///
-    /// # Errors
-    /// [`ConnectError::Tls`] if not.
-    pub fn check_tls(&self) -> Result<(), ConnectError> {
-        self.config().map(drop)
     }
 
     /// What fred is given.

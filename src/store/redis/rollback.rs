@@ -10,6 +10,7 @@ use crate::telemetry::metrics::Metrics;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 /// Orphans that may wait: what an outage of some seconds leaves on a busy worker. 100 KiB at most.
 const QUEUE_CAPACITY: usize = 1024;
@@ -25,12 +26,12 @@ pub(super) struct RollbackQueue {
 }
 
 impl RollbackQueue {
-    /// Returns the queue and the task that works it off.
-    pub(super) fn new(
+    pub(super) fn start(
         leases: &Arc<Leases>,
         deadline: Duration,
         metrics: &Arc<Metrics>,
-    ) -> (Self, impl Future<Output = ()> + Send + use<>) {
+        stop: &CancellationToken,
+    ) -> Self {
         let (queue, mut receiver) = mpsc::channel(QUEUE_CAPACITY);
         let leases = Arc::clone(leases);
         let given_up = metrics.store_orphans_given_up.clone();
@@ -49,8 +50,12 @@ impl RollbackQueue {
                 waiting.dec();
             }
         };
-        let metrics = Arc::clone(metrics);
-        (Self { queue, metrics }, work)
+        let stop = stop.clone();
+        tokio::spawn(async move { stop.run_until_cancelled(work).await });
+        Self {
+            queue,
+            metrics: Arc::clone(metrics),
+        }
     }
 }
 

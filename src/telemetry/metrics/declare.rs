@@ -1,51 +1,47 @@
-//! What a metric is declared by: its HELP text, its field, its type, its name and its labels.
+//! The `metrics!` macro: declares each metric once, with its HELP text, type, name and labels.
 
-/// Declares the struct of all metrics, and how they are registered.
+/// Declares the struct of all metrics and their registration.
+///
+/// A metric is declared as `name: Type = "metric_name" ["label": VALUES, …] in BUCKETS`. Its doc
+/// comment is the HELP text. A family registers one series at 0 for each combination of the label
+/// values. Only the types of the `prometheus` crate have labels without values; whoever declares such
+/// a metric creates its series.
 macro_rules! metrics {
-    ($(#[doc = $help:literal] $field:ident: $kind:ident = $name:literal $labels:tt,)+) => {
+    ($(
+        $(#[doc = $help:literal])+
+        $field:ident: $kind:ty = $name:literal
+            [$($label:literal $(: $values:expr)?),*] $(in $buckets:expr)?,
+    )+) => {
         /// Every metric of the service.
         #[derive(Debug)]
         pub struct Metrics {
             registry: Registry,
-            requests: Vec<Option<IntCounter>>,
-            durations: Vec<Histogram>,
-            operations: Vec<Histogram>,
-            /// How sign-ins fare.
-            pub sign_ins: SignIns,
-            $(#[doc = $help] pub $field: $kind,)+
+            $($(#[doc = $help])+ pub $field: $kind,)+
         }
 
         impl Metrics {
             fn register() -> Result<Self, prometheus::Error> {
                 let registry = Registry::new();
                 $(
-                    let $field = metrics!(@new $kind $name, $help.trim(), $labels);
-                    registry.register(Box::new($field.clone()))?;
+                    let declaration = Declaration {
+                        name: $name,
+                        help: concat!($($help),+).trim(),
+                        labels: &[$($label),*],
+                        buckets: metrics!(@buckets $($buckets)?),
+                    };
+                    let values = ($($($values,)?)*);
+                    let $field = <$kind as Register<_>>::register(&declaration, values, &registry)?;
                 )+
                 registry.register(Box::new(ProcessCollector::for_self()))?;
-                let sign_ins = SignIns::register(&registry)?;
                 Ok(Self {
                     registry,
-                    requests: Vec::new(),
-                    durations: Vec::new(),
-                    operations: Vec::new(),
-                    sign_ins,
                     $($field,)+
                 })
             }
         }
     };
-    (@new IntCounter $name:literal, $help:expr, []) => { IntCounter::new($name, $help)? };
-    (@new IntGauge $name:literal, $help:expr, []) => { IntGauge::new($name, $help)? };
-    (@new IntCounterVec $name:literal, $help:expr, $labels:tt) => {
-        IntCounterVec::new(Opts::new($name, $help), &$labels)?
-    };
-    (@new IntGaugeVec $name:literal, $help:expr, $labels:tt) => {
-        IntGaugeVec::new(Opts::new($name, $help), &$labels)?
-    };
-    (@new HistogramVec $name:literal, $help:expr, $labels:tt) => {
-        HistogramVec::new(HistogramOpts::new($name, $help).buckets(BUCKETS.to_vec()), &$labels)?
-    };
+    (@buckets) => { &[] };
+    (@buckets $buckets:expr) => { &$buckets };
 }
 
 pub(super) use metrics;

@@ -4,7 +4,7 @@ use crate::harness::issuer::Issuer;
 use hyper::HeaderMap;
 use hyper::header::{AUTHORIZATION, HeaderValue};
 use matrix_rendezvous::clock::Clock;
-use matrix_rendezvous::config::auth::{AuthConfig, Credentials, VerifierConfig};
+use matrix_rendezvous::config::verifier::{AuthConfig, Credentials, VerifierConfig};
 use matrix_rendezvous::model::{ClientIp, User};
 use matrix_rendezvous::policy::auth::{Authenticator, TokenRejection, TokenVerifier as Asked};
 use matrix_rendezvous::telemetry::metrics::Metrics;
@@ -28,7 +28,7 @@ pub fn beside_oauth(issuer: &Issuer, clock: Clock) -> Authenticator {
 
 fn asking(backend: VerifierConfig, clock: Clock) -> Authenticator {
     let settings = AuthConfig {
-        backend,
+        verifier: backend,
         ca_file: None,
     };
     let asked = Asked::new(&settings).expect("settings that work");

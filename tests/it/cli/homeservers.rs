@@ -71,11 +71,11 @@ fn ambiguous_or_incomplete_homeservers_are_rejected() {
         (entry(url), "auth.homeserver.0: missing field `host`"),
         (
             entry("host = \"\"\n"),
-            "auth.homeserver.0.host: names no host",
+            "auth.homeserver.0.host: must name at least one host",
         ),
         (
             entry("host = []\n"),
-            "auth.homeserver.0.host: names no host",
+            "auth.homeserver.0.host: must name at least one host",
         ),
         (
             entry("host = \"a.example:8080\"\n"),
@@ -97,15 +97,15 @@ fn ambiguous_or_incomplete_homeservers_are_rejected() {
         // Each case is checked in mode `authenticated`, and an entry may not lack whom to ask.
         (
             entry("host = \"a.example\"\n"),
-            "\"authenticated\" needs auth.homeserver.0.homeserver_url",
+            "\"authenticated\" requires auth.homeserver.0.homeserver_url",
         ),
         (
             [&*good, &*good].concat(),
-            "auth.homeserver.1.host: a.example: is named twice",
+            "auth.homeserver.1.host: a.example: is listed twice",
         ),
         (
             [&*good, &*entry("host = \"A.example.\"\n")].concat(),
-            "auth.homeserver.1.host: a.example: is named twice",
+            "auth.homeserver.1.host: a.example: is listed twice",
         ),
         (
             [
@@ -159,7 +159,7 @@ fn printed_homeservers_can_be_read_back() {
 /// An URL with a password is refused, and what is refused is printed: but not the password.
 #[test]
 fn password_in_url_is_rejected_and_not_printed() {
-    let expected = "expected a URL without user and password";
+    let expected = "expected a URL without user name and password";
     for key in [
         "AUTH__HOMESERVER_URL",
         "AUTH__INTROSPECTION__ENDPOINT",
@@ -202,12 +202,12 @@ fn homeserver_with_mode_off_is_warned_about() {
     let told = warnings(&format!("{open}{unset}"), &[]);
     assert_eq!(told.len(), 2, "{told:?}");
     assert!(told[0].contains("auth.homeserver.1: mode is off: requests to a.example"));
-    assert!(told[1].contains("auth.homeserver.1: mode is off, so nobody is asked"));
+    assert!(told[1].contains("auth.homeserver.1: mode is off: the token verifier is not used"));
     let etag = [("RENDEZVOUS_MSC4108__ENABLED", "true")];
     let told = warnings(&format!("{open}{unset}"), &etag);
     assert_eq!(told.len(), 1, "the other dialect is served: {told:?}");
     let told = warnings(&format!("[auth]\n{url}"), &etag);
     assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].contains("auth: mode is off, so nobody is asked"));
+    assert!(told[0].contains("auth: mode is off: the token verifier is not used"));
     assert_eq!(warnings(open, &[]), Vec::<String>::new());
 }

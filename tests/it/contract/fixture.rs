@@ -2,22 +2,19 @@
 
 use crate::harness::redis::RedisServer;
 use crate::harness::redis::resp::Connection;
-use matrix_rendezvous::app::tasks::RunningTasks;
 use matrix_rendezvous::clock::{Clock, ManualClock};
 use matrix_rendezvous::config::limits::Rate;
 use matrix_rendezvous::model::LimitSet;
 use matrix_rendezvous::model::SessionId;
 use matrix_rendezvous::store::memory::MemoryStore;
 use matrix_rendezvous::store::redis::{RedisEndpoint, RedisSettings, RedisStore};
-use matrix_rendezvous::store::{
-    CurrentShares, SessionLimits, Share, Shares, Store, StoreParts, StoreState,
-};
+use matrix_rendezvous::store::{CurrentShares, SessionLimits, Share, Shares, Store, StoreState};
 use matrix_rendezvous::telemetry::metrics::Metrics;
 use sha2::{Digest, Sha256};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub const TTL: Duration = Duration::from_mins(5);
 pub const MAX_LIVE: u64 = 20;
@@ -129,7 +126,7 @@ pub struct RedisRig {
     /// Time by our count, and when each session ends by it.
     now: Duration,
     ends: Vec<(SessionId, Duration)>,
-    _running: RunningTasks,
+    _running: DropGuard,
     _server: RedisServer,
 }
 
@@ -143,20 +140,17 @@ impl RedisRig {
             command_timeout: Duration::from_secs(10),
             ignore_checks: Vec::new(),
         };
+        let stop = CancellationToken::new();
         let metrics = Arc::new(Metrics::new());
-        let StoreParts {
-            store,
-            mut state,
-            tasks,
-        } = RedisStore::build(
+        let (store, mut state) = RedisStore::start(
             &settings,
             limits(),
             Clock::system(),
             &metrics,
             Arc::default(),
+            &stop,
         )
         .expect("good settings");
-        let running = RunningTasks::start(tasks, &CancellationToken::new());
         let ready = state.wait_for(|state| *state == StoreState::Ready);
         tokio::time::timeout(crate::harness::PATIENCE, ready)
             .await
@@ -168,7 +162,7 @@ impl RedisRig {
             redis,
             now: Duration::ZERO,
             ends: Vec::new(),
-            _running: running,
+            _running: stop.drop_guard(),
             _server: server,
         }
     }

@@ -123,14 +123,20 @@ fn rejection_reasons_are_documented() {
     let mut sections = docs
         .split("\n## ")
         .filter(|section| section.starts_with("Why "));
-    for (path, label) in [
-        ("src/model/rejection.rs", "Rejection"),
-        ("src/telemetry/labels.rs", "ConnectionRefusal"),
+    let limits = "src/model/limit.rs";
+    for labels in [
+        &[
+            ("src/model/rejection.rs", "Rejection"),
+            (limits, "DenyList"),
+            (limits, "Limit"),
+        ][..],
+        &[("src/telemetry/labels.rs", "ConnectionRefusal")],
     ] {
         let section = sections.next().expect("a section");
         let rows = section.lines().filter(|line| line.starts_with("| "));
         let documented: Vec<_> = rows.skip(1).collect();
-        let declared = declared(path, label);
+        let rows = |(path, label): &(&str, &str)| declared(path, label);
+        let declared: Vec<_> = labels.iter().flat_map(rows).collect();
         assert!(
             declared == documented,
             "it should be:\n{}",

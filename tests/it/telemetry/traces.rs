@@ -283,7 +283,7 @@ fn lost_spans_are_counted_and_logged() {
     let log = server.log();
     let line = log
         .lines()
-        .find(|line| line.contains("does not take traces"));
+        .find(|line| line.contains("failed to export traces"));
     assert!(
         line.is_some_and(|line| line.contains(&away.endpoint())),
         "{log}"

@@ -1,0 +1,28 @@
+//! The facts about one answered request, for the access log, the rejection log and the traces.
+
+use crate::model::{Api, ClientIp, Rejection, SessionId};
+use crate::telemetry::labels::{Method, Route};
+use std::time::Duration;
+
+/// One answered request.
+#[derive(Debug)]
+pub struct RequestRecord<'a> {
+    /// The client. Only the rejection log contains it, as a pseudonym.
+    pub client: ClientIp,
+    /// The API that the path belongs to.
+    pub api: Api,
+    /// The template of the path.
+    pub route: Route,
+    /// The method.
+    pub method: Method,
+    /// The status of the response.
+    pub status: u16,
+    /// Why the request was rejected, if it was.
+    pub reason: Option<Rejection>,
+    /// Time from the request's head to its response.
+    pub duration: Duration,
+    /// The request id, as in the response's `X-Request-Id`.
+    pub request_id: &'a str,
+    /// The session that the request named or created. Logs and traces contain it as a pseudonym.
+    pub session: Option<SessionId>,
+}

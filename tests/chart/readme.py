@@ -47,10 +47,11 @@ helm install rendezvous {chart} --namespace matrix --values values.yaml
 helm test rendezvous --namespace matrix
 ```
 
-From nothing to a sign-in: [docs/install.md](../../docs/install.md). Values by theme: [ci/](ci/). Mistakes that cannot work fail at
-render, all at once; unknown keys are refused. What can be set, with its default where that is short:
+[docs/install.md](../../docs/install.md) is the installation guide. [ci/](ci/) has example values by subject. Values that cannot work,
+and unknown keys, fail at render with one message that lists every error. All values, with their defaults if those are
+short:
 
-| value | default | what it is |
+| value | default | description |
 |---|---|---|
 """ + "\n".join(rows) + "\n"
 readme = f"{chart}/README.md"

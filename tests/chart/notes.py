@@ -9,23 +9,23 @@ import sys
 import yaml
 
 PODS = "app.kubernetes.io/instance=rel,app.kubernetes.io/component=server"
-OFF, ALL_AS_ONE = "offered to nobody", "all clients count as one"
-NOWHERE, TRY, PVC = "Nothing routes clients here yet", "helm -n matrix test rel || kubectl -n matrix logs", "delete pvc data-"
-LETS_OUT = "The NetworkPolicy lets out"
-ELSEWHERE = "and nothing here routes"
+OFF, ALL_AS_ONE = "The JSON dialect is off", "all clients count as one"
+NOWHERE, TRY, PVC = "No route leads clients here yet", "helm -n matrix test rel || kubectl -n matrix logs", "delete pvc data-"
+LETS_OUT = "The NetworkPolicy allows egress"
+ELSEWHERE = "Neither Ingress nor HTTPRoute covers"
 SOMETIMES = (ELSEWHERE, OFF, ALL_AS_ONE, NOWHERE, TRY, PVC, LETS_OUT)
 EXPECTED = {  # those of the above that are said, and what else is
-    "authenticated": [TRY, LETS_OUT, "mode authenticated.", "Redis: 6379 (", "homeserver and traces: 8008, 8080 (",
-                      "https://matrix.example.org/_matrix/client/unstable/org.matrix.msc4108/rendezvous", "ETag: on"],
+    "authenticated": [TRY, LETS_OUT, "mode authenticated.", "Redis: 6379 (", "homeserver and trace collector: 8008, 8080 (",
+                      "https://matrix.example.org/_matrix/client/unstable/org.matrix.msc4108/rendezvous", "ETag dialect: on"],
     "bundled-redis": [TRY, LETS_OUT, NOWHERE, PVC + "rel-matrix-rendezvous-redis-0", "mode open.", "rel-matrix-rendezvous.matrix.svc:8080"],
     "cluster-homeservers": [TRY, LETS_OUT, ALL_AS_ONE, "mode authenticated and open.", "Redis: 6379, 6380 (",
                             "https://matrix.example.org/_matrix/client/unstable/io.", "https://matrix.example.net/_matrix/client/unstable/io."],
     "introspection-url": [TRY, LETS_OUT, ALL_AS_ONE, NOWHERE, "Redis: 6390 ("],
-    "memory": [ALL_AS_ONE, NOWHERE, "memory as its store"],
+    "memory": [ALL_AS_ONE, NOWHERE, "store memory"],
     "monitoring-scaling": [TRY, LETS_OUT, ALL_AS_ONE, NOWHERE, "rendezvous.matrix.svc:80 "],
     "sentinel-tls": [TRY, LETS_OUT, ALL_AS_ONE, "Redis: 26379, 6379 (", "https://matrix.example.org/_matrix/client/unstable/io.",
-                     "ETag: off"],
-    "elsewhere": [TRY, LETS_OUT, ALL_AS_ONE, ELSEWHERE + " elsewhere.example.org: its own proxy must.", "at https://elsewhere.example.org:8448,",
+                     "ETag dialect: off"],
+    "elsewhere": [TRY, LETS_OUT, ALL_AS_ONE, ELSEWHERE + " elsewhere.example.org: its proxy must route there.", "at https://elsewhere.example.org:8448.",
                   "https://matrix.example.org/_matrix/client/unstable/io."],
     "off": [TRY, OFF, ALL_AS_ONE, NOWHERE, "mode off."],
 }  # fmt: skip

@@ -1,4 +1,4 @@
-{{/* Of every container here: what it could do beyond its task is taken from it. */}}
+{{/* Security context of every container of this chart: no privileges, read-only root file system. */}}
 {{- define "rendezvous.containerSecurity" -}}
 allowPrivilegeEscalation: false
 privileged: false
@@ -8,7 +8,8 @@ capabilities:
   drop: [ALL]
 {{- end }}
 
-{{/* dict root, and perhaps another user. A null among the values takes a line away; Helm itself drops it, or leaves it. */}}
+{{/* Pod security context. Input: dict with root, and optionally user (a UID that replaces the three ids). A null in the
+     values removes its line; Helm versions differ in how they treat a null. */}}
 {{- define "rendezvous.podSecurity" -}}
 {{- $context := dict -}}
 {{- range $key, $value := .root.Values.podSecurityContext -}}
@@ -20,11 +21,11 @@ capabilities:
 {{ toYaml $context }}
 {{- end }}
 
-{{/* Of every pod here: whose it is, where it may run, and what its images are fetched with. */}}
+{{/* Common to every pod of this chart: service account, scheduling, image pull secrets. */}}
 {{- define "rendezvous.scheduling" -}}
 serviceAccountName: {{ include "rendezvous.serviceAccount" . | quote }}
 automountServiceAccountToken: false
-# Variables such as RENDEZVOUS_PORT of a Service by that name would be unknown keys of the configuration.
+# Otherwise Kubernetes sets variables such as RENDEZVOUS_PORT for a Service of that name, which are unknown keys.
 enableServiceLinks: false
 {{- with .Values.image.pullSecrets }}
 imagePullSecrets:

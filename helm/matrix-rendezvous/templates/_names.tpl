@@ -1,25 +1,26 @@
-{{/* 63 is what a label may have. */}}
+{{/* A label value has at most 63 characters. */}}
 {{- define "rendezvous.name" -}}
 {{ default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
-{{/* 46: a StatefulSet's name may have 52, since a label of its pods is that name, a hyphen and ten characters; and
-     "-redis" is put behind this one. */}}
+{{/* At most 46 characters. The name of a StatefulSet has at most 52, because a label of its pods is that name, a hyphen
+     and ten characters; and "-redis" is appended to this name. */}}
 {{- define "rendezvous.fullname" -}}
 {{- $name := include "rendezvous.name" . -}}
 {{- $full := contains $name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $name) -}}
 {{ default $full .Values.fullnameOverride | trunc 46 | trimSuffix "-" }}
 {{- end }}
 
-{{/* The label component tells our pods from those of Redis and of the test. */}}
+{{/* Selector labels. The label component distinguishes the server pods from those of Redis and of the test. */}}
 {{- define "rendezvous.selector" -}}
 app.kubernetes.io/name: {{ include "rendezvous.name" .root | quote }}
 app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 app.kubernetes.io/component: {{ .component }}
 {{- end }}
 
-{{/* Ours, and those of the values where they are no others: dict root, component, and perhaps labels and pods. What
-     changes with each release of the chart is on no pod, or the bundled Redis would start anew each time. */}}
+{{/* The chart's labels, plus those of the values, which cannot override them. Input: dict with root, component, and
+     optionally labels and pods. Pods get no label that changes with each chart release, or the bundled Redis would
+     restart with every upgrade. */}}
 {{- define "rendezvous.labels" -}}
 {{- $labels := include "rendezvous.selector" . | fromYaml -}}
 {{- $_ := merge $labels (dict "app.kubernetes.io/part-of" "matrix" "app.kubernetes.io/managed-by" .root.Release.Service) -}}
@@ -29,7 +30,8 @@ app.kubernetes.io/component: {{ .component }}
 {{ merge $labels (.labels | default dict) .root.Values.labels | toYaml }}
 {{- end }}
 
-{{/* name, labels and annotations of an object: dict root, component, and perhaps suffix, labels, annotations */}}
+{{/* Name, labels and annotations of an object. Input: dict with root, component, and optionally suffix, labels,
+     annotations. */}}
 {{- define "rendezvous.metadata" -}}
 name: {{ printf "%s%s" (include "rendezvous.fullname" .root) (.suffix | default "") | quote }}
 namespace: {{ .root.Release.Namespace | quote }}
@@ -41,15 +43,17 @@ annotations:
 {{- end }}
 {{- end }}
 
+{{/* Image reference. Input: a dict with repository, tag and digest. The digest replaces the tag. */}}
 {{- define "rendezvous.image" -}}
 {{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag }}{{ end }}
 {{- end }}
 
+{{/* Name of the service account of every pod. */}}
 {{- define "rendezvous.serviceAccount" -}}
 {{ if .Values.serviceAccount.create }}{{ include "rendezvous.fullname" . }}{{ else }}{{ .Values.serviceAccount.name }}{{ end }}
 {{- end }}
 
-{{/* Three prefixes, all from the start: one that is not served answers 404 (docs/routing.md). */}}
-{{- define "rendezvous.prefixes" -}}
+{{/* All three path prefixes, even if a dialect is off: the server returns 404 there (docs/routing.md). */}}
+{{- define "rendezvous.pathPrefixes" -}}
 /_matrix/client/unstable/io.element.msc4388/rendezvous /_matrix/client/unstable/org.matrix.msc4108/rendezvous /_matrix/client/v1/rendezvous
 {{- end }}

@@ -1,4 +1,4 @@
-{{/* The container's environment. Variables win over the file, so the image's own two are set here again. */}}
+{{/* The container's environment. Variables override the file, so the two that the image sets are set again here. */}}
 {{- define "rendezvous.env" -}}
 - name: RENDEZVOUS_CONFIG
   value: /etc/matrix-rendezvous/matrix-rendezvous.toml
@@ -11,40 +11,43 @@
 {{- end }}
 {{- end }}
 
-{{/* What is mounted, a list of dicts: name, at, volume. A volume of secrets is 0440: root's, and fsGroup's to read. */}}
+{{/* Volumes and mount paths: a list of dicts with name, path, volume. Secret volumes have mode 0440: readable by root and
+     by fsGroup. */}}
 {{- define "rendezvous.mounts" -}}
 {{- $own := include "rendezvous.fullname" . -}}
 - name: config
-  at: /etc/matrix-rendezvous
+  path: /etc/matrix-rendezvous
   volume: { configMap: { name: {{ $own | quote }}, defaultMode: 0444 } }
-{{- include "rendezvous.secretMount" (dict "name" "redis-url" "of" .Values.redis.url "own" $own "path" "url") }}
-{{- include "rendezvous.secretMount" (dict "name" "redis-password" "of" .Values.redis.password "own" $own "path" "password") }}
-{{- include "rendezvous.secretMount" (dict "name" "sentinel-password" "of" .Values.redis.sentinel.password "own" $own "path" "password") }}
-{{- include "rendezvous.secretMount" (dict "name" "introspection-client-secret" "of" .Values.introspectionClientSecret "own" $own "path" "client-secret") }}
+{{- include "rendezvous.secretMount" (dict "name" "redis-url" "source" .Values.redis.url "ownSecret" $own "path" "url") }}
+{{- include "rendezvous.secretMount" (dict "name" "redis-password" "source" .Values.redis.password "ownSecret" $own "path" "password") }}
+{{- include "rendezvous.secretMount" (dict "name" "sentinel-password" "source" .Values.redis.sentinel.password "ownSecret" $own "path" "password") }}
+{{- include "rendezvous.secretMount" (dict "name" "introspection-client-secret" "source" .Values.introspectionClientSecret "ownSecret" $own "path" "client-secret") }}
 {{- if .Values.redis.tls.enabled }}
-{{- include "rendezvous.authority" (dict "name" "redis" "of" .Values.redis.tls.ca) }}
+{{- include "rendezvous.caMount" (dict "name" "redis" "source" .Values.redis.tls.ca) }}
 {{- end }}
-{{- include "rendezvous.authority" (dict "name" "platform" "of" .Values.ca) }}
+{{- include "rendezvous.caMount" (dict "name" "platform" "source" .Values.ca) }}
 {{- end }}
 
-{{/* A secret as a file, where there is one: dict name (its key in the chart's own Secret, too), of, own, path */}}
+{{/* Mounts a secret as a file, if it is set. Input: dict with name (also the key in the chart's own Secret), source,
+     ownSecret, path. */}}
 {{- define "rendezvous.secretMount" -}}
-{{- if .of }}
+{{- if .source }}
 - name: {{ .name }}
-  at: /run/secrets/{{ .name }}
+  path: /run/secrets/{{ .name }}
   volume:
     secret:
-      secretName: {{ .of.secret | default .own | quote }}
+      secretName: {{ .source.secret | default .ownSecret | quote }}
       defaultMode: 0440
-      items: [{ key: {{ .of.secretKey | default .name | quote }}, path: {{ .path }} }]
+      items: [{ key: {{ .source.secretKey | default .name | quote }}, path: {{ .path }} }]
 {{- end }}
 {{- end }}
 
-{{- define "rendezvous.authority" -}}
+{{/* Mounts a CA bundle, if it is set. Input: dict with name, source. */}}
+{{- define "rendezvous.caMount" -}}
 {{- $name := .name -}}
-{{- with .of }}
-- name: authority-{{ $name }}
-  at: /run/authorities/{{ $name }}
+{{- with .source }}
+- name: ca-{{ $name }}
+  path: /run/ca/{{ $name }}
   volume:
     {{- if .configMap }}
     configMap:

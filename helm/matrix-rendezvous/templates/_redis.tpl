@@ -1,29 +1,30 @@
+{{/* Host of Redis, of the first Sentinel or of the first Cluster node. */}}
 {{- define "rendezvous.redis.host" -}}
 {{ if .Values.redis.bundled.enabled }}{{ include "rendezvous.fullname" . }}-redis{{ else }}{{ .Values.redis.host }}{{ end }}
 {{- end }}
 
-{{/* Text as it stands in a URL, in front of the host and behind it alike: there + is no blank. */}}
-{{- define "rendezvous.redis.encoded" -}}
+{{/* URL-encodes text for any part of a URL: a space becomes %20, not +. */}}
+{{- define "rendezvous.redis.urlEncode" -}}
 {{ urlquery . | replace "+" "%20" }}
 {{- end }}
 
-{{/* Without passwords: those come by files, as they are. */}}
+{{/* The Redis URL without passwords. Passwords are mounted as files. */}}
 {{- define "rendezvous.redis.url" -}}
 {{- $redis := .Values.redis -}}
 {{- $query := list -}}
 {{- if eq $redis.topology "sentinel" -}}
-  {{- $query = append $query (printf "sentinelServiceName=%s" (include "rendezvous.redis.encoded" $redis.sentinel.service)) -}}
-  {{- with $redis.sentinel.username }}{{ $query = append $query (printf "sentinelUsername=%s" (include "rendezvous.redis.encoded" .)) }}{{ end -}}
+  {{- $query = append $query (printf "sentinelServiceName=%s" (include "rendezvous.redis.urlEncode" $redis.sentinel.service)) -}}
+  {{- with $redis.sentinel.username }}{{ $query = append $query (printf "sentinelUsername=%s" (include "rendezvous.redis.urlEncode" .)) }}{{ end -}}
 {{- end -}}
 {{- range $redis.nodes }}{{ $query = append $query (printf "node=%s" .) }}{{ end -}}
 {{ $redis.tls.enabled | ternary "rediss" "redis" }}{{ if ne $redis.topology "standalone" }}-{{ $redis.topology }}{{ end }}://
-{{- with $redis.username }}{{ include "rendezvous.redis.encoded" . }}@{{ end -}}
+{{- with $redis.username }}{{ include "rendezvous.redis.urlEncode" . }}@{{ end -}}
 {{ include "rendezvous.redis.host" . }}:{{ int $redis.port }}
 {{- if int $redis.db }}/{{ int $redis.db }}{{ end -}}
 {{ with $query }}?{{ join "&" . }}{{ end }}
 {{- end }}
 
-{{/* The ports that a NetworkPolicy lets out to, each once. Behind a Sentinel the primary has a port of its own. */}}
+{{/* The distinct Redis ports that the NetworkPolicy allows, as words. With Sentinels the primary has its own port. */}}
 {{- define "rendezvous.redis.ports" -}}
 {{- $ports := list -}}
 {{- if .Values.networkPolicy.redis.ports -}}

@@ -1,5 +1,5 @@
-{{/* What the chart's own Secret holds, as it is. */}}
-{{- define "rendezvous.secrets" -}}
+{{/* The content of the chart's own Secret, not encoded. */}}
+{{- define "rendezvous.secretData" -}}
 {{- $redis := .Values.redis -}}
 {{- $data := dict -}}
 {{- with $redis.url.value }}{{ $_ := set $data "redis-url" . }}{{ end -}}
@@ -9,9 +9,9 @@
 {{ toYaml $data }}
 {{- end }}
 
-{{/* When it changes, or one key of it, so does this: dict root, and perhaps key. With the release's name in it, so that
-     it is found in no table of digests. */}}
-{{- define "rendezvous.secrets.sum" -}}
-{{- $all := include "rendezvous.secrets" .root | fromYaml -}}
+{{/* Checksum of the chart's Secret, or of one key of it. Input: dict with root, and optionally key. It includes the
+     release's name, so that precomputed digest tables do not contain it. */}}
+{{- define "rendezvous.secretChecksum" -}}
+{{- $all := include "rendezvous.secretData" .root | fromYaml -}}
 {{ print .root.Release.Namespace "/" .root.Release.Name " " ((hasKey . "key" | ternary (pick $all (.key | default "")) $all) | toJson) | sha256sum }}
 {{- end }}

@@ -1,11 +1,11 @@
-{{/* Everything that cannot work, or would be ignored, in one failure: who mends one thing at a time deploys as many
-     times. Each part below, and in _validate_redis.tpl, gives a line for each. */}}
+{{/* Rejects every combination of values that cannot work or would be ignored, all in one failure, so that one more
+     deploy is enough to fix them. Each template below, and in _validate_redis.tpl, outputs one line per error. */}}
 {{- define "rendezvous.validate" -}}
-{{- $say := list -}}
+{{- $errors := list -}}
 {{- range $part := list "config" "redis" "kubernetes" -}}
-{{- range splitList "\n" (include (print "rendezvous.validate." $part) $) }}{{ with trim . }}{{ $say = append $say . }}{{ end }}{{ end -}}
+{{- range splitList "\n" (include (print "rendezvous.validate." $part) $) }}{{ with trim . }}{{ $errors = append $errors . }}{{ end }}{{ end -}}
 {{- end -}}
-{{- if $say }}{{ fail (printf "\n\nThis cannot work:\n- %s\n" (join "\n- " $say)) }}{{ end -}}
+{{- if $errors }}{{ fail (printf "\n\nInvalid values:\n- %s\n" (join "\n- " $errors)) }}{{ end -}}
 {{- end }}
 
 {{- define "rendezvous.validate.config" -}}
@@ -20,51 +20,51 @@
 {{- range $host := $one.host }}
 {{- $name := lower (trimSuffix "." $host) -}}
 {{- if hasKey $hosts $name }}
-config.auth.homeserver[{{ $i }}].host: {{ $host }} is named twice
+config.auth.homeserver[{{ $i }}].host: {{ $host }} is listed twice
 {{- end }}
 {{- $_ := set $hosts $name true -}}
 {{- end }}
 {{- if and (eq ($one.mode | default $config.mode) "authenticated") (not $one.homeserver_url) }}
-config.auth.homeserver[{{ $i }}].mode: "authenticated" needs somebody who says whose a token is: .homeserver_url
+config.auth.homeserver[{{ $i }}].mode: "authenticated" requires config.auth.homeserver[{{ $i }}].homeserver_url
 {{- end }}
 {{- if and $config.msc4108.enabled (not $one.public_base_url) }}
-config.auth.homeserver[{{ $i }}].public_base_url: is needed with config.msc4108.enabled, whose sessions are URLs
+config.auth.homeserver[{{ $i }}].public_base_url: required by config.msc4108.enabled, because its sessions are URLs
 {{- end }}
 {{- end }}
 {{- if $homeservers }}
 {{- range $key, $set := dict "config.auth.homeserver_url" $auth.homeserver_url "config.auth.introspection" $introspection "config.http.public_base_url" $http.public_base_url }}
 {{- if $set }}
-{{ $key }}: is set beside config.auth.homeserver; set it in the entries
+{{ $key }}: must not be set together with config.auth.homeserver; set it in the entries
 {{- end }}
 {{- end }}
 {{- else }}
 {{- if and (eq $config.mode "authenticated") (not $auth.homeserver_url) (not $introspection.endpoint) }}
-config.mode: "authenticated" needs somebody who says whose a token is: config.auth.homeserver_url, or .introspection.endpoint
+config.mode: "authenticated" requires config.auth.homeserver_url or config.auth.introspection.endpoint
 {{- end }}
 {{- if and $config.msc4108.enabled (not $http.public_base_url) }}
-config.http.public_base_url: is needed with config.msc4108.enabled, whose sessions are URLs; as in https://matrix.example.org
+config.http.public_base_url: required by config.msc4108.enabled, because its sessions are URLs; for example https://matrix.example.org
 {{- end }}
 {{- end }}
 {{- if and $introspection.endpoint $auth.homeserver_url }}
-config.auth.introspection.endpoint: is set beside config.auth.homeserver_url; keep one
+config.auth.introspection.endpoint: must not be set together with config.auth.homeserver_url; keep one
 {{- end }}
 {{- if and $introspection.endpoint (not $v.introspectionClientSecret) }}
-introspectionClientSecret: is needed with config.auth.introspection.endpoint
+introspectionClientSecret: required by config.auth.introspection.endpoint
 {{- end }}
 {{- if and $introspection.client_id (not $introspection.endpoint) }}
-config.auth.introspection.client_id: is for its endpoint, which is not set
+config.auth.introspection.client_id: has no effect without config.auth.introspection.endpoint
 {{- end }}
 {{- if and $v.introspectionClientSecret (not $introspection.endpoint) }}
-introspectionClientSecret: is for config.auth.introspection.endpoint, which is not set
+introspectionClientSecret: has no effect without config.auth.introspection.endpoint
 {{- end }}
 {{- if and $http.proxy_protocol (not $http.trusted_proxies) }}
-config.http.proxy_protocol: needs config.http.trusted_proxies: whoever may send its header may be anyone
+config.http.proxy_protocol: requires config.http.trusted_proxies, or any peer could spoof its address
 {{- end }}
 {{- if and $http.proxy_protocol $v.tests.enabled }}
-tests.enabled: helm test sends no PROXY header, and with config.http.proxy_protocol nobody is answered without
+tests.enabled: must be false with config.http.proxy_protocol, because helm test sends no PROXY protocol header
 {{- end }}
-{{- if and $v.ca (not (include "rendezvous.upstreams" . | trim)) }}
-ca: is for the homeserver and the collector of traces, and config names neither
+{{- if and $v.ca (not (include "rendezvous.outboundUrls" . | trim)) }}
+ca: has no effect, because config contains neither a homeserver nor a trace collector
 {{- end }}
 {{- end }}
 
@@ -72,46 +72,46 @@ ca: is for the homeserver and the collector of traces, and config names neither
 {{- $v := .Values -}}
 {{- $name := include "rendezvous.fullname" . -}}
 {{- if not $v.image.repository }}
-image.repository: say where your registry has the image: a chart out of the repository does not know
+image.repository: required; the chart in the source repository has no default. Set the repository of your image
 {{- end }}
 {{- if eq (toString $v.enabled) "false" }}
-enabled: is for the condition of a chart above this one, which would not have rendered it
+enabled: false has no effect in this chart; it is meant for the condition of a parent chart
 {{- end }}
 {{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $name) }}
-fullnameOverride: a Service's name begins with a letter, and has no dots; it would be {{ $name }}
+fullnameOverride: the name of a Service must begin with a letter and contain no dots; found {{ $name }}
 {{- end }}
 {{- if and (eq $v.service.type "ClusterIP") $v.service.externalTrafficPolicy }}
-service.externalTrafficPolicy: is for a NodePort or a LoadBalancer
+service.externalTrafficPolicy: requires service.type NodePort or LoadBalancer
 {{- end }}
 {{- if and $v.prometheusRule.enabled (not (contains "rendezvous" $name)) }}
-fullnameOverride: the alerts find the scrape job by "rendezvous" in its name, and it would be {{ $name }}
+fullnameOverride: must contain "rendezvous" with prometheusRule.enabled, because the alerts select the scrape job by it; found {{ $name }}
 {{- end }}
 {{- if and $v.ingress.enabled (not $v.ingress.hosts) }}
-ingress.hosts: is needed: the homeserver's own
+ingress.hosts: required by ingress.enabled; list the homeserver's host
 {{- end }}
 {{- if and $v.httpRoute.enabled (not $v.httpRoute.parentRefs) }}
-httpRoute.parentRefs: is needed: the homeserver's Gateway
+httpRoute.parentRefs: required by httpRoute.enabled; list the homeserver's Gateway
 {{- end }}
 {{- if and $v.httpRoute.enabled (not $v.httpRoute.hostnames) }}
-httpRoute.hostnames: is needed: the homeserver's own host
+httpRoute.hostnames: required by httpRoute.enabled; list the homeserver's host
 {{- end }}
 {{- if $v.autoscaling.enabled }}
 {{- if gt (int $v.autoscaling.minReplicas) (int $v.autoscaling.maxReplicas) }}
-autoscaling.minReplicas: is above maxReplicas
+autoscaling.minReplicas: must not exceed autoscaling.maxReplicas
 {{- end }}
 {{- if and (not $v.autoscaling.cpuUtilization) (not $v.autoscaling.customMetric) }}
-autoscaling: has nothing to scale by: cpuUtilization or customMetric
+autoscaling: requires a metric: set autoscaling.cpuUtilization or autoscaling.customMetric
 {{- end }}
 {{- end }}
 {{- if and (not $v.serviceAccount.create) (not $v.serviceAccount.name) }}
-serviceAccount.name: is needed where create is false
+serviceAccount.name: required if serviceAccount.create is false
 {{- end }}
 {{- if and $v.serviceAccount.create $v.serviceAccount.name }}
-serviceAccount.name: is of one that exists; with create it would not be used
+serviceAccount.name: has no effect if serviceAccount.create is true; it names an existing ServiceAccount
 {{- end }}
 {{- range $v.extraEnv }}
 {{- if regexMatch "^RENDEZVOUS_(CONFIG|HTTP__LISTEN|ADMIN__LISTEN|SHUTDOWN__.*|STORE__BACKEND|STORE__REDIS__(URL|(SENTINEL_)?PASSWORD)(_FILE)?|(.*__)?CA_FILE|.*__CLIENT_SECRET(_FILE)?)$" .name }}
-extraEnv: {{ .name }} is the chart's to set, by other values
+extraEnv: {{ .name }} must not be set here; the chart sets it from other values
 {{- end }}
 {{- end }}
 {{- end }}

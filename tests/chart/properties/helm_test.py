@@ -7,7 +7,7 @@ from objects import config_of, containers, find
 SAYS = {
     "json": ("io.element.msc4388/rendezvous", '"device two reads"', "IO_ELEMENT_MSC4388_CONCURRENT_WRITE", "-X DELETE", " 404"),
     "etag": ("org.matrix.msc4108/rendezvous", '"device two reads"', "If-Match", " 412", "-X DELETE", " 404"),
-    "nothing": ('"a creation without an access token"',),
+    "nothing": ('"status of a create request without an access token"',),
 }
 
 
@@ -22,7 +22,7 @@ def check(workload, objects):
     [container] = containers(workload)
     [script] = container["args"]
     [port] = find(objects, "Service", name)["spec"]["ports"]
-    says = [*SAYS[way], f"at=http://{name}:{port['port']}/_matrix/client/unstable\n", "--max-time 10"]
+    says = [*SAYS[way], f"base=http://{name}:{port['port']}/_matrix/client/unstable\n", "--max-time 10"]
     if way == "nothing":
         says.append({"authenticated": " 403", "off": " 404"}[mode])
     if "host" in first:

@@ -28,7 +28,7 @@ def check(workload, objects):
             yield f"volume {volume['name']} is of the node"
         # A Secret is for the process and no other: root's, and fsGroup's to read. What is no secret may be read by all.
         for kind, mode in {"secret": 0o440, "configMap": 0o444}.items():
-            public = volume["name"].startswith("authority-")
+            public = volume["name"].startswith("ca-")
             if kind in volume and volume[kind]["defaultMode"] != (0o444 if public else mode):
                 yield f"volume {volume['name']} has mode {volume[kind]['defaultMode']:o}"
     for container in containers(workload):

@@ -1,13 +1,13 @@
-// OAuth as far as a sign-in asks it: a stub for the part that a Matrix Authentication Service has. It lives
-// beside a homeserver, which it tells of every new device: addDevice(user, device).
+// A stub for the OAuth endpoints that a sign-in uses, in place of a Matrix Authentication Service. It runs next to a
+// homeserver and registers every new device there: addDevice(user, device).
 //
-// How a test has a session without a browser: `POST session` (user, device), which is none of OAuth's,
-// answers with one. And who agrees to a new device is who holds the existing device's token: `POST` to the
-// verification_uri_complete, with that token as bearer. Until then the new device's token is pending.
+// Tests get a session without a browser by `POST session` (user, device), which is not part of OAuth. To approve a new
+// device, the test sends a `POST` to the verification_uri_complete with the existing device's token as bearer token. Until
+// then the new device's token is pending.
 
 import { randomUUID } from "node:crypto";
 
-/** What its homeserver needs: the metadata, the sessions by token, and the answers to requests. */
+/** Returns what the homeserver needs: the metadata, the sessions by token, and the request handler. */
 export function oauth(base, addDevice) {
     const sessions = new Map();
     const grants = new Map();
@@ -26,16 +26,16 @@ export function oauth(base, addDevice) {
         return { access_token, token_type: "Bearer" };
     };
 
-    /** [status, body], or nothing for what OAuth does not know. */
+    /** Returns [status, body], or undefined for an unknown request. */
     async function answer(request, pathname) {
-        const asked = `${request.method} ${pathname}`;
-        if (asked === "GET /.well-known/openid-configuration") return [200, metadata];
-        if (asked === "POST /register") return [201, { client_id: "c" }];
-        if (asked === "POST /session") {
+        const route = `${request.method} ${pathname}`;
+        if (route === "GET /.well-known/openid-configuration") return [200, metadata];
+        if (route === "POST /register") return [201, { client_id: "c" }];
+        if (route === "POST /session") {
             const form = await formOf(request);
             return [200, await signIn(form.get("user"), form.get("device"))];
         }
-        if (asked === "POST /device") {
+        if (route === "POST /device") {
             const scope = (await formOf(request)).get("scope") ?? "";
             const device = /client:device:(\S+)/.exec(scope)?.[1];
             if (device === undefined) return [400, { error: "invalid_scope" }];
@@ -46,14 +46,14 @@ export function oauth(base, addDevice) {
                 verification_uri_complete: `${base}/verify/${user_code}`, expires_in: 300, interval: 1,
             }];
         }
-        if (asked.startsWith("POST /verify/")) {
-            const grant = [...grants.values()].find(({ user_code }) => asked.endsWith(`/${user_code}`));
+        if (route.startsWith("POST /verify/")) {
+            const grant = [...grants.values()].find(({ user_code }) => route.endsWith(`/${user_code}`));
             const session = sessions.get(bearerOf(request));
             if (grant === undefined || session === undefined) return [403, { error: "access_denied" }];
             grant.user = session.user;
             return [200, {}];
         }
-        if (asked === "POST /token") {
+        if (route === "POST /token") {
             const code = (await formOf(request)).get("device_code");
             const grant = grants.get(code);
             if (grant === undefined) return [400, { error: "invalid_grant" }];
@@ -75,7 +75,7 @@ export async function bodyOf(request) {
 
 export const formOf = async (request) => new URLSearchParams(await bodyOf(request));
 
-/** A request listener of node's: what `answer` gives, as JSON; what it does not know is a 404. */
+/** Returns a node request listener that sends the result of `answer` as JSON, and 404 if there is none. */
 export const listener = (answer) => async (request, response) => {
     const { pathname } = new URL(request.url, "http://stub");
     const json = (status, body, headers) => {

@@ -1,5 +1,5 @@
-# What every interop test starts from: this source built, workers on free ports, Redis, a place for files
-# ($work), and the end of all of it. Sourced by the run script of each; it changes to the repository's root.
+# Common setup of the interop tests: builds this source, starts workers and Redis on free ports, provides a directory for
+# files ($work), and stops everything at the end. Each run script sources it. It changes to the repository's root.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 source tests/lib/deps.sh
@@ -9,7 +9,7 @@ need curl curl
 need npm npm
 need redis-server redis-server
 
-# Neither a proxy nor a setting of the caller's may stand between a client and its worker.
+# No proxy and no setting of the caller's environment may affect clients or workers.
 unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY CARGO_TARGET_DIR
 while IFS= read -r name; do unset "$name"; done < <(compgen -e RENDEZVOUS_ || true)
 cargo build --release --locked --quiet
@@ -18,7 +18,7 @@ API=_matrix/client/unstable/org.matrix.msc4108/rendezvous
 work=$(mktemp -d)
 trap 'kill $(jobs -p) 2>/dev/null || true; wait; rm -r "$work"' EXIT
 
-until_true() { # until_true WHAT COMMAND...: asks again for 20 s, or as many tenths of one as $patience says
+until_true() { # until_true WHAT COMMAND...: repeats COMMAND until it succeeds, for 20 s or $patience tenths of a second
     local what=$1; shift
     for _ in $(seq "${patience:-200}"); do
         "$@" >/dev/null 2>&1 && return
@@ -38,13 +38,13 @@ free_port() {
     done
 }
 
-address_of() { # address_of NAME LISTENER: where a worker listens
+address_of() { # address_of NAME LISTENER: prints the address of a worker's listener
     sed 's/\x1b\[[0-9;]*m//g' "$work/$1.log" | sed -n "s/.*listener=\"$2\" address=//p" | head -1
 }
 
-mode=open # of the workers that are started
-worker() { # worker NAME [PORT ADMIN-PORT [ADDRESS]]: starts a worker, on free ports if none are named, and
-    # waits until it is ready; its URL is $url, its process $pid
+mode=open # the mode of the workers that are started
+worker() { # worker NAME [PORT ADMIN-PORT [ADDRESS]]: starts a worker, on free ports if none are given, and waits until
+    # it is ready. Sets $url and $pid.
     local address=${4:-127.0.0.1}
     RENDEZVOUS_MSC4108__ENABLED=true target/release/matrix-rendezvous serve --mode "$mode" \
         --listen "$address:${2:-0}" --admin-listen "$address:${3:-0}" >"$work/$1.log" 2>&1 &
@@ -55,17 +55,17 @@ worker() { # worker NAME [PORT ADMIN-PORT [ADDRESS]]: starts a worker, on free p
 }
 listens() { [ -n "$(address_of "$1" admin)" ]; }
 
-redis() { # redis: starts one; workers that are started after it keep their sessions there
+redis() { # redis: starts a Redis; workers that are started afterwards store their sessions there
     local port
     port=$(free_port)
     redis-server --port "$port" --bind 127.0.0.1 --save '' --dir "$work" >"$work/redis.log" &
     local job=$!
     until_true "Redis answers" redis-cli -p "$port" ping
-    kill -0 $job # it is ours that answered
+    kill -0 $job # the answer came from our process
     export RENDEZVOUS_STORE__BACKEND=redis RENDEZVOUS_STORE__REDIS__URL=redis://127.0.0.1:$port/0
 }
 
-rust_clients() { # rust_clients: builds matrix-sdk's device and ruma's, in $rust
+rust_clients() { # rust_clients: builds the devices that use matrix-sdk and ruma, in $rust
     rust=target/interop/debug
     cargo build --locked --quiet --manifest-path tests/interop/rust/Cargo.toml --target-dir target/interop
     export DEVICE=$rust/device

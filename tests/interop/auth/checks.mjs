@@ -1,11 +1,11 @@
-// What a worker answers to who wants to create a session, by discovery and by creation, each of which must say
-// the same; and what it answers to who goes on with one.
+// Checks of a worker's responses to a client that wants to create a session (discovery and creation must agree), and to a
+// client that uses an existing session.
 
 import assert from "node:assert/strict";
 
 const RENDEZVOUS = "/_matrix/client/unstable/io.element.msc4388/rendezvous";
 
-/** One request; no token is no header. */
+/** Sends one request. Without a token it has no Authorization header. */
 export async function ask(url, method, { token, authorization = token && `Bearer ${token}`, body } = {}) {
     const headers = { ...authorization && { authorization } };
     const reply = await fetch(url, {
@@ -14,13 +14,13 @@ export async function ask(url, method, { token, authorization = token && `Bearer
     return { status: reply.status, retryAfter: reply.headers.get("retry-after"), body: await reply.json() };
 }
 
-/** [discovery's reply, creation's reply]. */
+/** Returns [response to discovery, response to creation]. */
 async function both(worker, token) {
     const url = worker + RENDEZVOUS;
     return [await ask(url, "GET", { token }), await ask(url, "POST", { token, body: { data: "hello" } })];
 }
 
-/** Who shows the token may create sessions; this one, as its URL and its sequence token. */
+/** The token may create sessions. Returns the new session: its URL and its sequence token. */
 export async function accepted(worker, token, who) {
     const [discovery, creation] = await both(worker, token);
     assert.deepEqual([discovery.status, discovery.body], [200, { create_available: true }], who);
@@ -29,14 +29,14 @@ export async function accepted(worker, token, who) {
     return { url: `${worker}${RENDEZVOUS}/${id}`, sequence_token };
 }
 
-/** Who shows the token, or none, may create no session, and has done nothing wrong. */
+/** The token, or its absence, is valid but does not permit creation (403). */
 export async function forbidden(worker, token, who) {
     const [discovery, creation] = await both(worker, token);
     assert.deepEqual([discovery.status, discovery.body], [200, { create_available: false }], who);
     assert.deepEqual([creation.status, creation.body.errcode], [403, "M_FORBIDDEN"], who);
 }
 
-/** The token is refused, so that the client signs out, or asks its user to sign in again (soft_logout). */
+/** The token is rejected (401): the client signs out, or asks its user to sign in again (soft_logout). */
 export async function refused(worker, token, who, soft_logout = false, errcode = "M_UNKNOWN_TOKEN") {
     for (const { status, body } of await both(worker, token)) {
         const { error, ...rest } = body;
@@ -44,7 +44,7 @@ export async function refused(worker, token, who, soft_logout = false, errcode =
     }
 }
 
-/** Nobody can say: the client keeps its token, and tries again. */
+/** The token cannot be verified (503): the client keeps it and retries. */
 export async function unsure(worker, token, who) {
     for (const { status, body, retryAfter } of await both(worker, token)) {
         assert.deepEqual([status, body.errcode], [503, "M_UNKNOWN"], who);
@@ -52,7 +52,7 @@ export async function unsure(worker, token, who) {
     }
 }
 
-/** A session that is there goes on, whatever the request's Authorization; ask again with what it returns. */
+/** An existing session works with any Authorization header. Returns the session's new state. */
 export async function goesOn({ url, sequence_token }, authorization, who) {
     const written = await ask(url, "PUT", { authorization, body: { sequence_token, data: `by ${who}` } });
     assert.equal(written.status, 200, `${who} writes: ${JSON.stringify(written.body)}`);
@@ -61,7 +61,7 @@ export async function goesOn({ url, sequence_token }, authorization, who) {
     return { url, sequence_token: written.body.sequence_token };
 }
 
-/** Tries again until it holds, for 20 s. */
+/** Repeats a check until it passes, for up to 20 s. */
 export async function eventually(check) {
     const end = Date.now() + 20_000;
     for (;;) {

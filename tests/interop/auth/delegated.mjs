@@ -1,8 +1,8 @@
-// Tokens that a Synapse asks OAuth about, at a worker that asks this Synapse.
+// Tokens that a Synapse verifies with OAuth, at a worker that verifies them with this Synapse.
 //
 //   node delegated.mjs OAUTH WORKER OAUTH-PROCESS
 //
-// It ends the stub.
+// It stops the OAuth stub.
 
 import assert from "node:assert/strict";
 import { accepted, refused, unsure } from "./checks.mjs";
@@ -19,9 +19,9 @@ async function token(device) {
 
 const [known, unasked] = [await token("ONE"), await token("TWO")];
 await accepted(WORKER, known, "a user");
-await refused(WORKER, "nobody", "a token that is nobody's");
+await refused(WORKER, "nobody", "an unknown token");
 
-// Without its OAuth Synapse cannot say who somebody is, and nobody must be signed out over that.
+// Without OAuth, Synapse cannot verify tokens. That must not sign any user out.
 process.kill(Number(PROCESS), "SIGTERM");
-await unsure(WORKER, unasked, "a user whom Synapse cannot ask about");
-await accepted(WORKER, known, "a user who was known a moment ago");
+await unsure(WORKER, unasked, "a user that Synapse cannot verify");
+await accepted(WORKER, known, "a user in the cache");

@@ -1,9 +1,9 @@
-// Tokens of a real OAuth 2.0 server, at workers that introspect them.
+// Tokens of a real OAuth 2.0 server, at workers that use introspection.
 //
 //   node introspection.mjs PROVIDER WORKER LATER WRONG
 //
-// LATER hears of a token only after its end, and so has no earlier answer to remember. WRONG shows a secret that
-// the server does not know.
+// LATER sees a token only after its end, so its cache has no earlier result. WRONG uses a client secret that the server
+// does not know.
 
 import assert from "node:assert/strict";
 import { accepted, eventually, forbidden, goesOn, refused, unsure } from "./checks.mjs";
@@ -17,7 +17,7 @@ async function form(path, fields, headers) {
     return reply.text();
 }
 
-/** An access token of a user's. */
+/** Issues an access token of a user. */
 async function issue(scope, seconds = 600) {
     return JSON.parse(await form("/issue", { scope, seconds })).access_token;
 }
@@ -28,27 +28,27 @@ const device = "urn:matrix:client:device:ABC";
 const good = await issue(`openid ${API} ${device}`);
 const session = await accepted(WORKER, good, "a user");
 await goesOn(session, undefined, "a client");
-await accepted(WORKER, await issue(`urn:matrix:org.matrix.msc2967.client:api:* ${device}`), "the scope's first name");
-await forbidden(WORKER, await issue(`openid ${device}`), "who may not use the client API");
-await forbidden(WORKER, await issue(`openid ${API}x`), "a scope that only begins so");
-await forbidden(WORKER, undefined, "nobody");
-await refused(WORKER, "nobody", "a token that is nobody's");
-await accepted(WORKER, good, "a user, once more");
+await accepted(WORKER, await issue(`urn:matrix:org.matrix.msc2967.client:api:* ${device}`), "the former name of the scope");
+await forbidden(WORKER, await issue(`openid ${device}`), "a token without the client API scope");
+await forbidden(WORKER, await issue(`openid ${API}x`), "a scope with the same prefix");
+await forbidden(WORKER, undefined, "no token");
+await refused(WORKER, "no token", "an unknown token");
+await accepted(WORKER, good, "a user, again");
 
 const revoked = await issue(API);
 await accepted(WORKER, revoked, "a token that will be revoked");
 await revoke(revoked);
 await refused(LATER, revoked, "a revoked token");
 
-// A client makes up what it likes, a JWT too, which this server does not introspect. That is this token's
-// affair, and nobody else's: so many do not keep the worker from asking about others.
+// A client can make up any token, even a JWT, which this server does not introspect. Such tokens must not affect others:
+// six of them do not stop the worker from verifying other tokens.
 const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
 for (let n = 0; n < 6; n++) {
     await refused(WORKER, `${part({ alg: "RS256" })}.${part({ n })}.c2ln`, "a JWT");
 }
 await accepted(WORKER, await issue(API), "a user after that");
 
-// A good answer is believed for a minute, but no longer than the token lives.
+// An accepted token is cached for a minute, but no longer than the token is valid.
 const seconds = 4;
 const brief = await issue(API, seconds);
 const issued = Date.now();
@@ -57,6 +57,6 @@ await eventually(() => refused(WORKER, brief, "a token that has ended"));
 const lived = (Date.now() - issued) / 1000;
 assert.ok(lived > seconds - 2, `it ended after ${lived} s of ${seconds}`);
 
-// The server's 401 is about us, not about the token: nobody must be signed out over our secret.
-await unsure(WRONG, good, "a user, where our secret is wrong");
-await forbidden(WRONG, undefined, "nobody, where our secret is wrong");
+// The server's 401 concerns our client secret, not the token. It must not sign any user out.
+await unsure(WRONG, good, "a user, with our secret wrong");
+await forbidden(WRONG, undefined, "no token, with our secret wrong");

@@ -1,8 +1,8 @@
-// A Synapse that goes away and comes back, as a worker's clients see it.
+// An outage of a Synapse, as a worker's clients see it.
 //
 //   node outage.mjs before|while|after SYNAPSE SECRET WORKER FILE
 //
-// FILE is what the three keep for each other.
+// FILE passes state between the three phases.
 
 import { readFile, writeFile } from "node:fs/promises";
 import { accepted, eventually, goesOn, unsure } from "./checks.mjs";
@@ -20,14 +20,14 @@ if (WHEN === "before") {
 } else {
     const { known, unasked, unasked2, session } = JSON.parse(await readFile(FILE, "utf8"));
     if (WHEN === "while") {
-        await unsure(WORKER, unasked, "a user whom nobody knows");
+        await unsure(WORKER, unasked, "an uncached user");
         await goesOn(session, undefined, "a client");
-        await accepted(WORKER, known, "a user who was known a moment ago");
-        // So many that the worker stops asking for a while; what a client sees is the same.
-        for (let n = 0; n < 4; n++) await unsure(WORKER, unasked, "a user whom nobody is asked about");
-        await accepted(WORKER, known, "a user who was known, still");
+        await accepted(WORKER, known, "a cached user");
+        // Enough failures to open the circuit breaker. Clients see the same response.
+        for (let n = 0; n < 4; n++) await unsure(WORKER, unasked, "a user while the breaker is open");
+        await accepted(WORKER, known, "a cached user, still");
     } else {
         await eventually(() => accepted(WORKER, unasked, "a user"));
-        await accepted(WORKER, unasked2, "another session of theirs");
+        await accepted(WORKER, unasked2, "another token of the same user");
     }
 }

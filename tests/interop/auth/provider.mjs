@@ -2,8 +2,8 @@
 //
 //   node provider.mjs PORT RENDEZVOUS-SECRET
 //
-// How a test has a token without a browser: `POST /issue` (scope, seconds), which is none of OAuth's, answers
-// with one of the user "alice" and the client "device". All other requests are the library's.
+// Tests get a token without a browser by `POST /issue` (scope, seconds), which is not part of OAuth. It returns a token of
+// the user "alice" and the client "device". The library answers all other requests.
 
 import { createServer } from "node:http";
 import Provider from "oidc-provider";
@@ -15,7 +15,7 @@ const client = (client_id, client_secret) => ({
     redirect_uris: [], response_types: [], grant_types: [],
 });
 const provider = new Provider(`http://127.0.0.1:${PORT}`, {
-    // What is in an id must be escaped in a header (RFC 6749 §2.3.1), and this server insists.
+    // A client id must be percent-encoded in the header (RFC 6749, 2.3.1), and this server requires it.
     clients: [client("rendezvous:1", SECRET), client("device", "secret")],
     features: { introspection: { enabled: true }, revocation: { enabled: true }, devInteractions: { enabled: false } },
     cookies: { keys: ["secret"] },
@@ -33,7 +33,7 @@ async function issue(request) {
     return [200, { access_token: await token.save() }];
 }
 
-const ours = listener(issue);
-const theirs = provider.callback();
-createServer((request, response) => (request.url === "/issue" ? ours : theirs)(request, response))
+const issueListener = listener(issue);
+const libraryListener = provider.callback();
+createServer((request, response) => (request.url === "/issue" ? issueListener : libraryListener)(request, response))
     .listen(Number(PORT), "127.0.0.1");

@@ -1,4 +1,4 @@
-// The client API of a Synapse, and its admin API, as far as a test needs users and their tokens.
+// The parts of Synapse's client API and admin API that create users and tokens for tests.
 
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
@@ -19,7 +19,7 @@ export class Synapse {
         return body;
     }
 
-    /** Makes a user, and a session of theirs: user_id and access_token. */
+    /** Creates a user with a login session. Returns user_id and access_token. */
     async register(username, admin = false) {
         const path = "/_synapse/admin/v1/register";
         const { nonce } = await this.ask("GET", path);
@@ -28,7 +28,7 @@ export class Synapse {
         return this.ask("POST", path, { body: { nonce, username, password: PASSWORD, admin, mac } });
     }
 
-    /** Another session of a user's. */
+    /** Creates another login session of a user. */
     logIn(username, more) {
         const identifier = { type: "m.id.user", user: username };
         const body = { type: "m.login.password", identifier, password: PASSWORD, ...more };
@@ -43,7 +43,7 @@ export class Synapse {
         return this.ask("POST", "/_matrix/client/v3/logout", { token, body: {} });
     }
 
-    /** As users do it themselves: their password is asked for once more. */
+    /** Deactivates an account as its user does, with the password again. */
     async deactivate(username, token) {
         const path = "/_matrix/client/v3/account/deactivate";
         const { session } = await this.ask("POST", path, { token, body: {}, expected: 401 });

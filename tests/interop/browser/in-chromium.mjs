@@ -1,9 +1,9 @@
-// A page of another origin speaks both dialects by fetch, in Chromium; and what a tab shows of a session.
+// A page of another origin uses both dialects by fetch in Chromium. Also checks what a tab shows of a session.
 //
 //   node in-chromium.mjs --chromium COMMAND [--limited WORKER --storeless WORKER] WORKER...
 //
-// Requests go to the workers by turns. The one of --limited allows a client a single creation and a single
-// request of a session; that of --storeless has lost its Redis.
+// Requests alternate between the workers. The worker of --limited allows a client one creation and one request on a
+// session. The worker of --storeless has lost its Redis.
 
 import assert from "node:assert/strict";
 import { parseArgs } from "node:util";
@@ -13,7 +13,7 @@ import { channelBetweenTabs } from "./js-sdk.mjs";
 import { refusesToShow } from "./shown.mjs";
 
 const TEXT = { "Content-Type": "text/plain" };
-// What web clients add to any request; each needs a preflight that allows it.
+// Headers that web clients add to any request; each needs a preflight that allows it.
 const ASKED = { "X-Requested-With": "XMLHttpRequest" };
 const AUTHORIZED = { ...ASKED, "Authorization": "Bearer x", "Content-Type": "application/json" };
 const TAG = /^"[\w-]{22,}"$/;
@@ -31,13 +31,13 @@ const app = await pageServer();
 const delegating = await homeserver(origins[0]);
 const browser = await puppeteer.launch({
     executablePath: chromium,
-    // Chromium's sandbox refuses root, and its shared memory is small in containers.
+    // Chromium's sandbox rejects root, and shared memory is small in containers.
     args: [...(process.getuid() === 0 ? ["--no-sandbox"] : []), "--disable-dev-shm-usage"],
 });
 const page = await browser.newPage();
 await page.goto(app);
 
-/** What the page's script is told of a request: all that it can read. */
+/** Sends a request from the page's script. Returns everything that the script can read of the response. */
 const ask = (method, url, headers = {}, body = undefined, cache = "no-store") => page.evaluate(async (url, init) => {
     try {
         const response = await fetch(url, { ...init, signal: AbortSignal.timeout(10_000) });
@@ -48,7 +48,7 @@ const ask = (method, url, headers = {}, body = undefined, cache = "no-store") =>
     }
 }, url, { method, headers, body, cache });
 let turns = 0;
-/** The next worker's address of `path`; or of a session's whole URL. */
+/** Returns the next worker's URL for a path, or for the path of a session's URL. */
 const at = (path) => origins[turns++ % origins.length] + path.replace(/^http:\/\/[^/]*/, "");
 const json = ({ text }) => JSON.parse(text);
 function expect(reply, status, errcode) {
@@ -68,7 +68,7 @@ async function etagDialect() {
     const read = expect(await ask("GET", at(url)), 200);
     assert.deepEqual([read.etag, read.type, read.text], [created.etag, "text/plain", "one"]);
     for (const { expires } of [created, read]) assert(Date.parse(expires) > Date.now(), "js-sdk's timer");
-    // Script that names a tag itself is told of the 304, in whichever way the cache may be used.
+    // A script that sets If-None-Match itself sees the 304, in every cache mode.
     for (const cache of ["default", "no-store", "no-cache", "reload"]) {
         const unchanged = expect(await ask("GET", at(url), { ...ASKED, "If-None-Match": created.etag }, undefined, cache), 304);
         assert.deepEqual([unchanged.etag, unchanged.text, unchanged.expires], [created.etag, "", created.expires], cache);
@@ -88,7 +88,7 @@ async function etagDialect() {
 }
 
 async function etagRefusals() {
-    // fetch itself calls a string text/plain;charset=UTF-8.
+    // fetch sends a string as text/plain;charset=UTF-8.
     const { text } = expect(await ask("POST", at(ETAG_DIALECT), {}, "one"), 201);
     const { url } = JSON.parse(text);
     expect(await ask("PUT", at(url), TEXT, "two"), 400, "M_MISSING_PARAM");
@@ -96,14 +96,14 @@ async function etagRefusals() {
     expect(await ask("POST", at(`${ETAG_DIALECT}/a/b`), TEXT, "one"), 404, "M_UNRECOGNIZED");
     expect(await ask("POST", at(url), TEXT, "one"), 405, "M_UNRECOGNIZED");
     expect(await ask("POST", at(ETAG_DIALECT), TEXT, "x".repeat(4097)), 413, "M_TOO_LARGE");
-    // Past the cap the worker also ends the connection, so nothing but the browser stands at its other end.
+    // Beyond the limit the worker also closes the connection, so the browser connects to it directly.
     const huge = "x".repeat(1 << 20);
     expect(await ask("POST", workers[0] + ETAG_DIALECT, TEXT, huge), 413, "M_TOO_LARGE");
     expect(await ask("POST", workers[0] + JSON_DIALECT, AUTHORIZED, JSON.stringify({ data: huge })), 413, "M_TOO_LARGE");
     assert.equal((await ask("GET", at(url))).text, "one");
 }
 
-/** After a redirect from one foreign origin to another the browser says no origin any more. */
+/** After a redirect from one foreign origin to another the browser sends Origin: null. */
 async function delegated() {
     for (const [headers, methods] of [[TEXT, ["POST"]], [{ ...TEXT, "If-None-Match": '"x"' }, ["OPTIONS", "POST"]]]) {
         const before = seen.length;
@@ -113,7 +113,7 @@ async function delegated() {
         assert.deepEqual(arrived.map(({ method }) => method), methods);
         for (const { headers } of arrived) assert.equal(headers.origin, "null");
         assert.match(created.etag, TAG);
-        // From here on the page speaks to the session's own URL.
+        // From here on the page uses the session's own URL.
         const { url } = json(created);
         const written = expect(await ask("PUT", at(url), { ...TEXT, "If-Match": created.etag }, "two"), 202);
         assert.equal(seen.at(-1).headers.origin, app);
@@ -148,25 +148,25 @@ async function jsonDialect() {
 }
 
 /**
- * All of the above was asked first: a request that bypasses the cache bypasses remembered answers too, and
- * If-Match and If-None-Match bypass it whatever the script says, so each poll of the ETag dialect is two
- * requests. Those of the JSON dialect need not be.
+ * Each of the requests above had a preflight: a request that bypasses the cache also bypasses cached preflights, and
+ * If-Match and If-None-Match always bypass it. So each poll of the ETag dialect is two requests. Polls of the JSON
+ * dialect can be one.
  */
 async function preflights() {
-    assert(!process.exitCode, "what it looks at did not all happen");
+    assert(!process.exitCode, "the requests that this check reads did not all succeed");
     const foreign = ["authorization", "if-match", "if-none-match", "x-requested-with"];
-    const asked = { headers: new Set(), methods: new Set() };
+    const allowed = { headers: new Set(), methods: new Set() };
     seen.forEach(({ method, url, headers }, index) => {
         const simple = ["GET", "POST"].includes(method) && !foreign.some((name) => name in headers);
         if (method === "OPTIONS" || simple) return;
         const before = seen[index - 1];
         assert.deepEqual([before.method, before.url, before.headers["access-control-request-method"], before.status], ["OPTIONS", url, method, 204]);
-        asked.methods.add(`${url.startsWith(ETAG_DIALECT) ? "text" : "JSON"} ${method}`);
-        for (const name of before.headers["access-control-request-headers"]?.split(",") ?? []) asked.headers.add(name);
+        allowed.methods.add(`${url.startsWith(ETAG_DIALECT) ? "text" : "JSON"} ${method}`);
+        for (const name of before.headers["access-control-request-headers"]?.split(",") ?? []) allowed.headers.add(name);
     });
     const methods = (dialect) => ["DELETE", "GET", "POST", "PUT"].map((method) => `${dialect} ${method}`);
-    assert.deepEqual([...asked.methods].sort(), [...methods("JSON"), ...methods("text")]);
-    assert.deepEqual([...asked.headers].sort(), ["authorization", "content-type", "if-match", "if-none-match", "x-requested-with"]);
+    assert.deepEqual([...allowed.methods].sort(), [...methods("JSON"), ...methods("text")]);
+    assert.deepEqual([...allowed.headers].sort(), ["authorization", "content-type", "if-match", "if-none-match", "x-requested-with"]);
 
     const before = seen.length;
     const poll = at(`${JSON_DIALECT}/gone`);
@@ -184,7 +184,7 @@ async function limits() {
         assert(json(refused).retry_after_ms > 0, refused.text);
     }
     const written = expect(await ask("PUT", url, { ...TEXT, "If-Match": created.etag }, "two"), 202);
-    // The tag of a write that was refused is the one that it would have produced; of a read, the reader's.
+    // A rejected write carries the ETag that it would have produced; a rejected read echoes the client's.
     const refused = expect(await ask("PUT", url, { ...TEXT, "If-Match": written.etag }, "three"), 429, "M_LIMIT_EXCEEDED");
     assert.match(refused.etag, TAG);
     assert(![created.etag, written.etag].includes(refused.etag));
@@ -192,7 +192,7 @@ async function limits() {
     assert.equal(polled.etag, refused.etag);
 }
 
-/** Never a 404, which ends a sign-in; and the tag is as with a 429. */
+/** The response is never 404, which ends a sign-in. The ETag is as with a 429. */
 async function outage() {
     const created = expect(await ask("POST", at(ETAG_DIALECT), TEXT, "one"), 201);
     const url = storeless + new URL(json(created).url).pathname;
@@ -206,13 +206,13 @@ async function outage() {
 }
 
 const groups = [
-    ["the ETag dialect: 201, 200, 304, 202, 412, 204 and 404, each with what script is to read", etagDialect],
-    ["its refusals are readable, a 413 in the middle of a body too", etagRefusals],
-    ["a session that the homeserver delegates, by a 307 that leaves Origin: null", delegated],
-    ["the JSON dialect with Authorization, its conflicts and refusals", jsonDialect],
-    ["a preflight before each of these; of the JSON dialect its answer is remembered", preflights],
-    ...(limited ? [["a 429 of each limiter, with the ETag that it owes", limits]] : []),
-    ...(storeless ? [["a 503 while Redis is away, with the same", outage]] : []),
+    ["the ETag dialect: 201, 200, 304, 202, 412, 204 and 404, each readable by the script", etagDialect],
+    ["its errors are readable, even a 413 during the upload of a body", etagRefusals],
+    ["a session that the homeserver delegates, by a 307 that results in Origin: null", delegated],
+    ["the JSON dialect with Authorization, its conflicts and errors", jsonDialect],
+    ["a preflight before each of these; the JSON dialect's preflights are cached", preflights],
+    ...(limited ? [["a 429 of each limiter, with the required ETag", limits]] : []),
+    ...(storeless ? [["a 503 while Redis is down, with the required ETag", outage]] : []),
     ["a session in a tab, a frame, a link, an image or a script shows and runs nothing",
         () => refusesToShow({ browser, page, ask, at, seen, expect })],
     ["two tabs with the released matrix-js-sdk, a session that their homeserver delegates, a channel over it",
@@ -224,7 +224,7 @@ for (const [what, check] of groups) {
         console.log(`in Chromium: ${what}`);
     } catch (error) {
         process.exitCode = 1;
-        console.error(`in Chromium, NOT: ${what}`, error);
+        console.error(`in Chromium, FAILED: ${what}`, error);
     }
 }
 await browser.close();

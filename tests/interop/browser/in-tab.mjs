@@ -1,4 +1,4 @@
-// What runs in a tab: one device's half of the released matrix-js-sdk's rendezvous. Bundled by js-sdk.mjs.
+// Runs in a tab: one device's side of the released matrix-js-sdk's rendezvous. js-sdk.mjs bundles it.
 
 import { createClient } from "matrix-js-sdk";
 import { MSC4108RendezvousSession, MSC4108SecureChannel } from "matrix-js-sdk/lib/rendezvous/index.js";
@@ -7,7 +7,7 @@ import { initAsync, QrCodeData, QrCodeIntent } from "@matrix-org/matrix-sdk-cryp
 globalThis.failures = [];
 const onFailure = (reason) => failures.push(reason);
 
-/** Opens a session as the homeserver says, and returns the QR code's bytes. */
+/** Creates a session through the homeserver's delegation, and returns the bytes of the QR code. */
 globalThis.show = async (homeserver) => {
     await initAsync();
     const client = createClient({ baseUrl: homeserver, userId: "@a:stub", accessToken: "t", deviceId: "OLD" });
@@ -17,7 +17,7 @@ globalThis.show = async (homeserver) => {
     return [...await channel.generateCode(QrCodeIntent.Reciprocate, "stub")];
 };
 
-/** Takes those bytes, and from then on asks this device's own worker. */
+/** Reads those bytes, and uses this device's own worker from then on. */
 globalThis.scan = async (bytes, worker) => {
     await initAsync();
     const { rendezvousUrl, publicKey } = QrCodeData.fromBytes(Uint8Array.from(bytes));

@@ -1,4 +1,4 @@
-// Two tabs with the released matrix-js-sdk: its session, which the homeserver delegates, and its secure channel.
+// Two tabs with the released matrix-js-sdk: a session that the homeserver delegates, and the secure channel over it.
 // The sign-in over that channel is the same JavaScript as in node, where the other parts run it.
 
 import assert from "node:assert/strict";
@@ -10,7 +10,7 @@ import { page as pageServer } from "./origins.mjs";
 const CRYPTO = import.meta.resolve("@matrix-org/matrix-sdk-crypto-wasm");
 const WASM = "pkg/matrix_sdk_crypto_wasm_bg.wasm";
 
-/** A page's origin that serves the client, as a web client is built. */
+/** Returns the origin of a page that serves the client, built like a web client. */
 async function webClient() {
     const entryPoints = [fileURLToPath(new URL("in-tab.mjs", import.meta.url))];
     const { outputFiles: [script] } = await build({ entryPoints, bundle: true, format: "esm", write: false, logLevel: "error" });

@@ -1,7 +1,7 @@
-// The origins around the page: where it comes from, its homeserver, and a recorder before each worker.
+// The origins around the page: the page's own, its homeserver, and a recorder in front of each worker.
 //
-// All are on loopback, since a browser tells only trustworthy hosts what a request is for (Sec-Fetch-*);
-// it takes *.localhost for such, and so these are three sites to it.
+// All are on loopback, because a browser sends Sec-Fetch-* only to trustworthy hosts. It treats *.localhost as such, so
+// these are three sites.
 
 import { createServer, request as forward } from "node:http";
 
@@ -13,7 +13,7 @@ async function listen(server, host) {
     return `http://${host}:${server.address().port}`;
 }
 
-/** Where a page comes from: these files, by path, and an empty page at any other. */
+/** The origin of a page: serves these files by path, and an empty page for any other path. */
 export function page(files = {}) {
     const server = createServer((request, response) => {
         const [type, content] = files[request.url] ?? ["text/html", "<!doctype html><title>page</title><body>"];
@@ -23,7 +23,7 @@ export function page(files = {}) {
     return listen(server, "app.localhost");
 }
 
-/** A homeserver that delegates the rendezvous to `worker`, with the CORS headers that Synapse gives. */
+/** A homeserver that delegates the rendezvous to `worker`, with the CORS headers that Synapse sends. */
 export function homeserver(worker) {
     const server = createServer((request, response) => {
         const delegated = request.url === ETAG_DIALECT;

@@ -1,13 +1,13 @@
-// What a browser shows of a session that it is sent to, or told to embed: nothing.
+// Checks that a browser shows nothing of a session that it opens or embeds.
 
 import assert from "node:assert/strict";
 import { ETAG_DIALECT, JSON_DIALECT } from "./origins.mjs";
 
-// Were it ever taken for script or for a page, it would run, and say so.
+// If a browser ever treats it as script or as a page, it runs and sets the title.
 const RAN = "the payload ran";
 const PAYLOAD = `document.title = "${RAN}"; // <script>document.title = "${RAN}"</script>`;
 
-/** Elements that load a URL, and what the browser says that it is for. */
+/** Elements that load a URL, with the attribute and the Sec-Fetch-Dest that the browser sends. */
 const ELEMENTS = {
     iframe: ["src", "iframe"], img: ["src", "image"], script: ["src", "script"], object: ["data", "object"],
     embed: ["src", "embed"], video: ["src", "video"], audio: ["src", "audio"], link: ["href", "style"],
@@ -18,7 +18,7 @@ export async function refusesToShow({ browser, page, ask, at, seen, expect }) {
     const json = expect(await ask("POST", at(JSON_DIALECT), {}, JSON.stringify({ data: PAYLOAD })), 200);
     const sessions = [JSON.parse(text.text).url, `${JSON_DIALECT}/${JSON.parse(json.text).id}`];
 
-    /** The request for `url` was for `use`, and was refused without the payload. */
+    /** The request for `url` had the fetch metadata `use`, and was rejected without the payload. */
     const refused = (url, use) => {
         const request = seen.findLast((request) => url.endsWith(request.url));
         assert(request, `no request for ${url}`);
@@ -26,21 +26,21 @@ export async function refusesToShow({ browser, page, ask, at, seen, expect }) {
         for (const [name, value] of Object.entries(use)) assert.equal(headers[`sec-fetch-${name}`], value, `${url}: ${name}`);
         assert.deepEqual([status, JSON.parse(body).errcode, body.includes(RAN)], [403, "M_FORBIDDEN", false], url);
     };
-    /** No frame of the tab has the payload in it, nor did it run there. */
+    /** No frame of the tab contains the payload, and its script did not run. */
     const isEmpty = async (tab) => {
         for (const frame of tab.frames()) {
             try {
                 const shown = await frame.evaluate(() => document.title + document.documentElement.outerHTML);
                 assert(!shown.includes(RAN), `${frame.url()}: ${shown}`);
             } catch (error) {
-                // An element that could not load takes its frame away again, at any moment.
+                // An element that failed to load can remove its frame at any moment.
                 if (!frame.detached || error instanceof assert.AssertionError) throw error;
             }
         }
     };
 
     for (const session of sessions) {
-        // As if typed, and again.
+        // Opened as if typed, and reloaded.
         const typed = `${at(session)}?typed`;
         const tab = await browser.newPage();
         for (const go of [() => tab.goto(typed), () => tab.reload()]) {
@@ -52,7 +52,7 @@ export async function refusesToShow({ browser, page, ask, at, seen, expect }) {
         }
         await tab.close();
 
-        // A link, and a window that script opens.
+        // Opened by a link, and by a script.
         for (const [how, open] of Object.entries({
             link: (url) => {
                 const link = Object.assign(document.createElement("a"), { href: url, target: "_blank", textContent: "link" });
@@ -71,7 +71,7 @@ export async function refusesToShow({ browser, page, ask, at, seen, expect }) {
             await popup.close();
         }
 
-        // Whatever embeds it, in a page that would notice.
+        // Embedded in every element, in a page that would notice.
         for (const [element, [attribute, dest]] of Object.entries(ELEMENTS)) {
             const url = `${at(session)}?${element}`;
             await page.evaluate((element, attribute, url) => new Promise((settled) => {
@@ -86,6 +86,6 @@ export async function refusesToShow({ browser, page, ask, at, seen, expect }) {
         }
         assert.equal(await page.title(), "page");
         const read = expect(await ask("GET", at(session)), 200);
-        assert(read.text.includes(RAN), "the session is as it was");
+        assert(read.text.includes(RAN), "the session is unchanged");
     }
 }

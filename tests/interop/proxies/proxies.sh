@@ -1,6 +1,6 @@
-# Real proxies, compressing whatever they can, round-robin over two workers. Each function becomes one (by exec,
-# so that it ends with the job that it is run in), on port $1 for the workers at the addresses $2 and $3; its
-# files are in $work. Sourced by the run scripts of proxies and deploy.
+# Real proxies that compress everything they can, round-robin over two workers. Each function runs one by exec, so that it
+# stops with its job: on port $1, for the workers at the addresses $2 and $3, with its files in $work. The run scripts of
+# proxies and deploy source this file.
 
 start_nginx() { # start_nginx PORT WORKER WORKER BROTLI CHARSET [LINE-OF-THE-LOCATION]
     cat >"$work/nginx.conf" <<EOF
@@ -41,14 +41,14 @@ EOF
 }
 start_nginx_gzip() { start_nginx "$@" off off; }
 start_nginx_brotli() { start_nginx "$@" on off; }
-# As for a site of pages: it makes text/plain text/plain; charset=utf-8.
+# As configured for a web site: turns text/plain into text/plain; charset=utf-8.
 start_nginx_charset() { start_nginx "$@" off utf-8; }
-# The same, with what docs/routing.md sets for our paths.
+# The same, with the setting of docs/routing.md for our paths.
 start_nginx_charset_off() { start_nginx "$@" off utf-8 "charset off;"; }
 
 start_no_type_no_etag() { exec "$node" tests/interop/proxies/no-type-no-etag.mjs "$@"; }
 
-# haproxy with these lines in its backend. It writes down how each request ends.
+# haproxy with these lines in its backend. It logs the outcome of each request.
 haproxy_with() { # haproxy_with PORT LINES
     cat >"$work/haproxy-$1.cfg" <<EOF
 defaults
@@ -76,9 +76,9 @@ start_haproxy() {
     server two $3"
 }
 
-# As haproxy should stand before workers that are replaced: it asks each whether it is ready, and looks
-# away from one that says it is leaving. $4 and $5 are the workers' admin ports. It tries nothing twice: a worker
-# that leaves too early would cost no request else.
+# haproxy as it should be configured for workers that are replaced: it checks the readiness of each, and stops routing to an
+# unready one. $4 and $5 are the workers' admin ports. It never retries, so that a worker that stops too early fails
+# requests.
 start_haproxy_checked() {
     haproxy_with "$1" "
     retries 0
@@ -135,6 +135,6 @@ ProxyPreserveHost On
 ProxyPass "/" "balancer://workers/"
 SetOutputFilter DEFLATE
 EOF
-    # Without -DFOREGROUND it would leave this job.
+    # Without -DFOREGROUND it would detach from this job.
     exec apache2 -DFOREGROUND -f "$work/apache.conf"
 }

@@ -1,5 +1,5 @@
-# What is asked of every proxy. Clients come as https://matrix.example.org, which curl's own configuration
-# leads to the proxy. Sourced by run.
+# The checks for every proxy. Clients use https://matrix.example.org, which curl's configuration connects to the proxy. The
+# script run sources this file.
 
 HS=https://matrix.example.org
 JSON=/_matrix/client/unstable/io.element.msc4388/rendezvous
@@ -12,20 +12,20 @@ equal() { # equal WHAT EXPECTED FOUND
 }
 status() { curl -s -o "$work/body" -w '%{http_code}' "$@"; }
 
-ours() { # ours: the requests that must reach a worker, a method and a path a line
+own_requests() { # own_requests: prints the requests that must reach a worker, one method and path per line
     local prefix path method
     for prefix in "$JSON" "/$API" "$STABLE"; do
         for path in "" "/$ID" "/$ID/txn1"; do
             for method in GET POST PUT DELETE OPTIONS; do echo "$method $prefix$path"; done
         done
-        # Undecoded: else the first has two segments and is a 405, and the second has three.
+        # Must arrive undecoded. Decoded, the first would have two segments and get 405, and the second would have three.
         echo "GET $prefix/a%2Fb"
         echo "PUT $prefix/$ID/a%2Fb"
         echo "GET $prefix/0123%7E-._"
         echo "GET $prefix/?x"
     done
 }
-theirs() { # theirs: those that must reach the homeserver
+homeserver_requests() { # homeserver_requests: prints the requests that must reach the homeserver
     local path
     for path in versions login v3/login v1/login v1/rendezvousx v1/rendezvous-2/x v3/rendezvous rendezvous \
         unstable/io.element.msc4388/rendezvousfoo unstable/io.element.msc4388/rendezvousfoo/x \
@@ -36,8 +36,8 @@ theirs() { # theirs: those that must reach the homeserver
     done
 }
 
-ask() { # ask BASE: sends the requests of standard input by one curl; what differs from call to call is cut
-    # out of the answers
+send() { # send BASE: sends the requests from standard input by one curl, and removes the parts of the responses that
+    # differ from call to call
     local method path
     while read -r method path; do
         cat <<EOF
@@ -60,41 +60,41 @@ EOF
 }
 
 check_routes() {
-    ours | ask "$HS" >"$work/through"
-    diff "$work/direct" "$work/through" || fail "what a worker answers does not arrive (< as it does, > as it came)"
-    theirs | ask "$HS" >"$work/through"
-    equal "requests that the homeserver got" "$(theirs | wc -l)" \
+    own_requests | send "$HS" >"$work/through"
+    diff "$work/direct" "$work/through" || fail "a response was changed on its way (< direct, > through the proxy)"
+    homeserver_requests | send "$HS" >"$work/through"
+    equal "requests at the homeserver" "$(homeserver_requests | wc -l)" \
         "$(grep -c '"homeserver":"\|"unstable_features"' "$work/through" || true)"
 }
 
-check_headers() { # check_headers [NAME:VALUE]: nothing doubled, and what the proxy adds everywhere is there
+check_headers() { # check_headers [NAME]: no header is duplicated, and the header that the proxy adds everywhere is present
     local head
     head=$(curl -s -D - -o /dev/null "$HS$JSON" | tr -d '\r')
     equal "Access-Control-Allow-Origin" 1 "$(grep -ci '^access-control-allow-origin:' <<<"$head")"
     [ $# = 0 ] || grep -qi "^$1" <<<"$head" || fail "no $1"
 }
 
-check_limits() { # A client that spends its creations is refused, whatever it claims to be; and no other is.
+check_limits() { # A client over its creation rate is rejected, even if it spoofs an address. Other clients are not.
     local spoof='X-Forwarded-For: 203.0.113.9'
     curl -s -o /dev/null -w '%{http_code}\n' --interface "127.0.2.$number" -H "$spoof" "$HS$JSON?[1-80]" >"$work/spent"
-    grep -q 429 "$work/spent" || fail "the first client was never refused"
+    grep -q 429 "$work/spent" || fail "the first client was never rejected"
     equal "the second client's first request" 200 "$(status --interface "127.0.3.$number" -H "$spoof" "$HS$JSON")"
 }
 
-check_body() { # Too large a body arrives as our refusal.
+check_body() { # A body over the limit gets our own 413.
     head -c 40000 /dev/zero | tr '\0' A >"$work/large"
     equal "a large body" 413 "$(status --data-binary "@$work/large" "$HS$JSON")"
-    grep -q M_TOO_LARGE "$work/body" || fail "a 413 that is not ours: $(cat "$work/body")"
+    grep -q M_TOO_LARGE "$work/body" || fail "a 413 that is not from a worker: $(cat "$work/body")"
 }
 
-# A sign-in's requests, by a client that takes any encoding. The URL of its mailbox is made of Host and
-# X-Forwarded-Proto: these workers have no http.public_base_url.
+# The requests of a sign-in, by a client that accepts any encoding. The URL of its session is built from Host and
+# X-Forwarded-Proto, because these workers have no http.public_base_url.
 check_walk() {
     local url etag old payload any=(-H 'Accept-Encoding: gzip, br, zstd' -H 'Content-Type: text/plain')
     payload=$(printf 'A%.0s' $(seq 800))
     etag() { tr -d '\r' <"$work/head" | sed -n 's/^[Ee][Tt][Aa][Gg]: //p'; }
     url=$(curl -sSf "${any[@]}" -D "$work/head" --compressed -d "$payload" "$HS/$API" | sed 's/.*"url":"\([^"]*\)".*/\1/')
-    [[ $url == "$HS/$API/"* ]] || fail "the URL of a mailbox is $url"
+    [[ $url == "$HS/$API/"* ]] || fail "the URL of a session is $url"
     etag=$(etag)
     equal "a first poll" 304 "$(status "${any[@]}" -D "$work/head" -H "If-None-Match: $etag" "$url")"
     etag=$(etag)
@@ -110,22 +110,22 @@ check_walk() {
     equal "a read after it" 404 "$(status "$url")"
 }
 
-# A worker leaves as in a deploy: while it still answers and after it has gone, no request fails.
-check_leaving() {
+# A worker stops as in a deploy. No request fails, while it still answers and after it has stopped.
+check_shutdown() {
     local answered=0
     kill "$two_pid"
     while kill -0 "$two_pid" 2>/dev/null; do
-        equal "a read while a worker leaves" 404 "$(status "$HS$JSON/$ID")"
+        equal "a read while a worker shuts down" 404 "$(status "$HS$JSON/$ID")"
         answered=$((answered + 1))
     done
-    wait "$two_pid" || fail "a worker that left cut a request"
-    [ "$answered" -gt 5 ] || fail "only $answered requests while a worker left"
+    wait "$two_pid" || fail "a worker that shut down cut a request"
+    [ "$answered" -gt 5 ] || fail "only $answered requests while a worker shut down"
     for _ in 1 2; do check_walk; done
     worker two "$worker_port" "$admin_port" 127.0.0.12
     two_pid=$pid
 }
 
-# The commands of the document's last chapter, with what it says that they print ("#> "; … stands for anything).
+# The commands of the page's last chapter, with their documented output ("#> "; … stands for any text).
 check_commands() {
     local line command="" expected="" found count=0
     compare() {
@@ -146,5 +146,5 @@ found:    $found"
         esac
     done < <(snippet commands)
     compare
-    [ "$count" -ge 8 ] || fail "only $count commands were tried"
+    [ "$count" -ge 8 ] || fail "only $count commands were run"
 }

@@ -1,4 +1,4 @@
-// Checks an HTTPRoute against the schema of its kind. Usage: gateway.mjs FILE, in JSON
+// Validates an HTTPRoute in JSON against its schema. Usage: gateway.mjs FILE
 import { readFileSync } from "node:fs";
 import { HTTPRoute } from "@kubernetes-models/gateway-api/gateway.networking.k8s.io/v1/HTTPRoute";
 

@@ -1,5 +1,5 @@
-// Stands for the homeserver behind a proxy: says what it was asked, and answers the two questions by which
-// clients learn whether they may sign in by QR code. Usage: homeserver.mjs PORT
+// A stand-in for the homeserver behind a proxy. It echoes the request line, and answers the two requests by which clients
+// discover QR code sign-in. Usage: homeserver.mjs PORT
 import { createServer } from "node:http";
 
 const known = {

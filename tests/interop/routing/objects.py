@@ -1,4 +1,4 @@
-"""What the snippets of docs/routing.md route, by their own words: the same three prefixes to one Service.
+"""Checks that the Kubernetes snippets of docs/routing.md route the same three prefixes to one Service.
 
 Usage: objects.py DIRECTORY, with ingress.yaml, gateway.yaml, ess.yaml in it; prints the HTTPRoute as JSON.
 """
@@ -41,7 +41,7 @@ equal(
     [{"path": {"type": "PathPrefix", "value": path}} for path in PREFIXES],
     rule["matches"],
 )
-equal("its parts", {"parentRefs", "hostnames", "rules"}, set(route["spec"]))  # the schema lets others pass
+equal("its keys", {"parentRefs", "hostnames", "rules"}, set(route["spec"]))  # the schema accepts other keys
 equal("its backend", [{"name": "rendezvous", "port": 8080}], rule["backendRefs"])
 
 equal(

@@ -1,8 +1,8 @@
-# The proxies as an operator has them in front of a homeserver, with the snippets of docs/routing.md in their
-# places: TLS, and everything on that could hurt a sign-in (compression of all types, a charset for all text,
-# HSTS). start_NAME becomes the proxy, on $port, with its files in $work: to be run as a job. Sourced by run.
+# The proxies as operators run them in front of a homeserver, with the snippets of docs/routing.md: TLS, and every setting
+# that could break a sign-in (compression of all types, a charset for all text, HSTS). start_NAME runs the proxy by exec on
+# $port, with its files in $work; run it as a job. The script run sources this file.
 
-snippet() { # snippet NAME: the code block that follows its marker, with the addresses of this run
+snippet() { # snippet NAME: prints the code block that follows its marker, with the addresses of this run
     local text
     text=$(awk -v marker="<!-- snippet: $1 -->" '$0 == marker {on = 1; next}
         on && /^```/ {if (code) exit; code = 1; next} code' docs/routing.md)

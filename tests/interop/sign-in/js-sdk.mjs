@@ -1,4 +1,4 @@
-// One device of a sign-in by QR code, played by the released matrix-js-sdk.
+// One device of a sign-in by QR code, with the released matrix-js-sdk.
 
 import assert from "node:assert/strict";
 import { createPrivateKey, createPublicKey, randomUUID } from "node:crypto";
@@ -34,7 +34,7 @@ export async function jsSdk({ existing, shows, homeserver, person }) {
     assert.deepEqual(failures, []);
     return publicHalf(secrets.cross_signing.master_key);
 
-    /** The device that shows the code opens the session, the other one scans it. */
+    /** The device that shows the code creates the session; the other device scans the code. */
     async function session() {
         const options = { onFailure: failed, fetchFn: fetch, client };
         if (!shows) {
@@ -60,24 +60,24 @@ export async function jsSdk({ existing, shows, homeserver, person }) {
         const { access_token } = await signIn.completeLoginOnNewDevice({ clientId: "c" });
         assert.equal((await whoami(homeserver.base, access_token)).device_id, device);
         const { secrets } = await signIn.shareSecrets();
-        // The new device closes the session: the other one does not know when all was read.
+        // The new device closes the session, because the other one does not know when everything has been read.
         await signIn.close();
         assert.equal((await fetch(rendezvous.url)).status, 404, "closed, and so gone");
         return secrets;
     }
 }
 
-/** The existing device's client, with cross-signing keys to hand on. */
+/** The existing device's client, with the cross-signing keys that it shares. */
 async function signedIn({ base }, existing) {
     const client = createClient({ baseUrl: base, ...existing, logger: quiet });
-    // The released SDKs disagree here: this one sends the server's name, matrix-sdk takes a URL.
+    // The released SDKs differ here: this one sends the server's name, and matrix-sdk expects a URL.
     client.getDomain = () => base;
     await client.initRustCrypto({ useIndexedDB: false });
     await client.getCrypto().bootstrapCrossSigning({ authUploadDeviceSigningKeys: (request) => request(null) });
     return client;
 }
 
-/** Of an Ed25519 key in unpadded base64, as Matrix writes it. */
+/** Matches an Ed25519 key in unpadded base64, as Matrix encodes it. */
 function publicHalf(seed) {
     const pkcs8 = Buffer.concat([Buffer.from("302e020100300506032b657004220420", "hex"), Buffer.from(seed, "base64")]);
     const spki = createPublicKey(createPrivateKey({ key: pkcs8, format: "der", type: "pkcs8" })).export({ format: "der", type: "spki" });

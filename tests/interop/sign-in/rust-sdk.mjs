@@ -1,25 +1,25 @@
-// One device of a sign-in by QR code, played by the released matrix-sdk: a process of
-// tests/interop/rust/src/bin/device.rs, which says what the lines between it and us are.
+// One device of a sign-in by QR code with the released matrix-sdk: a process of tests/interop/rust/src/bin/device.rs, which
+// documents the lines that the two exchange.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 
-/** Those that run: none outlives us, however we end. */
+/** The running devices. All are killed when this process exits. */
 const devices = new Set();
 process.on("exit", () => devices.forEach((device) => device.kill()));
 
-/** As jsSdk. */
+/** Same interface as jsSdk. */
 export async function rustSdk({ existing, shows, homeserver, person }) {
     const who = existing ? [existing.userId, existing.deviceId, existing.accessToken] : [];
     const device = spawn(process.env.DEVICE, [shows ? "shows" : "scans", homeserver.base, ...who], { stdio: ["pipe", "pipe", "inherit"] });
     devices.add(device);
     const ended = once(device, "close");
     try {
-        const tell = (line) => device.stdin.write(`${JSON.stringify(line)}\n`);
+        const send = (line) => device.stdin.write(`${JSON.stringify(line)}\n`);
         const carry = shows
-            ? person.enteredCheckCode().then((check) => tell({ check }))
-            : person.scan().then((code) => tell({ code: Buffer.from(code).toString("base64") }));
+            ? person.enteredCheckCode().then((check) => send({ check }))
+            : person.scan().then((code) => send({ code: Buffer.from(code).toString("base64") }));
         let masterKey;
         for await (const line of createInterface({ input: device.stdout })) {
             const { code, check, agree, master_key } = JSON.parse(line);

@@ -1,11 +1,11 @@
 // Two devices sign in by QR code, in both directions.
 //
-//   node sign-in.mjs [--homeserver URL] EXISTING NEW SERVER_OF_WHO_SHOWS SERVER_OF_WHO_SCANS [PAIRS SECONDS]
+//   node sign-in.mjs [--homeserver URL] EXISTING NEW SHOWING_SERVER SCANNING_SERVER [PAIRS SECONDS]
 //
-// EXISTING and NEW are js-sdk or rust-sdk: which released client the device runs. The one that shows the code
-// opens the session by way of the homeserver, which sends it to its server; the one that scans the code reaches
-// the session by its own. The homeserver is a stub, or one that runs and delegates so; OAuth is always a stub.
-// With a number of pairs, so many sign in, in both directions by turns, beginning evenly over that time.
+// EXISTING and NEW are js-sdk or rust-sdk: the released client that the device runs. The device that shows the code creates
+// the session through the homeserver, which redirects it to its server. The device that scans the code uses the other
+// server. The homeserver is a stub, or a running one that delegates; OAuth is always a stub. With PAIRS, that many pairs
+// sign in, alternating between both directions, with their starts spread evenly over SECONDS.
 
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
@@ -18,7 +18,7 @@ import { rustSdk } from "./rust-sdk.mjs";
 const CLIENTS = { "js-sdk": jsSdk, "rust-sdk": rustSdk };
 const { values, positionals } = parseArgs({ options: { homeserver: { type: "string" } }, allowPositionals: true });
 const [EXISTING, NEW, SHOWS_AT, SCANS_AT, PAIRS, SECONDS] = positionals;
-/** For the sign-ins that begin last. */
+/** Time for the sign-ins that start last, in milliseconds. */
 const DEADLINE = 60_000;
 
 async function signIn(existingShows) {
@@ -34,7 +34,7 @@ async function signIn(existingShows) {
     homeserver.close();
 }
 
-/** Who holds both devices: what is shown on one is brought to the other, and the new one is agreed to. */
+/** The person with both devices: carries what one shows to the other, and approves the new device. */
 function carrier(token) {
     const code = Promise.withResolvers();
     const check = Promise.withResolvers();
@@ -47,11 +47,11 @@ function carrier(token) {
     };
 }
 
-/** The code as scanned: a load balancer takes this device to another worker. */
+/** The scanned code, changed so that this device uses the other server, as behind a load balancer. */
 function atTheOtherServer(bytes) {
     const code = QrCodeData.fromBytes(bytes);
     const { origin, pathname } = new URL(code.rendezvousUrl);
-    assert.equal(origin, SHOWS_AT, "the session's URL is where its server was reached");
+    assert.equal(origin, SHOWS_AT, "the session's URL has the origin of its server");
     return new QrCodeData(code.publicKey, `${SCANS_AT}${pathname}`, code.serverName).toBytes();
 }
 
@@ -62,7 +62,7 @@ await initAsync();
 if (PAIRS === undefined) {
     for (const [existingShows, what] of [[true, "the existing device shows the code"], [false, "the new device shows the code"]]) {
         await signIn(existingShows);
-        console.log(`signed in: ${EXISTING} lets ${NEW} in, ${what}`);
+        console.log(`signed in: ${EXISTING} admits ${NEW}, ${what}`);
     }
 } else {
     const begin = (after) => new Promise((begun) => setTimeout(begun, after));
@@ -76,5 +76,5 @@ if (PAIRS === undefined) {
     console.log(`signed in: ${ended.length - failed.length} of ${ended.length} pairs`);
     if (failed.length > 0) process.exit(1);
 }
-// A client that did not close its session itself still has a timer until the session would expire.
+// A client that did not close its session keeps a timer until the session expires.
 process.exit(0);

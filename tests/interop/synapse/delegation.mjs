@@ -1,4 +1,4 @@
-// What Synapse says of a rendezvous that it delegates, and what a client that follows it finds.
+// Checks what Synapse advertises and redirects if it delegates the rendezvous endpoint, and what a client then gets.
 //
 //   node delegation.mjs SYNAPSE WORKER
 
@@ -17,7 +17,7 @@ assert.equal(redirect.status, 307);
 assert.equal(redirect.headers.get("location"), `${WORKER}${RENDEZVOUS}`);
 assert.equal(redirect.headers.get("access-control-allow-origin"), "*");
 
-// After the redirect a browser's origin is opaque: no other value than the star would let it read.
+// After the redirect a browser's origin is opaque, so only the value * allows the script to read the response.
 const created = await fetch(`${SYNAPSE}${RENDEZVOUS}`, { ...creation, redirect: "follow" });
 assert.equal(created.status, 201);
 assert.equal(created.headers.get("access-control-allow-origin"), "*");
@@ -28,4 +28,4 @@ assert.ok(url.startsWith(`${WORKER}${RENDEZVOUS}/`), `${url} is at the worker`);
 const session = await fetch(url, { signal: creation.signal });
 assert.equal(session.status, 200);
 assert.equal(session.headers.get("etag"), created.headers.get("etag"));
-assert.equal(await session.text(), body, "what Synapse was sent came along");
+assert.equal(await session.text(), body, "the body was forwarded by the redirect");

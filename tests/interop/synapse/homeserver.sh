@@ -1,16 +1,15 @@
-# A real Synapse that delegates its rendezvous, beside a stub for its OAuth. For any test, after workers.sh
-# and js_clients:
+# A real Synapse that delegates its rendezvous endpoint, with an OAuth stub. Source it after workers.sh and js_clients:
 #
 #   install_synapse
-#   synapse "$url/$API"   # the endpoint that it delegates to
+#   synapse "$url/$API"   # the delegation endpoint
 #
-# and $homeserver is its URL. Its server name is that address too, so that a client finds the one by the
-# other (over plain HTTP). ../oauth.mjs, at $oauth, says how a test has a session, and how a user agrees:
+# This sets $homeserver to its URL. Its server name is the same address, so that clients find it over plain HTTP.
+# ../oauth.mjs, at $oauth, documents how a test gets a session and approves a device:
 #
 #   curl -d user=someone -d device=OLD "$oauth/session"                                 # {"access_token": …}
 #   curl -X POST -H "Authorization: Bearer $access_token" "$verification_uri_complete"
 #
-# Or one without OAuth, and with settings of its own:
+# Or a Synapse without OAuth and with additional settings:
 #
 #   configure_synapse <<YAML
 #   start_synapse
@@ -30,12 +29,11 @@ YAML
     "$node" tests/interop/synapse/oauth.mjs "$oauth_port" "$homeserver" secret >"$work/oauth.log" 2>&1 &
     oauth_pid=$!
     until_true "OAuth answers" curl -sf --max-time 1 "$oauth/.well-known/openid-configuration"
-    kill -0 $oauth_pid # it is ours that answered
+    kill -0 $oauth_pid # the answer came from our process
     start_synapse
 }
 
-configure_synapse() { # configure_synapse: of all that it could do, the client API alone, as nothing goes out to
-    # other servers; standard input has more settings
+configure_synapse() { # configure_synapse: the client API only, without federation. Standard input has more settings.
     local port
     port=$(free_port)
     homeserver=http://127.0.0.1:$port
@@ -55,7 +53,7 @@ YAML
     ) >"$work/homeserver-$port.yaml"
 }
 
-start_synapse() { # start_synapse: the one configured last, as $synapse_pid
+start_synapse() { # start_synapse: starts the Synapse configured last. Sets $synapse_pid.
     local port=${homeserver##*:}
     "$venv/bin/python" -m synapse.app.homeserver --config-path "$work/homeserver-$port.yaml" \
         >>"$work/synapse-$port.log" 2>&1 &

@@ -1,15 +1,15 @@
-// The OAuth server of a real Synapse: the stub, told to Synapse as its matrix_authentication_service.
+// The OAuth stub as the matrix_authentication_service of a real Synapse.
 //
 //   node oauth.mjs PORT SYNAPSE SECRET
 //
-// Users and devices are made in Synapse through its API for that service, and tokens are introspected here.
+// It creates users and devices through Synapse's API for that service, and answers introspection requests.
 
 import { createServer } from "node:http";
 import { bearerOf, formOf, listener, oauth } from "../oauth.mjs";
 
 const [PORT, SYNAPSE, SECRET] = process.argv.slice(2);
 
-async function tell(what, body) {
+async function notify(what, body) {
     const reply = await fetch(`${SYNAPSE}/_synapse/mas/${what}`, {
         method: "POST",
         headers: { authorization: `Bearer ${SECRET}`, "content-type": "application/json" },
@@ -19,8 +19,8 @@ async function tell(what, body) {
 }
 
 const auth = oauth(`http://127.0.0.1:${PORT}`, async (localpart, device_id) => {
-    await tell("provision_user", { localpart });
-    await tell("upsert_device", { localpart, device_id });
+    await notify("provision_user", { localpart });
+    await notify("upsert_device", { localpart, device_id });
 });
 
 async function introspect(request) {
@@ -34,6 +34,6 @@ async function introspect(request) {
 const server = createServer(listener((request, pathname) => pathname === "/oauth2/introspect"
     ? introspect(request)
     : auth.answer(request, pathname)));
-// Longer than Synapse keeps its connections.
+// Longer than the idle timeout of Synapse's connections.
 server.keepAliveTimeout = 300_000;
 server.listen(Number(PORT), "127.0.0.1");

@@ -1,10 +1,10 @@
-//! One device of a sign-in by QR code (MSC4108 of 2024), played by the released matrix-sdk.
+//! One device of a sign-in by QR code (MSC4108 of 2024), with the released matrix-sdk.
 //!
-//! `device shows|scans HOMESERVER [USER DEVICE TOKEN]`: with the session of an existing device, or as a new one.
-//! What a person carries between the devices goes through the standard streams, a JSON object a line:
-//! `{"code": base64}` and `{"check": digits}` come in or go out, and `{"agree": URL}` goes out: where the person
-//! lets the new device in. The last line out is `{"master_key": base64}`, the public half of the user's master
-//! key, once the device holds all private cross-signing keys.
+//! `device shows|scans HOMESERVER [USER DEVICE TOKEN]`: with the session of an existing device, or as a new device.
+//! The standard streams carry what a person carries between the devices, one JSON object per line:
+//! `{"code": base64}` and `{"check": digits}` are input or output; `{"agree": URL}` is output, the address at which
+//! the person approves the new device. The last line of output is `{"master_key": base64}`, the public half of the
+//! user's master key, once the device holds all private cross-signing keys.
 
 use std::{env, pin::pin};
 
@@ -70,7 +70,7 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
-/// The existing device: its session, and cross-signing keys to hand on.
+/// The existing device: its session, and the cross-signing keys that it shares.
 async fn sign_in(client: &Client, user: &str, device: &str, token: &str) -> Result<()> {
     let session = MatrixSession {
         meta: SessionMeta {
@@ -89,7 +89,7 @@ async fn sign_in(client: &Client, user: &str, device: &str, token: &str) -> Resu
     Ok(())
 }
 
-/// How the new device's client registers itself.
+/// The client metadata with which the new device registers.
 fn registration() -> Result<Raw<ClientMetadata>> {
     let uri = Localized::new(Url::parse("https://client.example/")?, []);
     let grants = vec![OAuthGrantType::DeviceCode];
@@ -100,7 +100,7 @@ fn registration() -> Result<Raw<ClientMetadata>> {
     ))?)
 }
 
-/// The public half of the master key, where the private halves of all cross-signing keys are held.
+/// Returns the public half of the master key, if the device holds all private cross-signing keys.
 async fn master_key(client: &Client) -> Result<String> {
     let encryption = client.encryption();
     let held = encryption.cross_signing_status().await;
@@ -115,7 +115,7 @@ async fn master_key(client: &Client) -> Result<String> {
     Ok(key.context("no master key")?.to_base64())
 }
 
-/// What a person sees at a device.
+/// What a device shows to the person.
 enum Seen {
     Code(QrCodeData),
     CheckCodeWanted(CheckCodeSender),
@@ -157,7 +157,7 @@ impl<Q: Into<Self>> From<GrantLoginProgress<Q>> for Seen {
     }
 }
 
-/// Who holds both devices, and carries codes between them.
+/// The person with both devices, who carries codes between them.
 struct Person(Lines<BufReader<Stdin>>);
 
 impl Person {
@@ -175,7 +175,7 @@ impl Person {
         Ok(QrCodeData::from_base64(&self.brings("code").await?)?)
     }
 
-    /// Carries what is seen, until the device has no more to show.
+    /// Carries what the device shows, until it shows nothing more.
     async fn attends(&mut self, seen: impl Stream<Item = Seen>) -> Result<()> {
         let mut seen = pin!(seen);
         while let Some(seen) = seen.next().await {

@@ -1,4 +1,4 @@
-//! One device: where it reaches the service, the session, and the token that it knows.
+//! One device: the URL of its server, the session, and its current token.
 
 use std::borrow::Cow;
 
@@ -19,7 +19,7 @@ pub struct Device {
     http: reqwest::Client,
     server: String,
     pub id: String,
-    /// Of the last read or write.
+    /// The token of the last read or write.
     pub token: String,
 }
 
@@ -33,7 +33,7 @@ impl Device {
         }
     }
 
-    /// Reads the payload; the token becomes its.
+    /// Reads the payload, and stores its token.
     pub async fn read(&mut self) -> Result<String> {
         let read = self
             .call(get_rendezvous_session::unstable::Request::new(
@@ -44,7 +44,7 @@ impl Device {
         Ok(read.data)
     }
 
-    /// Writes over the token; the token becomes the one that this write produced.
+    /// Writes over the current token, and stores the token that this write produced.
     pub async fn write(&mut self, data: &str) -> Result<()> {
         let (id, token) = (self.id.clone(), self.token.clone());
         self.token = self
@@ -58,7 +58,7 @@ impl Device {
         Ok(())
     }
 
-    /// Writes with a transaction id, and returns status and body as they are; the token stays.
+    /// Writes with a transaction id. Returns status and body; the stored token stays.
     pub async fn write_in(
         &self,
         txn: &str,
@@ -85,7 +85,7 @@ impl Device {
         Ok(())
     }
 
-    /// Sends a request of ruma's and has ruma read the response.
+    /// Sends a request of ruma, and parses the response with ruma.
     pub async fn call<R>(&self, request: R) -> Result<R::IncomingResponse>
     where
         R: OutgoingRequest<EndpointError = Error>,
@@ -117,12 +117,12 @@ fn told(error: &anyhow::Error) -> Result<&Error> {
     }
 }
 
-/// The status of an error that the server told.
+/// The status of an error response.
 pub fn status(error: &anyhow::Error) -> Result<StatusCode> {
     Ok(told(error)?.status_code)
 }
 
-/// The errcode of an error that the server told, as ruma knows it.
+/// The errcode of an error response, as ruma parses it.
 pub fn errcode(error: &anyhow::Error) -> Result<String> {
     match &told(error)?.body {
         ErrorBody::Standard(body) => Ok(body.kind.errcode().to_string()),

@@ -1,8 +1,8 @@
 //! A rendezvous in the JSON dialect (MSC4388), by ruma's released types over HTTP and vodozemac's HPKE.
 //!
-//! `json_dialect SERVER_OF_WHO_SHOWS SERVER_OF_WHO_SCANS`: the two devices set up the secure channel, compare
-//! the check code and talk; then come the conflict, the retry of a lost reply, the form of a write with a
-//! transaction id, and the end.
+//! `json_dialect SHOWING_SERVER SCANNING_SERVER`: the two devices establish the secure channel, compare the check
+//! code and exchange messages. Then follow a conflict, the retry of a lost response, a write with a transaction id,
+//! and the deletion.
 
 mod device;
 
@@ -18,14 +18,14 @@ use vodozemac::hpke::{
     RecipientCreationResult, SenderCreationResult,
 };
 
-/// What both devices have from the code: the homeserver's base URL, whichever worker they reach by it.
+/// The homeserver's base URL in the code, equal on both devices whatever worker they use.
 const BASE_URL: &str = "https://homeserver.example/";
 const INITIATE: &str = "MATRIX_QR_CODE_LOGIN_INITIATE";
 const OK: &str = "MATRIX_QR_CODE_LOGIN_OK";
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    // No reply takes long; one that never comes must not be waited for.
+    // Responses are quick; a missing one must not block.
     tokio::time::timeout(Duration::from_secs(60), rendezvous()).await?
 }
 
@@ -34,7 +34,7 @@ async fn rendezvous() -> Result<()> {
     let mut server = || {
         servers
             .next()
-            .context("usage: json_dialect SERVER_OF_WHO_SHOWS SERVER_OF_WHO_SCANS")
+            .context("usage: json_dialect SHOWING_SERVER SCANNING_SERVER")
     };
     let (mut shows, mut scans) = (Device::at(server()?), Device::at(server()?));
 
@@ -88,8 +88,8 @@ async fn open_session(shows: &mut Device, scans: &mut Device) -> Result<()> {
     Ok(())
 }
 
-/// MSC4388, "Secure channel". Each message is sealed with the token of the sender's last read in its additional
-/// data; the other device opens it with the token that it knew before: its own last write gave it that one.
+/// MSC4388, "Secure channel". Each message is sealed with the token of the sender's last read as additional data. The
+/// other device opens it with the token of its own last write.
 async fn secure_channel(
     shows: &mut Device,
     scans: &mut Device,
@@ -126,7 +126,7 @@ async fn secure_channel(
     Ok((shown, scanned))
 }
 
-/// The additional data: base URL, session and token, each with its length before it, as in the QR code.
+/// The additional data: base URL, session id and token, each prefixed with its length, as in the QR code.
 fn bound(device: &Device) -> Vec<u8> {
     let mut bytes = Vec::new();
     for part in [BASE_URL, &device.id, &device.token] {
@@ -141,7 +141,7 @@ async fn send(
     channel: &mut EstablishedHpkeChannel,
     message: &str,
 ) -> Result<()> {
-    // A device reads before it writes, so that its token is the current one.
+    // A device reads before it writes, so its token is current.
     device.read().await?;
     let sealed = channel.seal(message.as_bytes(), &bound(device));
     device.write(&sealed.encode()).await
@@ -198,7 +198,7 @@ async fn a_lost_reply(shows: &mut Device, scans: &mut Device) -> Result<()> {
     Ok(())
 }
 
-/// The newest text's form, which ruma's types do not have yet.
+/// The form of MSC4388's newest text, which ruma's types do not have yet.
 async fn transactions(shows: &mut Device, scans: &mut Device) -> Result<()> {
     shows.read().await?;
     let over = shows.token.clone();

@@ -1,11 +1,14 @@
-//! Whose token is it? Asked of a homeserver or an OAuth server, remembered for a short while, and answered with
-//! an error when nobody can say.
+//! Authenticates requests that want to create a session: checks access tokens at a homeserver or an
+//! OAuth 2.0 server.
 //!
-//! For [`Policy`](crate::policy::Policy), and only for who wants to create a session. The address limiter stands
-//! before it: a client that makes tokens up runs into that first.
+//! For [`Policy`](crate::policy::Policy). Checks are cached for a short time (`cache`), limited
+//! (`concurrency`), and suspended while the verifier does not answer (`breaker`). If a token cannot
+//! be checked, the result is an error. The rate limits per address come first, so a client that
+//! makes up tokens exceeds those before it reaches the verifier.
 
 mod bearer;
 mod breaker;
+mod cache;
 mod concurrency;
 mod introspection;
 mod outcome;
@@ -19,53 +22,39 @@ use crate::telemetry::labels::AuthOutcome;
 use crate::telemetry::log_throttle::LogThrottle;
 use crate::telemetry::metrics::{Gauge, Metrics};
 use breaker::{CircuitBreaker, Transition};
+use cache::TokenCache;
 use concurrency::{MAX_PERMIT_WAIT, VerifierLimiter};
 use hyper::HeaderMap;
-use moka::future::Cache;
 use outcome::TokenStatus;
 pub use outcome::{AuthError, Errcode, TokenRejection};
-use sha2::{Digest, Sha256};
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 pub use verifier::{TokenVerifier, VerifierSetupError};
 
-/// How long an answer "it is theirs" is believed: so long does a token work that was logged out meanwhile.
-const ACCEPTED_TTL: Duration = Duration::from_mins(1);
-
-/// How long a refusal is believed: long enough that a client in a loop costs nothing, and shorter than anyone
-/// needs to sign in again.
-const REJECTED_TTL: Duration = Duration::from_secs(5);
-
-/// A question from its start to the last byte of its answer, the wait for a place and the connection included. A
-/// person waits for it, and a homeserver that takes longer will not be quicker for the next.
+/// Timeout of a check, from its start to the last byte of the response. It includes the wait for a
+/// permit and the connection. A person waits for the check, and a homeserver that takes longer will
+/// not be faster for the next one.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Tokens that are remembered; about 300 bytes each.
-const CACHE_CAPACITY: u64 = 10_000;
+/// Minimum time between two log lines about invalid responses.
+const BAD_REPLY_LOG_INTERVAL: Duration = Duration::from_mins(1);
 
-/// What is remembered of a token: an answer and until when it is believed, or that there was none.
-#[derive(Debug, Clone)]
-struct CachedStatus {
-    status: Result<TokenStatus, AuthError>,
-    until: Duration,
-}
-
-/// VerifierEndpoint says whose token an access token is, and what they said lately.
+/// A token verifier, behind a cache, a concurrency limit and a circuit breaker.
 #[derive(Debug)]
 pub struct Authenticator {
     verifier: TokenVerifier,
     concurrency: VerifierLimiter,
     breaker: CircuitBreaker,
-    cache: Cache<[u8; 32], CachedStatus>,
+    cache: TokenCache,
     circuit_open: Gauge,
-    /// Lines about answers that say nothing.
     bad_reply_log: LogThrottle,
     clock: Clock,
     metrics: Arc<Metrics>,
 }
 
 impl Authenticator {
-    /// Asks nobody yet. `homeserver` is its name in the metrics; the only one needs none.
+    /// Creates an authenticator. Opens no connection. `homeserver` is the homeserver's name in the
+    /// metrics, and empty if there is only one.
     #[must_use]
     pub fn new(
         verifier: TokenVerifier,
@@ -75,30 +64,30 @@ impl Authenticator {
     ) -> Self {
         let circuit_open = metrics.auth_circuit_open.with_label_values(&[homeserver]);
         Self {
-            circuit_open,
-            bad_reply_log: LogThrottle::every(Duration::from_mins(1)),
             verifier,
             concurrency: VerifierLimiter::default(),
             breaker: CircuitBreaker::default(),
-            cache: Cache::builder()
-                .max_capacity(CACHE_CAPACITY)
-                .time_to_live(ACCEPTED_TTL)
-                .build(),
+            cache: TokenCache::new(clock.clone()),
+            circuit_open,
+            bad_reply_log: LogThrottle::every(BAD_REPLY_LOG_INTERVAL),
             clock,
             metrics,
         }
     }
 
-    /// Whether nobody is asked for the moment, since nobody answered.
+    /// Whether the circuit breaker is open: no token is checked, since the verifier did not answer.
     #[must_use]
     pub fn is_circuit_open(&self) -> bool {
         self.circuit_open.get() != 0
     }
 
-    /// VerifierEndpoint sends a request with these headers.
+    /// Returns the user whose token the request's headers carry.
     ///
     /// # Errors
-    /// [`TokenRejection`].
+    /// - [`TokenRejection::NoToken`] if there is no `Authorization` header.
+    /// - [`TokenRejection::Rejected`] if the header is malformed or the verifier rejects the token.
+    /// - [`TokenRejection::Forbidden`] if the token's holder may not create sessions.
+    /// - [`TokenRejection::Unverified`] if the token could not be checked.
     pub async fn authenticate(
         &self,
         client: ClientIp,
@@ -108,32 +97,22 @@ impl Authenticator {
             Ok(Some(token)) => token,
             Ok(None) => return Err(TokenRejection::NoToken),
             Err(bearer::Malformed) => {
-                return Err(TokenRejection::Refused {
+                return Err(TokenRejection::Rejected {
                     errcode: Errcode::unknown_token(),
                     soft_logout: false,
                 });
             }
         };
-        // Only the hash is kept: what remembers tokens must not be a place to steal them from.
-        let key: [u8; 32] = Sha256::digest(token).into();
-        let entry = self
-            .cache
-            .entry(key)
-            .or_insert_with_if(self.verify_and_set_expiry(client, token), |known| {
-                known.until <= self.clock.now()
-            })
-            .await;
-        let cached = !entry.is_fresh();
-        let CachedStatus { status, .. } = entry.into_value();
-        self.metrics
-            .auth_checks
-            .inc((auth_outcome(&status), cached));
+        let verify = self.verify(client, token);
+        let (status, is_cached) = self.cache.get_or_verify(token, verify).await;
+        let outcome = auth_outcome(&status);
+        self.metrics.auth_checks.inc((outcome, is_cached));
         match status {
             Ok(TokenStatus::Accepted { user, .. }) => Ok(user),
             Ok(TokenStatus::Rejected {
                 errcode,
                 soft_logout,
-            }) => Err(TokenRejection::Refused {
+            }) => Err(TokenRejection::Rejected {
                 errcode,
                 soft_logout,
             }),
@@ -142,100 +121,79 @@ impl Authenticator {
         }
     }
 
-    /// Asks once whether anyone answers, and says in the log if not.
+    /// Sends one check to the verifier and logs whether it answers.
     pub(super) async fn probe(&self) {
         match self.verifier.probe(CHECK_TIMEOUT).await {
-            Ok(()) => tracing::info!(asking = %self.verifier.url(), "access tokens can be checked"),
+            Ok(()) => {
+                tracing::info!(verifier = %self.verifier.url(), "access tokens can be checked")
+            }
             Err(error) => tracing::warn!(
-                asking = %self.verifier.url(),
+                verifier = %self.verifier.url(),
                 %error,
-                "access tokens cannot be checked: until they can, no session is created with one"
+                "access tokens cannot be checked: requests with a token create no session until they can"
             ),
         }
     }
 
-    /// Asks about a token. What is not known is believed for no time at all: the next request asks again.
-    async fn verify_and_set_expiry(&self, client: ClientIp, token: &str) -> CachedStatus {
-        let status = self.verify(client, token).await;
-        let now = self.clock.now();
-        let until = match &status {
-            Ok(TokenStatus::Accepted { expires, .. }) => {
-                now + expires.map_or(ACCEPTED_TTL, |expires| {
-                    self.time_until(expires).min(ACCEPTED_TTL)
-                })
-            }
-            Ok(TokenStatus::Rejected { .. } | TokenStatus::Forbidden) => now + REJECTED_TTL,
-            Err(_) => now,
-        };
-        CachedStatus { status, until }
-    }
-
+    /// Checks a token at the verifier, unless the circuit breaker is open or too many checks are in
+    /// flight.
     async fn verify(&self, client: ClientIp, token: &str) -> Result<TokenStatus, AuthError> {
-        // Before the wait for a place: those that have one may be waiting for an answer that never comes.
-        let begun = self.clock.now();
-        let permit = self
+        // Before the wait for a permit: the checks that hold the permits may wait for a response
+        // that never comes.
+        let started_at = self.clock.now();
+        let breaker_permit = self
             .breaker
-            .try_acquire(begun)
+            .try_acquire(started_at)
             .map_err(AuthError::CircuitOpen)?;
         let _permit = self.concurrency.acquire(client).await?;
-        // However late we come back from the wait, the issuer gets the rest of the deadline whole: a timeout counts
-        // against it, and must tell something of it and not of us.
-        let waited = self.clock.now().saturating_sub(begun).min(MAX_PERMIT_WAIT);
-        let status = self
-            .verifier
-            .check_token(token, CHECK_TIMEOUT.saturating_sub(waited))
-            .await;
+        // Capped, however late this task is polled after the wait: the verifier gets the whole rest
+        // of the timeout. A timeout counts against the verifier, so it must not be caused by this
+        // process.
+        let waited = self.clock.now().saturating_sub(started_at);
+        let timeout = CHECK_TIMEOUT.saturating_sub(waited.min(MAX_PERMIT_WAIT));
+        let status = self.verifier.check_token(token, timeout).await;
         if let Err(error @ AuthError::BadReply) = &status {
             self.log_bad_reply(error);
         }
-        let success = is_success(&status);
-        if let Some(transition) = self.breaker.record(permit, success, self.clock.now()) {
+        let (success, now) = (is_breaker_success(&status), self.clock.now());
+        if let Some(transition) = self.breaker.record(breaker_permit, success, now) {
             self.log_breaker_transition(transition, status.as_ref().err());
         }
         status
     }
 
-    /// Tells of an answer that says nothing, once a minute at most: it opens no breaker, and each costs a creation.
+    /// Logs an invalid response, at most once a minute. Each costs a creation, and none opens the
+    /// breaker.
     fn log_bad_reply(&self, error: &AuthError) {
         if self.bad_reply_log.try_acquire(self.clock.now()) {
             tracing::warn!(
-                asking = %self.verifier.url(),
+                verifier = %self.verifier.url(),
                 %error,
-                "an access token could not be checked, and no session was created with it; perhaps others of this minute"
+                "an access token could not be checked, and its request created no session (logged once a minute)"
             );
         }
     }
 
-    /// Tells of the breaker: once when it opens, with the last of the errors, and once when it closes.
+    /// Logs that the breaker opened, with the last error, or that it closed. Updates the gauge.
     fn log_breaker_transition(&self, transition: Transition, error: Option<&AuthError>) {
         self.breaker
             .inspect(|is_open| self.circuit_open.set(i64::from(is_open)));
         match (transition, error) {
             (Transition::Opened, Some(error)) => tracing::warn!(
-                asking = %self.verifier.url(),
+                verifier = %self.verifier.url(),
                 %error,
-                "access tokens cannot be checked: nobody is asked for a while, and no session is created with one"
+                "access tokens cannot be checked: circuit breaker open, requests with a token create no session"
             ),
             (Transition::Opened | Transition::Closed, _) => {
-                tracing::info!(asking = %self.verifier.url(), "access tokens can be checked again");
+                tracing::info!(verifier = %self.verifier.url(), "access tokens can be checked again");
             }
         }
     }
-
-    /// Time until a moment that is told in seconds since 1970; none, where it has passed.
-    fn time_until(&self, expires: u64) -> Duration {
-        let now = self
-            .clock
-            .time_of_day()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        Duration::from_secs(expires).saturating_sub(now)
-    }
 }
 
-/// Whether asking on makes sense. An answer without sense may be about this token alone, which a client made up;
-/// if it counted, one client could keep all others from being asked about.
-const fn is_success(status: &Result<TokenStatus, AuthError>) -> bool {
+/// Whether the breaker counts a check as a success. An invalid response is one: a single made-up
+/// token can cause it, and must not open the breaker for all other clients.
+const fn is_breaker_success(status: &Result<TokenStatus, AuthError>) -> bool {
     matches!(status, Ok(_) | Err(AuthError::BadReply))
 }
 

@@ -181,7 +181,7 @@ fn absolute_target_overrides_the_host_header() {
 #[test]
 fn each_homeserver_is_probed_once_at_start() {
     let deployment = Deployment::start(&[]);
-    let told = |issuer: &Issuer| format!("access tokens can be checked asking={}/", issuer.url());
+    let told = |issuer: &Issuer| format!("access tokens can be checked verifier={}/", issuer.url());
     eventually("both are tried", || {
         let log = deployment.server.log();
         let both = [&deployment.anna, &deployment.berta];

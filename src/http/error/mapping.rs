@@ -204,7 +204,7 @@ impl ApiError {
                     R::NoToken,
                 )
             }
-            Self::Refused(PolicyRejection::TokenRejection(TokenRejection::Refused {
+            Self::Refused(PolicyRejection::TokenRejection(TokenRejection::Rejected {
                 errcode,
                 soft_logout,
             })) => ErrorResponse {

@@ -1,18 +1,23 @@
-//! The token of a request: `Authorization: Bearer …` (RFC 6750 §2.1). The query parameter `access_token`, which
-//! the client-server API deprecates, is not read: it would stand in every log on the way.
+//! Reads the access token of a request: `Authorization: Bearer …` (RFC 6750 §2.1).
+//!
+//! The query parameter `access_token`, which the client-server API deprecates, is ignored: it would
+//! appear in the log of every server on the path.
 
 use hyper::HeaderMap;
 use hyper::header::AUTHORIZATION;
 
-/// The longest token that anyone is asked about. Homeservers make some of a hundred bytes; a JWT has a few
-/// thousand.
+/// The longest token that is checked, in bytes. Homeservers issue tokens of about a hundred bytes;
+/// a JWT has a few thousand.
 const MAX_TOKEN: usize = 8192;
 
-/// There is an `Authorization` header, and no token can be read of it.
+/// The request has an `Authorization` header without a valid bearer token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Malformed;
 
-/// The token, or `None` where the request has no such header.
+/// Returns the token, or `None` if the request has no `Authorization` header.
+///
+/// # Errors
+/// [`Malformed`] if there are several headers, or the header is not a valid bearer token.
 pub(super) fn token(headers: &HeaderMap) -> Result<Option<&str>, Malformed> {
     let mut lines = headers.get_all(AUTHORIZATION).iter();
     let Some(line) = lines.next() else {

@@ -1,56 +1,63 @@
-//! A circuit breaker: while nobody answers, asking is refused at once.
+//! A circuit breaker: while a token verifier does not answer, token checks fail at once.
 //!
-//! The waits double up to [`MAX_WAIT`]; after each, one question is let through, and its answer decides. Ours and
-//! not a crate's, since time comes in as an argument here.
+//! While the breaker is open, it lets one check through after each wait. That check's outcome
+//! closes the breaker, or opens it for a wait twice as long, up to [`MAX_WAIT`]. No crate is used,
+//! since time is an argument here.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// Failures in a row that open it. One alone may be a connection that had just been closed.
+/// Consecutive failures that open the breaker. A single failure may be a connection that was just
+/// closed.
 const FAILURE_THRESHOLD: u32 = 5;
 
-/// The first wait: what a restart of a small homeserver takes at least.
+/// The first wait: the least that a small homeserver needs to restart.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 
-/// The longest wait: how much later than the homeserver sign-ins may come back.
+/// The longest wait: how much later than the homeserver sign-ins may recover.
 const MAX_WAIT: Duration = Duration::from_secs(15);
 
+/// A circuit breaker around one token verifier.
 #[derive(Debug, Default)]
 pub(super) struct CircuitBreaker(Mutex<BreakerState>);
 
 #[derive(Debug, Default)]
 struct BreakerState {
     failures: u32,
-    /// When the next question may be asked, while it is open.
+    /// When the next check may be sent. `None` while the breaker is closed.
     retry_at: Option<Duration>,
     wait: Duration,
-    /// How often it was opened.
+    /// How often the breaker has opened.
     generation: u64,
 }
 
-/// A question that was let through, to tell how it ended.
+/// Permission to send one check. Its outcome is to be recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct BreakerPermit {
-    /// How often the breaker had been opened then.
+    /// The breaker's generation when the permit was given.
     generation: u64,
 }
 
-/// What an operator is told.
+/// A change of the breaker's state, to be logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Transition {
-    /// Questions are refused from now on.
+    /// From now on checks are rejected.
     Opened,
-    /// They are asked again.
+    /// From now on checks are sent again.
     Closed,
 }
 
 impl CircuitBreaker {
-    /// Whether a question may be asked now; if not, how long it would have to wait.
+    /// Returns a permit to send a check.
+    ///
+    /// # Errors
+    /// The time until the next attempt, if the breaker is open.
     pub(super) fn try_acquire(&self, now: Duration) -> Result<BreakerPermit, Duration> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match state.retry_at {
             Some(retry_at) if now < retry_at => return Err(retry_at.saturating_sub(now)),
-            // This one tries; should it never tell, the next may after the same wait.
+            // This check probes the verifier. If its outcome is never recorded, the next probe may
+            // run after the same wait.
             Some(_) => state.retry_at = Some(now + state.wait),
             None => {}
         }
@@ -59,7 +66,7 @@ impl CircuitBreaker {
         })
     }
 
-    /// How a question that was let through ended, and what that changes.
+    /// Records the outcome of a check. Returns the transition that it caused, if any.
     pub(super) fn record(
         &self,
         permit: BreakerPermit,
@@ -75,8 +82,8 @@ impl CircuitBreaker {
             };
             return was_open.then_some(Transition::Closed);
         }
-        // Under way when it was opened, with others: together they are one failure, and must not be one doubling
-        // each.
+        // The check was in flight when the breaker opened, with others. Together they are one
+        // failure, and must not double the wait once each.
         if permit.generation != state.generation {
             return None;
         }
@@ -91,8 +98,8 @@ impl CircuitBreaker {
         (!was_open).then_some(Transition::Opened)
     }
 
-    /// Calls `with` with whether it is open, under its lock: of several who tell of it at once, the last tells the
-    /// truth.
+    /// Calls `with` with whether the breaker is open, under the breaker's lock. If several tasks
+    /// publish the state at the same time, the last one publishes the current state.
     pub(super) fn inspect<T>(&self, with: impl FnOnce(bool) -> T) -> T {
         let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         with(state.retry_at.is_some())
@@ -106,14 +113,14 @@ mod tests {
 
     const MOMENT: Duration = Duration::from_millis(1);
 
-    /// Asks, and fails.
+    /// Sends a check that fails.
     #[track_caller]
     fn fail(breaker: &CircuitBreaker, now: Duration) -> Option<Transition> {
-        let permit = breaker.try_acquire(now).expect("let through");
+        let permit = breaker.try_acquire(now).expect("a permit");
         breaker.record(permit, false, now)
     }
 
-    /// Fails until it retry_at.
+    /// Fails until the breaker opens.
     fn open(breaker: &CircuitBreaker, now: Duration) {
         for _ in 1..FAILURE_THRESHOLD {
             assert_eq!(fail(breaker, now), None);
@@ -122,23 +129,23 @@ mod tests {
     }
 
     #[test]
-    fn it_opens_after_failures_in_a_row_and_one_success_closes_it() {
+    fn failures_in_a_row_open_and_one_success_closes() {
         let breaker = CircuitBreaker::default();
         let mut now = Duration::from_secs(5);
         for _ in 1..FAILURE_THRESHOLD {
             fail(&breaker, now);
         }
-        let permit = breaker.try_acquire(now).expect("let through");
+        let permit = breaker.try_acquire(now).expect("a permit");
         assert_eq!(breaker.record(permit, true, now), None);
         assert!(!breaker.inspect(|is_open| is_open));
         open(&breaker, now);
         assert_eq!(breaker.try_acquire(now), Err(FIRST_WAIT));
         now += FIRST_WAIT;
-        let permit = breaker.try_acquire(now).expect("one tries");
+        let permit = breaker.try_acquire(now).expect("a probe");
         assert_eq!(
             breaker.try_acquire(now),
             Err(FIRST_WAIT),
-            "and no other meanwhile"
+            "one probe at a time"
         );
         assert!(breaker.inspect(|is_open| is_open));
         assert_eq!(breaker.record(permit, true, now), Some(Transition::Closed));
@@ -147,12 +154,12 @@ mod tests {
         assert_eq!(
             breaker.try_acquire(now),
             Err(FIRST_WAIT),
-            "as the first time"
+            "the first wait again"
         );
     }
 
     #[test]
-    fn its_waits_double_up_to_a_bound_and_a_question_that_never_ends_does_not_close_it_for_ever() {
+    fn waits_double_up_to_a_bound_and_a_lost_probe_is_replaced() {
         let breaker = CircuitBreaker::default();
         let mut now = Duration::ZERO;
         open(&breaker, now);
@@ -165,31 +172,31 @@ mod tests {
         }
         assert_eq!(breaker.try_acquire(now), Err(MAX_WAIT));
         now += MAX_WAIT;
-        breaker.try_acquire(now).expect("this one never tells");
+        breaker.try_acquire(now).expect("a probe without outcome");
         let before = (now + MAX_WAIT).saturating_sub(MOMENT);
         assert_eq!(breaker.try_acquire(before), Err(MOMENT));
         assert!(breaker.try_acquire(now + MAX_WAIT).is_ok());
     }
 
     #[test]
-    fn questions_that_were_under_way_when_it_opened_do_not_make_its_wait_longer() {
+    fn checks_in_flight_at_opening_do_not_prolong_the_wait() {
         let breaker = CircuitBreaker::default();
         let now = Duration::ZERO;
-        let under_way: Vec<_> = (0..64)
+        let in_flight: Vec<_> = (0..64)
             .filter_map(|_| breaker.try_acquire(now).ok())
             .collect();
-        assert_eq!(under_way.len(), 64);
-        for permit in &under_way {
+        assert_eq!(in_flight.len(), 64);
+        for permit in &in_flight {
             breaker.record(*permit, false, now);
         }
         assert_eq!(breaker.try_acquire(now), Err(FIRST_WAIT));
-        // Nor does one that fails only after the next had its try.
-        let probe = breaker.try_acquire(now + FIRST_WAIT).expect("one tries");
-        assert_eq!(breaker.record(under_way[0], false, now + FIRST_WAIT), None);
+        // A check that fails only after the next probe was sent does not prolong it either.
+        let probe = breaker.try_acquire(now + FIRST_WAIT).expect("a probe");
+        assert_eq!(breaker.record(in_flight[0], false, now + FIRST_WAIT), None);
         assert_eq!(breaker.record(probe, false, now + FIRST_WAIT), None);
         assert_eq!(breaker.try_acquire(now + FIRST_WAIT), Err(FIRST_WAIT * 2));
-        // But an answer is an answer.
-        let late = breaker.record(under_way[0], true, now + FIRST_WAIT);
+        // A late success still closes the breaker.
+        let late = breaker.record(in_flight[0], true, now + FIRST_WAIT);
         assert_eq!(late, Some(Transition::Closed));
     }
 }

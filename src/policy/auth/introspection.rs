@@ -1,10 +1,10 @@
-//! Whose token it is, by an OAuth 2.0 server: token introspection (RFC 7662), as a homeserver with the Matrix
-//! Authentication Service asks it.
+//! Checks tokens at an OAuth 2.0 server by introspection (RFC 7662), as a homeserver with the
+//! Matrix Authentication Service does.
 
 use crate::config::verifier::Credentials;
 use crate::model::User;
+use crate::policy::auth::outcome::{AuthError, Errcode, TokenStatus};
 use crate::policy::auth::verifier_response::VerifierResponse;
-use crate::policy::auth::{AuthError, Errcode, TokenStatus};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -14,22 +14,23 @@ use hyper::{Method, Request, StatusCode, Uri};
 use serde::Deserialize;
 use url::form_urlencoded::byte_serialize;
 
-/// The scope of the client-server API (MSC2967), as it is and as it was spelled before it was accepted.
+/// The scope of the client-server API (MSC2967): its accepted spelling, and the one before MSC2967
+/// was accepted.
 const API_SCOPES: [&str; 2] = [
     "urn:matrix:client:api:*",
     "urn:matrix:org.matrix.msc2967.client:api:*",
 ];
 
-/// The header by which we say who we are.
+/// The `Authorization` header with this server's own credentials.
 ///
 /// # Errors
-/// A secret that no header can hold.
+/// [`InvalidHeaderValue`] if the secret has a character that no header can carry.
 pub(super) fn authorization_header(
     credentials: &Credentials,
 ) -> Result<HeaderValue, InvalidHeaderValue> {
     let text = match credentials {
         Credentials::Basic { id, secret } => {
-            // RFC 6749 §2.3.1: each is form-encoded before they are joined.
+            // RFC 6749 §2.3.1: the id and the secret are form-encoded before they are joined.
             let pair = format!("{}:{}", form_encode(id), form_encode(secret.expose()));
             format!("Basic {}", STANDARD.encode(pair))
         }
@@ -61,13 +62,13 @@ fn form_encode(text: &str) -> String {
     byte_serialize(text.as_bytes()).collect()
 }
 
-/// RFC 7662 §2.2: the one member that is always there. What stands beside it matters only where it is true.
+/// The one required member of a response (RFC 7662 §2.2). The others matter only if it is true.
 #[derive(Deserialize)]
 struct ActiveFlag {
     active: bool,
 }
 
-/// The others, as far as we ask.
+/// The other members that are used.
 #[derive(Deserialize)]
 struct IntrospectionResponse {
     scope: Option<String>,
@@ -77,14 +78,21 @@ struct IntrospectionResponse {
     sub: Option<String>,
 }
 
-/// RFC 6749 §5.2.
+/// An error response (RFC 6749 §5.2).
 #[derive(Deserialize)]
 struct OAuthError {
     error: String,
 }
 
-/// What an answer says. A 400 may be about the token: oidc-provider refuses so whatever looks like a JWT, with the
-/// error that RFC 7009 §2.2.1 names. A 401 is about our own credentials, not about the token, and so no answer.
+/// Parses a response.
+///
+/// A 400 may be about the token: oidc-provider rejects everything that looks like a JWT with it,
+/// and with the error of RFC 7009 §2.2.1. A 401 is about this server's credentials, not about the
+/// token.
+///
+/// # Errors
+/// [`AuthError::BadReply`] or [`AuthError::Unavailable`] if the response says nothing about the
+/// token.
 pub(super) fn parse_response(response: &VerifierResponse) -> Result<TokenStatus, AuthError> {
     match response.status {
         StatusCode::OK => {}
@@ -107,7 +115,7 @@ pub(super) fn parse_response(response: &VerifierResponse) -> Result<TokenStatus,
     if !scopes.split(' ').any(|scope| API_SCOPES.contains(&scope)) {
         return Ok(TokenStatus::Forbidden);
     }
-    // A client's own token (RFC 6749 §4.4) has no user behind it.
+    // A client's own token (RFC 6749 §4.4) belongs to no user.
     let mut names = [claims.username, claims.sub].into_iter().flatten();
     let Some(user) = names.find(|name| !name.is_empty()) else {
         return Ok(TokenStatus::Forbidden);
@@ -118,16 +126,17 @@ pub(super) fn parse_response(response: &VerifierResponse) -> Result<TokenStatus,
     })
 }
 
-/// Rounded down: a token is believed for less than it lasts, not for more.
+/// Rounds down, so that a token is cached for less than its lifetime, never for more.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "such a cast saturates: before 1970 is 1970, and too late is as late as can be"
+    reason = "the cast saturates: times before 1970 become 1970, and huge ones the largest"
 )]
 const fn truncate_to_seconds(numeric_date: f64) -> u64 {
     numeric_date as u64
 }
 
+/// The status of a token that is unknown or no longer valid.
 fn inactive_token() -> TokenStatus {
     TokenStatus::Rejected {
         errcode: Errcode::unknown_token(),
@@ -139,8 +148,8 @@ fn inactive_token() -> TokenStatus {
 mod tests {
     use super::{inactive_token, parse_response};
     use crate::model::User;
+    use crate::policy::auth::outcome::{AuthError, TokenStatus};
     use crate::policy::auth::verifier_response::VerifierResponse;
-    use crate::policy::auth::{AuthError, TokenStatus};
     use hyper::StatusCode;
 
     fn parsed(status: u16, body: &'static str) -> Result<TokenStatus, AuthError> {
@@ -155,8 +164,8 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_whose_the_answer_says_however_it_is_written() {
-        let theirs = |name, expires| {
+    fn responses_of_every_valid_form_are_parsed() {
+        let accepted = |name, expires| {
             Ok(TokenStatus::Accepted {
                 user: User::parse(name).expect("a name"),
                 expires,
@@ -173,15 +182,15 @@ mod tests {
             ),
             (
                 r#"{"active":true,"scope":"a urn:matrix:client:api:*","exp":7.9,"username":"anna"}"#,
-                theirs("anna", Some(7)),
+                accepted("anna", Some(7)),
             ),
             (
                 r#"{"active":true,"scope":"urn:matrix:client:api:*","exp":-1,"username":"","sub":"01"}"#,
-                theirs("01", Some(0)),
+                accepted("01", Some(0)),
             ),
             (
                 r#"{"active":true,"scope":"urn:matrix:client:api:*","exp":1e300,"sub":"01"}"#,
-                theirs("01", Some(u64::MAX)),
+                accepted("01", Some(u64::MAX)),
             ),
             (
                 r#"{"active":true,"scope":"urn:matrix:client:api:*","username":"","sub":""}"#,
@@ -195,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_about_the_token_refuses_it_and_one_about_us_says_nothing_of_it() {
+    fn only_errors_about_the_token_reject_it() {
         assert_eq!(parsed(200, r#"{"active":false}"#), Ok(inactive_token()));
         let unsupported = r#"{"error":"unsupported_token_type","error_description":"a JWT"}"#;
         assert_eq!(parsed(400, unsupported), Ok(inactive_token()));

@@ -1,11 +1,12 @@
-//! What is known of a token, and why nothing is.
+//! The outcome of a token check: a status of the token, or an error that says nothing about the
+//! token.
 
 use crate::model::User;
 use hyper::StatusCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A Matrix error code that a homeserver gave.
+/// A Matrix error code that a homeserver returned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Errcode(Arc<str>);
 
@@ -22,53 +23,53 @@ impl Errcode {
         Self("M_UNKNOWN_TOKEN".into())
     }
 
-    /// As it is written.
+    /// The code as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// What is known of a token.
+/// The status of a token, as its verifier reported it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum TokenStatus {
-    /// Whose it is.
+    /// The token is valid.
     Accepted {
         user: User,
-        /// When it ends, in seconds since 1970, if that was told.
+        /// When the token expires, in seconds since 1970, if the verifier reported it.
         expires: Option<u64>,
     },
-    /// It is nobody's, or no longer.
+    /// The token is unknown or no longer valid.
     Rejected { errcode: Errcode, soft_logout: bool },
-    /// It is somebody's who may not create sessions.
+    /// The token is valid, but its holder may not create sessions.
     Forbidden,
 }
 
-/// Why nobody can say.
+/// Why a token could not be checked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AuthError {
-    /// No connection, or one that broke.
-    #[error("it cannot be reached: {0}")]
+    /// The connection could not be made, or broke.
+    #[error("the token verifier cannot be reached: {0}")]
     Unreachable(Arc<str>),
-    /// No whole answer in time.
-    #[error("no answer within 3 s")]
+    /// No complete response arrived in time.
+    #[error("the token verifier did not answer within 3 s")]
     Timeout,
-    /// Answered with 429, or with 5xx but not 500.
-    #[error("it answers {0}")]
+    /// The response was a 429, or a 5xx other than 500.
+    #[error("the token verifier answered {0}")]
     Unavailable(StatusCode),
-    /// Answered with what makes no sense.
-    #[error("its answer makes no sense")]
+    /// The response was malformed or unexpected.
+    #[error("the token verifier sent an invalid response")]
     BadReply,
-    /// Too many questions are under way.
-    #[error("too many questions are under way")]
+    /// Too many checks are in flight.
+    #[error("too many token checks are in flight")]
     Busy,
-    /// Not asked, since it did not answer before; it will be, after this time.
-    #[error("it did not answer, and is not asked for {0:?}")]
+    /// Not sent, since earlier checks failed. The next attempt is after this time.
+    #[error("the token verifier did not answer; next attempt in {0:?}")]
     CircuitOpen(Duration),
 }
 
 impl AuthError {
-    /// How long nobody will be asked.
+    /// Time until the next attempt, if the circuit breaker is open; otherwise zero.
     #[must_use]
     pub const fn retry_after(&self) -> Duration {
         match self {
@@ -82,20 +83,20 @@ impl AuthError {
     }
 }
 
-/// Why there is no user behind a request.
+/// Why a request is not authenticated as a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TokenRejection {
-    /// It shows no token.
+    /// The request has no token.
     NoToken,
-    /// Its token is refused.
-    Refused {
-        /// The Matrix error code.
+    /// The verifier rejected the token.
+    Rejected {
+        /// The Matrix error code for the client.
         errcode: Errcode,
         /// Whether the client may keep what it has stored (client-server API, "Soft logout").
         soft_logout: bool,
     },
-    /// Its token is somebody's who may not create sessions.
+    /// The token is valid, but its holder may not create sessions.
     Forbidden,
-    /// Nobody can say.
+    /// The token could not be checked.
     Unverified(AuthError),
 }

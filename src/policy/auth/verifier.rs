@@ -1,15 +1,16 @@
-//! Whoever made the tokens, and can say whose each is.
+//! The token verifier: the homeserver or OAuth 2.0 server that checks access tokens.
 
 use crate::config::verifier::{AuthConfig, VerifierConfig};
 use crate::http_client::HttpClient;
+use crate::policy::auth::outcome::{AuthError, TokenStatus};
 use crate::policy::auth::verifier_response::send;
-use crate::policy::auth::{AuthError, TokenStatus, introspection, whoami};
+use crate::policy::auth::{introspection, whoami};
 use crate::tls::{self, CaBundleError};
 use hyper::Uri;
 use hyper::header::HeaderValue;
 use std::time::Duration;
 
-/// A homeserver or an OAuth server, and the way there.
+/// A token verifier and the HTTP client for it.
 #[derive(Debug)]
 pub struct TokenVerifier {
     endpoint: VerifierEndpoint,
@@ -27,28 +28,28 @@ enum VerifierEndpoint {
     },
 }
 
-/// The settings cannot work.
+/// The settings of a token verifier cannot work.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifierSetupError {
-    /// The file of authorities gives none.
+    /// The CA file cannot be read, or holds no certificate.
     #[error("{0}")]
     CaFile(#[from] CaBundleError),
-    /// A URL that HTTP takes for no target.
+    /// The URL is not a valid HTTP request target.
     #[error("{0}")]
     Url(#[from] hyper::http::uri::InvalidUri),
-    /// A secret that no header can hold.
-    #[error("no header can hold it")]
+    /// The client secret has a character that no header can carry.
+    #[error("contains a character that an HTTP header cannot carry")]
     Secret(#[from] hyper::header::InvalidHeaderValue),
-    /// rustls refuses the TLS settings.
+    /// rustls rejects the TLS settings.
     #[error("TLS cannot be set up: {0}")]
     Tls(#[from] rustls::Error),
 }
 
 impl TokenVerifier {
-    /// Dials nobody yet.
+    /// Creates a verifier. Opens no connection.
     ///
     /// # Errors
-    /// What of the settings cannot work.
+    /// [`VerifierSetupError`] if the settings cannot work.
     pub fn new(settings: &AuthConfig) -> Result<Self, VerifierSetupError> {
         let endpoint = match &settings.verifier {
             VerifierConfig::Whoami { homeserver } => VerifierEndpoint::Whoami {
@@ -67,7 +68,7 @@ impl TokenVerifier {
         Ok(Self { endpoint, client })
     }
 
-    /// Where it is asked.
+    /// The URL of its endpoint.
     pub(super) const fn url(&self) -> &Uri {
         match &self.endpoint {
             VerifierEndpoint::Whoami { whoami } => whoami,
@@ -75,7 +76,10 @@ impl TokenVerifier {
         }
     }
 
-    /// Asks whose a token is, and waits so long for the answer.
+    /// Checks one token. `timeout` covers the connection and the whole response.
+    ///
+    /// # Errors
+    /// [`AuthError`] if the verifier says nothing about the token.
     pub(super) async fn check_token(
         &self,
         token: &str,
@@ -96,7 +100,10 @@ impl TokenVerifier {
         }
     }
 
-    /// Asks about a token that is nobody's: whether anyone answers with sense.
+    /// Checks an invalid token, to see whether the verifier answers.
+    ///
+    /// # Errors
+    /// As [`TokenVerifier::check_token`].
     pub(super) async fn probe(&self, timeout: Duration) -> Result<(), AuthError> {
         self.check_token("matrix-rendezvous-probe", timeout)
             .await

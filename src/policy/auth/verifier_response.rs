@@ -1,14 +1,14 @@
-//! One question over HTTP to whoever knows tokens, and what can go wrong with it.
+//! One HTTP request to a token verifier, and the classification of what can go wrong with it.
 
 use crate::http_client::{HttpClient, HttpClientError};
-use crate::policy::auth::AuthError;
+use crate::policy::auth::outcome::AuthError;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Request, StatusCode};
 use serde::Deserialize;
 use std::time::Duration;
 
-/// An answer of any status.
+/// A response of any status.
 #[derive(Debug)]
 pub(super) struct VerifierResponse {
     pub(super) status: StatusCode,
@@ -16,13 +16,18 @@ pub(super) struct VerifierResponse {
 }
 
 impl VerifierResponse {
-    /// The body, where it makes sense.
+    /// Parses the body as JSON.
+    ///
+    /// # Errors
+    /// [`AuthError::BadReply`] if the body is not of the expected form.
     pub(super) fn json<'a, T: Deserialize<'a>>(&'a self) -> Result<T, AuthError> {
         serde_json::from_slice(&self.body).map_err(|_| AuthError::BadReply)
     }
 
-    /// What is wrong where an answer says nothing of the token. A 500 is what Synapse 1.163 answers to some tokens
-    /// that are nobody's (`MDA` is one), so it does not say that others would fare alike.
+    /// The error of a response that says nothing about the token.
+    ///
+    /// A 500 is a [`AuthError::BadReply`]: Synapse 1.163 answers it to some unknown tokens (`MDA`
+    /// is one), so it does not predict the outcome of other checks.
     pub(super) fn error(&self) -> AuthError {
         match self.status {
             StatusCode::INTERNAL_SERVER_ERROR => AuthError::BadReply,
@@ -34,7 +39,11 @@ impl VerifierResponse {
     }
 }
 
-/// Asks, and waits so long for the whole answer, the connection included.
+/// Sends a request. `timeout` covers everything from the connection to the last byte of the body.
+///
+/// # Errors
+/// [`AuthError::Unreachable`], [`AuthError::Timeout`], or [`AuthError::BadReply`] if the body
+/// breaks off.
 pub(super) async fn send(
     client: &HttpClient,
     request: Request<Full<Bytes>>,
@@ -46,8 +55,8 @@ pub(super) async fn send(
 }
 
 impl From<HttpClientError> for AuthError {
-    fn from(none: HttpClientError) -> Self {
-        match none {
+    fn from(error: HttpClientError) -> Self {
+        match error {
             HttpClientError::Unreachable(causes) => Self::Unreachable(causes.into()),
             HttpClientError::Timeout => Self::Timeout,
             HttpClientError::Broken => Self::BadReply,

@@ -1,8 +1,8 @@
-//! Whose token it is, by a homeserver: `GET /_matrix/client/v3/account/whoami` (client-server API).
+//! Checks tokens at a homeserver: `GET /_matrix/client/v3/account/whoami` (client-server API).
 
 use crate::model::User;
+use crate::policy::auth::outcome::{AuthError, Errcode, TokenStatus};
 use crate::policy::auth::verifier_response::VerifierResponse;
-use crate::policy::auth::{AuthError, Errcode, TokenStatus};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{ACCEPT, AUTHORIZATION, HeaderValue};
@@ -10,10 +10,10 @@ use hyper::{Request, StatusCode, Uri};
 use serde::Deserialize;
 use url::Url;
 
-/// Where `homeserver` is asked.
+/// The URL of `homeserver`'s endpoint.
 ///
 /// # Errors
-/// A URL that HTTP does not take for a target.
+/// `InvalidUri` if the URL is not a valid HTTP request target.
 pub(super) fn whoami_uri(homeserver: &Url) -> Result<Uri, hyper::http::uri::InvalidUri> {
     let base = homeserver.as_str().trim_end_matches('/');
     format!("{base}/_matrix/client/v3/account/whoami").parse()
@@ -45,10 +45,15 @@ struct WhoamiError {
     soft_logout: bool,
 }
 
-/// What an answer says.
+/// Parses a response.
 ///
-/// A guest, and a user whom the homeserver answers with 403 (suspended, say), may not create sessions. A token of
-/// an application service is its sender's: the homeserver's operator gave it out, and the user counts as any.
+/// Guests, and users for whom the homeserver returns 403 (suspended ones, for example), may not
+/// create sessions. The token of an application service belongs to its sender: the homeserver's
+/// operator issued it, so that user counts as any other.
+///
+/// # Errors
+/// [`AuthError::BadReply`] or [`AuthError::Unavailable`] if the response says nothing about the
+/// token.
 pub(super) fn parse_response(response: &VerifierResponse) -> Result<TokenStatus, AuthError> {
     match response.status {
         StatusCode::OK => {
@@ -64,7 +69,8 @@ pub(super) fn parse_response(response: &VerifierResponse) -> Result<TokenStatus,
         }
         StatusCode::UNAUTHORIZED => {
             let error: WhoamiError = response.json()?;
-            // A token was sent. Something on the way took it off, and nobody must be signed out over that.
+            // This server did send a token. A proxy on the way removed it, and no client must be
+            // signed out for that.
             if error.errcode == "M_MISSING_TOKEN" {
                 return Err(AuthError::BadReply);
             }

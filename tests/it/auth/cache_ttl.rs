@@ -61,7 +61,7 @@ async fn rejected_token_is_cached_for_5s() {
     let issuer = Issuer::start();
     let guest = json!({"user_id": "@1:example.org", "is_guest": true});
     issuer.answers("guest", Answer::json(200, &guest));
-    let gone = TokenRejection::Refused {
+    let gone = TokenRejection::Rejected {
         errcode: Errcode::unknown_token(),
         soft_logout: false,
     };

@@ -1,7 +1,7 @@
-//! The words of a rendezvous: newtypes that cannot be wrong.
+//! The domain types: validated newtypes and closed sets.
 //!
-//! For every other module: a leaf that knows nothing of HTTP, of Redis or of time. Each type is built
-//! only by its own validator or generator, so whoever holds one need not check it again.
+//! A leaf without imports from other modules, and without HTTP, Redis or time. Only its validator or
+//! generator can build a value of such a type, so no other module has to validate it again.
 
 mod api;
 mod client_ip;
@@ -21,12 +21,12 @@ pub use id::SessionId;
 pub use limit::{DenyList, Limit, LimitExceeded, LimitSet, ShadowRule};
 pub use owner::{Owner, Principal, User};
 pub use payload::{MAX_PAYLOAD_BYTES, Payload, PayloadTooLarge};
-pub use pseudonym_key::{PseudonymKey, SharedPseudonymKey};
+pub use pseudonym_key::{KEY_ROTATION, PseudonymKey, SharedPseudonymKey};
 pub use rejection::Rejection;
 pub use token::{SequenceToken, SubmittedToken, TOKEN_LEN};
 pub use txn::{InvalidTxnId, TXN_KEY_LEN, TxnKey};
 
-/// The longest opaque identifier of the Matrix specification, in bytes.
+/// Longest opaque identifier of the Matrix specification, in bytes.
 const MAX_OPAQUE_ID: usize = 255;
 
 /// Whether `text` is an opaque identifier, `[0-9A-Za-z._~-]{1,255}`

@@ -226,7 +226,7 @@ impl Policy {
             None => Err(TokenRejection::NoToken),
         };
         let user = match user {
-            Ok(user) => Some(user.of(&homeserver.name)),
+            Ok(user) => Some(user.qualified_by(&homeserver.name)),
             Err(TokenRejection::NoToken) if homeserver.mode == Mode::Open => None,
             Err(rejection) => return Err(PolicyRejection::TokenRejection(rejection)),
         };

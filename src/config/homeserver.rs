@@ -106,14 +106,14 @@ impl FromStr for Host {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const FORM: &str = "expected a host name such as matrix.example.org, without port";
+        const EXPECTED_HOST: &str = "expected a host name such as matrix.example.org, without port";
         // A trailing dot marks a fully qualified name; the name is the same without it.
         let text = text.strip_suffix('.').unwrap_or(text);
-        let url = Url::parse(&format!("http://{text}/")).map_err(|_| FORM)?;
+        let url = Url::parse(&format!("http://{text}/")).map_err(|_| EXPECTED_HOST)?;
         // If the parsed host differs, the text had a port, a path, a user or blanks in it.
         match url.host_str() {
             Some(host) if host.eq_ignore_ascii_case(text) => Ok(Self(host.to_owned())),
-            _ => Err(FORM),
+            _ => Err(EXPECTED_HOST),
         }
     }
 }

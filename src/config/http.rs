@@ -17,7 +17,7 @@ use std::time::Duration;
 const MIN_IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 
 /// Upper bound of the connection limits: above the file descriptor limit of any usual system.
-const MAX_CONNECTIONS: usize = 1_000_000;
+const MAX_CONNECTION_LIMIT: usize = 1_000_000;
 
 /// The validated section `http`.
 #[derive(Debug, Clone)]
@@ -101,7 +101,7 @@ impl RawHttp {
                 self.max_connections_per_client,
             ),
         ] {
-            if !(1..=MAX_CONNECTIONS).contains(&connections) {
+            if !(1..=MAX_CONNECTION_LIMIT).contains(&connections) {
                 problems.push(ConfigProblem::new(key, "must be between 1 and 1000000"));
             }
         }

@@ -1,4 +1,4 @@
-//! The sources of the configuration, one over the other, and errors that say which one is wrong.
+//! Merges the sources of the configuration, and names the source of each error.
 
 use figment::providers::Serialized;
 use figment::value::{Dict, Map, Value};
@@ -8,26 +8,26 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 
-/// Every default, commented: the documented sample is what runs.
+/// All defaults, as a commented sample. It is embedded, so the documented values are those that run.
 pub const DEFAULTS: &str = include_str!("../../config/default.toml");
 
-/// What variables of the environment begin with.
+/// Prefix of the environment variables that set a key.
 pub const ENV_PREFIX: &str = "RENDEZVOUS_";
 
-/// The variable that names the configuration file.
+/// The environment variable with the path of the configuration file.
 pub const ENV_FILE: &str = "RENDEZVOUS_CONFIG";
 
 /// Renamed keys, old name and new. The old name is an error that names the new one.
 const RENAMED_KEYS: [(&str, &str); 1] = [("store.redis.accept", "store.redis.ignore_checks")];
 
-/// Where configuration comes from, the later ones over the earlier.
+/// The sources of the configuration. A later field overrides an earlier one.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
-    /// A TOML file.
+    /// Path of a TOML file. If `None`, [`ENV_FILE`] may name one.
     pub file: Option<PathBuf>,
-    /// Variables of the environment; those without our prefix are ignored.
+    /// The environment. Variables without [`ENV_PREFIX`] are ignored.
     pub env: Vec<(OsString, OsString)>,
-    /// Keys and values from the command line, each with the flag that gave it.
+    /// The command line: the flag as it was written, the key and the value.
     pub flags: Vec<(String, String, String)>,
 }
 
@@ -35,11 +35,11 @@ pub struct Sources {
 #[derive(Debug)]
 pub struct Merged {
     figment: Figment,
-    /// Sources that Kubernetes may have set, by their names.
+    /// Names of the sources that Kubernetes may have set for a Service.
     service_links: Vec<String>,
 }
 
-/// One thing that is wrong.
+/// One invalid setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigProblem {
     key: String,
@@ -47,7 +47,7 @@ pub struct ConfigProblem {
 }
 
 impl ConfigProblem {
-    /// `key` as in `session.ttl`; `reason` without the key.
+    /// `key` is the full key, such as `session.ttl`. `reason` does not repeat it.
     pub fn new(key: impl Into<String>, reason: impl Into<String>) -> Self {
         Self {
             key: key.into(),
@@ -56,7 +56,7 @@ impl ConfigProblem {
     }
 }
 
-/// Everything that is wrong, a line each: key, reason, source.
+/// All problems of a configuration, one per line: key, reason and source.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct ConfigError(Vec<String>);
 
@@ -67,22 +67,22 @@ impl fmt::Display for ConfigError {
 }
 
 impl Sources {
-    /// Lays the sources over each other.
+    /// Merges the sources.
     ///
     /// # Errors
-    /// A file that is missing or unreadable; a variable of ours that is not UTF-8.
+    /// [`ConfigError`] if the file cannot be read, or a variable with [`ENV_PREFIX`] is not UTF-8.
     pub(super) fn merge(&self) -> Result<Merged, ConfigError> {
         let defaults = File {
             path: "built-in defaults".to_owned(),
             text: DEFAULTS.to_owned(),
         };
         let mut figment = Figment::from(defaults);
-        let named = self
+        let env_file = self
             .env
             .iter()
             .find(|(name, path)| name == ENV_FILE && !path.is_empty())
             .map(|(_, path)| path.into());
-        if let Some(path) = self.file.clone().or(named) {
+        if let Some(path) = self.file.clone().or(env_file) {
             let text = std::fs::read_to_string(&path)
                 .map_err(|error| ConfigError(vec![format!("{}: {error}", path.display())]))?;
             figment = figment.merge(File {
@@ -90,15 +90,16 @@ impl Sources {
                 text,
             });
         }
-        let (mut service_links, mut unreadable) = (Vec::new(), Vec::new());
-        let ours = |name: &OsString| name.as_encoded_bytes().starts_with(ENV_PREFIX.as_bytes());
+        let (mut service_links, mut not_utf8) = (Vec::new(), Vec::new());
+        let has_prefix =
+            |name: &OsString| name.as_encoded_bytes().starts_with(ENV_PREFIX.as_bytes());
         for (name, value) in &self.env {
-            if !ours(name) || name == ENV_FILE {
+            if !has_prefix(name) || name == ENV_FILE {
                 continue;
             }
-            // Its value may be a secret, so it is not shown, not even in part.
+            // The error does not contain the value, which may be a secret.
             let (Some(name), Some(value)) = (name.to_str(), value.to_str()) else {
-                unreadable.push(format!(
+                not_utf8.push(format!(
                     "environment variable {}: is not UTF-8",
                     name.display()
                 ));
@@ -109,18 +110,18 @@ impl Sources {
             if is_service_link(rest, value) {
                 service_links.push(source.clone());
             }
-            figment = figment.merge(One {
+            figment = figment.merge(KeyValue {
                 source,
                 key: rest.to_ascii_lowercase().replace("__", "."),
                 value: value.to_owned(),
             });
         }
-        if !unreadable.is_empty() {
-            return Err(ConfigError(unreadable));
+        if !not_utf8.is_empty() {
+            return Err(ConfigError(not_utf8));
         }
         for (flag, key, value) in &self.flags {
             let (key, value) = (key.clone(), value.clone());
-            figment = figment.merge(One {
+            figment = figment.merge(KeyValue {
                 source: format!("flag {flag}"),
                 key,
                 value,
@@ -134,10 +135,10 @@ impl Sources {
 }
 
 impl Merged {
-    /// Reads the whole.
+    /// Deserializes the merged sources.
     ///
     /// # Errors
-    /// Unknown keys, wrong types, malformed TOML; each with key and source.
+    /// [`ConfigError`] for unknown keys, wrong types and malformed TOML; each with its key and source.
     pub(super) fn extract<T: DeserializeOwned>(&self) -> Result<T, ConfigError> {
         self.figment.extract().map_err(|error| {
             ConfigError(
@@ -154,7 +155,7 @@ impl Merged {
         let source = self.source_of(&key).or(error.metadata.as_ref());
         let source = source.map_or("", |source| &source.name);
         let hint = if self.service_links.iter().any(|link| link == source) {
-            "; where Kubernetes set it, for a Service of this name, set enableServiceLinks: false in the pod"
+            "; if Kubernetes set it for a Service of this name, set enableServiceLinks: false in the pod"
         } else {
             ""
         };
@@ -178,14 +179,14 @@ impl Merged {
         }
     }
 
-    /// Where the value of a key comes from. Of what is in a list, where the list does.
+    /// Returns the source of a key. The source of an entry of a list is that of the list.
     fn source_of(&self, key: &str) -> Option<&Metadata> {
         let is_number = |part: &&str| part.bytes().all(|byte| byte.is_ascii_digit());
         let outside: Vec<_> = key.split('.').take_while(|part| !is_number(part)).collect();
         self.figment.find_metadata(&outside.join("."))
     }
 
-    /// Adds to each problem where its value comes from.
+    /// Makes an error of `problems` and adds the source of each key.
     pub(super) fn locate(&self, problems: Vec<ConfigProblem>) -> ConfigError {
         let lines =
             problems
@@ -198,8 +199,8 @@ impl Merged {
     }
 }
 
-/// Whether a variable is of the kind that Kubernetes sets in every pod for a Service called
-/// `rendezvous` or `rendezvous-…`. `name` is without our prefix, and no key of ours is named so.
+/// Whether Kubernetes may have set this variable: it sets such variables in every pod for a Service
+/// named `rendezvous` or `rendezvous-…`. `name` is without [`ENV_PREFIX`]. No key has such a name.
 fn is_service_link(name: &str, value: &str) -> bool {
     let by_name = name == "PORT"
         || name.starts_with("PORT_")
@@ -212,7 +213,7 @@ fn is_service_link(name: &str, value: &str) -> bool {
             .any(|scheme| value.starts_with(scheme))
 }
 
-/// The configuration file, named in errors by its path.
+/// A TOML file. Errors name it by its path.
 struct File {
     path: String,
     text: String,
@@ -224,12 +225,12 @@ impl Provider for File {
     }
 
     fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
-        // Parsed here first, since figment's message quotes the line, and with it perhaps a password.
+        // Parsed here and not by figment, whose error quotes the line, which may contain a password.
         let table = self.text.parse::<toml::Table>().map_err(|error| {
-            let place = error
+            let position = error
                 .span()
-                .map_or_else(String::new, |span| place(&self.text, span.start));
-            let mut error = figment::Error::from(format!("{place}{}", error.message()));
+                .map_or_else(String::new, |span| line_and_column(&self.text, span.start));
+            let mut error = figment::Error::from(format!("{position}{}", error.message()));
             error.metadata = Some(self.metadata());
             error
         })?;
@@ -237,22 +238,23 @@ impl Provider for File {
     }
 }
 
-/// Where in a text an offset is, for people.
-fn place(text: &str, offset: usize) -> String {
+/// Returns the line and the column of a byte offset, for an error message.
+fn line_and_column(text: &str, offset: usize) -> String {
     let before = text.get(..offset).unwrap_or(text);
     let line = before.matches('\n').count() + 1;
     let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
     format!("line {line}, column {column}: ")
 }
 
-/// One key from the environment or the command line, always as text (`lenient` reads it).
-struct One {
+/// One key from the environment or the command line. Its value is always text, which [`super::de`]
+/// parses.
+struct KeyValue {
     source: String,
     key: String,
     value: String,
 }
 
-impl Provider for One {
+impl Provider for KeyValue {
     fn metadata(&self) -> Metadata {
         Metadata::named(self.source.clone())
     }

@@ -12,11 +12,11 @@ impl FromStr for WebUrl {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const FORM: &str = "expected a URL such as https://matrix.example.org";
-        let url = Url::parse(text).map_err(|_| FORM)?;
+        const EXPECTED_URL: &str = "expected a URL such as https://matrix.example.org";
+        let url = Url::parse(text).map_err(|_| EXPECTED_URL)?;
         let is_web = matches!(url.scheme(), "http" | "https") && url.has_host();
         if !is_web {
-            return Err(FORM);
+            return Err(EXPECTED_URL);
         }
         if !url.username().is_empty() || url.password().is_some() {
             return Err("expected a URL without user name and password");

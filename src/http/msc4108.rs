@@ -163,7 +163,7 @@ impl<S: Store> Msc4108<'_, S> {
             Err(refusal) => {
                 let submitted = match request::parse_rejected_write(context).await {
                     Some((tags, data)) => {
-                        SubmittedToken::of(tags.tokens.first().copied(), id, &data)
+                        SubmittedToken::new(tags.tokens.first().copied(), id, &data)
                     }
                     None => SubmittedToken::Unknown,
                 };
@@ -172,7 +172,7 @@ impl<S: Store> Msc4108<'_, S> {
         };
         let (tags, data) = request::parse_write(context).await?;
         self.count_mangled_etag(&tags);
-        let mut submitted = SubmittedToken::of(tags.tokens.first().copied(), id, &data);
+        let mut submitted = SubmittedToken::new(tags.tokens.first().copied(), id, &data);
         let written = self
             .compare_and_swap(admitted, id, &tags, &mut submitted, data)
             .await;
@@ -201,7 +201,7 @@ impl<S: Store> Msc4108<'_, S> {
                 return precondition_failed(token, timestamps);
             }
             if tags.tokens.contains(&token) {
-                *submitted = SubmittedToken::of(Some(token), id, &data);
+                *submitted = SubmittedToken::new(Some(token), id, &data);
             }
         }
         let write = WriteRequest {

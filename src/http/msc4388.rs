@@ -203,7 +203,7 @@ impl<S: Store> Msc4388<'_, S> {
         let (token, data) = (fields.sequence_token()?, fields.data()?);
         let write = WriteRequest {
             id,
-            token: SubmittedToken::new(token, id, &data),
+            token: SubmittedToken::parse(token, id, &data),
             data,
             txn,
             timestamps: false,

@@ -2,7 +2,7 @@
 
 use crate::model::Api;
 use crate::model::{InvalidTxnId, SessionId, TxnKey};
-use crate::telemetry::labels::{self};
+use crate::telemetry::labels::{MethodLabel, RouteLabel};
 use hyper::Method;
 use percent_encoding::percent_decode;
 use std::borrow::Cow;
@@ -92,12 +92,12 @@ impl Route {
 
     /// The path's template, for metrics.
     #[must_use]
-    pub fn label(self) -> labels::Route {
+    pub fn label(self) -> RouteLabel {
         match self.target {
-            Target::Rendezvous => labels::Route::Rendezvous,
-            Target::Session(_) => labels::Route::Session,
-            Target::Txn(..) => labels::Route::Txn,
-            Target::Other => labels::Route::Other,
+            Target::Rendezvous => RouteLabel::Rendezvous,
+            Target::Session(_) => RouteLabel::Session,
+            Target::Txn(..) => RouteLabel::Txn,
+            Target::Other => RouteLabel::Other,
         }
     }
 }
@@ -154,15 +154,15 @@ fn decode(segment: &str) -> Cow<'_, [u8]> {
 
 /// The method as metrics know it.
 #[must_use]
-pub fn method_label(method: &Method) -> labels::Method {
+pub fn method_label(method: &Method) -> MethodLabel {
     match *method {
-        Method::GET => labels::Method::Get,
-        Method::HEAD => labels::Method::Head,
-        Method::POST => labels::Method::Post,
-        Method::PUT => labels::Method::Put,
-        Method::DELETE => labels::Method::Delete,
-        Method::OPTIONS => labels::Method::Options,
-        _ => labels::Method::Other,
+        Method::GET => MethodLabel::Get,
+        Method::HEAD => MethodLabel::Head,
+        Method::POST => MethodLabel::Post,
+        Method::PUT => MethodLabel::Put,
+        Method::DELETE => MethodLabel::Delete,
+        Method::OPTIONS => MethodLabel::Options,
+        _ => MethodLabel::Other,
     }
 }
 

@@ -1,4 +1,4 @@
-//! The APIs that the server offers, by the names that metrics, logs and traces share.
+//! The APIs of the server, under the names that metrics, logs and traces share.
 
 use crate::model::label::label;
 
@@ -11,12 +11,12 @@ label! {
         V1 = "v1",
         /// MSC4108 of 2024.
         Msc4108 = "msc4108",
-        /// No API of ours.
+        /// Not a path of this server.
         None = "none",
     }
 }
 
 impl Api {
-    /// Those that have sessions: the first of `ALL`.
+    /// The APIs that have sessions. They are the first of `ALL`.
     pub const WITH_SESSIONS: &'static [Self] = &[Self::Msc4388, Self::V1, Self::Msc4108];
 }

@@ -1,13 +1,13 @@
-//! The name of one rendezvous session.
+//! The id of a rendezvous session.
 
 use std::fmt;
 use uuid::Uuid;
 
-/// A session's id: 122 random bits from the system's source as 32 lowercase hexadecimal digits.
+/// A session's id: 122 random bits from the system's source, as 32 lowercase hexadecimal digits.
 ///
-/// Whoever knows the id may read, overwrite and delete the session, so it is a secret: no time and no
-/// counter goes into it (MSC4388 asks for at least 120 bits of entropy), it is never logged, and its
-/// `Debug` shows a prefix only.
+/// The id is a secret, since a client with the id can read, overwrite and delete the session. It
+/// contains no time and no counter (MSC4388 requires at least 120 bits of entropy), it is never logged,
+/// and `Debug` shows only a prefix.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SessionId(Uuid);
 
@@ -15,20 +15,20 @@ impl SessionId {
     /// Length of an id as text, in bytes.
     pub const LEN: usize = 32;
 
-    /// Draws a new id from the system's random source.
+    /// Generates an id from the system's random source.
     #[must_use]
     pub fn random() -> Self {
         Self(Uuid::new_v4())
     }
 
-    /// The id that a (percent-decoded) path segment spells.
+    /// Parses a percent-decoded path segment.
     ///
-    /// `None` is for whatever we never hand out: to the client such a session simply does not exist.
-    /// The comparison is exact, since clients seal the id's bytes into their messages (HPKE
-    /// additional data): an uppercase spelling is another id.
+    /// Returns `None` for text that `random` never generates; for the client such a session does not
+    /// exist. Uppercase digits are not accepted: clients bind the bytes of the id into their messages
+    /// (HPKE additional data), so an uppercase spelling is another id.
     #[must_use]
     pub fn parse(segment: &[u8]) -> Option<Self> {
-        // Without a branch a byte, in the path of every poll.
+        // Branch-free, since every poll runs this.
         let is_upper = |found, byte: &u8| found | byte.is_ascii_uppercase();
         if segment.len() != Self::LEN || segment.iter().fold(false, is_upper) {
             return None;
@@ -36,12 +36,12 @@ impl SessionId {
         Uuid::try_parse_ascii(segment).ok().map(Self)
     }
 
-    /// Calls `with` with the id's text, without an allocation.
+    /// Calls `with` with the id's text. Does not allocate.
     pub fn with_str<T>(self, with: impl FnOnce(&str) -> T) -> T {
         with(self.0.simple().encode_lower(&mut [0; Self::LEN]))
     }
 
-    /// The id's 16 bytes, for hashing.
+    /// Returns the 16 bytes of the id, for hashing.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; 16] {
         self.0.as_bytes()
@@ -65,7 +65,7 @@ mod tests {
     use super::SessionId;
 
     #[test]
-    fn text_and_id_are_one_to_one() {
+    fn id_has_exactly_one_spelling() {
         let id = SessionId::random();
         assert_eq!(SessionId::parse(id.to_string().as_bytes()), Some(id));
         assert_eq!(
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_keeps_the_secret() {
+    fn debug_does_not_show_the_id() {
         let id = SessionId::random();
         assert!(!format!("{id:?}").contains(&id.to_string()));
     }

@@ -1,20 +1,20 @@
-//! Whose a session is, and against whom its place is counted.
+//! The owner of a session, and the principals whose quotas it uses.
 
 use crate::model::ClientIp;
 use std::fmt;
 use std::sync::Arc;
 
-/// The longest user id (Matrix specification, appendix "User Identifiers"), in bytes.
+/// Longest user id (Matrix specification, appendix "User Identifiers"), in bytes.
 const MAX_USER_ID: usize = 255;
 
-/// A user, as whoever made their access token names them: a Matrix user id, or what OAuth calls `username`
-/// or `sub`.
+/// A user, under the name that the token verifier returned: a Matrix user id, or the `username` or `sub`
+/// of OAuth.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct User(Arc<str>);
 
 impl User {
-    /// A name of 1 to 255 bytes without control characters, which could write lines of their own into a log;
-    /// `None` for any other.
+    /// Returns `None` unless the name has 1 to 255 bytes and no control characters. Control characters
+    /// could forge log lines.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let fits = (1..=MAX_USER_ID).contains(&text.len()) && !text.contains(char::is_control);
@@ -23,10 +23,10 @@ impl User {
 }
 
 impl User {
-    /// The user, told apart from those of other homeservers, who may have the same name where OAuth gives it.
-    /// Where there is only one, it has no name.
+    /// Returns the user under a name that is unique among all homeservers: OAuth servers of two
+    /// homeservers may return the same name. `homeserver` is empty if there is only one.
     #[must_use]
-    pub fn of(self, homeserver: &str) -> Self {
+    pub fn qualified_by(self, homeserver: &str) -> Self {
         if homeserver.is_empty() {
             return self;
         }
@@ -40,28 +40,28 @@ impl fmt::Display for User {
     }
 }
 
-/// Who creates a session.
+/// The creator of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owner {
-    /// Where they are.
+    /// The client that sent the request.
     pub client: ClientIp,
-    /// Who they are, where they said.
+    /// The user, if the request had an access token.
     pub user: Option<User>,
 }
 
-/// Somebody who has a share of the live sessions.
+/// A client, network or user that has a quota of the live sessions.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Principal {
     /// A client.
     Client(ClientIp),
     /// The network of an IPv6 client.
     Network(ClientIp),
-    /// A user, wherever they are.
+    /// A user, on any client.
     User(User),
 }
 
 impl Owner {
-    /// Everyone whose share a session of this owner is counted against.
+    /// Iterates over the principals whose quotas a session of this owner uses.
     pub fn principals(&self) -> impl Iterator<Item = Principal> {
         let client = Principal::Client(self.client);
         let network = self.client.network().map(Principal::Network);
@@ -71,7 +71,7 @@ impl Owner {
 }
 
 impl Principal {
-    /// What kind of principal it is, in a letter, and which one.
+    /// Returns a letter for the kind of principal, and the bytes that identify it within its kind.
     #[must_use]
     pub fn name(&self) -> (char, Vec<u8>) {
         match self {
@@ -87,7 +87,7 @@ mod tests {
     use super::User;
 
     #[test]
-    fn a_name_fits_a_line_of_the_log() {
+    fn user_name_cannot_forge_log_lines() {
         for bad in ["", "a\nb", "a\u{1b}[31m", "\u{85}", &"a".repeat(256)] {
             assert_eq!(User::parse(bad), None, "{bad:?}");
         }

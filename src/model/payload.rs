@@ -1,19 +1,19 @@
-//! What a session holds.
+//! The payload of a session.
 
 use bytes::Bytes;
 use bytes_utils::Str;
 use std::fmt;
 
-/// The largest payload, in bytes of UTF-8 (MSC4388: the server may refuse more than 4 KiB).
+/// Upper bound of a payload, in bytes of UTF-8 (MSC4388: the server may reject more than 4 KiB).
 pub const MAX_PAYLOAD_BYTES: usize = 4096;
 
-/// One payload: UTF-8 of at most [`MAX_PAYLOAD_BYTES`] bytes. Cloning shares the bytes.
+/// A payload: UTF-8 of at most [`MAX_PAYLOAD_BYTES`] bytes. Clones share the bytes.
 ///
-/// The content is ciphertext of two devices; it is never logged, and `Debug` shows its length only.
+/// The content is encrypted by the two devices. It is never logged, and `Debug` shows only its length.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Payload(Str);
 
-/// The text is longer than [`MAX_PAYLOAD_BYTES`].
+/// The error of a text that is longer than [`MAX_PAYLOAD_BYTES`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("data is longer than {MAX_PAYLOAD_BYTES} bytes")]
 pub struct PayloadTooLarge;
@@ -22,7 +22,7 @@ impl Payload {
     /// Copies `text` into a payload.
     ///
     /// # Errors
-    /// [`PayloadTooLarge`] past [`MAX_PAYLOAD_BYTES`].
+    /// [`PayloadTooLarge`] if `text` is longer than [`MAX_PAYLOAD_BYTES`].
     pub fn new(text: &str) -> Result<Self, PayloadTooLarge> {
         if text.len() > MAX_PAYLOAD_BYTES {
             return Err(PayloadTooLarge);
@@ -30,25 +30,25 @@ impl Payload {
         Ok(Self(Str::from(text)))
     }
 
-    /// A payload from text that a store kept, or `None` where it cannot have been one.
+    /// Returns the payload that a store has kept, or `None` if the text is too long to be one.
     #[must_use]
     pub fn from_stored(text: Str) -> Option<Self> {
         (text.len() <= MAX_PAYLOAD_BYTES).then_some(Self(text))
     }
 
-    /// The payload as text.
+    /// Returns the payload as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The payload's bytes, which are UTF-8.
+    /// Returns the bytes of the payload, which are UTF-8.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }
 
-    /// The payload's bytes, shared.
+    /// Returns the bytes of the payload without copying them.
     #[must_use]
     pub fn to_bytes(&self) -> Bytes {
         self.0.inner().clone()
@@ -66,7 +66,7 @@ mod tests {
     use super::{MAX_PAYLOAD_BYTES, Payload, PayloadTooLarge};
 
     #[test]
-    fn the_limit_counts_bytes_not_characters() {
+    fn payload_limit_counts_bytes() {
         assert!(Payload::new(&"x".repeat(MAX_PAYLOAD_BYTES)).is_ok());
         assert_eq!(
             Payload::new(&"x".repeat(MAX_PAYLOAD_BYTES + 1)),
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stored_text_that_no_payload_can_be_is_refused() {
+    fn stored_text_above_the_limit_is_rejected() {
         let stored = |length| Payload::from_stored("x".repeat(length).into());
         assert!(stored(MAX_PAYLOAD_BYTES).is_some());
         assert_eq!(stored(MAX_PAYLOAD_BYTES + 1), None);

@@ -1,4 +1,4 @@
-//! The secret by which clients and users are hashed, wherever they would else be named.
+//! The key of the pseudonyms that stand for clients, users and sessions in the store, logs and traces.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -6,40 +6,44 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::fmt;
 use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
 use uuid::Uuid;
 
-/// Length of a secret as text, in bytes: 256 bits in base64url (RFC 4648 §5).
+/// Length of a key as text, in bytes: 256 bits in base64url (RFC 4648 §5).
 const LEN: usize = 43;
 
-/// A key for hashes of clients and users, so that they can be told apart and not told.
+/// How long a key is used before a new one replaces it. Pseudonyms are stable for this time.
+pub const KEY_ROTATION: Duration = Duration::from_hours(24);
+
+/// A key for pseudonyms (keyed hashes). A pseudonym identifies a client or user without naming it.
 #[derive(Clone)]
 pub struct PseudonymKey([u8; LEN]);
 
 impl PseudonymKey {
-    /// Draws a new one from the system's random source: 244 random bits.
+    /// Generates a key from the system's random source, with 244 random bits.
     #[must_use]
     pub fn random() -> Self {
         let halves = [Uuid::new_v4(), Uuid::new_v4()].map(Uuid::into_bytes);
         let mut text = [0; LEN];
-        // 32 bytes are 43 characters.
+        // 32 bytes encode to 43 characters.
         let encoded = URL_SAFE_NO_PAD.encode_slice(halves.concat(), &mut text);
         debug_assert_eq!(encoded, Ok(LEN));
         Self(text)
     }
 
-    /// The one that a text spells, if it spells one.
+    /// Parses the text of a key. Returns `None` if it has the wrong length.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         text.as_bytes().try_into().ok().map(Self)
     }
 
-    /// As it is written.
+    /// Returns the text of the key.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// What stands for `name` among names of this `kind` (HMAC-SHA-256, RFC 2104).
+    /// Returns the pseudonym of `name` in the hash domain `kind` (HMAC-SHA-256, RFC 2104).
     ///
     /// # Panics
     /// Never: HMAC takes keys of any length.
@@ -58,19 +62,19 @@ impl fmt::Debug for PseudonymKey {
     }
 }
 
-/// A secret that is replaced now and then.
+/// The current key, shared by all parts of the process. It is replaced after [`KEY_ROTATION`].
 #[derive(Debug)]
 pub struct SharedPseudonymKey(RwLock<PseudonymKey>);
 
 impl Default for SharedPseudonymKey {
-    /// One of this process's own, until another comes.
+    /// A random key of this process.
     fn default() -> Self {
         Self(RwLock::new(PseudonymKey::random()))
     }
 }
 
 impl SharedPseudonymKey {
-    /// The one to go by.
+    /// Returns the current key.
     #[must_use]
     pub fn get(&self) -> PseudonymKey {
         self.0
@@ -79,8 +83,8 @@ impl SharedPseudonymKey {
             .clone()
     }
 
-    /// From now on it is this one.
-    pub fn set(&self, secret: PseudonymKey) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = secret;
+    /// Replaces the current key.
+    pub fn set(&self, key: PseudonymKey) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = key;
     }
 }

@@ -1,15 +1,15 @@
-//! Sequence tokens: a hash chain over what was written.
+//! Sequence tokens: a hash chain over the payloads of a session.
 //!
-//! `t0 = H(id, data)` and `t(n+1) = H(id, t(n), data)`, so that a re-sent write names the same token
-//! again, and no token of a session ever comes back, not even after a Redis failover that forgot the
-//! last write (docs/adr/0001-hash-chain-tokens.md).
+//! `t0 = H(id, data)` and `t(n+1) = H(id, t(n), data)`. A retried write therefore has the same token, and
+//! no token of a session occurs twice, even after a Redis failover that lost the last write
+//! (docs/adr/0001-hash-chain-tokens.md).
 
 use crate::model::{Payload, SessionId};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 
-/// Bytes of the digest that a token keeps: 144 bits, above the 128 that collision-free chains within
-/// one session ask for, and a multiple of three, so that base64 has no remainder.
+/// Length of the digest in a token, in bytes. The 144 bits are above the 128 that collision-free chains
+/// within one session require, and a multiple of three bytes has no padding in base64.
 const DIGEST_BYTES: usize = 18;
 
 /// Length of a token as text, in bytes.
@@ -17,18 +17,18 @@ pub const TOKEN_LEN: usize = DIGEST_BYTES / 3 * 4;
 
 /// The token of one state of one session: 24 characters of base64url (RFC 4648 §5, no padding).
 ///
-/// Clients seal its bytes into their messages, so every reply gives exactly the same ones.
+/// Clients bind the bytes of the token into their messages, so every response has exactly these bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SequenceToken([u8; TOKEN_LEN]);
 
 impl SequenceToken {
-    /// The token of a session just created with `data`.
+    /// Returns the token of a session that was created with `data`.
     #[must_use]
     pub fn first(id: SessionId, data: &Payload) -> Self {
         Self::digest(b"mrv1-first", id, b"", data)
     }
 
-    /// The token that writing `data` over `self` gives.
+    /// Returns the token of the session after `data` was written over the state of this token.
     #[must_use]
     pub fn next(&self, id: SessionId, data: &Payload) -> Self {
         Self::digest(b"mrv1-next", id, &self.0, data)
@@ -37,7 +37,7 @@ impl SequenceToken {
     fn digest(domain: &[u8], id: SessionId, previous: &[u8], data: &Payload) -> Self {
         let mut hash = Sha256::new();
         for field in [domain, id.as_bytes().as_slice(), previous, data.as_bytes()] {
-            // The length goes first, or two different splits into fields could hash alike.
+            // The length goes first; otherwise two different splits into fields could have one hash.
             hash.update((field.len() as u64).to_be_bytes());
             hash.update(field);
         }
@@ -48,7 +48,7 @@ impl SequenceToken {
         Self(text)
     }
 
-    /// The token that `bytes` spell, or `None` where they cannot be one of ours.
+    /// Parses a token. Returns `None` for text that this server never generates.
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let text: [u8; TOKEN_LEN] = bytes.try_into().ok()?;
@@ -57,49 +57,50 @@ impl SequenceToken {
             .then_some(Self(text))
     }
 
-    /// The token's text.
+    /// Returns the text of the token.
     ///
     /// # Panics
-    /// Never: every constructor lets only ASCII in.
+    /// Never: every constructor accepts only ASCII.
     #[must_use]
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).expect("ASCII")
     }
 
-    /// The token's text as bytes; always ASCII.
+    /// Returns the text of the token as bytes, which are ASCII.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; TOKEN_LEN] {
         &self.0
     }
 }
 
-/// The token that a write names, and what follows from it.
+/// The token that a client submits with a write.
 ///
-/// A client's token is any string: it is compared, never believed. One that cannot be ours is simply
-/// stale (MSC4388, "Update the payload").
+/// A client can submit any string. The store compares it with the current token of the session. A string
+/// that this server never generates is treated as a stale token (MSC4388, "Update the payload").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SubmittedToken {
-    /// A token of our form; `next` is what the write yields, if `token` is the session's current one.
+    /// A well-formed token.
     Parsed {
-        /// The token that the client believes to be current.
+        /// The submitted token.
         token: SequenceToken,
-        /// The token of the session after this write.
+        /// The token of the session after this write, if `token` is the current one.
         next: SequenceToken,
     },
-    /// A string that no session of ours ever had for a token.
+    /// A string that is not the token of any session.
     Unknown,
 }
 
 impl SubmittedToken {
-    /// Reads the token `text` of a write of `data` to session `id`.
+    /// Parses the token `text` of a write of `data` to session `id`.
     #[must_use]
-    pub fn new(text: &str, id: SessionId, data: &Payload) -> Self {
-        Self::of(SequenceToken::parse(text.as_bytes()), id, data)
+    pub fn parse(text: &str, id: SessionId, data: &Payload) -> Self {
+        Self::new(SequenceToken::parse(text.as_bytes()), id, data)
     }
 
-    /// A write of `data` to session `id` over this token; over none of ours, where there is none.
+    /// Returns the token of a write of `data` to session `id`; [`SubmittedToken::Unknown`] if `token` is
+    /// `None`.
     #[must_use]
-    pub fn of(token: Option<SequenceToken>, id: SessionId, data: &Payload) -> Self {
+    pub fn new(token: Option<SequenceToken>, id: SessionId, data: &Payload) -> Self {
         token.map_or(Self::Unknown, |token| Self::Parsed {
             token,
             next: token.next(id, data),
@@ -118,7 +119,7 @@ mod tests {
 
     // R1.15, R1.16
     #[test]
-    fn a_token_depends_on_session_history_and_data() {
+    fn token_depends_on_session_history_and_data() {
         let (one, two) = (SessionId::random(), SessionId::random());
         let first = SequenceToken::first(one, &payload("a"));
         assert_eq!(first, SequenceToken::first(one, &payload("a")));
@@ -131,13 +132,13 @@ mod tests {
 
     // R1.18
     #[test]
-    fn what_cannot_be_ours_is_foreign() {
+    fn malformed_token_is_unknown() {
         let id = SessionId::random();
         let data = payload("a");
         let token = SequenceToken::first(id, &data);
         let text = std::str::from_utf8(token.as_bytes()).expect("ASCII");
         assert_eq!(
-            SubmittedToken::new(text, id, &data),
+            SubmittedToken::parse(text, id, &data),
             SubmittedToken::Parsed {
                 token,
                 next: token.next(id, &data)
@@ -150,7 +151,7 @@ mod tests {
             &text.replace(&text[..1], "é"),
         ] {
             assert_eq!(
-                SubmittedToken::new(odd, id, &data),
+                SubmittedToken::parse(odd, id, &data),
                 SubmittedToken::Unknown,
                 "{odd}"
             );

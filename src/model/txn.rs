@@ -6,24 +6,24 @@ use sha2::{Digest, Sha256};
 /// Length of a [`TxnKey`], in bytes.
 pub const TXN_KEY_LEN: usize = 16;
 
-/// What a store remembers of a client's txnId: 128 bits of its SHA-256.
+/// The key under which a store records a client's txnId: 128 bits of its SHA-256.
 ///
-/// Hashed because a record per raw id of up to 255 bytes would make 64 of them cost more than the
-/// payload they belong to. Records are scoped to one session, so a collision takes 2^64 work and
-/// harms only the session of the client that found it.
+/// The id is hashed because it may have 255 bytes, and 64 records of that length would cost more than
+/// the payload. Records belong to one session, so a collision takes 2^64 work and affects only the
+/// session of the client that found it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TxnKey([u8; TXN_KEY_LEN]);
 
-/// The text is no opaque identifier.
+/// The error of a text that is not an opaque identifier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the transaction id is not an opaque identifier of 1 to 255 characters")]
 pub struct InvalidTxnId;
 
 impl TxnKey {
-    /// The key of the (percent-decoded) txnId `segment`.
+    /// Returns the key of a txnId, which is a percent-decoded path segment.
     ///
     /// # Errors
-    /// [`InvalidTxnId`] where it is not `[0-9A-Za-z._~-]{1,255}`.
+    /// [`InvalidTxnId`] if the segment does not match `[0-9A-Za-z._~-]{1,255}`.
     pub fn parse(segment: &[u8]) -> Result<Self, InvalidTxnId> {
         if !is_opaque_identifier(segment) {
             return Err(InvalidTxnId);
@@ -34,7 +34,7 @@ impl TxnKey {
         Ok(Self(key))
     }
 
-    /// The key's bytes.
+    /// Returns the bytes of the key.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; TXN_KEY_LEN] {
         &self.0
@@ -47,7 +47,7 @@ mod tests {
 
     // R0.20
     #[test]
-    fn only_opaque_identifiers_are_transaction_ids() {
+    fn txn_id_must_be_an_opaque_identifier() {
         for good in ["a", "A-Z_0.~", &"x".repeat(255)] {
             assert!(TxnKey::parse(good.as_bytes()).is_ok(), "{good}");
         }

@@ -17,7 +17,6 @@ mod startup_check;
 
 pub use connection::{ConnectError, RedisSettings};
 pub use endpoint::RedisEndpoint;
-pub use pseudonym_key_cache::KEY_ROTATION;
 
 use crate::clock::Clock;
 use crate::model::{SequenceToken, SessionId, SharedPseudonymKey, SubmittedToken};

@@ -3,7 +3,7 @@
 //! Their counters are registered at 0 and resolved to handles at start-up.
 
 use crate::model::Api;
-use crate::telemetry::labels::{Method, Route};
+use crate::telemetry::labels::{MethodLabel, RouteLabel};
 
 /// The statuses of all responses.
 pub(super) const STATUSES: [u16; 17] = [
@@ -11,9 +11,9 @@ pub(super) const STATUSES: [u16; 17] = [
 ];
 
 /// Whether a request of this API, route and method can get this status.
-pub(super) fn is_expected(api: Api, route: Route, method: Method, status: u16) -> bool {
-    use Method as M;
-    use Route as R;
+pub(super) fn is_expected(api: Api, route: RouteLabel, method: MethodLabel, status: u16) -> bool {
+    use MethodLabel as M;
+    use RouteLabel as R;
     let etag = api == Api::Msc4108;
     if (api == Api::None && route != R::Other) || (etag && route == R::Txn) {
         return false;

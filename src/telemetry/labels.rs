@@ -4,7 +4,7 @@ use crate::model::label::label;
 
 label! {
     /// The template of a path, without the prefix of its API.
-    Route {
+    RouteLabel {
         /// Discovery and creation.
         Rendezvous = "/rendezvous",
         /// One session.
@@ -18,7 +18,7 @@ label! {
 
 label! {
     /// The method of a request.
-    Method {
+    MethodLabel {
         /// GET
         Get = "GET",
         /// HEAD

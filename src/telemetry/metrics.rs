@@ -7,8 +7,8 @@ mod requests;
 use crate::model::{Api, Limit, Rejection, ShadowRule};
 use crate::telemetry::build::{REVISION, VERSION};
 use crate::telemetry::labels::{
-    AuthOutcome, ConnectionRefusal, ConnectionState, EtagForm, ExportOutcome, Method, Phase,
-    ReadOutcome, ReloadOutcome, Route, TimeoutKind, WriteNumber, WriteOutcome,
+    AuthOutcome, ConnectionRefusal, ConnectionState, EtagForm, ExportOutcome, MethodLabel, Phase,
+    ReadOutcome, ReloadOutcome, RouteLabel, TimeoutKind, WriteNumber, WriteOutcome,
 };
 pub use crate::telemetry::labels::{Operation, OperationOutcome};
 use declare::metrics;
@@ -44,7 +44,7 @@ metrics! {
     /// HTTP requests answered.
     http_requests: RequestCounters = "rendezvous_http_requests_total" ["api", "route", "method", "status"],
     /// Time from a request's head to its response.
-    http_durations: Histograms<(Api, Route)> = "rendezvous_http_request_duration_seconds" ["api": Api::ALL, "route": Route::ALL] in DURATION_BUCKETS,
+    http_durations: Histograms<(Api, RouteLabel)> = "rendezvous_http_request_duration_seconds" ["api": Api::ALL, "route": RouteLabel::ALL] in DURATION_BUCKETS,
     /// HTTP requests in flight.
     http_in_flight: IntGauge = "rendezvous_http_requests_in_flight" [],
     /// Requests aborted by the client before a response. Not part of rendezvous_http_requests_total.
@@ -144,8 +144,8 @@ impl Metrics {
     pub fn record_request(
         &self,
         api: Api,
-        route: Route,
-        method: Method,
+        route: RouteLabel,
+        method: MethodLabel,
         status: u16,
         duration: Duration,
     ) {

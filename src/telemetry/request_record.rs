@@ -1,7 +1,7 @@
 //! The facts about one answered request, for the access log, the rejection log and the traces.
 
 use crate::model::{Api, ClientIp, Rejection, SessionId};
-use crate::telemetry::labels::{Method, Route};
+use crate::telemetry::labels::{MethodLabel, RouteLabel};
 use std::time::Duration;
 
 /// One answered request.
@@ -12,9 +12,9 @@ pub struct RequestRecord<'a> {
     /// The API that the path belongs to.
     pub api: Api,
     /// The template of the path.
-    pub route: Route,
+    pub route: RouteLabel,
     /// The method.
-    pub method: Method,
+    pub method: MethodLabel,
     /// The status of the response.
     pub status: u16,
     /// Why the request was rejected, if it was.

@@ -10,7 +10,7 @@ pub mod settings;
 
 use crate::clock::Clock;
 use crate::http_client::HttpClient;
-use crate::telemetry::labels::{Method, Operation, OperationOutcome, Route};
+use crate::telemetry::labels::{MethodLabel, Operation, OperationOutcome, RouteLabel};
 use crate::telemetry::log_throttle::LogThrottle;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::pseudonym::Pseudonyms;
@@ -167,7 +167,12 @@ impl Traces {
 
     /// Starts the span of a request, or returns `None` if traces are off.
     #[must_use]
-    pub fn begin(&self, headers: &HeaderMap, route: Route, method: Method) -> Option<Trace<'_>> {
+    pub fn begin(
+        &self,
+        headers: &HeaderMap,
+        route: RouteLabel,
+        method: MethodLabel,
+    ) -> Option<Trace<'_>> {
         let tracer = self.0.as_deref()?;
         let parent = without_state(&tracer.propagator.extract(&HeaderExtractor(headers)));
         // The name by the semantic conventions for HTTP: method and path template.

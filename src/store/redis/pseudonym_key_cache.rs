@@ -4,7 +4,7 @@
 //! address of IPv4. It is made anew each day, so that it tells of one day at most. A worker asks for it again each minute, and so two workers
 //! may use different ones for that long: a principal then has two shares until their sessions end.
 
-use crate::model::{Principal, PseudonymKey, SharedPseudonymKey};
+use crate::model::{KEY_ROTATION, Principal, PseudonymKey, SharedPseudonymKey};
 use crate::store::StoreError;
 use crate::store::redis::keys::{Keys, PrincipalKey};
 use crate::store::redis::millis_argument;
@@ -14,9 +14,6 @@ use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-
-/// How long one secret lives.
-pub const KEY_ROTATION: Duration = Duration::from_hours(24);
 
 /// How long a worker goes by what it was told.
 const REFRESH_INTERVAL: Duration = Duration::from_mins(1);

@@ -3,7 +3,7 @@
 use super::family::{Declaration, Register};
 use crate::model::Api;
 use crate::telemetry::expected_series::{STATUSES, is_expected};
-use crate::telemetry::labels::{Method, Route};
+use crate::telemetry::labels::{MethodLabel, RouteLabel};
 use prometheus::{Error, IntCounter, IntCounterVec, Registry};
 
 /// One counter for each combination of API, route, method and status that can occur.
@@ -20,8 +20,8 @@ impl Register<()> for RequestCounters {
         registry.register(Box::new(family.clone()))?;
         let mut expected = Vec::new();
         for api in Api::ALL {
-            for route in Route::ALL {
-                for method in Method::ALL {
+            for route in RouteLabel::ALL {
+                for method in MethodLabel::ALL {
                     for status in STATUSES {
                         let counter = is_expected(*api, *route, *method, status)
                             .then(|| counter(&family, *api, *route, *method, status));
@@ -36,9 +36,9 @@ impl Register<()> for RequestCounters {
 
 impl RequestCounters {
     /// Counts one request.
-    pub fn inc(&self, api: Api, route: Route, method: Method, status: u16) {
-        let place = api.index() * Route::ALL.len() + route.index();
-        let row = (place * Method::ALL.len() + method.index()) * STATUSES.len();
+    pub fn inc(&self, api: Api, route: RouteLabel, method: MethodLabel, status: u16) {
+        let place = api.index() * RouteLabel::ALL.len() + route.index();
+        let row = (place * MethodLabel::ALL.len() + method.index()) * STATUSES.len();
         let expected = STATUSES
             .iter()
             .position(|expected| *expected == status)
@@ -54,8 +54,8 @@ impl RequestCounters {
 fn counter(
     family: &IntCounterVec,
     api: Api,
-    route: Route,
-    method: Method,
+    route: RouteLabel,
+    method: MethodLabel,
     status: u16,
 ) -> IntCounter {
     let status = status.to_string();

@@ -1,7 +1,7 @@
 //! Time. The only module that calls `now()`.
 //!
-//! A clock is the system's monotonic clock, or a manual one that a test advances. Wall-clock time has
-//! two users: the in-memory store (Expires, Last-Modified) and token expiry (`exp`, RFC 7662).
+//! A clock is the system's monotonic clock, or a manual one that a test advances. Wall-clock time
+//! has two users: the in-memory store (Expires, Last-Modified) and token expiry (`exp`, RFC 7662).
 
 pub mod lazy_timeout;
 

@@ -1,8 +1,8 @@
 //! The configuration: its sources, its raw form and its validated form.
 //!
-//! For `startup` and `app`. The sources are merged into a raw form that mirrors the TOML file. The raw
-//! form is validated into [`Config`]; no other module has to validate a value again. This module reads
-//! neither the environment nor the arguments: its caller passes them in.
+//! For `startup` and `app`. The sources are merged into a raw form that mirrors the TOML file. The
+//! raw form is validated into [`Config`]; no other module has to validate a value again. This
+//! module reads neither the environment nor the arguments: its caller passes them in.
 
 pub mod auth;
 pub mod de;
@@ -200,7 +200,7 @@ impl RawConfig {
 }
 
 impl RawConfig {
-    /// Returns the keys whose value differs in `later` and that need a restart to take effect.
+    /// Returns the keys that differ in `later` and that need a restart to take effect.
     #[must_use]
     pub fn keys_requiring_restart(&self, later: &Self) -> Vec<String> {
         const RELOADABLE: [&str; 3] = ["limits", "maintenance", "telemetry.log_level"];

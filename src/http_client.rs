@@ -1,4 +1,5 @@
-//! The client for outgoing HTTP requests, with a timeout for each request and a limit of the response.
+//! The client for outgoing HTTP requests, with a timeout for each request and a limit of the
+//! response.
 //!
 //! For token verifiers and the trace collector. It does not follow redirects: a request carries a
 //! secret that another server must not get.
@@ -22,8 +23,8 @@ const MAX_RESPONSE_BODY: usize = 64 * 1024;
 /// Upper bound of idle connections to one server.
 const MAX_IDLE_CONNECTIONS: usize = 16;
 
-/// How long an idle connection is kept. Common proxies close theirs after 60 s; if ours lived longer,
-/// a request could be sent on a connection that is being closed, and be lost.
+/// How long an idle connection is kept. Common proxies close theirs after 60 s; if ours lived
+/// longer, a request could be sent on a connection that is being closed, and be lost.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(45);
 
 /// A client with a connection pool. Clones share the pool.
@@ -45,8 +46,8 @@ pub enum HttpClientError {
 }
 
 impl HttpClient {
-    /// Creates a client that trusts the platform's certificate authorities and `extra_roots`. It uses
-    /// plain HTTP for `http` URLs.
+    /// Creates a client that trusts the platform's certificate authorities and `extra_roots`. It
+    /// uses plain HTTP for `http` URLs.
     ///
     /// # Errors
     /// [`rustls::Error`] if rustls rejects the TLS settings.
@@ -67,8 +68,8 @@ impl HttpClient {
         Ok(Self(client))
     }
 
-    /// Sends `request` and returns the complete response, whatever its status. `timeout` includes the
-    /// time to connect.
+    /// Sends `request` and returns the complete response, whatever its status. `timeout` includes
+    /// the time to connect.
     ///
     /// # Errors
     /// [`HttpClientError::Unreachable`] if the connection fails, [`HttpClientError::Timeout`] after

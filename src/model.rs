@@ -1,7 +1,7 @@
 //! The domain types: validated newtypes and closed sets.
 //!
-//! A leaf without imports from other modules, and without HTTP, Redis or time. Only its validator or
-//! generator can build a value of such a type, so no other module has to validate it again.
+//! A leaf without imports from other modules, and without HTTP, Redis or time. Only its validator
+//! or generator can build a value of such a type, so no other module has to validate it again.
 
 mod api;
 mod client_ip;

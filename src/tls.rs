@@ -40,8 +40,8 @@ pub fn load_ca_bundle(ca_file: Option<&Path>) -> Result<RootCertStore, CaBundleE
     Ok(roots)
 }
 
-/// Returns a configuration for TLS 1.2 and 1.3 that trusts the platform's certificate authorities and
-/// `extra_roots`.
+/// Returns a configuration for TLS 1.2 and 1.3 that trusts the platform's certificate authorities
+/// and `extra_roots`.
 ///
 /// # Errors
 /// [`rustls::Error`] if rustls rejects the settings.

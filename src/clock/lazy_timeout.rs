@@ -1,8 +1,8 @@
 //! A timeout that is set for every request and almost never reached.
 //!
-//! Creating and removing a timer takes the runtime's lock twice a request. A `LazyTimeout` stores the
-//! start of the wait instead, and keeps the timer of an earlier wait until it fires. While no future is
-//! pending, there is no timer.
+//! Creating and removing a timer takes the runtime's lock twice a request. A `LazyTimeout` stores
+//! the start of the wait instead, and keeps the timer of an earlier wait until it fires. While no
+//! future is pending, there is no timer.
 
 use crate::clock::Clock;
 use std::future::{Future, poll_fn};
@@ -61,9 +61,9 @@ impl LazyTimeout {
                         return Poll::Pending;
                     }
                     self.waker = Some(cx.waker().clone());
-                    // Without `unconstrained`, a task with an exhausted coop budget would get `Pending`
-                    // from a timer that has not registered the waker, and the next poll would take it
-                    // for registered.
+                    // Without `unconstrained`, a task with an exhausted coop budget would get
+                    // `Pending` from a timer that has not registered the waker, and the next poll
+                    // would take it for registered.
                     ready!(pin!(unconstrained(timer.as_mut())).poll(cx));
                     self.timer = None;
                 }
@@ -79,8 +79,8 @@ impl LazyTimeout {
         }
     }
 
-    /// Returns the output of `future`, or `None` if it is pending for longer than `limit`. The future is
-    /// pinned and not moved, since the future of a request has kilobytes.
+    /// Returns the output of `future`, or `None` if it is pending for longer than `limit`. The
+    /// future is pinned and not moved, since the future of a request has kilobytes.
     pub async fn timeout<F: Future>(
         &mut self,
         limit: Duration,

@@ -22,7 +22,8 @@ pub struct RawAuth {
 }
 
 impl RawAuth {
-    /// Returns at least one homeserver: the one of the keys in this section, or those of the entries.
+    /// Returns at least one homeserver: the one of the keys in this section, or those of the
+    /// entries.
     ///
     /// `mode` is the top-level key and applies to every entry without its own. `public_base_url` is
     /// `http.public_base_url`.

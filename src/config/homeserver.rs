@@ -42,8 +42,8 @@ impl FromStr for Mode {
 /// A homeserver that this deployment serves.
 #[derive(Debug, Clone)]
 pub struct HomeserverConfig {
-    /// The values of `Host` that select this homeserver, in lower case and without port. Empty if it
-    /// is the only homeserver: then `Host` is not checked.
+    /// The values of `Host` that select this homeserver, in lower case and without port. Empty if
+    /// it is the only homeserver: then `Host` is not checked.
     pub hosts: Vec<String>,
     /// Which clients may create a session through MSC4388.
     pub mode: Mode,

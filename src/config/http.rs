@@ -169,8 +169,8 @@ impl HttpConfig {
     }
 }
 
-/// Longest header name, in bytes: far above any name that a proxy sends, and far below the limit of a
-/// request's head.
+/// Longest header name, in bytes: far above any name that a proxy sends, and far below the limit of
+/// a request's head.
 const MAX_FIELD_NAME: usize = 100;
 
 /// A header name (RFC 9110 §5.1).

@@ -15,8 +15,8 @@ const MAX_KEYS: usize = 10_000_000;
 /// Upper bound of each limit in `limits.live`: the same as that of `session.max_live`.
 const MAX_LIVE_LIMIT: u64 = 100_000_000;
 
-/// Upper bound of the time in which an exhausted burst becomes available again. The limiter counts in
-/// nanoseconds, and Redis keeps the state of a rate for this time.
+/// Upper bound of the time in which an exhausted burst becomes available again. The limiter counts
+/// in nanoseconds, and Redis keeps the state of a rate for this time.
 const MAX_RECOVERY: Duration = Duration::from_hours(24);
 
 /// The validated section `limits`.
@@ -36,8 +36,8 @@ pub struct RateConfig {
     /// Upper bound of the clients, networks, users or sessions that each rate remembers, on each
     /// replica.
     pub max_keys: usize,
-    /// Rates of creations, on each replica and over all replicas. Discoveries have the same rates, on
-    /// each replica.
+    /// Rates of creations, on each replica and over all replicas. Discoveries have the same rates,
+    /// on each replica.
     pub create: CreateRates,
     /// Rates of polls, writes and deletions, on each replica.
     pub requests: RequestRates,
@@ -105,8 +105,8 @@ pub struct DenyConfig {
 pub struct DenyListConfig {
     /// The denied address ranges.
     pub networks: Vec<IpNet>,
-    /// Whether the list is in shadow mode: it counts the requests that it would reject, and lets them
-    /// pass.
+    /// Whether the list is in shadow mode: it counts the requests that it would reject, and lets
+    /// them pass.
     pub is_shadow: bool,
 }
 

@@ -5,14 +5,16 @@ use crate::config::de::{HumanDuration, scalar};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// Range of `session.ttl`. Below it a sign-in cannot finish; above it a session could be used as storage.
+/// Range of `session.ttl`. Below it a sign-in cannot finish; above it a session could be used as
+/// storage.
 const TTL_RANGE: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(10)..=Duration::from_hours(1);
 
 /// Upper bound of `session.max_live`: 100 million sessions take 700 GB of Redis.
 const MAX_LIVE: u64 = 100_000_000;
 
-/// Upper bound of `session.max_txn_ids`. A record has 41 bytes, so 1024 cost as much as ten payloads.
+/// Upper bound of `session.max_txn_ids`. A record has 41 bytes, so 1024 cost as much as ten
+/// payloads.
 const MAX_TXN_IDS: usize = 1024;
 
 /// The validated section `session`.
@@ -50,8 +52,8 @@ impl RawSession {
                 "must be between 10s and 1h",
             ));
         }
-        // Lua's numbers are exact up to 2^53, and acquire_lease.lua multiplies this number by itself and by a
-        // share.
+        // Lua's numbers are exact up to 2^53, and acquire_lease.lua multiplies this number by
+        // itself and by a share.
         if !(1..=MAX_LIVE).contains(&self.max_live) {
             problems.push(ConfigProblem::new(
                 "session.max_live",
@@ -59,7 +61,8 @@ impl RawSession {
             ));
         }
         // A sign-in makes about eight writes, and a client repeats a write of unknown outcome. With
-        // fewer than twice eight, retries could end the sign-in. Redis stores the count as one byte.
+        // fewer than twice eight, retries could end the sign-in. Redis stores the count as one
+        // byte.
         if !(16..=250).contains(&self.max_writes) {
             problems.push(ConfigProblem::new(
                 "session.max_writes",

@@ -8,7 +8,8 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 
-/// All defaults, as a commented sample. It is embedded, so the documented values are those that run.
+/// All defaults, as a commented sample. It is embedded, so the documented values are those that
+/// run.
 pub const DEFAULTS: &str = include_str!("../../config/default.toml");
 
 /// Prefix of the environment variables that set a key.
@@ -138,7 +139,8 @@ impl Merged {
     /// Deserializes the merged sources.
     ///
     /// # Errors
-    /// [`ConfigError`] for unknown keys, wrong types and malformed TOML; each with its key and source.
+    /// [`ConfigError`] for unknown keys, wrong types and malformed TOML; each with its key and
+    /// source.
     pub(super) fn extract<T: DeserializeOwned>(&self) -> Result<T, ConfigError> {
         self.figment.extract().map_err(|error| {
             ConfigError(
@@ -225,7 +227,7 @@ impl Provider for File {
     }
 
     fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
-        // Parsed here and not by figment, whose error quotes the line, which may contain a password.
+        // Not parsed by figment: its error would quote the line, which may contain a password.
         let table = self.text.parse::<toml::Table>().map_err(|error| {
             let position = error
                 .span()

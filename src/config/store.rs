@@ -29,7 +29,8 @@ pub enum StoreConfig {
 pub struct RedisConfig {
     /// URL of Redis, with its password. The store parses it.
     pub url: SecretUrl,
-    /// The key that set the URL, `store.redis.url` or `store.redis.url_file`, for the store's errors.
+    /// The key that set the URL, `store.redis.url` or `store.redis.url_file`, for the store's
+    /// errors.
     pub url_key: &'static str,
     /// The password, if it is not in the URL.
     pub password: Option<Secret>,
@@ -50,7 +51,8 @@ pub struct RedisConfig {
 pub enum Check {
     /// Redis 7.0 or later, or Valkey.
     Version,
-    /// `maxmemory-policy noeviction`. Every session has a TTL, so any other policy evicts live sessions.
+    /// `maxmemory-policy noeviction`. Every session has a TTL, so any other policy evicts live
+    /// sessions.
     Eviction,
     /// `maxmemory` is large enough for `session.max_live` sessions.
     Memory,

@@ -1,4 +1,5 @@
-//! A token verifier as it is configured, in the section `auth` or in an entry `[[auth.homeserver]]`.
+//! A token verifier as it is configured, in the section `auth` or in an entry
+//! `[[auth.homeserver]]`.
 
 use crate::config::ConfigProblem;
 use crate::config::de::Scalar;

@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv6Addr};
 
 /// A client: an IPv4 address or an IPv6 /64.
 ///
-/// Limits count an IPv6 client by its /64, because one household has all 2^64 addresses of it and would
-/// otherwise have as many allowances.
+/// Limits count an IPv6 client by its /64, because one household has all 2^64 addresses of it and
+/// would otherwise have as many allowances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ClientIp(Ipv6Addr);
 
@@ -22,15 +22,16 @@ impl From<IpAddr> for ClientIp {
 impl ClientIp {
     /// Returns the /48 of an IPv6 client, or `None` for an IPv4 client.
     ///
-    /// A provider gives at most a /48 to one customer (RFC 6177). Limits per network keep a customer with
-    /// 65,536 of /64 from having as many allowances.
+    /// A provider gives at most a /48 to one customer (RFC 6177). Limits per network keep a
+    /// customer with 65,536 of /64 from having as many allowances.
     #[must_use]
     pub fn network(self) -> Option<Self> {
         let is_v4 = self.0.to_ipv4_mapped().is_some();
         (!is_v4).then(|| Self(leading(self.0, 48)))
     }
 
-    /// Returns the first address of the /64, or an IPv4 address in its mapped form (RFC 4291 §2.5.5.2).
+    /// Returns the first address of the /64, or an IPv4 address in its mapped form (RFC 4291
+    /// §2.5.5.2).
     #[must_use]
     pub fn octets(self) -> [u8; 16] {
         self.0.octets()

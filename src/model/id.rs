@@ -6,8 +6,8 @@ use uuid::Uuid;
 /// A session's id: 122 random bits from the system's source, as 32 lowercase hexadecimal digits.
 ///
 /// The id is a secret, since a client with the id can read, overwrite and delete the session. It
-/// contains no time and no counter (MSC4388 requires at least 120 bits of entropy), it is never logged,
-/// and `Debug` shows only a prefix.
+/// contains no time and no counter (MSC4388 requires at least 120 bits of entropy), it is never
+/// logged, and `Debug` shows only a prefix.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SessionId(Uuid);
 
@@ -23,9 +23,9 @@ impl SessionId {
 
     /// Parses a percent-decoded path segment.
     ///
-    /// Returns `None` for text that `random` never generates; for the client such a session does not
-    /// exist. Uppercase digits are not accepted: clients bind the bytes of the id into their messages
-    /// (HPKE additional data), so an uppercase spelling is another id.
+    /// Returns `None` for text that `random` never generates; for the client such a session does
+    /// not exist. Uppercase digits are not accepted: clients bind the bytes of the id into their
+    /// messages (HPKE additional data), so an uppercase spelling is another id.
     #[must_use]
     pub fn parse(segment: &[u8]) -> Option<Self> {
         // Branch-free, since every poll runs this.

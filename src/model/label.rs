@@ -1,4 +1,4 @@
-//! Closed sets: enums whose variants are the values of one metric label.
+//! Closed sets: enums with one variant for each value of a metric label.
 //!
 //! A client cannot create a time series, since every label value is a variant.
 
@@ -21,10 +21,10 @@ impl Label for bool {
     }
 }
 
-/// Declares an enum whose variants are the values of one label.
+/// Declares an enum with one variant for each value of a label.
 ///
-/// A set may include other sets: after `with` stands a variant for each of them, which holds a value
-/// of that set and has its label.
+/// A set may include other sets: after `with` stands a variant for each of them, which holds a
+/// value of that set and has its label.
 macro_rules! label {
     (
         $(#[$meta:meta])*

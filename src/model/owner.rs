@@ -1,4 +1,4 @@
-//! The owner of a session, and the principals whose quotas it uses.
+//! The owner of a session, and the principals that have quotas of live sessions.
 
 use crate::model::ClientIp;
 use std::fmt;
@@ -7,14 +7,14 @@ use std::sync::Arc;
 /// Longest user id (Matrix specification, appendix "User Identifiers"), in bytes.
 const MAX_USER_ID: usize = 255;
 
-/// A user, under the name that the token verifier returned: a Matrix user id, or the `username` or `sub`
-/// of OAuth.
+/// A user, under the name that the token verifier returned: a Matrix user id, or the `username` or
+/// `sub` of OAuth.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct User(Arc<str>);
 
 impl User {
-    /// Returns `None` unless the name has 1 to 255 bytes and no control characters. Control characters
-    /// could forge log lines.
+    /// Returns `None` unless the name has 1 to 255 bytes and no control characters. Control
+    /// characters could forge log lines.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let fits = (1..=MAX_USER_ID).contains(&text.len()) && !text.contains(char::is_control);
@@ -61,7 +61,7 @@ pub enum Principal {
 }
 
 impl Owner {
-    /// Iterates over the principals whose quotas a session of this owner uses.
+    /// Iterates over the principals against which a session of this owner is counted.
     pub fn principals(&self) -> impl Iterator<Item = Principal> {
         let client = Principal::Client(self.client);
         let network = self.client.network().map(Principal::Network);

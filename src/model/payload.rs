@@ -9,7 +9,8 @@ pub const MAX_PAYLOAD_BYTES: usize = 4096;
 
 /// A payload: UTF-8 of at most [`MAX_PAYLOAD_BYTES`] bytes. Clones share the bytes.
 ///
-/// The content is encrypted by the two devices. It is never logged, and `Debug` shows only its length.
+/// The content is encrypted by the two devices. It is never logged, and `Debug` shows only its
+/// length.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Payload(Str);
 

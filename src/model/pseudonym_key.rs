@@ -1,4 +1,5 @@
-//! The key of the pseudonyms that stand for clients, users and sessions in the store, logs and traces.
+//! The key of the pseudonyms that stand for clients, users and sessions in the store, logs and
+//! traces.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

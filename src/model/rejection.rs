@@ -64,8 +64,8 @@ label! {
 }
 
 impl Rejection {
-    /// Whether the rejection depends on how much a client, a network, a user or a session requests, or
-    /// on the client's address.
+    /// Whether the rejection depends on how much a client, a network, a user or a session requests,
+    /// or on the client's address.
     ///
     /// The rejection log samples these: a flood of rejections must not become a flood of lines. The
     /// access log has one line for each of the others.

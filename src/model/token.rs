@@ -1,15 +1,15 @@
 //! Sequence tokens: a hash chain over the payloads of a session.
 //!
-//! `t0 = H(id, data)` and `t(n+1) = H(id, t(n), data)`. A retried write therefore has the same token, and
-//! no token of a session occurs twice, even after a Redis failover that lost the last write
-//! (docs/adr/0001-hash-chain-tokens.md).
+//! `t0 = H(id, data)` and `t(n+1) = H(id, t(n), data)`. A retried write therefore has the same
+//! token, and no token of a session occurs twice, even after a Redis failover that lost the last
+//! write (docs/adr/0001-hash-chain-tokens.md).
 
 use crate::model::{Payload, SessionId};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 
-/// Length of the digest in a token, in bytes. The 144 bits are above the 128 that collision-free chains
-/// within one session require, and a multiple of three bytes has no padding in base64.
+/// Length of the digest in a token, in bytes. The 144 bits are above the 128 that collision-free
+/// chains within one session require, and a multiple of three bytes has no padding in base64.
 const DIGEST_BYTES: usize = 18;
 
 /// Length of a token as text, in bytes.
@@ -17,7 +17,8 @@ pub const TOKEN_LEN: usize = DIGEST_BYTES / 3 * 4;
 
 /// The token of one state of one session: 24 characters of base64url (RFC 4648 §5, no padding).
 ///
-/// Clients bind the bytes of the token into their messages, so every response has exactly these bytes.
+/// Clients bind the bytes of the token into their messages, so every response has exactly these
+/// bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SequenceToken([u8; TOKEN_LEN]);
 
@@ -37,7 +38,8 @@ impl SequenceToken {
     fn digest(domain: &[u8], id: SessionId, previous: &[u8], data: &Payload) -> Self {
         let mut hash = Sha256::new();
         for field in [domain, id.as_bytes().as_slice(), previous, data.as_bytes()] {
-            // The length goes first; otherwise two different splits into fields could have one hash.
+            // The length goes first; otherwise two different splits into fields could have one
+            // hash.
             hash.update((field.len() as u64).to_be_bytes());
             hash.update(field);
         }
@@ -75,8 +77,9 @@ impl SequenceToken {
 
 /// The token that a client submits with a write.
 ///
-/// A client can submit any string. The store compares it with the current token of the session. A string
-/// that this server never generates is treated as a stale token (MSC4388, "Update the payload").
+/// A client can submit any string. The store compares it with the current token of the session. A
+/// string that this server never generates is treated as a stale token (MSC4388, "Update the
+/// payload").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SubmittedToken {
     /// A well-formed token.
@@ -97,8 +100,8 @@ impl SubmittedToken {
         Self::new(SequenceToken::parse(text.as_bytes()), id, data)
     }
 
-    /// Returns the token of a write of `data` to session `id`; [`SubmittedToken::Unknown`] if `token` is
-    /// `None`.
+    /// Returns the token of a write of `data` to session `id`; [`SubmittedToken::Unknown`] if
+    /// `token` is `None`.
     #[must_use]
     pub fn new(token: Option<SequenceToken>, id: SessionId, data: &Payload) -> Self {
         token.map_or(Self::Unknown, |token| Self::Parsed {

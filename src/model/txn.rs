@@ -8,9 +8,9 @@ pub const TXN_KEY_LEN: usize = 16;
 
 /// The key under which a store records a client's txnId: 128 bits of its SHA-256.
 ///
-/// The id is hashed because it may have 255 bytes, and 64 records of that length would cost more than
-/// the payload. Records belong to one session, so a collision takes 2^64 work and affects only the
-/// session of the client that found it.
+/// The id is hashed because it may have 255 bytes, and 64 records of that length would cost more
+/// than the payload. Records belong to one session, so a collision takes 2^64 work and affects only
+/// the session of the client that found it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TxnKey([u8; TXN_KEY_LEN]);
 

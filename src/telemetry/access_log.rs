@@ -30,8 +30,8 @@ impl AccessLog {
 
     /// Writes one line.
     pub fn record(&self, request: &RequestRecord<'_>) {
-        // Checked before the pseudonym is computed: the hash costs as much as the rest of a request to
-        // the memory store.
+        // Checked before the pseudonym is computed: the hash costs as much as the rest of a request
+        // to the memory store.
         if !self.is_enabled || !tracing::enabled!(target: "access", tracing::Level::INFO) {
             return;
         }

@@ -3,7 +3,8 @@
 /// The package's version.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// The commit of the build, from the environment variable `MATRIX_RENDEZVOUS_REVISION` at build time.
+/// The commit of the build, from the environment variable `MATRIX_RENDEZVOUS_REVISION` at build
+/// time.
 ///
 /// The name does not begin with `RENDEZVOUS_`: an image that keeps the variable in its environment
 /// would set an unknown configuration key.

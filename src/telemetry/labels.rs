@@ -137,7 +137,8 @@ label! {
         PerClient = "per_client",
         /// The connection does not begin with a PROXY protocol header (`http.proxy_protocol`).
         ProxyHeader = "proxy_header",
-        /// The peer is not in `http.trusted_proxies`; with `http.proxy_protocol` only those may connect.
+        /// The peer is not in `http.trusted_proxies`; with `http.proxy_protocol` only those may
+        /// connect.
         UntrustedPeer = "untrusted_peer",
         /// The client reset too many HTTP/2 streams, or caused the server to reset them.
         Http2Flood = "http2_flood",

@@ -19,12 +19,12 @@ pub enum LogFormat {
 
 /// Parses a filter as in `telemetry.log_level`: `info`, or `info,fred=debug`.
 ///
-/// A word without `=` must be a level. `EnvFilter` takes any other word for a target, so that `warning`
-/// would be a filter that lets nothing pass, not even errors.
+/// A word without `=` must be a level. `EnvFilter` takes any other word for a target, so that
+/// `warning` would be a filter that lets nothing pass, not even errors.
 ///
 /// # Errors
-/// [`LevelError::NotALevel`] for a word without `=` that is not a level, [`LevelError::NoDefault`] if
-/// only targets have a level, [`LevelError::Filter`] if `EnvFilter` cannot parse the text.
+/// [`LevelError::NotALevel`] for a word without `=` that is not a level, [`LevelError::NoDefault`]
+/// if only targets have a level, [`LevelError::Filter`] if `EnvFilter` cannot parse the text.
 pub fn parse_level(text: &str) -> Result<EnvFilter, LevelError> {
     let mut words = text.split(',').map(str::trim);
     let levels: Vec<_> = words.clone().filter(|word| !word.contains('=')).collect();
@@ -99,8 +99,8 @@ impl Log {
         (self.level)(level)
     }
 
-    /// Returns the number of lines dropped since the last call. Concurrent calls never return the same
-    /// line twice.
+    /// Returns the number of lines dropped since the last call. Concurrent calls never return the
+    /// same line twice.
     #[must_use]
     pub fn take_dropped(&self) -> u64 {
         let dropped = self.dropped.dropped_lines() as u64;

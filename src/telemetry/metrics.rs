@@ -22,19 +22,19 @@ pub use requests::RequestCounters;
 use std::time::Duration;
 
 /// Buckets of durations, in seconds. A poll takes tens of microseconds with the memory store and a
-/// millisecond with Redis under load. The deadlines are 0.8 s for a call to the store, 3 s for a token
-/// check, 10 s for a body and 30 s for a request.
+/// millisecond with Redis under load. The deadlines are 0.8 s for a call to the store, 3 s for a
+/// token check, 10 s for a body and 30 s for a request.
 const DURATION_BUCKETS: [f64; 15] = [
     0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 3.0, 10.0,
     30.0,
 ];
 
-/// Buckets of payload sizes in bytes, up to the maximum of a payload. The messages of a sign-in have a
-/// few hundred bytes, except for the one with the secrets.
+/// Buckets of payload sizes in bytes, up to the maximum of a payload. The messages of a sign-in
+/// have a few hundred bytes, except for the one with the secrets.
 const SIZE_BUCKETS: [f64; 7] = [64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0, 4096.0];
 
-/// Buckets of the time to a session's first write, in seconds: how long a person with a telephone in
-/// each hand takes to scan a code. A session expires after 300 s.
+/// Buckets of the time to a session's first write, in seconds: how long a person with a telephone
+/// in each hand takes to scan a code. A session expires after 300 s.
 const SCAN_BUCKETS: [f64; 10] = [2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 120.0, 300.0];
 
 /// The values of a label that is true or false.
@@ -47,7 +47,8 @@ metrics! {
     http_durations: Histograms<(Api, RouteLabel)> = "rendezvous_http_request_duration_seconds" ["api": Api::ALL, "route": RouteLabel::ALL] in DURATION_BUCKETS,
     /// HTTP requests in flight.
     http_in_flight: IntGauge = "rendezvous_http_requests_in_flight" [],
-    /// Requests aborted by the client before a response. Not part of rendezvous_http_requests_total.
+    /// Requests aborted by the client before a response. Not part of
+    /// rendezvous_http_requests_total.
     http_abandoned: IntCounter = "rendezvous_http_requests_abandoned_total" [],
     /// Open client connections by state. An active connection has a request in flight.
     connections: Gauges<ConnectionState> = "rendezvous_connections" ["state": ConnectionState::ALL],
@@ -67,13 +68,16 @@ metrics! {
     maintenance: IntGauge = "rendezvous_maintenance" [],
     /// Phase of the process: 1 for the current phase, 0 for the others.
     phase: Gauges<Phase> = "rendezvous_lifecycle_phase" ["phase": Phase::ALL],
-    /// Configuration reloads (SIGHUP) by outcome. If a reload is refused, the old configuration stays in use.
+    /// Configuration reloads (SIGHUP) by outcome. If a reload is refused, the old configuration
+    /// stays in use.
     config_reloads: Counters<ReloadOutcome> = "rendezvous_config_reloads_total" ["outcome": ReloadOutcome::ALL],
-    /// Batches of spans sent to the trace collector, by outcome. The spans of a lost batch are dropped.
+    /// Batches of spans sent to the trace collector, by outcome. The spans of a lost batch are
+    /// dropped.
     trace_exports: Counters<ExportOutcome> = "rendezvous_trace_exports_total" ["outcome": ExportOutcome::ALL],
     /// Log lines dropped because standard error was not read fast enough.
     log_lines_lost: IntCounter = "rendezvous_log_lines_lost_total" [],
-    /// Estimated number of distinct clients (IPv4 addresses or IPv6 /64s) that this replica limited, in the current or the previous minute, whichever is higher.
+    /// Estimated number of distinct clients (IPv4 addresses or IPv6 /64s) that this replica
+    /// limited, in the current or the previous minute, whichever is higher.
     limited_clients: IntGauge = "rendezvous_limited_clients" [],
     /// Rejected requests by reason.
     rejections: Counters<Rejection> = "rendezvous_rejections_total" ["reason": Rejection::ALL],
@@ -87,7 +91,7 @@ metrics! {
     store_reconnects: IntCounter = "rendezvous_store_reconnects_total" [],
     /// Replies of the store that did not match their call. Each closes its connection.
     store_bad_replies: IntCounter = "rendezvous_store_bad_replies_total" [],
-    /// Sessions whose creation has an unknown outcome and that wait for clean-up.
+    /// Sessions of unknown outcome that wait for clean-up.
     store_orphans_waiting: IntGauge = "rendezvous_store_orphans_waiting" [],
     /// Sessions of unknown outcome left to their TTL because the clean-up queue was full.
     store_orphans_dropped: IntCounter = "rendezvous_store_orphans_dropped_total" [],
@@ -95,21 +99,26 @@ metrics! {
     store_orphans_given_up: IntCounter = "rendezvous_store_orphans_given_up_total" [],
     /// Access-token checks by outcome. cached="true": answered from the token cache.
     auth_checks: Counters<(AuthOutcome, bool)> = "rendezvous_auth_checks_total" ["outcome": AuthOutcome::ALL, "cached": BOOLS],
-    /// 1 if the circuit breaker of a homeserver's token verifier is open, else 0. While it is open, no access token is checked.
+    /// 1 if the circuit breaker of a homeserver's token verifier is open, else 0. While it is open,
+    /// no access token is checked.
     auth_circuit_open: IntGaugeVec = "rendezvous_auth_circuit_open" ["homeserver"],
     /// Requests that a limit or a deny list in shadow mode would have rejected.
     shadowed: Counters<ShadowRule> = "rendezvous_shadowed_total" ["limit": ShadowRule::ALL],
     /// Clients, networks, users or sessions that a rate limiter remembers.
     limiter_keys: Gauges<Limit> = "rendezvous_limiter_keys" ["limiter": Limit::KEYED],
-    /// Requests of clients, networks, users or sessions that a full rate limiter could not remember (limits.max_keys).
+    /// Requests of clients, networks, users or sessions that a full rate limiter could not remember
+    /// (limits.max_keys).
     limiter_overflows: Counters<Limit> = "rendezvous_limiter_overflows_total" ["limiter": Limit::KEYED],
     /// Always 1. The labels are the version and the revision of the running build.
     build_info: IntGaugeVec = "rendezvous_build_info" ["version", "revision"],
     /// Sessions created.
     sessions_created: Counters<Api> = "rendezvous_sessions_created_total" ["api": Api::WITH_SESSIONS],
-    /// Reads of a session without writes, by a client that sent no token of it. In the ETag dialect this is the other device, after it scanned the code. In the JSON dialect the polls of the session's creator are included.
+    /// Reads of a session without writes, by a client that sent no token of it. In the ETag dialect
+    /// this is the other device, after it scanned the code. In the JSON dialect the polls of the
+    /// session's creator are included.
     sessions_scanned: Counters<Api> = "rendezvous_sessions_scanned_total" ["api": Api::WITH_SESSIONS],
-    /// Reads by outcome: a payload was found, the state is the one that the client has, or the session is gone.
+    /// Reads by outcome: a payload was found, the state is the one that the client has, or the
+    /// session is gone.
     reads: Counters<(Api, ReadOutcome)> = "rendezvous_reads_total" ["api": Api::WITH_SESSIONS, "outcome": ReadOutcome::ALL],
     /// Writes by outcome.
     writes: Counters<(Api, WriteOutcome)> = "rendezvous_writes_total" ["api": Api::WITH_SESSIONS, "outcome": WriteOutcome::ALL],
@@ -117,11 +126,13 @@ metrics! {
     sessions_written: Counters<(Api, WriteNumber)> = "rendezvous_sessions_written_total" ["api": Api::WITH_SESSIONS, "write": WriteNumber::ALL],
     /// Sessions deleted by a client before their TTL.
     sessions_deleted: Counters<Api> = "rendezvous_sessions_deleted_total" ["api": Api::WITH_SESSIONS],
-    /// Time from a session's creation to its first write, which is when the other device has scanned the code.
+    /// Time from a session's creation to its first write, which is when the other device has
+    /// scanned the code.
     first_contact: Histograms<Api> = "rendezvous_session_first_contact_seconds" ["api": Api::WITH_SESSIONS] in SCAN_BUCKETS,
     /// Size of stored payloads.
     payload_bytes: Histograms<Api> = "rendezvous_payload_bytes" ["api": Api::WITH_SESSIONS] in SIZE_BUCKETS,
-    /// Sessions that reached their TTL. Counted when other sessions are created, so the count lags if creations are rare.
+    /// Sessions that reached their TTL. Counted when other sessions are created, so the count lags
+    /// if creations are rare.
     sessions_expired: IntCounter = "rendezvous_sessions_expired_total" [],
     /// ETags that a client sent back changed and that were recognised, by the change.
     etags_mangled: Counters<EtagForm> = "rendezvous_etags_mangled_total" ["form": EtagForm::ALL],

@@ -1,5 +1,5 @@
-//! Pseudonyms of clients and sessions in logs and traces: keyed hashes, the same on all replicas for
-//! a day.
+//! Pseudonyms of clients and sessions in logs and traces: keyed hashes, the same on all replicas
+//! for a day.
 //!
 //! An operator can correlate the lines of one client or session across replicas, but learns neither
 //! the client's address nor the session's id, which would give access to the session.
@@ -9,12 +9,12 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::sync::Arc;
 
-/// Length of a pseudonym in bytes, which are 12 characters of base64: long enough to be unique among
-/// clients and sessions.
+/// Length of a pseudonym in bytes, which are 12 characters of base64: long enough to be unique
+/// among clients and sessions.
 const BYTES: usize = 9;
 
-/// Hash domain of clients. The domains differ from those of the store, so that the hashes of a leaked
-/// log and of a leaked store cannot be matched.
+/// Hash domain of clients. The domains differ from those of the store, so that the hashes of a
+/// leaked log and of a leaked store cannot be matched.
 const CLIENT_DOMAIN: char = 'l';
 
 /// Hash domain of sessions.

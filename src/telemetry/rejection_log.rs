@@ -1,7 +1,8 @@
 //! The rejection log: a sample of the requests and connections that limits rejected.
 //!
-//! The metrics count every rejection. The log has at most one line a second for each reason, so that a
-//! flood of rejections does not become a flood of lines. A line names the client by a pseudonym.
+//! The metrics count every rejection. The log has at most one line a second for each reason, so
+//! that a flood of rejections does not become a flood of lines. A line names the client by a
+//! pseudonym.
 
 use crate::clock::Clock;
 use crate::model::ClientIp;

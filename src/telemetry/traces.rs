@@ -1,9 +1,9 @@
-//! OpenTelemetry traces: one span per request with a child span for each call to the store, exported
-//! to a collector by OTLP over HTTP.
+//! OpenTelemetry traces: one span per request with a child span for each call to the store,
+//! exported to a collector by OTLP over HTTP.
 //!
 //! Off if no collector is configured; a request then costs one check of a `None`. A request with a
-//! `traceparent` (W3C Trace Context) continues that trace and its sampling decision. A span contains
-//! nothing that is not in the access log.
+//! `traceparent` (W3C Trace Context) continues that trace and its sampling decision. A span
+//! contains nothing that is not in the access log.
 
 mod http_exporter;
 pub mod settings;
@@ -40,8 +40,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
 
-/// Size of the export queue, in spans of a few hundred bytes. When it is full, new spans are dropped,
-/// including those that a client's `traceparent` asked for.
+/// Size of the export queue, in spans of a few hundred bytes. When it is full, new spans are
+/// dropped, including those that a client's `traceparent` asked for.
 const SPAN_QUEUE: usize = 4096;
 
 /// Upper bound of the export of one batch, and of the wait for the last batch at shutdown.
@@ -185,8 +185,8 @@ impl Traces {
         Some(Trace { context, tracer })
     }
 
-    /// Starts the span of a call to the store, as a child of the current request's span. Returns `None`
-    /// if traces are off or no request is being polled.
+    /// Starts the span of a call to the store, as a child of the current request's span. Returns
+    /// `None` if traces are off or no request is being polled.
     #[must_use]
     pub fn call(&self, operation: Operation) -> Option<Span> {
         let tracer = self.0.as_deref()?;
@@ -214,8 +214,8 @@ impl Traces {
     }
 }
 
-/// Returns the parent without its `tracestate`. From the client's headers a span keeps only the trace
-/// id, the span id and the sampling flag.
+/// Returns the parent without its `tracestate`. From the client's headers a span keeps only the
+/// trace id, the span id and the sampling flag.
 fn without_state(parent: &Context) -> Context {
     let span = parent.span();
     let parent = span.span_context();

@@ -1,9 +1,9 @@
-//! Estimates the number of distinct items without storing them (linear counting: Whang, Vander-Zanden
-//! and Taylor, 1990).
+//! Estimates the number of distinct items without storing them (linear counting: Whang,
+//! Vander-Zanden and Taylor, 1990).
 //!
-//! Each item sets one bit of 64 Ki, in 8 KiB for each of two minutes. The error is some percent up to
-//! 100,000 items, and the estimate ends at about 700,000. An item that is inserted while the minute
-//! changes may be missed.
+//! Each item sets one bit of 64 Ki, in 8 KiB for each of two minutes. The error is some percent up
+//! to 100,000 items, and the estimate ends at about 700,000. An item that is inserted while the
+//! minute changes may be missed.
 
 use std::array;
 use std::hash::{BuildHasher, Hash, RandomState};
@@ -19,7 +19,8 @@ const WINDOW: u64 = 60;
 /// Counts the distinct items of the current and of the previous minute.
 #[derive(Debug)]
 pub struct UniqueCounter {
-    /// Keyed by a random key of this process, so that a client cannot choose addresses that share a bit.
+    /// Keyed by a random key of this process, so that a client cannot choose addresses that share a
+    /// bit.
     hasher: RandomState,
     /// Number of the current window.
     window: AtomicU64,
@@ -52,8 +53,8 @@ impl UniqueCounter {
         }
     }
 
-    /// Estimates the number of distinct items of the current or of the previous window, whichever is
-    /// higher.
+    /// Estimates the number of distinct items of the current or of the previous window, whichever
+    /// is higher.
     #[must_use]
     pub fn estimate(&self, now: Duration) -> u64 {
         self.roll_window(now);
@@ -69,11 +70,12 @@ impl UniqueCounter {
         &self.bits[usize::from(!window.is_multiple_of(2))]
     }
 
-    /// Returns the number of the current window. The first call in a window clears its bits, and those
-    /// of the previous window if that had no call.
+    /// Returns the number of the current window. The first call in a window clears its bits, and
+    /// those of the previous window if that had no call.
     fn roll_window(&self, now: Duration) -> u64 {
         let window = now.as_secs() / WINDOW;
-        // The maximum, so that a delayed thread with an older reading cannot clear the current window.
+        // The maximum, so that a delayed thread with an older reading cannot clear the current
+        // window.
         let before = self.window.fetch_max(window, Ordering::Relaxed);
         if before < window {
             self.clear(window);

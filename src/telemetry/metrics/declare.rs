@@ -4,8 +4,8 @@
 ///
 /// A metric is declared as `name: Type = "metric_name" ["label": VALUES, …] in BUCKETS`. Its doc
 /// comment is the HELP text. A family registers one series at 0 for each combination of the label
-/// values. Only the types of the `prometheus` crate have labels without values; whoever declares such
-/// a metric creates its series.
+/// values. Labels without values are for the types of the `prometheus` crate; the series of such a
+/// metric must be created by hand.
 macro_rules! metrics {
     ($(
         $(#[doc = $help:literal])+

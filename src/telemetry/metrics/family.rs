@@ -1,8 +1,8 @@
 //! Metric families with closed label sets.
 //!
 //! A family resolves the handle of every series when it is registered. So every series is exported
-//! at 0 before its first event, and recording an event costs an index and an atomic operation instead
-//! of a look-up by label text.
+//! at 0 before its first event, and recording an event costs an index and an atomic operation
+//! instead of a look-up by label text.
 
 use crate::model::label::Label;
 use prometheus::core::{Collector, MetricVec, MetricVecBuilder};
@@ -67,7 +67,8 @@ impl<A: Label, B: Label> LabelSet for (A, B) {
     }
 }
 
-/// The labels of `values`, which must be the first values of their set: `position` goes by the index.
+/// The labels of `values`, which must be the first values of their set: `position` goes by the
+/// index.
 fn labels<T: Label>(values: &'static [T]) -> impl Iterator<Item = &'static str> {
     values.iter().enumerate().map(|(position, value)| {
         assert_eq!(value.index(), position, "values in the order of their set");

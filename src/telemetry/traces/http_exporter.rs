@@ -13,7 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
 
-/// The HTTP client of the OTLP exporter. The exporter calls it from a thread outside of our runtime.
+/// The HTTP client of the OTLP exporter. The exporter calls it from a thread outside of our
+/// runtime.
 #[derive(Debug)]
 pub(super) struct OtlpHttpClient {
     pub client: HttpClient,

@@ -107,7 +107,7 @@ pub async fn run(
             serve(parts, store, state).await
         }
     };
-    traces.stop();
+    traces.shutdown();
     ended
 }
 

@@ -106,7 +106,9 @@ impl<S: Store> Service<S> {
         let method = method_label(request.method());
         let is_head = request.method() == Method::HEAD;
         let request_id = self.request_ids.choose(request.headers());
-        let trace = self.traces.begin(request.headers(), route.label(), method);
+        let trace = self
+            .traces
+            .start_request(request.headers(), route.label(), method);
         let response = {
             // Pinned before it is wrapped: a future of kilobytes that is moved is copied.
             let answer = pin!(self.dispatch(route, request, caller));
@@ -116,7 +118,7 @@ impl<S: Store> Service<S> {
                         .await
                 }
                 Some(trace) => {
-                    let traced = pin!(trace.around(answer));
+                    let traced = pin!(trace.instrument(answer));
                     self.with_deadline_and_panic_guard(route, started, traced, deadline)
                         .await
                 }
@@ -144,7 +146,7 @@ impl<S: Store> Service<S> {
         };
         self.request_log.record(&access);
         if let Some(trace) = trace {
-            trace.end(&access);
+            trace.finish(&access);
         }
         in_flight.complete();
         let mut response =

@@ -8,7 +8,7 @@ use crate::store::{
 };
 use crate::telemetry::log_throttle::LogThrottle;
 use crate::telemetry::metrics::{Metrics, Operation, OperationOutcome};
-use crate::telemetry::traces::{Span, Traces, end_call};
+use crate::telemetry::traces::{Span, Traces, finish_store_call};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,7 +51,7 @@ impl<S: Store> ObservedStore<S> {
         CallInProgress {
             operation,
             started_at: self.clock.now(),
-            span: self.traces.call(operation).map(Box::new),
+            span: self.traces.start_store_call(operation).map(Box::new),
             metrics: &self.metrics,
         }
     }
@@ -74,7 +74,7 @@ impl<S: Store> ObservedStore<S> {
             .store_operations
             .observe((call.operation, outcome), took.as_secs_f64());
         if let Some(span) = call.span.take() {
-            end_call(*span, outcome);
+            finish_store_call(*span, outcome);
         }
     }
 }

@@ -167,7 +167,7 @@ impl Traces {
 
     /// Starts the span of a request, or returns `None` if traces are off.
     #[must_use]
-    pub fn begin(
+    pub fn start_request(
         &self,
         headers: &HeaderMap,
         route: RouteLabel,
@@ -188,7 +188,7 @@ impl Traces {
     /// Starts the span of a call to the store, as a child of the current request's span. Returns
     /// `None` if traces are off or no request is being polled.
     #[must_use]
-    pub fn call(&self, operation: Operation) -> Option<Span> {
+    pub fn start_store_call(&self, operation: Operation) -> Option<Span> {
         let tracer = self.0.as_deref()?;
         // A call for the admin listener belongs to no request.
         if !Context::map_current(Context::has_active_span) {
@@ -203,7 +203,7 @@ impl Traces {
     }
 
     /// Exports the remaining spans. Waits for at most 5 s.
-    pub fn stop(&self) {
+    pub fn shutdown(&self) {
         let Some(tracer) = &self.0 else {
             return;
         };
@@ -229,12 +229,12 @@ fn without_state(parent: &Context) -> Context {
 
 impl Trace<'_> {
     /// Runs `future` in this trace: its calls to the store become children of the request's span.
-    pub fn around<F: Future>(&self, future: F) -> impl Future<Output = F::Output> {
+    pub fn instrument<F: Future>(&self, future: F) -> impl Future<Output = F::Output> {
         future.with_context(self.context.clone())
     }
 
     /// Ends the span of the request and records its attributes.
-    pub fn end(self, request: &RequestRecord<'_>) {
+    pub fn finish(self, request: &RequestRecord<'_>) {
         let span = self.context.span();
         if !span.is_recording() {
             return;
@@ -262,7 +262,7 @@ impl Trace<'_> {
 }
 
 /// Ends the span of a call to the store and records its outcome.
-pub fn end_call(mut span: Span, outcome: OperationOutcome) {
+pub fn finish_store_call(mut span: Span, outcome: OperationOutcome) {
     if outcome != OperationOutcome::Ok {
         span.set_attribute(KeyValue::new("error.type", outcome.label()));
         span.set_status(Status::error(""));

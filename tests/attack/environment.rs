@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 use std::time::Duration;
-use testkit::homeserver::HomeserverStub;
+use testkit::homeserver::{HomeserverStub, KnownTokens};
 use testkit::process::free_address;
 use testkit::redis::RedisServer;
 use testkit::server::{Server, ServerBinary};
@@ -47,11 +47,8 @@ pub struct Environment {
 
 /// Starts the homeserver of all scenarios.
 pub fn start_homeserver() -> HomeserverStub {
-    let user_of = |token: &str| {
-        let user = token.strip_prefix(VALID_TOKEN)?;
-        Some(format!("@{user}:stand-in.example"))
-    };
-    HomeserverStub::start_with_rule(free_address(), user_of, TOKEN_LOOKUP)
+    let tokens = KnownTokens::WithPrefix(VALID_TOKEN.to_owned());
+    HomeserverStub::start_knowing(free_address(), tokens, TOKEN_LOOKUP)
 }
 
 impl Environment {

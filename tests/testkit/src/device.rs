@@ -130,6 +130,36 @@ impl Device {
         Ok(())
     }
 
+    /// Requests the metadata of the server, as a client of the JSON dialect does before a sign-in.
+    pub async fn fetch_metadata(&mut self) -> Result<(), RequestFailure> {
+        let bytes = self.caller.request("GET", self.dialect.root(), "", "");
+        self.expect("metadata", &bytes, 200).await
+    }
+
+    /// Deletes a session.
+    pub async fn delete(&mut self, path: &str) -> Result<(), RequestFailure> {
+        let bytes = self.caller.request("DELETE", path, "", "");
+        let status = match self.dialect {
+            Dialect::Json | Dialect::StableJson => 200,
+            Dialect::Etag => 204,
+        };
+        self.expect("deletion", &bytes, status).await
+    }
+
+    async fn expect(
+        &mut self,
+        name: &'static str,
+        bytes: &[u8],
+        status: u16,
+    ) -> Result<(), RequestFailure> {
+        let reply = self.request(name, bytes).await?;
+        if reply.status == status {
+            Ok(())
+        } else {
+            Err(rejected(name, reply))
+        }
+    }
+
     /// Sends a request on the next connection, and opens that first if it is not open.
     ///
     /// # Errors

@@ -1,8 +1,8 @@
 //! A stand-in for a homeserver, or for an authorization server: it says which user an access token
 //! belongs to.
 //!
-//! Tests script its replies per token, wrong ones too: silent, malformed, endless. Simulations give
-//! it a rule instead. The replies of real servers are tested in `tests/interop/auth`.
+//! Tests script its replies per token, wrong ones too: silent, malformed, endless. For simulations it
+//! knows a set of tokens instead. The replies of real servers are tested in `tests/interop/auth`.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -61,8 +61,31 @@ pub struct TokenRequest {
     pub body: String,
 }
 
-/// Returns the id of the user that a token belongs to.
-pub type UserOfToken = fn(&str) -> Option<String>;
+/// The tokens that a stand-in knows.
+#[derive(Clone, Debug)]
+pub enum KnownTokens {
+    /// One token, and the id of its user.
+    One {
+        /// The token.
+        token: String,
+        /// The id of its user.
+        user: String,
+    },
+    /// All tokens with this prefix. Each belongs to another user.
+    WithPrefix(String),
+}
+
+impl KnownTokens {
+    fn user(&self, token: &str) -> Option<String> {
+        match self {
+            Self::One { token: known, user } => (known == token).then(|| user.clone()),
+            Self::WithPrefix(prefix) => {
+                let name = token.strip_prefix(prefix.as_str())?;
+                Some(format!("@{name}:stand-in.example"))
+            }
+        }
+    }
+}
 
 /// The stand-in. Dropping it closes its connections and ends its replies.
 #[derive(Debug)]
@@ -74,8 +97,8 @@ pub struct HomeserverStub {
 
 #[derive(Debug, Default)]
 struct Shared {
-    /// The rule, and the time that a reply takes; replies are scripted without it.
-    rule: Option<(UserOfToken, Duration)>,
+    /// The known tokens, and the time that a reply takes. If it is `None`, replies are scripted.
+    known: Option<(KnownTokens, Duration)>,
     replies: Mutex<HashMap<String, TokenReply>>,
     requests: Mutex<Vec<TokenRequest>>,
     connections: Mutex<Vec<TcpStream>>,
@@ -94,10 +117,10 @@ impl HomeserverStub {
         Self::listen(any_port(), Shared::default(), tls)
     }
 
-    /// Starts a stand-in that replies by a rule, after `delay`. It keeps no record of its requests.
-    pub fn start_with_rule(address: SocketAddr, rule: UserOfToken, delay: Duration) -> Self {
+    /// Starts a stand-in that knows these tokens, and replies after `delay`. It does not record its requests.
+    pub fn start_knowing(address: SocketAddr, tokens: KnownTokens, delay: Duration) -> Self {
         let shared = Shared {
-            rule: Some((rule, delay)),
+            known: Some((tokens, delay)),
             ..Shared::default()
         };
         Self::listen(address, shared, None)
@@ -226,10 +249,10 @@ impl Shared {
     }
 
     fn reply_to(&self, request: TokenRequest) -> TokenReply {
-        if let Some((rule, delay)) = self.rule {
+        if let Some((known, delay)) = &self.known {
             let token = request.authorization.strip_prefix("Bearer ");
-            let user = token.and_then(rule);
-            std::thread::sleep(delay);
+            let user = token.and_then(|token| known.user(token));
+            std::thread::sleep(*delay);
             return user.map_or_else(TokenReply::unknown_token, |id| TokenReply::user(&id));
         }
         let replies = self.replies.lock().expect("a lock").clone();

@@ -26,16 +26,6 @@ until_true() { # until_true WHAT COMMAND...: asks again for 60 s
     echo "not within 60 s: $what" >&2
     return 1
 }
-free_port() {
-    local port
-    for port in $(shuf -i 20000-29999 -n 50); do
-        (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && continue
-        echo "$port"
-        return
-    done
-    echo "no free port" >&2
-    return 1
-}
 fails() { # fails WHAT COMMAND...: the command must not succeed
     local what=$1; shift
     ! "$@" >"$work/unwanted" 2>&1 || { echo "$what" >&2; cat "$work/unwanted" >&2; return 1; }

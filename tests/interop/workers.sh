@@ -29,15 +29,6 @@ until_true() { # until_true WHAT COMMAND...: repeats COMMAND until it succeeds, 
     exit 1
 }
 
-free_port() {
-    local port
-    for port in $(shuf -i 20000-29999 -n 50); do
-        (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && continue
-        echo "$port"
-        return
-    done
-}
-
 address_of() { # address_of NAME LISTENER: prints the address of a worker's listener
     sed 's/\x1b\[[0-9;]*m//g' "$work/$1.log" | sed -n "s/.*listener=\"$2\" address=//p" | head -1
 }

@@ -1,5 +1,5 @@
 # Installs the packages that a script needs, if it runs as root on Debian. Otherwise prints the command that installs them.
-# Sourced by ./test and by the scripts in tests/.
+# Also finds a free port. Sourced by ./test and by the scripts in tests/.
 
 need() { # need COMMAND PACKAGE...: installs the packages if the command is missing
     local command=$1; shift
@@ -43,4 +43,15 @@ js_clients() { # js_clients: installs matrix-js-sdk and a separate node ($node).
     node_modules tests/interop
     node=$(echo tests/interop/node_modules/node-linux-*/bin/node)
     sign_in=("$node" tests/interop/sign-in/sign-in.mjs)
+}
+
+free_port() { # free_port: prints a port of this machine on which no process listens
+    local port
+    for port in $(shuf -i 20000-29999 -n 50); do
+        (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && continue
+        echo "$port"
+        return
+    done
+    echo "no free port" >&2
+    return 1
 }

@@ -1,37 +1,37 @@
-"""Holds every expression of dashboard, rules and runbook against the series that the workers really have.
+"""Compares every expression of dashboard, rules and runbook with the series that the workers export.
 
   expressions.py PROMETHEUS DASHBOARD RUNBOOK
 
-Each metric that one names must be scraped from each replica, and each matcher must find a series, alone (of
-`reason=~"a|b"` both a and b): a name that nobody exposes is an empty panel, or an alert that never fires, and neither
-says so. Of a panel each expression must also give a number, as everything happens in this run that can.
+Each metric in an expression must be scraped from each replica. Each matcher must find a series on its own (for
+`reason=~"a|b"` both a and b). A metric that no worker exports gives an empty panel, or an alert that never fires,
+without any error. Each expression of a panel must also return a number, because this run has all kinds of events.
 """
 
 import json
 import re
 import sys
 
-from prometheus import Prometheus, filled, one_by_one, selectors, targets
+from prometheus import Prometheus, single_matchers, selectors, targets, with_variables
 
 prometheus = Prometheus(sys.argv[1])
 with open(sys.argv[2], encoding="utf-8") as file:
     dashboard = json.load(file)
 with open(sys.argv[3], encoding="utf-8") as file:
-    # As a shell would take them: q '…'
+    # The commands are written for a shell: q '…'
     commands = re.findall(r"\bq '([^']*)'", file.read())
-wrong = []
+errors = []
 
 
-def hold(where, expression):
+def check(where, expression):
     for name, matchers in selectors(expression):
-        # `up` is Prometheus' own, one for each of its targets.
+        # `up` is a metric of Prometheus itself, with one series for each target.
         replicas = prometheus.values("count(rendezvous_build_info)")[0]
         if prometheus.values(f"count(count by (instance) ({name}))") != [replicas]:
-            wrong.append(f"{where}: not every replica has {name}")
+            errors.append(f"{where}: {name} is missing on a replica")
             continue
-        for alone in one_by_one(matchers):
-            if not prometheus.values(f"count({name}{alone})"):
-                wrong.append(f"{where}: no series is {name}{alone}")
+        for single in single_matchers(matchers):
+            if not prometheus.values(f"count({name}{single})"):
+                errors.append(f"{where}: no series matches {name}{single}")
 
 
 panels, rules = 0, 0
@@ -39,35 +39,35 @@ for panel, target, expression in targets(dashboard):
     panels += 1
     where = f"panel {panel['title']!r}"
     if not all("$namespace" in matchers and "$job" in matchers for _, matchers in selectors(target["expr"])):
-        wrong.append(f"{where}: not of the chosen namespace and job alone: {target['expr']}")
+        errors.append(f"{where}: does not select namespace and job: {target['expr']}")
     if "$" in expression:
-        wrong.append(f"{where}: a variable that Grafana would not put in: {expression}")
+        errors.append(f"{where}: an unknown variable: {expression}")
         continue
     try:
         if not prometheus.values(expression):
-            wrong.append(f"{where}: no number: {expression}")
+            errors.append(f"{where}: no number: {expression}")
     except ValueError as error:
-        wrong.append(f"{where}: {error}: {expression}")
+        errors.append(f"{where}: {error}: {expression}")
         continue
-    hold(where, expression)
+    check(where, expression)
 for variable in dashboard["templating"]["list"]:
     if variable["type"] == "query":
         inner = variable["query"]["query"].removeprefix("label_values(").removesuffix(")").rsplit(",", 1)[0]
-        hold(f"variable {variable['name']}", filled(inner))
+        check(f"variable {variable['name']}", with_variables(inner))
 for group in prometheus.rules():
     for rule in group["rules"]:
         rules += 1
         if rule["health"] != "ok":
-            wrong.append(f"alert {rule['name']}: {rule['health']} {rule.get('lastError', '')}")
-        hold(f"alert {rule['name']}", rule["query"])
+            errors.append(f"alert {rule['name']}: {rule['health']} {rule.get('lastError', '')}")
+        check(f"alert {rule['name']}", rule["query"])
 for expression in commands:
     try:
         prometheus.values(expression)
-        hold("runbook", expression)
+        check("runbook", expression)
     except ValueError as error:
-        wrong.append(f"runbook: {error}: {expression}")
+        errors.append(f"runbook: {error}: {expression}")
 if not (panels and rules and commands):
-    wrong.append("there was nothing to look at")
-print(f"{panels} expressions of the dashboard, {rules} of the rules, {len(commands)} of the runbook: against real series")
-if wrong:
-    sys.exit("\n".join(dict.fromkeys(wrong)))
+    errors.append("no expressions found")
+print(f"{panels} expressions of the dashboard, {rules} of the rules, {len(commands)} of the runbook match real series")
+if errors:
+    sys.exit("\n".join(dict.fromkeys(errors)))

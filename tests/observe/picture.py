@@ -1,8 +1,9 @@
-"""Draws the dashboard from series that a Prometheus has, as one SVG: what Grafana would show, more or less.
+"""Draws the dashboard as one SVG from the series of a Prometheus, approximately as Grafana shows it.
 
   picture.py PROMETHEUS DASHBOARD BEGUN FILE
 
-BEGUN is when the series begin, in seconds since 1970. Same series, same picture: colours go by the place of a series.
+BEGUN is the start of the series, in seconds since 1970. The same series give the same picture: the colour of a series
+depends on its position.
 """
 
 import json
@@ -17,7 +18,7 @@ WIDTH, UNIT, GAP, TITLE = 1080, 25, 6, 66
 COLUMN = WIDTH / 24
 COLOURS = ["#3274d9", "#e0752d", "#299c46", "#c4162a", "#8f3bb8", "#0f8a8a", "#b8860b", "#6b7280", "#d6518f", "#5c7a29"]
 CAPTION = "deploy/grafana/dashboard.json, drawn from the series of a test: tests/observe/run breaks one thing after the other"
-NAMED = 6  # series in a legend; what comes after is counted
+NAMED = 6  # series in a legend; the others are counted
 
 prometheus = Prometheus(sys.argv[1])
 with open(sys.argv[2], encoding="utf-8") as file:
@@ -30,7 +31,7 @@ def text(x, y, words, size=11, colour="#1f2933", anchor="start", weight="normal"
     out.append(f'<text x="{x:.0f}" y="{y:.0f}" font-size="{size}" fill="{colour}" text-anchor="{anchor}" font-weight="{weight}">{escape(words)}</text>')
 
 
-def tell(value, unit, decimals=None):
+def format_value(value, unit, decimals=None):
     if unit == "percentunit":
         return f"{100 * value:.3g} %"
     if unit == "bytes":
@@ -44,7 +45,7 @@ def tell(value, unit, decimals=None):
 
 
 def round_up(top):
-    """The next of 1, 2, 2.5, 5, 10 … at or above, so that ticks are round."""
+    """The smallest of 1, 2, 2.5, 5, 10 … that is not below `top`, so that ticks are round numbers."""
     if top <= 0:
         return 1
     power = 10 ** math.floor(math.log10(top))
@@ -78,7 +79,7 @@ def draw_curves(panel, x, y, w, h):
     for part in (0, 0.5, 1):
         level = lower - (lower - upper) * part
         out.append(f'<path d="M{left:.0f} {level:.0f}H{right:.0f}" stroke="#e4e7eb"/>')
-        text(left - 4, level + 4, tell(top * part, unit), 10, "#616e7c", "end")
+        text(left - 4, level + 4, format_value(top * part, unit), 10, "#616e7c", "end")
     for second in range(0, now - begun - 5, 20 if w < 400 or now - begun < 150 else 60):
         text(across(begun + second), lower + 13, f"{second} s", 10, "#616e7c", "middle" if second else "start")
     axis = panel["fieldConfig"]["defaults"]["custom"].get("axisLabel")
@@ -87,7 +88,7 @@ def draw_curves(panel, x, y, w, h):
     for number, (_, points) in enumerate(shown):
         path, last = "", None
         for at, value in points:
-            # A gap of the series is a gap of the line; one point alone is seen as a dot.
+            # A gap in the series is a gap in the line. A single point is a dot.
             path += f"{'L' if last is not None and at - last <= 2 else 'M'}{across(at):.0f} {lower - (lower - upper) * value / top:.1f}"
             last = at
         colour = COLOURS[number % len(COLOURS)]
@@ -107,7 +108,7 @@ def draw_curves(panel, x, y, w, h):
 def now_of(panel):
     for other, target, expression in targets(dashboard):
         if other is panel:
-            for series in prometheus.ask("query", query=expression)["result"]:
+            for series in prometheus.get("query", query=expression)["result"]:
                 yield legend(target, series["metric"]), float(series["value"][1]), series["metric"]
 
 
@@ -118,7 +119,7 @@ def draw_number(panel, x, y, w, h):
     for step in defaults["thresholds"]["steps"]:
         if step["value"] is None or value >= step["value"]:
             colour = {"green": "#299c46", "yellow": "#b7791f", "red": "#c4162a", "blue": "#3274d9"}[step["color"]]
-    text(x + w / 2, y + h / 2 + 22, tell(value, defaults["unit"], defaults.get("decimals")), 26, colour, "middle", "bold")
+    text(x + w / 2, y + h / 2 + 22, format_value(value, defaults["unit"], defaults.get("decimals")), 26, colour, "middle", "bold")
 
 
 def draw_bars(panel, x, y, w, h):

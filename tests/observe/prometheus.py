@@ -1,4 +1,4 @@
-"""A Prometheus that runs, asked over HTTP; and what its expressions are made of."""
+"""A client of a running Prometheus, and a parser of its expressions."""
 
 import json
 import math
@@ -11,7 +11,7 @@ class Prometheus:
     def __init__(self, url):
         self.url = url
 
-    def ask(self, path, **parameters):
+    def get(self, path, **parameters):
         url = f"{self.url}/api/v1/{path}?{urllib.parse.urlencode(parameters, doseq=True)}"
         try:
             with urllib.request.urlopen(url, timeout=20) as reply:
@@ -23,34 +23,34 @@ class Prometheus:
         return answer["data"]
 
     def values(self, expression):
-        """The values that are numbers, now."""
-        found = [float(series["value"][1]) for series in self.ask("query", query=expression)["result"]]
+        """The current values that are numbers."""
+        found = [float(series["value"][1]) for series in self.get("query", query=expression)["result"]]
         return [value for value in found if math.isfinite(value)]
 
     def over_time(self, expression, start, end, step):
-        return self.ask("query_range", query=expression, start=start, end=end, step=step)["result"]
+        return self.get("query_range", query=expression, start=start, end=end, step=step)["result"]
 
     def rules(self):
-        """Groups of rules, as it has loaded them."""
-        return self.ask("rules", type="alert")["groups"]
+        """The groups of rules that Prometheus has loaded."""
+        return self.get("rules", type="alert")["groups"]
 
 
-# As Grafana would put them in, with "All" chosen; a rate over fifteen scrapes of ours.
+# The values that Grafana inserts if "All" is selected. A rate covers fifteen scrapes of this test.
 VARIABLES = {"$namespace": ".*", "$job": ".*", "$instance": ".*", "$__rate_interval": "15s", "$__range": "5m"}
 
 
-def filled(expression):
-    """An expression with its variables put in."""
+def with_variables(expression):
+    """The expression with the values of its variables."""
     for name, value in VARIABLES.items():
         expression = expression.replace(name, value)
     return expression
 
 
 def targets(dashboard):
-    """Each panel's title and what it asks, variables put in."""
+    """Each panel with each of its targets and the expression of the target, with variables inserted."""
     for panel in dashboard["panels"]:
         for target in panel.get("targets", []):
-            yield panel, target, filled(target["expr"])
+            yield panel, target, with_variables(target["expr"])
 
 
 GROUPING = r"\b(by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)"
@@ -58,14 +58,14 @@ WORDS = {"and", "or", "unless", "bool", "offset", "by", "without", "on", "ignori
 
 
 def selectors(expression):
-    """Each metric that an expression names, with its matchers: [("up", '{job="x"}'), …]."""
+    """The metrics of an expression with their matchers: [("up", '{job="x"}'), …]."""
     bare = re.sub(GROUPING, " ", expression)
     found = re.findall(r"(?<![\w:])([a-zA-Z_:][\w:]*)\s*(\{(?:[^\"}]|\"[^\"]*\")*\})?(?!\s*\()(?![\w:])", re.sub(r"\[[^\]]*\]", "", bare))
     return [(name, matchers) for name, matchers in found if name.lower() not in WORDS]
 
 
-def one_by_one(matchers):
-    """Matchers with each alternative of a plain `a|b|c` alone, so that one that matches nothing is found."""
+def single_matchers(matchers):
+    """The matchers with each alternative of a plain `a|b|c` on its own, to find one that matches nothing."""
     parts = re.findall(r'(\w+)(=~|=|!=|!~)"([^"]*)"', matchers)
     choices = [[]]
     for label, how, value in parts:

@@ -1,9 +1,9 @@
 //! The baselines: what a service of this kind costs before it does anything of its own.
 //!
-//! The benchmark runs itself again with `baseline bare|map|redis ADDRESS`, so that each baseline is a process
-//! with its own memory and CPU time. All have the server's runtime (`#[tokio::main]`, so `TOKIO_WORKER_THREADS`
-//! applies to all), its hyper, and the headers of its replies. They never validate, limit, count, time out or
-//! log. The ratio shows what those cost.
+//! The benchmark runs itself again with `baseline bare|map|redis ADDRESS`, so that each baseline is
+//! a process with its own memory and CPU time. All have the server's runtime (`#[tokio::main]`, so
+//! `TOKIO_WORKER_THREADS` applies to all), its hyper, and the headers of its replies. They never
+//! validate, limit, count, time out or log. The ratio shows what those cost.
 
 mod bare;
 mod json;

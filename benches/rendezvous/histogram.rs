@@ -10,11 +10,12 @@ use std::time::Duration;
 const SUB_BITS: u32 = 6;
 const SUB: u64 = 1 << SUB_BITS;
 
-/// Longest latency with a bucket of its own: 2^40 ns, 18 minutes. No request outlives its round, so none
-/// comes near it.
+/// Longest latency with a bucket of its own: 2^40 ns, 18 minutes. No request outlives its round, so
+/// none comes near it.
 const MAX_NANOS: u64 = (1 << 40) - 1;
 
-/// Values below `SUB` have a bucket each. Above, there are `SUB` buckets for each power of two up to 2^40.
+/// Values below `SUB` have a bucket each. Above, there are `SUB` buckets for each power of two up
+/// to 2^40.
 const BUCKETS: usize = ((40 - SUB_BITS as usize) + 1) << SUB_BITS;
 
 /// Counts of latencies.
@@ -55,8 +56,8 @@ impl Histogram {
         self.total
     }
 
-    /// The latency that `per_mille` of a thousand requests do not exceed. It is the upper end of a bucket,
-    /// so that the error is never in our favour. `None` if the histogram is empty.
+    /// The latency that `per_mille` of a thousand requests do not exceed. It is the upper end of a
+    /// bucket, so that the error is never in our favour. `None` if the histogram is empty.
     pub fn quantile(&self, per_mille: u64) -> Option<Duration> {
         let rank = (self.total * per_mille).div_ceil(1000).max(1);
         let mut seen = 0;

@@ -1,7 +1,8 @@
-//! The load generator: connections in a closed loop. Each sends its next request when it has a reply.
+//! The load generator: connections in a closed loop. Each sends its next request when it has a
+//! reply.
 //!
-//! Each thread has a single-threaded runtime, so that the threads share nothing while the clock runs.
-//! Set-up and round have a deadline each. A request that misses it is an error.
+//! Each thread has a single-threaded runtime, so that the threads share nothing while the clock
+//! runs. Set-up and round have a deadline each. A request that misses it is an error.
 
 use crate::histogram::Histogram;
 use crate::payload;
@@ -18,20 +19,20 @@ use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-/// Connecting 500 sockets and creating 500 sessions takes some 50 ms. A server that hangs must not stop
-/// the run.
+/// Connecting 500 sockets and creating 500 sessions takes some 50 ms. A server that hangs must not
+/// stop the run.
 const SET_UP_DEADLINE: Duration = Duration::from_secs(10);
 
 /// How long the last requests of a round may take after its end. It is longer than the server's own
 /// deadline for a reply of the store (0.8 s), so that its 503 arrives.
 const STRAGGLERS: Duration = Duration::from_secs(5);
 
-/// Time before a broken connection is opened again. Without it, a dead server would get connections as
-/// fast as the kernel refuses them.
+/// Time before a broken connection is opened again. Without it, a dead server would get connections
+/// as fast as the kernel refuses them.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(10);
 
-/// Maximum of creates in one round. At full speed the memory store would otherwise have a million sessions
-/// by the last round. With this maximum it takes 300 MB.
+/// Maximum of creates in one round. At full speed the memory store would otherwise have a million
+/// sessions by the last round. With this maximum it takes 300 MB.
 const MAX_CREATES: u64 = 40_000;
 
 /// One round of one scenario against one server.
@@ -210,7 +211,8 @@ async fn drive_all(
     }
 }
 
-/// The loop of one connection. It reads the clock once per request: the end of one is the start of the next.
+/// The loop of one connection. It reads the clock once per request: the end of one is the start of
+/// the next.
 async fn drive(
     mut client: KeepAliveClient,
     mut driver: Driver,

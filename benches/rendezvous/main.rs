@@ -1,10 +1,11 @@
 //! The benchmark: the server and its baselines, in one run on one machine.
 //!
-//! For changes of the hot path, and for docs/performance.md. Run `cargo bench --bench rendezvous`; options
-//! follow `--`, and `--help` lists them. It starts the real binary, a real redis-server and the baselines
-//! (this program again) as processes, and puts load on them in turn. It prints requests/s, latencies, errors,
-//! CPU and memory as Markdown, then ratios and targets. Load and servers share the machine's cores, as the
-//! targets say. The exit code does not depend on the targets: a shared machine would fail builds.
+//! For changes of the hot path, and for docs/performance.md. Run `cargo bench --bench rendezvous`;
+//! options follow `--`, and `--help` lists them. It starts the real binary, a real redis-server and
+//! the baselines (this program again) as processes, and puts load on them in turn. It prints
+//! requests/s, latencies, errors, CPU and memory as Markdown, then ratios and targets. Load and
+//! servers share the machine's cores, as the targets say. The exit code does not depend on the
+//! targets: a shared machine would fail builds.
 
 // The server takes clock and environment as arguments, so that tests can replace them. A benchmark
 // measures the real ones.
@@ -36,15 +37,16 @@ use targets::Sizes;
 use testkit::redis::RedisServer;
 use testkit::redis::launch::require_redis_server;
 
-/// Without persistence: a fork during a round would be measured. With `noeviction`, because the server does not
-/// start with another policy.
+/// Without persistence: a fork during a round would be measured. With `noeviction`, because the
+/// server does not start with another policy.
 const REDIS_OPTIONS: &[&str] = &["--appendonly", "no", "--maxmemory-policy", "noeviction"];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let done = match arguments.split_first() {
         Some((first, rest)) if first == baselines::ARGUMENT => baselines::run(rest),
-        // `cargo bench` passes `--bench`. `cargo test --all-targets` runs this program too, with other arguments.
+        // `cargo bench` passes `--bench`. `cargo test --all-targets` runs this program too, with
+        // other arguments.
         _ if !arguments.iter().any(|argument| argument == "--bench") => {
             eprintln!("to measure: cargo bench --bench rendezvous");
             Ok(())
@@ -121,7 +123,8 @@ fn measure_store(
                 connections,
                 rounds: options.rounds(targets::has_target(server.store, scenario, connections)),
                 window: options.window(),
-                // The load may use every core. Otherwise it would be the bottleneck and improve every ratio.
+                // The load may use every core. Otherwise it would be the bottleneck and improve
+                // every ratio.
                 threads: machine::cores(),
             };
             cases.push(runner::measure(case, server, model)?);

@@ -9,8 +9,8 @@ use std::time::Duration;
 use testkit::http::{Connection, Request};
 use testkit::redis::RedisServer;
 
-/// Sessions over which Redis's memory is averaged. With that many, buffers of connections and the rounding of
-/// hash tables do not matter, and they take only a second.
+/// Sessions over which Redis's memory is averaged. With that many, buffers of connections and the
+/// rounding of hash tables do not matter, and they take only a second.
 const SESSIONS: u32 = 2000;
 
 /// Time between readiness and the measurement, in which the server frees what its start allocated.

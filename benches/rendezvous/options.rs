@@ -57,7 +57,8 @@ impl Options {
         }
     }
 
-    /// The connection counts: 1 (latency alone), the targets' 50, and the 500 that the documents promise.
+    /// The connection counts: 1 (latency alone), the targets' 50, and the 500 that the documents
+    /// promise.
     pub fn connections(&self) -> Vec<usize> {
         match (self.connections.as_slice(), self.quick) {
             ([], true) => vec![50],
@@ -66,15 +67,17 @@ impl Options {
         }
     }
 
-    /// Length of a round. A second and a quarter is 125 ticks of CPU time on each core, so the rounding
-    /// is below 1 %. It is short enough that a slow period of the machine affects both servers.
+    /// Length of a round. A second and a quarter is 125 ticks of CPU time on each core, so the
+    /// rounding is below 1 %. It is short enough that a slow period of the machine affects both
+    /// servers.
     pub fn window(&self) -> Duration {
         let default = if self.quick { 500 } else { 1250 };
         self.seconds.unwrap_or(Duration::from_millis(default))
     }
 
-    /// Rounds of each server. An odd number has a round in the middle, and five rounds tolerate two bad
-    /// ones. Pairs differ by a tenth and more on a shared machine, so a case with a target has fifteen.
+    /// Rounds of each server. An odd number has a round in the middle, and five rounds tolerate two
+    /// bad ones. Pairs differ by a tenth and more on a shared machine, so a case with a target has
+    /// fifteen.
     pub fn rounds(&self, has_target: bool) -> usize {
         let default = match (self.quick, has_target) {
             (true, _) => 3,

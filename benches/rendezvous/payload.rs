@@ -1,10 +1,13 @@
-//! Payloads as devices send them: base64 of ciphertext, which no compressor and no cache can shrink.
+//! Payloads as devices send them: base64 of ciphertext, which no compressor and no cache can
+//! shrink.
 //!
-//! For the load generator and the measurement of Redis's memory. They are not random: each run sends the same.
+//! For the load generator and the measurement of Redis's memory. They are not random: each run
+//! sends the same.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-/// Size of a typical message of a sign-in, in characters: a login protocol offer, device keys, and the tag.
+/// Size of a typical message of a sign-in, in characters: a login protocol offer, device keys, and
+/// the tag.
 pub const TYPICAL: usize = 800;
 
 /// Size of the largest payload that the protocol allows, in characters.

@@ -1,6 +1,7 @@
 //! Prints the tables: Markdown on standard output, for `docs/performance.md`.
 //!
-//! It formats the results of `runner` and `memory`. Whether they reach the targets, `targets` decides.
+//! It formats the results of `runner` and `memory`. Whether they reach the targets, `targets`
+//! decides.
 
 use crate::runner::{CaseResult, ServerResult};
 use crate::scenario::{FLOW_REQUESTS, Scenario};
@@ -9,8 +10,8 @@ use crate::targets::Target;
 use crate::units::{megabytes, millis};
 use std::time::Duration;
 
-/// Cores that other processes may use before the numbers are noisy. If a tenth of two cores is gone, the speed of
-/// a round changes by as much as the targets allow.
+/// Cores that other processes may use before the numbers are noisy. If a tenth of two cores is
+/// gone, the speed of a round changes by as much as the targets allow.
 const QUIET: f64 = 0.2;
 
 /// Prints the results of all cases, a row for each server.

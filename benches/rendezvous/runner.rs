@@ -1,8 +1,8 @@
 //! Measures one case: our server and its baselines in turn, under one scenario.
 //!
-//! A shared machine is faster in one second than in the next. So the servers take turns in rounds of
-//! about a second, in an order that is reversed each time. The result is the median of the ratios of
-//! neighbouring rounds. Rounds of different cases are never compared.
+//! A shared machine is faster in one second than in the next. So the servers take turns in rounds
+//! of about a second, in an order that is reversed each time. The result is the median of the
+//! ratios of neighbouring rounds. Rounds of different cases are never compared.
 
 use crate::histogram::Histogram;
 use crate::load::{self, LoadPlan};
@@ -12,8 +12,8 @@ use crate::scenario::Scenario;
 use crate::servers::{Server, ServerKind, ServerOptions, Store};
 use std::time::{Duration, Instant};
 
-/// Duration of the load before the clock of a round starts. By then connections are warm and every script
-/// is loaded.
+/// Duration of the load before the clock of a round starts. By then connections are warm and every
+/// script is loaded.
 const WARM_UP: Duration = Duration::from_millis(200);
 
 /// A case to measure.
@@ -181,8 +181,9 @@ impl ServerResult {
         (median(&ratios), smallest, largest)
     }
 
-    /// The same ratio, from the CPU time of a request in server, load and Redis together. With every core
-    /// busy it is the ratio of speeds, and other tenants of the machine hardly change it.
+    /// The same ratio, from the CPU time of a request in server, load and Redis together. With
+    /// every core busy it is the ratio of speeds, and other tenants of the machine hardly change
+    /// it.
     pub fn cpu_ratio_to(&self, baseline: &Self) -> f64 {
         baseline.per_request(baseline.cpu.total()) / self.per_request(self.cpu.total())
     }

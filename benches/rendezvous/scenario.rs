@@ -1,7 +1,7 @@
 //! The requests of one connection: creates, polls, writes, or whole sign-ins.
 //!
-//! `load` sends what `request` returns and passes the reply to `accept`. Of a reply only the id and the
-//! token are parsed, which the next request needs.
+//! `load` sends what `request` returns and passes the reply to `accept`. Of a reply only the id and
+//! the token are parsed, which the next request needs.
 
 use clap::ValueEnum;
 use std::rc::Rc;
@@ -13,12 +13,12 @@ pub const PATH: &str = testkit::api::UNSTABLE;
 /// Writes of one sign-in by both devices, as released clients make it.
 const FLOW_WRITES: usize = 8;
 
-/// Writes to one session before the next is created: fewer than `session.max_writes`, and enough that the
-/// creations do not matter.
+/// Writes to one session before the next is created: fewer than `session.max_writes`, and enough
+/// that the creations do not matter.
 const SESSION_WRITES: usize = 200;
 
-/// Requests of one sign-in: create, the other device's first poll, each write and the other device's
-/// poll that finds it, delete.
+/// Requests of one sign-in: create, the other device's first poll, each write and the other
+/// device's poll that finds it, delete.
 pub const FLOW_REQUESTS: usize = 2 + 2 * FLOW_WRITES + 1;
 
 /// What is measured.
@@ -51,7 +51,8 @@ impl Scenario {
 pub struct Driver {
     scenario: Scenario,
     payloads: Rc<[String]>,
-    /// If it is `None`, the next request is a create, whatever the scenario. So it is after an error.
+    /// If it is `None`, the next request is a create, whatever the scenario. So it is after an
+    /// error.
     session: Option<Session>,
     /// Number of requests. It selects the payload, and the step of a flow.
     step: usize,
@@ -189,7 +190,8 @@ impl Driver {
     }
 }
 
-/// Writes the request line and the headers that both SDKs send, so that there is something to parse.
+/// Writes the request line and the headers that both SDKs send, so that there is something to
+/// parse.
 fn write_head(out: &mut Vec<u8>, method: &str, id: &str) {
     let slash = if id.is_empty() { "" } else { "/" };
     for part in [method, " ", PATH, slash, id, " HTTP/1.1\r\n"] {
@@ -210,7 +212,8 @@ fn write_body(out: &mut Vec<u8>, parts: &[&str]) {
     }
 }
 
-/// The value of a string member without escapes. The search begins at the end: the payload is first.
+/// The value of a string member without escapes. The search begins at the end: the payload is
+/// first.
 fn member<'a>(body: &'a [u8], name: &str) -> Option<&'a str> {
     let text = std::str::from_utf8(body).ok()?;
     let found = text

@@ -1,6 +1,7 @@
 //! The servers that are compared: ours, built with the same profile, and the baselines.
 //!
-//! Each is a process with one listener on a free port. All inherit the environment of the benchmark, except its
+//! Each is a process with one listener on a free port. All inherit the environment of the
+//! benchmark, except its
 //! `RENDEZVOUS_` variables.
 
 use crate::baselines;
@@ -99,7 +100,8 @@ impl Server {
             ("limits.enabled", &*limits),
             ("telemetry.access_log", "false"),
             ("telemetry.log_level", "error"),
-            // More than a run creates before its sessions expire. A full store would reject creations.
+            // More than a run creates before its sessions expire. A full store would reject
+            // creations.
             ("session.max_live", "2000000"),
             ("store.backend", options.store.name()),
         ];

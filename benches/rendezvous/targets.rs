@@ -1,7 +1,7 @@
 //! The targets of the server, compared with the measured values.
 //!
-//! Each target applies at 50 connections, where two cores are busy and queues are short. If a run did not
-//! measure a target, the table does not contain it.
+//! Each target applies at 50 connections, where two cores are busy and queues are short. If a run
+//! did not measure a target, the table does not contain it.
 
 use crate::runner::CaseResult;
 use crate::scenario::Scenario;

@@ -1,8 +1,8 @@
 //! The attackers that send valid HTTP, only much more of it than clients do.
 //!
-//! They run on one thread with a bounded number of connections. Each connection sends its next request as soon
-//! as it has a reply, whatever the reply. So the attackers use one core at most, and leave the other to the
-//! workers. The slow attackers are in `slowloris`.
+//! They run on one thread with a bounded number of connections. Each connection sends its next
+//! request as soon as it has a reply, whatever the reply. So the attackers use one core at most,
+//! and leave the other to the workers. The slow attackers are in `slowloris`.
 
 use crate::counters::Counters;
 use crate::environment::{Mode, VALID_TOKEN};
@@ -17,7 +17,8 @@ use testkit::dialect::{Caller, Dialect, Response};
 use testkit::keep_alive::KeepAliveClient;
 use uuid::Uuid;
 
-/// Connections of an attack, half of them to each worker: enough that no worker ever waits for a request.
+/// Connections of an attack, half of them to each worker: enough that no worker ever waits for a
+/// request.
 const CONNECTIONS: usize = 64;
 
 /// Size of the largest payload, in bytes.
@@ -37,8 +38,8 @@ pub enum Attack {
     Poll(u32),
     /// Polls sessions that do not exist.
     Guess(SourceIps),
-    /// Writes to this many sessions of its own, each from an address of its own. If a session accepts no more
-    /// writes, it creates another.
+    /// Writes to this many sessions of its own, each from an address of its own. If a session
+    /// accepts no more writes, it creates another.
     Write(u32),
     /// Creates sessions with random access tokens, a new one for each request.
     Tokens(SourceIps),
@@ -151,7 +152,8 @@ async fn start_one(attack: Attack, context: AttackContext) -> Result<(), String>
     Ok(())
 }
 
-/// Sends requests that do not depend on earlier replies. `request` returns request `n` of all connections.
+/// Sends requests that do not depend on earlier replies. `request` returns request `n` of all
+/// connections.
 fn flood<F>(context: &AttackContext, request: F)
 where
     F: Fn(&AttackContext, u64) -> Vec<u8> + Send + Sync + 'static,

@@ -1,5 +1,5 @@
-//! The environment of one scenario: a Redis, two workers on it, and a stand-in for a homeserver. Redis and
-//! the workers are new for each scenario.
+//! The environment of one scenario: a Redis, two workers on it, and a stand-in for a homeserver.
+//! Redis and the workers are new for each scenario.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,8 +12,8 @@ use testkit::until;
 /// Prefix of valid access tokens. Each belongs to another user; all other tokens are unknown.
 pub const VALID_TOKEN: &str = "good-";
 
-/// Time that a homeserver takes to look up a token. Without it the workers would never reach their limit
-/// of concurrent token checks.
+/// Time that a homeserver takes to look up a token. Without it the workers would never reach their
+/// limit of concurrent token checks.
 const TOKEN_LOOKUP: Duration = Duration::from_millis(20);
 
 const BINARY: ServerBinary = ServerBinary(env!("CARGO_BIN_EXE_matrix-rendezvous"));

@@ -1,13 +1,14 @@
-//! The attack simulation: two workers and a Redis under attack, while honest sign-ins must all complete.
+//! The attack simulation: two workers and a Redis under attack, while honest sign-ins must all
+//! complete.
 //!
-//! For docs/threat-model.md, and for changes of a limit. `tests/attack/run` runs all scenarios, or those that
-//! it is given by name, with real processes: release builds of the worker, redis-server, and a stand-in for a
-//! homeserver. It prints a table. It fails if an honest sign-in fails, if a worker or Redis uses more memory
-//! than the documents allow, or if the attack did not take place. A machine of two cores is enough. All
-//! scenarios take seven minutes.
+//! For docs/threat-model.md, and for changes of a limit. `tests/attack/run` runs all scenarios, or
+//! those that it is given by name, with real processes: release builds of the worker, redis-server,
+//! and a stand-in for a homeserver. It prints a table. It fails if an honest sign-in fails, if a
+//! worker or Redis uses more memory than the documents allow, or if the attack did not take place.
+//! A machine of two cores is enough. All scenarios take seven minutes.
 
-// The server takes clock and environment as arguments, so that tests can replace them. A simulation uses the
-// real ones.
+// The server takes clock and environment as arguments, so that tests can replace them. A simulation
+// uses the real ones.
 #![allow(
     clippy::disallowed_methods,
     reason = "it measures real time, and starts processes"

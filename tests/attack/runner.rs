@@ -1,8 +1,9 @@
-//! Runs one scenario: honest sign-ins from its first second to its last, and an attack at the same time.
+//! Runs one scenario: honest sign-ins from its first second to its last, and an attack at the same
+//! time.
 //!
-//! It asserts that the sign-ins complete, that memory stays within its bounds, and that the attack took
-//! place. It reports latencies and never asserts them: attackers, workers and Redis share the cores of one
-//! machine.
+//! It asserts that the sign-ins complete, that memory stays within its bounds, and that the attack
+//! took place. It reports latencies and never asserts them: attackers, workers and Redis share the
+//! cores of one machine.
 
 use crate::attacks::{self, AttackContext};
 use crate::counters::Counters;
@@ -14,12 +15,13 @@ use std::time::{Duration, Instant};
 use testkit::homeserver::HomeserverStub;
 use tokio_util::sync::CancellationToken;
 
-/// Maximum memory of a worker, in bytes (docs/threat-model.md): 2,500 connections at 84 KiB, which is what a
-/// connection takes that sends a body slowly and stops before its end, and 50 MiB for everything else.
+/// Maximum memory of a worker, in bytes (docs/threat-model.md): 2,500 connections at 84 KiB, which
+/// is what a connection takes that sends a body slowly and stops before its end, and 50 MiB for
+/// everything else.
 pub const MAX_WORKER_MEMORY: u64 = 256 << 20;
 
-/// Maximum memory of Redis, in bytes: this much for each session, and 32 MiB for Redis itself, the workers'
-/// connections and the clients' shares.
+/// Maximum memory of Redis, in bytes: this much for each session, and 32 MiB for Redis itself, the
+/// workers' connections and the clients' shares.
 const PER_SESSION: u64 = 7 << 10;
 const BESIDE_SESSIONS: u64 = 32 << 20;
 
@@ -63,8 +65,8 @@ pub fn run_scenario(
     let mode = scenario.settings.mode;
     let context = AttackContext::new(workers, mode, Arc::clone(&counters));
     let begun = Instant::now();
-    // Attackers and honest devices have a thread each. Otherwise a device would wait for the attackers' tasks
-    // and not for the workers.
+    // Attackers and honest devices have a thread each. Otherwise a device would wait for the
+    // attackers' tasks and not for the workers.
     let (attack, sign_ins) = std::thread::scope(|scope| {
         let attackers = scope.spawn(|| run_attack(scenario, context, &stop));
         // However this part ends, the attackers must stop: the scope waits for them.
@@ -115,7 +117,8 @@ fn run_attack(
     })
 }
 
-/// Checks that the attack was large enough and reached what it attacks. Otherwise the scenario proves nothing.
+/// Checks that the attack was large enough and reached what it attacks. Otherwise the scenario
+/// proves nothing.
 fn check_attack(
     scenario: &Scenario,
     environment: &Environment,

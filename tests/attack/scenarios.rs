@@ -1,7 +1,7 @@
 //! The scenarios: the attack, the settings, and the metrics that prove that the attack took place.
 //!
-//! Every limit per client, network, user or session has its default. The limits of all clients together have
-//! theirs too, except in (b) and in one (e), which give the reason.
+//! Every limit per client, network, user or session has its default. The limits of all clients
+//! together have theirs too, except in (b) and in one (e), which give the reason.
 
 use crate::attacks::Attack;
 use crate::environment::{Mode, Settings};
@@ -21,8 +21,8 @@ const FLOOD: u64 = 10_000;
 /// Slow connections to each worker, 5,000 in all.
 const SLOW: usize = 2_500;
 
-/// Seconds between the start of an attack and the first honest sign-in. A flood uses up its burst in that time,
-/// and slow connections open.
+/// Seconds between the start of an attack and the first honest sign-in. A flood uses up its burst
+/// in that time, and slow connections open.
 const HEAD_START: u64 = 2;
 
 /// One scenario.
@@ -40,7 +40,8 @@ pub struct Scenario {
     pub head_start: u64,
     /// Minimum number of requests, or of connections.
     pub min_requests: u64,
-    /// Minimum values of the workers' metrics. Below them the attack has not reached the limit that stops it.
+    /// Minimum values of the workers' metrics. Below them the attack has not reached the limit that
+    /// stops it.
     pub min_metrics: &'static [(&'static str, u64)],
 }
 
@@ -90,9 +91,10 @@ pub const ALL: &[Scenario] = &[
         )],
         ..FLOODED
     },
-    // However far the shares have shrunk, each of n addresses keeps one session at least, so n addresses can fill
-    // a max_live of n (docs/adr/0011). If max_live is twice that, they stop at 98 %: up to there each can have a
-    // second session. The remaining 400 are for addresses that have none, such as the honest ones.
+    // However far the shares have shrunk, each of n addresses keeps one session at least, so n
+    // addresses can fill a max_live of n (docs/adr/0011). If max_live is twice that, they stop at
+    // 98 %: up to there each can have a second session. The remaining 400 are for addresses that
+    // have none, such as the honest ones.
     Scenario {
         key: "b",
         name: "(b) 10,000 addresses create",
@@ -165,8 +167,9 @@ pub const ALL: &[Scenario] = &[
         min_metrics: &[(r#"rendezvous_rejections_total{reason="not_found"}"#, FLOOD)],
         ..FLOODED
     },
-    // A worker accepts fewer connections here than one address could hold (half of the address's connections are
-    // closed after a 429). Without the limit per client, no other client could connect.
+    // A worker accepts fewer connections here than one address could hold (half of the address's
+    // connections are closed after a 429). Without the limit per client, no other client could
+    // connect.
     Scenario {
         key: "e-one",
         name: "(e) 5,000 slow connections, one address",
@@ -211,8 +214,9 @@ pub const ALL: &[Scenario] = &[
         key: "f-200",
         name: "(f) the same from 200 addresses",
         attack: Attack::Write(200),
-        // Each session reaches its maximum of writes. Whether it reaches its rate before that depends on the speed of
-        // the machine: 250 writes that take longer than three seconds are within the rate.
+        // Each session reaches its maximum of writes. Whether it reaches its rate before that
+        // depends on the speed of the machine: 250 writes that take longer than three seconds are
+        // within the rate.
         min_metrics: &[(r#"rendezvous_rejections_total{reason="writes_full"}"#, 200)],
         ..FLOODED
     },

@@ -70,8 +70,8 @@ impl OwnedSessions {
         }
     }
 
-    /// The sessions of each connection. If there are fewer sessions than connections, several connections
-    /// have the same session.
+    /// The sessions of each connection. If there are fewer sessions than connections, several
+    /// connections have the same session.
     fn by_connection(&self, context: &AttackContext) -> Vec<(usize, Vec<Arc<OwnedSession>>)> {
         let Self(owned) = self;
         let share = |number: usize| {
@@ -101,8 +101,8 @@ impl OwnedSession {
         *self.handle.lock().unwrap_or_else(PoisonError::into_inner) = handle;
     }
 
-    /// Writes once. On a conflict it polls for the payload of the other connection. If the session accepts no
-    /// more writes, it creates another session.
+    /// Writes once. On a conflict it polls for the payload of the other connection. If the session
+    /// accepts no more writes, it creates another session.
     async fn write(&self, payload: &str, client: &mut ReconnectingClient, context: &AttackContext) {
         let mut handle = self.handle();
         let write = self.dialect.write(&self.caller, &handle, payload);

@@ -1,8 +1,8 @@
 //! Honest sign-ins: two devices each, with the timing of real clients and without retries.
 //!
-//! Today's clients end a sign-in at the first 4xx or 5xx on a poll, and do not retry. These do the same:
-//! every reply that is not a success fails the sign-in, and so does a payload that the other device did not
-//! write.
+//! Today's clients end a sign-in at the first 4xx or 5xx on a poll, and do not retry. These do the
+//! same: every reply that is not a success fails the sign-in, and so does a payload that the other
+//! device did not write.
 
 use crate::environment::{Mode, VALID_TOKEN};
 use std::net::SocketAddr;
@@ -13,13 +13,14 @@ use testkit::sign_in::{Messenger, Pace, exchange_messages, message};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-/// Sign-ins of a scenario, and the time between two. Five a second is what a homeserver of a million users
-/// has in its busiest minutes, and eight seconds of them give the 99th percentile of a latency.
+/// Sign-ins of a scenario, and the time between two. Five a second is what a homeserver of a
+/// million users has in its busiest minutes, and eight seconds of them give the 99th percentile of
+/// a latency.
 const SIGN_INS: u32 = 40;
 const INTERVAL: Duration = Duration::from_millis(200);
 
-/// Both SDKs wait a second after each reply to a poll. Between a message and the reply to it a device sends
-/// requests to the homeserver, and a person looks at the screen.
+/// Both SDKs wait a second after each reply to a poll. Between a message and the reply to it a
+/// device sends requests to the homeserver, and a person looks at the screen.
 const PACE: Pace = Pace {
     poll: Duration::from_secs(1),
     think: Duration::from_millis(900),

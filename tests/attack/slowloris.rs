@@ -1,8 +1,9 @@
-//! Attackers that are slow: connections that send or read only as much as keeps them open, or nothing.
+//! Attackers that are slow: connections that send or read only as much as keeps them open, or
+//! nothing.
 //!
-//! They connect without a proxy, because a proxy would hold them back, and the worker's own defence would not
-//! be tested. Each connects from a loopback address that stands for a client's address. If a worker closes a
-//! connection, the attacker opens it again after a pause.
+//! They connect without a proxy, because a proxy would hold them back, and the worker's own defence
+//! would not be tested. Each connects from a loopback address that stands for a client's address.
+//! If a worker closes a connection, the attacker opens it again after a pause.
 
 use crate::attacks::{AttackContext, MAX_PAYLOAD};
 use std::io::{Error, ErrorKind, Result};
@@ -20,8 +21,8 @@ const BYTE_INTERVAL: Duration = Duration::from_secs(1);
 /// Time before a connection is opened again.
 const RECONNECT_PAUSE: Duration = Duration::from_secs(2);
 
-/// Requests that a slow reader sends at once. Their replies, 4 KiB each, are more than the sockets between
-/// the worker and the reader can buffer.
+/// Requests that a slow reader sends at once. Their replies, 4 KiB each, are more than the sockets
+/// between the worker and the reader can buffer.
 const PIPELINED: usize = 40;
 
 /// Maximum size of a head and of a body that a worker accepts, in bytes.
@@ -57,7 +58,8 @@ pub fn start(connections: usize, sources: SlowSources, context: &AttackContext) 
         let context = context.clone();
         tokio::spawn(async move {
             let from = sources.nth(number / 2);
-            // Their starts are spread over a pause; otherwise all rejected connections return at once.
+            // Their starts are spread over a pause; otherwise all rejected connections return at
+            // once.
             let total = u32::try_from(connections * 2).unwrap_or(u32::MAX);
             sleep(RECONNECT_PAUSE / total * u32::try_from(number).unwrap_or(0)).await;
             loop {
@@ -71,7 +73,8 @@ pub fn start(connections: usize, sources: SlowSources, context: &AttackContext) 
     }
 }
 
-/// Holds one connection until the worker closes it. A quarter of the connections each is slow in another way.
+/// Holds one connection until the worker closes it. A quarter of the connections each is slow in
+/// another way.
 async fn hold_connection(number: usize, from: Ipv4Addr, worker: SocketAddr) -> Result<()> {
     let socket = TcpSocket::new_v4()?;
     socket.bind((from, 0).into())?;

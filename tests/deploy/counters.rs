@@ -12,7 +12,7 @@ pub struct Counters {
     pub lost: Counter,
     /// Creations that maintenance or a limit rejected, as expected.
     pub rejected: Counter,
-    /// Pairs of devices whose last creation was rejected: they have no sign-in in progress.
+    /// Pairs of devices without a sign-in in progress: their last creation was rejected.
     pub idle: Counter,
     /// Completed sign-ins.
     pub sign_ins: Counter,

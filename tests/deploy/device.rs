@@ -10,8 +10,8 @@ use testkit::dialect::{Caller, Dialect, Response, SessionHandle, Update};
 use testkit::sign_in::Messenger;
 use tokio::time::{Instant, sleep};
 
-/// Time between a poll's reply and the next poll. Real clients wait a second. With this interval fifty times as
-/// many requests meet a deployment.
+/// Time between a poll's reply and the next poll. Real clients wait a second. With this interval
+/// fifty times as many requests meet a deployment.
 pub const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// How long a client retries a request.
@@ -38,8 +38,8 @@ pub enum Rejection {
 }
 
 impl Shared {
-    /// Clients of this address. If `retry` is true, they retry a request that got no reply or a 5xx. The protocol
-    /// allows it; today's clients do not do it.
+    /// Clients of this address. If `retry` is true, they retry a request that got no reply or a
+    /// 5xx. The protocol allows it; today's clients do not do it.
     pub fn new(address: SocketAddr, retry: bool) -> Self {
         Self {
             address,
@@ -68,7 +68,8 @@ impl Shared {
         self.stopped.load(Ordering::SeqCst)
     }
 
-    /// Whether a creation is rejected as expected, with the status and errcode that the documents promise.
+    /// Whether a creation is rejected as expected, with the status and errcode that the documents
+    /// promise.
     fn is_expected_rejection(&self, dialect: Dialect, reply: &Response) -> bool {
         let expected = *self
             .expected_rejection
@@ -137,9 +138,9 @@ impl CountingDevice {
 
     /// Sends a request once, or until it has a reply if the clients retry.
     ///
-    /// `read` returns `None` for a reply that the protocol does not allow here: a 502 of the load balancer, a 404
-    /// for a live session, a 412 for another device's conflict. Such a request is lost, like one without a reply.
-    /// Clients may retry only the latter, and a 5xx.
+    /// `read` returns `None` for a reply that the protocol does not allow here: a 502 of the load
+    /// balancer, a 404 for a live session, a 412 for another device's conflict. Such a request is
+    /// lost, like one without a reply. Clients may retry only the latter, and a 5xx.
     async fn send<T>(
         &mut self,
         name: &'static str,

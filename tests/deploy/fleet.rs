@@ -1,4 +1,5 @@
-//! The fleet of one scenario: three workers on one Redis, behind one haproxy. All are new for each scenario.
+//! The fleet of one scenario: three workers on one Redis, behind one haproxy. All are new for each
+//! scenario.
 
 use crate::worker::Worker;
 use std::net::SocketAddr;
@@ -19,8 +20,8 @@ pub struct Fleet {
     _directory: TempDir,
 }
 
-/// The configuration of the workers. Both phases of a shutdown have their defaults. All clients connect through
-/// haproxy, and would share one client's limits.
+/// The configuration of the workers. Both phases of a shutdown have their defaults. All clients
+/// connect through haproxy, and would share one client's limits.
 fn config(redis_url: &str, change: &Change) -> String {
     let Change { keys, limits } = change;
     format!(
@@ -39,7 +40,8 @@ pub struct Change {
     pub limits: &'static str,
 }
 
-/// The configuration at the start. Sessions live five minutes, and the clients open 200 or more a second.
+/// The configuration at the start. Sessions live five minutes, and the clients open 200 or more a
+/// second.
 pub const UNCHANGED: Change = Change {
     keys: "[session]\nmax_live = 200000",
     limits: "enabled = false",

@@ -1,7 +1,8 @@
-//! Load on the fleet: pairs of devices that sign in again and again, and polls of sessions that live on. They
-//! run until they are stopped.
+//! Load on the fleet: pairs of devices that sign in again and again, and polls of sessions that
+//! live on. They run until they are stopped.
 //!
-//! The devices are faster than people, so that requests are in flight at each moment of a deployment.
+//! The devices are faster than people, so that requests are in flight at each moment of a
+//! deployment.
 
 use crate::counters::Counters;
 use crate::device::{CountingDevice, Creation, POLL_INTERVAL, Rejection, Shared};
@@ -16,8 +17,9 @@ use tokio::time::{Instant, sleep};
 /// Pairs of devices at the same time, half of them in each dialect.
 const PAIRS: u32 = 40;
 
-/// Connections that poll without a pause, half of them in each dialect. A request follows each reply at once,
-/// and so meets a connection that is closed carelessly. More of them would leave the sign-ins no processor.
+/// Connections that poll without a pause, half of them in each dialect. A request follows each
+/// reply at once, and so meets a connection that is closed carelessly. More of them would leave the
+/// sign-ins no processor.
 const POLLERS: u32 = 4;
 
 const PACE: Pace = Pace {
@@ -160,7 +162,8 @@ async fn sign_in(
     Ok(true)
 }
 
-/// Polls one session until the load stops. It exists before the deployment and after it, and has no writes.
+/// Polls one session until the load stops. It exists before the deployment and after it, and has no
+/// writes.
 async fn run_poller(shared: Arc<Shared>, number: u32) {
     let mut device = CountingDevice::new(&shared, dialect(number));
     let failure = match device.create("it lives on").await {

@@ -1,14 +1,14 @@
-//! Deployments without lost requests: three workers behind haproxy are replaced, reconfigured and killed while
-//! devices sign in.
+//! Deployments without lost requests: three workers behind haproxy are replaced, reconfigured and
+//! killed while devices sign in.
 //!
-//! For operators, and for changes of how the process starts or ends. `tests/deploy/run` runs it with real
-//! processes: release builds of the worker, redis-server, haproxy. Its clients do not retry, so each lost request
-//! ends a sign-in. The exception is the scenario that kills a worker: no server can save the requests in flight
-//! there. Clients retry in it, and nothing else may be lost. A machine of two cores is enough. All scenarios take
-//! a minute or two.
+//! For operators, and for changes of how the process starts or ends. `tests/deploy/run` runs it
+//! with real processes: release builds of the worker, redis-server, haproxy. Its clients do not
+//! retry, so each lost request ends a sign-in. The exception is the scenario that kills a worker:
+//! no server can save the requests in flight there. Clients retry in it, and nothing else may be
+//! lost. A machine of two cores is enough. All scenarios take a minute or two.
 
-// The server takes clock and environment as arguments, so that tests can replace them. A simulation uses the
-// real ones.
+// The server takes clock and environment as arguments, so that tests can replace them. A simulation
+// uses the real ones.
 #![allow(
     clippy::disallowed_methods,
     reason = "it measures real time, and starts processes"

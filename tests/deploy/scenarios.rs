@@ -8,7 +8,8 @@ use std::sync::Arc;
 use testkit::haproxy::Layer;
 use tokio::task::block_in_place;
 
-/// Sign-ins that complete between two steps. By then the load is complete, and haproxy has noticed the last step.
+/// Sign-ins that complete between two steps. By then the load is complete, and haproxy has noticed
+/// the last step.
 const SIGN_INS_BETWEEN_STEPS: u64 = 40;
 
 /// The result of a scenario.
@@ -79,8 +80,8 @@ pub async fn run_all() -> Result<Vec<ScenarioResult>, String> {
     ])
 }
 
-/// Runs the steps of a scenario on a fleet under load. The requests in flight at a killed process are lost, so
-/// clients retry in a scenario with a kill, and in no other.
+/// Runs the steps of a scenario on a fleet under load. The requests in flight at a killed process
+/// are lost, so clients retry in a scenario with a kill, and in no other.
 async fn run(
     name: &'static str,
     layer: Layer,
@@ -123,8 +124,8 @@ async fn rolling_change(fleet: &mut Fleet, load: &Load) -> Result<(), String> {
     Ok(())
 }
 
-/// Replaces one worker after the other while haproxy and the others run. The next one follows when the last one
-/// has requests again.
+/// Replaces one worker after the other while haproxy and the others run. The next one follows when
+/// the last one has requests again.
 async fn replace_each(fleet: &mut Fleet, load: &Load) -> Result<(), String> {
     let balancer = fleet.balancer();
     for worker in &mut fleet.workers {
@@ -145,8 +146,8 @@ async fn maintenance(fleet: &mut Fleet, load: &Load) -> Result<(), String> {
     reload(fleet, load, &change, Rejection::Maintenance).await
 }
 
-/// Reloads a limit of creations that every client exceeds. All clients have one address, and send fifty times as
-/// many requests as people, so the other limits are wide enough for that.
+/// Reloads a limit of creations that every client exceeds. All clients have one address, and send
+/// fifty times as many requests as people, so the other limits are wide enough for that.
 async fn limits(fleet: &mut Fleet, load: &Load) -> Result<(), String> {
     let change = Change {
         limits: "create.client = { burst = 1, per_second = 0.01 }\n\
@@ -159,7 +160,8 @@ async fn limits(fleet: &mut Fleet, load: &Load) -> Result<(), String> {
     reload(fleet, load, &change, Rejection::Limit).await
 }
 
-/// Makes all workers reject creations, waits until all sign-ins in progress have completed, and changes back.
+/// Makes all workers reject creations, waits until all sign-ins in progress have completed, and
+/// changes back.
 async fn reload(
     fleet: &mut Fleet,
     load: &Load,

@@ -1,4 +1,5 @@
-//! Checks that the clients count what they lose. If they did not, every scenario would pass, whatever was lost.
+//! Checks that the clients count what they lose. If they did not, every scenario would pass,
+//! whatever was lost.
 
 use crate::device::{CountingDevice, Creation, Shared};
 use std::net::SocketAddr;

@@ -1,4 +1,5 @@
-//! A worker that can be replaced: it always has the same addresses, and a configuration file that can change.
+//! A worker that can be replaced: it always has the same addresses, and a configuration file that
+//! can change.
 
 use nix::sys::signal::Signal;
 use std::net::SocketAddr;
@@ -86,8 +87,8 @@ impl Worker {
         })
     }
 
-    /// Waits until the balancer sends requests to the worker again. New connections show that at once; those of a
-    /// pool may all be at other workers, and stay there.
+    /// Waits until the balancer sends requests to the worker again. New connections show that at
+    /// once; those of a pool may all be at other workers, and stay there.
     pub fn wait_until_used(&mut self, balancer: SocketAddr) -> Result<(), String> {
         self.wait_until("the balancer sends it requests", |server| {
             Connection::open(balancer).send(&Request::get("/"));

@@ -1,6 +1,7 @@
 //! The thinnest handler over a map: what sessions in memory cost, with JSON and a random id.
 //!
-//! It has no validation, hash, expiry or error bodies. A token is a counter, of the length of a real token.
+//! It has no validation, hash, expiry or error bodies. A token is a counter, of the length of a
+//! real token.
 
 use super::Baseline;
 use super::json::{created, found, read_input, written};

@@ -1,9 +1,9 @@
 //! The thinnest handler over fred: what sessions in Redis cost, in the server's own round trips.
 //!
-//! Create is two scripts (lease, session), read and write are one, delete is two (session, lease). All
-//! use one connection, which was faster than two to eight. Nagle's algorithm stays on, which is fred's
-//! default: the kernel then joins pipelined commands, which costs both ends less. There is no fence,
-//! nonce, retry or rollback.
+//! Create is two scripts (lease, session), read and write are one, delete is two (session, lease).
+//! All use one connection, which was faster than two to eight. Nagle's algorithm stays on, which is
+//! fred's default: the kernel then joins pipelined commands, which costs both ends less. There is
+//! no fence, nonce, retry or rollback.
 
 use super::Baseline;
 use super::json::{created, found, read_input, written};

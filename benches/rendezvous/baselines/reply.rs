@@ -1,7 +1,7 @@
 //! The replies of the baselines: the server's own headers around the baseline's body.
 //!
-//! The benchmark polls the real server once and passes the reply to the baselines. So the bytes on the
-//! wire and the work of encoding them are the same, and a ratio measures our code alone. With
+//! The benchmark polls the real server once and passes the reply to the baselines. So the bytes on
+//! the wire and the work of encoding them are the same, and a ratio measures our code alone. With
 //! `--baseline-headers minimal` a baseline sends only Content-Type and hyper's two headers.
 
 use bytes::Bytes;
@@ -12,7 +12,7 @@ use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 /// The environment variable that passes the model reply to a baseline.
 pub const VARIABLE: &str = "BENCH_MODEL_REPLY";
 
-/// A reply whose headers other replies copy.
+/// A reply that lends its headers to other replies.
 #[derive(Debug)]
 pub struct ModelReply {
     headers: HeaderMap,

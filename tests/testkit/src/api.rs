@@ -166,7 +166,8 @@ impl Reply {
                 "{self}"
             );
         }
-        // If the store is unavailable, a client retries after a second. Other outages name their own time.
+        // If the store is unavailable, a client retries after a second. Other outages name their
+        // own time.
         if self.status == 503 && self.text("error").contains("session store") {
             assert_eq!(after, Some(1), "{self}");
         }

@@ -1,7 +1,7 @@
 //! A CA of a test's own, and a certificate that it signed for a server on this machine.
 //!
-//! For every connection over TLS. The files are deleted on drop. The private key of the CA never leaves
-//! the function that made it.
+//! For every connection over TLS. The files are deleted on drop. The private key of the CA never
+//! leaves the function that made it.
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -163,8 +163,8 @@ impl Device {
     /// Sends a request on the next connection, and opens that first if it is not open.
     ///
     /// # Errors
-    /// [`RequestFailure::NoReply`] if there is no complete reply in time. The connection is then closed:
-    /// the rest of a late reply must not be read as the next one.
+    /// [`RequestFailure::NoReply`] if there is no complete reply in time. The connection is then
+    /// closed: the rest of a late reply must not be read as the next one.
     pub async fn request(
         &mut self,
         name: &'static str,

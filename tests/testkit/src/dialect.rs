@@ -133,8 +133,8 @@ impl Dialect {
         }
     }
 
-    /// The request of a poll by a client that has read the payload of token `known`, which is empty if
-    /// it has read none.
+    /// The request of a poll by a client that has read the payload of token `known`, which is empty
+    /// if it has read none.
     pub fn poll(self, caller: &Caller, path: &str, known: &str) -> Vec<u8> {
         match self {
             Self::Etag if !known.is_empty() => {

@@ -1,7 +1,7 @@
 //! Starts haproxy in front of servers, configured as the documentation recommends.
 //!
-//! It checks each server's `/readyz`, and sends no requests to a server that is not ready. It retries
-//! nothing: what would be lost without retries is counted.
+//! It checks each server's `/readyz`, and sends no requests to a server that is not ready. It
+//! retries nothing: what would be lost without retries is counted.
 
 use std::fmt::Write as _;
 use std::net::{SocketAddr, TcpStream};
@@ -19,9 +19,9 @@ const CHECK_INTERVAL: &str = "200ms";
 pub enum Layer {
     /// Requests (layer 7). It keeps connections to the servers and shares them among clients.
     Requests,
-    /// Connections (layer 4), as a network load balancer or a Kubernetes Service does. In front of it is
-    /// a proxy that keeps its connections and knows no servers. A connection stays with its server,
-    /// ready or not: only the server's `Connection: close` moves its requests away in time.
+    /// Connections (layer 4), as a network load balancer or a Kubernetes Service does. In front of
+    /// it is a proxy that keeps its connections and knows no servers. A connection stays with its
+    /// server, ready or not: only the server's `Connection: close` moves its requests away in time.
     Connections,
 }
 
@@ -36,8 +36,8 @@ pub struct Haproxy {
 }
 
 impl Haproxy {
-    /// Starts haproxy before servers at these addresses: for clients, and of the admin listener. Its
-    /// configuration is in `directory`.
+    /// Starts haproxy before servers at these addresses: for clients, and of the admin listener.
+    /// Its configuration is in `directory`.
     #[track_caller]
     pub fn start(directory: &Path, layer: Layer, servers: &[[SocketAddr; 2]]) -> Self {
         let address = free_address();

@@ -1,8 +1,9 @@
 //! A stand-in for a homeserver, or for an authorization server: it says which user an access token
 //! belongs to.
 //!
-//! Tests script its replies per token, wrong ones too: silent, malformed, endless. For simulations it
-//! knows a set of tokens instead. The replies of real servers are tested in `tests/interop/auth`.
+//! Tests script its replies per token, wrong ones too: silent, malformed, endless. For simulations
+//! it knows a set of tokens instead. The replies of real servers are tested in
+//! `tests/interop/auth`.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -106,7 +107,7 @@ struct Shared {
 }
 
 impl HomeserverStub {
-    /// Starts a stand-in whose replies a test scripts. Until then every token is unknown.
+    /// Starts a stand-in for scripted replies. A token without a script is unknown.
     pub fn start() -> Self {
         Self::listen(any_port(), Shared::default(), None)
     }
@@ -117,7 +118,8 @@ impl HomeserverStub {
         Self::listen(any_port(), Shared::default(), tls)
     }
 
-    /// Starts a stand-in that knows these tokens, and replies after `delay`. It does not record its requests.
+    /// Starts a stand-in that knows these tokens, and replies after `delay`. It does not record its
+    /// requests.
     pub fn start_knowing(address: SocketAddr, tokens: KnownTokens, delay: Duration) -> Self {
         let shared = Shared {
             known: Some((tokens, delay)),

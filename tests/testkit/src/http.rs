@@ -1,7 +1,8 @@
 //! A blocking HTTP/1.1 client for tests that need the exact bytes on the wire.
 //!
-//! It sends valid and invalid bytes alike, and keeps every header line that it receives, duplicates too.
-//! It follows no redirects, repairs nothing and retries nothing. Every wait ends after [`PATIENCE`].
+//! It sends valid and invalid bytes alike, and keeps every header line that it receives, duplicates
+//! too. It follows no redirects, repairs nothing and retries nothing. Every wait ends after
+//! [`PATIENCE`].
 
 mod message;
 
@@ -148,7 +149,8 @@ impl Connection {
             .set_read_timeout(Some(pace))
             .expect("a read timeout");
         while Instant::now() < deadline {
-            // If the write fails, the server has closed; the read below returns what it sent before.
+            // If the write fails, the server has closed; the read below returns what it sent
+            // before.
             let _ = self.stream.write_all(&[byte]);
             match self.try_fill() {
                 Ok(0) => return std::mem::take(&mut self.unread),

@@ -1,4 +1,5 @@
-//! A keep-alive HTTP/1.1 connection for load: asynchronous, with as little work per reply as possible.
+//! A keep-alive HTTP/1.1 connection for load: asynchronous, with as little work per reply as
+//! possible.
 //!
 //! Requests are bytes that the caller has serialised. Of a reply it parses the status and the
 //! Content-Length only, because it runs on the cores that the server needs too. It never pipelines,
@@ -11,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// Larger than the largest reply (a payload of 4 KiB and its head). One read then returns the whole
-/// reply, and a short read tells tokio that the socket is empty without another system call.
+/// reply, and a short read shows tokio that the socket is empty without another system call.
 const BUFFER: usize = 16 * 1024;
 
 /// A connection and its read buffer.

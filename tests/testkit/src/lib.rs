@@ -1,7 +1,9 @@
-//! Starts the server, Redis and the server's neighbours as real processes, and speaks to them as clients do.
+//! Starts the server, Redis and the server's neighbours as real processes, and speaks to them as
+//! clients do.
 //!
-//! For tests, simulations and the benchmark. It knows the server only from outside: its command line, its
-//! environment, its ports and what it prints. The path of its binary is the caller's argument.
+//! For tests, simulations and the benchmark. It knows the server only from outside: its command
+//! line, its environment, its ports and what it prints. The path of its binary is the caller's
+//! argument.
 
 #![expect(
     clippy::disallowed_methods,

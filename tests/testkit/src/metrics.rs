@@ -1,7 +1,7 @@
 //! Reads `/metrics` of the admin listener as Prometheus reads it.
 //!
-//! A sample that is absent is a failure and never a zero: the server must export every label set from
-//! its start.
+//! A sample that is absent is a failure and never a zero: the server must export every label set
+//! from its start.
 
 use crate::server::Server;
 

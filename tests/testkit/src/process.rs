@@ -29,7 +29,8 @@ const PORTS: std::ops::Range<u32> = 12_000..32_000;
 /// Time between two checks of a condition on a process.
 const CHECK_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Unit of the CPU times in `/proc/PID/stat` (`USER_HZ`): 100 a second on every architecture we build for.
+/// Unit of the CPU times in `/proc/PID/stat` (`USER_HZ`): 100 a second on every architecture we
+/// build for.
 pub const TICK: Duration = Duration::from_millis(10);
 
 /// A running process. Dropping it kills it.
@@ -71,7 +72,7 @@ impl Process {
         }
     }
 
-    /// Starts a process whose output goes into this file, which is emptied first.
+    /// Starts a process and sends its output into this file, which is emptied first.
     #[track_caller]
     pub fn start_with_log(name: &str, command: &mut Command, log: &Path) -> Self {
         let file = std::fs::File::create(log).expect("a log file");

@@ -1,9 +1,9 @@
 //! A TCP proxy between a server and its Redis that drops, delays and changes single replies.
 //!
-//! For tests of replies that are lost, late, or belong to another command. The proxy parses RESP2 only
-//! far enough to separate commands. A fault is armed for the next command of a kind, or for all of
-//! them until [`Proxy::heal`]. A script that Redis does not know yet (NOSCRIPT) has not run, so the fault
-//! stays armed for the next attempt. The proxy never changes a command.
+//! For tests of replies that are lost, late, or belong to another command. The proxy parses RESP2
+//! only far enough to separate commands. A fault is armed for the next command of a kind, or for
+//! all of them until [`Proxy::heal`]. A script that Redis does not know yet (NOSCRIPT) has not run,
+//! so the fault stays armed for the next attempt. The proxy never changes a command.
 
 mod link;
 mod wire;
@@ -86,8 +86,8 @@ impl Proxy {
         self.shared.state().every = Some((target, fault));
     }
 
-    /// Disarms all faults and sends delayed replies. Returns how many faults struck since the last call.
-    /// Panics if none did, because such a test has tested nothing.
+    /// Disarms all faults and sends delayed replies. Returns how many faults struck since the last
+    /// call. Panics if none did, because such a test has tested nothing.
     #[track_caller]
     pub fn heal(&self) -> usize {
         let mut state = self.shared.state();

@@ -1,8 +1,8 @@
 //! Starts a real `redis-server` with a process, a port and a directory of its own.
 //!
 //! It starts the installed server (Debian 12 has 7.0) and never connects to a server that it did
-//! not start. The server ends on drop, and if the test process dies in any way. If `redis-server` is not
-//! installed, it panics and says what to install; no test is skipped.
+//! not start. The server ends on drop, and if the test process dies in any way. If `redis-server`
+//! is not installed, it panics and says what to install; no test is skipped.
 
 pub mod launch;
 pub mod resp;

@@ -1,7 +1,8 @@
-//! Starts the server under test: the real binary, on ports of its own. It ends no later than its test.
+//! Starts the server under test: the real binary, on ports of its own. It ends no later than its
+//! test.
 //!
-//! The environment alone configures it, without the caller's `RENDEZVOUS_…` variables. If a test fails,
-//! the server's log is printed with it.
+//! The environment alone configures it, without the caller's `RENDEZVOUS_…` variables. If a test
+//! fails, the server's log is printed with it.
 
 mod log;
 
@@ -83,7 +84,8 @@ impl ServerBinary {
         self.launch_with_arguments(&[], settings)
     }
 
-    /// Starts a server with these arguments and these settings, and waits until it listens, ready or not.
+    /// Starts a server with these arguments and these settings, and waits until it listens, ready
+    /// or not.
     #[track_caller]
     pub fn launch_with_arguments(self, arguments: &[&str], settings: &[(&str, &str)]) -> Server {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
@@ -198,7 +200,8 @@ impl Drop for Server {
     }
 }
 
-/// The environment variable of a configuration key: `session.max_live` is `RENDEZVOUS_SESSION__MAX_LIVE`.
+/// The environment variable of a configuration key: `session.max_live` is
+/// `RENDEZVOUS_SESSION__MAX_LIVE`.
 pub fn variable(key: &str) -> String {
     format!("RENDEZVOUS_{}", key.replace('.', "__").to_uppercase())
 }

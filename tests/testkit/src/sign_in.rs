@@ -42,8 +42,8 @@ impl Messenger for Device {
     }
 }
 
-/// Message `number` of a sign-in. It names both, so that an old message, or one of another sign-in, is
-/// noticed.
+/// Message `number` of a sign-in. It names both, so that an old message, or one of another sign-in,
+/// is noticed.
 pub fn message(sign_in: &str, number: u32) -> String {
     format!("{sign_in}/{number}/{}", "m".repeat(LENGTH))
 }

@@ -11,7 +11,8 @@ pub struct Arguments {
     /// Address to listen on
     #[arg(long)]
     listen: SocketAddr,
-    /// The one known access token; without it every token is known, and each belongs to another user
+    /// The one known access token; without it every token is known, and each belongs to another
+    /// user
     #[arg(long)]
     token: Option<String>,
     /// The user of the one token

@@ -1,8 +1,8 @@
-//! `testkit pollers`: devices that poll once a second, each from an address and on a connection of its own,
-//! two of them on each session.
+//! `testkit pollers`: devices that poll once a second, each from an address and on a connection of
+//! its own, two of them on each session.
 //!
-//! It prints `open` when all have had a reply, and waits for a line on its input. Then it polls, prints the
-//! number of polls, and waits for another line: until then the connections stay open.
+//! It prints `open` when all have had a reply, and waits for a line on its input. Then it polls,
+//! prints the number of polls, and waits for another line: until then the connections stay open.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! `testkit sessions`: creates sessions through the stable API, each from an address of its own, and
-//! leaves them.
+//! `testkit sessions`: creates sessions through the stable API, each from an address of its own,
+//! and leaves them.
 
 use std::net::SocketAddr;
 

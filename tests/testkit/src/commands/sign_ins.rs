@@ -1,7 +1,8 @@
-//! `testkit sign-ins`: sign-ins of MSC4388 one after the other on each connection, as fast as possible.
+//! `testkit sign-ins`: sign-ins of MSC4388 one after the other on each connection, as fast as
+//! possible.
 //!
-//! A sign-in is a creation, then the writes, and before each of them the polls. Each is another client's,
-//! named in `X-Forwarded-For`, and with `--users` another user's.
+//! A sign-in is a creation, then the writes, and before each of them the polls. Each is another
+//! client's, named in `X-Forwarded-For`, and with `--users` another user's.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! `testkit traffic`: the mix of sign-ins that a real service sees, on two workers.
 //!
-//! Some complete. Others have no second device, a conflict, an `ETag` that a proxy has changed, an invalid
-//! token, or a client that exceeds its limit of creations. A person takes a second or thirty between two
-//! steps. Here all is faster, so that minutes show what days do.
+//! Some complete. Others have no second device, a conflict, an `ETag` that a proxy has changed, an
+//! invalid token, or a client that exceeds its limit of creations. A person takes a second or
+//! thirty between two steps. Here all is faster, so that minutes show what days do.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -27,10 +27,12 @@ const CAMERA: [Duration; 2] = [Duration::from_millis(300), Duration::from_millis
 /// Time after each message.
 const THINK: Duration = Duration::from_millis(100);
 
-/// Clients that exceed their limit of creations: twice as many as the alert about rejected clients tolerates.
+/// Clients that exceed their limit of creations: twice as many as the alert about rejected clients
+/// tolerates.
 const EXCESSIVE_CLIENTS: u32 = 22;
 
-/// Creations of such a client: more than `limits.create.client` allows in the test's configuration (3).
+/// Creations of such a client: more than `limits.create.client` allows in the test's configuration
+/// (3).
 const EXCESSIVE_CREATIONS: usize = 6;
 
 /// What proxies do to an ETag, in turn.

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-/// A request. `Host` is added on the wire, and `Content-Length` if there is a body. All other headers
-/// are the test's.
+/// A request. `Host` is added on the wire, and `Content-Length` if there is a body. All other
+/// headers are the test's.
 #[derive(Clone, Debug)]
 pub struct Request {
     pub(super) method: String,
@@ -16,6 +16,7 @@ pub struct Request {
 }
 
 impl Request {
+    /// A request of this method for this target.
     pub fn new(method: &str, target: &str) -> Self {
         let (method, target) = (method.to_owned(), target.to_owned());
         Self {
@@ -27,26 +28,32 @@ impl Request {
         }
     }
 
+    /// A GET request.
     pub fn get(target: &str) -> Self {
         Self::new("GET", target)
     }
 
+    /// A HEAD request.
     pub fn head(target: &str) -> Self {
         Self::new("HEAD", target)
     }
 
+    /// An OPTIONS request.
     pub fn options(target: &str) -> Self {
         Self::new("OPTIONS", target)
     }
 
+    /// A POST request with an empty body.
     pub fn post(target: &str) -> Self {
         Self::new("POST", target).body("")
     }
 
+    /// A PUT request with an empty body.
     pub fn put(target: &str) -> Self {
         Self::new("PUT", target).body("")
     }
 
+    /// A DELETE request.
     pub fn delete(target: &str) -> Self {
         Self::new("DELETE", target)
     }
@@ -57,16 +64,19 @@ impl Request {
         self
     }
 
+    /// Adds a header.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 
+    /// Sets the body.
     pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = Some(body.into());
         self
     }
 
+    /// Sets a JSON body.
     pub fn json(self, body: &Value) -> Self {
         self.header("Content-Type", "application/json")
             .body(body.to_string())
@@ -94,8 +104,11 @@ impl Request {
 /// A complete reply.
 #[derive(Clone, Debug)]
 pub struct Reply {
+    /// The status code.
     pub status: u16,
+    /// The headers in the order on the wire.
     pub headers: Vec<(String, String)>,
+    /// The body.
     pub body: Vec<u8>,
 }
 

@@ -16,8 +16,8 @@ pub const SENTINEL_READY: &str = "Sentinel ID is";
 
 /// Starts redis-server in `dir`, and waits until its log contains `ready`.
 ///
-/// Returns `None` if another process has the port. The log belongs to this process alone; a reply on
-/// the port might be another server's.
+/// Returns `None` if another process has the port. The log belongs to this process alone; a reply
+/// on the port might be another server's.
 #[track_caller]
 pub fn launch(arguments: &[String], dir: &Path, ready: &str) -> Option<Process> {
     require_redis_server().unwrap_or_else(|error| panic!("{error}"));

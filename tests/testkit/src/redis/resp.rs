@@ -1,7 +1,7 @@
 //! A Redis client of the tests' own: RESP2 on a blocking socket, with a deadline on every wait.
 //!
-//! For commands of a test itself. It shares no code with the client library of the server, so that a
-//! mistake of one cannot hide a mistake of the other.
+//! For commands of a test itself. It shares no code with the client library of the server, so that
+//! a mistake of one cannot hide a mistake of the other.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};

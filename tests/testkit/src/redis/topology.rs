@@ -59,7 +59,8 @@ impl Sentinels {
         }
     }
 
-    /// Makes each sentinel require this password of its clients. The sentinels do not have it themselves.
+    /// Makes each sentinel require this password of its clients. The sentinels do not have it
+    /// themselves.
     pub fn require(&self, password: &str) {
         for port in &self.ports {
             let mut sentinel = Connection::open(([127, 0, 0, 1], *port).into());
@@ -140,8 +141,8 @@ impl Cluster {
     }
 }
 
-/// Starts a node. Returns it with the port of its cluster bus, which is not the default (its own port
-/// and 10,000), because another process may have that one.
+/// Starts a node. Returns it with the port of its cluster bus, which is not the default (its own
+/// port and 10,000), because another process may have that one.
 fn cluster_node() -> (RedisServer, String) {
     let bus = free_port().to_string();
     let options = ["--cluster-enabled", "yes", "--cluster-port", &bus];

@@ -11,8 +11,8 @@ use crate::http::{Reply, Request};
 use crate::server::{Server, ServerBinary};
 use crate::{PATIENCE, until};
 
-/// A request that takes longer than this hangs, on a loaded machine too. If the store fails, a request
-/// ends within a second (`store.redis.command_timeout`, and no second wait after it).
+/// A request that takes longer than this hangs, on a loaded machine too. If the store fails, a
+/// request ends within a second (`store.redis.command_timeout`, and no second wait after it).
 pub const HANG: Duration = Duration::from_secs(3);
 
 impl ServerBinary {
@@ -94,9 +94,9 @@ impl Server {
         );
     }
 
-    /// Sends each kind of request; each must be rejected with 503. Status and errcode are checked here,
-    /// CORS and Retry-After by [`Server::call`]. A rejected write may still take effect later, so the
-    /// test must not need this session any more.
+    /// Sends each kind of request; each must be rejected with 503. Status and errcode are checked
+    /// here, CORS and Retry-After by [`Server::call`]. A rejected write may still take effect
+    /// later, so the test must not need this session any more.
     #[track_caller]
     pub fn assert_all_refused(&self, spare: &Session) {
         let (id, token) = (&*spare.id, &*spare.token);

@@ -4,7 +4,8 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-/// What a server has written to its standard error. A thread reads it, so that the server never blocks.
+/// What a server has written to its standard error. A thread reads it, so that the server never
+/// blocks.
 #[derive(Clone, Debug)]
 pub(super) struct Log(Arc<Mutex<String>>);
 
@@ -27,8 +28,8 @@ impl Log {
         self.0.lock().unwrap().clone()
     }
 
-    /// The address in a line such as `… listening listener=http address=127.0.0.1:41234`, or the same
-    /// in JSON.
+    /// The address in a line such as `… listening listener=http address=127.0.0.1:41234`, or the
+    /// same in JSON.
     pub(super) fn address_of(&self, listener: &str) -> Option<SocketAddr> {
         let text = self.text();
         let line = text

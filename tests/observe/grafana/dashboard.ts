@@ -1,8 +1,8 @@
-// What a dashboard's JSON may be, by Grafana's own types: `check` appends the JSON to this file, and compiles it.
+// The type of a dashboard's JSON, from Grafana's own types. `check` appends the JSON to this file and compiles it.
 //
-// Grafana's `Panel` leaves `options` and `custom` open, as each kind of panel has its own. So the kinds that we use are
-// put together here, and a name that no kind has, or a value that none knows, does not compile. Enums of strings are
-// taken by their values, since JSON has no enums.
+// Grafana's `Panel` leaves `options` and `custom` open, because each kind of panel has its own. This file defines the
+// kinds that we use. A name or a value that a kind does not have does not compile. String enums are replaced by their
+// values, because JSON has no enums.
 import type {
   BarGaugeDisplayMode, BarGaugeNamePlacement, BarGaugeSizing, BarGaugeValueMode, BigValueColorMode, BigValueGraphMode,
   BigValueJustifyMode, BigValueTextMode, Dashboard, GraphFieldConfig, OptionsWithLegend, Panel, PercentChangeColorMode,
@@ -25,11 +25,11 @@ interface Query {
   format?: "table" | "time_series";
 }
 
-interface Kind<Name extends string, Options, Custom = never> {
+interface PanelOf<Name extends string, Options, Custom = never> {
   id: number;
   type: Name;
   title: string;
-  // No panel without a word on what is normal and what to do.
+  // Required: each panel says what is normal and what to do.
   description: string;
   datasource: { type: "prometheus"; uid: string };
   gridPos: Plain<NonNullable<Panel["gridPos"]>>;
@@ -63,11 +63,11 @@ interface BarGauge extends SingleStatBaseOptions, OptionsWithLegend {
   valueMode: BarGaugeValueMode;
 }
 
-type Ours =
-  | Kind<"timeseries", { legend: VizLegendOptions; tooltip: VizTooltipOptions }, GraphFieldConfig>
-  | Kind<"stat", Stat>
-  | Kind<"bargauge", BarGauge>
-  | Kind<"table", { showHeader: boolean; cellHeight?: TableCellHeight; frameIndex: number }>
+type KnownPanel =
+  | PanelOf<"timeseries", { legend: VizLegendOptions; tooltip: VizTooltipOptions }, GraphFieldConfig>
+  | PanelOf<"stat", Stat>
+  | PanelOf<"bargauge", BarGauge>
+  | PanelOf<"table", { showHeader: boolean; cellHeight?: TableCellHeight; frameIndex: number }>
   | Plain<RowPanel>;
 
-export type OurDashboard = Omit<Plain<Dashboard>, "panels"> & { panels: Ours[] };
+export type KnownDashboard = Omit<Plain<Dashboard>, "panels"> & { panels: KnownPanel[] };

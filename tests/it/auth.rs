@@ -13,22 +13,23 @@ mod support;
 mod tls;
 mod token_responses;
 
-use crate::harness::api::{STABLE, UNSTABLE, at};
-use crate::harness::http::{Reply, Request};
-use crate::harness::issuer::{Answer, Issuer};
-use crate::harness::server::{Server, Store};
+use crate::server::Server;
 use serde_json::json;
+use testkit::api::{STABLE, UNSTABLE, at};
+use testkit::homeserver::{HomeserverStub, TokenReply};
+use testkit::http::{Reply, Request};
+use testkit::server::Store;
 
 /// A homeserver that knows one user by the token `good`, and a server that asks it.
-fn start(mode: &str) -> (Issuer, Server) {
-    let issuer = Issuer::start();
-    issuer.answers("good", Answer::user("@user:example.org"));
-    let server = beside(&issuer, mode, &[]);
-    (issuer, server)
+fn start(mode: &str) -> (HomeserverStub, Server) {
+    let verifier = HomeserverStub::start();
+    verifier.set_reply("good", TokenReply::user("@user:example.org"));
+    let server = beside(&verifier, mode, &[]);
+    (verifier, server)
 }
 
-fn beside(issuer: &Issuer, mode: &str, extra: &[(&str, &str)]) -> Server {
-    let url = issuer.url();
+fn beside(verifier: &HomeserverStub, mode: &str, extra: &[(&str, &str)]) -> Server {
+    let url = verifier.url();
     let mut settings = vec![
         ("mode", mode),
         ("auth.homeserver_url", &*url),
@@ -74,8 +75,8 @@ fn assert_refused(reply: Reply, errcode: &str, soft_logout: bool) {
 // R1.41
 #[test]
 fn creation_without_token_is_forbidden() {
-    let (issuer, server) = start("authenticated");
-    let before = issuer.asked().len();
+    let (verifier, server) = start("authenticated");
+    let before = verifier.requests().len();
     for prefix in [UNSTABLE, STABLE] {
         assert_not_available(&server, &Request::get(prefix));
         let creation = Request::post(prefix).json(&json!({"data": "hello"}));
@@ -88,7 +89,7 @@ fn creation_without_token_is_forbidden() {
     );
     server.call(&Request::head(UNSTABLE)).expect(200);
     assert!(
-        issuer.asked().len() <= before + 1,
+        verifier.requests().len() <= before + 1,
         "but for the probe of the start"
     );
 }
@@ -96,7 +97,7 @@ fn creation_without_token_is_forbidden() {
 // R1.42, R1.47
 #[test]
 fn user_creates_and_session_needs_no_token() {
-    let (issuer, server) = start("authenticated");
+    let (verifier, server) = start("authenticated");
     assert_available(&server, &with(discovery(), "good"));
     let created = server.call(&with(creation(), "good")).expect(200);
     let (id, token) = (created.text("id"), created.text("sequence_token"));
@@ -111,8 +112,8 @@ fn user_creates_and_session_needs_no_token() {
     server
         .call(&with(Request::delete(&at(&id)), "bad"))
         .expect(200);
-    assert_eq!(issuer.asked_about("bad").len(), 0, "not looked at");
-    let asked = issuer.asked_about("good");
+    assert_eq!(verifier.requests_about("bad").len(), 0, "not looked at");
+    let asked = verifier.requests_about("good");
     assert_eq!(asked.len(), 1, "{asked:?}");
     assert_eq!(
         asked[0].line,
@@ -124,9 +125,9 @@ fn user_creates_and_session_needs_no_token() {
 // R1.43, R1.45
 #[test]
 fn rejected_token_gets_the_homeservers_error() {
-    let (issuer, server) = start("authenticated");
+    let (verifier, server) = start("authenticated");
     let locked = json!({"errcode": "M_USER_LOCKED", "error": "x", "soft_logout": true});
-    issuer.answers("locked", Answer::json(401, &locked));
+    verifier.set_reply("locked", TokenReply::json(401, &locked));
     for request in [discovery, creation] {
         assert_refused(
             server.call(&with(request(), "gone")),
@@ -144,11 +145,11 @@ fn rejected_token_gets_the_homeservers_error() {
 // R1.48
 #[test]
 fn valid_user_without_permission_is_forbidden() {
-    let (issuer, server) = start("authenticated");
+    let (verifier, server) = start("authenticated");
     let guest = json!({"user_id": "@1:example.org", "is_guest": true});
-    issuer.answers("guest", Answer::json(200, &guest));
+    verifier.set_reply("guest", TokenReply::json(200, &guest));
     let suspended = json!({"errcode": "M_USER_SUSPENDED", "error": "x"});
-    issuer.answers("suspended", Answer::json(403, &suspended));
+    verifier.set_reply("suspended", TokenReply::json(403, &suspended));
     for token in ["guest", "suspended"] {
         assert_not_available(&server, &with(discovery(), token));
         server
@@ -156,9 +157,9 @@ fn valid_user_without_permission_is_forbidden() {
             .expect_error(403, "M_FORBIDDEN");
     }
     // A service's own token has no device; it is its sender's.
-    issuer.answers(
+    verifier.set_reply(
         "service",
-        Answer::json(200, &json!({"user_id": "@bot:example.org"})),
+        TokenReply::json(200, &json!({"user_id": "@bot:example.org"})),
     );
     server.call(&with(creation(), "service")).expect(200);
 }
@@ -167,7 +168,7 @@ fn valid_user_without_permission_is_forbidden() {
 #[test]
 fn malformed_bearer_token_is_rejected_without_a_query() {
     for mode in ["authenticated", "open"] {
-        let (issuer, server) = start(mode);
+        let (verifier, server) = start(mode);
         let longer = format!("Bearer {}", "x".repeat(10_000));
         for line in [
             "",
@@ -186,9 +187,9 @@ fn malformed_bearer_token_is_rejected_without_a_query() {
         let two = with(with(creation(), "good"), "good");
         assert_refused(server.call(&two), "M_UNKNOWN_TOKEN", false);
         assert!(
-            issuer.asked().len() <= 1,
+            verifier.requests().len() <= 1,
             "but for the probe: {:?}",
-            issuer.asked()
+            verifier.requests()
         );
         // Past the bound of a head, nobody reads it.
         let huge = with(creation(), &"x".repeat(100_000));
@@ -216,20 +217,24 @@ fn open_mode_rejects_a_bad_token() {
 // R0.14, R2.2
 #[test]
 fn preflights_and_etag_dialect_query_no_homeserver() {
-    let issuer = Issuer::start();
-    let server = beside(&issuer, "authenticated", &[("msc4108.enabled", "true")]);
+    let verifier = HomeserverStub::start();
+    let server = beside(&verifier, "authenticated", &[("msc4108.enabled", "true")]);
     server.call(&Request::options(UNSTABLE)).expect(204);
     let mailbox = server.open_mailbox("hello");
     server.call(&with(mailbox.get(), "bad")).expect(200);
-    assert_eq!(issuer.asked_about("bad").len(), 0);
+    assert_eq!(verifier.requests_about("bad").len(), 0);
 }
 
 #[test]
 fn log_names_users_only_if_configured() {
     for (asked, told) in [("false", 0), ("true", 1)] {
-        let issuer = Issuer::start();
-        issuer.answers("good", Answer::user("@anna:example.org"));
-        let server = beside(&issuer, "authenticated", &[("telemetry.log_users", asked)]);
+        let verifier = HomeserverStub::start();
+        verifier.set_reply("good", TokenReply::user("@anna:example.org"));
+        let server = beside(
+            &verifier,
+            "authenticated",
+            &[("telemetry.log_users", asked)],
+        );
         server.call(&with(creation(), "good")).expect(200);
         server.call(&with(creation(), "bad")).expect(401);
         let log = server.log();

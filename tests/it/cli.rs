@@ -14,10 +14,11 @@ use std::process::Stdio;
 
 use nix::sys::signal::Signal;
 
-use crate::harness::api::UNSTABLE;
-use crate::harness::eventually;
-use crate::harness::http::Request;
-use crate::harness::server::{Server, Store, command};
+use crate::server::{Server, command};
+use testkit::api::UNSTABLE;
+use testkit::eventually;
+use testkit::http::Request;
+use testkit::server::Store;
 
 /// What a run of the binary came to.
 #[derive(Debug)]
@@ -198,7 +199,7 @@ fn suspicious_settings_are_warned_about() {
             "sign-ins run behind one address",
         ),
     ] {
-        let name = crate::harness::server::variable(key);
+        let name = testkit::server::variable(key);
         let run = check(&[(&name, value)]).expect(0);
         assert!(run.stderr.contains(told), "{key}={value}: {run:#?}");
     }

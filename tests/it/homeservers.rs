@@ -1,15 +1,16 @@
 //! Several homeservers behind one deployment, told apart by `Host`: each has its own mode, whom it asks about
 //! tokens, and its own base URL. A host that nobody named is not served.
 
-use crate::harness::api::UNSTABLE;
-use crate::harness::etag::{ETAG, creation as mailbox};
-use crate::harness::eventually;
-use crate::harness::http::{Reply, Request};
-use crate::harness::issuer::{Answer, Issuer};
-use crate::harness::server::{Server, Store};
+use crate::server::Server;
 use nix::sys::signal::Signal;
 use serde_json::json;
 use std::io::Write;
+use testkit::api::UNSTABLE;
+use testkit::etag::{ETAG, creation as mailbox};
+use testkit::eventually;
+use testkit::homeserver::{HomeserverStub, TokenReply};
+use testkit::http::{Reply, Request};
+use testkit::server::Store;
 
 const ANNAS: &str = "matrix.anna.example";
 const BERTAS: &str = "matrix.berta.example";
@@ -18,16 +19,16 @@ const OFF: &str = "off.example";
 
 /// One whose users alone create sessions, twice; one that is open; one where MSC4388 is off.
 struct Deployment {
-    anna: Issuer,
-    berta: Issuer,
+    anna: HomeserverStub,
+    berta: HomeserverStub,
     server: Server,
 }
 
 impl Deployment {
     fn start(settings: &[(&str, &str)]) -> Self {
-        let (anna, berta) = (Issuer::start(), Issuer::start());
-        anna.answers("annas", Answer::user("@anna:anna.example"));
-        berta.answers("bertas", Answer::user("@berta:berta.example"));
+        let (anna, berta) = (HomeserverStub::start(), HomeserverStub::start());
+        anna.set_reply("annas", TokenReply::user("@anna:anna.example"));
+        berta.set_reply("bertas", TokenReply::user("@berta:berta.example"));
         let text = format!(
             r#"
             mode = "authenticated"
@@ -91,9 +92,9 @@ fn each_host_uses_its_own_mode_and_homeserver() {
     deployment
         .create(OFF, None)
         .expect_error(404, "M_UNRECOGNIZED");
-    assert_eq!(deployment.anna.asked_about("annas").len(), 1);
-    assert_eq!(deployment.berta.asked_about("annas").len(), 1);
-    assert_eq!(deployment.anna.asked_about("bertas").len(), 0);
+    assert_eq!(deployment.anna.requests_about("annas").len(), 1);
+    assert_eq!(deployment.berta.requests_about("annas").len(), 1);
+    assert_eq!(deployment.anna.requests_about("bertas").len(), 0);
 }
 
 #[test]
@@ -110,7 +111,7 @@ fn host_matches_in_any_case_port_and_alias() {
         deployment.create(host, Some("annas")).expect(200);
     }
     assert_eq!(
-        deployment.anna.asked_about("annas").len(),
+        deployment.anna.requests_about("annas").len(),
         1,
         "one homeserver, whatever it is called"
     );
@@ -181,19 +182,21 @@ fn absolute_target_overrides_the_host_header() {
 #[test]
 fn each_homeserver_is_probed_once_at_start() {
     let deployment = Deployment::start(&[]);
-    let told = |issuer: &Issuer| format!("access tokens can be checked verifier={}/", issuer.url());
+    let told = |verifier: &HomeserverStub| {
+        format!("access tokens can be checked verifier={}/", verifier.url())
+    };
     eventually("both are tried", || {
         let log = deployment.server.log();
         let both = [&deployment.anna, &deployment.berta];
         both.iter()
-            .all(|issuer| log.contains(&told(issuer)))
+            .all(|verifier| log.contains(&told(verifier)))
             .then_some(())
     });
-    for issuer in [&deployment.anna, &deployment.berta] {
-        assert_eq!(issuer.asked().len(), 1, "{:?}", issuer.asked());
+    for verifier in [&deployment.anna, &deployment.berta] {
+        assert_eq!(verifier.requests().len(), 1, "{:?}", verifier.requests());
     }
     // And nobody is asked where MSC4388 is off.
-    let asked = Issuer::start();
+    let asked = HomeserverStub::start();
     let url = asked.url();
     let settings = [
         ("mode", "off"),
@@ -205,7 +208,7 @@ fn each_homeserver_is_probed_once_at_start() {
     server.signal(Signal::SIGTERM);
     server.signal(Signal::SIGTERM);
     server.ended();
-    assert_eq!(asked.asked().len(), 0);
+    assert_eq!(asked.requests().len(), 0);
 }
 
 #[test]
@@ -229,8 +232,8 @@ fn each_host_uses_its_own_base_url() {
 #[test]
 fn equal_user_ids_of_two_homeservers_are_distinct() {
     let deployment = Deployment::start(&[("limits.enabled", "true"), ("limits.live.user", "1")]);
-    for issuer in [&deployment.anna, &deployment.berta] {
-        issuer.answers("alices", Answer::user("alice"));
+    for verifier in [&deployment.anna, &deployment.berta] {
+        verifier.set_reply("alices", TokenReply::user("alice"));
     }
     deployment.create(ANNAS, Some("alices")).expect(200);
     deployment.create(BERTAS, Some("alices")).expect(200);

@@ -10,9 +10,10 @@ mod proxy_protocol;
 mod slow_readers;
 mod smuggling;
 
-use crate::harness::api::UNSTABLE;
-use crate::harness::http::Connection;
-use crate::harness::server::{Server, Store};
+use crate::server::Server;
+use testkit::api::UNSTABLE;
+use testkit::http::Connection;
+use testkit::server::Store;
 
 fn start(settings: &[(&str, &str)]) -> Server {
     Server::start(Store::Memory, settings)

@@ -11,10 +11,11 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::harness::api::UNSTABLE;
-use crate::harness::http::{Connection, Request};
-use crate::harness::server::{Server, Store};
-use crate::harness::{eventually, on_both_stores};
+use crate::server::{Server, on_both_stores};
+use testkit::api::UNSTABLE;
+use testkit::eventually;
+use testkit::http::{Connection, Request};
+use testkit::server::Store;
 
 const FAR: &str = "300s";
 

@@ -13,10 +13,11 @@ mod forwarded;
 mod log;
 mod proxy_detector;
 
-use crate::harness::api::{UNSTABLE, at, body};
-use crate::harness::http::Request;
-use crate::harness::server::{Server, Store};
-use crate::harness::{eventually, on_both_stores};
+use crate::server::{Server, on_both_stores};
+use testkit::api::{UNSTABLE, at, body};
+use testkit::eventually;
+use testkit::http::Request;
+use testkit::server::Store;
 
 on_both_stores! {
     with ["session.max_live" = "2"];

@@ -9,12 +9,12 @@ mod metrics;
 mod tags;
 mod urls;
 
-use crate::harness::api::at;
-use crate::harness::etag::{ETAG, Mailbox, creation};
-use crate::harness::http::Request;
-use crate::harness::on_both_stores;
-use crate::harness::server::{Server, Store};
+use crate::server::{Server, on_both_stores};
 use std::time::Duration;
+use testkit::api::at;
+use testkit::etag::{ETAG, Mailbox, creation};
+use testkit::http::Request;
+use testkit::server::Store;
 
 on_both_stores! {
     with ["msc4108.enabled" = "true"];

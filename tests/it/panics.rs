@@ -3,7 +3,6 @@
 //! The one place where a store is a stand-in: a real one cannot be made to panic on demand. It runs
 //! behind the real pipeline and a real port, in this process.
 
-use crate::harness::http::{Connection, Request};
 use matrix_rendezvous::clock::Clock;
 use matrix_rendezvous::config::{Mode, Sources};
 use matrix_rendezvous::http::service::{RequestTelemetry, Service};
@@ -28,6 +27,7 @@ use matrix_rendezvous::telemetry::traces::Traces;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use testkit::http::{Connection, Request};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;

@@ -5,10 +5,9 @@
 
 use serde_json::json;
 
-use crate::harness::api::{UNSTABLE, at};
-use crate::harness::http::{Reply, Request};
-use crate::harness::on_both_stores;
-use crate::harness::server::Server;
+use crate::server::{Server, on_both_stores};
+use testkit::api::{UNSTABLE, at};
+use testkit::http::{Reply, Request};
 
 on_both_stores! {
     invalid_json_is_not_json,

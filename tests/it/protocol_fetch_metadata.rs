@@ -4,10 +4,9 @@
 
 use serde_json::json;
 
-use crate::harness::api::{UNSTABLE, at, body};
-use crate::harness::http::Request;
-use crate::harness::on_both_stores;
-use crate::harness::server::Server;
+use crate::server::{Server, on_both_stores};
+use testkit::api::{UNSTABLE, at, body};
+use testkit::http::Request;
 
 on_both_stores! {
     navigation_or_subresource_read_is_forbidden,

@@ -5,10 +5,10 @@
 
 use serde_json::json;
 
-use crate::harness::api::{CONFLICT, STABLE, UNSTABLE, at, body};
-use crate::harness::http::Request;
-use crate::harness::on_both_stores;
-use crate::harness::server::{Server, Store};
+use crate::server::{Server, on_both_stores};
+use testkit::api::{CONFLICT, STABLE, UNSTABLE, at, body};
+use testkit::http::Request;
+use testkit::server::Store;
 
 on_both_stores! {
     stable_prefix_is_unrecognized_by_default,

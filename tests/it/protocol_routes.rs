@@ -3,10 +3,9 @@
 //! Rows of section 0: unknown path, wrong method, `HEAD`, leading `//`, splitting before decoding, the
 //! grammar of an id. Modes and prefixes are in `protocol_modes.rs`.
 
-use crate::harness::api::{UNSTABLE, at, body};
-use crate::harness::http::{Connection, Request};
-use crate::harness::on_both_stores;
-use crate::harness::server::Server;
+use crate::server::{Server, on_both_stores};
+use testkit::api::{UNSTABLE, at, body};
+use testkit::http::{Connection, Request};
 
 on_both_stores! {
     unknown_path_is_unrecognized,

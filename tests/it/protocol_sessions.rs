@@ -7,10 +7,11 @@ use std::collections::HashSet;
 
 use serde_json::json;
 
-use crate::harness::api::{UNSTABLE, at};
-use crate::harness::http::Request;
-use crate::harness::server::{Server, Store, shared_redis};
-use crate::harness::{eventually, on_both_stores};
+use crate::server::{Server, on_both_stores};
+use testkit::api::{UNSTABLE, at};
+use testkit::eventually;
+use testkit::http::Request;
+use testkit::server::{Store, shared_redis};
 
 on_both_stores! {
     discovery_in_open_mode_returns_true,

@@ -5,10 +5,9 @@
 
 use serde_json::json;
 
-use crate::harness::api::{UNSTABLE, at, body};
-use crate::harness::http::{Connection, Reply, Request};
-use crate::harness::on_both_stores;
-use crate::harness::server::Server;
+use crate::server::{Server, on_both_stores};
+use testkit::api::{UNSTABLE, at, body};
+use testkit::http::{Connection, Reply, Request};
 
 /// The largest payload, in bytes of UTF-8.
 const PAYLOAD: usize = 4096;

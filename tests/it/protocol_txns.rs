@@ -7,10 +7,9 @@ mod bounds;
 
 use serde_json::json;
 
-use crate::harness::api::{CONFLICT, at, body};
-use crate::harness::http::{Reply, Request};
-use crate::harness::on_both_stores;
-use crate::harness::server::Server;
+use crate::server::{Server, on_both_stores};
+use testkit::api::{CONFLICT, at, body};
+use testkit::http::{Reply, Request};
 
 on_both_stores! {
     first_attempt_is_applied,

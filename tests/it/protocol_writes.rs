@@ -7,11 +7,10 @@ use std::collections::HashSet;
 
 use serde_json::json;
 
-use crate::harness::api::{CONFLICT, UNSTABLE, at};
-use crate::harness::http::Request;
-use crate::harness::on_both_stores;
-use crate::harness::server::Server;
 use crate::protocol_sessions::assert_is_a_token;
+use crate::server::{Server, on_both_stores};
+use testkit::api::{CONFLICT, UNSTABLE, at};
+use testkit::http::Request;
 
 on_both_stores! {
     current_token_writes,

@@ -4,10 +4,10 @@
 //! What must hold in each: 503 and never 404, no old payload ever, and everything well again as soon
 //! as Redis is.
 
-use crate::harness::api::Session;
-use crate::harness::redis::worker::{ready_on, request};
-use crate::harness::redis::{RedisServer, until};
-use crate::harness::server::Server;
+use crate::server::{Server, ready_on};
+use testkit::api::{Session, request};
+use testkit::redis::RedisServer;
+use testkit::until;
 
 fn key(id: &str) -> String {
     format!("mrv:s:{{{id}}}")

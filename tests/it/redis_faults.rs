@@ -6,8 +6,11 @@
 
 use std::time::Instant;
 
-use crate::harness::redis::worker::{HANG, launch_on, ready_on, request};
-use crate::harness::redis::{DURABLE, RedisServer, Reply, until};
+use crate::server::{launch_on, ready_on};
+use testkit::api::request;
+use testkit::outage::HANG;
+use testkit::redis::{DURABLE, RedisServer, Reply};
+use testkit::until;
 
 #[test]
 fn worker_recovers_from_redis_down_at_start() {

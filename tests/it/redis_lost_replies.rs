@@ -7,11 +7,13 @@
 mod bench;
 mod places;
 
-use crate::harness::http::Connection;
-use crate::harness::proxy::{Fault, Proxy, Target};
-use crate::harness::redis::worker::{ready_on, request};
-use crate::harness::redis::{RedisServer, until};
+use crate::server::ready_on;
 use bench::{Bench, LOSSES};
+use testkit::api::request;
+use testkit::http::Connection;
+use testkit::proxy::{Fault, Proxy, Target};
+use testkit::redis::RedisServer;
+use testkit::until;
 
 /// Both forms of PUT.
 const FORMS: [Option<&str>; 2] = [None, Some("txn-1")];

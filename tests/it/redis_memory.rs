@@ -6,9 +6,9 @@
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
 
-use crate::harness::redis::RedisServer;
-use crate::harness::redis::worker::{ready_on, request};
-use crate::harness::server::Server;
+use crate::server::{Server, ready_on};
+use testkit::api::request;
+use testkit::redis::RedisServer;
 
 /// The largest payload.
 const FULL: usize = 4096;

@@ -4,11 +4,11 @@
 //! a client that would be a message from the other side. So a worker must notice, say 503 or ask
 //! again, count it, and never use that connection any more.
 
-use crate::harness::eventually;
-use crate::harness::proxy::{Alteration, Fault, Proxy, Target};
-use crate::harness::redis::RedisServer;
-use crate::harness::redis::worker::{ready_on, request};
-use crate::harness::server::Server;
+use crate::server::{Server, ready_on};
+use testkit::api::request;
+use testkit::eventually;
+use testkit::proxy::{Alteration, Fault, Proxy, Target};
+use testkit::redis::RedisServer;
 
 /// Counts replies that did not fit.
 const BAD_REPLIES: &str = "rendezvous_store_bad_replies_total";

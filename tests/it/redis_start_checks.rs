@@ -3,10 +3,11 @@
 //! The reason stands on `/readyz` and in the log; the operator may override each check by its name;
 //! and a Redis that is put right makes the worker ready without a restart.
 
-use crate::harness::proxy::{Fault, Proxy, Target};
-use crate::harness::redis::worker::{launch_on, ready_on, request};
-use crate::harness::redis::{RedisServer, until};
-use crate::harness::server::Server;
+use crate::server::{Server, launch_on, ready_on};
+use testkit::api::request;
+use testkit::proxy::{Fault, Proxy, Target};
+use testkit::redis::RedisServer;
+use testkit::until;
 
 /// Pages that give operators the ACL rule of the Redis user.
 const PAGES: [&str; 2] = ["architecture.md", "operations.md"];

@@ -5,11 +5,11 @@
 use std::collections::BTreeSet;
 
 use crate::cli::file;
-use crate::harness::redis::RedisServer;
-use crate::harness::redis::tls::TlsRedis;
-use crate::harness::redis::topology::{Cluster, Sentinels};
-use crate::harness::redis::worker::{launch_on, ready_on, request};
-use crate::harness::server::Server;
+use crate::server::{Server, launch_on, ready_on};
+use testkit::api::request;
+use testkit::redis::RedisServer;
+use testkit::redis::tls::TlsRedis;
+use testkit::redis::topology::{Cluster, Sentinels};
 
 /// Create, read, write, read by the other side, write in the other form, delete.
 #[track_caller]

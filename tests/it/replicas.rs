@@ -11,11 +11,12 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::ScopedJoinHandle;
 
-use crate::harness::http::{Connection, Reply, Request};
-use crate::harness::redis::worker::{ready_on, request};
-use crate::harness::redis::{RedisServer, until};
-use crate::harness::server::Server;
+use crate::server::{Server, ready_on};
 use fleet::{Fleet, sign_in};
+use testkit::api::request;
+use testkit::http::{Connection, Reply, Request};
+use testkit::redis::RedisServer;
+use testkit::until;
 
 #[test]
 fn sign_ins_survive_killed_workers() {

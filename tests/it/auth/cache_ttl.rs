@@ -1,13 +1,13 @@
 //! For how long an answer is believed, to the millisecond.
 
 use super::support::{ask, beside_homeserver, beside_oauth};
-use crate::harness::issuer::{Answer, Issuer};
 use hyper::StatusCode;
 use matrix_rendezvous::clock::{Clock, ManualClock};
 use matrix_rendezvous::model::User;
 use matrix_rendezvous::policy::auth::{AuthError, Authenticator, Errcode, TokenRejection};
 use serde_json::json;
 use std::time::Duration;
+use testkit::homeserver::{HomeserverStub, TokenReply};
 
 /// Something that asks, at a time of its own.
 struct Asker {
@@ -16,16 +16,16 @@ struct Asker {
 }
 
 impl Asker {
-    fn of(beside: fn(&Issuer, Clock) -> Authenticator, issuer: &Issuer) -> Self {
+    fn of(beside: fn(&HomeserverStub, Clock) -> Authenticator, verifier: &HomeserverStub) -> Self {
         let (clock, hand) = Clock::manual();
-        let auth = beside(issuer, clock);
+        let auth = beside(verifier, clock);
         Self { auth, hand }
     }
 
-    /// That by these times in milliseconds, the issuer was asked so often about a token; each time it is theirs.
+    /// That by these times in milliseconds, the verifier was asked so often about a token; each time it is theirs.
     async fn asks(
         &self,
-        issuer: &Issuer,
+        verifier: &HomeserverStub,
         token: &str,
         expected: &Result<User, TokenRejection>,
         times: &[(u64, usize)],
@@ -36,7 +36,7 @@ impl Asker {
             now = at;
             let found = ask(&self.auth, 1, token).await;
             assert_eq!(&found, expected, "{token} at {at} ms");
-            let questions = issuer.asked_about(token).len();
+            let questions = verifier.requests_about(token).len();
             assert_eq!(questions, asked, "{token} at {at} ms");
         }
     }
@@ -48,27 +48,27 @@ fn user(id: &str) -> User {
 
 #[tokio::test]
 async fn accepted_token_is_cached_for_60s() {
-    let issuer = Issuer::start();
-    issuer.answers("good", Answer::user("@user:example.org"));
+    let verifier = HomeserverStub::start();
+    verifier.set_reply("good", TokenReply::user("@user:example.org"));
     let times = [(0, 1), (59_999, 1), (60_000, 2), (119_999, 2), (120_000, 3)];
-    Asker::of(beside_homeserver, &issuer)
-        .asks(&issuer, "good", &Ok(user("@user:example.org")), &times)
+    Asker::of(beside_homeserver, &verifier)
+        .asks(&verifier, "good", &Ok(user("@user:example.org")), &times)
         .await;
 }
 
 #[tokio::test]
 async fn rejected_token_is_cached_for_5s() {
-    let issuer = Issuer::start();
+    let verifier = HomeserverStub::start();
     let guest = json!({"user_id": "@1:example.org", "is_guest": true});
-    issuer.answers("guest", Answer::json(200, &guest));
+    verifier.set_reply("guest", TokenReply::json(200, &guest));
     let gone = TokenRejection::Rejected {
         errcode: Errcode::unknown_token(),
         soft_logout: false,
     };
     let times = [(0, 1), (4_999, 1), (5_000, 2), (9_999, 2), (10_000, 3)];
     for (token, expected) in [("gone", gone), ("guest", TokenRejection::Forbidden)] {
-        Asker::of(beside_homeserver, &issuer)
-            .asks(&issuer, token, &Err(expected), &times)
+        Asker::of(beside_homeserver, &verifier)
+            .asks(&verifier, token, &Err(expected), &times)
             .await;
     }
 }
@@ -76,42 +76,44 @@ async fn rejected_token_is_cached_for_5s() {
 /// By a manual clock the world began with it: `exp` is in seconds since then.
 #[tokio::test]
 async fn cache_entry_ends_with_the_tokens_exp() {
-    let issuer = Issuer::start();
+    let verifier = HomeserverStub::start();
     let ending = |exp| {
         let scope = "urn:matrix:client:api:*";
         let told = json!({"active": true, "scope": scope, "username": "user", "exp": exp});
-        Answer::json(200, &told)
+        TokenReply::json(200, &told)
     };
-    // Past its end, it is asked about each time, though this issuer says yes.
-    issuer.answers("short", ending(30));
+    // Past its end, it is asked about each time, though this verifier says yes.
+    verifier.set_reply("short", ending(30));
     let short: &[_] = &[(0, 1), (29_999, 1), (30_000, 2), (30_000, 3), (31_000, 4)];
     // What is left at the second answer is less than a minute, too.
-    issuer.answers("longer", ending(90));
+    verifier.set_reply("longer", ending(90));
     let longer: &[_] = &[(0, 1), (59_999, 1), (60_000, 2), (89_999, 2), (90_000, 3)];
     for (token, times) in [("short", short), ("longer", longer)] {
-        Asker::of(beside_oauth, &issuer)
-            .asks(&issuer, token, &Ok(user("user")), times)
+        Asker::of(beside_oauth, &verifier)
+            .asks(&verifier, token, &Ok(user("user")), times)
             .await;
     }
 }
 
 #[tokio::test]
 async fn failure_is_not_cached() {
-    let issuer = Issuer::start();
-    let asker = Asker::of(beside_homeserver, &issuer);
+    let verifier = HomeserverStub::start();
+    let asker = Asker::of(beside_homeserver, &verifier);
     for (status, error) in [
         (500, AuthError::BadReply),
         (502, AuthError::Unavailable(StatusCode::BAD_GATEWAY)),
         (503, AuthError::Unavailable(StatusCode::SERVICE_UNAVAILABLE)),
     ] {
         let token = format!("token-{status}");
-        issuer.answers(&token, Answer::Says(status, String::new()));
+        verifier.set_reply(&token, TokenReply::Body(status, String::new()));
         let unknown = Err(TokenRejection::Unverified(error));
         asker
-            .asks(&issuer, &token, &unknown, &[(0, 1), (0, 2)])
+            .asks(&verifier, &token, &unknown, &[(0, 1), (0, 2)])
             .await;
-        issuer.answers(&token, Answer::user("@user:example.org"));
+        verifier.set_reply(&token, TokenReply::user("@user:example.org"));
         let known = Ok(user("@user:example.org"));
-        asker.asks(&issuer, &token, &known, &[(0, 3), (0, 3)]).await;
+        asker
+            .asks(&verifier, &token, &known, &[(0, 3), (0, 3)])
+            .await;
     }
 }

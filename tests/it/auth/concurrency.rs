@@ -3,8 +3,6 @@
 //! On a runtime whose time is paused, so that it takes no time and a loaded machine changes nothing.
 
 use super::support::{ask, beside_homeserver};
-use crate::harness::eventually;
-use crate::harness::issuer::{Answer, Issuer};
 use hyper::StatusCode;
 use matrix_rendezvous::clock::Clock;
 use matrix_rendezvous::http::error::ApiError;
@@ -13,6 +11,8 @@ use matrix_rendezvous::policy::PolicyRejection;
 use matrix_rendezvous::policy::auth::{AuthError, Authenticator, TokenRejection};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
+use testkit::eventually;
+use testkit::homeserver::{HomeserverStub, TokenReply};
 use tokio::task::spawn_blocking;
 
 /// Questions under way at most, and failures in a row after which nobody is asked.
@@ -33,46 +33,46 @@ fn stand_still() -> Still {
 
 /// A stand-in, and who asks it; each question by a client of its own.
 struct Crowd {
-    issuer: Arc<Issuer>,
+    verifier: Arc<HomeserverStub>,
     auth: Arc<Authenticator>,
     asked: usize,
 }
 
 impl Crowd {
     fn new(clock: Clock) -> Self {
-        let issuer = Arc::new(Issuer::start());
-        let auth = Arc::new(beside_homeserver(&issuer, clock));
+        let verifier = Arc::new(HomeserverStub::start());
+        let auth = Arc::new(beside_homeserver(&verifier, clock));
         Self {
-            issuer,
+            verifier,
             auth,
             asked: 0,
         }
     }
 
     /// The token of a question that will be answered so, and its client.
-    fn next(&mut self, answer: Answer) -> (u32, String) {
+    fn next(&mut self, answer: TokenReply) -> (u32, String) {
         self.asked += 1;
         let token = format!("token-{}", self.asked);
-        self.issuer.answers(&token, answer);
+        self.verifier.set_reply(&token, answer);
         (u32::try_from(self.asked).expect("few"), token)
     }
 
-    async fn ask(&mut self, answer: Answer) -> Result<User, TokenRejection> {
+    async fn ask(&mut self, answer: TokenReply) -> Result<User, TokenRejection> {
         let (client, token) = self.next(answer);
         ask(&self.auth, client, &token).await
     }
 
-    /// Asks what is never answered, and comes back when the issuer has been asked.
+    /// Asks what is never answered, and comes back when the verifier has been asked.
     async fn hang(&mut self, questions: usize) {
         for _ in 0..questions {
-            let (client, token) = self.next(Answer::Hangs);
+            let (client, token) = self.next(TokenReply::Hang);
             let auth = Arc::clone(&self.auth);
             tokio::spawn(async move { ask(&auth, client, &token).await });
         }
-        let (issuer, asked) = (Arc::clone(&self.issuer), self.asked);
+        let (verifier, asked) = (Arc::clone(&self.verifier), self.asked);
         let arrived = spawn_blocking(move || {
             eventually("the questions arrive", || {
-                (issuer.asked().len() == asked).then_some(())
+                (verifier.requests().len() == asked).then_some(())
             });
         });
         arrived.await.expect("they arrive");
@@ -99,7 +99,7 @@ async fn permit_wait_ends_after_1s() {
     crowd.hang(PLACES).await;
     let begun = clock.now();
     drop(still);
-    let user = Answer::user("@user:example.org");
+    let user = TokenReply::user("@user:example.org");
     assert_eq!(crowd.ask(user).await, unknown(AuthError::Busy));
     assert_took(&clock, begun, Duration::from_secs(1));
 }
@@ -116,7 +116,7 @@ async fn query_that_waited_for_a_permit_ends_within_3s() {
     let begun = clock.now();
     drop(still);
     assert_eq!(
-        crowd.ask(Answer::Hangs).await,
+        crowd.ask(TokenReply::Hang).await,
         unknown(AuthError::Timeout),
         "it had a place"
     );
@@ -129,7 +129,7 @@ async fn open_breaker_returns_retry_after() {
     let (clock, hand) = Clock::manual();
     let mut crowd = Crowd::new(clock);
     let _still = stand_still();
-    let failing = || Answer::Says(503, String::new());
+    let failing = || TokenReply::Body(503, String::new());
     for _ in 0..FAILURES {
         crowd.ask(failing()).await.expect_err("it fails");
     }
@@ -160,7 +160,7 @@ async fn open_breaker_rejects_before_the_permit_wait() {
     let still = stand_still();
     crowd.hang(PLACES - FAILURES).await;
     for _ in 0..FAILURES {
-        let failing = Answer::Says(503, String::new());
+        let failing = TokenReply::Body(503, String::new());
         let unavailable = AuthError::Unavailable(StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(crowd.ask(failing).await, unknown(unavailable));
     }
@@ -171,10 +171,10 @@ async fn open_breaker_rejects_before_the_permit_wait() {
     }
     drop(still);
     assert_eq!(
-        crowd.ask(Answer::Hangs).await,
+        crowd.ask(TokenReply::Hang).await,
         unknown(AuthError::CircuitOpen(Duration::from_secs(1)))
     );
     // Let through by the breaker, it finds no place: they were all taken indeed.
     hand.advance(Duration::from_secs(1));
-    assert_eq!(crowd.ask(Answer::Hangs).await, unknown(AuthError::Busy));
+    assert_eq!(crowd.ask(TokenReply::Hang).await, unknown(AuthError::Busy));
 }

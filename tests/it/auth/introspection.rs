@@ -1,13 +1,14 @@
 //! Tokens of an OAuth 2.0 server, by introspection (RFC 7662). A real one is asked in `tests/interop/auth`.
 
 use super::{assert_not_available, assert_refused, creation, discovery, with};
-use crate::harness::issuer::{Answer, Issuer};
-use crate::harness::server::{Server, Store};
+use crate::server::Server;
 use serde_json::json;
+use testkit::homeserver::{HomeserverStub, TokenReply};
+use testkit::server::Store;
 
-fn start(credentials: &[(&str, &str)]) -> (Issuer, Server) {
-    let issuer = Issuer::start();
-    let endpoint = format!("{}/oauth2/introspect", issuer.url());
+fn start(credentials: &[(&str, &str)]) -> (HomeserverStub, Server) {
+    let verifier = HomeserverStub::start();
+    let endpoint = format!("{}/oauth2/introspect", verifier.url());
     let mut settings = vec![
         ("mode", "authenticated"),
         ("auth.introspection.endpoint", &*endpoint),
@@ -15,7 +16,7 @@ fn start(credentials: &[(&str, &str)]) -> (Issuer, Server) {
     ];
     settings.extend(credentials);
     let server = Server::start(Store::Memory, &settings);
-    (issuer, server)
+    (verifier, server)
 }
 
 const SCOPE: &str = "openid urn:matrix:client:api:* urn:matrix:client:device:D";
@@ -23,7 +24,7 @@ const SCOPE: &str = "openid urn:matrix:client:api:* urn:matrix:client:device:D";
 #[test]
 fn active_token_with_api_scope_creates() {
     let secret = ("auth.introspection.client_secret", "a:b c");
-    let (issuer, server) = start(&[("auth.introspection.client_id", "a b"), secret]);
+    let (verifier, server) = start(&[("auth.introspection.client_id", "a b"), secret]);
     let unstable = "urn:matrix:org.matrix.msc2967.client:api:*";
     for (token, told) in [
         (
@@ -35,9 +36,9 @@ fn active_token_with_api_scope_creates() {
             json!({"active": true, "scope": unstable, "sub": "01"}),
         ),
     ] {
-        issuer.answers(token, Answer::json(200, &told));
+        verifier.set_reply(token, TokenReply::json(200, &told));
         server.call(&with(creation(), token)).expect(200);
-        let asked = issuer.asked_about(token);
+        let asked = verifier.requests_about(token);
         assert_eq!(asked.len(), 1);
         assert_eq!(asked[0].line, "POST /oauth2/introspect HTTP/1.1");
         assert_eq!(
@@ -52,19 +53,19 @@ fn active_token_with_api_scope_creates() {
 
 #[test]
 fn secret_without_client_id_is_sent_as_bearer_token() {
-    let (issuer, server) = start(&[("auth.introspection.client_secret", "shared")]);
+    let (verifier, server) = start(&[("auth.introspection.client_secret", "shared")]);
     let told = json!({"active": true, "scope": SCOPE, "username": "user"});
-    issuer.answers("token-1", Answer::json(200, &told));
+    verifier.set_reply("token-1", TokenReply::json(200, &told));
     server.call(&with(creation(), "token-1")).expect(200);
-    let asked = issuer.asked_about("token-1");
+    let asked = verifier.requests_about("token-1");
     assert_eq!(asked[0].authorization, "Bearer shared");
 }
 
 // R1.43, R1.48
 #[test]
 fn inactive_token_is_rejected_and_missing_scope_forbidden() {
-    let (issuer, server) = start(&[("auth.introspection.client_secret", "shared")]);
-    issuer.answers("gone", Answer::json(200, &json!({"active": false})));
+    let (verifier, server) = start(&[("auth.introspection.client_secret", "shared")]);
+    verifier.set_reply("gone", TokenReply::json(200, &json!({"active": false})));
     assert_refused(
         server.call(&with(creation(), "gone")),
         "M_UNKNOWN_TOKEN",
@@ -79,7 +80,7 @@ fn inactive_token_is_rejected_and_missing_scope_forbidden() {
         ("none", json!({"active": true, "username": "user"})),
         ("clients-own", json!({"active": true, "scope": SCOPE})),
     ] {
-        issuer.answers(token, Answer::json(200, &told));
+        verifier.set_reply(token, TokenReply::json(200, &told));
         assert_not_available(&server, &with(discovery(), token));
         server
             .call(&with(creation(), token))
@@ -89,24 +90,27 @@ fn inactive_token_is_rejected_and_missing_scope_forbidden() {
 
 #[test]
 fn introspected_token_is_never_cached_past_exp() {
-    let (issuer, server) = start(&[("auth.introspection.client_secret", "shared")]);
+    let (verifier, server) = start(&[("auth.introspection.client_secret", "shared")]);
     // It ended in 1970; whoever says so and "active" has a clock that differs, and is asked again each time.
     let told = json!({"active": true, "scope": SCOPE, "username": "user", "exp": 1});
-    issuer.answers("ending", Answer::json(200, &told));
+    verifier.set_reply("ending", TokenReply::json(200, &told));
     for _ in 0..3 {
         server.call(&with(creation(), "ending")).expect(200);
     }
-    assert_eq!(issuer.asked_about("ending").len(), 3);
+    assert_eq!(verifier.requests_about("ending").len(), 3);
 }
 
 #[test]
 fn rejected_client_credentials_are_503() {
-    let (issuer, server) = start(&[("auth.introspection.client_secret", "shared")]);
+    let (verifier, server) = start(&[("auth.introspection.client_secret", "shared")]);
     for (token, answer) in [
-        ("t1", Answer::json(401, &json!({"error": "invalid_client"}))),
-        ("t2", Answer::json(200, &json!({"active": "yes"}))),
+        (
+            "t1",
+            TokenReply::json(401, &json!({"error": "invalid_client"})),
+        ),
+        ("t2", TokenReply::json(200, &json!({"active": "yes"}))),
     ] {
-        issuer.answers(token, answer);
+        verifier.set_reply(token, answer);
         server
             .call(&with(creation(), token))
             .expect_error(503, "M_UNKNOWN");

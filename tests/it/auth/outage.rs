@@ -2,12 +2,12 @@
 //! one; and whoever has a session goes on.
 
 use super::{assert_available, assert_not_available, beside, creation, discovery, start, with};
-use crate::harness::api::UNSTABLE;
-use crate::harness::eventually;
-use crate::harness::http::Request;
-use crate::harness::issuer::{Answer, Issuer};
-use crate::harness::server::Server;
+use crate::server::Server;
 use serde_json::json;
+use testkit::api::UNSTABLE;
+use testkit::eventually;
+use testkit::homeserver::{HomeserverStub, TokenReply};
+use testkit::http::Request;
 
 /// 503, and when to come again; never a 401, which would sign the user out.
 #[track_caller]
@@ -23,44 +23,44 @@ fn assert_unknown(server: &Server, token: &str) {
 // R1.44
 #[test]
 fn malformed_response_is_503() {
-    let (issuer, server) = start("authenticated");
-    let elsewhere = Issuer::start();
-    elsewhere.answers("redirected", Answer::user("@user:example.org"));
-    let json = Answer::json;
+    let (verifier, server) = start("authenticated");
+    let elsewhere = HomeserverStub::start();
+    elsewhere.set_reply("redirected", TokenReply::user("@user:example.org"));
+    let json = TokenReply::json;
     let nonsense = [
-        Answer::Says(200, "<html>".to_owned()),
+        TokenReply::Body(200, "<html>".to_owned()),
         json(200, &json!({})),
         json(200, &json!({"user_id": 1})),
         json(200, &json!({"user_id": ""})),
         json(200, &json!({"user_id": "x".repeat(300)})),
-        Answer::Endless(20 << 20),
-        Answer::Closes,
+        TokenReply::Endless(20 << 20),
+        TokenReply::Close,
         json(201, &json!({"user_id": "@user:example.org"})),
         json(400, &json!({"errcode": "M_UNKNOWN", "error": "x"})),
         json(404, &json!({"errcode": "M_UNRECOGNIZED", "error": "x"})),
         json(429, &json!({"errcode": "M_LIMIT_EXCEEDED", "error": "x"})),
         json(500, &json!({"errcode": "M_UNKNOWN", "error": "x"})),
-        Answer::Says(502, "<html>".to_owned()),
+        TokenReply::Body(502, "<html>".to_owned()),
         // Not the homeserver's words, so not about the token.
-        Answer::Says(401, "<html>".to_owned()),
+        TokenReply::Body(401, "<html>".to_owned()),
         json(401, &json!({"error": "x"})),
         json(401, &json!({"errcode": "no code", "error": "x"})),
-        Answer::Says(403, "<html>".to_owned()),
+        TokenReply::Body(403, "<html>".to_owned()),
         // The token did not arrive.
         json(401, &json!({"errcode": "M_MISSING_TOKEN", "error": "x"})),
     ];
     for (number, answer) in nonsense.into_iter().enumerate() {
         let token = format!("nonsense-{number}");
-        issuer.answers(&token, answer);
+        verifier.set_reply(&token, answer);
         assert_unknown(&server, &token);
         // An answer that makes sense: it is still asked.
         let good = format!("good-{number}");
-        issuer.answers(&good, Answer::user("@user:example.org"));
+        verifier.set_reply(&good, TokenReply::user("@user:example.org"));
         server.call(&with(creation(), &good)).expect(200);
     }
-    issuer.answers("redirected", Answer::Redirects(elsewhere.url()));
+    verifier.set_reply("redirected", TokenReply::Redirect(elsewhere.url()));
     assert_unknown(&server, "redirected");
-    assert_eq!(elsewhere.asked().len(), 0, "a token goes nowhere else");
+    assert_eq!(elsewhere.requests().len(), 0, "a token goes nowhere else");
     // An operator is told, once a minute at most: the test may see the next minute begin, and no more.
     let told = server.log().matches("could not be checked").count();
     assert!((1..=2).contains(&told), "{told} lines in\n{}", server.log());
@@ -69,24 +69,24 @@ fn malformed_response_is_503() {
 /// Synapse says 500 to some tokens that are nobody's, which anyone can make up: they say nothing of others.
 #[test]
 fn breaker_ignores_malformed_responses() {
-    let (issuer, server) = start("authenticated");
+    let (verifier, server) = start("authenticated");
     let broken = json!({"errcode": "M_UNKNOWN", "error": "x"});
-    issuer.answers("broken", Answer::json(500, &broken));
+    verifier.set_reply("broken", TokenReply::json(500, &broken));
     for _ in 0..6 {
         server
             .call(&with(creation(), "broken"))
             .expect_error(503, "M_UNKNOWN");
     }
-    assert_eq!(issuer.asked_about("broken").len(), 6);
+    assert_eq!(verifier.requests_about("broken").len(), 6);
     server.call(&with(creation(), "good")).expect(200);
 }
 
 // R1.44
 #[test]
 fn silent_homeserver_times_out_and_sessions_go_on() {
-    let (issuer, server) = start("authenticated");
+    let (verifier, server) = start("authenticated");
     let created = server.call(&with(creation(), "good")).expect(200);
-    issuer.answers("silent", Answer::Hangs);
+    verifier.set_reply("silent", TokenReply::Hang);
     assert_unknown(&server, "silent");
     let (id, token) = (created.text("id"), created.text("sequence_token"));
     let next = server.write(&id, &token, "next");
@@ -109,8 +109,8 @@ fn silent_homeserver_times_out_and_sessions_go_on() {
 // R1.44
 #[test]
 fn failing_homeserver_opens_the_breaker() {
-    let (issuer, server) = start("authenticated");
-    issuer.answers("failing", Answer::Closes);
+    let (verifier, server) = start("authenticated");
+    verifier.set_reply("failing", TokenReply::Close);
     for _ in 0..50 {
         server
             .call(&with(creation(), "failing"))
@@ -118,7 +118,7 @@ fn failing_homeserver_opens_the_breaker() {
     }
     // A connection that broke may be tried twice by the HTTP client. On a machine that stalls for a second, one
     // more is let through.
-    let asked = issuer.asked_about("failing").len();
+    let asked = verifier.requests_about("failing").len();
     assert!((5..=14).contains(&asked), "asked {asked} times");
     assert_eq!(server.metrics().sum("rendezvous_auth_circuit_open", &[]), 1);
     let component = |line: &str| {
@@ -137,7 +137,7 @@ fn failing_homeserver_opens_the_breaker() {
     assert_eq!(told("can be checked again"), 0);
     // What is remembered is still believed, and who shows no token is not touched.
     assert_not_available(&server, &discovery());
-    issuer.answers("new", Answer::user("@new:example.org"));
+    verifier.set_reply("new", TokenReply::user("@new:example.org"));
     eventually("it is asked again", || {
         (server.call(&with(creation(), "new")).status == 200).then_some(())
     });
@@ -154,11 +154,11 @@ fn failing_homeserver_opens_the_breaker() {
 
 #[test]
 fn server_starts_without_a_homeserver() {
-    let issuer = Issuer::start();
-    let url = issuer.url();
-    drop(issuer);
+    let verifier = HomeserverStub::start();
+    let url = verifier.url();
+    drop(verifier);
     let server = Server::start(
-        crate::harness::server::Store::Memory,
+        testkit::server::Store::Memory,
         &[("mode", "open"), ("auth.homeserver_url", &url)],
     );
     eventually("the log says so", || {
@@ -178,9 +178,9 @@ fn server_starts_without_a_homeserver() {
 
 #[test]
 fn cached_token_survives_an_outage() {
-    let (issuer, server) = start("authenticated");
+    let (verifier, server) = start("authenticated");
     server.call(&with(creation(), "good")).expect(200);
-    drop(issuer);
+    drop(verifier);
     server.call(&with(creation(), "good")).expect(200);
     server
         .call(&with(creation(), "other"))
@@ -189,14 +189,14 @@ fn cached_token_survives_an_outage() {
 
 #[test]
 fn base_url_path_is_kept() {
-    let issuer = Issuer::start();
-    issuer.answers("good", Answer::user("@user:example.org"));
-    let url = format!("{}/below/", issuer.url());
-    let server = beside(&issuer, "authenticated", &[("auth.homeserver_url", &url)]);
+    let verifier = HomeserverStub::start();
+    verifier.set_reply("good", TokenReply::user("@user:example.org"));
+    let url = format!("{}/below/", verifier.url());
+    let server = beside(&verifier, "authenticated", &[("auth.homeserver_url", &url)]);
     server
         .call(&with(Request::get(UNSTABLE), "good"))
         .expect(200);
-    let asked = issuer.asked_about("good");
+    let asked = verifier.requests_about("good");
     assert_eq!(
         asked[0].line,
         "GET /below/_matrix/client/v3/account/whoami HTTP/1.1"

@@ -1,6 +1,5 @@
 //! [`Authenticator`] itself, without the binary around it: its time can be moved by hand, that of a process cannot.
 
-use crate::harness::issuer::Issuer;
 use hyper::HeaderMap;
 use hyper::header::{AUTHORIZATION, HeaderValue};
 use matrix_rendezvous::clock::Clock;
@@ -10,17 +9,18 @@ use matrix_rendezvous::policy::auth::{Authenticator, TokenRejection, TokenVerifi
 use matrix_rendezvous::telemetry::metrics::Metrics;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use testkit::homeserver::HomeserverStub;
 
 /// That asks the stand-in as a homeserver.
-pub fn beside_homeserver(issuer: &Issuer, clock: Clock) -> Authenticator {
-    let homeserver = issuer.url().parse().expect("a URL");
+pub fn beside_homeserver(verifier: &HomeserverStub, clock: Clock) -> Authenticator {
+    let homeserver = verifier.url().parse().expect("a URL");
     asking(VerifierConfig::Whoami { homeserver }, clock)
 }
 
 /// That asks the stand-in by introspection.
-pub fn beside_oauth(issuer: &Issuer, clock: Clock) -> Authenticator {
+pub fn beside_oauth(verifier: &HomeserverStub, clock: Clock) -> Authenticator {
     let backend = VerifierConfig::Introspection {
-        endpoint: issuer.url().parse().expect("a URL"),
+        endpoint: verifier.url().parse().expect("a URL"),
         credentials: Credentials::Bearer("shared".parse().expect("any text")),
     };
     asking(backend, clock)

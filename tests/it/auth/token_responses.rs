@@ -1,11 +1,11 @@
 //! What is believed of a token, and that it is asked about once.
 
 use super::{assert_refused, beside, creation, discovery, start, with};
-use crate::harness::api::at;
-use crate::harness::http::Request;
-use crate::harness::issuer::{Answer, Issuer};
 use serde_json::json;
 use std::thread;
+use testkit::api::at;
+use testkit::homeserver::{HomeserverStub, TokenReply};
+use testkit::http::Request;
 
 /// Requests at once, and each client's in a row.
 const CLIENTS: usize = 50;
@@ -13,7 +13,7 @@ const EACH: usize = 20;
 
 #[test]
 fn concurrent_requests_with_one_token_query_once() {
-    let (issuer, server) = start("authenticated");
+    let (verifier, server) = start("authenticated");
     thread::scope(|scope| {
         for _ in 0..CLIENTS {
             scope.spawn(|| {
@@ -23,7 +23,7 @@ fn concurrent_requests_with_one_token_query_once() {
             });
         }
     });
-    assert_eq!(issuer.asked_about("good").len(), 1);
+    assert_eq!(verifier.requests_about("good").len(), 1);
     let metrics = server.metrics();
     let checks = |cached: &str| {
         let labels = [("outcome", "accepted"), ("cached", cached)];
@@ -35,7 +35,7 @@ fn concurrent_requests_with_one_token_query_once() {
 
 #[test]
 fn rejected_token_is_cached() {
-    let (issuer, server) = start("authenticated");
+    let (verifier, server) = start("authenticated");
     for _ in 0..20 {
         assert_refused(
             server.call(&with(creation(), "gone")),
@@ -44,16 +44,16 @@ fn rejected_token_is_cached() {
         );
     }
     // It is believed for 5 s, and this takes some milliseconds; on a machine that stalls for seconds, twice.
-    let asked = issuer.asked_about("gone").len();
+    let asked = verifier.requests_about("gone").len();
     assert!((1..=2).contains(&asked), "{asked}");
 }
 
 #[test]
 fn cache_distinguishes_tokens() {
-    let (issuer, server) = start("authenticated");
-    issuer.answers(
+    let (verifier, server) = start("authenticated");
+    verifier.set_reply(
         "guest",
-        Answer::json(200, &json!({"user_id": "@1:example.org", "is_guest": true})),
+        TokenReply::json(200, &json!({"user_id": "@1:example.org", "is_guest": true})),
     );
     server.call(&with(creation(), "good")).expect(200);
     server
@@ -76,16 +76,16 @@ fn cache_distinguishes_tokens() {
 /// from another is served.
 #[test]
 fn flood_of_made_up_tokens_spares_honest_users() {
-    let issuer = Issuer::start();
+    let verifier = HomeserverStub::start();
     let more = [
         ("limits.enabled", "true"),
         ("limits.create.client.burst", "5"),
         ("limits.create.client.per_second", "0.001"),
         ("http.trusted_proxies", "127.0.0.1"),
     ];
-    let server = beside(&issuer, "authenticated", &more);
-    let from = |request, address: &str| -> crate::harness::http::Request {
-        let request: crate::harness::http::Request = request;
+    let server = beside(&verifier, "authenticated", &more);
+    let from = |request, address: &str| -> testkit::http::Request {
+        let request: testkit::http::Request = request;
         request.header("X-Forwarded-For", address)
     };
     thread::scope(|scope| {
@@ -101,7 +101,7 @@ fn flood_of_made_up_tokens_spares_honest_users() {
         }
         for user in 0..50 {
             let token = format!("user-{user}");
-            issuer.answers(&token, Answer::user(&format!("@{user}:example.org")));
+            verifier.set_reply(&token, TokenReply::user(&format!("@{user}:example.org")));
             let reply = server.call(&from(
                 with(creation(), &token),
                 &format!("198.51.100.{user}"),
@@ -109,8 +109,8 @@ fn flood_of_made_up_tokens_spares_honest_users() {
             reply.expect(200);
         }
     });
-    let made_up = issuer
-        .asked()
+    let made_up = verifier
+        .requests()
         .iter()
         .filter(|asked| asked.authorization.contains("made-up"))
         .count();
@@ -120,16 +120,16 @@ fn flood_of_made_up_tokens_spares_honest_users() {
 /// Two devices at two addresses, and one user all the same.
 #[test]
 fn user_quota_holds_across_addresses() {
-    let issuer = Issuer::start();
-    issuer.answers("phone", Answer::user("@anna:example.org"));
-    issuer.answers("laptop", Answer::user("@anna:example.org"));
-    issuer.answers("other", Answer::user("@berta:example.org"));
+    let verifier = HomeserverStub::start();
+    verifier.set_reply("phone", TokenReply::user("@anna:example.org"));
+    verifier.set_reply("laptop", TokenReply::user("@anna:example.org"));
+    verifier.set_reply("other", TokenReply::user("@berta:example.org"));
     let settings = [
         ("limits.enabled", "true"),
         ("limits.live.user", "2"),
         ("http.trusted_proxies", "127.0.0.1"),
     ];
-    let server = beside(&issuer, "authenticated", &settings);
+    let server = beside(&verifier, "authenticated", &settings);
     let create =
         |token, address| server.call(&with(creation(), token).header("X-Forwarded-For", address));
     let first = create("phone", "192.0.2.1").expect(200).text("id");
@@ -147,16 +147,16 @@ fn user_quota_holds_across_addresses() {
 /// Devices at many addresses, and discoveries that are no creations.
 #[test]
 fn user_creation_rate_holds_across_addresses() {
-    let issuer = Issuer::start();
-    issuer.answers("phone", Answer::user("@anna:example.org"));
-    issuer.answers("other", Answer::user("@berta:example.org"));
+    let verifier = HomeserverStub::start();
+    verifier.set_reply("phone", TokenReply::user("@anna:example.org"));
+    verifier.set_reply("other", TokenReply::user("@berta:example.org"));
     let settings = [
         ("limits.enabled", "true"),
         ("limits.create.user.burst", "2"),
         ("limits.create.user.per_second", "0.001"),
         ("http.trusted_proxies", "127.0.0.1"),
     ];
-    let server = beside(&issuer, "authenticated", &settings);
+    let server = beside(&verifier, "authenticated", &settings);
     let from = |request, token, number: u8| {
         let address = format!("192.0.2.{number}");
         server.call(&with(request, token).header("X-Forwarded-For", &address))

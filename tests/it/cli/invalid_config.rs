@@ -1,9 +1,10 @@
 //! Configurations that do not start: each is named by its key and its source, with exit code 64.
 
 use super::{check, file, run};
-use crate::harness::server::{Server, Store, command, variable};
+use crate::server::{Server, command};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
+use testkit::server::{Store, variable};
 
 #[test]
 fn unknown_key_in_file_is_reported_with_its_file() {

@@ -2,7 +2,7 @@
 //! `serve`, and without a word of a password.
 
 use super::{check, file, run};
-use crate::harness::server::variable;
+use testkit::server::variable;
 
 #[test]
 fn redis_prefix_with_braces_is_rejected() {

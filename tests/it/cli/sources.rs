@@ -1,10 +1,11 @@
 //! Where configuration comes from: file, environment, flags, each over the one before.
 
 use super::{check, file, print, run};
-use crate::harness::api::UNSTABLE;
-use crate::harness::etag::creation;
-use crate::harness::http::Request;
-use crate::harness::server::{Server, shared_redis};
+use crate::server::Server;
+use testkit::api::UNSTABLE;
+use testkit::etag::creation;
+use testkit::http::Request;
+use testkit::server::shared_redis;
 
 /// The value of a key such as `session.ttl`.
 #[track_caller]
@@ -121,7 +122,7 @@ fn set_parses_values_like_the_environment() {
         ("store.redis.prefix", "12345"),
     ] {
         let set = format!("{key}={value}");
-        let name = crate::harness::server::variable(key);
+        let name = testkit::server::variable(key);
         let [flag, variable] = [print(&["--set", &set], &[]), print(&[], &[(&name, value)])];
         assert_eq!(get(&flag, key), get(&variable, key), "{key}");
         assert_ne!(get(&flag, key), get(&print(&[], &[]), key), "{key}");
@@ -133,7 +134,7 @@ fn set_parses_values_like_the_environment() {
 fn set_turns_the_etag_api_on_without_a_file() {
     let arguments = ["serve", "--mode", "open", "--set", "msc4108.enabled=true"];
     let server = Server::launch_with_arguments(&arguments);
-    crate::harness::eventually("the server is ready", || {
+    testkit::eventually("the server is ready", || {
         (server.admin_get("/readyz").status == 200).then_some(())
     });
     server.call(&Request::get(UNSTABLE)).expect(200);
@@ -281,7 +282,7 @@ fn secret_is_read_from_its_file() {
         ("store.redis.prefix", "of-a-file:"),
     ];
     let server = Server::launch(&settings);
-    crate::harness::eventually("the server is ready", || {
+    testkit::eventually("the server is ready", || {
         (server.admin_get("/readyz").status == 200).then_some(())
     });
     server.call(&Request::get(UNSTABLE)).expect(200);

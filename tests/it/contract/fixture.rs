@@ -1,7 +1,5 @@
 //! A store and its time, alike for both stores.
 
-use crate::harness::redis::RedisServer;
-use crate::harness::redis::resp::Connection;
 use matrix_rendezvous::clock::{Clock, ManualClock};
 use matrix_rendezvous::config::limits::Rate;
 use matrix_rendezvous::model::LimitSet;
@@ -14,6 +12,8 @@ use sha2::{Digest, Sha256};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+use testkit::redis::RedisServer;
+use testkit::redis::resp::Connection;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub const TTL: Duration = Duration::from_mins(5);
@@ -152,7 +152,7 @@ impl RedisRig {
         )
         .expect("good settings");
         let ready = state.wait_for(|state| *state == StoreState::Ready);
-        tokio::time::timeout(crate::harness::PATIENCE, ready)
+        tokio::time::timeout(testkit::PATIENCE, ready)
             .await
             .expect("Redis answers")
             .expect("somebody tries");
@@ -171,7 +171,7 @@ impl RedisRig {
     fn end(&mut self, id: SessionId) {
         let key = format!("t:s:{{{id}}}");
         self.redis.command(&["PEXPIRE", &key, "1"]);
-        crate::harness::eventually("a session expires", || {
+        testkit::eventually("a session expires", || {
             (self.redis.command(&["EXISTS", &key]).int() == 0).then_some(())
         });
         let member = &Sha256::digest(id.as_bytes())[..12];
@@ -218,7 +218,7 @@ impl Rig for RedisRig {
 
     async fn tick(&mut self) {
         let begun = self.time_of_day();
-        crate::harness::eventually("a millisecond passes", || {
+        testkit::eventually("a millisecond passes", || {
             (self.time_of_day() > begun).then_some(())
         });
     }

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::{half_a_create, other_half, start};
-use crate::harness::api::{UNSTABLE, at, body};
-use crate::harness::eventually;
-use crate::harness::http::{Connection, Request};
-use crate::harness::server::Server;
+use crate::server::Server;
+use testkit::api::{UNSTABLE, at, body};
+use testkit::eventually;
+use testkit::http::{Connection, Request};
 
 #[test]
 fn one_connection_serves_a_whole_sign_in() {

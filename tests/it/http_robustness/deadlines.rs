@@ -6,9 +6,9 @@
 use std::time::Duration;
 
 use super::{half_a_create, other_half, start, timed_out};
-use crate::harness::api::UNSTABLE;
-use crate::harness::http::{Connection, Request};
-use crate::harness::server::Server;
+use crate::server::Server;
+use testkit::api::UNSTABLE;
+use testkit::http::{Connection, Request};
 
 const FAR: &str = "300s";
 const DRIP: Duration = Duration::from_millis(20);

@@ -3,9 +3,10 @@
 //! A client, or a proxy with a pool, that is not told of a close sends its next request into it.
 
 use super::start;
-use crate::harness::api::{UNSTABLE, at};
-use crate::harness::http::{Connection, Request};
-use crate::harness::server::{Server, Store};
+use crate::server::Server;
+use testkit::api::{UNSTABLE, at};
+use testkit::http::{Connection, Request};
+use testkit::server::Store;
 
 /// Requests that are answered without a look at their body, and with what.
 fn early(server: &Server) -> Vec<(Request, u16)> {

@@ -3,10 +3,10 @@
 mod abuse;
 
 use super::start;
-use crate::harness::api::UNSTABLE;
-use crate::harness::http::{Connection, Request};
-use crate::harness::server::Server;
+use crate::server::Server;
 use nix::sys::signal::Signal;
+use testkit::api::UNSTABLE;
+use testkit::http::{Connection, Request};
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const DATA: u8 = 0;

@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use super::{start, timed_out};
-use crate::harness::api::UNSTABLE;
-use crate::harness::http::{Connection, Reply, Request};
-use crate::harness::server::Server;
+use crate::server::Server;
+use testkit::api::UNSTABLE;
+use testkit::http::{Connection, Reply, Request};
 
 const V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 const REFUSED: &str = "rendezvous_connections_refused_total";
@@ -136,7 +136,7 @@ fn forwarded_header_from_an_announced_client_is_ignored() {
 fn forwarded_scheme_from_an_announced_client_is_ignored() {
     let server = behind("127.0.0.1,10.0.0.0/8", &[("msc4108.enabled", "true")]);
     let url = |header: &[u8]| {
-        let create = crate::harness::etag::creation("x").header("X-Forwarded-Proto", "https");
+        let create = testkit::etag::creation("x").header("X-Forwarded-Proto", "https");
         let created = create_behind(&server, header, &create);
         created.expect(201).text("url")
     };

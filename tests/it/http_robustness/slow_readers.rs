@@ -1,9 +1,9 @@
 //! Clients that ask and do not read: what the kernel does not take in `http.request_timeout`, nobody waits for.
 
 use super::{start, timed_out};
-use crate::harness::eventually;
-use crate::harness::http::{Connection, Request};
-use crate::harness::server::Server;
+use crate::server::Server;
+use testkit::eventually;
+use testkit::http::{Connection, Request};
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 

@@ -4,9 +4,9 @@
 //! would. Exactly how the first is refused is the HTTP library's; that the connection ends is not.
 
 use super::start;
-use crate::harness::api::UNSTABLE;
-use crate::harness::http::{Connection, Request};
-use crate::harness::server::Server;
+use crate::server::Server;
+use testkit::api::UNSTABLE;
+use testkit::http::{Connection, Request};
 
 /// How many replies came before the connection ended. Bodies of this service hold no status line.
 #[track_caller]

@@ -1,12 +1,11 @@
 //! The second listener: probes, version, and nothing that a client of the first could want.
 
-use crate::harness::api::UNSTABLE;
-use crate::harness::http::{Connection, Request};
-use crate::harness::redis::RedisServer;
-use crate::harness::redis::worker::{launch_on, ready_on};
-use crate::harness::server::Server;
-use crate::harness::{eventually, on_both_stores};
+use crate::server::{Server, launch_on, on_both_stores, ready_on};
 use nix::sys::signal::Signal;
+use testkit::api::UNSTABLE;
+use testkit::eventually;
+use testkit::http::{Connection, Request};
+use testkit::redis::RedisServer;
 
 on_both_stores! {
     probe_endpoints_answer,

@@ -1,18 +1,18 @@
 //! SIGHUP: what may change while it runs does, what is wrong is refused, and nobody's sign-in notices. And the
 //! switch for which it is mostly sent: no new sessions for now.
 
-use crate::harness::api::{UNSTABLE, at};
-use crate::harness::etag::creation as mailbox;
-use crate::harness::eventually;
-use crate::harness::http::Request;
-use crate::harness::on_both_stores;
-use crate::harness::server::{Server, Store};
+use crate::server::{Server, on_both_stores};
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use serde_json::json;
 use std::path::Path;
 use tempfile::NamedTempFile;
+use testkit::api::{UNSTABLE, at};
+use testkit::etag::creation as mailbox;
+use testkit::eventually;
+use testkit::http::Request;
+use testkit::server::Store;
 
 /// A server with a configuration file that can be written again.
 struct Running {

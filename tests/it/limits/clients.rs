@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use super::{CREATES, TRUSTED, start};
-use crate::harness::api::UNSTABLE;
-use crate::harness::eventually;
-use crate::harness::http::{Reply, Request};
-use crate::harness::server::Server;
+use crate::server::Server;
+use testkit::api::UNSTABLE;
+use testkit::eventually;
+use testkit::http::{Reply, Request};
 
 fn create_as(server: &Server, forwarded_for: &[&str]) -> Reply {
     let create = Request::post(UNSTABLE).json(&json!({"data": "x"}));

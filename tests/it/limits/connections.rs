@@ -1,10 +1,10 @@
 //! How many connections one client may have open: past it the next is closed, and nobody else notices.
 
 use super::{TRUSTED, start};
-use crate::harness::api::UNSTABLE;
-use crate::harness::eventually;
-use crate::harness::http::{Connection, Request};
-use crate::harness::server::Server;
+use crate::server::Server;
+use testkit::api::UNSTABLE;
+use testkit::eventually;
+use testkit::http::{Connection, Request};
 
 const TWO: [(&str, &str); 2] = [
     ("limits.enabled", "true"),

@@ -1,12 +1,13 @@
 //! Each limit by its own: of a network, of a session, by address; and all of them in shadow mode.
 
 use super::{TRUSTED, start};
-use crate::harness::api::{UNSTABLE, at};
-use crate::harness::etag::{ETAG, creation as mailbox};
-use crate::harness::http::{Connection, Reply, Request};
-use crate::harness::server::{Server, Store};
-use crate::harness::{eventually, on_both_stores};
+use crate::server::{Server, on_both_stores};
 use serde_json::json;
+use testkit::api::{UNSTABLE, at};
+use testkit::etag::{ETAG, creation as mailbox};
+use testkit::eventually;
+use testkit::http::{Connection, Reply, Request};
+use testkit::server::Store;
 
 const ON: (&str, &str) = ("limits.enabled", "true");
 

@@ -1,13 +1,12 @@
 //! What a stranger tries so as not to be counted, or so that others are refused.
 
 use super::{TRUSTED, start};
-use crate::harness::api::{UNSTABLE, at, body};
-use crate::harness::eventually;
-use crate::harness::http::{Connection, Reply, Request};
-use crate::harness::redis::RedisServer;
-use crate::harness::redis::worker::ready_on;
-use crate::harness::server::Server;
+use crate::server::{Server, ready_on};
 use serde_json::json;
+use testkit::api::{UNSTABLE, at, body};
+use testkit::eventually;
+use testkit::http::{Connection, Reply, Request};
+use testkit::redis::RedisServer;
 
 const ON: (&str, &str) = ("limits.enabled", "true");
 

@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use super::{CREATES, TRUSTED, start};
-use crate::harness::api::UNSTABLE;
-use crate::harness::http::Request;
-use crate::harness::server::Server;
+use crate::server::Server;
+use testkit::api::UNSTABLE;
+use testkit::http::Request;
 
 /// Creates as whom these headers name; whether that client had a creation left.
 #[track_caller]

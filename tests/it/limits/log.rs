@@ -1,15 +1,14 @@
 //! Refusals in the log: a sample of them, and of whom without naming them.
 
 use super::{CREATES, TRUSTED, start};
-use crate::harness::api::UNSTABLE;
-use crate::harness::eventually;
-use crate::harness::http::{Connection, Request};
-use crate::harness::redis::RedisServer;
-use crate::harness::redis::worker::ready_on;
-use crate::harness::server::Server;
+use crate::server::{Server, ready_on};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use testkit::api::UNSTABLE;
+use testkit::eventually;
+use testkit::http::{Connection, Request};
+use testkit::redis::RedisServer;
 
 const CLIENT: &str = "203.0.113.77";
 

@@ -1,10 +1,10 @@
 //! The log says so when everybody seems to be one private address: the proxy in front is not configured.
 
 use super::{TRUSTED, start};
-use crate::harness::api::UNSTABLE;
-use crate::harness::eventually;
-use crate::harness::http::{Connection, Request};
-use crate::harness::server::Server;
+use crate::server::Server;
+use testkit::api::UNSTABLE;
+use testkit::eventually;
+use testkit::http::{Connection, Request};
 
 const ENOUGH: usize = 1000;
 

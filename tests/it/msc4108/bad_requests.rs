@@ -1,9 +1,8 @@
 //! Requests that the dialect does not know, or that lack what it asks for. None changes anything.
 
-use crate::harness::etag::{ETAG, creation};
-use crate::harness::http::Request;
-use crate::harness::on_both_stores;
-use crate::harness::server::Server;
+use crate::server::{Server, on_both_stores};
+use testkit::etag::{ETAG, creation};
+use testkit::http::Request;
 
 on_both_stores! {
     with ["msc4108.enabled" = "true"];

@@ -3,13 +3,11 @@
 //! A read that fails echoes the client's own, so that it polls on. A write that is refused, or whose
 //! outcome is unknown, names what it would have produced: if it was applied, the sign-in goes on.
 
-use crate::harness::etag::Mailbox;
-use crate::harness::http::Request;
-use crate::harness::on_both_stores;
-use crate::harness::proxy::{Alteration, Fault, Proxy, Target};
-use crate::harness::redis::RedisServer;
-use crate::harness::redis::worker::ready_on;
-use crate::harness::server::Server;
+use crate::server::{Server, on_both_stores, ready_on};
+use testkit::etag::Mailbox;
+use testkit::http::Request;
+use testkit::proxy::{Alteration, Fault, Proxy, Target};
+use testkit::redis::RedisServer;
 
 on_both_stores! {
     with ["msc4108.enabled" = "true"];

@@ -1,12 +1,11 @@
 //! Every series of requests stands at 0 from the start: a request of either dialect, however it ends, makes
 //! none. A rate over a series that appears with its first event misses that event.
 
-use crate::harness::api::{STABLE, UNSTABLE, at};
-use crate::harness::etag::{ETAG, creation};
-use crate::harness::http::Request;
-use crate::harness::on_both_stores;
-use crate::harness::server::Server;
+use crate::server::{Server, on_both_stores};
 use std::collections::BTreeSet;
+use testkit::api::{STABLE, UNSTABLE, at};
+use testkit::etag::{ETAG, creation};
+use testkit::http::Request;
 
 on_both_stores! {
     with ["msc4108.enabled" = "true"];

@@ -1,8 +1,7 @@
 //! Tags that a proxy, a list or a client's habit has changed on the way.
 
-use crate::harness::etag::Mailbox;
-use crate::harness::on_both_stores;
-use crate::harness::server::Server;
+use crate::server::{Server, on_both_stores};
+use testkit::etag::Mailbox;
 
 on_both_stores! {
     with ["msc4108.enabled" = "true"];

@@ -1,8 +1,9 @@
 //! The URL of a session: what the operator says, else where the request came in.
 
-use crate::harness::etag::{ETAG, creation};
-use crate::harness::http::Connection;
-use crate::harness::server::{Server, Store};
+use crate::server::Server;
+use testkit::etag::{ETAG, creation};
+use testkit::http::Connection;
+use testkit::server::Store;
 
 /// The URL in the reply to a creation with these headers, up to the dialect's path.
 fn base(server: &Server, headers: &[(&str, &str)]) -> String {

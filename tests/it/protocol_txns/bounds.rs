@@ -1,10 +1,9 @@
 //! What a txnId may look like, and how many of them one session records.
 
 use super::assert_same_words;
-use crate::harness::api::{CONFLICT, at};
-use crate::harness::http::{Reply, Request};
-use crate::harness::on_both_stores;
-use crate::harness::server::Server;
+use crate::server::{Server, on_both_stores};
+use testkit::api::{CONFLICT, at};
+use testkit::http::{Reply, Request};
 
 on_both_stores! {
     txn_id_grammar_applies_after_decoding,

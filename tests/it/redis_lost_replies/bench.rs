@@ -1,9 +1,9 @@
 //! Two workers on one Redis, one of them behind a proxy that loses what it is told to lose.
 
-use crate::harness::proxy::{Fault, Proxy};
-use crate::harness::redis::worker::ready_on;
-use crate::harness::redis::{RedisServer, until};
-use crate::harness::server::Server;
+use crate::server::{Server, ready_on};
+use testkit::proxy::{Fault, Proxy};
+use testkit::redis::RedisServer;
+use testkit::until;
 
 /// Each way to lose an exchange whose script may have run.
 pub const LOSSES: [Fault; 3] = [Fault::CutCommand, Fault::CutReply, Fault::HoldReply];

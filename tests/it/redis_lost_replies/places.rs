@@ -2,10 +2,12 @@
 //! session's own back.
 
 use super::bench::{Bench, LOSSES};
-use crate::harness::http::Connection;
-use crate::harness::proxy::{Fault, Proxy, Target};
-use crate::harness::redis::worker::{ready_on, request};
-use crate::harness::redis::{RedisServer, until};
+use crate::server::ready_on;
+use testkit::api::request;
+use testkit::http::Connection;
+use testkit::proxy::{Fault, Proxy, Target};
+use testkit::redis::RedisServer;
+use testkit::until;
 
 /// Each loss on the way to the session, and on the way to its lease.
 fn losses() -> impl Iterator<Item = (Target, Fault, String)> {

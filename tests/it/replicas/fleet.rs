@@ -7,11 +7,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nix::sys::signal::Signal;
 
-use crate::harness::api::Session;
-use crate::harness::eventually;
-use crate::harness::http::{Reply, Request};
-use crate::harness::redis::worker::{ready_on, request};
-use crate::harness::server::Server;
+use crate::server::{Server, ready_on};
+use testkit::api::{Session, request};
+use testkit::eventually;
+use testkit::http::{Reply, Request};
 
 /// Three workers on one Redis.
 pub struct Fleet {

@@ -1,10 +1,10 @@
 //! Shares of the live sessions are the fleet's: what one worker gave, another counts.
 
-use crate::harness::http::{Reply, Request};
-use crate::harness::issuer::{Answer, Issuer};
-use crate::harness::redis::RedisServer;
-use crate::harness::redis::worker::{ready_on, request};
-use crate::harness::server::Server;
+use crate::server::{Server, ready_on};
+use testkit::api::request;
+use testkit::homeserver::{HomeserverStub, TokenReply};
+use testkit::http::{Reply, Request};
+use testkit::redis::RedisServer;
 
 const ADDRESS: &str = "203.0.113.77";
 
@@ -41,7 +41,7 @@ fn client_quota_is_shared_and_released_by_any_replica() {
     assert_eq!(refusals(), 1);
     create_from(&one, "203.0.113.78").expect(200);
     other
-        .call(&Request::delete(&crate::harness::api::at(&first)))
+        .call(&Request::delete(&testkit::api::at(&first)))
         .expect(200);
     create_from(&other, ADDRESS).expect(200);
     create_from(&one, ADDRESS).expect_error(429, "M_LIMIT_EXCEEDED");
@@ -208,9 +208,9 @@ fn client_creation_rate_is_shared_by_replicas() {
 #[test]
 fn user_creation_rate_is_shared_by_replicas() {
     let redis = RedisServer::start();
-    let issuer = Issuer::start();
-    issuer.answers("phone", Answer::user("@anna:example.org"));
-    let url = issuer.url();
+    let verifier = HomeserverStub::start();
+    verifier.set_reply("phone", TokenReply::user("@anna:example.org"));
+    let url = verifier.url();
     let settings = [
         ("limits.enabled", "true"),
         ("limits.create.user.burst", "2"),

@@ -1,15 +1,15 @@
 //! The access log: by it a sign-in can be followed over all replicas, and nobody found.
 
-use crate::harness::api::{UNSTABLE, at, body};
-use crate::harness::etag::creation;
-use crate::harness::eventually;
-use crate::harness::http::{Connection, Request};
-use crate::harness::redis::RedisServer;
-use crate::harness::redis::worker::ready_on;
-use crate::harness::server::{Server, Store};
+use crate::server::{Server, ready_on};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::fs;
+use testkit::api::{UNSTABLE, at, body};
+use testkit::etag::creation;
+use testkit::eventually;
+use testkit::http::{Connection, Request};
+use testkit::redis::RedisServer;
+use testkit::server::Store;
 
 const JSON: (&str, &str) = ("telemetry.log_format", "json");
 

@@ -1,10 +1,11 @@
 //! `docs/metrics.md`, held against what a server shows: each metric is in it, as it is, and nothing else.
 
-use crate::harness::server::{Server, Store};
+use crate::server::Server;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
+use testkit::server::Store;
 
 /// Labels whose values are of the deployment or of no end.
 const OPEN: [&str; 4] = ["version", "revision", "homeserver", "le"];

@@ -5,11 +5,12 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::Stdio;
 
-use crate::harness::api::{UNSTABLE, at, body};
-use crate::harness::eventually;
-use crate::harness::http::{Connection, Request};
-use crate::harness::metrics::Metrics;
-use crate::harness::server::{Server, Store, command};
+use crate::server::{Server, command};
+use testkit::api::{UNSTABLE, at, body};
+use testkit::eventually;
+use testkit::http::{Connection, Request};
+use testkit::metrics::Metrics;
+use testkit::server::Store;
 
 /// The lines that the log has by now, once there are more than so many.
 fn more_than(server: &Server, lines: usize) -> Vec<String> {

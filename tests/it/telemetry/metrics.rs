@@ -1,10 +1,10 @@
 //! The metrics that dashboards and alerts rely on: there from the start, counting right, naming nobody.
 
-use crate::harness::api::{UNSTABLE, at};
-use crate::harness::http::Request;
-use crate::harness::metrics::Metrics;
-use crate::harness::server::Server;
-use crate::harness::{eventually, on_both_stores};
+use crate::server::{Server, on_both_stores};
+use testkit::api::{UNSTABLE, at};
+use testkit::eventually;
+use testkit::http::Request;
+use testkit::metrics::Metrics;
 
 on_both_stores! {
     all_metrics_exist_from_the_start,

@@ -1,9 +1,8 @@
 //! How sign-ins fare, in the metrics: created, scanned, answered, so many writes, the end.
 
-use crate::harness::api::at;
-use crate::harness::http::Request;
-use crate::harness::on_both_stores;
-use crate::harness::server::Server;
+use crate::server::{Server, on_both_stores};
+use testkit::api::at;
+use testkit::http::Request;
 
 on_both_stores! {
     with ["msc4108.enabled" = "true"];

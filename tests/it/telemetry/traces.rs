@@ -1,10 +1,7 @@
 //! Traces: what a collector is told, and that nobody waits for it. The collector is a stand-in that understands what a
 //! real one is sent.
 
-use crate::harness::api::at;
-use crate::harness::eventually;
-use crate::harness::http::Request;
-use crate::harness::server::{Server, Store};
+use crate::server::Server;
 use nix::sys::signal::Signal;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
@@ -15,6 +12,10 @@ use serde_json::json;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
+use testkit::api::at;
+use testkit::eventually;
+use testkit::http::Request;
+use testkit::server::Store;
 
 /// Takes what it is told.
 struct Collector {
@@ -148,7 +149,7 @@ fn traceparent_is_continued_with_store_child_spans() {
         let collector = Collector::start(true);
         let server = start(store, &collector, "0");
         let sampled = format!("00-{TRACE}-{PARENT}-01");
-        let create = Request::post(crate::harness::api::UNSTABLE).json(&json!({"data": "of-mine"}));
+        let create = Request::post(testkit::api::UNSTABLE).json(&json!({"data": "of-mine"}));
         let created = server
             .call(&create.header("traceparent", &sampled))
             .expect(200);

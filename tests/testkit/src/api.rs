@@ -38,6 +38,32 @@ pub fn body(token: &str, data: &str) -> Value {
     json!({"sequence_token": token, "data": data})
 }
 
+/// The four requests on a session, which a client sends again after a 503.
+pub mod request {
+    use super::{Request, UNSTABLE, at, body, json};
+
+    /// A create.
+    pub fn create(data: &str) -> Request {
+        Request::post(UNSTABLE).json(&json!({"data": data}))
+    }
+
+    /// A read.
+    pub fn read(id: &str) -> Request {
+        Request::get(&at(id))
+    }
+
+    /// A write, with a txnId if there is one.
+    pub fn write(id: &str, txn: Option<&str>, token: &str, data: &str) -> Request {
+        let path = txn.map_or(at(id), |txn| format!("{}/{txn}", at(id)));
+        Request::put(&path).json(&body(token, data))
+    }
+
+    /// A delete.
+    pub fn delete(id: &str) -> Request {
+        Request::delete(&at(id))
+    }
+}
+
 impl Server {
     /// Sends one request, and checks what every reply must have.
     #[track_caller]

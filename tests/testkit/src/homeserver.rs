@@ -20,13 +20,13 @@ use crate::certificates::Certificates;
 #[derive(Clone, Debug)]
 pub enum TokenReply {
     /// A status and a body.
-    Says(u16, String),
+    Body(u16, String),
     /// A redirect to this URL.
-    Redirects(String),
+    Redirect(String),
     /// No reply; the connection stays open.
-    Hangs,
+    Hang,
     /// No reply; the connection is closed.
-    Closes,
+    Close,
     /// A user, and this many bytes of white space after it.
     Endless(usize),
 }
@@ -34,7 +34,7 @@ pub enum TokenReply {
 impl TokenReply {
     /// A JSON body.
     pub fn json(status: u16, body: &Value) -> Self {
-        Self::Says(status, body.to_string())
+        Self::Body(status, body.to_string())
     }
 
     /// The reply of `/account/whoami` for a user.
@@ -148,20 +148,20 @@ impl HomeserverStub {
     }
 
     /// Scripts the reply to every request that contains this token.
-    pub fn answers(&self, token: &str, reply: TokenReply) {
+    pub fn set_reply(&self, token: &str, reply: TokenReply) {
         let mut replies = self.shared.replies.lock().expect("a lock");
         replies.insert(token.to_owned(), reply);
     }
 
     /// The requests about this token so far.
-    pub fn asked_about(&self, token: &str) -> Vec<TokenRequest> {
-        let mut requests = self.asked();
+    pub fn requests_about(&self, token: &str) -> Vec<TokenRequest> {
+        let mut requests = self.requests();
         requests.retain(|request| request.is_about(token));
         requests
     }
 
     /// All requests so far.
-    pub fn asked(&self) -> Vec<TokenRequest> {
+    pub fn requests(&self) -> Vec<TokenRequest> {
         self.shared.requests.lock().expect("a lock").clone()
     }
 }
@@ -230,7 +230,7 @@ impl Shared {
             let reply = self.reply_to(request);
             let stream = stream.get_mut();
             match reply {
-                TokenReply::Says(status, body) => {
+                TokenReply::Body(status, body) => {
                     let length = body.len();
                     let reply = format!(
                         "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\n\
@@ -238,12 +238,12 @@ impl Shared {
                     );
                     stream.write_all(reply.as_bytes())?;
                 }
-                TokenReply::Redirects(to) => write!(
+                TokenReply::Redirect(to) => write!(
                     stream,
                     "HTTP/1.1 307 X\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n"
                 )?,
-                TokenReply::Hangs => std::io::copy(stream, &mut std::io::sink()).map(drop)?,
-                TokenReply::Closes => return Ok(()),
+                TokenReply::Hang => std::io::copy(stream, &mut std::io::sink()).map(drop)?,
+                TokenReply::Close => return Ok(()),
                 TokenReply::Endless(length) => write_endless(stream, length)?,
             }
         }

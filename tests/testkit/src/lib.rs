@@ -20,6 +20,7 @@ pub mod homeserver;
 pub mod http;
 pub mod keep_alive;
 pub mod metrics;
+pub mod outage;
 pub mod process;
 pub mod proxy;
 pub mod redis;

@@ -8,7 +8,6 @@ pub mod launch;
 pub mod resp;
 pub mod tls;
 pub mod topology;
-pub mod worker;
 
 use std::net::SocketAddr;
 

@@ -14,10 +14,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
-use crate::eventually;
 use crate::http::{Connection, Reply, Request};
 use crate::process::Process;
 use crate::redis::RedisServer;
+use crate::{eventually, until};
 use log::Log;
 
 /// Where a server under test keeps its sessions.
@@ -130,6 +130,27 @@ impl ServerBinary {
             admin,
             prefix: settings.iter().rev().find_map(prefix_of),
         }
+    }
+
+    /// Starts a server on this Redis, and waits until it is ready.
+    #[track_caller]
+    pub fn ready_on(self, url: &str, settings: &[(&str, &str)]) -> Server {
+        let server = self.launch_on(url, settings);
+        until("the server is ready", || server.is_ready());
+        server
+    }
+
+    /// Starts a server on this Redis, ready or not.
+    #[track_caller]
+    pub fn launch_on(self, url: &str, settings: &[(&str, &str)]) -> Server {
+        let mut all = vec![
+            ("mode", "open"),
+            ("limits.enabled", "false"),
+            ("store.backend", "redis"),
+            ("store.redis.url", url),
+        ];
+        all.extend(settings);
+        self.launch(&all)
     }
 
     /// The command of the binary, without the caller's configuration and without input.

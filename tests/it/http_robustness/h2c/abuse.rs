@@ -3,11 +3,11 @@
 use super::{
     DATA, END_HEADERS, END_STREAM, Frame, HEADERS, PREFACE, RST_STREAM, SETTINGS, get, open,
 };
-use crate::harness::api::UNSTABLE;
-use crate::harness::eventually;
-use crate::harness::http::{Connection, Request};
-use crate::harness::server::Server;
 use crate::http_robustness::{start, timed_out};
+use crate::server::Server;
+use testkit::api::UNSTABLE;
+use testkit::eventually;
+use testkit::http::{Connection, Request};
 
 const CANCEL: [u8; 4] = [0, 0, 0, 8];
 

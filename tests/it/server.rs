@@ -1,0 +1,87 @@
+//! The server of this package under test: the kit's starter, with the binary that Cargo has built.
+
+use std::ops::Deref;
+use std::process::Command;
+
+use testkit::server::{ServerBinary, Store};
+
+const BINARY: ServerBinary = ServerBinary(env!("CARGO_BIN_EXE_matrix-rendezvous"));
+
+/// A running server of this package.
+#[derive(Debug)]
+pub struct Server(testkit::server::Server);
+
+impl Server {
+    /// Starts a server and waits until it is ready: [`ServerBinary::start`].
+    #[track_caller]
+    pub fn start(store: Store, settings: &[(&str, &str)]) -> Self {
+        Self(BINARY.start(store, settings))
+    }
+
+    /// Starts a server, ready or not: [`ServerBinary::launch`].
+    #[track_caller]
+    pub fn launch(settings: &[(&str, &str)]) -> Self {
+        Self(BINARY.launch(settings))
+    }
+
+    /// Starts a server with these arguments, ready or not: [`ServerBinary::launch_with_arguments`].
+    #[track_caller]
+    pub fn launch_with_arguments(arguments: &[&str]) -> Self {
+        Self(BINARY.launch_with_arguments(arguments, &[]))
+    }
+}
+
+impl Deref for Server {
+    type Target = testkit::server::Server;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+/// The command of the binary, without the caller's configuration and without input.
+pub fn command() -> Command {
+    BINARY.command()
+}
+
+/// Starts a server on this Redis, and waits until it is ready.
+#[track_caller]
+pub fn ready_on(url: &str, settings: &[(&str, &str)]) -> Server {
+    Server(BINARY.ready_on(url, settings))
+}
+
+/// Starts a server on this Redis, ready or not.
+#[track_caller]
+pub fn launch_on(url: &str, settings: &[(&str, &str)]) -> Server {
+    Server(BINARY.launch_on(url, settings))
+}
+
+/// Makes two tests of each named function `fn(&Server)`: one on the embedded store, one on Redis. Settings
+/// of the configuration come first, if there are any.
+macro_rules! on_both_stores {
+    ($($name:ident),+ $(,)?) => {
+        $crate::server::on_both_stores! { with []; $($name),+ }
+    };
+    (with $settings:tt; $($name:ident),+ $(,)?) => {
+        $($crate::server::on_both_stores! { @one $settings $name })+
+    };
+    (@one [$($key:literal = $value:literal),* $(,)?] $name:ident) => {
+        mod $name {
+            use $crate::server::Server;
+            use testkit::server::Store;
+
+            const SETTINGS: &[(&str, &str)] = &[$(($key, $value)),*];
+
+            #[test]
+            fn memory() {
+                super::$name(&Server::start(Store::Memory, SETTINGS));
+            }
+
+            #[test]
+            fn redis() {
+                super::$name(&Server::start(Store::Redis, SETTINGS));
+            }
+        }
+    };
+}
+pub(crate) use on_both_stores;

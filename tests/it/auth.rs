@@ -16,6 +16,7 @@ mod token_responses;
 use crate::server::Server;
 use serde_json::json;
 use testkit::api::{STABLE, UNSTABLE, at};
+use testkit::eventually;
 use testkit::homeserver::{HomeserverStub, TokenReply};
 use testkit::http::{Reply, Request};
 use testkit::server::Store;
@@ -237,7 +238,11 @@ fn log_names_users_only_if_configured() {
         );
         server.call(&with(creation(), "good")).expect(200);
         server.call(&with(creation(), "bad")).expect(401);
-        let log = server.log();
+        // A thread writes the log: the lines of both requests may come after their replies.
+        let log = eventually("both requests are logged", || {
+            let log = server.log();
+            (log.matches("status=").count() == 2).then_some(log)
+        });
         assert_eq!(log.matches("@anna:example.org").count(), told, "{log}");
     }
 }

@@ -3,8 +3,10 @@
 //! For orchestrators and Prometheus, on an address of its own that is never exposed. It stays up
 //! until the very end, so that a probe sees the whole shutdown. It never touches a session.
 
+mod live_count;
 mod readiness;
 
+pub use live_count::LiveCount;
 pub use readiness::Readiness;
 
 use crate::clock::Clock;
@@ -27,7 +29,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 /// Probes and scrapes at once: a few Prometheis and an orchestrator.
@@ -40,14 +42,11 @@ const TIMEOUTS: SocketTimeouts = SocketTimeouts {
     send: Duration::from_secs(10),
 };
 
-/// How long a count of live sessions is good for: many scrapers ask the store once.
-const LIVE_TTL: Duration = Duration::from_secs(2);
-
 /// What the pages show.
 #[derive(Debug)]
 pub struct Admin<S> {
-    /// The store, asked for its live sessions.
-    pub store: Arc<S>,
+    /// The number of live sessions.
+    pub live_count: LiveCount<S>,
     /// Whether requests should come here.
     pub readiness: Readiness,
     /// Metrics.
@@ -56,12 +55,10 @@ pub struct Admin<S> {
     pub connections: TaskTracker,
     /// Time.
     pub clock: Clock,
-    /// When the live sessions were last counted.
-    pub counted: Mutex<Option<Duration>>,
-    /// The log, asked for the lines that it lost.
+    /// The log, which counts the lines that it lost.
     pub log: Arc<Log>,
-    /// Whom limits refused, counted.
-    pub refusals: Arc<RejectionLog>,
+    /// The log of rejections, which counts the clients that limits rejected.
+    pub rejection_log: Arc<RejectionLog>,
 }
 
 impl<S: Store> Admin<S> {
@@ -131,21 +128,20 @@ impl<S: Store> Admin<S> {
             Err(_) => StatusCode::SERVICE_UNAVAILABLE,
         };
         if is_verbose {
-            self.count_live().await;
-            let answers = self.metrics.store_up.get() == 1;
-            return text(status, self.readiness.components(answers));
+            let store_answers = self.live_count.refresh().await;
+            return text(status, self.readiness.components(store_answers));
         }
-        let line = checked.map_or_else(|reason| reason, |()| "ready".to_owned());
+        let line = checked.map_or_else(|reason| reason.to_string(), |()| "ready".to_owned());
         text(status, line + "\n")
     }
 
     async fn metrics(&self) -> Response<Full<Bytes>> {
-        self.count_live().await;
+        self.live_count.refresh().await;
         let is_fit = self.readiness.is_store_fit();
         self.metrics
             .set_phase(self.readiness.lifecycle.phase(is_fit));
-        let refused = i64::try_from(self.refusals.limited_clients()).unwrap_or(i64::MAX);
-        self.metrics.limited_clients.set(refused);
+        let limited = i64::try_from(self.rejection_log.limited_clients()).unwrap_or(i64::MAX);
+        self.metrics.limited_clients.set(limited);
         self.metrics.log_lines_lost.inc_by(self.log.take_dropped());
         let open = i64::try_from(self.connections.len()).unwrap_or(i64::MAX);
         let active = self.metrics.http_in_flight.get().min(open);
@@ -158,25 +154,6 @@ impl<S: Store> Admin<S> {
         match self.metrics.encode() {
             Ok(page) => with_type(StatusCode::OK, page, "text/plain; version=0.0.4"),
             Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
-        }
-    }
-
-    async fn count_live(&self) {
-        // Whoever comes second waits for the first one's count, within the store's deadline.
-        let mut counted = self.counted.lock().await;
-        let now = self.clock.now();
-        if counted.is_some_and(|at| now.saturating_sub(at) < LIVE_TTL) {
-            return;
-        }
-        *counted = Some(now);
-        match self.store.live().await {
-            Ok(live) => {
-                self.metrics
-                    .sessions_live
-                    .set(i64::try_from(live).unwrap_or(i64::MAX));
-                self.metrics.store_up.set(1);
-            }
-            Err(_) => self.metrics.store_up.set(0),
         }
     }
 }

@@ -4,6 +4,7 @@ use crate::config::Sources;
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 /// Follows the list of options in every help page of the program itself.
 const AFTER_HELP: &str = "\
@@ -18,10 +19,13 @@ Example, with sessions in memory and the API that released clients use:
 Documentation: docs/ in the source repository. docs/configuration.md lists every key with its
 default, docs/operations.md is for operators.";
 
+/// Exit code for invalid configuration or usage (`EX_USAGE` of sysexits.h): trying again will not help.
+pub const EXIT_USAGE: u8 = 64;
+
 /// The rendezvous server for Matrix QR-code sign-in (MSC4388 and MSC4108).
 ///
 /// Configuration sources, later ones win: built-in defaults, the TOML file, environment variables
-/// (session.ttl is RENDEZVOUS_SESSION__TTL), --set, and the flags for single keys.
+/// (`session.ttl` is `RENDEZVOUS_SESSION__TTL`), --set, and the flags for single keys.
 #[derive(Debug, Parser)]
 #[command(name = "matrix-rendezvous", version, after_help = AFTER_HELP)]
 pub struct Cli {
@@ -31,6 +35,20 @@ pub struct Cli {
     /// The flags that change the configuration.
     #[command(flatten)]
     pub overrides: Overrides,
+}
+
+impl Cli {
+    /// Parses the arguments of this process.
+    ///
+    /// # Errors
+    /// The exit code, after the help, the version or the usage error was printed.
+    pub fn parse_arguments() -> Result<Self, ExitCode> {
+        Self::try_parse().map_err(|error| {
+            // If even the terminal is gone, there is nowhere to report that.
+            let _printed = error.print();
+            ExitCode::from(if error.use_stderr() { EXIT_USAGE } else { 0 })
+        })
+    }
 }
 
 /// The commands.

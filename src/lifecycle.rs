@@ -1,7 +1,11 @@
 //! The phases of the process, and the signals that move it through them.
 //!
-//! Serving → Leaving (`is_leaving`) → Draining (soft token) → cut (hard token). The soft token stands inside the
+//! Serving → Leaving (`is_shutting_down`) → Draining (soft token) → cut (hard token). The soft token stands inside the
 //! hard one: it ends accepting, the hard one cuts what is left. A second signal goes straight to the hard one.
+
+pub mod background_task;
+
+pub use background_task::BackgroundTask;
 
 use crate::config::ShutdownConfig;
 use crate::telemetry::labels::Phase;
@@ -17,7 +21,7 @@ use tokio_util::task::TaskTracker;
 /// Shared by listeners, connections and probes.
 #[derive(Debug, Clone, Default)]
 pub struct Lifecycle {
-    leaving: Arc<AtomicBool>,
+    shutting_down: Arc<AtomicBool>,
     soft: CancellationToken,
     hard: CancellationToken,
     cut: Arc<AtomicUsize>,
@@ -29,7 +33,7 @@ impl Lifecycle {
     pub fn new() -> Self {
         let hard = CancellationToken::new();
         Self {
-            leaving: Arc::default(),
+            shutting_down: Arc::default(),
             soft: hard.child_token(),
             hard,
             cut: Arc::default(),
@@ -39,8 +43,8 @@ impl Lifecycle {
     /// Whether SIGTERM came: not ready, and every reply ends its connection, so that a proxy's pool
     /// empties itself before anything is closed beneath it.
     #[must_use]
-    pub fn is_leaving(&self) -> bool {
-        self.leaving.load(Ordering::Relaxed)
+    pub fn is_shutting_down(&self) -> bool {
+        self.shutting_down.load(Ordering::Relaxed)
     }
 
     /// The phase, of a process that is ready or not yet.
@@ -48,7 +52,7 @@ impl Lifecycle {
     pub fn phase(&self, is_ready: bool) -> Phase {
         if self.soft.is_cancelled() {
             Phase::Draining
-        } else if self.is_leaving() {
+        } else if self.is_shutting_down() {
             Phase::ShuttingDown
         } else if is_ready {
             Phase::Serving
@@ -76,7 +80,7 @@ impl Lifecycle {
             let known = asked
                 .as_ref()
                 .is_some_and(|waker| waker.will_wake(cx.waker()));
-            if !known || self.is_leaving() {
+            if !known || self.is_shutting_down() {
                 if draining.as_mut().poll(cx).is_ready() {
                     return Poll::Ready(None);
                 }
@@ -104,22 +108,19 @@ impl Lifecycle {
     pub async fn run(
         &self,
         mut signals: Signals,
-        clocks: ShutdownConfig,
+        timeouts: ShutdownConfig,
         connections: &TaskTracker,
     ) -> bool {
         let name = signals.next().await;
-        tracing::info!(signal = name, grace = %clocks.grace, "leaving: not ready, still accepting");
-        self.leaving.store(true, Ordering::Relaxed);
-        if signals.interrupts(tokio::time::sleep(clocks.grace.0)).await {
-            tracing::info!(drain = %clocks.drain, "draining: no new connections");
+        tracing::info!(signal = name, grace = %timeouts.grace, "shutting down: unready, still accepting");
+        self.shutting_down.store(true, Ordering::Relaxed);
+        let grace = tokio::time::sleep(timeouts.grace.0);
+        if signals.run_unless_signalled(grace).await.is_some() {
+            tracing::info!(drain = %timeouts.drain, "draining: no new connections");
             self.soft.cancel();
             connections.close();
-            let drained = tokio::time::timeout(clocks.drain.0, connections.wait());
-            let mut all_ended = false;
-            signals
-                .interrupts(async { all_ended = drained.await.is_ok() })
-                .await;
-            if all_ended {
+            let drained = tokio::time::timeout(timeouts.drain.0, connections.wait());
+            if let Some(Ok(())) = signals.run_unless_signalled(drained).await {
                 self.hard.cancel();
                 tracing::info!("stopped: every request ended");
                 return true;
@@ -151,6 +152,14 @@ pub struct Signals {
 pub struct ReloadSignal(tokio::signal::unix::Signal);
 
 impl ReloadSignal {
+    /// Installs the handler. Without it SIGHUP would end the process.
+    ///
+    /// # Errors
+    /// An [`std::io::Error`] if the operating system rejects the handler.
+    pub fn catch() -> Result<Self, std::io::Error> {
+        Ok(Self(signal(SignalKind::hangup())?))
+    }
+
     /// Waits for the next one.
     pub async fn next(&mut self) -> Option<()> {
         self.0.recv().await
@@ -162,12 +171,11 @@ impl Signals {
     ///
     /// # Errors
     /// Where the operating system refuses a handler.
-    pub fn catch() -> Result<(Self, ReloadSignal), std::io::Error> {
-        let signals = Self {
+    pub fn catch() -> Result<Self, std::io::Error> {
+        Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
-        };
-        Ok((signals, ReloadSignal(signal(SignalKind::hangup())?)))
+        })
     }
 
     async fn next(&mut self) -> &'static str {
@@ -177,13 +185,13 @@ impl Signals {
         }
     }
 
-    /// Runs `phase` to its end, or until another signal. Returns whether it came to its end.
-    async fn interrupts(&mut self, phase: impl Future<Output = ()>) -> bool {
+    /// Runs a phase of the shutdown. Returns its output, or `None` if another signal came first.
+    async fn run_unless_signalled<T>(&mut self, phase: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
-            () = phase => true,
+            output = phase => Some(output),
             name = self.next() => {
-                tracing::warn!(signal = name, "a second signal: cutting now");
-                false
+                tracing::warn!(signal = name, "a second signal: cutting connections now");
+                None
             }
         }
     }

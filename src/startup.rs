@@ -102,7 +102,7 @@ fn collector(config: &Config) -> Result<Option<Collector>, ConfigProblem> {
     collector.transpose().map_err(|error| {
         let key = match error {
             CollectorError::CaFile(_) | CollectorError::Tls(_) => "telemetry.traces.ca_file",
-            CollectorError::Endpoint(_) => "telemetry.traces.endpoint",
+            CollectorError::Endpoint(_) | CollectorError::Uri(_) => "telemetry.traces.endpoint",
         };
         ConfigProblem::new(key, error.to_string())
     })
@@ -170,6 +170,10 @@ fn place(config: &Config) -> Result<PreparedStore, Vec<ConfigProblem>> {
     let sentinel = redis.sentinel_password.as_ref().map(Secret::expose);
     let endpoint = RedisEndpoint::parse(redis.url.expose(), redis.ca_file.as_deref())
         .and_then(|endpoint| endpoint.with_passwords(password, sentinel))
+        .and_then(|endpoint| match endpoint.check_tls() {
+            Ok(()) => Ok(endpoint),
+            Err(error) => Err(vec![error]),
+        })
         .map_err(|errors| errors.into_iter().map(problem).collect::<Vec<_>>())?;
     Ok(PreparedStore::Redis(Box::new(RedisSettings {
         endpoint,

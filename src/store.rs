@@ -10,10 +10,12 @@ pub mod redis;
 
 pub use quotas::{CurrentShares, SessionLimits, Share, Shares};
 
+use crate::lifecycle::BackgroundTask;
 use crate::model::{LimitExceeded, LimitSet};
 use crate::model::{Owner, Payload, SequenceToken, SessionId, SubmittedToken, TxnKey};
 use std::future::Future;
 use std::time::{Duration, SystemTime};
+use tokio::sync::watch;
 
 /// Keeps sessions, and decides about each write in one atomic step.
 ///
@@ -237,6 +239,17 @@ pub enum StoreError {
     /// An answer came that is not ours, or not of the expected form.
     #[error("the store's reply made no sense")]
     BadReply,
+}
+
+/// A store, and what runs and reports beside it.
+#[derive(Debug)]
+pub struct StoreParts<S> {
+    /// The store.
+    pub store: S,
+    /// Whether the store may be served from.
+    pub state: watch::Receiver<StoreState>,
+    /// The tasks that the store needs until the process ends. Without them it may not work.
+    pub tasks: Vec<BackgroundTask>,
 }
 
 /// Whether the store may be served from.

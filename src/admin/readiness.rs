@@ -1,102 +1,162 @@
-//! Whether requests should come here, and what of the service is well: `/readyz`, and `/readyz?verbose`.
+//! Readiness: whether load balancers should send requests here, for `/readyz` and `/readyz?verbose`.
 //!
-//! Ready after the store was reached and found fit once, and until SIGTERM. A store or a homeserver that is away later
-//! changes nothing of that: all replicas would leave the load balancer at once, and the error bodies with them.
+//! A replica is ready once its store was reached and passed its checks, until SIGTERM. An outage of the
+//! store or of a homeserver later changes nothing: all replicas would leave the load balancer at once,
+//! and clients would get its error page in place of ours.
 
 use crate::lifecycle::Lifecycle;
 use crate::policy::{Homeservers, Policy};
 use crate::store::StoreState;
-use std::fmt::Write as _;
+use std::fmt;
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// What it is judged by.
+/// The parts that decide whether this replica is ready.
 #[derive(Debug)]
 pub struct Readiness {
-    /// Whether the store may be served from.
+    /// The state of the store.
     pub state: watch::Receiver<StoreState>,
-    /// The phases of the process.
+    /// The phase of the process.
     pub lifecycle: Lifecycle,
-    /// Whether sessions are created.
+    /// The maintenance switch.
     pub policy: Arc<Policy>,
-    /// Whether those who say whose a token is are asked.
+    /// Token verifiers; reports those whose circuit breaker is open.
     pub homeservers: Arc<Homeservers>,
 }
 
+/// Why a replica is not ready. The text has a line per reason.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotReady {
+    /// SIGTERM or SIGINT came.
+    #[error("shutting down")]
+    ShuttingDown,
+    /// No connection to the store succeeded yet; the last error, if there was one.
+    #[error("the store has not been reached yet{}", .0.as_ref().map_or_else(String::new, |reason| format!(": {reason}")))]
+    Connecting(Option<String>),
+    /// The store was reached and failed its checks.
+    #[error("{}", .0.join("\n"))]
+    Unfit(Vec<String>),
+}
+
+/// The mark of a component in `/readyz?verbose`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Health {
+    /// It works.
+    Good,
+    /// It does not work, but the replica stays ready.
+    Degraded,
+    /// The reason why the replica is not ready.
+    NotReady,
+}
+
+/// One line of `/readyz?verbose`.
+struct Component {
+    name: String,
+    health: Health,
+    text: String,
+}
+
+impl Component {
+    fn new(name: impl Into<String>, health: Health, text: impl Into<String>) -> Self {
+        let (name, text) = (name.into(), text.into());
+        Self { name, health, text }
+    }
+}
+
+impl fmt::Display for Component {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mark = match self.health {
+            Health::Good => '+',
+            Health::Degraded => '!',
+            Health::NotReady => '-',
+        };
+        let text = self.text.replace('\n', "; ");
+        writeln!(out, "[{mark}] {}: {text}", self.name)
+    }
+}
+
 impl Readiness {
-    /// Whether the store was reached and found fit.
+    /// Returns whether the store was reached and passed its checks.
     #[must_use]
     pub fn is_store_fit(&self) -> bool {
         *self.state.borrow() == StoreState::Ready
     }
 
-    /// Whether requests should come here.
+    /// Checks whether load balancers should send requests here.
     ///
     /// # Errors
-    /// Why not, in a line or a few.
-    pub fn check(&self) -> Result<(), String> {
-        if self.lifecycle.is_leaving() {
-            return Err("shutting down".to_owned());
+    /// [`NotReady`] with the reason.
+    pub fn check(&self) -> Result<(), NotReady> {
+        if self.lifecycle.is_shutting_down() {
+            return Err(NotReady::ShuttingDown);
         }
-        self.store()
+        self.check_store()
     }
 
-    fn store(&self) -> Result<(), String> {
+    fn check_store(&self) -> Result<(), NotReady> {
         match &*self.state.borrow() {
             StoreState::Ready => Ok(()),
-            StoreState::Connecting(None) => Err("the store has not been reached yet".to_owned()),
-            StoreState::Connecting(Some(reason)) => {
-                Err(format!("the store has not been reached yet: {reason}"))
-            }
-            StoreState::Unfit(reasons) => Err(reasons.join("\n")),
+            StoreState::Connecting(reason) => Err(NotReady::Connecting(reason.clone())),
+            StoreState::Unfit(reasons) => Err(NotReady::Unfit(reasons.clone())),
         }
     }
 
-    /// A line for each component: `[+]` is well, `[-]` is why requests should not come here, `[!]` is not well, and
-    /// no such reason. `answers` is whether the store answered just now.
+    /// Returns a line per component: `[+]` it works; `[-]` it is the reason why this replica is not
+    /// ready; `[!]` it does not work, but the replica stays ready. `store_answers` is the result of a
+    /// call just now.
     #[must_use]
-    pub fn components(&self, answers: bool) -> String {
-        let mut page = String::new();
-        let mut line = |mark: char, name: &str, text: &str| {
-            let text = text.replace('\n', "; ");
-            writeln!(page, "[{mark}] {name}: {text}").expect("a string takes every line");
-        };
-        let phase = self.lifecycle.phase(self.is_store_fit()).label();
-        line(
-            if self.lifecycle.is_leaving() {
-                '-'
-            } else {
-                '+'
-            },
-            "lifecycle",
-            phase,
-        );
-        match self.store() {
-            Err(reason) => line('-', "store", &reason),
-            Ok(()) if answers => line('+', "store", "fit, and answers"),
-            Ok(()) => line(
-                '!',
-                "store",
-                "does not answer: requests on sessions get a 503",
-            ),
-        }
-        if self.policy.is_in_maintenance() {
-            line('!', "maintenance", "on: no session is created");
+    pub fn components(&self, store_answers: bool) -> String {
+        let mut components = vec![
+            self.lifecycle(),
+            self.store(store_answers),
+            self.maintenance(),
+        ];
+        components.extend(self.token_verifiers());
+        components.iter().map(ToString::to_string).collect()
+    }
+
+    fn lifecycle(&self) -> Component {
+        let health = if self.lifecycle.is_shutting_down() {
+            Health::NotReady
         } else {
-            line('+', "maintenance", "off");
+            Health::Good
+        };
+        let phase = self.lifecycle.phase(self.is_store_fit());
+        Component::new("lifecycle", health, phase.label())
+    }
+
+    fn store(&self, answers: bool) -> Component {
+        let (health, text) = match self.check_store() {
+            Err(reason) => (Health::NotReady, reason.to_string()),
+            Ok(()) if answers => (Health::Good, "fit, and answers".to_owned()),
+            Ok(()) => (
+                Health::Degraded,
+                "does not answer: requests on sessions get a 503".to_owned(),
+            ),
+        };
+        Component::new("store", health, text)
+    }
+
+    fn maintenance(&self) -> Component {
+        if self.policy.is_in_maintenance() {
+            Component::new("maintenance", Health::Degraded, "on: no session is created")
+        } else {
+            Component::new("maintenance", Health::Good, "off")
         }
-        for (name, is_asked) in self.homeservers.verifier_states() {
-            let name = format!("homeserver {name}");
+    }
+
+    fn token_verifiers(&self) -> impl Iterator<Item = Component> {
+        self.homeservers.verifier_states().map(|(name, is_asked)| {
+            let name = format!("homeserver {name}").trim_end().to_owned();
             if is_asked {
-                line('+', name.trim(), "is asked about access tokens");
+                Component::new(name, Health::Good, "is asked about access tokens")
             } else {
-                line(
-                    '!',
-                    name.trim(),
+                Component::new(
+                    name,
+                    Health::Degraded,
                     "did not answer, and is not asked for a few seconds: discovery and creation get a 503",
-                );
+                )
             }
-        }
-        page
+        })
     }
 }

@@ -1,67 +1,79 @@
-//! SIGHUP: the configuration is read again, and what may change while it runs is changed.
+//! SIGHUP: reads the configuration again and applies the keys that may change in a running process.
 //!
-//! That is the level of the log, the limits with their deny lists, and the maintenance switch. A configuration that
-//! is wrong is refused as a whole and the old one kept; of other keys that changed the log says that they wait for a
-//! restart. Variables of the environment and flags are what they were at the start.
+//! Those keys are the log level, the limits with their deny lists, and the maintenance switch. An
+//! invalid configuration is rejected as a whole and the old one stays. The log names other changed keys:
+//! they need a restart. Environment variables and flags keep the values of the start.
 
-use crate::config::{RawConfig, Sources};
+use crate::config::{ConfigError, RawConfig, Sources};
 use crate::lifecycle::ReloadSignal;
+use crate::lifecycle::background_task::join;
 use crate::policy::Policy;
 use crate::startup::{self, Startup};
 use crate::store::{CurrentShares, Shares};
 use crate::telemetry::labels::ReloadOutcome;
-use crate::telemetry::logs::{self, Log};
+use crate::telemetry::logs::{self, LevelError, Log};
 use crate::telemetry::metrics::Metrics;
 use std::sync::Arc;
 
-/// Where the configuration came from, and what it was.
+/// The configuration at the start, and the log, whose level may change.
 #[derive(Debug)]
 pub struct ReloadContext {
-    /// Its sources.
+    /// The sources to read again.
     pub sources: Sources,
-    /// As it was written there.
+    /// The keys and values at the start.
     pub raw: RawConfig,
-    /// Where its lines go, and of which level.
+    /// The log of this process.
     pub log: Arc<Log>,
 }
 
-/// What is changed.
+/// The parts that a reload changes.
 #[derive(Debug)]
 pub struct Reload {
-    /// What it was changed from.
-    pub origin: ReloadContext,
-    /// Limits of this replica, and the maintenance switch.
+    /// The configuration at the start.
+    pub context: ReloadContext,
+    /// The limits of this replica, and the maintenance switch.
     pub policy: Arc<Policy>,
-    /// Shares over all replicas.
+    /// The shares of the live sessions over all replicas.
     pub shares: Arc<CurrentShares>,
-    /// Metrics.
+    /// The counter of reloads.
     pub metrics: Arc<Metrics>,
 }
 
+/// Why a configuration was not applied.
+#[derive(Debug, thiserror::Error)]
+enum ReloadError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error("telemetry.log_level: {0}")]
+    Level(#[from] LevelError),
+    #[error("the log level cannot be changed: {0}")]
+    Log(#[from] tracing_subscriber::reload::Error),
+}
+
 impl Reload {
-    /// Looks again at each SIGHUP, for ever.
-    pub async fn run(mut self, mut hangups: ReloadSignal) {
-        while hangups.next().await.is_some() {
-            // It reads files, which may hang: on a thread of its own, which nobody waits for at the end.
+    /// Reads the configuration again at each SIGHUP, until the process ends.
+    pub async fn run(mut self, mut signal: ReloadSignal) {
+        while signal.next().await.is_some() {
+            // Reading a file may hang, so it gets a thread of its own, which shutdown does not wait for.
             let applied = tokio::task::spawn_blocking(move || {
                 let applied = self.apply();
                 (self, applied)
             });
-            let Ok((myself, applied)) = applied.await else {
+            let Some((reload, applied)) = join(applied).await else {
                 return;
             };
-            self = myself;
+            self = reload;
             let outcome = match applied {
-                Ok(waiting) => {
+                Ok(keys) => {
                     tracing::info!("the configuration was read again and applied");
-                    if !waiting.is_empty() {
-                        let keys = waiting.join(", ");
-                        tracing::warn!(keys, "these have changed too, and wait for a restart");
+                    if !keys.is_empty() {
+                        let keys = keys.join(", ");
+                        tracing::warn!(keys, "changed keys that need a restart");
                     }
                     ReloadOutcome::Applied
                 }
                 Err(error) => {
-                    tracing::error!("the configuration is refused, and the old one kept: {error}");
+                    tracing::error!("the configuration is rejected, the old one stays: {error}");
                     ReloadOutcome::Refused
                 }
             };
@@ -69,15 +81,15 @@ impl Reload {
         }
     }
 
-    /// Changes what may change. Returns the keys that changed and may not.
-    fn apply(&mut self) -> Result<Vec<String>, Box<dyn std::error::Error + Send + Sync>> {
-        let Startup { config, raw, .. } = startup::load(&self.origin.sources)?;
+    /// Applies the keys that may change. Returns the changed keys that need a restart.
+    fn apply(&mut self) -> Result<Vec<String>, ReloadError> {
+        let Startup { config, raw, .. } = startup::load(&self.context.sources)?;
         let level = logs::parse_level(&config.telemetry.log_level)?;
-        let waiting = self.origin.raw.keys_requiring_restart(&raw);
-        self.origin.log.set_level(level)?;
+        let need_restart = self.context.raw.keys_requiring_restart(&raw);
+        self.context.log.set_level(level)?;
         self.shares.set(Shares::from_config(&config.limits));
         self.policy.set_limits(config.limits);
         self.policy.set_maintenance(config.maintenance);
-        Ok(waiting)
+        Ok(need_restart)
     }
 }

@@ -272,7 +272,7 @@ impl<S: Store> Connections<S> {
         if is_http2 {
             // HTTP/2 has no such header (RFC 9113 §8.2.2); its connections end by GOAWAY.
             response.headers_mut().remove(CONNECTION);
-        } else if self.lifecycle.is_leaving() {
+        } else if self.lifecycle.is_shutting_down() {
             response
                 .headers_mut()
                 .insert(CONNECTION, HeaderValue::from_static("close"));

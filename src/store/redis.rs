@@ -10,6 +10,7 @@ mod endpoint;
 mod keys;
 mod lease;
 mod pseudonym_key_cache;
+mod reconnect;
 mod reply;
 mod rollback;
 mod scripts;
@@ -19,10 +20,11 @@ pub use connection::{ConnectError, RedisSettings};
 pub use endpoint::RedisEndpoint;
 
 use crate::clock::Clock;
+use crate::lifecycle::BackgroundTask;
 use crate::model::{SequenceToken, SessionId, SharedPseudonymKey, SubmittedToken};
 use crate::store::{
     CreateResult, DeleteResult, NewSession, ReadRequest, ReadResult, SessionLimits, Store,
-    StoreError, StoreState, WithTimestamps, WriteRequest, WriteResult,
+    StoreError, StoreParts, WithTimestamps, WriteRequest, WriteResult,
 };
 use crate::telemetry::metrics::Metrics;
 use keys::Keys;
@@ -34,8 +36,6 @@ use std::pin::{Pin, pin};
 use std::slice::from_ref;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 
 /// Sessions in Redis. Cheap to share; holds one multiplexed connection per Redis primary.
 #[derive(Debug)]
@@ -49,18 +49,17 @@ pub struct RedisStore {
 }
 
 impl RedisStore {
-    /// Starts connecting, for ever and in the background, and returns at once. `secret` becomes the fleet's.
+    /// Builds the store. Its tasks connect, and reconnect without end. `secret` becomes the fleet's.
     ///
     /// # Errors
-    /// [`ConnectError`] where rustls refuses the TLS settings.
-    pub fn start(
+    /// [`ConnectError`] if rustls rejects the TLS settings.
+    pub fn build(
         settings: &RedisSettings,
         limits: SessionLimits,
         clock: Clock,
         metrics: &Arc<Metrics>,
         key: Arc<SharedPseudonymKey>,
-        stop: &CancellationToken,
-    ) -> Result<(Self, watch::Receiver<StoreState>), ConnectError> {
+    ) -> Result<StoreParts<Self>, ConnectError> {
         let client = connection::build_client(settings)?;
         let deadline = settings.command_timeout;
         let scripts = Scripts::new(client.clone(), clock, deadline, Arc::clone(metrics));
@@ -68,24 +67,28 @@ impl RedisStore {
         let keys = Keys::new(&settings.prefix);
         let leases = Leases::new(&scripts, &keys, limits.clone(), deadline, key);
         let leases = Arc::new(leases);
-        let refresh = {
-            let leases = Arc::clone(&leases);
-            async move { leases.refresh_pseudonym_key().await }
+        let (state, mut tasks) = connection::supervise(client, settings, &leases, metrics);
+        let (rollback, rolling_back) = RollbackQueue::new(&leases, deadline, metrics);
+        let (cache, reconnect) = (Arc::clone(&leases), scripts.reconnect());
+        let refresh = async move { cache.refresh_pseudonym_key().await };
+        tasks.extend([
+            BackgroundTask::new("Redis rollback queue", rolling_back),
+            BackgroundTask::new("Redis pseudonym key", refresh),
+            BackgroundTask::new("Redis reconnect", async move { reconnect.run().await }),
+        ]);
+        let store = Self {
+            scripts,
+            keys,
+            limits,
+            deadline,
+            leases,
+            rollback,
         };
-        tokio::spawn(stop.clone().run_until_cancelled_owned(refresh));
-        let state = connection::supervise(client, settings, &leases, metrics, stop);
-        let rollback = RollbackQueue::start(&leases, deadline, metrics, stop);
-        Ok((
-            Self {
-                scripts,
-                keys,
-                limits,
-                deadline,
-                leases,
-                rollback,
-            },
+        Ok(StoreParts {
+            store,
             state,
-        ))
+            tasks,
+        })
     }
 
     /// One deadline over both calls of one operation, so that a client never waits for two.

@@ -16,7 +16,7 @@ use crate::telemetry::metrics::Metrics;
 use crate::telemetry::pseudonym::Pseudonyms;
 use crate::telemetry::request_record::RequestRecord;
 use crate::tls::{self, CaBundleError};
-use http_exporter::OtlpHttpClient;
+use http_exporter::{OtlpHttpClient, PanicReporter};
 use hyper::header::HeaderMap;
 use opentelemetry::propagation::TextMapPropagator as _;
 use opentelemetry::trace::{
@@ -25,9 +25,9 @@ use opentelemetry::trace::{
 };
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_http::HeaderExtractor;
-use opentelemetry_otlp::{
-    ExporterBuildError, Protocol, SpanExporter, WithExportConfig as _, WithHttpConfig as _,
-};
+/// Why the exporter cannot be built.
+pub use opentelemetry_otlp::ExporterBuildError;
+use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig as _, WithHttpConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 /// A span of OpenTelemetry.
@@ -59,6 +59,9 @@ pub enum CollectorError {
     /// The default path cannot be appended to the endpoint.
     #[error("{0}")]
     Endpoint(#[from] url::ParseError),
+    /// The HTTP client cannot use the endpoint.
+    #[error("{0}")]
+    Uri(#[from] hyper::http::uri::InvalidUri),
 }
 
 /// A validated collector, ready to receive spans.
@@ -76,13 +79,15 @@ impl Collector {
     /// [`CollectorError`] if the CA bundle, the TLS settings or the endpoint is invalid.
     pub fn new(settings: &TracesConfig) -> Result<Self, CollectorError> {
         let extra_roots = tls::load_ca_bundle(settings.ca_file.as_deref())?;
+        let endpoint: String = match settings.endpoint.path() {
+            // OTEL_EXPORTER_OTLP_ENDPOINT has the same default path.
+            "" | "/" => settings.endpoint.join("/v1/traces")?.into(),
+            _ => settings.endpoint.as_str().to_owned(),
+        };
+        endpoint.parse::<hyper::Uri>()?;
         Ok(Self {
             client: HttpClient::new(&extra_roots)?,
-            endpoint: match settings.endpoint.path() {
-                // OTEL_EXPORTER_OTLP_ENDPOINT has the same default path.
-                "" | "/" => settings.endpoint.join("/v1/traces")?.into(),
-                _ => settings.endpoint.as_str().to_owned(),
-            },
+            endpoint,
             sample: settings.sample,
         })
     }
@@ -111,6 +116,8 @@ impl Traces {
     /// Starts the export of spans to `collector`. A thread of the OpenTelemetry library batches the
     /// spans; our HTTP client sends the batches from the current runtime.
     ///
+    /// Returns a future beside the traces: it panics if that thread panics.
+    ///
     /// # Errors
     /// [`ExporterBuildError`] if the endpoint is not a valid URI.
     pub fn start(
@@ -119,13 +126,14 @@ impl Traces {
         pseudonyms: Pseudonyms,
         metrics: Arc<Metrics>,
         clock: Clock,
-    ) -> Result<Self, ExporterBuildError> {
+    ) -> Result<(Self, impl Future<Output = ()> + Send + 'static + use<>), ExporterBuildError> {
         let Collector {
             client,
             endpoint,
             sample,
         } = collector;
         let runtime = Handle::current();
+        let (panic_reporter, watch) = PanicReporter::new();
         let exporter = SpanExporter::builder()
             .with_http()
             .with_http_client(OtlpHttpClient {
@@ -135,6 +143,7 @@ impl Traces {
                 clock,
                 timeout: EXPORT_TIMEOUT,
                 lost_batch_log: LogThrottle::every(Duration::from_mins(1)),
+                _panic_reporter: panic_reporter,
             })
             .with_protocol(Protocol::HttpBinary)
             .with_endpoint(endpoint)
@@ -157,12 +166,13 @@ impl Traces {
             .with_sampler(Sampler::ParentBased(Box::new(root_sampler)))
             .with_resource(resource)
             .build();
-        Ok(Self(Some(Arc::new(ActiveTracer {
+        let tracer = ActiveTracer {
             tracer: provider.tracer(env!("CARGO_PKG_NAME")),
             provider,
             propagator: TraceContextPropagator::new(),
             pseudonyms,
-        }))))
+        };
+        Ok((Self(Some(Arc::new(tracer))), watch))
     }
 
     /// Starts the span of a request, or returns `None` if traces are off.

@@ -33,7 +33,7 @@ const BESIDE: [&str; 7] = [
 const HOMES: [(&str, &[&str]); 7] = [
     ("fred::", &["store/redis"]),
     ("prometheus::", &["telemetry/metrics"]),
-    ("governor::", &["limits/keyed_rate.rs"]),
+    ("governor::", &["limits/keyed_rate"]),
     ("figment::", &["config/sources.rs"]),
     ("proxy_header::", &["net/proxy_protocol.rs"]),
     (
@@ -50,6 +50,19 @@ const HOMES: [(&str, &[&str]); 7] = [
         ],
     ),
     ("opentelemetry", &["telemetry/traces"]),
+];
+
+/// Files that may start tasks or threads, and how a panic in those is noticed. Everything else that
+/// runs in the background is a `BackgroundTask`, and `app/tasks.rs` starts it.
+const SPAWNERS: [(&str, &str); 5] = [
+    ("app/tasks.rs", "ends the process"),
+    ("app/reload.rs", "continues in the reload task, by `join`"),
+    ("net/listener.rs", "ends one connection"),
+    ("net/http2.rs", "ends one stream"),
+    (
+        "telemetry/traces/http_exporter.rs",
+        "is a lost batch, counted and logged",
+    ),
 ];
 
 const LONGEST_FILE: usize = 300;
@@ -142,6 +155,38 @@ fn each_crate_has_its_home() {
     }
 }
 
+/// The text of a file without its unit tests, which stand at its end.
+fn without_tests(text: &str) -> &str {
+    text.split("#[cfg(test)]").next().unwrap_or("")
+}
+
+/// Whether a text starts a task or a thread.
+fn starts_tasks(text: &str) -> bool {
+    ["spawn(", "spawn_blocking("].iter().any(|call| {
+        text.match_indices(call)
+            .any(|(at, _)| !is_method_of_app(text, at))
+    })
+}
+
+/// `self.spawn(name, future)` in `app` adds to the list of tasks and starts nothing.
+fn is_method_of_app(text: &str, at: usize) -> bool {
+    let before = &text[..at];
+    before.ends_with("self.") || before.ends_with("fn ")
+}
+
+#[test]
+fn background_work_is_started_in_one_place() {
+    for (file, text) in sources() {
+        if file.ends_with("tests.rs") || SPAWNERS.iter().any(|(name, _)| *name == file) {
+            continue;
+        }
+        assert!(
+            !starts_tasks(without_tests(&text)),
+            "{file} starts a task; return a BackgroundTask to app in place of that"
+        );
+    }
+}
+
 #[test]
 fn files_are_short_and_say_what_they_are_for() {
     for (file, text) in sources() {
@@ -192,6 +237,10 @@ fn architecture_rules_can_fail() {
     assert!(!may_import("policy", "http"));
     assert!(!may_import("model", "store"));
     assert!(may_import("http", "store"));
+    assert!(starts_tasks("tokio::spawn(async {})"));
+    assert!(starts_tasks("task::spawn_blocking(|| {})"));
+    assert!(!starts_tasks("self.spawn(\"name\", future)"));
+    assert_eq!(without_tests("a\n#[cfg(test)]\nspawn()"), "a\n");
     assert_eq!(
         build_variables("env!(\"A\"), option_env!(\"B\")"),
         ["A", "B"]

@@ -3,6 +3,8 @@
 //! The one place where a store is a stand-in: a real one cannot be made to panic on demand. It runs
 //! behind the real pipeline and a real port, in this process.
 
+mod tasks;
+
 use matrix_rendezvous::clock::Clock;
 use matrix_rendezvous::config::{Mode, Sources};
 use matrix_rendezvous::http::service::{RequestTelemetry, Service};

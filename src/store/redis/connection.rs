@@ -6,6 +6,8 @@
 
 use crate::clock::Clock;
 use crate::config::store::Check;
+use crate::lifecycle::BackgroundTask;
+use crate::lifecycle::background_task::join;
 use crate::store::StoreState;
 use crate::store::redis::endpoint::RedisEndpoint;
 use crate::store::redis::lease::Leases;
@@ -13,14 +15,13 @@ use crate::store::redis::startup_check;
 use crate::telemetry::metrics::Metrics;
 use fred::clients::Client;
 use fred::interfaces::{ClientLike, EventInterface};
-use fred::types::Builder;
 use fred::types::config::{ConnectionConfig, PerformanceConfig, ReconnectError, ReconnectPolicy};
+use fred::types::{Builder, ConnectHandle};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 
 /// Commands that may wait for a connection. Past it a request is refused at once: an outage costs
 /// each replica this many payloads at most, 16 MiB.
@@ -117,52 +118,71 @@ pub(super) fn build_client(settings: &RedisSettings) -> Result<Client, ConnectEr
         .map_err(|error| ConnectError::Url(error.details().to_owned()))
 }
 
-/// Connects in the background, then looks whether this Redis keeps what it is given.
+/// Returns the state of the store and the tasks that set it: one connects and then checks whether this
+/// Redis keeps what it is given, one logs and counts what happens to the connection.
 pub(super) fn supervise(
     client: Client,
     settings: &RedisSettings,
     leases: &Arc<Leases>,
     metrics: &Arc<Metrics>,
-    stop: &CancellationToken,
-) -> watch::Receiver<StoreState> {
+) -> (watch::Receiver<StoreState>, Vec<BackgroundTask>) {
     let (state, receiver) = watch::channel(StoreState::Connecting(None));
-    tokio::spawn(stop.clone().run_until_cancelled_owned(watch_events(
+    let events = watch_events(
         client.clone(),
         leases.scripts.clock(),
         Arc::clone(metrics),
         state.clone(),
-    )));
+    );
     let check = startup_check::StartupCheck {
         client: client.clone(),
         leases: Arc::clone(leases),
         command_timeout: settings.command_timeout,
         ignore_checks: settings.ignore_checks.clone(),
     };
-    tokio::spawn(stop.clone().run_until_cancelled_owned(async move {
+    let connection = async move {
         // Ends when connected, however long that takes; requests get their 503 meanwhile.
-        if let Err(error) = client.init().await {
-            let reason = format!("Redis cannot be connected to: {}", error.details());
-            tracing::error!("{reason}");
-            state.send_replace(StoreState::Unfit(vec![reason]));
+        match client.init().await {
+            Ok(handle) => {
+                tokio::join!(check_until_fit(&check, &state), watch_client(handle));
+            }
+            Err(error) => {
+                let reason = format!("Redis cannot be connected to: {}", error.details());
+                tracing::error!("{reason}");
+                state.send_replace(StoreState::Unfit(vec![reason]));
+            }
+        }
+    };
+    let tasks = vec![
+        BackgroundTask::new("Redis events", events),
+        BackgroundTask::new("Redis connection", connection),
+    ];
+    (receiver, tasks)
+}
+
+/// Checks this Redis until every check passes, then sets the state to ready.
+async fn check_until_fit(check: &startup_check::StartupCheck, state: &watch::Sender<StoreState>) {
+    loop {
+        let found = check.run().await;
+        if found.is_empty() {
+            tracing::info!("Redis is reached and fit");
+            state.send_replace(StoreState::Ready);
             return;
         }
-        loop {
-            let found = check.run().await;
-            if found.is_empty() {
-                tracing::info!("Redis is reached and fit");
-                state.send_replace(StoreState::Ready);
-                return;
+        if *state.borrow() != StoreState::Unfit(found.clone()) {
+            for reason in &found {
+                tracing::error!("not ready: {reason}");
             }
-            if *state.borrow() != StoreState::Unfit(found.clone()) {
-                for reason in &found {
-                    tracing::error!("not ready: {reason}");
-                }
-                state.send_replace(StoreState::Unfit(found));
-            }
-            tokio::time::sleep(RECHECK_INTERVAL).await;
+            state.send_replace(StoreState::Unfit(found));
         }
-    }));
-    receiver
+        tokio::time::sleep(RECHECK_INTERVAL).await;
+    }
+}
+
+/// Panics if the task of fred that reads and writes the connections panics or ends. fred reconnects
+/// without end, so that task has no reason to end, and without it every request is a 503 for ever.
+async fn watch_client(handle: ConnectHandle) {
+    let ended = join(handle).await;
+    panic!("the Redis client ended: {ended:?}");
 }
 
 /// Logs and counts what happens to the connection: one line when it is lost and one when it is back,

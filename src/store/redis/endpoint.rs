@@ -79,6 +79,14 @@ impl RedisEndpoint {
         }
     }
 
+    /// Checks that rustls accepts the TLS settings, so that `config check` rejects what `serve` would.
+    ///
+    /// # Errors
+    /// [`ConnectError::Tls`] if not.
+    pub fn check_tls(&self) -> Result<(), ConnectError> {
+        self.config().map(drop)
+    }
+
     /// What fred is given.
     pub(super) fn config(&self) -> Result<Config, ConnectError> {
         let mut config = self.config.clone();

@@ -10,7 +10,6 @@ use crate::telemetry::metrics::Metrics;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 
 /// Orphans that may wait: what an outage of some seconds leaves on a busy worker. 100 KiB at most.
 const QUEUE_CAPACITY: usize = 1024;
@@ -26,12 +25,12 @@ pub(super) struct RollbackQueue {
 }
 
 impl RollbackQueue {
-    pub(super) fn start(
+    /// Returns the queue and the task that works it off.
+    pub(super) fn new(
         leases: &Arc<Leases>,
         deadline: Duration,
         metrics: &Arc<Metrics>,
-        stop: &CancellationToken,
-    ) -> Self {
+    ) -> (Self, impl Future<Output = ()> + Send + use<>) {
         let (queue, mut receiver) = mpsc::channel(QUEUE_CAPACITY);
         let leases = Arc::clone(leases);
         let given_up = metrics.store_orphans_given_up.clone();
@@ -50,12 +49,8 @@ impl RollbackQueue {
                 waiting.dec();
             }
         };
-        let stop = stop.clone();
-        tokio::spawn(async move { stop.run_until_cancelled(work).await });
-        Self {
-            queue,
-            metrics: Arc::clone(metrics),
-        }
+        let metrics = Arc::clone(metrics);
+        (Self { queue, metrics }, work)
     }
 }
 

@@ -6,6 +6,7 @@
 use crate::clock::Clock;
 use crate::model::Payload;
 use crate::store::StoreError;
+use crate::store::redis::reconnect::Reconnect;
 use crate::store::redis::reply::ScriptReply;
 use crate::telemetry::metrics::Metrics;
 use bytes::Bytes;
@@ -45,9 +46,7 @@ pub(super) struct Scripts {
     nonce: AtomicU64,
     /// Counts replies, to tell a slow Redis from a connection that fell silent.
     answered: AtomicU64,
-    /// Counts connections that were dropped by us, so that each is dropped once, however many calls
-    /// were waiting on it.
-    dropped: AtomicU64,
+    reconnect: Arc<Reconnect>,
     create: Script,
     read: Script,
     write: Script,
@@ -102,6 +101,7 @@ impl Scripts {
         // The start of the nonces differs from process to process, so that a reply kept by a proxy or
         // a connection that changed hands does not fit by chance.
         let nonce = AtomicU64::new(uuid::Uuid::new_v4().as_u64_pair().0 >> 16);
+        let reconnect = Arc::new(Reconnect::new(client.clone(), deadline));
         Self {
             client,
             clock,
@@ -109,7 +109,7 @@ impl Scripts {
             metrics,
             nonce,
             answered: AtomicU64::new(0),
-            dropped: AtomicU64::new(0),
+            reconnect,
             create: Script::new(include_str!("lua/create.lua")),
             read: Script::new(include_str!("lua/read.lua")),
             write: Script::new(include_str!("lua/write.lua")),
@@ -149,7 +149,7 @@ impl Scripts {
     ) -> Result<T, StoreError> {
         let start = CallStart {
             nonce: self.nonce.fetch_add(1, Ordering::Relaxed),
-            dropped: self.dropped.load(Ordering::Relaxed),
+            dropped: self.reconnect.generation(),
             answered: self.answered.load(Ordering::Relaxed),
         };
         let started_at = self.clock.now();
@@ -216,7 +216,8 @@ impl Scripts {
         if matches!(result, Err(StoreError::BadReply)) {
             // One reply that is not the call's own: all that follow are shifted too.
             self.metrics.store_bad_replies.inc();
-            self.drop_connection(start.dropped, "a reply does not fit its call");
+            self.reconnect
+                .request(start.dropped, "a reply does not fit its call");
         }
         result
     }
@@ -228,34 +229,14 @@ impl Scripts {
         // In a cluster others answer while one is silent, so there the deadline alone tells.
         let silent = self.answered.load(Ordering::Relaxed) == start.answered;
         if self.client.is_connected() && (silent || self.client.is_clustered()) {
-            self.drop_connection(start.dropped, "no reply came");
+            self.reconnect.request(start.dropped, "no reply came");
         }
         StoreError::Timeout
     }
 
-    /// Drops the connection that a call was sent on, unless that was done since.
-    ///
-    /// fred's own watch for unresponsive connections counts from the last write, and so never fires
-    /// on a busy one. It answers only when it has connected again, which no request waits for.
-    fn drop_connection(&self, seen: u64, reason: &str) {
-        let order = Ordering::Relaxed;
-        if self
-            .dropped
-            .compare_exchange(seen, seen + 1, order, order)
-            .is_err()
-        {
-            return;
-        }
-        tracing::error!(reason, "dropping the connection to Redis");
-        let (client, deadline) = (self.client.clone(), self.deadline);
-        tokio::spawn(async move {
-            let dropped = Box::pin(client.force_reconnection());
-            match tokio::time::timeout(deadline, dropped).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::warn!(%error, "the connection could not be dropped"),
-                Err(_) => tracing::debug!("the connection is dropped, and not made again yet"),
-            }
-        });
+    /// The task that reconnects.
+    pub(super) fn reconnect(&self) -> Arc<Reconnect> {
+        Arc::clone(&self.reconnect)
     }
 }
 

@@ -12,6 +12,7 @@ use opentelemetry_http::{Bytes, HttpError, Request, Response};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 
 /// The HTTP client of the OTLP exporter. The exporter calls it from a thread outside of our
 /// runtime.
@@ -25,6 +26,36 @@ pub(super) struct OtlpHttpClient {
     pub clock: Clock,
     /// Throttle of the warning about a lost batch.
     pub lost_batch_log: LogThrottle,
+    pub _panic_reporter: PanicReporter,
+}
+
+/// Reports a panic of the library's export thread, which owns it. The library itself reports none: it
+/// would lose every later span in silence.
+#[derive(Debug)]
+pub(super) struct PanicReporter(Option<oneshot::Sender<()>>);
+
+impl PanicReporter {
+    /// Returns the reporter, and a task that panics if the thread that owns the reporter panics.
+    pub fn new() -> (Self, impl Future<Output = ()> + Send + 'static) {
+        let (sender, receiver) = oneshot::channel();
+        let watch = async move {
+            if receiver.await.is_ok() {
+                panic!("the trace export thread panicked");
+            }
+        };
+        (Self(Some(sender)), watch)
+    }
+}
+
+impl Drop for PanicReporter {
+    fn drop(&mut self) {
+        if std::thread::panicking()
+            && let Some(sender) = self.0.take()
+        {
+            // If the receiver is gone, the process is ending already.
+            let _gone = sender.send(());
+        }
+    }
 }
 
 impl OtlpHttpClient {
@@ -56,5 +87,29 @@ impl opentelemetry_http::HttpClient for OtlpHttpClient {
         };
         self.record(&endpoint, response.as_ref().map(Response::status));
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::PanicReporter;
+
+    #[tokio::test]
+    #[should_panic(expected = "the trace export thread panicked")]
+    async fn panic_of_the_owning_thread_is_reported() {
+        let (reporter, watch) = PanicReporter::new();
+        let thread = std::thread::spawn(move || {
+            let _owned = reporter;
+            panic!("injected");
+        });
+        assert!(thread.join().is_err());
+        watch.await;
+    }
+
+    #[tokio::test]
+    async fn end_of_the_owning_thread_is_no_panic() {
+        let (reporter, watch) = PanicReporter::new();
+        drop(reporter);
+        watch.await;
     }
 }

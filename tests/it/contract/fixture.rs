@@ -1,12 +1,15 @@
 //! A store and its time, alike for both stores.
 
+use matrix_rendezvous::app::tasks::RunningTasks;
 use matrix_rendezvous::clock::{Clock, ManualClock};
 use matrix_rendezvous::config::limits::Rate;
 use matrix_rendezvous::model::LimitSet;
 use matrix_rendezvous::model::SessionId;
 use matrix_rendezvous::store::memory::MemoryStore;
 use matrix_rendezvous::store::redis::{RedisEndpoint, RedisSettings, RedisStore};
-use matrix_rendezvous::store::{CurrentShares, SessionLimits, Share, Shares, Store, StoreState};
+use matrix_rendezvous::store::{
+    CurrentShares, SessionLimits, Share, Shares, Store, StoreParts, StoreState,
+};
 use matrix_rendezvous::telemetry::metrics::Metrics;
 use sha2::{Digest, Sha256};
 use std::num::NonZeroU32;
@@ -14,7 +17,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use testkit::redis::RedisServer;
 use testkit::redis::resp::Connection;
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::CancellationToken;
 
 pub const TTL: Duration = Duration::from_mins(5);
 pub const MAX_LIVE: u64 = 20;
@@ -126,7 +129,7 @@ pub struct RedisRig {
     /// Time by our count, and when each session ends by it.
     now: Duration,
     ends: Vec<(SessionId, Duration)>,
-    _running: DropGuard,
+    _running: RunningTasks,
     _server: RedisServer,
 }
 
@@ -140,17 +143,20 @@ impl RedisRig {
             command_timeout: Duration::from_secs(10),
             ignore_checks: Vec::new(),
         };
-        let stop = CancellationToken::new();
         let metrics = Arc::new(Metrics::new());
-        let (store, mut state) = RedisStore::start(
+        let StoreParts {
+            store,
+            mut state,
+            tasks,
+        } = RedisStore::build(
             &settings,
             limits(),
             Clock::system(),
             &metrics,
             Arc::default(),
-            &stop,
         )
         .expect("good settings");
+        let running = RunningTasks::start(tasks, &CancellationToken::new());
         let ready = state.wait_for(|state| *state == StoreState::Ready);
         tokio::time::timeout(testkit::PATIENCE, ready)
             .await
@@ -162,7 +168,7 @@ impl RedisRig {
             redis,
             now: Duration::ZERO,
             ends: Vec::new(),
-            _running: stop.drop_guard(),
+            _running: running,
             _server: server,
         }
     }

@@ -196,9 +196,7 @@ fn reload_names_keys_that_need_a_restart() {
     assert_eq!(running.available(), json!(false));
     eventually("the log names the keys", || {
         let log = running.server.log();
-        let line = log
-            .lines()
-            .find(|line| line.contains("wait for a restart"))?;
+        let line = log.lines().find(|line| line.contains("need a restart"))?;
         assert!(
             line.contains("\"http.max_connections, session.max_live\""),
             "{line}"
@@ -241,9 +239,7 @@ fn reload_names_keys_read_only_at_start() {
     server.signal(Signal::SIGHUP);
     eventually("the key is named", || {
         let log = server.log();
-        let line = log
-            .lines()
-            .find(|line| line.contains("wait for a restart"))?;
+        let line = log.lines().find(|line| line.contains("need a restart"))?;
         assert!(line.contains("\"limits.enabled\""), "{line}");
         Some(())
     });

@@ -1,0 +1,293 @@
+//! Builds the parts of the service, one function per part. Nothing runs yet.
+
+use super::reload::{Reload, ReloadContext};
+use super::stores::{memory_store, redis_store};
+use super::{App, RunError};
+use crate::admin::{Admin, LiveCount, Readiness};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::http::service::{RequestTelemetry, Service};
+use crate::lifecycle::{BackgroundTask, Lifecycle, ReloadSignal};
+use crate::model::SharedPseudonymKey;
+use crate::net::connection::Connections;
+use crate::net::listener;
+use crate::policy::{Homeservers, Policy};
+use crate::startup::{self, Prepared, PreparedStore};
+use crate::store::observed::ObservedStore;
+use crate::store::{CurrentShares, Shares, Store, StoreParts};
+use crate::telemetry::access_log::AccessLog;
+use crate::telemetry::logs::Log;
+use crate::telemetry::metrics::Metrics;
+use crate::telemetry::pseudonym::Pseudonyms;
+use crate::telemetry::rejection_log::RejectionLog;
+use crate::telemetry::request_log::RequestLog;
+use crate::telemetry::traces::{Collector, Traces};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
+
+/// What most parts need.
+pub(super) struct AppContext {
+    pub(super) config: Config,
+    pub(super) clock: Clock,
+    pub(super) metrics: Arc<Metrics>,
+    lifecycle: Lifecycle,
+    connections: TaskTracker,
+    pub(super) pseudonym_key: Arc<SharedPseudonymKey>,
+    pseudonyms: Pseudonyms,
+    rejection_log: Arc<RejectionLog>,
+    traces: Traces,
+    /// The name of this process in logs and traces.
+    replica: String,
+    /// The shares of the live sessions, which a reload may change.
+    pub(super) shares: Arc<CurrentShares>,
+    /// Grows with each part that is built.
+    tasks: Vec<BackgroundTask>,
+}
+
+impl App {
+    /// Builds every part and binds both listeners.
+    ///
+    /// # Errors
+    /// [`RunError::Listen`] if an address cannot be bound, [`RunError::Redis`] and
+    /// [`RunError::Traces`] if a library rejects the settings.
+    pub async fn build(
+        config: Config,
+        prepared: Prepared,
+        reload: ReloadContext,
+        reload_signal: ReloadSignal,
+    ) -> Result<Self, RunError> {
+        let Prepared {
+            place,
+            issuers,
+            collector,
+        } = prepared;
+        let context = AppContext::new(config, collector)?;
+        let AppContext {
+            config,
+            clock,
+            metrics,
+            ..
+        } = &context;
+        let homeservers = startup::homeservers(&config.homeservers, issuers, clock, metrics);
+        match place {
+            PreparedStore::Memory => {
+                let store = memory_store(&context);
+                context
+                    .build(store, homeservers, reload, reload_signal)
+                    .await
+            }
+            PreparedStore::Redis(settings) => {
+                let store = redis_store(&context, &settings)?;
+                context
+                    .build(store, homeservers, reload, reload_signal)
+                    .await
+            }
+        }
+    }
+}
+
+impl AppContext {
+    fn new(config: Config, collector: Option<Collector>) -> Result<Self, RunError> {
+        let (clock, metrics) = (Clock::system(), Arc::new(Metrics::new()));
+        let pseudonym_key = Arc::<SharedPseudonymKey>::default();
+        let pseudonyms = Pseudonyms::new(Arc::clone(&pseudonym_key));
+        let replica = replica_name(&config);
+        let mut tasks = Vec::new();
+        let traces = match collector {
+            Some(collector) => {
+                let (traces, watch) = Traces::start(
+                    collector,
+                    &replica,
+                    pseudonyms.clone(),
+                    Arc::clone(&metrics),
+                    clock.clone(),
+                )?;
+                tasks.push(BackgroundTask::new("trace export", watch));
+                traces
+            }
+            None => Traces::default(),
+        };
+        Ok(Self {
+            shares: Arc::new(CurrentShares::new(Shares::from_config(&config.limits))),
+            rejection_log: Arc::new(RejectionLog::new(
+                replica.clone(),
+                pseudonyms.clone(),
+                clock.clone(),
+            )),
+            lifecycle: Lifecycle::new(),
+            connections: TaskTracker::new(),
+            config,
+            clock,
+            metrics,
+            pseudonym_key,
+            pseudonyms,
+            traces,
+            replica,
+            tasks,
+        })
+    }
+
+    /// Builds the parts that need a store, and binds the listeners.
+    async fn build<S: Store>(
+        mut self,
+        store: StoreParts<S>,
+        homeservers: Homeservers,
+        reload: ReloadContext,
+        reload_signal: ReloadSignal,
+    ) -> Result<App, RunError> {
+        let StoreParts {
+            store,
+            state,
+            tasks,
+        } = store;
+        self.tasks.extend(tasks);
+        let (metrics, traces) = (Arc::clone(&self.metrics), self.traces.clone());
+        let store = Arc::new(ObservedStore::new(
+            store,
+            metrics,
+            traces,
+            self.clock.clone(),
+        ));
+        let homeservers = Arc::new(homeservers);
+        let policy = self.policy();
+        self.set_limit_gauges();
+        let http = bind("http", self.config.http.listen).await?;
+        let admin = bind("admin", self.config.admin_listen).await?;
+        let readiness = Readiness {
+            state,
+            lifecycle: self.lifecycle.clone(),
+            policy: Arc::clone(&policy),
+            homeservers: Arc::clone(&homeservers),
+        };
+        self.add_admin(admin, &store, readiness, &reload.log);
+        self.add_reload(reload, reload_signal, &policy);
+        self.add_housekeeping(&policy, &homeservers);
+        self.add_accepting(http, store, policy, homeservers);
+        Ok(App {
+            tasks: self.tasks,
+            lifecycle: self.lifecycle,
+            connections: self.connections,
+            shutdown: self.config.shutdown,
+            traces: self.traces,
+        })
+    }
+
+    fn policy(&self) -> Arc<Policy> {
+        let policy = Policy::new(
+            self.config.limits.clone(),
+            self.config.telemetry.log_users,
+            &self.clock,
+            Arc::clone(&self.metrics),
+        );
+        policy.set_maintenance(self.config.maintenance);
+        Arc::new(policy)
+    }
+
+    fn set_limit_gauges(&self) {
+        let gauge = |limit: u64| i64::try_from(limit).unwrap_or(i64::MAX);
+        let max_connections = self.config.http.max_connections as u64;
+        self.metrics
+            .sessions_limit
+            .set(gauge(self.config.session.max_live));
+        self.metrics.connections_limit.set(gauge(max_connections));
+    }
+
+    fn add_admin<S: Store>(
+        &mut self,
+        listener: TcpListener,
+        store: &Arc<S>,
+        readiness: Readiness,
+        log: &Arc<Log>,
+    ) {
+        let (metrics, clock) = (Arc::clone(&self.metrics), self.clock.clone());
+        let admin = Arc::new(Admin {
+            live_count: LiveCount::new(Arc::clone(store), metrics, clock),
+            readiness,
+            metrics: Arc::clone(&self.metrics),
+            connections: self.connections.clone(),
+            clock: self.clock.clone(),
+            log: Arc::clone(log),
+            rejection_log: Arc::clone(&self.rejection_log),
+        });
+        self.spawn("admin listener", admin.run(listener));
+    }
+
+    fn add_reload(&mut self, context: ReloadContext, signal: ReloadSignal, policy: &Arc<Policy>) {
+        let reload = Reload {
+            context,
+            policy: Arc::clone(policy),
+            shares: Arc::clone(&self.shares),
+            metrics: Arc::clone(&self.metrics),
+        };
+        self.spawn("reload", reload.run(signal));
+    }
+
+    fn add_housekeeping(&mut self, policy: &Arc<Policy>, homeservers: &Arc<Homeservers>) {
+        let (policy, homeservers) = (Arc::clone(policy), Arc::clone(homeservers));
+        self.spawn("housekeeping", async move { policy.sweep_forever().await });
+        self.spawn("homeserver probe", async move {
+            homeservers.probe_verifiers().await;
+        });
+    }
+
+    fn add_accepting<S: Store>(
+        &mut self,
+        listener: TcpListener,
+        store: Arc<S>,
+        policy: Arc<Policy>,
+        homeservers: Arc<Homeservers>,
+    ) {
+        let rejection_log = Arc::clone(&self.rejection_log);
+        let access_log = AccessLog::new(
+            self.config.telemetry.access_log,
+            self.replica.clone(),
+            self.pseudonyms.clone(),
+        );
+        let telemetry = RequestTelemetry {
+            metrics: Arc::clone(&self.metrics),
+            request_log: RequestLog::new(access_log, Arc::clone(&rejection_log)),
+            traces: self.traces.clone(),
+        };
+        let clock = self.clock.clone();
+        let service = Service::new(&self.config, store, policy, homeservers, telemetry, clock);
+        let connections = Arc::new(Connections::new(
+            &self.config,
+            service,
+            self.lifecycle.clone(),
+            Arc::clone(&self.metrics),
+            rejection_log,
+            self.clock.clone(),
+        ));
+        let permits = Arc::new(Semaphore::new(self.config.http.max_connections));
+        let (tracker, soft) = (self.connections.clone(), self.lifecycle.soft().clone());
+        self.spawn("http listener", async move {
+            let serve = |stream, peer| Arc::clone(&connections).serve(stream, peer);
+            listener::accept(listener, permits, &tracker, &soft, serve).await;
+        });
+    }
+
+    fn spawn(&mut self, name: &'static str, future: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.push(BackgroundTask::new(name, future));
+    }
+}
+
+/// The name of this process: as configured, or the name of its host.
+fn replica_name(config: &Config) -> String {
+    let configured = config.telemetry.replica.clone();
+    configured.unwrap_or_else(|| gethostname::gethostname().to_string_lossy().into_owned())
+}
+
+async fn bind(listener: &'static str, address: SocketAddr) -> Result<TcpListener, RunError> {
+    let failed = |source| RunError::Listen {
+        listener,
+        address,
+        source,
+    };
+    let bound = TcpListener::bind(address).await.map_err(failed)?;
+    let address = bound.local_addr().map_err(failed)?;
+    tracing::info!(listener, %address, "listening");
+    Ok(bound)
+}

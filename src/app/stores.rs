@@ -1,0 +1,54 @@
+//! Builds the store that the configuration selects, and the limits that both stores share.
+
+use super::RunError;
+use super::build::AppContext;
+use crate::lifecycle::BackgroundTask;
+use crate::model::{KEY_ROTATION, PseudonymKey};
+use crate::store::memory::MemoryStore;
+use crate::store::redis::{RedisSettings, RedisStore};
+use crate::store::{SessionLimits, StoreParts, StoreState};
+use std::sync::Arc;
+use tokio::sync::watch;
+
+fn session_limits(context: &AppContext) -> SessionLimits {
+    let session = &context.config.session;
+    SessionLimits {
+        ttl: session.ttl,
+        max_live: session.max_live,
+        max_writes: session.max_writes,
+        max_txn_ids: session.max_txn_ids,
+        shares: Arc::clone(&context.shares),
+    }
+}
+
+/// The in-memory store, which is always ready, and the daily renewal of the pseudonym key, which Redis
+/// does for a fleet.
+pub(super) fn memory_store(context: &AppContext) -> StoreParts<MemoryStore> {
+    let key = Arc::clone(&context.pseudonym_key);
+    let renewal = async move {
+        loop {
+            tokio::time::sleep(KEY_ROTATION).await;
+            key.set(PseudonymKey::random());
+        }
+    };
+    let (_, state) = watch::channel(StoreState::Ready);
+    StoreParts {
+        store: MemoryStore::new(context.clock.clone(), session_limits(context)),
+        state,
+        tasks: vec![BackgroundTask::new("pseudonym key renewal", renewal)],
+    }
+}
+
+/// The Redis store, with the tasks that connect and check it.
+pub(super) fn redis_store(
+    context: &AppContext,
+    settings: &RedisSettings,
+) -> Result<StoreParts<RedisStore>, RunError> {
+    Ok(RedisStore::build(
+        settings,
+        session_limits(context),
+        context.clock.clone(),
+        &context.metrics,
+        Arc::clone(&context.pseudonym_key),
+    )?)
+}

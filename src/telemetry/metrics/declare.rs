@@ -13,6 +13,10 @@ macro_rules! metrics {
             [$($label:literal $(: $values:expr)?),*] $(in $buckets:expr)?,
     )+) => {
         /// Every metric of the service.
+        #[expect(
+            clippy::doc_markdown,
+            reason = "the doc comments are HELP texts, which have no markup"
+        )]
         #[derive(Debug)]
         pub struct Metrics {
             registry: Registry,

@@ -1,9 +1,9 @@
-//! Who may create a session: users of the homeserver, in mode `authenticated`; and in mode `open` beside a
-//! homeserver, whose tokens are never taken for none.
+//! Who may create a session: users of the homeserver in mode `authenticated`, and in mode `open`
+//! everyone without a bad token.
 //!
-//! Rows of the contract: "Who may create". What is believed is in `auth/token_responses.rs`, for how long in
-//! `auth/cache_ttl.rs`; a homeserver that does not answer in `auth/outage.rs`, more questions than it is asked at
-//! once in `auth/concurrency.rs`; OAuth in `auth/introspection.rs`, the way there in `auth/tls.rs`.
+//! Rules R1.41 to R1.47. Responses about tokens are in `auth/token_responses.rs`, cache lifetimes
+//! in `auth/cache_ttl.rs`, outages of the homeserver in `auth/outage.rs`, concurrent token checks
+//! in `auth/concurrency.rs`, OAuth in `auth/introspection.rs`, TLS in `auth/tls.rs`.
 
 mod cache_ttl;
 mod concurrency;
@@ -21,7 +21,7 @@ use testkit::homeserver::{HomeserverStub, TokenReply};
 use testkit::http::{Reply, Request};
 use testkit::server::Store;
 
-/// A homeserver that knows one user by the token `good`, and a server that asks it.
+/// A homeserver stand-in that knows one user by the token `good`, and a server that uses it.
 fn start(mode: &str) -> (HomeserverStub, Server) {
     let verifier = HomeserverStub::start();
     verifier.set_reply("good", TokenReply::user("@user:example.org"));
@@ -53,7 +53,7 @@ fn creation() -> Request {
     Request::post(UNSTABLE).json(&json!({"data": "hello"}))
 }
 
-/// That it may not create sessions, which is an answer and no error.
+/// The response says that the client may not create sessions, without an error.
 #[track_caller]
 fn assert_not_available(server: &Server, request: &Request) {
     let reply = server.call(request).expect(200);
@@ -66,7 +66,7 @@ fn assert_available(server: &Server, request: &Request) {
     assert_eq!(reply.json(), json!({"create_available": true}), "{reply}");
 }
 
-/// 401, this code, and this `soft_logout`.
+/// Expects 401 with this errcode and this `soft_logout`.
 #[track_caller]
 fn assert_refused(reply: Reply, errcode: &str, soft_logout: bool) {
     let reply = reply.expect_error(401, errcode);
@@ -83,7 +83,7 @@ fn creation_without_token_is_forbidden() {
         let creation = Request::post(prefix).json(&json!({"data": "hello"}));
         server.call(&creation).expect_error(403, "M_FORBIDDEN");
     }
-    // The parameter that the client-server API deprecates is none.
+    // The query parameter that the client-server API deprecates does not count as a token.
     assert_not_available(
         &server,
         &Request::get(&format!("{UNSTABLE}?access_token=good")),
@@ -157,7 +157,7 @@ fn valid_user_without_permission_is_forbidden() {
             .call(&with(creation(), token))
             .expect_error(403, "M_FORBIDDEN");
     }
-    // A service's own token has no device; it is its sender's.
+    // The token of an application service has no device; it belongs to the service's sender.
     verifier.set_reply(
         "service",
         TokenReply::json(200, &json!({"user_id": "@bot:example.org"})),
@@ -192,7 +192,7 @@ fn malformed_bearer_token_is_rejected_without_a_query() {
             "but for the probe: {:?}",
             verifier.requests()
         );
-        // Past the bound of a head, nobody reads it.
+        // Nothing reads a head beyond its size limit.
         let huge = with(creation(), &"x".repeat(100_000));
         assert_eq!(server.raw(&huge).status, 431);
         server.call(&with(creation(), "good")).expect(200);
@@ -238,7 +238,7 @@ fn log_names_users_only_if_configured() {
         );
         server.call(&with(creation(), "good")).expect(200);
         server.call(&with(creation(), "bad")).expect(401);
-        // A thread writes the log: the lines of both requests may come after their replies.
+        // A thread writes the log, so the lines of both requests may come after the responses.
         let log = eventually("both requests are logged", || {
             let log = server.log();
             (log.matches("status=").count() == 2).then_some(log)

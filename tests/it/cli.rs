@@ -1,8 +1,8 @@
-//! The command line: what each command answers, with which exit code, and where it says what.
+//! The command line: the output and the exit code of each command.
 //!
-//! Exit codes: 0, 1 for "no" or a crash, 64 for a configuration or a usage that cannot be meant. The
-//! sources of the configuration are in `cli/sources.rs`, what is refused in `cli/refused.rs`; of homeservers
-//! in `cli/homeservers.rs`, of Redis in `cli/redis.rs`.
+//! Exit codes: 0; 1 for "no" or a crash; 64 for invalid configuration or usage. Configuration
+//! sources are in `cli/sources.rs`, rejected configurations in `cli/invalid_config.rs`, homeservers
+//! in `cli/homeservers.rs`, Redis in `cli/redis.rs`.
 
 mod homeservers;
 mod invalid_config;
@@ -20,7 +20,7 @@ use testkit::eventually;
 use testkit::http::Request;
 use testkit::server::Store;
 
-/// What a run of the binary came to.
+/// The result of one run of the binary.
 #[derive(Debug)]
 pub struct Run {
     pub code: Option<i32>,
@@ -35,7 +35,7 @@ impl Run {
         self
     }
 
-    /// Refused as a configuration, with a message that names all of these.
+    /// Expects exit code 64 and a message that contains all of these.
     #[track_caller]
     fn expect_refused(self, named: &[&str]) -> Self {
         let run = self.expect(64);
@@ -45,14 +45,14 @@ impl Run {
         run
     }
 
-    /// Whether it warns of this key.
+    /// Whether the output warns about this key.
     fn warns_of(&self, key: &str) -> bool {
         let line = |line: &str| line.to_lowercase().contains("warn") && line.contains(key);
         self.stderr.lines().any(line)
     }
 }
 
-/// Runs the binary to its end with these arguments and these variables of the environment.
+/// Runs the binary to its end with these arguments and environment variables.
 #[track_caller]
 fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Run {
     let mut command = command();
@@ -67,7 +67,7 @@ fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Run {
             .expect("text");
         text
     };
-    // Whatever it prints fits a pipe, so that it ends without being read.
+    // Its output fits into a pipe, so it ends without a reader.
     let waited = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         eventually("the command ends", || child.try_wait().expect("a child"))
     }));
@@ -88,7 +88,7 @@ fn check(variables: &[(&str, &str)]) -> Run {
     run(&["config", "check"], variables)
 }
 
-/// `config print` as TOML.
+/// The output of `config print` as TOML.
 #[track_caller]
 fn print(arguments: &[&str], variables: &[(&str, &str)]) -> toml::Table {
     let run = run(&[&["config", "print"], arguments].concat(), variables).expect(0);
@@ -209,8 +209,7 @@ fn suspicious_settings_are_warned_about() {
     }
 }
 
-/// A configuration file.
-/// A file that holds this, for as long as the value lives.
+/// A configuration file with this content, deleted when the value is dropped.
 pub fn file(text: &str) -> tempfile::NamedTempFile {
     let file = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(file.path(), text).expect("a file");

@@ -1,7 +1,7 @@
-//! The contract of `store::Store`, held by both stores: what each call answers, over time.
+//! The contract of `store::Store`, which both stores fulfil: the result of each call, over time.
 //!
-//! Through the library, since a store has no port. Time is a manual clock for the embedded store; on
-//! Redis a session's TTL is cut short and its end waited for.
+//! The tests use the library, because a store has no port. The memory store runs on a manual clock;
+//! on Redis the tests shorten a session's TTL and wait for its end.
 
 mod dates;
 mod expiry;
@@ -44,7 +44,7 @@ fn txn(text: &str) -> TxnKey {
     TxnKey::parse(text.as_bytes()).expect("an identifier")
 }
 
-/// A session of a client who has no other.
+/// A session of a client that has no other session.
 fn new_session(data: &str) -> NewSession {
     static CLIENTS: AtomicU8 = AtomicU8::new(0);
     let (id, data) = (SessionId::random(), payload(data));
@@ -66,7 +66,7 @@ fn look(id: SessionId, if_none_match: Option<SequenceToken>) -> ReadRequest {
     }
 }
 
-/// What a call answers that did not ask for dates, and was told none.
+/// The result of a call that did not request timestamps, and got none.
 async fn answer<T>(
     call: impl Future<Output = Result<WithTimestamps<T>, StoreError>>,
 ) -> Result<T, StoreError> {
@@ -101,7 +101,7 @@ async fn created<R: Rig>(rig: &mut R, data: &str) -> NewSession {
     new
 }
 
-/// Writes where the token is current, and returns the next one.
+/// Writes with the current token, and returns the next token.
 async fn written<R: Rig>(
     rig: &R,
     id: SessionId,
@@ -114,7 +114,8 @@ async fn written<R: Rig>(
     next
 }
 
-/// That it was stored, whatever the session's progress is; that is the model's to say (`contract/random.rs`).
+/// Expects that the write was stored, with any progress of the session; `contract/random.rs` checks
+/// the progress.
 #[track_caller]
 fn assert_stored(outcome: &Result<WriteResult, StoreError>, expected: SequenceToken) {
     assert!(
@@ -144,7 +145,7 @@ async fn assert_holds<R: Rig>(rig: &R, id: SessionId, token: SequenceToken, data
     }
 }
 
-/// Makes two tests of each function: one for each store.
+/// Creates two tests of each function, one for each store.
 macro_rules! contract {
     ($($name:ident),+ $(,)?) => { $(mod $name {
         use super::{MemoryRig, RedisRig};

@@ -1,5 +1,5 @@
-//! Several homeservers behind one deployment, told apart by `Host`: each has its own mode, whom it asks about
-//! tokens, and its own base URL. A host that nobody named is not served.
+//! Several homeservers behind one deployment, selected by `Host`: each has its own mode, token
+//! verifier and base URL. An unknown host gets 404.
 
 use crate::server::Server;
 use nix::sys::signal::Signal;
@@ -17,7 +17,7 @@ const BERTAS: &str = "matrix.berta.example";
 const OPEN: &str = "open.example";
 const OFF: &str = "off.example";
 
-/// One whose users alone create sessions, twice; one that is open; one where MSC4388 is off.
+/// Two homeservers in mode authenticated, one in mode open, and one with MSC4388 off.
 struct Deployment {
     anna: HomeserverStub,
     berta: HomeserverStub,
@@ -52,7 +52,7 @@ impl Deployment {
         let mut file = tempfile::NamedTempFile::new().expect("a file");
         file.write_all(text.as_bytes()).expect("written");
         let path = file.path().to_str().expect("a path");
-        // The tests' own default of `mode` is in the environment, which is over the file.
+        // The tests set a default `mode` in the environment, which overrides the file.
         let mut all = vec![
             ("config", path),
             ("mode", "authenticated"),
@@ -137,7 +137,8 @@ fn unknown_host_is_404_in_both_dialects() {
         let refused = deployment.server.call(&mailbox("x").host(host));
         refused.expect_error(404, "M_UNRECOGNIZED");
     }
-    // An operator tells a proxy that sends another host from a client that is lost.
+    // The log lets an operator distinguish a proxy that sends another host from a misconfigured
+    // client.
     let reason = [("reason", "unknown_host")];
     let counted = deployment
         .server
@@ -149,7 +150,8 @@ fn unknown_host_is_404_in_both_dialects() {
         .server
         .call(&both)
         .expect_error(404, "M_UNRECOGNIZED");
-    // A preflight asks no host, and a session none that is its own.
+    // A preflight is answered for any host. A session can be used through the host of another
+    // homeserver.
     deployment
         .server
         .call(&Request::options(UNSTABLE).host("nobody"))
@@ -164,7 +166,7 @@ fn unknown_host_is_404_in_both_dialects() {
     refused.expect_error(404, "M_UNRECOGNIZED");
 }
 
-/// RFC 9112 §3.2.2: with a target in absolute form the header is not looked at.
+/// RFC 9112, 3.2.2: if the target is in absolute form, the Host header is ignored.
 #[test]
 fn absolute_target_overrides_the_host_header() {
     let deployment = Deployment::start(&[]);
@@ -178,7 +180,7 @@ fn absolute_target_overrides_the_host_header() {
     create("nobody", OPEN).expect_error(404, "M_UNRECOGNIZED");
 }
 
-/// By whatever names it is called, each is asked once at the start, and the log says which.
+/// Each homeserver is probed once at the start, even with several host names, and the log names it.
 #[test]
 fn each_homeserver_is_probed_once_at_start() {
     let deployment = Deployment::start(&[]);
@@ -195,7 +197,7 @@ fn each_homeserver_is_probed_once_at_start() {
     for verifier in [&deployment.anna, &deployment.berta] {
         assert_eq!(verifier.requests().len(), 1, "{:?}", verifier.requests());
     }
-    // And nobody is asked where MSC4388 is off.
+    // A homeserver with MSC4388 off is not probed.
     let asked = HomeserverStub::start();
     let url = asked.url();
     let settings = [
@@ -228,7 +230,7 @@ fn each_host_uses_its_own_base_url() {
     );
 }
 
-/// By introspection two homeservers may both have an `alice`, who are two.
+/// With introspection two homeservers can both have a user `alice`; these are two users.
 #[test]
 fn equal_user_ids_of_two_homeservers_are_distinct() {
     let deployment = Deployment::start(&[("limits.enabled", "true"), ("limits.live.user", "1")]);
@@ -243,7 +245,7 @@ fn equal_user_ids_of_two_homeservers_are_distinct() {
     }
 }
 
-/// One that is down must not look like all.
+/// One homeserver that is down must not look like all of them.
 #[test]
 fn each_homeserver_has_a_circuit_breaker_series() {
     let deployment = Deployment::start(&[]);

@@ -1,6 +1,6 @@
-//! HTTP that holds: whatever a client sends, slowly, twice or not at all, nobody else pays for it.
+//! Robustness of HTTP: slow, repeated or missing input of one client never affects other clients.
 //!
-//! None of this depends on the store, so these tests run on the embedded one.
+//! None of this depends on the store, so these tests use the memory store.
 
 mod connections;
 mod deadlines;
@@ -19,14 +19,14 @@ fn start(settings: &[(&str, &str)]) -> Server {
     Server::start(Store::Memory, settings)
 }
 
-/// How often a wait has ended by its deadline.
+/// The number of timeouts of this kind.
 #[track_caller]
 fn timed_out(server: &Server, kind: &str) -> u64 {
     let name = "rendezvous_timeouts_total";
     server.metrics().sum(name, &[("kind", kind)])
 }
 
-/// A create whose head promises more body than ever comes.
+/// A creation with a head that promises more body than is sent.
 fn half_a_create(server: &Server) -> Connection {
     let mut connection = Connection::open(server.http);
     let head = format!(

@@ -1,7 +1,7 @@
-//! The life of the process, as operators and their load balancers see it.
+//! The lifecycle of the process, as operators and their load balancers see it.
 //!
-//! Starting and leaving here, the admin listener, metrics and logs below. Redis that is away at start or
-//! later is in `redis_*.rs`.
+//! Start and shutdown are here; the admin listener and reload are in submodules. Redis outages are
+//! in `redis_*.rs`.
 
 mod admin;
 mod reload;
@@ -50,9 +50,9 @@ fn server_is_unready_but_serves_during_grace(server: &Server) {
 
     server.signal(Signal::SIGTERM);
     not_ready(server);
-    // Alive all the same: whoever restarts it now cuts what it still serves.
+    // Still alive: a restart now would cut requests that are being served.
     server.admin_get("/healthz").expect(200);
-    // Whoever is in flight, pooled or new is answered, and told to go elsewhere next.
+    // Requests in flight, on pooled and on new connections are answered with `Connection: close`.
     let reply = pooled.send(&Request::get(UNSTABLE)).expect(200);
     assert!(reply.says_close(), "{reply}");
     assert_eq!(pooled.read_to_close(), b"");
@@ -66,7 +66,7 @@ fn server_is_unready_but_serves_during_grace(server: &Server) {
     server.ended();
 }
 
-/// A create that has sent half its body, and the other half.
+/// A creation with half of its body sent, and the other half.
 fn half_a_create(server: &Server) -> (Connection, &'static [u8]) {
     let body = br#"{"data":"in two halves"}"#;
     let mut connection = Connection::open(server.http);
@@ -110,13 +110,13 @@ fn idle_server_exits_with_0(server: &Server) {
     let mut idle = Connection::open(server.http);
     idle.send(&Request::get(UNSTABLE)).expect(200);
     server.signal(Signal::SIGTERM);
-    // An idle connection holds nothing up, and is closed without a word.
+    // An idle connection does not delay the shutdown, and is closed without a response.
     assert_eq!(idle.read_to_close(), b"");
     assert_eq!(server.ended().code(), Some(0), "{}", server.log());
 }
 
-/// Its last reply is out, and so is our end; that it keeps its own end open is no reason to fail. The
-/// drain is shorter than the time for which we would wait for it.
+/// Its last response is out and our side is closed. The client keeps its side open, which does not
+/// count as cut. The drain is shorter than the time for which the server waits for it.
 #[test]
 fn idle_client_at_shutdown_does_not_count_as_cut() {
     let settings = [("shutdown.grace", "100ms"), ("shutdown.drain", "1s")];
@@ -128,7 +128,7 @@ fn idle_client_at_shutdown_does_not_count_as_cut() {
     assert_eq!(idle.read_to_close(), b"");
 }
 
-/// With h2c the first bytes say which HTTP it is; a proxy's connection in advance has sent none.
+/// With h2c the first bytes select the HTTP version; a proxy's pre-opened connection has sent none.
 #[test]
 fn silent_h2c_connection_does_not_delay_shutdown() {
     let settings = [
@@ -154,7 +154,7 @@ fn sigint_acts_like_sigterm() {
     assert_eq!(server.ended().code(), Some(0), "{}", server.log());
 }
 
-/// A request that outlives the drain is cut, and the exit says so.
+/// A request that outlives the drain is cut, and the exit status says so.
 #[test]
 fn requests_left_after_the_drain_are_cut() {
     let settings = [
@@ -199,8 +199,9 @@ fn second_signal_cuts_at_once() {
     }
 }
 
-/// It says that it listens, and is told to go in the same moment: an orchestrator may. Many times, since it is a
-/// race, and whoever loses it is killed by the signal.
+/// The server announces that it listens and gets the signal at the same moment, as an orchestrator
+/// can send it. Repeated many times, because it is a race, and a process that loses it is killed by
+/// the signal.
 #[test]
 fn early_signal_shuts_down_cleanly() {
     for _ in 0..24 {

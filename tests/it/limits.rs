@@ -1,9 +1,8 @@
-//! How much one client may ask for, and how many sessions there may be.
+//! Rates and quotas per client, and the limit on live sessions.
 //!
-//! Rows of the contract: 429 wherever a table has it, with `M_LIMIT_EXCEEDED`, `retry_after_ms` and
-//! `Retry-After` (checked by `Server::call` on each). Rates are set so slow that no place comes back while
-//! a test runs; that places do come back is tested with a fast one. Who counts as one client is in
-//! `limits/clients.rs`.
+//! Rule R0.31: 429 with `M_LIMIT_EXCEEDED`, `retry_after_ms` and `Retry-After` (R0.2, checked by
+//! `Server::call` on each). Rates are so slow that no allowance returns while a test runs; a test
+//! with a fast rate covers recovery. What counts as one client is in `limits/clients.rs`.
 
 mod clients;
 mod connections;
@@ -70,7 +69,7 @@ fn disabled_limits_enforce_no_rate(server: &Server) {
     }
 }
 
-/// What one client has before it must wait, and next to nothing after that.
+/// The burst of one client, with almost no refill.
 const CREATES: [(&str, &str); 3] = [
     ("limits.enabled", "true"),
     ("limits.create.client.burst", "2"),
@@ -97,13 +96,13 @@ fn creation_limit_leaves_existing_sessions_usable() {
         let refused = server
             .try_create("three")
             .expect_error(429, "M_LIMIT_EXCEEDED");
-        // One more in 1000 s: whoever computes what is left says about that.
+        // One more in 1000 s, so `retry_after_ms` is close to that.
         assert!(refused.number("retry_after_ms") > 1000, "{refused}");
     }
     let token = server.write(&session.id, &session.token, "next");
     server.assert_holds(&session.id, "next", &token);
-    // Whoever asks before creating has as many questions, or half of them could not create. A preflight is
-    // answered whatever it is about.
+    // Discoveries have an allowance of the same size, or a client that asks first could create only
+    // half. Preflights are always answered.
     for _ in 0..2 {
         server.call(&Request::get(UNSTABLE)).expect(200);
     }
@@ -140,7 +139,7 @@ fn request_limit_rejects_every_session_request() {
     }
     from("203.0.113.1", Request::head(&path)).expect(429);
     from("203.0.113.1", Request::options(&path)).expect(204);
-    // Nothing happened, and the refusal of the txnId was not recorded: it is there to be retried.
+    // Nothing changed, and the rejected txnId was not recorded, so it can be retried.
     let read = from("203.0.113.2", Request::get(&path)).expect(200);
     assert_eq!(
         (read.text("data"), read.text("sequence_token")),

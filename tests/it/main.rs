@@ -1,4 +1,4 @@
-//! The server as its clients and operators meet it: the real binary, real ports, real Redis.
+//! Black-box tests of the server: the real binary, real ports, real Redis.
 
 #![expect(
     clippy::disallowed_methods,

@@ -1,7 +1,7 @@
 //! The ETag dialect: MSC4108 of 2024.
 //!
-//! Rows of the contract: section 2, and what section 3 says that its clients choke on. Sessions here;
-//! tags, bad requests, errors and URLs in files of their own.
+//! Section 2 of docs/protocol.md, and what its clients cannot handle (section 3). Sessions are
+//! here; tags, bad requests, errors and URLs are in submodules.
 
 mod bad_requests;
 mod errors;
@@ -54,7 +54,7 @@ fn read_returns_the_payload_as_text(server: &Server) {
     let mailbox = server.open_mailbox(payload);
     let reply = server.call(&mailbox.get()).expect(200);
     assert_eq!(reply.body, payload.as_bytes());
-    // A charset makes js-sdk wait for ever and matrix-sdk give up.
+    // With a charset js-sdk waits for ever and matrix-sdk gives up.
     assert_eq!(reply.all("content-type"), ["text/plain"]);
     assert_eq!(reply.all("content-encoding"), ["identity"]);
     let length = payload.len().to_string();
@@ -70,10 +70,10 @@ fn poll_returns_304_until_a_write(server: &Server) {
         let reply = server.call(&mailbox.poll(&mailbox.etag)).expect(304);
         assert_eq!(reply.body, b"");
         assert_eq!(reply.etag(), mailbox.etag);
-        // There are proxies that take the ETag off a reply without a type.
+        // Some proxies remove the ETag from a response without Content-Type.
         assert_eq!(reply.all("content-type"), ["text/plain"]);
         reply.assert_dated();
-        // Its length would be that of the 200, which nobody looked up.
+        // Content-Length would be that of the 200, which was not read.
         let head = Request::head(&mailbox.path).header("If-None-Match", &mailbox.etag);
         let head = server.call(&head).expect(304);
         assert_eq!(head.all("content-length"), [""; 0], "{head}");
@@ -113,7 +113,7 @@ fn write_requires_the_current_etag(server: &Server) {
         reply.assert_dated();
     }
     server.assert_mailbox_holds(&mailbox, "two", &second);
-    // Equal data moves the ETag on, or the other side could not tell that it was written again.
+    // Equal data produces a new ETag, so that the other device can notice the write.
     let third = server.call(&mailbox.put(&second, "two")).expect(202).etag();
     assert_ne!(third, second);
 }
@@ -131,7 +131,7 @@ fn applied_write_is_a_success(server: &Server) {
     let reply = server.call(&first).expect(202);
     assert_eq!(reply.etag(), mine, "its own, though the peer has answered");
     reply.assert_dated();
-    // Whoever would write what is there already has what they want.
+    // A client that writes the current payload has reached its goal.
     let same = server
         .call(&mailbox.put(&mailbox.etag, "theirs"))
         .expect(202);
@@ -224,7 +224,7 @@ fn payload_is_readable_in_both_dialects(server: &Server) {
     server.call(&mailbox.get()).expect_error(404, "M_NOT_FOUND");
 }
 
-/// It has no authentication by design, and so a switch of its own.
+/// The dialect has no authentication by design, and so it has a separate switch.
 // R0.9, R2.2
 #[test]
 fn mode_does_not_govern_the_etag_dialect() {

@@ -1,7 +1,7 @@
-//! A panic in a handler: a 500 with a Matrix body and a counter, and the process lives.
+//! A panic in a handler: a 500 with a Matrix body and a counter, and the process goes on.
 //!
-//! The one place where a store is a stand-in: a real one cannot be made to panic on demand. It runs
-//! behind the real pipeline and a real port, in this process.
+//! Here alone the store is a stand-in, because a real store cannot be made to panic on demand. It
+//! runs behind the real pipeline and a real port, in this process.
 
 mod tasks;
 
@@ -37,7 +37,7 @@ use tokio_util::task::TaskTracker;
 
 const PATH: &str = "/_matrix/client/unstable/io.element.msc4388/rendezvous";
 
-/// Panics on a read, hangs on a delete, and creates well.
+/// A store that panics on a read, hangs on a delete, and creates normally.
 struct Broken;
 
 impl Store for Broken {

@@ -1,7 +1,7 @@
-//! Bodies that are not what they should be, on each request that takes one.
+//! Invalid bodies, on each request that takes a body.
 //!
-//! Rows of the contract: "Bad input" whole, and that nothing stored changes on any 4xx. What is odd and
-//! yet valid is taken.
+//! Section 1.6 of docs/protocol.md, and that no 4xx changes anything stored (R1.40). Unusual but
+//! valid bodies are accepted.
 
 use serde_json::json;
 
@@ -26,7 +26,7 @@ on_both_stores! {
     rejected_creation_takes_no_lease,
 }
 
-/// The bodies that no request takes, whichever fields it wants.
+/// Bodies that every request rejects, whatever fields it needs.
 const NOT_JSON: [&[u8]; 10] = [
     b"",
     b" ",
@@ -40,7 +40,8 @@ const NOT_JSON: [&[u8]; 10] = [
     b"\xef\xbb\xbf{\"data\":\"x\",\"sequence_token\":\"t\"}",
 ];
 
-/// Sends the body to each request that takes one, and looks that no session came of it or changed.
+/// Sends the body to each request that takes one, and checks that no session was created or
+/// changed.
 #[track_caller]
 fn refused_everywhere(server: &Server, body: &[u8], errcodes: &[&str]) {
     refused_by_create(server, body, errcodes);
@@ -187,7 +188,7 @@ fn lone_surrogate_is_rejected(server: &Server) {
         refused_everywhere(server, data.as_bytes(), &["M_NOT_JSON"]);
         let token = format!(r#"{{"sequence_token":"{text}","data":"before"}}"#);
         refused_by_writes(server, token.as_bytes(), &["M_NOT_JSON"]);
-        // Ignored is not unread: what is no string anywhere makes the body no JSON.
+        // Ignored fields are still parsed: an invalid string anywhere makes the body invalid JSON.
         for member in [
             format!(r#""a":"{text}""#),
             format!(r#""{text}":1"#),

@@ -1,6 +1,6 @@
-//! `Sec-Fetch-*`: a browser may poll a session from a script, and may not be sent to one.
+//! `Sec-Fetch-*`: a browser's script may poll a session, and a browser must not open one as a page.
 //!
-//! Row of the contract: "Fetch metadata". Only the read of a session looks at these headers.
+//! Rule R0.26. Only reads of a session check these headers.
 
 use serde_json::json;
 

@@ -1,7 +1,7 @@
-//! Which prefixes exist in which mode.
+//! The prefixes that exist in each mode.
 //!
-//! Rows of the contract: "Prefixes", "Who may create" as far as `open` and `off` go, and that a dialect
-//! which is off is nowhere. That `authenticated` does not start yet is in `cli.rs`.
+//! Sections 1.1 and 1.7 of docs/protocol.md for `open` and `off`, and R0.6 for a dialect that is
+//! off. Mode `authenticated` is in `auth.rs`.
 
 use serde_json::json;
 
@@ -98,7 +98,7 @@ fn json_dialect_is_unrecognized_when_off(server: &Server) {
     assert_nothing_under(server, STABLE, "some-session");
 }
 
-/// Nobody gets an open mailbox by forgetting a setting.
+/// A forgotten setting must not open the server to everyone.
 // R0.9
 #[test]
 fn default_mode_is_off() {

@@ -1,7 +1,8 @@
-//! What stands on every reply, and the answer to a preflight.
+//! The header fields of every response, and preflights.
 //!
-//! Rows of section 0: error bodies, CORS, security headers, `OPTIONS`. The headers themselves are checked
-//! by `Server::call` on every reply of every test; here each status is visited with a browser's headers.
+//! Error bodies, CORS, security headers and `OPTIONS` (docs/protocol.md, 0.1 to 0.4).
+//! `Server::call` checks the header fields on every response of every test; here each status is
+//! produced with a browser's headers.
 
 use serde_json::json;
 
@@ -22,7 +23,7 @@ on_both_stores! {
     preflight_is_answered_while_the_dialect_is_off,
 }
 
-/// A request for each status that a healthy server gives, limits aside.
+/// A request for each status of a healthy server, except limits.
 fn one_of_each(server: &Server) -> Vec<(u16, Request)> {
     let session = server.create("hello");
     let path = at(&session.id);
@@ -73,7 +74,7 @@ fn every_response_allows_any_origin_and_no_cache(server: &Server) {
             "{reply}"
         );
         assert_eq!(reply.all("set-cookie"), Vec::<&str>::new(), "{reply}");
-        // No part of a sign-in may reach a cache, and none may be found by its age.
+        // No part of a sign-in may be cached, and none may be found by heuristic freshness.
         assert_eq!(reply.all("etag"), Vec::<&str>::new(), "{reply}");
     }
 }
@@ -137,7 +138,8 @@ fn preflight_is_answered_on_any_path(server: &Server) {
         assert_is_a_preflight_reply(&server.call(&preflight(path)));
         assert_is_a_preflight_reply(&server.call(&Request::options(path)));
     }
-    // Two on one connection: the first had no body that could be taken for the second.
+    // Two on one connection: the first response must have no body that could be taken for the
+    // second.
     let mut connection = Connection::open(server.http);
     for _ in 0..2 {
         assert_is_a_preflight_reply(&connection.send(&preflight(UNSTABLE)));

@@ -1,7 +1,7 @@
-//! Which path and method lead where, and what the others are told.
+//! Paths and methods, and the errors of all others.
 //!
-//! Rows of section 0: unknown path, wrong method, `HEAD`, leading `//`, splitting before decoding, the
-//! grammar of an id. Modes and prefixes are in `protocol_modes.rs`.
+//! Unknown path, wrong method, `HEAD`, leading `//`, splitting before decoding, the grammar of an
+//! id (docs/protocol.md, 0.2 and 0.6). Modes and prefixes are in `protocol_modes.rs`.
 
 use crate::server::{Server, on_both_stores};
 use testkit::api::{UNSTABLE, at, body};
@@ -22,7 +22,7 @@ const METHODS: [&str; 8] = [
     "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "TRACE", "BREW",
 ];
 
-/// A reply to any method, `HEAD` among them.
+/// Returns the response to any method, including `HEAD`.
 #[track_caller]
 fn expect_unrecognized(server: &Server, method: &str, path: &str) {
     let reply = server.call(&Request::new(method, path));
@@ -45,7 +45,7 @@ fn unknown_path_is_unrecognized(server: &Server) {
         UNSTABLE.replace("io.element", "io.element.other"),
         format!("{UNSTABLE}/{id}/txn/more"),
         format!("/prefix{UNSTABLE}"),
-        // What the admin listener has, the public one does not.
+        // Paths of the admin listener do not exist on the public one.
         "/metrics".to_owned(),
         "/healthz".to_owned(),
         "/readyz".to_owned(),
@@ -92,7 +92,7 @@ fn head_is_get_without_a_body(server: &Server) {
     server.call(&Request::delete(&at(&deleted.id))).expect(200);
     for path in [UNSTABLE, &at(&session.id), &at(&deleted.id), "/unknown"] {
         let get = server.call(&Request::get(path));
-        // The bytes of a body, if any, would stand before the second reply.
+        // The bytes of a body, if any, would come before the second response.
         let mut connection = Connection::open(server.http);
         for _ in 0..2 {
             let head = connection.send(&Request::head(path));
@@ -122,7 +122,7 @@ fn leading_double_slash_is_accepted(server: &Server) {
         .expect(200);
     server.call(&Request::delete(&path)).expect(200);
     server.assert_gone(&session.id);
-    // Elsewhere an empty segment is a segment.
+    // Elsewhere an empty segment counts as a segment.
     expect_unrecognized(server, "GET", &UNSTABLE.replace("/client/", "/client//"));
 }
 

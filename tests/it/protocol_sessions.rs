@@ -1,7 +1,7 @@
 //! A session from its creation to its end: discovery, create, read, delete, expiry.
 //!
-//! Rows of the contract: the table of the JSON dialect without its writes, the shape of ids and tokens,
-//! `expires_in_ms`, and the 404 of everything that is not there (any more).
+//! The table of the JSON dialect without its writes (R1.4 to R1.9), the form of ids and tokens,
+//! `expires_in_ms`, and the 404 of sessions that do not exist or no longer exist.
 
 use std::collections::HashSet;
 
@@ -80,7 +80,8 @@ fn session_ids_are_opaque_long_and_unique(server: &Server) {
     }
     let ids: HashSet<_> = sessions.iter().map(|session| session.id.as_str()).collect();
     assert_eq!(ids.len(), sessions.len());
-    // A clock inside would give ids of one moment the same first characters (UUIDv7 does, 8 of them).
+    // A time inside the id would give ids of one moment the same first characters (8 of them with
+    // UUIDv7).
     let starts: HashSet<_> = ids.iter().map(|id| &id[..6]).collect();
     assert_eq!(starts.len(), ids.len(), "{ids:?}");
 }
@@ -91,7 +92,7 @@ fn equal_payloads_of_two_sessions_differ_in_token(server: &Server) {
     assert_ne!(one.token, two.token);
 }
 
-/// Written tokens are held to the same in `protocol_writes.rs`.
+/// The same is checked for the tokens of writes in `protocol_writes.rs`.
 // R1.14
 pub fn assert_is_a_token(token: &str) {
     let alphabet = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
@@ -99,7 +100,7 @@ pub fn assert_is_a_token(token: &str) {
         token.chars().all(alphabet),
         "not base64url without padding: {token:?}"
     );
-    // 128 bits are 22 characters of base64url.
+    // 128 bits take 22 characters of base64url.
     assert!((22..=255).contains(&token.len()), "{token:?}");
 }
 
@@ -182,7 +183,7 @@ fn unknown_session_is_not_found(server: &Server) {
     server
         .call(&Request::delete(&at(&id)))
         .expect_error(404, "M_NOT_FOUND");
-    // Shorter and longer than any id of ours, all within the grammar.
+    // Shorter and longer than any id of this server, all within the grammar.
     for id in ["x", "._~-", &"a".repeat(255)] {
         server.assert_gone(id);
     }
@@ -221,7 +222,7 @@ fn new_session_has_the_configured_ttl(server: &Server) {
         (1..=120_000).contains(&session.expires_in_ms),
         "{session:?}"
     );
-    // Above what any slow machine takes for one request, below the default of 300 s.
+    // Above the time of one request on a slow machine, below the default of 300 s.
     assert!(session.expires_in_ms > 60_000, "{session:?}");
 }
 
@@ -236,7 +237,7 @@ fn default_ttl_is_five_minutes() {
     );
 }
 
-/// The embedded store's clock is in the hands of the contract suite; Redis lets a test shorten a life.
+/// The contract suite moves the memory store's clock; on Redis a test can shorten a TTL.
 // R0.7
 #[test]
 fn expired_session_is_not_found() {

@@ -1,7 +1,7 @@
-//! How large a payload and its envelope may be, and how too large a one is told so.
+//! The limits of payload and body, and their errors.
 //!
-//! Rows of the contract: "Limits", and from section 0 the 413 that reaches a client which is still
-//! sending. The payload is measured after JSON decoding, the envelope on the wire.
+//! R0.17 to R0.19, R1.37, R1.38, and the 413 that reaches a client which is still sending. The
+//! payload is measured after JSON decoding, the body on the wire.
 
 use serde_json::json;
 
@@ -30,7 +30,7 @@ on_both_stores! {
     chunked_body_within_the_limit_is_accepted,
 }
 
-/// The payload in bodies that all decode to it.
+/// The same payload in several encodings.
 fn spellings(data: &str) -> [String; 2] {
     let units: Vec<_> = data
         .encode_utf16()
@@ -149,7 +149,7 @@ fn large_content_length_is_rejected_before_the_body(server: &Server) {
         let create = Request::new("POST", UNSTABLE);
         connection.write(&head(&create, &format!("Content-Length: {length}")));
         if length == u64::MAX.to_string() {
-            // Not a length that HTTP libraries take; whoever refuses it, it ends the connection.
+            // HTTP libraries reject such a length; in any case the connection ends.
             assert!(!connection.read_to_close().starts_with(b"HTTP/1.1 2"));
         } else {
             expect_413_and_close(connection);
@@ -181,7 +181,7 @@ fn large_chunked_body_is_rejected_at_the_limit(server: &Server) {
     for _ in 0..=ENVELOPE / 1024 {
         connection.write(format!("400\r\n{}\r\n", " ".repeat(1024)).as_bytes());
     }
-    // The last chunk has not been sent, and never will be.
+    // The last chunk is never sent.
     expect_413_and_close(connection);
 }
 
@@ -205,8 +205,8 @@ fn client_still_sending_receives_the_413(server: &Server) {
     }
 }
 
-/// The server has said all it will, and closing now would reset the client in the middle of its body.
-/// Again and again, since all of the body may have left the client before it learns of a reset.
+/// The server has sent its response, and closing now would reset the client in the middle of its
+/// body. Repeated, because all of the body may have left the client before it sees a reset.
 // R0.19
 fn bytes_after_the_413_are_discarded(server: &Server) {
     for _ in 0..16 {
@@ -221,7 +221,7 @@ fn bytes_after_the_413_are_discarded(server: &Server) {
     }
 }
 
-/// What is discarded is bounded too: 4 MiB, and what the buffers of two sockets hold.
+/// The number of discarded bytes is bounded too: 4 MiB, plus the buffers of two sockets.
 // R0.19
 fn client_that_never_stops_sending_is_cut(server: &Server) {
     let mut connection = Connection::open(server.http);

@@ -1,7 +1,7 @@
-//! `PUT /rendezvous/{id}/{txnId}`: the first answer to a txnId is the only one.
+//! `PUT /rendezvous/{id}/{txnId}`: the first response to a txnId is its only one.
 //!
-//! Row of the contract: "PUT with txnId". The record alone decides, 200 and 409 are recorded and nothing
-//! else is. Which txnIds there are, and how many, is in `protocol_txns/bounds.rs`.
+//! Section 1.5 of docs/protocol.md. The record alone decides; 200 and 409 are recorded and nothing
+//! else. The grammar and number of txnIds are in `protocol_txns/bounds.rs`.
 
 mod bounds;
 

@@ -1,7 +1,7 @@
-//! `PUT /rendezvous/{id}` without a txnId: compare-and-swap, and a write that happened is a success.
+//! `PUT /rendezvous/{id}` without a txnId: compare-and-swap, and an applied write is a success.
 //!
-//! Rows of the contract: "Tokens" and "PUT without txnId". The order of its four rules is tested where
-//! two of them apply at once.
+//! Sections 1.3 and 1.4 of docs/protocol.md. The order of the four rules is tested with requests
+//! that match two of them.
 
 use std::collections::HashSet;
 
@@ -112,7 +112,7 @@ fn retry_after_the_peers_write_gets_its_own_token(server: &Server) {
     let theirs = server.write(&session.id, &mine, "theirs");
     assert_eq!(server.write(&session.id, &session.token, "mine"), mine);
     server.assert_holds(&session.id, "theirs", &theirs);
-    // The sign-in goes on from there.
+    // The sign-in continues from there.
     server.write(&session.id, &theirs, "mine again");
 }
 
@@ -230,7 +230,7 @@ fn escapes_are_decoded_before_comparison(server: &Server) {
     let body = format!(r#"{{"sequence_token":"{escaped}","data":"next"}}"#);
     let next = server.call(&Request::put(&at(&id)).body(body)).expect(200);
     server.assert_holds(&id, "next", &next.text("sequence_token"));
-    // Equal after decoding is equal data.
+    // Data that is equal after decoding counts as equal.
     let body = r#"{"sequence_token":"stale","data":"n\u0065xt"}"#;
     let same = server.call(&Request::put(&at(&id)).body(body)).expect(200);
     assert_eq!(same.text("sequence_token"), next.text("sequence_token"));

@@ -1,8 +1,8 @@
-//! A Redis that answers, but refuses or holds something else: demoted, cut off from its replicas, full,
-//! or with a foreign key in a session's place.
+//! A Redis that answers, but rejects or holds something else: demoted, cut off from its replicas,
+//! full, or with a foreign key in a session's place.
 //!
-//! What must hold in each: 503 and never 404, no old payload ever, and everything well again as soon
-//! as Redis is.
+//! In each case the response is 503 and never 404, no old payload is returned, and everything
+//! recovers as soon as Redis does.
 
 use crate::server::{Server, ready_on};
 use testkit::api::{Session, request};
@@ -59,15 +59,15 @@ fn corrupt_session_is_503() {
     assert!(wrong.is_empty(), "not answered with 503: {wrong:?}");
 }
 
-/// A session that was written to, and one to spare.
+/// A session that was written to, and one that was not.
 fn two_sessions(worker: &Server) -> (Session, String, Session) {
     let [session, spare] = [(); 2].map(|()| worker.create("hello"));
     let second = worker.write(&session.id, &session.token, "ECDH");
     (session, second, spare)
 }
 
-/// Nothing that an isolated primary still knows is told: neither what a session holds, nor that a
-/// token is stale, nor that a write happened before.
+/// An isolated primary returns nothing that it still knows: neither a payload, nor that a token is
+/// stale, nor that a write happened before.
 #[track_caller]
 fn assert_tells_nothing(worker: &Server, written: &Session, spare: &Session) {
     worker.assert_refused(&request::read(&written.id));
@@ -92,13 +92,13 @@ fn demoted_primary_serves_no_reads() {
         (read.text("data"), read.text("sequence_token")),
         ("ECDH".to_owned(), second)
     );
-    // It lets the worker connect each time, and refuses its first command: dozens of losses, told of
-    // once in ten seconds.
+    // Redis accepts each connection and rejects the first command: dozens of lost connections, and
+    // one log line per ten seconds.
     let told = worker.log().matches("Redis connection lost").count();
     assert!((1..4).contains(&told), "told of {told} times");
 }
 
-/// A newcomer is not told that the house is full by a primary that no longer knows.
+/// A primary that may be outdated must not report that the session limit is reached.
 #[test]
 fn demoted_primary_does_not_count_live_sessions() {
     let redis = RedisServer::start();
@@ -134,8 +134,8 @@ fn full_redis_rejects_creation_and_finishes_sign_ins() {
     redis.command(&["CONFIG", "SET", "maxmemory", "1"]);
     worker.assert_refused(&request::create("x"));
     worker.assert_holds(&session.id, "hello", &session.token);
-    // A script whose first write is the fence, which costs no memory, goes on when memory is short; so a
-    // session that has its place keeps it to the end.
+    // A script whose first write is the fence needs no memory, and runs on a full Redis. So a live
+    // session can be used to its end.
     let second = worker.write(&session.id, &session.token, "ECDH");
     let third = worker
         .put_txn(&session.id, "t", &second, "protocols")

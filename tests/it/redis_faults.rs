@@ -1,8 +1,8 @@
-//! Redis on its bad days: down, killed, paused, loading, or emptied of scripts.
+//! Redis outages: down, killed, paused, loading, or without its scripts.
 //!
-//! What must hold in each: an answer within a bound, 503 and never 404 while a session may live, and
-//! health regained without a restart. A Redis that answers but refuses is in `redis_errors`; replies
-//! that are lost one by one are in `redis_lost_replies`.
+//! In each case the response comes within a bound, it is 503 and never 404 while a session may
+//! live, and the worker recovers without a restart. A Redis that answers but rejects is in
+//! `redis_errors`; single lost replies are in `redis_lost_replies`.
 
 use std::time::Instant;
 
@@ -66,7 +66,8 @@ fn redis_restart_loses_no_acknowledged_write() {
 
     worker.assert_all_refused(&spare);
     worker.assert_refused(&request::read(&session.id));
-    // Every replica would leave the load balancer at once, and the error bodies with them.
+    // Otherwise every replica would leave the load balancer at once, and the error bodies with
+    // them.
     worker.admin_get("/readyz").expect(200);
     worker.admin_get("/healthz").expect(200);
     let metric = |name| worker.metrics().sum(name, &[]);
@@ -137,15 +138,15 @@ fn paused_redis_is_503_and_writes_apply_once() {
         let next = worker.write(&session.id, &token, "protocols");
         worker.assert_holds(&session.id, "protocols", &next);
     }
-    // The create that was told 503: whatever of it landed is taken away again.
+    // The creation that got 503: whatever part of it was applied is rolled back.
     until("two sessions and two leases are left", || {
         let sessions = redis.command(&["KEYS", "mrv:s:*"]).array().len();
         sessions == 2 && redis.command(&["ZCARD", "mrv:{lease}:live"]).int() == 2
     });
 }
 
-/// The first call after the silence begins is the one that drops the connection, and must not wait for
-/// the next one: found by a review, a read hung for 30 s and a scrape for ever.
+/// The first call after the silence begins drops the connection, and must not wait for the next
+/// call. Found in a review: a read hung for 30 s, and a scrape for ever.
 #[test]
 fn first_request_to_a_paused_redis_does_not_hang() {
     let redis = RedisServer::start();
@@ -204,8 +205,8 @@ fn loading_redis_is_503_until_loaded() {
     }
     assert_eq!(redis.command(&["SAVE"]).text(), "OK");
     redis.kill();
-    // A tenth of a second for each key, with a look at the clients after each: it loads until told
-    // to hurry.
+    // Loading takes a tenth of a second per key, and Redis serves clients after each, until the
+    // test speeds it up.
     redis.restart_loading(&[
         "--key-load-delay",
         "100000",

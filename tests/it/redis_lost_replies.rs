@@ -1,8 +1,9 @@
-//! The script ran and its answer was lost: between Redis and the worker, or between worker and client.
+//! The script ran and its reply was lost: between Redis and the worker, or between worker and
+//! client.
 //!
-//! A client answers a 503 by sending the identical request again, and a broken connection likewise.
-//! Whatever was lost, it must end with what one run of the request would have given: no write twice,
-//! none gone after a 200, and never a 404 while the session lives.
+//! After a 503 or a broken connection a client sends the identical request again. Whatever was
+//! lost, the end must be that of one run of the request: no double write, no write lost after a
+//! 200, and never a 404 while the session lives.
 
 mod bench;
 mod places;
@@ -80,14 +81,15 @@ fn silent_connection_is_replaced() {
 fn silent_connection_attempt_is_replaced() {
     let redis = RedisServer::start();
     let proxy = Proxy::start(redis.address());
-    // The first command on every connection; all that comes back on this one is held for good.
+    // The first command on every connection; all further replies on this one are held back for
+    // good.
     proxy.next(Target::Ping, Fault::HoldReply);
     ready_on(&proxy.url(), &[]).create("hello");
     proxy.heal();
 }
 
-/// Today's clients end a sign-in at the first 5xx on a poll, so a connection that breaks now and then
-/// must not reach them.
+/// Released clients end a sign-in at the first 5xx on a poll, so occasional broken connections must
+/// not reach them.
 #[test]
 fn broken_connection_is_invisible_to_clients() {
     let redis = RedisServer::start();
@@ -185,7 +187,8 @@ fn conflict_with_txn_id_survives_a_lost_reply() {
     bench.proxy.every(Target::Session, Fault::CutReply);
     bench.faulty.assert_refused(&stale);
     bench.proxy.heal();
-    // Judged anew, this would pass for a retry: the payload is the same. The record says otherwise.
+    // Evaluated anew, this would count as a retry, because the payload is the same. The record
+    // decides otherwise.
     let third = bench.sound.write(&session.id, &second, "mine");
     bench.faulty.persist(&stale).expect(409);
     bench.sound.assert_holds(&session.id, "mine", &third);

@@ -1,7 +1,7 @@
-//! What sessions cost Redis, and that nothing of them outlives them.
+//! The memory that sessions cost Redis, and that none of it outlives them.
 //!
-//! The numbers bound an operator's `maxmemory`: the start check and the documentation promise 7 KiB a
-//! session, lease and shares included.
+//! The numbers bound an operator's `maxmemory`: the start-up check and the documentation promise 7
+//! KiB per session, lease and quotas included.
 
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
@@ -21,8 +21,8 @@ fn used_memory(redis: &RedisServer) -> i64 {
     used.expect("used_memory").parse().expect("a number")
 }
 
-/// As many sessions with full payloads, by two threads: a request each is mostly waiting. Each is of a
-/// client of its own, in a network of its own, which costs most.
+/// Creates this number of sessions with full payloads from two threads, because a request mostly
+/// waits. Each has a separate client in a separate network, which costs most.
 fn fill(worker: &Server, count: usize) {
     static CLIENTS: AtomicU16 = AtomicU16::new(0);
     thread::scope(|scope| {
@@ -49,7 +49,7 @@ fn full_session_costs_redis_under_7_kib() {
         ("http.trusted_proxies", "127.0.0.1"),
     ];
     let worker = ready_on(&redis.url(), &settings);
-    // Scripts, buffers and the index are there before the count begins.
+    // Scripts, buffers and the index exist before the measurement begins.
     fill(&worker, 2);
     let before = used_memory(&redis);
     fill(&worker, SESSIONS);
@@ -79,11 +79,11 @@ fn records_of_64_longest_txn_ids_stay_small() {
         |number, token: &str| worker.put_txn(&session.id, &txn(number), token, &"y".repeat(FULL));
     for number in (0..64).step_by(2) {
         token = put(number, &token).expect(200).text("sequence_token");
-        // A conflict is recorded as well, and takes as much.
+        // A conflict is recorded too, and takes the same space.
         put(number + 1, &session.token).expect(409);
     }
-    // Four past tokens and 64 records of 41 bytes, in the allocator's classes. One field each of
-    // the raw ids would be 25 KiB.
+    // Four past tokens and 64 records of 41 bytes, in the allocator's size classes. One field per
+    // raw id would take 25 KiB.
     let full = size();
     assert!(
         full - before < 6 * 1024,
@@ -94,7 +94,7 @@ fn records_of_64_longest_txn_ids_stay_small() {
     let refused = worker.put_txn(&session.id, &txn(64), &token, &"z".repeat(FULL));
     refused.expect_error(429, "M_LIMIT_EXCEEDED");
     assert_eq!(size(), full, "a refused txnId left something");
-    // A recorded one is still answered.
+    // A recorded txnId still replays.
     worker
         .put_txn(&session.id, &txn(0), &session.token, "whatever")
         .expect(200);
@@ -129,7 +129,8 @@ fn every_redis_key_has_the_prefix_and_a_ttl() {
         assert!(key.starts_with(prefix), "{key}");
         assert!(!key.contains(&deleted.id), "{key} outlived its session");
         let left = redis.command(&["PTTL", key]).int();
-        // A lease outlasts its session by the deadline of a command, and a set of them its last lease by a minute.
+        // A lease outlives its session by the command deadline, and a set of leases outlives its
+        // last lease by a minute.
         let longest = if *key == secret {
             24 * 3600 * 1000
         } else if key.contains("{lease}") {
@@ -141,7 +142,8 @@ fn every_redis_key_has_the_prefix_and_a_ttl() {
     }
 }
 
-/// A deploy that changes `session.ttl` runs both at once: the index must outlive the sessions of either.
+/// A deploy that changes `session.ttl` runs both values at once: the index must outlive the
+/// sessions of either.
 #[test]
 fn lease_index_outlives_sessions_of_mixed_ttls() {
     let redis = RedisServer::start();

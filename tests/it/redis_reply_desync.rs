@@ -1,8 +1,8 @@
-//! Replies that are not the call's own: another call's, of another form, or no reply of a script.
+//! Replies that do not belong to the call: another call's, of another form, or not a script's.
 //!
-//! A pipelined connection that lost or gained one reply hands every later caller its neighbour's. To
-//! a client that would be a message from the other side. So a worker must notice, say 503 or ask
-//! again, count it, and never use that connection any more.
+//! On a pipelined connection one lost or extra reply shifts all later ones. A client would take
+//! such a payload for a message of the other device. So the worker must notice, return 503 or
+//! retry, count it, and never use that connection again.
 
 use crate::server::{Server, ready_on};
 use testkit::api::request;
@@ -10,10 +10,10 @@ use testkit::eventually;
 use testkit::proxy::{Alteration, Fault, Proxy, Target};
 use testkit::redis::RedisServer;
 
-/// Counts replies that did not fit.
+/// Counts replies that do not fit.
 const BAD_REPLIES: &str = "rendezvous_store_bad_replies_total";
 
-/// What may arrive in a reply's place: valid RESP2, each wrong in another way.
+/// Replies that may arrive instead: valid RESP2, each wrong in another way.
 const ALTERATIONS: [Alteration; 25] = [
     |_| b"+OK\r\n".to_vec(),
     |_| b":1\r\n".to_vec(),
@@ -21,7 +21,7 @@ const ALTERATIONS: [Alteration; 25] = [
     |_| b"*-1\r\n".to_vec(),
     |_| b"*0\r\n".to_vec(),
     |_| b"*2\r\n$1\r\n7\r\n$1\r\nG\r\n".to_vec(),
-    // Another call's nonce, none, and one that is a part of the call's own.
+    // Another call's nonce, no nonce, and a part of the call's own.
     |reply| {
         with_head(reply, |nonce, rest| {
             let nonce: u64 = nonce.parse().expect("a number");
@@ -31,20 +31,21 @@ const ALTERATIONS: [Alteration; 25] = [
     |reply| with_head(reply, |_, rest| rest.to_owned()),
     |reply| with_head(reply, |nonce, rest| format!("{}{rest}", &nonce[1..])),
     |reply| with_head(reply, |nonce, rest| format!("0{nonce}{rest}")),
-    // Another letter, none, and one without what it carries.
+    // Another letter, no letter, and a letter without its value.
     |reply| with_head(reply, |nonce, rest| format!("{nonce}X{}", &rest[1..])),
     |reply| with_head(reply, |nonce, rest| format!("{nonce}{}", &rest[1..])),
     |reply| with_head(reply, |nonce, rest| format!("{nonce}{}", emptied(rest))),
     |reply| with_head(reply, |nonce, rest| format!("{nonce}{rest}x")),
     |reply| with_head(reply, |_, _| String::new()),
-    // A payload and a time left: where none are due, or of another form, or one of them, or none.
+    // Payload and remaining time: where none are expected, of another form, only one of them, or
+    // none.
     |reply| match reply[0] {
         b'*' => head(reply).to_vec(),
         _ => with_state(reply, b"$1\r\nx\r\n:1\r\n"),
     },
     |reply| with_state(reply, b"$0\r\n\r\n$1\r\n1\r\n"),
     |reply| with_state(reply, b"*0\r\n:1\r\n"),
-    // Dates that nobody asked for.
+    // Timestamps that were not requested.
     |reply| with_state(reply, b":1\r\n:1\r\n"),
     |reply| [b"*5\r\n", head(reply), b"$1\r\nx\r\n:1\r\n:1\r\n:1\r\n"].concat(),
     |reply| with_state(reply, b"$1\r\n\xff\r\n:1\r\n"),
@@ -54,7 +55,7 @@ const ALTERATIONS: [Alteration; 25] = [
     |reply| [b"*1\r\n", head(reply)].concat(),
 ];
 
-/// The letter without what it carries; one that carries nothing gets something.
+/// The letter without its value; a letter that has no value gets one.
 fn emptied(rest: &str) -> String {
     if rest.len() == 1 {
         return format!("{rest} ");
@@ -62,16 +63,16 @@ fn emptied(rest: &str) -> String {
     rest[..1].to_owned()
 }
 
-/// The string with nonce and letter, as RESP has it: all of the reply, but for what a read found.
+/// The string with nonce and letter, in RESP: the whole reply, except for what a read found.
 fn head(reply: &[u8]) -> &[u8] {
-    // None of these strings has a line break: two lines each.
+    // None of these strings contains a line break: two lines each.
     let lines: Vec<_> = reply.split_inclusive(|byte| *byte == b'\n').collect();
     let before = if reply[0] == b'*' { lines[0].len() } else { 0 };
     let at = usize::from(before > 0);
     &reply[before..before + lines[at].len() + lines[at + 1].len()]
 }
 
-/// The reply's head, and behind it what a read finds.
+/// The head of the reply, and the rest that a read found.
 fn with_state(reply: &[u8], state: &[u8]) -> Vec<u8> {
     [b"*3\r\n", head(reply), state].concat()
 }
@@ -106,7 +107,7 @@ fn swallowed_reply_never_leaks_another_payload() {
     std::thread::scope(|scope| {
         let first = scope.spawn(|| worker.call(&request::read(&mine.id)));
         proxy.wait_until_struck();
-        // Its answer is the next on that connection, and the first read still waits for one.
+        // Its reply is the next on that connection, and the first read still waits for one.
         let second = worker.call(&request::read(&theirs.id));
         let first = first.join().expect("an answer");
         for (reply, own) in [(first, "my secret"), (second, "their secret")] {
@@ -169,7 +170,7 @@ fn malformed_script_reply_is_503() {
     for (number, alteration) in ALTERATIONS.into_iter().enumerate() {
         let session = worker.persist(&request::create("hello")).expect(200);
         let [id, first] = ["id", "sequence_token"].map(|member| session.text(member));
-        // Answered 503, and answered well when it is sent again, over another connection.
+        // 503 first, then a correct response to the retry, over another connection.
         let falsified = |request| {
             let (before, connections) = (counted(), proxy.accepted());
             proxy.next(Target::Session, Fault::Alter(alteration));
@@ -191,7 +192,7 @@ fn malformed_script_reply_is_503() {
     }
 }
 
-/// A script that Redis refuses to run has not run: what it finds at its second try is what there was.
+/// A script that Redis refused has not run: the second attempt sees the original state.
 #[test]
 fn delayed_delete_reply_is_not_a_success() {
     let (_redis, proxy, worker) = start();

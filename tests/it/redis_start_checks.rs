@@ -1,7 +1,7 @@
-//! A Redis that would lose sign-ins keeps the worker unready, and says why in one line.
+//! A Redis that would lose sign-ins keeps the worker unready, with the reason in one line.
 //!
-//! The reason stands on `/readyz` and in the log; the operator may override each check by its name;
-//! and a Redis that is put right makes the worker ready without a restart.
+//! The reason is on `/readyz` and in the log. The operator may ignore each check by its name. Once
+//! Redis is fixed, the worker becomes ready without a restart.
 
 use crate::server::{Server, launch_on, ready_on};
 use testkit::api::request;
@@ -32,7 +32,7 @@ fn rule_of(page: &str) -> Vec<String> {
     words.map(str::to_owned).collect()
 }
 
-/// The worker is not ready for this reason, which one line tells on `/readyz` and one in the log.
+/// Expects an unready worker with this reason, in one line on `/readyz` and one in the log.
 #[track_caller]
 fn assert_unready(worker: &Server, check: &str, detail: &str) {
     let tells = |text: &str| {
@@ -115,7 +115,8 @@ fn old_redis_version_fails_the_check() {
     ready_on(&proxy.url(), &[("store.redis.ignore_checks", "version")]).create("hello");
 }
 
-/// Only a Redis that will not tell is served from unseen; one that could not tell is asked again.
+/// If INFO is forbidden, the worker starts with a warning; if INFO merely failed, the check is
+/// repeated.
 #[test]
 fn failed_info_is_repeated() {
     let redis = RedisServer::start_with(&["--maxmemory-policy", "allkeys-lru"]);
@@ -135,7 +136,7 @@ fn failed_info_is_repeated() {
     until("the worker becomes ready", || worker.is_ready());
 }
 
-/// No answer is no answer of the ACL's, and nothing that an operator can have meant to accept.
+/// A missing reply is not an ACL error, and `ignore_checks` does not apply to it.
 #[test]
 fn script_without_answer_is_not_an_acl_failure() {
     let redis = RedisServer::start();
@@ -160,7 +161,7 @@ fn slow_redis_fails_the_check_until_fast() {
     let redis = RedisServer::start_with(&["--maxmemory-policy", "allkeys-lru"]);
     let proxy = Proxy::start(redis.address());
     let worker = launch_on(&proxy.url(), &[]);
-    // Connected, which takes a PING of its own; the next look at this Redis finds it slow.
+    // Connected, which takes a PING of its own; the next check finds this Redis slow.
     assert_unready(&worker, "eviction", "allkeys-lru");
     proxy.every(Target::Ping, Fault::HoldReply);
     redis.command(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
@@ -185,7 +186,8 @@ fn documented_acl_rule_is_sufficient_and_minimal() {
     let log = worker.log();
     assert!(!log.contains("NOPERM") && !log.contains("WARN"), "{log}");
 
-    // EVAL is for a Redis that has lost its scripts; without INFO or PING only less is known of it.
+    // EVAL is only needed after Redis lost its scripts; without INFO or PING the worker only knows
+    // less.
     let needed = |word: &&String| word.starts_with('+') && !OPTIONAL.contains(&word.as_str());
     for missing in rule.iter().filter(needed) {
         let url = user(
@@ -197,7 +199,7 @@ fn documented_acl_rule_is_sufficient_and_minimal() {
     }
 }
 
-/// Words of the rule that a worker can start without.
+/// Words of the rule without which a worker still starts.
 const OPTIONAL: [&str; 3] = ["+eval", "+info", "+ping"];
 
 #[test]
@@ -241,11 +243,11 @@ fn without(rule: &[String], word: &str) -> Vec<String> {
     rule.iter().filter(|one| *one != word).cloned().collect()
 }
 
-/// Makes a user with these rights and no others; the URL that logs in as it.
+/// Creates a user with exactly these rights, and returns the URL that logs in as it.
 fn user(redis: &RedisServer, name: &str, rule: &[String]) -> String {
     let command = ["ACL", "SETUSER", name, "on", ">secret", "-@all"].map(str::to_owned);
     let reply = redis.command(&[&command[..], rule].concat());
     assert_eq!(reply.text(), "OK", "{rule:?}");
-    // Without a database: naming one takes SELECT, which is for the operator who wants it to allow.
+    // Without a database number: SELECT needs an additional permission.
     format!("redis://{name}:secret@127.0.0.1:{}", redis.port())
 }

@@ -1,6 +1,6 @@
-//! Every form of `store.redis.url`: one sign-in's worth of requests through each.
+//! Every form of `store.redis.url`, each with the requests of one sign-in.
 //!
-//! What these deployments do on their bad days is not here; that they are reached at all is.
+//! Outages of these deployments are tested elsewhere.
 
 use std::collections::BTreeSet;
 
@@ -45,7 +45,7 @@ fn url_password_and_database_are_used() {
     assert!(!keyspace.contains("db0:"), "{keyspace}");
 }
 
-/// In a URL each of these characters would mean something else.
+/// In a URL each of these characters would have another meaning.
 #[test]
 fn password_file_is_used_verbatim() {
     let password = "p/a#s@s:w?o%20r&d \"é";
@@ -80,7 +80,7 @@ fn wrong_password_keeps_worker_unready_unprinted() {
     let readyz = worker.admin_get("/readyz").expect(503);
     let told = format!("{readyz}{}", worker.log());
     assert!(!told.contains("Tr0ub4dor"), "{told}");
-    // There never was one that could be lost.
+    // No connection existed that could be lost.
     assert!(
         told.contains("Redis is not reached") && !told.contains("lost"),
         "{told}"
@@ -99,7 +99,7 @@ fn tls_redis_with_a_private_ca_works() {
 fn tls_redis_with_an_unknown_ca_is_rejected() {
     let redis = TlsRedis::start();
     let worker = launch_on(&redis.url(), &[]);
-    // The request waits for the connection that every attempt fails to make.
+    // The request waits for a connection, and every attempt fails.
     worker.assert_refused(&request::create("x"));
     worker.admin_get("/readyz").expect(503);
     let clients = redis.server.command(&["INFO", "commandstats"]).text();
@@ -126,7 +126,7 @@ fn cluster_spreads_sessions_under_one_limit() {
     let ids: BTreeSet<_> = (0..40).map(|_| worker.create("x").id).collect();
     worker.try_create("x").expect_error(429, "M_LIMIT_EXCEEDED");
     for node in cluster.nodes() {
-        // 40 sessions miss one of three nodes by chance less than once in a million runs.
+        // The chance that 40 sessions miss one of three nodes is below one in a million.
         let here = node.command(&["KEYS", "mrv:s:*"]).texts();
         assert!(
             !here.is_empty(),

@@ -1,7 +1,7 @@
 //! Any replica serves any request of any session, and killing one loses nothing.
 //!
-//! Three workers on one Redis: sign-ins whose every request goes to another worker while workers die
-//! and are replaced, races for one token through all of them, and a cap that is one for the fleet.
+//! Three workers on one Redis: sign-ins with each request on another worker while workers are
+//! killed and replaced, races for one token through all of them, and one session limit for all.
 
 mod fleet;
 mod shares;
@@ -37,7 +37,7 @@ fn sign_ins_survive_killed_workers() {
             })
             .collect();
         for victim in 0..KILLS {
-            // Between two kills sign-ins make progress, so that each kill hits some in the middle.
+            // Sign-ins progress between two kills, so each kill hits some of them in the middle.
             let before = fleet.requests();
             until("the sign-ins go on", || {
                 fleet.requests() > before + 20 || pairs.iter().any(ScopedJoinHandle::is_finished)
@@ -89,14 +89,14 @@ fn one_racing_writer_with_txn_id_wins_and_replays() {
             request::write(&session.id, Some(&txn), &token, &data)
         };
         let next = race(&workers, &session.id, write);
-        // The records decide now, so a second race has the same one winner, and moves nothing.
+        // The records decide now, so a second race has the same winner and changes nothing.
         assert_eq!(race(&workers, &session.id, write), next);
         token = next;
     }
 }
 
-/// A hundred devices send their writes through all workers at once. One succeeds, all others are
-/// conflicts, and what the session holds is the winner's; the winner's token.
+/// A hundred devices write through all workers at once. One succeeds and all others are conflicts.
+/// The session holds the winner's payload and token.
 #[track_caller]
 fn race(workers: &[Server], id: &str, write: impl Fn(usize) -> Request + Sync) -> String {
     const DEVICES: usize = 100;
@@ -161,8 +161,8 @@ fn session_limit_holds_over_all_workers() {
     live.extend(after_delete);
     assert_all_live(&live);
 
-    // Time passes for two sessions: each key and one lease reach their end. Which lease is whose does
-    // not matter to the count.
+    // Two sessions expire: each key and one lease reach their end. The count does not depend on
+    // which lease belongs to which session.
     let leases = redis.command(&["ZRANGE", "mrv:{lease}:live", "0", "1"]);
     for lease in leases.array() {
         redis.command(&[
@@ -189,8 +189,8 @@ fn session_limit_holds_over_all_workers() {
     assert_all_live(&live);
 }
 
-/// Thirty devices create at once through all workers; the ids of those that could. Everyone else was
-/// told to come later.
+/// Thirty devices create at once through all workers. Returns the ids of the successful ones; all
+/// others got a 429.
 #[track_caller]
 fn create_at_once(workers: &[Server]) -> BTreeSet<String> {
     const DEVICES: usize = 30;

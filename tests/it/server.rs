@@ -56,8 +56,8 @@ pub fn launch_on(url: &str, settings: &[(&str, &str)]) -> Server {
     Server(BINARY.launch_on(url, settings))
 }
 
-/// Makes two tests of each named function `fn(&Server)`: one on the embedded store, one on Redis. Settings
-/// of the configuration come first, if there are any.
+/// Creates two tests of each named function `fn(&Server)`: one with the memory store, one with
+/// Redis. Configuration settings come first, if there are any.
 macro_rules! on_both_stores {
     ($($name:ident),+ $(,)?) => {
         $crate::server::on_both_stores! { with []; $($name),+ }

@@ -1,4 +1,4 @@
-//! For how long an answer is believed, to the millisecond.
+//! Cache lifetimes of token checks, to the millisecond.
 
 use super::support::{ask, beside_homeserver, beside_oauth};
 use hyper::StatusCode;
@@ -9,7 +9,7 @@ use serde_json::json;
 use std::time::Duration;
 use testkit::homeserver::{HomeserverStub, TokenReply};
 
-/// Something that asks, at a time of its own.
+/// Checks tokens at a time that the test sets.
 struct Asker {
     auth: Authenticator,
     hand: ManualClock,
@@ -22,7 +22,8 @@ impl Asker {
         Self { auth, hand }
     }
 
-    /// That by these times in milliseconds, the verifier was asked so often about a token; each time it is theirs.
+    /// By each of these times in milliseconds, the verifier had this number of queries for a token.
+    /// Each check accepts the token.
     async fn asks(
         &self,
         verifier: &HomeserverStub,
@@ -73,7 +74,7 @@ async fn rejected_token_is_cached_for_5s() {
     }
 }
 
-/// By a manual clock the world began with it: `exp` is in seconds since then.
+/// The manual clock starts at the epoch, so `exp` is in seconds since its start.
 #[tokio::test]
 async fn cache_entry_ends_with_the_tokens_exp() {
     let verifier = HomeserverStub::start();
@@ -82,10 +83,10 @@ async fn cache_entry_ends_with_the_tokens_exp() {
         let told = json!({"active": true, "scope": scope, "username": "user", "exp": exp});
         TokenReply::json(200, &told)
     };
-    // Past its end, it is asked about each time, though this verifier says yes.
+    // After `exp` each check is a query, although this verifier accepts the token.
     verifier.set_reply("short", ending(30));
     let short: &[_] = &[(0, 1), (29_999, 1), (30_000, 2), (30_000, 3), (31_000, 4)];
-    // What is left at the second answer is less than a minute, too.
+    // The time left at the second response is also less than a minute.
     verifier.set_reply("longer", ending(90));
     let longer: &[_] = &[(0, 1), (59_999, 1), (60_000, 2), (89_999, 2), (90_000, 3)];
     for (token, times) in [("short", short), ("longer", longer)] {

@@ -1,6 +1,6 @@
-//! All places for questions are taken by such as get no answer.
+//! Token checks that occupy all permits because the verifier never answers.
 //!
-//! On a runtime whose time is paused, so that it takes no time and a loaded machine changes nothing.
+//! The runtime's time is paused, so the tests take no time and do not depend on the machine's load.
 
 use super::support::{ask, beside_homeserver};
 use hyper::StatusCode;
@@ -15,12 +15,13 @@ use testkit::eventually;
 use testkit::homeserver::{HomeserverStub, TokenReply};
 use tokio::task::spawn_blocking;
 
-/// Questions under way at most, and failures in a row after which nobody is asked.
+/// The limit on concurrent checks, and the number of failures in a row that opens the breaker.
 const PLACES: usize = 64;
 const FAILURES: usize = 5;
 
-/// Paused time moves to the next timer when nothing can run, though an answer be on its way on a socket. While
-/// this is held, it stands: to tokio, a blocking task is something that runs.
+/// Paused time advances to the next timer if no task can run, even while a response is on its way
+/// on a socket. While this value is held, time stands still, because tokio counts a blocking task
+/// as running.
 struct Still {
     _held: mpsc::Sender<()>,
 }
@@ -31,7 +32,8 @@ fn stand_still() -> Still {
     Still { _held: held }
 }
 
-/// A stand-in, and who asks it; each question by a client of its own.
+/// A homeserver stand-in and an authenticator that uses it. Each check comes from a different
+/// client.
 struct Crowd {
     verifier: Arc<HomeserverStub>,
     auth: Arc<Authenticator>,
@@ -49,7 +51,7 @@ impl Crowd {
         }
     }
 
-    /// The token of a question that will be answered so, and its client.
+    /// A token that the stand-in answers like this, and its client.
     fn next(&mut self, answer: TokenReply) -> (u32, String) {
         self.asked += 1;
         let token = format!("token-{}", self.asked);
@@ -62,7 +64,7 @@ impl Crowd {
         ask(&self.auth, client, &token).await
     }
 
-    /// Asks what is never answered, and comes back when the verifier has been asked.
+    /// Starts a check that never gets an answer, and returns once the verifier has the query.
     async fn hang(&mut self, questions: usize) {
         for _ in 0..questions {
             let (client, token) = self.next(TokenReply::Hang);
@@ -83,7 +85,7 @@ fn unknown(error: AuthError) -> Result<User, TokenRejection> {
     Err(TokenRejection::Unverified(error))
 }
 
-/// tokio's timers count in milliseconds, and here up to three follow each other.
+/// tokio's timers have millisecond resolution, and up to three follow each other here.
 #[track_caller]
 fn assert_took(clock: &Clock, begun: Duration, expected: Duration) {
     let took = clock.now().saturating_sub(begun);
@@ -104,14 +106,15 @@ async fn permit_wait_ends_after_1s() {
     assert_took(&clock, begun, Duration::from_secs(1));
 }
 
-/// A person waits for both: for the place and for the answer.
+/// A person waits for both: the permit and the response.
 #[tokio::test(start_paused = true)]
 async fn query_that_waited_for_a_permit_ends_within_3s() {
     let clock = Clock::system();
     let mut crowd = Crowd::new(clock.clone());
     let still = stand_still();
     crowd.hang(PLACES).await;
-    // The others end at 3 s; this one has a place then, and would be at 5.5 s without the wait.
+    // The others end at 3 s. This check then has a permit, and would end at 5.5 s if the wait did
+    // not count.
     tokio::time::advance(Duration::from_millis(2_500)).await;
     let begun = clock.now();
     drop(still);
@@ -123,7 +126,8 @@ async fn query_that_waited_for_a_permit_ends_within_3s() {
     assert_took(&clock, begun, Duration::from_secs(3));
 }
 
-/// A client that comes again too early is refused again, and one that is told too late waits for nothing.
+/// A client that returns too early is rejected again; a `Retry-After` that is too long makes it
+/// wait for nothing.
 #[tokio::test(start_paused = true)]
 async fn open_breaker_returns_retry_after() {
     let (clock, hand) = Clock::manual();
@@ -152,7 +156,8 @@ async fn open_breaker_returns_retry_after() {
     }
 }
 
-/// Else each would wait for nothing: those that have the places wait for the same homeserver.
+/// Otherwise each check would wait in vain: the checks that hold the permits wait for the same
+/// homeserver.
 #[tokio::test(start_paused = true)]
 async fn open_breaker_rejects_before_the_permit_wait() {
     let (clock, hand) = Clock::manual();
@@ -164,7 +169,8 @@ async fn open_breaker_rejects_before_the_permit_wait() {
         let unavailable = AuthError::Unavailable(StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(crowd.ask(failing).await, unknown(unavailable));
     }
-    // Open from here on; after each wait one question is let through, and takes one of the places left.
+    // The breaker is open from here on. After each wait it lets one query through, which takes one
+    // of the remaining permits.
     for _ in 0..FAILURES {
         hand.advance(Duration::from_secs(1));
         crowd.hang(1).await;
@@ -174,7 +180,7 @@ async fn open_breaker_rejects_before_the_permit_wait() {
         crowd.ask(TokenReply::Hang).await,
         unknown(AuthError::CircuitOpen(Duration::from_secs(1)))
     );
-    // Let through by the breaker, it finds no place: they were all taken indeed.
+    // The breaker lets the check through, but no permit is left, so all permits were taken.
     hand.advance(Duration::from_secs(1));
     assert_eq!(crowd.ask(TokenReply::Hang).await, unknown(AuthError::Busy));
 }

@@ -1,4 +1,5 @@
-//! Tokens of an OAuth 2.0 server, by introspection (RFC 7662). A real one is asked in `tests/interop/auth`.
+//! Tokens of an OAuth 2.0 server, by introspection (RFC 7662). `tests/interop/auth` uses a real
+//! server.
 
 use super::{assert_not_available, assert_refused, creation, discovery, with};
 use crate::server::Server;
@@ -45,7 +46,7 @@ fn active_token_with_api_scope_creates() {
             asked[0].body,
             format!("token={token}&token_type_hint=access_token")
         );
-        // "a+b:a%3Ab+c": each part encoded (RFC 6749 §2.3.1), then both.
+        // "a+b:a%3Ab+c": each part is encoded (RFC 6749, 2.3.1), then the whole.
         assert_eq!(asked[0].authorization, "Basic YStiOmElM0FiK2M=");
     }
     assert!(!server.log().contains("stable"), "no token in the log");
@@ -91,7 +92,8 @@ fn inactive_token_is_rejected_and_missing_scope_forbidden() {
 #[test]
 fn introspected_token_is_never_cached_past_exp() {
     let (verifier, server) = start(&[("auth.introspection.client_secret", "shared")]);
-    // It ended in 1970; whoever says so and "active" has a clock that differs, and is asked again each time.
+    // The token expired in 1970. A server that still reports it as active has another clock, and is
+    // queried every time.
     let told = json!({"active": true, "scope": SCOPE, "username": "user", "exp": 1});
     verifier.set_reply("ending", TokenReply::json(200, &told));
     for _ in 0..3 {

@@ -1,5 +1,5 @@
-//! A homeserver that is down, silent or talks nonsense: nobody can say whose a token is, so nobody creates with
-//! one; and whoever has a session goes on.
+//! A homeserver that is down, silent or returns nonsense: tokens cannot be verified, so no session
+//! can be created with one, and existing sessions go on.
 
 use super::{assert_available, assert_not_available, beside, creation, discovery, start, with};
 use crate::server::Server;
@@ -9,7 +9,7 @@ use testkit::eventually;
 use testkit::homeserver::{HomeserverStub, TokenReply};
 use testkit::http::Request;
 
-/// 503, and when to come again; never a 401, which would sign the user out.
+/// Expects 503 with `Retry-After`, and never a 401, which would sign the user out.
 #[track_caller]
 fn assert_unknown(server: &Server, token: &str) {
     for request in [discovery(), creation()] {
@@ -41,19 +41,19 @@ fn malformed_response_is_503() {
         json(429, &json!({"errcode": "M_LIMIT_EXCEEDED", "error": "x"})),
         json(500, &json!({"errcode": "M_UNKNOWN", "error": "x"})),
         TokenReply::Body(502, "<html>".to_owned()),
-        // Not the homeserver's words, so not about the token.
+        // Not a Matrix error, so it says nothing about the token.
         TokenReply::Body(401, "<html>".to_owned()),
         json(401, &json!({"error": "x"})),
         json(401, &json!({"errcode": "no code", "error": "x"})),
         TokenReply::Body(403, "<html>".to_owned()),
-        // The token did not arrive.
+        // The token did not arrive at the homeserver.
         json(401, &json!({"errcode": "M_MISSING_TOKEN", "error": "x"})),
     ];
     for (number, answer) in nonsense.into_iter().enumerate() {
         let token = format!("nonsense-{number}");
         verifier.set_reply(&token, answer);
         assert_unknown(&server, &token);
-        // An answer that makes sense: it is still asked.
+        // A valid response: the homeserver is still queried.
         let good = format!("good-{number}");
         verifier.set_reply(&good, TokenReply::user("@user:example.org"));
         server.call(&with(creation(), &good)).expect(200);
@@ -61,12 +61,13 @@ fn malformed_response_is_503() {
     verifier.set_reply("redirected", TokenReply::Redirect(elsewhere.url()));
     assert_unknown(&server, "redirected");
     assert_eq!(elsewhere.requests().len(), 0, "a token goes nowhere else");
-    // An operator is told, once a minute at most: the test may see the next minute begin, and no more.
+    // The log has at most one line per minute. The test may cross into the next minute once.
     let told = server.log().matches("could not be checked").count();
     assert!((1..=2).contains(&told), "{told} lines in\n{}", server.log());
 }
 
-/// Synapse says 500 to some tokens that are nobody's, which anyone can make up: they say nothing of others.
+/// Synapse answers 500 to some unknown tokens, which any client can make up. That says nothing
+/// about other tokens.
 #[test]
 fn breaker_ignores_malformed_responses() {
     let (verifier, server) = start("authenticated");
@@ -104,8 +105,8 @@ fn silent_homeserver_times_out_and_sessions_go_on() {
     );
 }
 
-/// After a few failures in a row nobody is asked for a while: a dead homeserver costs nothing, and is not stormed
-/// when it comes back. Then it is tried again.
+/// After a few failures in a row the breaker opens: a dead homeserver costs nothing, and is not
+/// flooded when it returns. Then one query probes it.
 // R1.44
 #[test]
 fn failing_homeserver_opens_the_breaker() {
@@ -116,13 +117,13 @@ fn failing_homeserver_opens_the_breaker() {
             .call(&with(creation(), "failing"))
             .expect_error(503, "M_UNKNOWN");
     }
-    // A connection that broke may be tried twice by the HTTP client. On a machine that stalls for a second, one
-    // more is let through.
+    // The HTTP client may retry on a broken connection. If the machine stalls for a second, one
+    // more query passes.
     let asked = verifier.requests_about("failing").len();
     assert!((5..=14).contains(&asked), "asked {asked} times");
     assert_eq!(server.metrics().sum("rendezvous_auth_circuit_open", &[]), 1);
     let component = |line: &str| {
-        // It is no reason to send requests elsewhere: all replicas ask the same one.
+        // Readiness does not change, because all replicas use the same homeserver.
         let page = server.admin_get("/readyz?verbose").expect(200);
         let page = String::from_utf8(page.body).expect("text");
         assert!(page.contains(line), "{page}");
@@ -135,7 +136,7 @@ fn failing_homeserver_opens_the_breaker() {
     };
     once("nobody is asked for a while");
     assert_eq!(told("can be checked again"), 0);
-    // What is remembered is still believed, and who shows no token is not touched.
+    // Cached results stay valid, and requests without a token are not affected.
     assert_not_available(&server, &discovery());
     verifier.set_reply("new", TokenReply::user("@new:example.org"));
     eventually("it is asked again", || {
@@ -144,7 +145,7 @@ fn failing_homeserver_opens_the_breaker() {
     assert_eq!(server.metrics().sum("rendezvous_auth_circuit_open", &[]), 0);
     component("[+] homeserver: is asked");
     once("can be checked again");
-    // Each time the whole cause.
+    // The log line always has the whole cause.
     once("nobody is asked for a while");
     let log = server.log();
     let cause =

@@ -1,4 +1,5 @@
-//! [`Authenticator`] itself, without the binary around it: its time can be moved by hand, that of a process cannot.
+//! [`Authenticator`] without the binary around it, because a test can move its time, but not a
+//! process's.
 
 use hyper::HeaderMap;
 use hyper::header::{AUTHORIZATION, HeaderValue};
@@ -11,13 +12,13 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use testkit::homeserver::HomeserverStub;
 
-/// That asks the stand-in as a homeserver.
+/// An authenticator that uses the stand-in as a homeserver.
 pub fn beside_homeserver(verifier: &HomeserverStub, clock: Clock) -> Authenticator {
     let homeserver = verifier.url().parse().expect("a URL");
     asking(VerifierConfig::Whoami { homeserver }, clock)
 }
 
-/// That asks the stand-in by introspection.
+/// An authenticator that uses the stand-in for introspection.
 pub fn beside_oauth(verifier: &HomeserverStub, clock: Clock) -> Authenticator {
     let backend = VerifierConfig::Introspection {
         endpoint: verifier.url().parse().expect("a URL"),
@@ -35,7 +36,7 @@ fn asking(backend: VerifierConfig, clock: Clock) -> Authenticator {
     Authenticator::new(asked, "", clock, Arc::new(Metrics::new()))
 }
 
-/// Whose this token is, for a client of this number.
+/// Checks this token for the client with this number.
 pub async fn ask(auth: &Authenticator, client: u32, token: &str) -> Result<User, TokenRejection> {
     let client = ClientIp::from(IpAddr::from(Ipv4Addr::from(client)));
     let bearer = HeaderValue::try_from(format!("Bearer {token}")).expect("a header");

@@ -1,4 +1,4 @@
-//! A homeserver behind TLS, whose authority only the operator knows.
+//! A homeserver behind TLS with a private CA.
 
 use super::{beside, creation, with};
 use crate::server::Server;
@@ -11,7 +11,7 @@ fn start(certificates: &Certificates) -> HomeserverStub {
     verifier
 }
 
-/// Questions of this outcome that were asked.
+/// The number of token checks with this outcome that were not cached.
 fn checks(server: &Server, outcome: &str) -> u64 {
     let labels = [("outcome", outcome), ("cached", "false")];
     server
@@ -31,7 +31,7 @@ fn homeserver_is_queried_over_tls_with_a_private_ca() {
     assert_eq!(verifier.requests_about("good").len(), 1);
 }
 
-/// Nobody knows who it is; to be shown no token, above all.
+/// A homeserver that is not trusted must not receive a token.
 #[test]
 fn untrusted_homeserver_gets_no_token() {
     let certificates = Certificates::make();

@@ -1,4 +1,4 @@
-//! What is believed of a token, and that it is asked about once.
+//! Results of token checks are cached, and concurrent checks of one token share one query.
 
 use super::{assert_refused, beside, creation, discovery, start, with};
 use serde_json::json;
@@ -7,7 +7,7 @@ use testkit::api::at;
 use testkit::homeserver::{HomeserverStub, TokenReply};
 use testkit::http::Request;
 
-/// Requests at once, and each client's in a row.
+/// Concurrent requests in total, and requests in sequence per client.
 const CLIENTS: usize = 50;
 const EACH: usize = 20;
 
@@ -43,7 +43,8 @@ fn rejected_token_is_cached() {
             false,
         );
     }
-    // It is believed for 5 s, and this takes some milliseconds; on a machine that stalls for seconds, twice.
+    // The result is cached for 5 s, and this takes milliseconds. If the machine stalls for seconds,
+    // there are two queries.
     let asked = verifier.requests_about("gone").len();
     assert!((1..=2).contains(&asked), "{asked}");
 }
@@ -72,8 +73,8 @@ fn cache_distinguishes_tokens() {
     server.call(&with(creation(), "good")).expect(200);
 }
 
-/// A flood of made-up tokens from one address runs into that address's rate before anyone is asked; whoever comes
-/// from another is served.
+/// A flood of made-up tokens from one address exceeds that address's rate before any query. Clients
+/// at other addresses are served.
 #[test]
 fn flood_of_made_up_tokens_spares_honest_users() {
     let verifier = HomeserverStub::start();
@@ -117,7 +118,7 @@ fn flood_of_made_up_tokens_spares_honest_users() {
     assert_eq!(made_up, 5, "no more than the burst");
 }
 
-/// Two devices at two addresses, and one user all the same.
+/// Two devices at two addresses with one user.
 #[test]
 fn user_quota_holds_across_addresses() {
     let verifier = HomeserverStub::start();
@@ -144,7 +145,7 @@ fn user_quota_holds_across_addresses() {
     create("laptop", "192.0.2.3").expect(200);
 }
 
-/// Devices at many addresses, and discoveries that are no creations.
+/// Devices at many addresses, and discoveries, which do not count as creations.
 #[test]
 fn user_creation_rate_holds_across_addresses() {
     let verifier = HomeserverStub::start();

@@ -1,5 +1,5 @@
-//! Whose users are served, and who says whose an access token is: what is refused, what is warned of, and what is
-//! not repeated.
+//! Homeservers and token verifiers: what is rejected, what causes a warning, and what is never
+//! printed.
 
 use super::{check, file, run};
 
@@ -56,14 +56,14 @@ fn token_verifier_must_be_set_once_and_completely() {
     }
 }
 
-/// Each mistake in entries of homeservers, by the key of its entry.
+/// Each error in the homeserver entries, with the key of its entry.
 #[test]
 fn ambiguous_or_incomplete_homeservers_are_rejected() {
     let url = "homeserver_url = \"https://synapse.example\"\n";
     let entry = |rest: &str| format!("[[auth.homeserver]]\n{rest}");
     let good = entry(&format!("host = \"a.example\"\n{url}"));
     let cases = [
-        // One bracket too few, which TOML takes for something else.
+        // One bracket is missing, so TOML reads something else.
         (
             format!("[auth.homeserver]\nhost = \"a.example\"\n{url}"),
             "each under [[auth.homeserver]] in double brackets",
@@ -94,7 +94,7 @@ fn ambiguous_or_incomplete_homeservers_are_rejected() {
             entry("host = \"a.example\"\nmode = \"nonsense\"\n"),
             "auth.homeserver.0.mode",
         ),
-        // Each case is checked in mode `authenticated`, and an entry may not lack whom to ask.
+        // Each case is checked in mode `authenticated`, in which every entry needs a verifier.
         (
             entry("host = \"a.example\"\n"),
             "\"authenticated\" requires auth.homeserver.0.homeserver_url",
@@ -137,7 +137,7 @@ fn ambiguous_or_incomplete_homeservers_are_rejected() {
     }
 }
 
-/// What is printed is a configuration again, entries and all.
+/// The printed configuration can be read back, including its entries.
 #[test]
 fn printed_homeservers_can_be_read_back() {
     let text = "[[auth.homeserver]]\nhost = [\"A.example\", \"b.example\"]\nmode = \"open\"\n";
@@ -156,7 +156,7 @@ fn printed_homeservers_can_be_read_back() {
     assert_eq!(print(file(&printed).path()), printed);
 }
 
-/// An URL with a password is refused, and what is refused is printed: but not the password.
+/// A URL with a password is rejected, and the message must not contain the password.
 #[test]
 fn password_in_url_is_rejected_and_not_printed() {
     let expected = "expected a URL without user name and password";
@@ -173,7 +173,7 @@ fn password_in_url_is_rejected_and_not_printed() {
             let refused = check(&[(&name, url)]).expect_refused(&[expected, "@matrix.example.org"]);
             assert!(!refused.stderr.contains("hunter2"), "{refused:#?}");
         }
-        // Not even where it is no URL at all.
+        // Not even if it is not a URL at all.
         let refused = check(&[(&name, "anna:hunter2@host")]).expect_refused(&[&name]);
         assert!(!refused.stderr.contains("hunter2"), "{refused:#?}");
     }
@@ -183,7 +183,8 @@ fn password_in_url_is_rejected_and_not_printed() {
     assert!(!refused.stderr.contains("hunter2"), "{refused:#?}");
 }
 
-/// Nobody means it: where MSC4388 is off, a homeserver is not asked, and its users get 404.
+/// If MSC4388 is off for a homeserver, its verifier is never used and its users get 404, so this is
+/// hardly intended.
 #[test]
 fn homeserver_with_mode_off_is_warned_about() {
     let url = "homeserver_url = \"https://synapse.example\"\n";

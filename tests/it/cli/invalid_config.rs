@@ -1,4 +1,4 @@
-//! Configurations that do not start: each is named by its key and its source, with exit code 64.
+//! Configurations that do not start: each error names the key and the source, with exit code 64.
 
 use super::{check, file, run};
 use crate::server::{Server, command};
@@ -42,8 +42,9 @@ fn unknown_key_in_environment_names_the_variable() {
     }
 }
 
-/// Kubernetes sets these in every pod beside a Service called `rendezvous`, or `rendezvous-http`: who
-/// runs into it has made no mistake in the configuration, and finds none there.
+/// Kubernetes sets these variables in every pod next to a Service named `rendezvous` or
+/// `rendezvous-http`. The operator's configuration contains no error, so the message must explain
+/// it.
 #[test]
 fn kubernetes_service_link_is_rejected_with_a_hint() {
     for (name, value) in [
@@ -67,7 +68,7 @@ fn kubernetes_service_link_is_rejected_with_a_hint() {
     }
 }
 
-/// It must not be as if it had not been set: then `RENDEZVOUS_MODE=…` in a wrong encoding is `off`.
+/// The variable must not be ignored: `RENDEZVOUS_MODE=…` in a wrong encoding would then mean `off`.
 #[test]
 fn non_utf8_variable_is_reported_by_name() {
     let text = |bytes: &[u8]| OsStr::from_bytes(bytes).to_owned();
@@ -90,7 +91,7 @@ fn non_utf8_variable_is_reported_by_name() {
             assert!(!said.contains("correct-horse"), "{said}");
         }
     }
-    // Nobody else's business is ours, and a path need not be text.
+    // Other programs' variables are ignored, and a path need not be UTF-8.
     let mut others = command();
     others.args(["config", "check"]).env("LANG", text(b"\xff"));
     assert!(others.output().expect("the binary starts").status.success());
@@ -151,9 +152,9 @@ fn wrong_value_is_reported_with_key_and_source() {
         ("http.max_connections_per_client", "0"),
         ("http.max_connections_per_client", "1000001"),
         ("http.header_timeout", "0s"),
-        // Beside no proxy that may send it.
+        // The PROXY protocol without a trusted proxy that may send it.
         ("http.proxy_protocol", "true"),
-        // A proxy's pool would lose requests.
+        // A proxy's connection pool would lose requests.
         ("http.idle_timeout", "74s"),
         ("http.public_base_url", "matrix.example.org"),
         ("http.public_base_url", "ftp://matrix.example.org"),
@@ -161,7 +162,7 @@ fn wrong_value_is_reported_with_key_and_source() {
         ("http.public_base_url", "https://matrix.example.org/#a"),
         ("http.public_base_url", "https://user@matrix.example.org"),
         ("limits.create.client.burst", "0"),
-        // A day and more until it is whole again; in nanoseconds more than a number holds.
+        // The bucket needs more than a day to refill; in nanoseconds the number overflows.
         ("limits.create.client.burst", "50000"),
         ("limits.create.user.burst", "4294967295"),
         ("session.max_live", "100000001"),
@@ -174,7 +175,7 @@ fn wrong_value_is_reported_with_key_and_source() {
         ("store.backend", "nonsense"),
         ("telemetry.log_format", "xml"),
         ("telemetry.log_level", "info,=,"),
-        // To the library these are targets, and all else is off.
+        // The library reads these as targets, and turns everything else off.
         ("telemetry.log_level", "warning"),
         ("telemetry.log_level", ""),
         ("telemetry.log_level", "fred=debug"),
@@ -187,7 +188,7 @@ fn wrong_value_is_reported_with_key_and_source() {
         ("shutdown.grace", "soon"),
         ("shutdown.grace", "25h"),
         ("admin.listen", "127.0.0.1:8080"),
-        // Beside nobody who knows tokens.
+        // Without a token verifier.
         ("mode", "authenticated"),
         ("auth.homeserver_url", "matrix.example.org"),
         ("auth.homeserver_url", "ftp://matrix.example.org"),

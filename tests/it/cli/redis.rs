@@ -1,5 +1,5 @@
-//! Settings of `store.redis` that cannot work: refused before anything runs, by `config check` as by
-//! `serve`, and without a word of a password.
+//! Invalid settings of `store.redis`: rejected before anything runs, by `config check` and by
+//! `serve`, without printing a password.
 
 use super::{check, file, run};
 use testkit::server::variable;
@@ -17,7 +17,7 @@ fn redis_prefix_with_braces_is_rejected() {
     }
 }
 
-/// Neither `config check` nor `serve` takes these settings of `store.redis`, and both say alike why.
+/// `config check` and `serve` both reject these settings of `store.redis`, with the same message.
 #[track_caller]
 fn redis_refused(settings: &[(&str, &str)], named: &[&str]) {
     let settings: Vec<_> = [("store.backend", "redis")]
@@ -33,7 +33,7 @@ fn redis_refused(settings: &[(&str, &str)], named: &[&str]) {
         let run = run(command, &settings).expect_refused(named);
         assert!(!run.stderr.contains(PASSWORD), "{run:#?}");
     }
-    // On the embedded store nobody asks for them.
+    // With the memory store these settings are not used.
     check(&settings[1..]).expect(0);
 }
 
@@ -49,7 +49,7 @@ fn invalid_redis_url_is_rejected() {
         &format!("redis://user:{PASSWORD}@/0"),
         &format!("redis://user:{PASSWORD}@127.0.0.1:6379/nonsense"),
         &format!("redis://user:{PASSWORD}@127.0.0.1:6379/0/1"),
-        // Another scheme would be plain text, with the password in it.
+        // Another scheme would send the password in plain text.
         &format!("http://user:{PASSWORD}@127.0.0.1:6379/0"),
         &format!("redis+tls://user:{PASSWORD}@127.0.0.1:6379/0"),
         &format!("redis-sentinel://127.0.0.1:26379/0?sentinelPassword={PASSWORD}"),

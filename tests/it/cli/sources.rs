@@ -1,4 +1,4 @@
-//! Where configuration comes from: file, environment, flags, each over the one before.
+//! Configuration sources: file, environment and flags, each overriding the one before.
 
 use super::{check, file, print, run};
 use crate::server::Server;
@@ -7,7 +7,7 @@ use testkit::etag::creation;
 use testkit::http::Request;
 use testkit::server::shared_redis;
 
-/// The value of a key such as `session.ttl`.
+/// Returns the value of a key such as `session.ttl`.
 #[track_caller]
 fn get<'t>(table: &'t toml::Table, key: &str) -> &'t toml::Value {
     let mut segments = key.split('.');
@@ -23,7 +23,7 @@ fn file_overrides_defaults() {
     assert_eq!(get(&printed, "mode").as_str(), Some("open"));
     let same = print(&[], &[("RENDEZVOUS_SESSION__TTL", "180s")]);
     assert_eq!(get(&printed, "session.ttl"), get(&same, "session.ttl"));
-    // What the file does not name keeps its default.
+    // Keys that are not in the file keep their defaults.
     assert_eq!(
         get(&printed, "http.listen").as_str(),
         Some("127.0.0.1:8080")
@@ -110,7 +110,7 @@ fn later_set_wins_and_a_dedicated_flag_wins_over_set() {
     assert_eq!(get(&printed, "session.ttl"), get(&same, "session.ttl"));
 }
 
-/// A number, a truth value, a list, a duration and text: as in the environment.
+/// A number, a boolean, a list, a duration and text, as in the environment.
 #[test]
 fn set_parses_values_like_the_environment() {
     for (key, value) in [
@@ -182,7 +182,7 @@ fn list_in_environment_equals_list_in_file() {
     );
 }
 
-/// From the environment `12345` could arrive as a number, and `true` as a truth value.
+/// From the environment `12345` could arrive as a number, and `true` as a boolean.
 #[test]
 fn numeric_text_is_accepted_as_text() {
     for text in ["12345", "true", "1.5", "[x]", "off"] {
@@ -199,7 +199,7 @@ fn numbers_and_text_are_interchangeable_in_files() {
     assert_eq!(get(&printed, "store.redis.prefix").as_str(), Some("7"));
 }
 
-/// The names stand in the documentation, in the configuration as printed, and in what a mistake is told.
+/// The names appear in the documentation, in the printed configuration and in error messages.
 #[test]
 fn startup_check_has_one_name() {
     let names = ["version", "eviction", "memory", "acl", "latency"];
@@ -235,7 +235,7 @@ fn secrets_are_masked_in_all_output() {
         format!("redis://:{SECRET}@127.0.0.1:1"),
         format!("rediss://user:{SECRET}@127.0.0.1:1/0"),
         format!("redis-sentinel://127.0.0.1:1/0?sentinelServiceName=m&sentinelPassword={SECRET}"),
-        // None of these is a URL, and all of them could be somebody's password.
+        // None of these is a URL, and each could be a password.
         format!("redis://user:{SECRET}@127.0.0.1:port/0"),
         format!("http://user:{SECRET}@127.0.0.1:1/"),
         SECRET.to_owned(),

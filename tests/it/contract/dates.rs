@@ -1,4 +1,4 @@
-//! The dates of a session: told where they are wanted, in the store's time of day.
+//! The timestamps of a session: returned on request, by the store's clock.
 
 use super::fixture::{Rig, TTL};
 use super::{created, look, new_session, write};
@@ -9,7 +9,7 @@ use matrix_rendezvous::store::{
 use std::fmt::Debug;
 use std::time::Duration;
 
-/// A look that wants dates.
+/// A read that requests timestamps.
 fn dated(look: ReadRequest) -> ReadRequest {
     ReadRequest {
         timestamps: true,
@@ -24,7 +24,7 @@ fn dates_of<T: Debug>(dated: &WithTimestamps<T>) -> Timestamps {
 }
 
 pub async fn timestamps_are_returned_on_request<R: Rig>(rig: &mut R) {
-    // To the millisecond, as Redis has them.
+    // In milliseconds, as in Redis.
     let begun = rig.time_of_day();
     let mut new = new_session("one");
     new.timestamps = true;
@@ -34,7 +34,7 @@ pub async fn timestamps_are_returned_on_request<R: Rig>(rig: &mut R) {
     assert!(matches!(creation.result, CreateResult::Created { .. }));
     assert!(begun <= first.modified && first.modified <= rig.time_of_day());
     assert_eq!(first.expires, first.modified + TTL);
-    // A creation that is sent again finds the first one's.
+    // A repeated creation finds the timestamps of the first one.
     rig.tick().await;
     let again = rig.store().create(&new).await.expect("a store");
     assert_eq!(dates_of(&again), first);
@@ -64,7 +64,7 @@ pub async fn timestamps_are_returned_on_request<R: Rig>(rig: &mut R) {
     assert!(begun <= second.modified && second.modified <= rig.time_of_day());
     assert_eq!(second.expires, first.expires, "a write extends nothing");
 
-    // What changes nothing moves nothing: a retry, a conflict.
+    // A call that changes nothing moves no timestamp: a retry, a conflict.
     rig.tick().await;
     let retried = rig.store().write(&swap).await.expect("a store");
     assert!(matches!(retried.result, WriteResult::Retried(_)));
@@ -78,7 +78,7 @@ pub async fn timestamps_are_returned_on_request<R: Rig>(rig: &mut R) {
         assert_eq!(dates, second);
     }
 
-    // Of a session that is gone there are none.
+    // A session that is gone has no timestamps.
     let _one_that_lives = created(rig, "other").await;
     rig.advance(TTL + Duration::from_secs(1)).await;
     let gone = rig.store().read(&dated(look)).await;

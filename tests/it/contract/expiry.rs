@@ -1,4 +1,4 @@
-//! The end of a session, and the room that it leaves.
+//! The end of a session, and the capacity that it frees.
 
 use super::fixture::{MAX_LIVE, Rig, TTL};
 use super::{answer, assert_holds, created, look, new_session, write, written};
@@ -52,7 +52,7 @@ pub async fn full_store_rejects_a_creation_and_evicts_none<R: Rig>(rig: &mut R) 
         Ok(DeleteResult::Deleted)
     );
     created(rig, "in the deleted one's place").await;
-    // Expired sessions make room too: all of the first ones at once.
+    // Expired sessions free capacity too: all of the first ones at once.
     rig.advance(TTL.saturating_sub(Duration::from_millis(500)))
         .await;
     created(rig, "in an expired one's place").await;

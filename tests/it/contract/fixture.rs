@@ -1,4 +1,4 @@
-//! A store and its time, alike for both stores.
+//! A store and its time, with one interface for both stores.
 
 use matrix_rendezvous::app::tasks::RunningTasks;
 use matrix_rendezvous::clock::{Clock, ManualClock};
@@ -30,7 +30,8 @@ pub const SHARES: Shares = Shares {
     shadow: LimitSet::NONE,
 };
 
-/// Creations as fast as anyone likes: over all replicas they are counted on Redis alone, and tested there.
+/// Creation rates that never reject: only Redis counts them over all replicas, and they are tested
+/// there.
 const fn share(live: u64) -> Share {
     Share {
         live,
@@ -57,22 +58,22 @@ pub trait Rig {
 
     fn store(&self) -> &Self::Store;
 
-    /// To be told of every session that was created.
+    /// Must be called for every session that was created.
     fn created(&mut self, id: SessionId);
 
     /// Moves the store's time forward.
     async fn advance(&mut self, by: Duration);
 
-    /// Whether `reported` is the time left of a session that has `expected` left.
+    /// Whether `reported` is the remaining time of a session that has `expected` left.
     fn is_time_left(&self, reported: Duration, expected: Duration) -> bool;
 
-    /// The store's time of day, in whole milliseconds.
+    /// The store's wall-clock time, in whole milliseconds.
     fn time_of_day(&mut self) -> SystemTime;
 
-    /// Lets a little time pass by that.
+    /// Lets a little time pass on that clock.
     async fn tick(&mut self);
 
-    /// Takes every session away.
+    /// Deletes every session.
     fn clear(&mut self);
 }
 
@@ -126,7 +127,7 @@ impl Rig for MemoryRig {
 pub struct RedisRig {
     store: RedisStore,
     redis: Connection,
-    /// Time by our count, and when each session ends by it.
+    /// The time by our count, and when each session ends by it.
     now: Duration,
     ends: Vec<(SessionId, Duration)>,
     _running: RunningTasks,
@@ -139,7 +140,7 @@ impl RedisRig {
         let settings = RedisSettings {
             endpoint: RedisEndpoint::parse(&server.url(), None).expect("a URL"),
             prefix: "t:".to_owned(),
-            // Longer than by default: on a busy machine a slow answer is no wrong one.
+            // Longer than the default, because a slow answer on a busy machine is not wrong.
             command_timeout: Duration::from_secs(10),
             ignore_checks: Vec::new(),
         };
@@ -173,7 +174,7 @@ impl RedisRig {
         }
     }
 
-    /// Ends a session as its TTL would: the key expires, and its lease is over.
+    /// Ends a session as its TTL would: the key expires, and so does its lease.
     fn end(&mut self, id: SessionId) {
         let key = format!("t:s:{{{id}}}");
         self.redis.command(&["PEXPIRE", &key, "1"]);
@@ -210,7 +211,7 @@ impl Rig for RedisRig {
         }
     }
 
-    /// Redis's own clock runs as it runs: hardly, within a test.
+    /// Redis' clock cannot be moved, and hardly advances within a test.
     fn is_time_left(&self, reported: Duration, _: Duration) -> bool {
         reported <= TTL && reported > TTL / 2
     }

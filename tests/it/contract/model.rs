@@ -20,17 +20,17 @@ pub struct Session {
     owner: Owner,
     ends: Duration,
     deleted: bool,
-    /// Every token that the session had, the current one last.
+    /// Every token that the session ever had; the current one is the last.
     pub tokens: Vec<SequenceToken>,
-    /// What was written to come from each token to the next.
+    /// The data that led from each token to the next.
     written: Vec<Payload>,
     pub data: Payload,
     txns: Vec<(TxnKey, Option<SequenceToken>)>,
 }
 
 impl Model {
-    /// What would refuse a session of this owner. From half full on shares shrink by the square of what is
-    /// left.
+    /// The limit that rejects a session of this owner, if any. Once the store is half full, shares
+    /// shrink by the square of the rest.
     pub fn full(&self, owner: &Owner) -> Option<Limit> {
         let network = owner.client.network();
         let left = (MAX_LIVE - self.live()).min(MAX_LIVE / 2);
@@ -87,7 +87,7 @@ impl Model {
         });
     }
 
-    /// What a write answers, but for times: those until the session ends, and since it was created.
+    /// The result of a write, without times: until the session ends, and since its creation.
     pub fn write(&mut self, index: usize, write: &WriteRequest) -> WriteResult {
         let now = self.now;
         let session = &mut self.sessions[index];
@@ -119,7 +119,7 @@ impl Model {
         })
     }
 
-    /// Whether there was something to delete.
+    /// Whether the session existed.
     pub fn delete(&mut self, index: usize) -> bool {
         let lived = self.sessions[index].lives(self.now);
         self.sessions[index].deleted = true;
@@ -140,7 +140,7 @@ impl Session {
         *self.tokens.last().expect("the first one")
     }
 
-    /// Whether this write would be one too many.
+    /// Whether this write exceeds the write limit.
     fn is_full(&self, write: &WriteRequest) -> bool {
         let current =
             matches!(write.token, SubmittedToken::Parsed { token, .. } if token == self.token());
@@ -169,7 +169,7 @@ impl Session {
         if write.data == self.data {
             return WriteResult::Retried(self.token());
         }
-        // The session remembers this many tokens before its current one.
+        // The session remembers this number of tokens before its current one.
         let current = self.tokens.len() - 1;
         let remembered = current.saturating_sub(RECENT_TOKENS)..current;
         let before = (0..current).find(|&step| {

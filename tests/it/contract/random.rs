@@ -1,4 +1,4 @@
-//! Random interleavings of everything, each answer compared with the model's.
+//! Random interleavings of all calls; each result is compared with the model's.
 
 use super::fixture::{MemoryRig, RedisRig, Rig, TTL};
 use super::model::Model;
@@ -11,7 +11,7 @@ use matrix_rendezvous::store::{
 use proptest::test_runner::{Config, TestRunner};
 use std::time::Duration;
 
-/// Few clients of few networks, and few users, so that their shares are used up.
+/// Few clients in few networks, and few users, so that quotas are used up.
 fn one_of_few(number: u8) -> Owner {
     let addresses = ["192.0.2.1", "2001:db8:1:1::1", "2001:db8:1:2::1"];
     let users = [
@@ -58,7 +58,7 @@ impl Run {
                 txn: name,
             } => {
                 let index = session % self.model.sessions.len();
-                // Odd payloads ask for the session's dates.
+                // Odd payload numbers request the session's timestamps.
                 let timestamps = data % 2 == 1;
                 let (id, data) = (self.model.sessions[index].id, payload(&data.to_string()));
                 let submitted =

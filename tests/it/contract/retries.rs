@@ -1,4 +1,4 @@
-//! Writes that come again or too late, and how many there may be.
+//! Repeated and late writes, and the limit on the number of writes.
 
 use super::fixture::{MAX_WRITES, Rig, TTL};
 use super::{answer, assert_holds, created, txn, write, written};
@@ -25,7 +25,7 @@ pub async fn retry_is_recognised_after_the_peers_write<R: Rig>(rig: &mut R) {
         answer(rig.store().write(&other)).await,
         Ok(WriteResult::Conflict(theirs))
     );
-    // Any stale token whose data is there already has what it wants.
+    // Any stale token whose data equals the current payload is a success.
     let same = write(new.id, new.token, "theirs", None);
     assert_eq!(
         answer(rig.store().write(&same)).await,
@@ -82,7 +82,8 @@ pub async fn write_limit_rejects_and_session_lives_on<R: Rig>(rig: &mut R) {
     }
     let kept = (MAX_WRITES - 1).to_string();
     assert_holds(rig, new.id, last, &kept).await;
-    // What is no write is answered as ever: a retry, a conflict; and that txnId was not recorded.
+    // A call that writes nothing is answered as before: a retry, a conflict. The txnId was not
+    // recorded.
     let retry = write(new.id, before, &kept, None);
     assert_eq!(
         answer(rig.store().write(&retry)).await,

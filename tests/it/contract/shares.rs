@@ -1,5 +1,5 @@
-//! Shares of the live sessions: of a client, of an IPv6 network, of a user. Whoever has used up their own is
-//! refused, and nobody else is.
+//! Quotas of live sessions: per client, per IPv6 network, per user. A principal over its quota is
+//! rejected, and no other.
 
 use super::fixture::{MAX_LIVE, Rig, SHARES, TTL};
 use super::{answer, new_session};
@@ -9,7 +9,7 @@ use matrix_rendezvous::store::{CreateResult, DeleteResult, NewSession, Store};
 use std::net::IpAddr;
 use std::time::Duration;
 
-/// An owner at an address, and by a name.
+/// An owner with an address and a user name.
 pub fn owner(address: &str, user: Option<&str>) -> Owner {
     let address: IpAddr = address.parse().expect("an address");
     Owner {
@@ -61,7 +61,7 @@ pub async fn client_quota_rejects_only_that_client<R: Rig>(rig: &mut R) {
     }
     is_refused(rig, &one, Limit::LiveClient).await;
     takes(rig, &other).await;
-    // The one that has its place keeps it.
+    // A session that exists keeps its lease.
     let again = answer(rig.store().create(&first)).await.expect("a store");
     assert!(matches!(again, CreateResult::Created { .. }), "{again:?}");
     assert_eq!(
@@ -70,7 +70,7 @@ pub async fn client_quota_rejects_only_that_client<R: Rig>(rig: &mut R) {
     );
     takes(rig, &one).await;
     is_refused(rig, &one, Limit::LiveClient).await;
-    // What has ended makes room as well.
+    // An expired session frees its share too.
     rig.advance(TTL).await;
     takes(rig, &one).await;
 }
@@ -93,16 +93,16 @@ pub async fn user_quota_holds_from_any_client<R: Rig>(rig: &mut R) {
     takes(rig, &at(0, "@berta:example.org")).await;
 }
 
-/// Up to half of all places everyone has their whole share; of the other half each has the less, the fewer are
-/// left; and one whoever has none, to the last place.
+/// While the store is less than half full, each principal has its whole quota. Beyond that quotas
+/// shrink; a principal without a session can have one, up to the last lease.
 pub async fn quotas_shrink_as_the_store_fills<R: Rig>(rig: &mut R) {
     let client = |number| owner(&format!("192.0.2.{number}"), None);
     let half = MAX_LIVE / 2;
     for number in 0..half {
         takes(rig, &client(100 + number)).await;
     }
-    // 6 of a client while 10 places are left, and the square of that part of them from there on: it has 3 when 7 are
-    // left, and 2 is its share then.
+    // The quota of a client is 6 while 10 leases are free. From there on it shrinks by the square
+    // of the free part: the client has 3 sessions when 7 leases are free, and its quota is 2 then.
     let greedy = client(1);
     for _ in 0..3 {
         takes(rig, &greedy).await;

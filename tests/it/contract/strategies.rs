@@ -1,9 +1,9 @@
-//! What random interleavings are made of.
+//! The steps of random interleavings.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-/// One step. Numbers choose among what there is by then, so that every step means something.
+/// One step. Numbers select among what exists at that point, so that every step is meaningful.
 #[derive(Debug, Clone)]
 pub enum Step {
     Create {
@@ -20,7 +20,7 @@ pub enum Step {
         data: u8,
         txn: Option<u8>,
     },
-    /// An earlier write again, word for word.
+    /// An earlier write again, unchanged.
     Retry {
         write: usize,
     },
@@ -32,7 +32,7 @@ pub enum Step {
     },
 }
 
-/// Which token a step names.
+/// The token that a step uses.
 #[derive(Debug, Clone, Copy)]
 pub enum Token {
     Current,
@@ -49,7 +49,7 @@ pub fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => any::<usize>().prop_map(Token::Elsewhere),
         1 => Just(Token::Foreign),
     ];
-    // Few sessions, few payloads and few txnIds, so that they meet.
+    // Few sessions, few payloads and few txnIds, so that they collide.
     let write = (
         any::<usize>(),
         token.clone(),

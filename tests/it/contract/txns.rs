@@ -1,4 +1,4 @@
-//! Writes with a txnId: the record decides, and there are so many.
+//! Writes with a txnId: the record decides, and the number of records is limited.
 
 use super::fixture::{MAX_TXN_IDS, Rig, TTL};
 use super::{answer, assert_holds, assert_stored, created, payload, txn, write, written};
@@ -20,7 +20,7 @@ pub async fn txn_record_alone_decides<R: Rig>(rig: &mut R) {
         answer(rig.store().write(&another_body)).await,
         Ok(WriteResult::Replayed(Some(mine)))
     );
-    // Another txnId is another attempt, whatever it carries.
+    // Another txnId is another attempt, even with the same data.
     let again = write(new.id, new.token, "mine", Some(txn("b")));
     assert_eq!(
         answer(rig.store().write(&again)).await,

@@ -1,4 +1,4 @@
-//! Connections: kept alive, counted, capped, and given back when a client goes away.
+//! Connections: kept alive, counted, limited, and released when a client disconnects.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ fn one_connection_serves_a_whole_sign_in() {
         let reply = connection.send(&write).expect(200);
         assert!(!reply.says_close(), "{reply}");
         token = reply.text("sequence_token");
-        // Errors keep the connection too: a client that polls must not pay for a handshake each time.
+        // Errors keep the connection too: a polling client must not need a handshake each time.
         let late = Request::put(&at(&session.id)).json(&body("stale", "late"));
         assert!(!connection.send(&late).expect(409).says_close());
         assert!(
@@ -128,7 +128,7 @@ fn open_connections_are_counted() {
     eventually_at(&server, "rendezvous_connections", 0);
 }
 
-/// The permit is taken before the accept: a client over the cap waits in the kernel's queue.
+/// The permit is acquired before the accept: a client over the limit waits in the kernel's queue.
 #[test]
 fn connection_over_the_cap_waits_for_a_permit() {
     let server = start(&[("http.max_connections", "2")]);
@@ -138,7 +138,7 @@ fn connection_over_the_cap_waits_for_a_permit() {
     let mut third = Connection::open(server.http);
     third.write(&Request::get(UNSTABLE).bytes());
     assert!(third.stays_silent(Duration::from_millis(300)));
-    // Those inside are served meanwhile.
+    // Accepted connections are still served.
     second.send(&Request::get(UNSTABLE)).expect(200);
     first.write(other_half());
     first.reply().expect(200);

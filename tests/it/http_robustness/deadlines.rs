@@ -1,7 +1,7 @@
-//! How long a client may take over a head, a body and a whole request, and that a pause costs nothing.
+//! Timeouts of a head, a body and a whole request; a pause within them is harmless.
 //!
-//! Each test sets the deadline it is about to a fraction of a second and leaves the others far beyond
-//! the patience of the tests, so that only that one can end the wait.
+//! Each test sets its own timeout to a fraction of a second and the others far beyond the tests'
+//! patience, so that only that timeout can end the wait.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use testkit::http::{Connection, Request};
 const FAR: &str = "300s";
 const DRIP: Duration = Duration::from_millis(20);
 
-/// A server whose deadlines are all far away, except for this one.
+/// A server with long timeouts, except for this one.
 fn start_with_short(key: &str, others: &[(&str, &str)]) -> Server {
     let mut settings: Vec<_> = [
         "header_timeout",
@@ -39,7 +39,7 @@ fn half_a_head(server: &Server) -> Connection {
     connection
 }
 
-/// Whatever is said before a close in the middle of a head, it is no success.
+/// If a response precedes a close in the middle of a head, it is not a success.
 #[track_caller]
 fn assert_no_success(received: &[u8]) {
     assert!(
@@ -82,14 +82,15 @@ fn head_in_pieces_within_the_deadline_is_answered() {
     connection.reply().expect(200);
 }
 
-/// The deadline of a head starts with its first byte: a proxy's pool keeps connections for a minute.
+/// The header timeout starts with the first byte of a head, because proxies keep pooled connections
+/// open for a minute.
 #[test]
 fn idle_connection_outlives_the_header_timeout() {
     let server = start_with_short("http.header_timeout", &[]);
     let mut idle = Connection::open(server.http);
     idle.send(&Request::get(UNSTABLE)).expect(200);
     let mut silent = Connection::open(server.http);
-    // Begun after both and closed by the deadline: theirs would have passed too.
+    // Opened after both and closed by the timeout, so their timeouts would have passed too.
     half_a_head(&server).read_to_close();
     half_a_head(&server).read_to_close();
     idle.send(&Request::get(UNSTABLE)).expect(200);

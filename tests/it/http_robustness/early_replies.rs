@@ -1,6 +1,7 @@
-//! A reply that comes before the body: whether the connection goes on is said, and then true.
+//! A response before the end of the body: it says whether the connection stays open, and that is
+//! true.
 //!
-//! A client, or a proxy with a pool, that is not told of a close sends its next request into it.
+//! A client, or a proxy with a pool, that does not learn of a close sends its next request into it.
 
 use super::start;
 use crate::server::Server;
@@ -8,7 +9,7 @@ use testkit::api::{UNSTABLE, at};
 use testkit::http::{Connection, Request};
 use testkit::server::Store;
 
-/// Requests that are answered without a look at their body, and with what.
+/// Requests that are answered without reading their body, and the expected status.
 fn early(server: &Server) -> Vec<(Request, u16)> {
     let id = server.create("x").id;
     vec![
@@ -26,7 +27,7 @@ fn early(server: &Server) -> Vec<(Request, u16)> {
     ]
 }
 
-/// A request's head with this framing of the body.
+/// A request head with this framing of the body.
 fn head(request: &Request, framing: &str) -> Vec<u8> {
     let mut bytes = request.bytes();
     bytes.truncate(bytes.len() - 2);
@@ -37,7 +38,7 @@ fn head(request: &Request, framing: &str) -> Vec<u8> {
 const FIVE: &str = "Content-Length: 5";
 const CHUNKED: &str = "Transfer-Encoding: chunked";
 
-/// Whole bodies, the last of them in as many frames as it has bytes.
+/// Complete bodies; the last one has one chunk per byte.
 fn bodies() -> [(&'static str, Vec<u8>); 3] {
     [
         (FIVE, b"small".to_vec()),
@@ -76,7 +77,7 @@ fn unfinished_body_closes_with_connection_close() {
         for (request, status) in early(&server) {
             let mut connection = Connection::open(server.http);
             connection.write(&[&head(&request, framing), body].concat());
-            // No interim reply either: the body is not asked for.
+            // No interim response either: the server does not ask for the body.
             let reply = connection.reply().expect(status);
             assert!(reply.says_close(), "{request:?} {framing}: {reply}");
             assert_eq!(connection.read_to_close(), b"", "{request:?}");
@@ -103,7 +104,7 @@ fn rate_limited_request_closes_with_connection_close() {
     assert_eq!(connection.read_to_close(), b"");
 }
 
-/// However much of it is there, it is not read to its end for nothing.
+/// The server does not read such a body to its end, whatever its size.
 #[test]
 fn large_body_closes_after_the_response_arrives() {
     let server = start(&[]);

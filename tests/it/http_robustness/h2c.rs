@@ -1,4 +1,4 @@
-//! HTTP/2 without TLS: only where the configuration says so, and then with the same deadlines.
+//! HTTP/2 without TLS: only if configured, and with the same timeouts.
 
 mod abuse;
 
@@ -47,7 +47,8 @@ impl Frame {
     }
 }
 
-/// HPACK without tables or Huffman: indexed `:method GET` and `:scheme http`, literal path and authority.
+/// HPACK without dynamic table and Huffman coding: indexed `:method GET` and `:scheme http`,
+/// literal path and authority.
 fn get(path: &str) -> Vec<u8> {
     let mut block = vec![0x82, 0x86];
     for (name, value) in [(0x04, path), (0x01, "rendezvous.test")] {
@@ -71,7 +72,7 @@ fn h2_preface_is_rejected_without_h2c() {
     );
 }
 
-/// A connection whose handshake is done.
+/// A connection after its handshake.
 #[track_caller]
 fn open(server: &Server) -> Connection {
     let mut connection = Connection::open(server.http);
@@ -90,7 +91,7 @@ fn open(server: &Server) -> Connection {
     connection
 }
 
-/// Asks for a discovery, and returns the reply's body.
+/// Sends a discovery, and returns the response body.
 #[track_caller]
 fn discover(connection: &mut Connection) -> String {
     let request = Frame {
@@ -117,7 +118,7 @@ fn discover(connection: &mut Connection) -> String {
     String::from_utf8(body).expect("text")
 }
 
-/// One that answers no PING, since it is long gone, and one that has asked for nothing yet.
+/// A client that answers no PING because it vanished, and a client that has sent no request yet.
 #[test]
 fn vanished_h2_client_does_not_delay_shutdown() {
     let server = start(&[
@@ -139,7 +140,8 @@ fn h2c_request_is_answered() {
     assert_eq!(body, r#"{"create_available":true}"#);
 }
 
-/// Found by a review: a stream that was reset while its body was still coming lost the 404 or 413.
+/// Found in a review: a stream that was reset while its body was still arriving lost its 404 or
+/// 413.
 #[test]
 fn h2c_early_response_does_not_reset_the_stream() {
     let server = start(&[("http.h2c", "true")]);
@@ -158,8 +160,8 @@ fn h2c_early_response_does_not_reset_the_stream() {
         frame(DATA, 0, 1, part()),
         frame(DATA, END_STREAM, 1, part()),
     ];
-    // The last part of the body comes when the server has had its time to answer the rest: it has seen
-    // what came before, since it has answered a ping behind it.
+    // The last part of the body arrives after the server had time to answer. The server has seen
+    // everything before it, because it answered a PING sent after that.
     let (before, last) = sent.split_at(3);
     for frame in before {
         connection.write(&frame.bytes());

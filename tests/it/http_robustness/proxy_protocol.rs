@@ -1,4 +1,4 @@
-//! The PROXY protocol: a load balancer says whose connection it passes on, and nobody else may.
+//! The PROXY protocol: a trusted load balancer announces the client's address; no other peer may.
 
 use serde_json::json;
 
@@ -40,7 +40,7 @@ fn v2(command: u8, family: u8, block: &[u8]) -> Vec<u8> {
     [V2, &[command, family], &length.to_be_bytes(), block].concat()
 }
 
-/// `PROXY`, TCP over IPv4, with a TLV behind the addresses, as haproxy adds them.
+/// `PROXY`, TCP over IPv4, with a TLV after the addresses, as haproxy adds them.
 fn v2_from(source: [u8; 4]) -> Vec<u8> {
     let rest = [192, 0, 2, 80, 0x12, 0x67, 1, 187, 0x05, 0, 2, b'i', b'd'];
     v2(0x21, 0x11, &[&source[..], &rest].concat())
@@ -50,7 +50,7 @@ fn create() -> Request {
     Request::post(UNSTABLE).json(&json!({"data": "x"}))
 }
 
-/// Sends a header and a creation on a new connection, in one write.
+/// Sends a PROXY header and a creation on a new connection, in one write.
 #[track_caller]
 fn create_behind(server: &Server, header: &[u8], create: &Request) -> Reply {
     let mut connection = Connection::open(server.http);
@@ -58,7 +58,8 @@ fn create_behind(server: &Server, header: &[u8], create: &Request) -> Reply {
     connection.reply()
 }
 
-/// Whether both headers announce one client: the second is refused once the first has used its two up.
+/// Whether both headers announce one client: the second is rejected once the first has used its two
+/// creations.
 #[track_caller]
 fn are_one_client(server: &Server, one: &[u8], other: &[u8]) -> bool {
     create_behind(server, one, &create()).expect(200);
@@ -72,7 +73,7 @@ fn refused(server: &Server, reason: &str) -> u64 {
     server.metrics().sum(REFUSED, &[("reason", reason)])
 }
 
-/// Sends these bytes on a new connection, which ends without a word.
+/// Sends these bytes on a new connection, which closes without a response.
 #[track_caller]
 fn assert_closed(server: &Server, bytes: &[u8]) {
     let mut connection = Connection::open(server.http);
@@ -115,7 +116,7 @@ fn proxy_header_in_pieces_and_following_requests_are_read() {
     }
 }
 
-/// Such a client could write any address into it.
+/// Such a client could write any address into the header.
 #[test]
 fn forwarded_header_from_an_announced_client_is_ignored() {
     let server = balanced();
@@ -131,7 +132,8 @@ fn forwarded_header_from_an_announced_client_is_ignored() {
     assert_eq!(statuses, [200, 200, 429]);
 }
 
-/// Nor what else a proxy would say: its own word that it came by HTTPS would stand in the QR code.
+/// The same holds for X-Forwarded-Proto: a client could otherwise choose the scheme in the session
+/// URL.
 #[test]
 fn forwarded_scheme_from_an_announced_client_is_ignored() {
     let server = behind("127.0.0.1,10.0.0.0/8", &[("msc4108.enabled", "true")]);
@@ -159,8 +161,8 @@ fn forwarded_header_from_an_announced_proxy_counts() {
     assert_eq!(statuses, [200, 200, 429, 200]);
 }
 
-/// Health checks come from the proxy itself. Of what is not named, nothing is believed either, not even an
-/// address that stands in a header to be ignored.
+/// Health checks come from the proxy itself. If the source is unnamed, no forwarded header counts,
+/// and neither do addresses in a PROXY header that must be ignored.
 #[test]
 fn unnamed_source_is_the_proxy() {
     let headers = [
@@ -215,7 +217,7 @@ fn incomplete_or_missing_proxy_header_times_out() {
     assert_eq!(timed_out(&server, "proxy_header"), 3);
 }
 
-/// A load balancer looks whether the port is open.
+/// A load balancer probes whether the port is open.
 #[test]
 fn silent_port_probe_is_not_counted() {
     let server = balanced();
@@ -259,7 +261,7 @@ fn proxy_header_precedes_http_1_1_and_http_2() {
     assert_eq!(kind, 4, "the server's SETTINGS");
 }
 
-/// Without `http.proxy_protocol` it is what it looks like: not HTTP.
+/// Without `http.proxy_protocol` the header is just invalid HTTP.
 #[test]
 fn proxy_header_is_rejected_unless_configured() {
     let server = start(&[("http.trusted_proxies", "127.0.0.1")]);

@@ -1,4 +1,5 @@
-//! Clients that ask and do not read: what the kernel does not take in `http.request_timeout`, nobody waits for.
+//! Clients that send requests and read no responses: the server gives up after
+//! `http.request_timeout`.
 
 use super::{start, timed_out};
 use crate::server::Server;
@@ -7,10 +8,10 @@ use testkit::http::{Connection, Request};
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// Sends the same bytes, and reads nothing, until the server has had enough of it.
+/// Sends the same bytes and reads nothing, until the server closes the connection.
 #[track_caller]
 fn assert_given_up(server: &Server, mut client: Connection, bytes: &[u8]) {
-    // Far more than what the buffers of two sockets hold.
+    // Far more than the buffers of two sockets hold.
     assert!(!client.takes(bytes, 4096), "it took all of it");
     eventually("it is counted", || {
         (timed_out(server, "send") == 1).then_some(())
@@ -30,7 +31,7 @@ fn client_that_reads_no_response_is_closed() {
     assert_given_up(&server, Connection::open(server.http), &requests);
 }
 
-/// Each PING is owed an answer.
+/// Each PING requires an answer.
 #[test]
 fn h2_client_that_reads_no_response_is_closed() {
     let server = start(&[("http.h2c", "true"), ("http.request_timeout", "300ms")]);

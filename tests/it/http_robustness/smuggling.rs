@@ -1,14 +1,15 @@
-//! A request whose end two readers could see in different places never gets a second reply.
+//! A request that two readers could split differently never gets a second response.
 //!
-//! Each case is written in one piece with a second request behind it, as an attacker behind a proxy
-//! would. Exactly how the first is refused is the HTTP library's; that the connection ends is not.
+//! Each case is written in one piece with a second request after it, as an attacker behind a proxy
+//! would. The HTTP library decides how the first is rejected; we require that the connection ends.
 
 use super::start;
 use crate::server::Server;
 use testkit::api::UNSTABLE;
 use testkit::http::{Connection, Request};
 
-/// How many replies came before the connection ended. Bodies of this service hold no status line.
+/// The number of responses before the connection ended. Bodies of this service contain no status
+/// line.
 #[track_caller]
 fn replies_until_close(server: &Server, bytes: &[u8]) -> usize {
     let mut connection = Connection::open(server.http);
@@ -23,7 +24,7 @@ fn smuggled() -> String {
     format!("GET {UNSTABLE} HTTP/1.1\r\nHost: x\r\n\r\n")
 }
 
-/// A create with these framing headers and this body, and the smuggled request right behind it.
+/// A creation with these framing headers and this body, followed by the smuggled request.
 fn create_with(framing: &str, body: &str) -> String {
     format!(
         "POST {UNSTABLE} HTTP/1.1\r\nHost: x\r\n{framing}\r\n\r\n{body}{}",
@@ -37,7 +38,7 @@ fn assert_one_reply_at_most(framing: &str, body: &str) {
     let bytes = create_with(framing, body);
     let replies = replies_until_close(&server, bytes.as_bytes());
     assert!(replies <= 1, "{replies} replies to {bytes}");
-    // The server itself goes on.
+    // The server itself continues to work.
     server.raw(&Request::get(UNSTABLE)).expect(200);
 }
 
@@ -73,8 +74,8 @@ fn two_different_content_lengths() {
     assert_one_reply_at_most("Content-Length: 12\r\nContent-Length: 13", BODY);
 }
 
-/// Two readers cannot see its end in two places: it counts as one length (RFC 9110 §8.6), and what
-/// follows is a request of its own.
+/// Two readers cannot disagree here: equal lengths count as one (RFC 9110, 8.6), and the rest is a
+/// separate request.
 #[test]
 fn two_equal_content_lengths_count_as_one() {
     let server = start(&[]);
@@ -132,7 +133,7 @@ fn invalid_chunk_size() {
     );
 }
 
-/// A request that is refused before its body is read: what was not read is no request.
+/// A request that is rejected before its body is read: the unread body is not parsed as a request.
 #[test]
 fn rejected_body_is_not_parsed_as_a_request() {
     let server = start(&[]);
@@ -154,7 +155,7 @@ fn rejected_body_is_not_parsed_as_a_request() {
     }
 }
 
-/// The same two requests with nothing wrong in them do get two replies.
+/// The same two requests with valid framing get two responses.
 #[test]
 fn pipelined_requests_are_answered_in_order() {
     let server = start(&[]);

@@ -1,4 +1,4 @@
-//! The second listener: probes, version, and nothing that a client of the first could want.
+//! The admin listener: probes and version, and no session endpoints.
 
 use crate::server::{Server, launch_on, on_both_stores, ready_on};
 use nix::sys::signal::Signal;
@@ -24,7 +24,7 @@ fn probe_endpoints_answer(server: &Server) {
     }
 }
 
-/// What `/readyz?verbose` says.
+/// The lines of `/readyz?verbose`.
 fn components(server: &Server, status: u16) -> Vec<String> {
     let reply = server.admin_get("/readyz?verbose").expect(status);
     let page = String::from_utf8(reply.body).expect("text");
@@ -38,7 +38,7 @@ fn verbose_readyz_lists_components(server: &Server) {
         "[+] maintenance: off",
     ];
     assert_eq!(components(server, 200), well);
-    // As Kubernetes' own is asked.
+    // In the form of Kubernetes' own endpoint.
     let excluding = server.admin_get("/readyz?exclude=x&verbose=1").expect(200);
     assert_eq!(excluding.body, (well.join("\n") + "\n").into_bytes());
     for plain in ["/readyz", "/readyz?verbose=false", "/readyz?x=verbose"] {

@@ -1,5 +1,5 @@
-//! SIGHUP: what may change while it runs does, what is wrong is refused, and nobody's sign-in notices. And the
-//! switch for which it is mostly sent: no new sessions for now.
+//! SIGHUP: reloadable keys change, an invalid configuration is rejected, and sign-ins are not
+//! affected. Also `maintenance`, the key that is reloaded most: no new sessions for now.
 
 use crate::server::{Server, on_both_stores};
 use nix::sys::signal::Signal;
@@ -14,7 +14,7 @@ use testkit::eventually;
 use testkit::http::Request;
 use testkit::server::Store;
 
-/// A server with a configuration file that can be written again.
+/// A server with a configuration file that the test can rewrite.
 struct Running {
     file: NamedTempFile,
     server: Server,
@@ -25,7 +25,7 @@ impl Running {
         let file = NamedTempFile::new().expect("a file");
         write(file.path(), text);
         let path = file.path().to_str().expect("a path").to_owned();
-        // The tests' own setting would be over the file.
+        // The tests' default setting would override the file.
         let settings = [
             ("config", &*path),
             ("limits.enabled", "true"),
@@ -35,7 +35,7 @@ impl Running {
         Self { file, server }
     }
 
-    /// Changes the file, tells the server, and waits until it has looked.
+    /// Rewrites the file, sends the signal, and waits until the server has reloaded.
     #[track_caller]
     fn reload(&self, text: &str, outcome: &str) {
         let looked = |outcome| {
@@ -122,12 +122,13 @@ fn reload_applies_limits_and_deny_lists() {
         server.create("one");
         server.create("two");
         server.try_create("three").expect(429);
-        // Another list is no reason for another allowance.
+        // A changed deny list does not reset the rates.
         running.reload(&of(2, 50, "\"192.0.2.0/24\""), "applied");
         server.try_create("three").expect(429);
         running.reload(&of(2, 50, "\"127.0.0.1\""), "applied");
         server.try_create("three").expect_error(403, "M_FORBIDDEN");
-        // Two live of three: on Redis the store counts the rate as well, and knows the new one.
+        // Two of three sessions are live. On Redis the store counts the rate as well, and must use
+        // the new one.
         running.reload(&of(50, 3, ""), "applied");
         server.create("three");
         let refused = server.try_create("four").expect(429);
@@ -228,12 +229,12 @@ fn reload_without_a_file_changes_nothing() {
     server.write(&session.id, &session.token, "two");
 }
 
-/// Who switches limits off must not believe that connections are no longer counted.
+/// An operator who turns limits off must not believe that connections are no longer limited.
 #[test]
 fn reload_names_keys_read_only_at_start() {
     let file = NamedTempFile::new().expect("a file");
     write(file.path(), "limits.enabled = true\n");
-    // No settings but the file, or they would be over it.
+    // No settings except the file, because they would override it.
     let server = Server::launch(&[("config", file.path().to_str().expect("a path"))]);
     write(file.path(), "limits.enabled = false\n");
     server.signal(Signal::SIGHUP);
@@ -245,7 +246,7 @@ fn reload_names_keys_read_only_at_start() {
     });
 }
 
-/// As a file on a network that is gone: the process must come to its end all the same.
+/// Like a file on a network mount that is gone: the process must still end.
 #[test]
 fn reload_of_a_hanging_file_blocks_nothing() {
     let running = Running::start(Store::Memory, "shutdown.grace = \"1ms\"\n");

@@ -1,4 +1,4 @@
-//! Who is one client: an IPv4 address or an IPv6 /64, as trusted proxies name it.
+//! What counts as one client: an IPv4 address or an IPv6 /64, as forwarded by trusted proxies.
 
 use serde_json::json;
 
@@ -16,7 +16,7 @@ fn create_as(server: &Server, forwarded_for: &[&str]) -> Reply {
     server.call(&named)
 }
 
-/// Whether both are one client: the second is refused once the first has used its creations up.
+/// Whether both are one client: the second is rejected once the first has used its creations.
 #[track_caller]
 fn are_one_client(server: &Server, one: &str, other: &str) -> bool {
     create_as(server, &[one]).expect(200);
@@ -54,7 +54,8 @@ fn forwarded_header_from_an_untrusted_peer_is_ignored() {
     }
 }
 
-/// A client may write anything to the left; the rightmost address that is no proxy of ours is its own.
+/// A client can write anything to the left. The rightmost address that is not a trusted proxy is
+/// its own.
 #[test]
 fn rightmost_untrusted_address_is_the_client() {
     let server = start(&CREATES, &[TRUSTED]);
@@ -107,7 +108,7 @@ fn invalid_forwarded_address_does_not_evade_limits() {
     assert_eq!(statuses, [200, 200, 429, 429, 429, 429, 429]);
 }
 
-/// A table that grows with addresses is memory in a stranger's hand.
+/// An unbounded table of addresses would let strangers fill the memory.
 #[test]
 fn client_table_is_bounded() {
     let server = start(&CREATES, &[TRUSTED, ("limits.max_keys", "64")]);

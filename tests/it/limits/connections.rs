@@ -1,4 +1,5 @@
-//! How many connections one client may have open: past it the next is closed, and nobody else notices.
+//! The connection limit per client: a further connection is closed, and other clients are not
+//! affected.
 
 use super::{TRUSTED, start};
 use crate::server::Server;
@@ -11,8 +12,8 @@ const TWO: [(&str, &str); 2] = [
     ("http.max_connections_per_client", "2"),
 ];
 
-/// A new connection that begins with these bytes, once a request on it is answered; `None` where it is closed
-/// without a word.
+/// Opens a connection that begins with these bytes, and returns it once a request on it is
+/// answered, or `None` if it is closed without a response.
 fn opened(server: &Server, header: &str) -> Option<Connection> {
     let mut connection = Connection::open(server.http);
     connection.write(&[header.as_bytes(), &Request::get(UNSTABLE).bytes()].concat());
@@ -36,7 +37,7 @@ fn connection_over_the_client_limit_is_closed() {
         assert!(opened(&server, "").is_none(), "a third");
         assert_eq!(refused(&server), count);
     }
-    // Those inside are served on.
+    // Accepted connections are still served.
     for connection in &mut kept {
         connection.send(&Request::get(UNSTABLE)).expect(200);
     }
@@ -53,7 +54,7 @@ fn closed_connection_releases_its_permit() {
     }
 }
 
-/// They are many clients'.
+/// A trusted proxy's connections carry many clients.
 #[test]
 fn trusted_proxy_has_no_connection_limit() {
     let server = start(&TWO, &[TRUSTED]);
@@ -92,7 +93,7 @@ fn connection_limit_applies_to_the_announced_client() {
     assert!(network.iter().all(Option::is_some));
     assert!(from("2001:db8:0:1::3").is_none());
     assert_eq!(refused(&server), 3);
-    // Another trusted proxy, and whom the proxy does not name.
+    // Another trusted proxy, and a client that the proxy does not name.
     let proxies: Vec<_> = (0..4).map(|_| from("10.1.2.3")).collect();
     assert!(proxies.iter().all(Option::is_some));
     let unnamed: Vec<_> = (0..4)
@@ -101,7 +102,7 @@ fn connection_limit_applies_to_the_announced_client() {
     assert!(unnamed.iter().all(Option::is_some));
 }
 
-/// One customer of a provider has 65,536 of /64.
+/// One customer of a provider can have 65,536 /64 networks.
 #[test]
 fn ipv6_48_has_ten_times_the_client_limit() {
     let server = start(&TWO, &[TRUSTED, ("http.proxy_protocol", "true")]);

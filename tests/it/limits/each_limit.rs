@@ -1,4 +1,4 @@
-//! Each limit by its own: of a network, of a session, by address; and all of them in shadow mode.
+//! Each limit on its own: per network, per session, by address; and all of them in shadow mode.
 
 use super::{TRUSTED, start};
 use crate::server::{Server, on_both_stores};
@@ -84,7 +84,7 @@ fn session_rate_holds_across_clients() {
     from(&server, "203.0.113.9", Request::get(&other)).expect(200);
 }
 
-/// A refusal for want of memory would end sign-ins that have begun.
+/// A rejection because of a full table would end sign-ins that have begun.
 #[test]
 fn session_requests_pass_when_the_table_is_full() {
     let settings = [
@@ -92,12 +92,12 @@ fn session_requests_pass_when_the_table_is_full() {
         ("limits.max_keys", "1"),
         ("limits.requests.client.burst", "1"),
         ("limits.requests.client.per_second", "0.001"),
-        // All ask about one session.
+        // All requests are on one session.
         ("limits.requests.session.burst", "1000"),
     ];
     let server = start(&settings, &[TRUSTED]);
     let path = at(&server.create("x").id);
-    // One a shard is remembered, of 16: after so many none is free.
+    // Each of the 16 shards tracks one key, so after this number none is free.
     for client in 0..400 {
         let client = format!("198.51.{}.{}", client / 200, client % 200);
         from(&server, &client, Request::get(&path)).expect(200);
@@ -112,7 +112,7 @@ fn session_requests_pass_when_the_table_is_full() {
 fn requests_in_flight_per_session_are_limited() {
     let server = Server::start(Store::Memory, &[]);
     let [session, other] = [(); 2].map(|()| server.create("x"));
-    // Writes whose bodies do not come are under way until they do.
+    // Writes stay in flight until their bodies arrive.
     let head = format!(
         "PUT {} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n",
         at(&session.id)
@@ -220,7 +220,7 @@ fn shadow_mode_passes_and_counts(server: &Server) {
     }
     assert_eq!(shadowed(server, "deny_create"), 3);
     assert_eq!(shadowed(server, "live_client"), 2);
-    // Here, and again where all replicas are counted together.
+    // Checked by this replica, and again where the store counts for all replicas.
     let expected = if server.prefix.is_some() { 4 } else { 2 };
     assert_eq!(shadowed(server, "create_client"), expected);
     for reason in ["deny_create", "live_client", "create_client"] {
@@ -228,7 +228,7 @@ fn shadow_mode_passes_and_counts(server: &Server) {
     }
 }
 
-/// Another limit is not in shadow mode because one is.
+/// Shadow mode of one limit does not affect another.
 #[test]
 fn shadow_mode_affects_only_the_named_limit() {
     let settings = [

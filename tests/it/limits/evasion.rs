@@ -1,4 +1,4 @@
-//! What a stranger tries so as not to be counted, or so that others are refused.
+//! Attempts to evade limits, or to make the server reject other clients.
 
 use super::{TRUSTED, start};
 use crate::server::{Server, ready_on};
@@ -18,7 +18,7 @@ fn create_as(server: &Server, forwarded_for: &str) -> Reply {
     server.call(&creation().header("X-Forwarded-For", forwarded_for))
 }
 
-/// A proxy appends to what the client wrote, whatever that is.
+/// A proxy appends to whatever the client wrote.
 #[test]
 fn client_sent_forwarded_header_does_not_hide_it() {
     let server = start(&[("limits.deny.create", "203.0.113.9")], &[TRUSTED]);
@@ -38,7 +38,7 @@ fn client_sent_forwarded_header_does_not_hide_it() {
     create_as(&server, "203.0.113.9, 198.51.100.1").expect(200);
 }
 
-/// A range is what an operator wrote: one host, or a network however it is spelled.
+/// A range is what an operator wrote: one host, or a network in any notation.
 #[test]
 fn denied_range_matches_every_address_notation() {
     let denied = "2001:db8:0:1::5,2001:db8:0:2:ffff::/80,::ffff:203.0.113.0/120,::ffff:192.0.2.1";
@@ -62,7 +62,7 @@ fn denied_range_matches_every_address_notation() {
     }
 }
 
-/// Its /64s would fill the table twice, and every newcomer of the internet would share what is left.
+/// Its /64 networks would fill the table twice, and all new clients would share the rest.
 #[test]
 fn rotating_network_leaves_room_for_other_clients() {
     let settings = [
@@ -85,7 +85,7 @@ fn rotating_network_leaves_room_for_other_clients() {
     assert_eq!(server.metrics().sum(overflows, &[]), 0);
 }
 
-/// A write whose body does not come: what is refused is told so at once, and holds nothing.
+/// A write without a body: a rejected one is answered at once and holds nothing.
 // R2.14, R2.15
 #[test]
 fn rejected_request_body_is_not_awaited() {
@@ -95,7 +95,7 @@ fn rejected_request_body_is_not_awaited() {
         ("limits.deny.requests", "203.0.113.9"),
         ("limits.requests.client.burst", "1"),
         ("limits.requests.client.per_second", "0.001"),
-        // Longer than this test has patience.
+        // Longer than this test waits.
         ("http.body_timeout", "300s"),
         ("http.request_timeout", "300s"),
     ];
@@ -124,7 +124,8 @@ fn rejected_request_body_is_not_awaited() {
             assert!(reply.says_close(), "{reply}");
         }
     }
-    // Whose body is there learns which state the write would have made (docs/protocol.md, R2.14).
+    // If the body has arrived, the response names the state that the write would have produced
+    // (docs/protocol.md, R2.14).
     let write = letters.put(&letters.etag, "next");
     let refused = server
         .call(&write.header("X-Forwarded-For", spent))
@@ -133,8 +134,8 @@ fn rejected_request_body_is_not_awaited() {
     assert_eq!(refused.etag(), written.etag());
 }
 
-/// Through a proxy that does not buffer, requests that are never finished would else be as many as it has
-/// connections.
+/// Through a proxy that does not buffer, a client could otherwise have as many unfinished requests
+/// as the proxy has connections.
 #[test]
 fn requests_in_flight_per_client_are_limited() {
     let settings = [
@@ -173,7 +174,7 @@ fn requests_in_flight_per_client_are_limited() {
     eventually("they are over", || (read(busy).status == 200).then_some(()));
 }
 
-/// Redis's clock was set back, or somebody else's key stands there.
+/// Redis' clock was set back, or another program wrote the key.
 #[test]
 fn future_rate_state_blocks_at_most_one_burst() {
     let redis = RedisServer::start();
@@ -201,7 +202,7 @@ fn future_rate_state_blocks_at_most_one_burst() {
     worker.create("two");
 }
 
-/// Thirty people behind one address ask whether they may, and create.
+/// Thirty people behind one address discover and create.
 #[test]
 fn discovery_does_not_use_up_the_creation_rate() {
     let server = start(&[ON], &[TRUSTED]);
@@ -214,8 +215,9 @@ fn discovery_does_not_use_up_the_creation_rate() {
     create_as(&server, "203.0.113.1").expect_error(429, "M_LIMIT_EXCEEDED");
 }
 
-/// By the defaults: 50 sign-ins behind one address, two devices each, which poll once a second for a minute and write
-/// eight times, are 100 polls a second and a few writes; at once, as a clock would have it.
+/// With the defaults, 50 sign-ins behind one address, with two devices each that poll once a second
+/// for a minute and write eight times, cause 100 polls a second and a few writes, all at the same
+/// moment.
 #[test]
 fn all_sessions_of_one_address_can_poll() {
     let settings = [ON, ("limits.create.client.burst", "50")];
@@ -227,7 +229,7 @@ fn all_sessions_of_one_address_can_poll() {
             (created.text("id"), created.text("sequence_token"))
         })
         .collect();
-    // Ten seconds of them, in less than ten: the burst alone must hold that.
+    // Ten seconds of polls in less than ten seconds: the burst alone must hold them.
     for second in 0..10 {
         for (id, token) in &mut sessions {
             for _device in 0..2 {

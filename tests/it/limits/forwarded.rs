@@ -1,4 +1,4 @@
-//! Exactly one header says where a request comes from: the one that the configuration names.
+//! Exactly one header names the client: the configured one.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use crate::server::Server;
 use testkit::api::UNSTABLE;
 use testkit::http::Request;
 
-/// Creates as whom these headers name; whether that client had a creation left.
+/// Creates as the client that these headers name. Returns whether it had a creation left.
 #[track_caller]
 fn creates(server: &Server, headers: &[(&str, &str)]) -> bool {
     let create = Request::post(UNSTABLE).json(&json!({"data": "x"}));
@@ -21,7 +21,7 @@ fn creates(server: &Server, headers: &[(&str, &str)]) -> bool {
     }
 }
 
-/// Whether all are one client, of whom each has two creations.
+/// Whether all of these are one client, which has two creations.
 #[track_caller]
 fn are_one_client(server: &Server, one: &[(&str, &str)], other: &[(&str, &str)]) -> bool {
     assert!(creates(server, one) && creates(server, one) && !creates(server, one));
@@ -41,7 +41,7 @@ fn configured_forwarded_header_is_read() {
     }
 }
 
-/// A proxy that writes one of them passes the others on, as a client wrote them.
+/// A proxy that writes one of these headers passes the others on as the client wrote them.
 #[test]
 fn other_forwarded_headers_are_ignored() {
     let others = [
@@ -89,7 +89,7 @@ fn forwarded_header_follows_rfc_7239() {
             "for=198.51.100.2, for=203.0.113.5, for=10.0.0.1",
             true,
         ),
-        // A quote that the client left open does not swallow what the proxy wrote.
+        // An unclosed quote of the client does not swallow what the proxy wrote.
         (
             "for=\"198.51.100.1, for=203.0.113.6",
             "for=203.0.113.6",
@@ -101,7 +101,7 @@ fn forwarded_header_follows_rfc_7239() {
     }
 }
 
-/// All of these are the proxy itself.
+/// All of these resolve to the proxy itself.
 #[test]
 fn obfuscated_identifier_ends_the_walk() {
     let server = reading("Forwarded");

@@ -1,4 +1,4 @@
-//! Refusals in the log: a sample of them, and of whom without naming them.
+//! Rejections in the log: a sample with pseudonyms.
 
 use super::{CREATES, TRUSTED, start};
 use crate::server::{Server, ready_on};
@@ -19,12 +19,12 @@ fn create_from(server: &Server, client: &str) -> u16 {
         .status
 }
 
-/// Creates until it is refused.
+/// Creates until a creation is rejected.
 fn is_refused(server: &Server, client: &str) {
     assert!((0..10).any(|_| create_from(server, client) == 429));
 }
 
-/// The clients of the lines about refusals, as they are called there, once there are any.
+/// The client pseudonyms in the log lines about rejections, once there are any.
 fn named(server: &Server) -> BTreeSet<String> {
     eventually("a line about a refusal", || {
         let names = named_so_far(server);
@@ -55,12 +55,12 @@ fn rejection_flood_logs_few_lines_without_addresses() {
     for _ in 0..flood {
         assert_eq!(create_from(&server, CLIENT), 429);
     }
-    // A thousand mistakes are no attack, and no lines.
+    // A thousand client errors are not an attack and cause no lines here.
     server.call(&Request::get("/unknown")).expect(404);
     eventually("a line about a refusal", || {
         server.log().contains("refused").then_some(())
     });
-    // What comes later was written later: by this line all the others are there, of whatever kind.
+    // The log is written in order: once this line is there, all earlier ones are.
     server.signal(Signal::SIGTERM);
     server.ended();
     let log = server.log();
@@ -77,7 +77,7 @@ fn rejection_flood_logs_few_lines_without_addresses() {
     );
 }
 
-/// An operator whose load balancer meets closed connections must find out why.
+/// An operator whose load balancer meets closed connections must be able to find the reason.
 #[test]
 fn refused_connections_are_logged_by_sample() {
     let server = start(
@@ -100,7 +100,7 @@ fn refused_connections_are_logged_by_sample() {
     assert!(lines * 5 < flood, "{lines} lines for {flood} connections");
 }
 
-/// Many clients that are refused are an attack, or a limit that is too narrow; one alone is neither.
+/// Many limited clients mean an attack or a limit that is too strict; one client means neither.
 #[test]
 fn limited_clients_are_counted_once_each() {
     let server = start(&CREATES, &[TRUSTED]);
@@ -114,7 +114,7 @@ fn limited_clients_are_counted_once_each() {
     }
 }
 
-/// Whoever reads the logs of two replicas sees that it is one client.
+/// The logs of two replicas show that it is one client.
 #[test]
 fn client_pseudonym_is_equal_on_all_replicas() {
     let redis = RedisServer::start();

@@ -1,4 +1,5 @@
-//! The log says so when everybody seems to be one private address: the proxy in front is not configured.
+//! The log warns if all clients seem to be one private address: then the proxy in front is not
+//! configured.
 
 use super::{TRUSTED, start};
 use crate::server::Server;
@@ -8,7 +9,7 @@ use testkit::http::{Connection, Request};
 
 const ENOUGH: usize = 1000;
 
-/// So many requests of these clients, in turn, on one connection as a proxy keeps it.
+/// Sends this number of requests of these clients in turn, on one connection, as a proxy does.
 fn ask(server: &Server, clients: &[&str], requests: usize) {
     let mut connection = Connection::open(server.http);
     for client in clients.iter().cycle().take(requests) {
@@ -22,7 +23,7 @@ fn warnings(server: &Server) -> usize {
     log.matches("came from this private address").count()
 }
 
-/// Waits until so many requests are in the log, and with them all that was said before.
+/// Waits until this number of requests is in the log, and with them all earlier lines.
 fn everything_is_logged(server: &Server, requests: usize) {
     eventually("each request is in the log", || {
         let lines = server.log().matches(" access: ").count();
@@ -30,7 +31,7 @@ fn everything_is_logged(server: &Server, requests: usize) {
     });
 }
 
-/// 127.0.0.1, since nobody is trusted.
+/// The address is 127.0.0.1, because no proxy is trusted.
 #[test]
 fn unconfigured_proxy_is_reported_once() {
     let server = start(&[], &[]);
@@ -49,7 +50,7 @@ fn unconfigured_proxy_is_reported_once() {
     assert_eq!(warnings(&server), 1);
 }
 
-/// The proxy is trusted, and passes nothing on.
+/// The proxy is trusted, and forwards no address.
 #[test]
 fn proxy_without_forwarded_header_is_reported() {
     let server = start(&[], &[TRUSTED]);

@@ -1,4 +1,4 @@
-//! Requests that the dialect does not know, or that lack what it asks for. None changes anything.
+//! Requests that the dialect does not know, or that lack a required part. None changes anything.
 
 use crate::server::{Server, on_both_stores};
 use testkit::etag::{ETAG, creation};
@@ -96,7 +96,7 @@ fn unknown_etag_path_is_unrecognized(server: &Server) {
         let reply = server.call(&Request::new(method, path)).expect(405);
         assert_eq!(reply.header("allow"), Some(allow), "{method} {path}");
     }
-    // It has no txnIds.
+    // The dialect has no txnIds.
     let txn = format!("{}/txn", mailbox.path);
     server
         .call(&Request::put(&txn).body("x"))
@@ -131,7 +131,7 @@ fn every_response_exposes_the_etag(server: &Server) {
             ["ETag"],
             "{reply}"
         );
-        // A proxy that compresses an error changes its ETag as it does any.
+        // A proxy that compresses an error changes its ETag like any other.
         let caching = ["no-store, no-transform"];
         assert_eq!(reply.all("cache-control"), caching, "{reply}");
     }

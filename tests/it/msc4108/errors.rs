@@ -1,7 +1,8 @@
-//! The ETag of an error: js-sdk takes any for its newest, whatever the status.
+//! The ETag of an error: js-sdk takes it for the newest, whatever the status.
 //!
-//! A read that fails echoes the client's own, so that it polls on. A write that is refused, or whose
-//! outcome is unknown, names what it would have produced: if it was applied, the sign-in goes on.
+//! A failed read echoes the client's own ETag, so that it polls on. A write that is rejected, or
+//! has an unknown outcome, carries the ETag that it would have produced: if it was applied, the
+//! sign-in goes on.
 
 use crate::server::{Server, on_both_stores, ready_on};
 use testkit::etag::Mailbox;
@@ -38,7 +39,8 @@ fn forbidden_navigation_echoes_the_clients_etag(server: &Server) {
     assert!(!String::from_utf8_lossy(&reply.body).contains("secret"));
 }
 
-/// What writing `data` over this state gives, told by a mailbox that takes the write.
+/// Returns the ETag that a write of `data` over this state produces, by doing it on another server
+/// that accepts it.
 fn would_be(server: &Server, mailbox: &Mailbox, etag: &str, data: &str) -> String {
     let write = mailbox.put(etag, data);
     server.call(&write).expect(202).etag()
@@ -62,7 +64,7 @@ fn rate_limited_responses_keep_client_etags_usable(server: &Server) {
     );
     let other = server.call(&mailbox.put(&mailbox.etag, "other"));
     assert_ne!(other.expect(429).etag(), first.etag());
-    // Nothing is known of a state that it does not name well.
+    // The If-Match does not name a valid state, so the result is unknown.
     for unclear in [
         mailbox.put("\"x\"", "ECDH"),
         Request::put(&mailbox.path).body("ECDH"),
@@ -81,7 +83,7 @@ fn outage_responses_keep_client_etags_usable() {
     let server = ready_on(&proxy.url(), &[("msc4108.enabled", "true")]);
     let mailbox = server.open_mailbox("hello");
     let busy: Alteration = |_| b"-BUSY Redis is busy running a script\r\n".to_vec();
-    // The script runs; only its answer is lost. So a later poll by that ETag finds nothing new.
+    // The script runs; only its reply is lost. So a later poll with that ETag finds nothing new.
     proxy.every(Target::Session, Fault::Alter(busy));
     let read = server.call(&mailbox.poll(&mailbox.etag));
     assert_eq!(read.expect_error(503, "M_UNKNOWN").etag(), mailbox.etag);

@@ -1,5 +1,5 @@
-//! Every series of requests stands at 0 from the start: a request of either dialect, however it ends, makes
-//! none. A rate over a series that appears with its first event misses that event.
+//! Every request series is 0 from the start: no request of either dialect creates one. A rate over
+//! a series that appears with its first event misses that event.
 
 use crate::server::{Server, on_both_stores};
 use std::collections::BTreeSet;

@@ -1,4 +1,4 @@
-//! Tags that a proxy, a list or a client's habit has changed on the way.
+//! Entity tags that a proxy, a list or a client changed on the way.
 
 use crate::server::{Server, on_both_stores};
 use testkit::etag::Mailbox;
@@ -10,7 +10,7 @@ on_both_stores! {
     star_is_304_on_read_and_412_on_write,
 }
 
-/// What is done to an ETag between the client and us.
+/// The changes of an ETag between the client and the server.
 fn mangled(etag: &str) -> Vec<String> {
     let token = etag.trim_matches('"');
     vec![
@@ -44,7 +44,7 @@ fn mangled_etag_still_matches(server: &Server) {
     }
 }
 
-/// Two states of a mailbox: the one before, and the current one.
+/// Two states of a session: the previous and the current one.
 fn two_states(server: &Server) -> (Mailbox, String, String) {
     let mailbox = server.open_mailbox("one");
     let second = server

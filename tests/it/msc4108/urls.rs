@@ -1,11 +1,11 @@
-//! The URL of a session: what the operator says, else where the request came in.
+//! The URL of a session: the configured base URL, or the request's own host.
 
 use crate::server::Server;
 use testkit::etag::{ETAG, creation};
 use testkit::http::Connection;
 use testkit::server::Store;
 
-/// The URL in the reply to a creation with these headers, up to the dialect's path.
+/// Returns the URL in the response to a creation with these headers, up to the dialect's path.
 fn base(server: &Server, headers: &[(&str, &str)]) -> String {
     let request = headers
         .iter()

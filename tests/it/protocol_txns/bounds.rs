@@ -1,4 +1,4 @@
-//! What a txnId may look like, and how many of them one session records.
+//! The grammar of a txnId, and the number that one session records.
 
 use super::assert_same_words;
 use crate::server::{Server, on_both_stores};
@@ -28,7 +28,7 @@ fn txn_id_grammar_applies_after_decoding(server: &Server) {
     );
     let mut token = plain.text("sequence_token");
     let longest = "t".repeat(255);
-    // The first is 255 characters once decoded, 257 before.
+    // The first is 255 characters long after decoding, 257 before.
     for txn in [
         format!("%61{}", &longest[1..]),
         longest,
@@ -56,11 +56,11 @@ fn invalid_txn_id_is_invalid_param(server: &Server) {
     }
 }
 
-/// Fills the session's records and returns the reply to the first txnId past the bound.
+/// Fills the session's records and returns the response to the first txnId over the limit.
 fn fill(server: &Server, id: &str, bound: usize) -> Reply {
     let mut token = server.read(id).token;
     for n in 0..bound {
-        // Conflicts count as much as writes: every other one is one.
+        // Conflicts are recorded like writes: every other one is a conflict.
         let sent = if n % 2 == 0 {
             token.clone()
         } else {
@@ -89,7 +89,8 @@ fn txn_id_limit_rejects_and_session_lives_on(server: &Server) {
     assert!(refused.number("retry_after_ms") > 0, "{refused}");
     let now = server.read(&session.id);
     assert_eq!(now.data, "data 2");
-    // Recorded ones replay, the other form of PUT writes, and another session has room of its own.
+    // Recorded txnIds replay, the PUT without txnId writes, and another session has its own
+    // records.
     let replay = server
         .put_txn(&session.id, "txn2", "any", "any")
         .expect(200);

@@ -1,14 +1,14 @@
-//! Two workers on one Redis, one of them behind a proxy that loses what it is told to lose.
+//! Two workers on one Redis, one of them behind a proxy that loses chosen messages.
 
 use crate::server::{Server, ready_on};
 use testkit::proxy::{Fault, Proxy};
 use testkit::redis::RedisServer;
 use testkit::until;
 
-/// Each way to lose an exchange whose script may have run.
+/// Each way to lose an exchange after its script may have run.
 pub const LOSSES: [Fault; 3] = [Fault::CutCommand, Fault::CutReply, Fault::HoldReply];
 
-/// Shares are counted, and nothing is refused.
+/// Quotas are counted, and none rejects.
 const SHARES: [(&str, &str); 4] = [
     ("limits.enabled", "true"),
     ("limits.create.client.burst", "40000"),
@@ -16,7 +16,7 @@ const SHARES: [(&str, &str); 4] = [
     ("limits.live.client", "1000000"),
 ];
 
-/// One Redis, a worker behind the proxy and one that is not.
+/// One Redis, a worker behind the proxy and a worker with a direct connection.
 pub struct Bench {
     pub redis: RedisServer,
     pub proxy: Proxy,
@@ -29,7 +29,7 @@ impl Bench {
         Self::with(&[])
     }
 
-    /// The same, with settings of the worker behind the proxy.
+    /// The same, with settings for the worker behind the proxy.
     pub fn with(settings: &[(&str, &str)]) -> Self {
         let redis = RedisServer::start();
         let proxy = Proxy::start(redis.address());
@@ -43,7 +43,7 @@ impl Bench {
         }
     }
 
-    /// As many sessions are left, and as many leases of sessions, after `what`.
+    /// Expects this number of sessions, and of leases, after `what`.
     #[track_caller]
     pub fn until_live(&self, count: usize, what: &str) {
         until(
@@ -56,7 +56,7 @@ impl Bench {
         );
     }
 
-    /// As many places are counted against the one client that there is, after `what`.
+    /// Expects this number of sessions in the quota of the only client, after `what`.
     #[track_caller]
     pub fn until_share(&self, count: usize, what: &str) {
         until(&format!("{what}: {count} places are the client's"), || {

@@ -1,5 +1,5 @@
-//! Places among the live sessions: a create or a delete whose reply was lost keeps none, and gives the
-//! session's own back.
+//! Leases of live sessions: a creation or deletion with a lost reply keeps none, and releases the
+//! session's own.
 
 use super::bench::{Bench, LOSSES};
 use crate::server::ready_on;
@@ -58,7 +58,7 @@ fn delete_with_lost_replies_releases_the_lease() {
         let session = bench.sound.create("hello");
         bench.proxy.every(target, loss);
         let reply = bench.faulty.call(&request::delete(&session.id));
-        // With the lease alone unreachable the session is gone, which is what was asked for.
+        // If only the lease is unreachable, the session is gone, as requested.
         let expected = if target == Target::Session { 503 } else { 200 };
         assert_eq!(reply.status, expected, "{what}: {reply}");
         bench.proxy.heal();
@@ -73,10 +73,10 @@ fn delete_with_lost_replies_releases_the_lease() {
 #[test]
 fn delete_with_one_lost_reply_releases_the_lease() {
     let bench = Bench::start();
-    // Known to Redis from here on, so that each is one command.
+    // Redis knows the scripts from here on, so each call is one command.
     let known = bench.sound.create("the scripts");
     bench.sound.call(&request::delete(&known.id)).expect(200);
-    // A delete asks the session whose place it is, ends it, and gives the place back.
+    // A deletion reads the session's principals, deletes it, and releases the lease.
     let losses = [
         (0, Target::Session),
         (1, Target::Session),
@@ -90,16 +90,17 @@ fn delete_with_one_lost_reply_releases_the_lease() {
         let session = bench.sound.create("hello");
         bench.proxy.after(spared, target, loss);
         let reply = bench.faulty.call(&request::delete(&session.id));
-        // Sent again by the worker itself it finds nothing left to delete, and yet it did delete. No
-        // reply at all within the deadline leaves the client to ask again.
+        // The worker's own second attempt finds nothing to delete, although the first one deleted
+        // it. Without any reply before the deadline the client has to retry.
         let expected = match (target, loss) {
             (Target::Session, Fault::HoldReply) => 503,
             _ => 200,
         };
         assert_eq!(reply.status, expected, "{what}: {reply}");
         bench.proxy.heal();
-        // The client's own second request is told what it finds; unless it, too, had to be sent twice,
-        // since a connection that fell silent is being dropped; or the first one had ended nothing.
+        // The client's own second request reports what it finds, unless the worker had to send it
+        // twice because a silent connection was being dropped, or the first one had deleted
+        // nothing.
         let again = bench.faulty.persist(&request::delete(&session.id));
         let silent = matches!(loss, Fault::HoldReply);
         assert!(
@@ -111,7 +112,8 @@ fn delete_with_one_lost_reply_releases_the_lease() {
     }
 }
 
-/// Nobody asks again; so the worker alone must see to it, though the session that knew whose place it was is gone.
+/// No request follows, so the worker alone must release the lease, although the session with its
+/// principals is gone.
 #[test]
 fn delete_of_unknown_outcome_releases_the_lease_later() {
     let bench = Bench::start();
@@ -127,12 +129,13 @@ fn delete_of_unknown_outcome_releases_the_lease_later() {
     }
 }
 
-/// What nobody could take away is left to its TTL: no other sign says that places are missing.
+/// An orphan that could not be removed ends by its TTL. No other signal shows that leases are
+/// missing.
 #[test]
 fn abandoned_orphan_is_counted() {
     let redis = RedisServer::start();
     let proxy = Proxy::start(redis.address());
-    // Each try ends by the deadline, so a shorter one spares the test most of its ten.
+    // Each attempt ends by the deadline, so a shorter one makes ten attempts quick.
     let worker = ready_on(&proxy.url(), &[("store.redis.command_timeout", "200ms")]);
     let counted = |name| worker.metrics().sum(name, &[]);
     let given_up = "rendezvous_store_orphans_given_up_total";
@@ -151,7 +154,8 @@ fn abandoned_orphan_is_counted() {
 
 #[test]
 fn client_gone_during_create_leaves_nothing() {
-    // Longer than a busy machine takes to see that the client is gone: it must leave before the store gives up.
+    // Longer than a busy machine needs to notice that the client is gone: the client must leave
+    // before the store gives up.
     let bench = Bench::with(&[("store.redis.command_timeout", "2s")]);
     for (before, target) in [Target::Lease, Target::Session].into_iter().enumerate() {
         bench.proxy.every(target, Fault::HoldReply);
@@ -159,7 +163,7 @@ fn client_gone_during_create_leaves_nothing() {
         client.write(&request::create("x").bytes());
         bench.proxy.wait_until_struck();
         drop(client);
-        // Nobody was told anything, and so nothing else would tell of it.
+        // No response was sent, so nothing else would report it.
         until("the request is seen to be abandoned", || {
             let abandoned = "rendezvous_http_requests_abandoned_total";
             bench.faulty.metrics().sum(abandoned, &[]) == before as u64 + 1
@@ -169,18 +173,18 @@ fn client_gone_during_create_leaves_nothing() {
     }
 }
 
-/// What was created may be lost with the primary on which it was; so one that was demoted meanwhile does not say
-/// that the session is there, though it is.
+/// A session can be lost with the primary on which it was created. So a primary that was demoted
+/// meanwhile must not confirm it, even if the session is there.
 #[test]
 fn create_is_not_confirmed_by_a_demoted_primary() {
-    // Long enough for tries before and after.
+    // Long enough for attempts before and after.
     let bench = Bench::with(&[("store.redis.command_timeout", "2s")]);
     bench.proxy.every(Target::Session, Fault::CutReply);
     let mut client = Connection::open(bench.faulty.http);
     client.write(&request::create("x").bytes());
     bench.proxy.wait_until_struck();
     bench.redis.command(&["REPLICAOF", "127.0.0.1", "1"]);
-    // What ran before it, and is still on its way, is lost too.
+    // The reply of an earlier call that is still on its way is lost too.
     bench.proxy.wait_until_struck_again();
     bench.proxy.heal();
     assert_eq!(client.reply().status, 503);
@@ -188,7 +192,7 @@ fn create_is_not_confirmed_by_a_demoted_primary() {
     bench.until_live(0, "nobody was told of the session");
 }
 
-/// The worker sends again what lost its reply: that is one creation, and two are allowed.
+/// The worker repeats a call with a lost reply. That is one creation, and two are allowed.
 #[test]
 fn repeated_creation_is_charged_once() {
     let redis = RedisServer::start();

@@ -1,4 +1,4 @@
-//! Workers behind a load balancer that never asks the same one twice in a row, and the sign-in that
+//! Workers behind a load balancer that never uses the same one twice in a row, and the sign-in that
 //! goes through it.
 
 use std::cell::Cell;
@@ -15,14 +15,14 @@ use testkit::http::{Reply, Request};
 /// Three workers on one Redis.
 pub struct Fleet {
     url: String,
-    /// A request holds its worker's lock for reading, a kill for writing: so no request is in flight
-    /// on a worker that dies, as behind a balancer that drains first.
+    /// A request holds its worker's lock for reading, a kill holds it for writing. So no request is
+    /// in flight on a killed worker, as behind a balancer that drains first.
     workers: [RwLock<Server>; 3],
     requests: AtomicUsize,
 }
 
 impl Fleet {
-    /// All ready.
+    /// Waits until all are ready.
     pub fn start(url: &str) -> Self {
         let workers = [(); 3].map(|()| RwLock::new(ready_on(url, &[])));
         Self {
@@ -32,12 +32,12 @@ impl Fleet {
         }
     }
 
-    /// How many workers there are.
+    /// The number of workers.
     pub fn size(&self) -> usize {
         self.workers.len()
     }
 
-    /// Requests answered so far.
+    /// The number of requests answered so far.
     pub fn requests(&self) -> usize {
         self.requests.load(Ordering::SeqCst)
     }
@@ -50,7 +50,7 @@ impl Fleet {
         *place = ready_on(&self.url, &[]);
     }
 
-    /// Sends to a worker other than `last`, and notes which.
+    /// Sends to a worker other than `last`, and stores which.
     #[track_caller]
     fn call(&self, last: &Cell<usize>, request: &Request) -> Reply {
         let (next, reply) = eventually("a worker is there", || {
@@ -66,8 +66,9 @@ impl Fleet {
     }
 }
 
-/// A whole sign-in: create, the other device's first read, eight writes in turn with polls by both
-/// sides, delete. Each request goes to another worker than the one before; each must succeed.
+/// A whole sign-in: create, the other device's first read, eight alternating writes with polls by
+/// both sides, delete. Each request goes to another worker than the one before, and each must
+/// succeed.
 #[track_caller]
 pub fn sign_in(fleet: &Fleet) {
     let last = Cell::new(0);
@@ -87,7 +88,7 @@ pub fn sign_in(fleet: &Fleet) {
     for message in 1..=8 {
         poll(&session);
         session.data = format!("message {message}");
-        // Alternate the forms, as devices of different releases would.
+        // Alternate the forms of PUT, as devices of different releases would.
         let txn = format!("m{message}");
         let form = (message % 2 == 0).then_some(&*txn);
         let write = request::write(&session.id, form, &session.token, &session.data);

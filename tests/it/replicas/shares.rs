@@ -1,4 +1,4 @@
-//! Shares of the live sessions are the fleet's: what one worker gave, another counts.
+//! Quotas of live sessions over all replicas: each worker counts what another one created.
 
 use crate::server::{Server, ready_on};
 use testkit::api::request;
@@ -47,7 +47,7 @@ fn client_quota_is_shared_and_released_by_any_replica() {
     create_from(&one, ADDRESS).expect_error(429, "M_LIMIT_EXCEEDED");
 }
 
-/// Neither a key nor what is in it names who is signing in.
+/// Neither keys nor values reveal who signs in.
 #[test]
 fn redis_contains_no_address() {
     let redis = RedisServer::start();
@@ -60,7 +60,7 @@ fn redis_contains_no_address() {
     );
     let octets = std::net::Ipv4Addr::new(203, 0, 113, 77).octets();
     for key in keys {
-        // DUMP would pack it; these show each kind as it is.
+        // DUMP would compress it; these commands show each type in plain form.
         let shown = match redis.command(&["TYPE", &key]).text().as_str() {
             "hash" => redis.command(&["HGETALL", &key]),
             "zset" => redis.command(&["ZRANGE", &key, "0", "-1"]),
@@ -73,7 +73,7 @@ fn redis_contains_no_address() {
     }
 }
 
-/// A session that an older release made names no principals, and is deleted like any.
+/// A session of an older release has no principals, and can be deleted like any other.
 #[test]
 fn session_without_principals_releases_its_lease() {
     let redis = RedisServer::start();
@@ -85,7 +85,7 @@ fn session_without_principals_releases_its_lease() {
     assert_eq!(redis.command(&["ZCARD", "mrv:{lease}:live"]).int(), 0);
 }
 
-/// As long as its own first session lives, and not as somebody else's.
+/// The time is that of the client's own first session, not of another client's.
 #[test]
 fn full_quota_returns_time_of_own_next_expiry() {
     let redis = RedisServer::start();
@@ -103,7 +103,8 @@ fn full_quota_returns_time_of_own_next_expiry() {
     assert!((200_000..=301_000).contains(&after), "{refused}");
 }
 
-/// What ended is swept from everybody's leases, or a client that comes each day grows for ever.
+/// Expired leases are removed from every set, or a client that returns each day would grow for
+/// ever.
 #[test]
 fn expired_leases_are_removed_from_each_set() {
     let redis = RedisServer::start();
@@ -124,7 +125,8 @@ fn expired_leases_are_removed_from_each_set() {
     }
 }
 
-/// Each fleet hashes by a secret of its own: what one knows of a client tells nothing in another.
+/// Each deployment hashes with its own key: knowledge of a client in one reveals nothing in
+/// another.
 #[test]
 fn two_deployments_hash_a_client_differently() {
     let redis = RedisServer::start();
@@ -145,7 +147,7 @@ fn two_deployments_hash_a_client_differently() {
     assert_ne!(one, other);
 }
 
-/// A hand that slipped, or another application under the same prefix, must not keep everybody from signing in.
+/// An operator's mistake, or another application with the same prefix, must not block all sign-ins.
 #[test]
 fn invalid_pseudonym_key_is_replaced() {
     for planted in [
@@ -172,7 +174,7 @@ fn invalid_pseudonym_key_is_replaced() {
     }
 }
 
-/// Each worker alone would let through what together is too much; and a refusal costs no more of the rate.
+/// Each worker alone would allow what together is too much. A rejection does not use up the rate.
 #[test]
 fn client_creation_rate_is_shared_by_replicas() {
     let redis = RedisServer::start();
@@ -200,7 +202,7 @@ fn client_creation_rate_is_shared_by_replicas() {
     assert_eq!(redis.command(&["GET", rate]).text(), before);
     assert_eq!(redis.command(&["ZCARD", "mrv:{lease}:live"]).int(), 3);
     create_from(&other, "203.0.113.78").expect(200);
-    // A deleted session was created all the same.
+    // A deleted session still counts as a creation.
     let left = redis.command(&["PTTL", rate]).int();
     assert!((1..=300_000).contains(&left), "{left}");
 }

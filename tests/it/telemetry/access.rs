@@ -1,4 +1,4 @@
-//! The access log: by it a sign-in can be followed over all replicas, and nobody found.
+//! The access log: it shows a sign-in over all replicas, and identifies no client.
 
 use crate::server::{Server, ready_on};
 use serde_json::{Map, Value, json};
@@ -13,7 +13,7 @@ use testkit::server::Store;
 
 const JSON: (&str, &str) = ("telemetry.log_format", "json");
 
-/// The last lines about requests, once there are so many.
+/// The last log lines about requests, once there is this number of them.
 fn lines(server: &Server, count: usize) -> Vec<Map<String, Value>> {
     eventually("lines about requests", || {
         let of = |line: &str| {
@@ -134,8 +134,8 @@ fn session_of(line: &Map<String, Value>) -> String {
     line["session"].as_str().expect("a name").to_owned()
 }
 
-/// Whoever reads the logs of two replicas can follow one sign-in; who has only the log cannot guess whose it is, since
-/// the hash is keyed.
+/// The logs of two replicas show that it is one sign-in. The log alone does not reveal the session,
+/// because the hash is keyed.
 #[test]
 fn session_pseudonym_is_equal_on_all_replicas() {
     let redis = RedisServer::start();

@@ -1,4 +1,4 @@
-//! `docs/metrics.md`, held against what a server shows: each metric is in it, as it is, and nothing else.
+//! `docs/metrics.md` against a running server: it lists every metric as exported, and nothing else.
 
 use crate::server::Server;
 use std::collections::BTreeMap;
@@ -7,19 +7,19 @@ use std::fs;
 use std::path::Path;
 use testkit::server::Store;
 
-/// Labels whose values are of the deployment or of no end.
+/// Labels with values that depend on the deployment or are unbounded.
 const OPEN: [&str; 4] = ["version", "revision", "homeserver", "le"];
 
-/// A row of the table, but for the name.
+/// A row of the table, without the name.
 #[derive(Default)]
 struct Metric {
     kind: String,
     help: String,
-    /// In the order in which they stand, with their values.
+    /// In the order of the page, with their values.
     labels: Vec<(String, Vec<String>)>,
 }
 
-/// What a page of metrics says of each.
+/// What the exposition says about each metric.
 fn read(page: &str) -> BTreeMap<String, Metric> {
     let mut metrics = BTreeMap::<String, Metric>::new();
     let mut of = String::new();
@@ -84,7 +84,7 @@ fn metrics_are_documented_as_exported() {
         .filter(|line| line.starts_with("| `"))
         .collect();
     for store in [Store::Memory, Store::Redis] {
-        // Some are of homeservers that are asked; nobody asks this one.
+        // Some series belong to homeservers with a verifier; this server has none.
         let settings = [("auth.homeserver_url", "http://127.0.0.1:9")];
         let shown = read(&Server::start(store, &settings).metrics().0);
         let rows: Vec<_> = shown
@@ -96,7 +96,7 @@ fn metrics_are_documented_as_exported() {
     }
 }
 
-/// The reasons that a source file declares, each as a row: its doc comment says when.
+/// The reasons that a source file declares, each as a row: its doc comment is the description.
 fn declared(path: &str, label: &str) -> Vec<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     let source = fs::read_to_string(path).expect("a source file");

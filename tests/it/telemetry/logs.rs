@@ -1,4 +1,4 @@
-//! The log: one line a request where wanted, readable by machines where wanted, and naming nobody.
+//! The log: one line per request if enabled, JSON if configured, and no identities.
 
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
@@ -12,7 +12,7 @@ use testkit::http::{Connection, Request};
 use testkit::metrics::Metrics;
 use testkit::server::Store;
 
-/// The lines that the log has by now, once there are more than so many.
+/// The log lines so far, once there are more than this number.
 fn more_than(server: &Server, lines: usize) -> Vec<String> {
     eventually("more lines in the log", || {
         let log: Vec<_> = server.log().lines().map(str::to_owned).collect();
@@ -77,7 +77,7 @@ fn disabled_access_log_writes_no_lines() {
     );
 }
 
-/// Whoever reads the log must not be able to take part in a sign-in, nor to say who did.
+/// The log must not allow its reader to join a sign-in, or to identify who signed in.
 #[test]
 fn log_contains_no_session_client_or_payload() {
     let settings = [
@@ -108,7 +108,7 @@ fn log_contains_no_session_client_or_payload() {
     }
 }
 
-/// A collector that hangs, or a terminal that is held: lines are lost then, and not sign-ins.
+/// A collector that hangs, or a stopped terminal: then lines are lost, and no sign-ins.
 #[test]
 fn unread_log_does_not_block_requests() {
     let mut child = command()
@@ -128,7 +128,7 @@ fn unread_log_does_not_block_requests() {
         }
     };
     let (http, admin): (SocketAddr, SocketAddr) = (address(), address());
-    // From here on nobody reads: a pipe holds 64 KiB, and 10,000 lines wait.
+    // From here on nothing reads: a pipe holds 64 KiB, and 10,000 lines wait.
     let mut client = Connection::open(http);
     for _ in 0..12_000 {
         client.send(&Request::get("/unknown")).expect(404);

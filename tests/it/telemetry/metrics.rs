@@ -1,4 +1,5 @@
-//! The metrics that dashboards and alerts rely on: there from the start, counting right, naming nobody.
+//! The metrics that dashboards and alerts rely on: present from the start, counted correctly,
+//! without identities.
 
 use crate::server::{Server, on_both_stores};
 use testkit::api::{UNSTABLE, at};

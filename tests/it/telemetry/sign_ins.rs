@@ -1,4 +1,4 @@
-//! How sign-ins fare, in the metrics: created, scanned, answered, so many writes, the end.
+//! Sign-in metrics: created, scanned, answered, number of writes, end.
 
 use crate::server::{Server, on_both_stores};
 use testkit::api::at;
@@ -76,7 +76,7 @@ fn etag_sign_in_is_counted_step_by_step(server: &Server) {
         let written = server.call(&mailbox.put(&etag, &format!("message {number}")));
         etag = written.expect(202).etag();
     }
-    // Whoever holds no token now is late, and scans nothing.
+    // A read without a token comes late now, and does not count as a scan.
     server.call(&mailbox.get()).expect(200);
     server.call(&Request::delete(&mailbox.path)).expect(204);
     server.call(&mailbox.get()).expect(404);
@@ -94,7 +94,7 @@ fn json_sign_in_is_counted_step_by_step(server: &Server) {
     let session = server.create("hello");
     server.read(&session.id);
     let one = server.write(&session.id, &session.token, "one");
-    // A retry is no step, and neither is a conflict.
+    // Neither a retry nor a conflict is a step.
     server.write(&session.id, &session.token, "one");
     server.put(&session.id, &session.token, "late").expect(409);
     server.put_txn(&session.id, "txn", &one, "two").expect(200);

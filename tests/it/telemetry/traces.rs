@@ -1,5 +1,5 @@
-//! Traces: what a collector is told, and that nobody waits for it. The collector is a stand-in that understands what a
-//! real one is sent.
+//! Traces: what a collector receives, and that no request waits for it. The collector is a stand-in
+//! that parses what a real one receives.
 
 use crate::server::Server;
 use nix::sys::signal::Signal;
@@ -17,17 +17,17 @@ use testkit::eventually;
 use testkit::http::Request;
 use testkit::server::Store;
 
-/// Takes what it is told.
+/// A collector that accepts spans.
 struct Collector {
     address: SocketAddr,
     told: Told,
 }
 
-/// First lines and bodies.
+/// Request lines and bodies.
 type Told = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
 
 impl Collector {
-    /// One that answers, or one that takes everything and never says so.
+    /// A collector that answers, or one that accepts everything and never answers.
     fn start(answers: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
@@ -50,7 +50,7 @@ impl Collector {
         self.told.lock().expect("a lock").clone()
     }
 
-    /// What it was told so far, as it is meant.
+    /// The spans that it received so far, decoded.
     fn requests(&self) -> Vec<ExportTraceServiceRequest> {
         let of = |(_, body): &(String, Vec<u8>)| {
             ExportTraceServiceRequest::decode(&body[..]).expect("protobuf")
@@ -107,7 +107,7 @@ fn start(store: Store, collector: &Collector, sample: &str) -> Server {
     Server::start(store, &settings)
 }
 
-/// At its end a server tells what it has not told yet.
+/// At shutdown a server exports the remaining spans.
 #[track_caller]
 fn end(server: &Server) {
     server.signal(Signal::SIGTERM);
@@ -155,7 +155,7 @@ fn traceparent_is_continued_with_store_child_spans() {
             .expect(200);
         let id = created.text("id");
         let get = Request::get(&at(&id)).header("traceparent", &sampled);
-        // Text of a client's choice is passed on to nobody, and held by nobody.
+        // Text that a client chose is neither forwarded nor stored.
         let get = get.header("tracestate", "of=of-mine");
         server
             .call(&get.header("X-Request-Id", "proxys-own"))
@@ -164,13 +164,13 @@ fn traceparent_is_continued_with_store_child_spans() {
         server
             .call(&put.header("traceparent", &sampled))
             .expect(409);
-        // Not of a trace that is sampled, and none of no trace is.
+        // The trace is not sampled, and requests without a trace are not sampled either.
         let unsampled = format!("00-{TRACE}-{PARENT}-00");
         server
             .call(&Request::get(&at(&id)).header("traceparent", &unsampled))
             .expect(200);
         server.call(&Request::get(&at(&id))).expect(200);
-        // A page for operators is no request of a client.
+        // Pages for operators are not client requests.
         server.metrics();
         end(&server);
 
@@ -239,7 +239,7 @@ fn untraced_requests_are_sampled_and_failures_marked() {
     );
 }
 
-/// A collector is not worth a sign-in.
+/// An unavailable collector must not delay a sign-in.
 #[test]
 fn hanging_collector_does_not_block_requests() {
     let collector = Collector::start(false);

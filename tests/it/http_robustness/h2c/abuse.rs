@@ -1,4 +1,5 @@
-//! What HTTP/2 lets a client do and HTTP/1.1 does not: ask and give no window, ask and take it back.
+//! What a client can do on HTTP/2 and not on HTTP/1.1: request without opening a window, request
+//! and reset.
 
 use super::{
     DATA, END_HEADERS, END_STREAM, Frame, HEADERS, PREFACE, RST_STREAM, SETTINGS, get, open,
@@ -22,7 +23,7 @@ fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
     frame.bytes()
 }
 
-/// SETTINGS with the window (RFC 9113 §6.5.2) that each stream's reply begins with.
+/// SETTINGS with the initial window of each stream's response (RFC 9113, 6.5.2).
 fn window(bytes: u16) -> Vec<u8> {
     let [high, low] = bytes.to_be_bytes();
     frame(SETTINGS, 0, 0, &[0, 4, 0, 0, high, low])
@@ -33,7 +34,7 @@ fn discovery(stream: u8) -> Vec<u8> {
     frame(HEADERS, flags, stream, &get(UNSTABLE))
 }
 
-/// What comes on one stream, up to its end or its reset.
+/// The frames of one stream, up to its end or its reset.
 #[track_caller]
 fn kinds_until_its_end(connection: &mut Connection, stream: u8) -> Vec<u8> {
     let mut kinds = Vec::new();
@@ -64,7 +65,7 @@ fn stream_without_window_is_reset_alone() {
     assert_eq!(timed_out(&server, "stream"), 1);
 }
 
-/// As many as there may be at once: each comes to its end, so others have their places.
+/// The maximum number of concurrent streams. Each ends, so further streams get their permits.
 #[test]
 fn streams_without_window_release_their_permits() {
     let server = start(&[("http.h2c", "true"), ("http.request_timeout", "300ms")]);
@@ -78,7 +79,8 @@ fn streams_without_window_release_their_permits() {
     assert_eq!(kinds_until_its_end(&mut connection, 65), [HEADERS, DATA]);
 }
 
-/// Sends all at once, on all 128 streams that a frame of these tests can name, and waits for the end.
+/// Sends everything at once, on all 128 streams that these tests can address, and waits for the
+/// end.
 #[track_caller]
 fn assert_flooded(server: &Server, each: impl Fn(u8) -> Vec<u8>) {
     let frames: Vec<u8> = (1..=255).step_by(2).flat_map(each).collect();
@@ -94,7 +96,7 @@ fn assert_flooded(server: &Server, each: impl Fn(u8) -> Vec<u8>) {
             .contains("reason=\"http2_flood\"")
             .then_some(())
     });
-    // Nobody else notices.
+    // Other connections are not affected.
     server.raw(&Request::get(UNSTABLE)).expect(200);
 }
 
@@ -108,11 +110,11 @@ fn reset_flood_ends_the_connection() {
     });
 }
 
-/// CVE-2025-8671: here more body than its length says.
+/// CVE-2025-8671: here the body is longer than its Content-Length.
 #[test]
 fn protocol_error_flood_ends_the_connection() {
     let server = start(&[("http.h2c", "true")]);
-    // Literals of HPACK: `:method POST` and `:scheme http` of the static table, a length of 1.
+    // HPACK literals: `:method POST` and `:scheme http` of the static table, a Content-Length of 1.
     let head = [&[0x83][..], &get(UNSTABLE)[1..], &[0x0f, 0x0d, 1, b'1']].concat();
     assert_flooded(&server, |stream| {
         let wrong = frame(DATA, END_STREAM, stream, b"22");
@@ -120,7 +122,7 @@ fn protocol_error_flood_ends_the_connection() {
     });
 }
 
-/// The client may say of us what we say of it; that is its word, and no flood.
+/// A client may send ENHANCE_YOUR_CALM to us; that is not a flood by the client.
 #[test]
 fn goaway_from_a_client_is_not_a_flood() {
     const GOAWAY: u8 = 7;
@@ -134,7 +136,7 @@ fn goaway_from_a_client_is_not_a_flood() {
     assert_eq!(server.metrics().sum(name, &[]), 0);
 }
 
-/// What one connection may make us hold (src/net/http2.rs), as we tell the client.
+/// The bounds of one connection (src/net/http2.rs), as announced to the client.
 #[test]
 fn h2_settings_announce_small_windows() {
     const WINDOW_UPDATE: u8 = 8;
@@ -151,11 +153,11 @@ fn h2_settings_announce_small_windows() {
             (one[1], value)
         })
         .collect();
-    // Concurrent streams, the first window of each, and a head (RFC 9113 §6.5.2).
+    // Concurrent streams, the initial window of each, and the head size (RFC 9113, 6.5.2).
     for expected in [(3, 32), (4, 65_535), (6, 16 * 1024)] {
         assert!(told.contains(&expected), "{expected:?} of {told:?}");
     }
-    // And of the whole connection, beyond the 65,535 that each has to begin with.
+    // And the window of the whole connection, beyond the initial 65,535.
     let update = loop {
         let frame = Frame::next(&mut connection);
         if frame.kind == WINDOW_UPDATE {
@@ -165,7 +167,7 @@ fn h2_settings_announce_small_windows() {
     assert_eq!(update.payload, (128 * 1024 - 65_535_u32).to_be_bytes());
 }
 
-/// A client that changes its mind is no flood: a browser does it whenever a page is left.
+/// Occasional resets are not a flood: a browser sends them when a page is closed.
 #[test]
 fn occasional_resets_are_tolerated() {
     let server = start(&[("http.h2c", "true")]);

@@ -20,7 +20,7 @@ at_end "docker ps -aq --filter network=$net | xargs -r /usr/bin/docker rm -f -v 
 of_pod() { # of_pod RENDERED KIND/NAME POD [--probes]
     mkdir -p "$work/pods/$3"
     chmod 755 "$work/pods" "$work/pods/$3"
-    python $here/pod.py "$1" "$work/cluster" "$work/pods/$3" "$2" "$images" "${@:4}"
+    python $here/docker_arguments.py "$1" "$work/cluster" "$work/pods/$3" "$2" "$images" "${@:4}"
 }
 pod() { # pod RENDERED KIND/NAME POD [DOCKER OPTION...] [-- ARGUMENT...]: runs it, with other arguments where they are given
     local rendered=$1 which=$2 name=$3 options=() words=() own=() split; shift 3
@@ -51,7 +51,7 @@ helm_test() { # helm_test RENDERED: what helm test runs, through the Service's n
 }
 ends() { # ends POD RENDERED KIND/NAME: SIGTERM ends it in order, within the time that this workload gives it
     local seconds
-    seconds=$(python -c 'import sys; sys.path.insert(0, "tests/chart"); from objects import find, load, template
+    seconds=$(python -c 'import sys; sys.path.insert(0, "tests/chart"); from rendered_objects import find, load, template
 print(template(find(load(sys.argv[1]), *sys.argv[2].split("/")))["spec"]["terminationGracePeriodSeconds"])' "$2" "$3")
     docker stop -t "$seconds" "$1-$$" >/dev/null
     same "exit status of $1" "$(docker inspect --format '{{.State.ExitCode}}' "$1-$$")" 0

@@ -4,7 +4,7 @@ import re
 import sys
 
 import yaml
-from objects import leaves
+from rendered_objects import leaves
 
 chart = sys.argv[1]
 with open(f"{chart}/Chart.yaml", encoding="utf-8") as file:

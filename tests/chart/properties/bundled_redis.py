@@ -1,6 +1,6 @@
 """The chart's own Redis is as docs/operations.md asks of one, with a volume; its password reaches it when it changes."""
 
-from objects import containers, find, secrets, template
+from rendered_objects import containers, find, secrets, template
 
 
 def check(workload, objects):

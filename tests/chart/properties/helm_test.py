@@ -1,7 +1,7 @@
 """What helm test runs is what two devices do, in a dialect that is open to anyone, at the host of the first homeserver; and
 where neither is, that nobody comes in. It is a hook, it ends, and its log stays until the next time."""
 
-from objects import config_of, containers, find
+from rendered_objects import config_of, containers, find
 
 # What a script says, by what is open: JSON, ETag, or nothing.
 SAYS = {

@@ -1,6 +1,6 @@
 """The server's image is of the chart's appVersion unless the values name another; no image is whatever is newest."""
 
-from objects import containers
+from rendered_objects import containers
 
 OTHERS = (":1.2.3", "@sha256:")  # of ci/*-values.yaml
 

@@ -1,7 +1,7 @@
 """Kubernetes' common labels on the workload and its pods, text all of them and ours whatever the values say; a selector
 that is part of those of its pods. Nothing on pods changes with a release of the chart alone."""
 
-from objects import template
+from rendered_objects import template
 
 COMMON = ("name", "instance", "component", "managed-by", "part-of")
 RELEASE = ("app.kubernetes.io/version", "helm.sh/chart")

@@ -1,7 +1,7 @@
 """What runs on has a probe of each kind with every number, on its own port; a test has none. Only liveness restarts, and
 it does not look at the store; readiness alone asks for readiness."""
 
-from objects import containers
+from rendered_objects import containers
 
 NUMBERS = {"initialDelaySeconds", "periodSeconds", "timeoutSeconds", "successThreshold", "failureThreshold"}
 PATHS = {"startupProbe": "/healthz", "readinessProbe": "/readyz", "livenessProbe": "/healthz"}

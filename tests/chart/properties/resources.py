@@ -1,6 +1,6 @@
 """Every container asks for processor and memory, and is held to memory; the server, which strangers reach, to both."""
 
-from objects import containers
+from rendered_objects import containers
 
 
 def check(workload, objects):

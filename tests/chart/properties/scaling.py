@@ -1,6 +1,6 @@
 """An HPA scales this Deployment, which then says no number itself; a budget lets a node be drained."""
 
-from objects import name_of
+from rendered_objects import name_of
 
 
 def check(workload, objects):

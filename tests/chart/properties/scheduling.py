@@ -1,6 +1,6 @@
 """What says where pods run, and what their images are fetched with, is on every pod of the release, and the same."""
 
-from objects import template, workloads
+from rendered_objects import template, workloads
 
 KEYS = ("imagePullSecrets", "priorityClassName", "nodeSelector", "tolerations")
 

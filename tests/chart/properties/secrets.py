@@ -4,7 +4,7 @@ in the chart's own objects or in those that an operator has made beside the rele
 import json
 import os
 
-from objects import containers, load, secrets, template
+from rendered_objects import containers, load, secrets, template
 
 # What passwords of ci/*-values.yaml consist of, as they are and in a URL.
 PASSWORDS = ("correct horse", "correct%20horse", "p@ss word", "p%40ss", "se:cret", "se%3Acret")

@@ -1,7 +1,7 @@
 """Workloads, Services, budgets, policies and monitors select what they are for, and nothing else: by component, and by
 release, as another may be in the same namespace."""
 
-from objects import name_of, template, workloads
+from rendered_objects import name_of, template, workloads
 
 # Which component an object of each kind is for, where it is not told by the object's own label.
 SERVER = {"PodDisruptionBudget", "PodMonitor"}

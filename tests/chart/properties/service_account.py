@@ -1,6 +1,6 @@
 """A service account of its own, or one that the values name; its token is mounted nowhere."""
 
-from objects import template
+from rendered_objects import template
 
 
 def check(workload, objects):

@@ -1,6 +1,6 @@
 """Kubernetes waits longer than the process takes to leave, and a deploy never has fewer than there should be."""
 
-from objects import config_of, template
+from rendered_objects import config_of, template
 
 # What ci/*-values.yaml say of them, else the chart's own: grace, and drain.
 CLOCKS = [("10s", "20s"), ("15s", "30s"), ("60s", "120s")]

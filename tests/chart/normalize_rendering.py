@@ -7,7 +7,7 @@ has where its values say nothing, since ci/*-values.yaml say much.
 import sys
 
 import yaml
-from objects import load, name_of
+from rendered_objects import load, name_of
 
 LABELS = ("helm.sh/chart", "app.kubernetes.io/version")
 

@@ -3,7 +3,7 @@ named, to the port of our Service; on each host that a session's URL begins with
 
 from urllib.parse import urlsplit
 
-from objects import config_of, find
+from rendered_objects import config_of, find
 
 PREFIXES = [
     "/_matrix/client/unstable/io.element.msc4388/rendezvous",

@@ -8,7 +8,7 @@ import sys
 import tempfile
 
 import yaml
-from objects import load, template, workloads
+from rendered_objects import load, template, workloads
 from properties import labels as labels_property
 
 HELM3, CHART = sys.argv[1:]

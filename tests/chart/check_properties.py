@@ -5,7 +5,7 @@ import pkgutil
 import sys
 
 import properties
-from objects import load, name_of, workloads
+from rendered_objects import load, name_of, workloads
 
 PROPERTIES = [importlib.import_module(f"properties.{module.name}") for module in pkgutil.iter_modules(properties.__path__)]
 bad, checked, kinds = [], 0, set()

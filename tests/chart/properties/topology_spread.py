@@ -1,7 +1,7 @@
 """Where several replicas run, they are spread: over nodes and zones unless the values say otherwise, each ReplicaSet for
 itself, by constraints that count these pods."""
 
-from objects import template
+from rendered_objects import template
 
 DEFAULT = ["kubernetes.io/hostname", "topology.kubernetes.io/zone"]
 OTHERWISE = ["kubernetes.io/hostname"]  # of ci/monitoring-scaling-values.yaml

@@ -10,7 +10,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import yaml
-from objects import leaves
+from rendered_objects import leaves
 
 HELM3, CHART, *files = sys.argv[1:]
 LAID = "they are laid over with podSecurityContext.runAsUser"

@@ -1,7 +1,7 @@
 """The restricted Pod Security Standard, and beyond it a read-only root and a numeric user that is not root. Where the
 values leave users to the platform, as OpenShift wants it, none is named; whatever else they add is there."""
 
-from objects import containers, template
+from rendered_objects import containers, template
 
 # Of ci/*-values.yaml: whoever else runs is 65532, which is nobody in both images.
 USERS = {"StatefulSet": {999, 1999}}

@@ -1,7 +1,7 @@
 """Whatever the values are: clients come to http alone, the admin port is for those who are named, and each way out has its
 ports or its peers. What each of ci/*-values.yaml makes of it is in expected/policies.yaml."""
 
-from objects import find
+from rendered_objects import find
 
 
 def check(workload, objects):

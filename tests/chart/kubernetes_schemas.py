@@ -8,7 +8,7 @@ import json
 import sys
 
 import kubernetes_validate
-from objects import load, name_of
+from rendered_objects import load, name_of
 
 CUSTOM = {"monitoring.coreos.com", "gateway.networking.k8s.io"}
 bad = []

@@ -3,7 +3,7 @@
 import json
 import sys
 
-from objects import load, name_of
+from rendered_objects import load, name_of
 
 one, other = ({name_of(of): of for of in load(path)} for path in sys.argv[1:])
 if one.keys() != other.keys():

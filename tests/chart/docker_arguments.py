@@ -10,7 +10,7 @@ import os
 import re
 import sys
 
-from objects import find, load, secrets, template
+from rendered_objects import find, load, secrets, template
 
 IGNORED = {  # of a node, of a deploy, or looked at by other tests
     "serviceAccountName", "automountServiceAccountToken", "enableServiceLinks", "topologySpreadConstraints", "imagePullSecrets",

@@ -1,7 +1,7 @@
 """Clients reach http by the Service, and nothing else; the admin port has a Service of its own where something scrapes by
 one, without an address, and of pods that are not ready too, which have most to tell. Redis has one of its own."""
 
-from objects import containers, find
+from rendered_objects import containers, find
 
 PORTS = {"http": 8080, "admin": 8081}
 

@@ -1,6 +1,6 @@
 """No variables of Services: RENDEZVOUS_PORT would be an unknown key of the configuration."""
 
-from objects import template
+from rendered_objects import template
 
 
 def check(workload, objects):

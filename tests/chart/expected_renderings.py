@@ -9,7 +9,7 @@ import os
 import sys
 
 import yaml
-from objects import load, name_of, secrets, written_config
+from rendered_objects import load, name_of, secrets, written_config
 
 HERE = f"{os.path.dirname(os.path.abspath(__file__))}/expected"
 

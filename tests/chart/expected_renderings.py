@@ -1,7 +1,11 @@
-"""What each rendering must be, as written by hand in expected/: its objects (kinds.yaml), what its own Secret holds
-(secrets.yaml), who may talk to whom (policies.yaml), and the service's configuration (NAME.toml).
+"""Compares each rendering with the files in expected/, which are written by hand.
 
-    expected.py RENDERED...
+    expected/kinds.yaml      its objects
+    expected/secrets.yaml    the content of the chart's own Secret
+    expected/policies.yaml   its NetworkPolicies
+    expected/NAME.toml       the server's configuration
+
+    expected_renderings.py RENDERED...
 """
 
 import difflib
@@ -11,32 +15,43 @@ import sys
 import yaml
 from rendered_objects import load, name_of, secrets, written_config
 
-HERE = f"{os.path.dirname(os.path.abspath(__file__))}/expected"
+EXPECTED = f"{os.path.dirname(os.path.abspath(__file__))}/expected"
 
 
-def read(file):
-    with open(f"{HERE}/{file}", encoding="utf-8") as text:
-        return text.read()
+def read(name):
+    with open(f"{EXPECTED}/{name}", encoding="utf-8") as file:
+        return file.read()
 
 
-bad, found = [], {"kinds": {}, "secrets": {}, "policies": {}}
-for path in sys.argv[1:]:
-    objects, name = load(path), os.path.basename(path).removesuffix(".yaml")
-    found["kinds"][name] = sorted(map(name_of, objects))
-    found["secrets"][name] = secrets(objects)
-    found["policies"][name] = {of["metadata"]["name"]: of["spec"] for of in objects if of["kind"] == "NetworkPolicy"}
-    [server] = [of["metadata"]["name"] for of in objects if of["kind"] == "Deployment"]
-    expected, config = read(f"{name}.toml"), written_config(objects, server)
-    if config.rstrip("\n") + "\n" != expected:
-        bad += difflib.unified_diff(expected.splitlines(), config.splitlines(), f"expected/{name}.toml", path, lineterm="")
-for what, of in found.items():
-    expected = yaml.safe_load(read(f"{what}.yaml"))
-    if of.keys() != expected.keys():
-        bad.append(f"expected/{what}.yaml is of {sorted(expected)}, and these are {sorted(of)}")
-        continue
-    for name, value in of.items():
-        if value != expected[name]:
-            texts = (yaml.safe_dump(one, width=200).splitlines() for one in (expected[name], value))
-            bad += difflib.unified_diff(*texts, f"expected/{what}.yaml: {name}", f"{name}, as rendered", lineterm="")
-print(f"{len(sys.argv) - 1} renderings: objects, configuration, Secret and policies are those expected")
-sys.exit("\n".join(bad) or 0)
+def differences(expected, found, expected_name, found_name):
+    return list(difflib.unified_diff(expected.splitlines(), found.splitlines(), expected_name, found_name, lineterm=""))
+
+
+def main(paths):
+    errors = []
+    found = {"kinds": {}, "secrets": {}, "policies": {}}
+    for path in paths:
+        objects = load(path)
+        name = os.path.basename(path).removesuffix(".yaml")
+        policies = [item for item in objects if item["kind"] == "NetworkPolicy"]
+        found["kinds"][name] = sorted(map(name_of, objects))
+        found["secrets"][name] = secrets(objects)
+        found["policies"][name] = {policy["metadata"]["name"]: policy["spec"] for policy in policies}
+        [server] = [item["metadata"]["name"] for item in objects if item["kind"] == "Deployment"]
+        expected_config, config = read(f"{name}.toml"), written_config(objects, server)
+        if config.rstrip("\n") + "\n" != expected_config:
+            errors += differences(expected_config, config, f"expected/{name}.toml", path)
+    for subject, renderings in found.items():
+        expected = yaml.safe_load(read(f"{subject}.yaml"))
+        if renderings.keys() != expected.keys():
+            errors.append(f"expected/{subject}.yaml has {sorted(expected)}, rendered are {sorted(renderings)}")
+            continue
+        for name, value in renderings.items():
+            if value != expected[name]:
+                expected_text, found_text = (yaml.safe_dump(content, width=200) for content in (expected[name], value))
+                errors += differences(expected_text, found_text, f"expected/{subject}.yaml: {name}", f"{name}, as rendered")
+    print(f"{len(paths)} renderings: objects, configuration, Secret and policies are as expected")
+    sys.exit("\n".join(errors) or 0)
+
+
+main(sys.argv[1:])

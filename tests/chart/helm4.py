@@ -1,6 +1,6 @@
-"""Helm 4, by its SDK: renders or lints the chart, as `helm template` and `helm lint --strict` do by Helm 3.
+"""Renders or lints the chart with Helm 4, by its SDK, as `helm template` and `helm lint --strict` do with Helm 3.
 
-    helm4.py render CHART NAMESPACE RELEASE VALUES...   the objects, then (after a line) the notes
+    helm4.py render CHART NAMESPACE RELEASE VALUES...   prints the objects, a separator, and the notes
     helm4.py lint CHART VALUES...
 """
 
@@ -10,25 +10,27 @@ import helm_python
 import yaml
 
 
-def merged(files):
+def merge_into(target, overrides):
+    """Merges maps recursively. All other values replace those in the target."""
+    for key, value in overrides.items():
+        if isinstance(value, dict) and isinstance(target.get(key), dict):
+            merge_into(target[key], value)
+        else:
+            target[key] = value
+
+
+def load_values(files):
+    """Returns the values of several files, of which later ones override earlier ones."""
     values = {}
-
-    def lay_over(under, over):
-        for key, value in over.items():
-            if isinstance(value, dict) and isinstance(under.get(key), dict):
-                lay_over(under[key], value)
-            else:
-                under[key] = value
-
     for file in files:
         with open(file, encoding="utf-8") as text:
-            lay_over(values, yaml.safe_load(text) or {})
+            merge_into(values, yaml.safe_load(text) or {})
     return values
 
 
 def render(chart, namespace, release, *files):
     with helm_python.Chart.load(chart) as loaded:
-        values = merged(files)
+        values = load_values(files)
         loaded.validate_schema(values)
         rendered = loaded.render(values, name=release, namespace=namespace)
     notes = [text for path, text in rendered.items() if path.endswith("NOTES.txt")]
@@ -39,9 +41,9 @@ def render(chart, namespace, release, *files):
 
 
 def lint(chart, *files):
-    report = helm_python.lint(chart, merged(files), strict=True, kube_version="1.37.0")
-    found = [message for message in report["messages"] if message["severity"] not in ("INFO", "info", 1)]
-    if report["total_charts_linted"] != 1 or found:
+    report = helm_python.lint(chart, load_values(files), strict=True, kube_version="1.37.0")
+    problems = [message for message in report["messages"] if message["severity"] not in ("INFO", "info", 1)]
+    if report["total_charts_linted"] != 1 or problems:
         sys.exit(f"{files}: {report}")
 
 

@@ -1,13 +1,21 @@
-"""Two majors of Helm must say the same: same.py ONE OTHER, two renderings. The order of objects is Helm's own affair."""
+"""Checks that two renderings have equal objects. The order of objects may differ between versions of Helm.
+
+    helm_versions_agree.py RENDERED OTHER
+"""
 
 import json
 import sys
 
 from rendered_objects import load, name_of
 
-one, other = ({name_of(of): of for of in load(path)} for path in sys.argv[1:])
-if one.keys() != other.keys():
-    sys.exit(f"{sys.argv[1:]}: only one has {sorted(one.keys() ^ other.keys())}")
-for name, of in one.items():
-    if of != other[name]:
-        sys.exit(f"{name} differs:\n{json.dumps(of)}\n{json.dumps(other[name])}")
+
+def objects_by_name(path):
+    return {name_of(item): item for item in load(path)}
+
+
+first, second = map(objects_by_name, sys.argv[1:])
+if first.keys() != second.keys():
+    sys.exit(f"{sys.argv[1:]}: only one rendering has {sorted(first.keys() ^ second.keys())}")
+for name, item in first.items():
+    if item != second[name]:
+        sys.exit(f"{name} differs:\n{json.dumps(item)}\n{json.dumps(second[name])}")

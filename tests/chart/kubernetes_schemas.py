@@ -1,7 +1,7 @@
-"""Every object is checked strictly: built-in kinds against the schemas of each Kubernetes version that is named, and
-custom resources by custom.mjs, to which they are printed, one JSON a line.
+"""Validates every object strictly: built-in kinds against the schemas of each given Kubernetes version. Custom resources are
+printed, one JSON object per line, for custom_resource_schemas.mjs.
 
-    schemas.py VERSION,VERSION RENDERED...
+    kubernetes_schemas.py VERSION,VERSION RENDERED...
 """
 
 import json
@@ -10,16 +10,22 @@ import sys
 import kubernetes_validate
 from rendered_objects import load, name_of
 
-CUSTOM = {"monitoring.coreos.com", "gateway.networking.k8s.io"}
-bad = []
-for path in sys.argv[2:]:
-    for of in load(path):
-        if of["apiVersion"].split("/")[0] in CUSTOM:
-            print(json.dumps(of))
-            continue
-        for version in sys.argv[1].split(","):
-            try:
-                kubernetes_validate.validate(of, version, strict=True)
-            except Exception as error:  # whatever it is, the object was not found good
-                bad.append(f"{path}: {name_of(of)}, Kubernetes {version}: {error}")
-sys.exit("\n".join(bad) or 0)
+CUSTOM_API_GROUPS = {"monitoring.coreos.com", "gateway.networking.k8s.io"}
+
+
+def main(versions, paths):
+    errors = []
+    for path in paths:
+        for item in load(path):
+            if item["apiVersion"].split("/")[0] in CUSTOM_API_GROUPS:
+                print(json.dumps(item))
+                continue
+            for version in versions:
+                try:
+                    kubernetes_validate.validate(item, version, strict=True)
+                except Exception as error:  # any exception means that the object was not validated
+                    errors.append(f"{path}: {name_of(item)}, Kubernetes {version}: {error}")
+    sys.exit("\n".join(errors) or 0)
+
+
+main(sys.argv[1].split(","), sys.argv[2:])

@@ -1,7 +1,8 @@
-"""All that a rendering is, in one order and without the version, for a file in expected/ to be held against: what a release
-has where its values say nothing, since ci/*-values.yaml say much.
+"""Prints a rendering in a fixed order and without version numbers, for comparison with a file in expected/.
 
-    whole.py RENDERED
+It covers the chart's defaults, because ci/*-values.yaml override many of them.
+
+    normalize_rendering.py RENDERED
 """
 
 import sys
@@ -9,25 +10,27 @@ import sys
 import yaml
 from rendered_objects import load, name_of
 
-LABELS = ("helm.sh/chart", "app.kubernetes.io/version")
+VERSION_LABEL = "app.kubernetes.io/version"
+RELEASE_LABELS = ("helm.sh/chart", VERSION_LABEL)
 
 
-def same(found, path):
+def abbreviate(content, path):
+    """Returns a short text instead of the content if it equals the file."""
     with open(path, encoding="utf-8") as file:
         text = file.read()
-    return f"{path}, as it is" if found in (text, yaml.safe_load(text)) else found
+    return f"content of {path}" if content in (text, yaml.safe_load(text)) else content
 
 
 objects = load(sys.argv[1])
-versions = {of["metadata"]["labels"][LABELS[1]] for of in objects}
-for of in sorted(objects, key=name_of):
-    for label in LABELS:
-        del of["metadata"]["labels"][label]
-    if of["kind"] == "PrometheusRule":
-        of["spec"] = same(of["spec"], "deploy/prometheus/rules.yaml")
-    if of["metadata"]["name"].endswith("-dashboard"):
-        of["data"] = {key: same(value, "deploy/grafana/dashboard.json") for key, value in of["data"].items()}
-    text = yaml.safe_dump(of, width=120)
+versions = {item["metadata"]["labels"][VERSION_LABEL] for item in objects}
+for item in sorted(objects, key=name_of):
+    for label in RELEASE_LABELS:
+        del item["metadata"]["labels"][label]
+    if item["kind"] == "PrometheusRule":
+        item["spec"] = abbreviate(item["spec"], "deploy/prometheus/rules.yaml")
+    if item["metadata"]["name"].endswith("-dashboard"):
+        item["data"] = {key: abbreviate(value, "deploy/grafana/dashboard.json") for key, value in item["data"].items()}
+    text = yaml.safe_dump(item, width=120)
     for version in versions:
         text = text.replace(f":{version}\n", ":VERSION\n")
     print(f"---\n{text}", end="")

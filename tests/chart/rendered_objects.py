@@ -1,4 +1,4 @@
-"""The objects that a chart renders, for the tests beside this file."""
+"""Reads the objects that the chart renders, for the tests in this directory."""
 
 import base64
 import sys
@@ -7,63 +7,66 @@ import tomllib
 import yaml
 
 
-class Strict(yaml.SafeLoader):
-    """YAML as an API server reads it: a key that stands twice is an error."""
+class StrictLoader(yaml.SafeLoader):
+    """Loads YAML like an API server: a duplicate key is an error."""
 
     def construct_mapping(self, node, deep=False):
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        if twice := {str(key) for key in keys if keys.count(key) > 1}:
-            raise yaml.constructor.ConstructorError(None, None, f"{sorted(twice)} twice", node.start_mark)
+        if duplicates := {str(key) for key in keys if keys.count(key) > 1}:
+            raise yaml.constructor.ConstructorError(None, None, f"duplicate keys: {sorted(duplicates)}", node.start_mark)
         return super().construct_mapping(node, deep)
 
 
 def load(path):
+    """Returns the objects in a rendering."""
     with open(path, encoding="utf-8") as file:
-        return [document for document in yaml.load_all(file, Strict) if document]
+        return [document for document in yaml.load_all(file, StrictLoader) if document]
 
 
-def leaves(of, at=()):
-    """The path of each value in values."""
-    for key, value in of.items():
+def leaves(values, path=()):
+    """Yields the path of each value that is not a non-empty map."""
+    for key, value in values.items():
         if isinstance(value, dict) and value:
-            yield from leaves(value, (*at, key))
+            yield from leaves(value, (*path, key))
         else:
-            yield (*at, key)
+            yield (*path, key)
 
 
-def name_of(of):
-    return f"{of['kind']}/{of['metadata']['name']}"
+def name_of(item):
+    """Returns KIND/NAME of an object."""
+    return f"{item['kind']}/{item['metadata']['name']}"
 
 
 def find(objects, kind, name):
-    found = [of for of in objects if of["kind"] == kind and of["metadata"]["name"] == name]
+    """Returns the only object of this kind and name, or exits."""
+    found = [item for item in objects if item["kind"] == kind and item["metadata"]["name"] == name]
     if len(found) != 1:
-        sys.exit(f"{len(found)} objects are {kind}/{name}")
+        sys.exit(f"expected one {kind}/{name}, found {len(found)}")
     return found[0]
 
 
 def secrets(objects):
-    """What is in each Secret, by its name: the chart's is written in base64, those of cluster.yaml are not."""
-    found = {}
-    for of in objects:
-        if of["kind"] == "Secret":
-            coded = {key: base64.b64decode(value).decode() for key, value in of.get("data", {}).items()}
-            found[of["metadata"]["name"]] = coded | of.get("stringData", {})
-    return found
+    """Returns the decoded content of each Secret by its name. The chart uses `data`, cluster.yaml uses `stringData`."""
+    content = {}
+    for item in objects:
+        if item["kind"] == "Secret":
+            decoded = {key: base64.b64decode(value).decode() for key, value in item.get("data", {}).items()}
+            content[item["metadata"]["name"]] = decoded | item.get("stringData", {})
+    return content
 
 
 def written_config(objects, name):
-    """The service's configuration, as the chart writes it."""
+    """Returns the text of the server's configuration file."""
     return find(objects, "ConfigMap", name)["data"]["matrix-rendezvous.toml"]
 
 
 def config_of(objects, name):
-    """The same, read."""
+    """Returns the server's configuration, parsed."""
     return tomllib.loads(written_config(objects, name))
 
 
 def template(workload):
-    """The metadata and spec of a workload's pods, or None for what is none."""
+    """Returns metadata and spec of a workload's pods, or None if the object is not a workload."""
     if workload["kind"] == "Pod":
         return workload
     pod = workload.get("spec", {}).get("template")
@@ -71,7 +74,7 @@ def template(workload):
 
 
 def workloads(objects):
-    return [of for of in objects if template(of)]
+    return [item for item in objects if template(item)]
 
 
 def containers(workload):

@@ -1,39 +1,56 @@
-"""The schema of `config` knows the keys of config/default.toml, all of them and no other: keys.py DEFAULTS SCHEMA."""
+"""Checks that the schema of the value `config` has exactly the keys in config/default.toml, except those that the chart sets.
+
+    schema_has_config_keys.py DEFAULTS SCHEMA
+"""
 
 import json
 import re
 import sys
 
-# Those that the chart sets, as values.yaml says.
-CHART_SETS = re.compile(
-    r"http\.listen|admin\.listen|shutdown\..*|store\.backend|store\.redis\.(url|url_file|password_file|sentinel_password_file)|(.*\.)?ca_file|.*\.client_secret(_file)?"
+# The keys that the chart sets itself, as values.yaml documents.
+SET_BY_CHART = re.compile(
+    r"http\.listen|admin\.listen|shutdown\..*|store\.backend|store\.redis\.(url|url_file|password_file|sentinel_password_file)"
+    r"|(.*\.)?ca_file|.*\.client_secret(_file)?"
 )
 
-documented, section = set(), ""
-for line in open(sys.argv[1], encoding="utf-8"):
-    if header := re.fullmatch(r"(# )?\[\[?([\w.]+)\]\]?\n", line):
-        section = header[2] + "."
-    elif key := re.match(r"(# )?(\w+) = ", line):
-        documented.add(section + key[2])
 
-with open(sys.argv[2], encoding="utf-8") as file:
-    schema = json.load(file)
-
-
-def leaves(of, at):
-    if "$ref" in of:
-        of = schema["definitions"][of["$ref"].rsplit("/", 1)[1]]
-    if of.get("type") == "array" and "properties" in of.get("items", {}):
-        of = of["items"]
-    if "properties" not in of:
-        return {at}
-    if of.get("additionalProperties") is not False:
-        sys.exit(f"{at} takes any key")
-    return {leaf for key, inner in of["properties"].items() for leaf in leaves(inner, f"{at}.{key}" if at else key)}
+def documented_keys(path):
+    """Returns the full names of the keys in the defaults, including those that are commented out."""
+    keys, section = set(), ""
+    with open(path, encoding="utf-8") as file:
+        for line in file:
+            if header := re.fullmatch(r"(# )?\[\[?([\w.]+)\]\]?\n", line):
+                section = header[2] + "."
+            elif key := re.match(r"(# )?(\w+) = ", line):
+                keys.add(section + key[2])
+    return keys
 
 
-found = leaves(schema["properties"]["config"], "")
-expected = {key for key in documented if not CHART_SETS.fullmatch(key)}
-print(f"{len(found)} keys of the configuration")
-if len(documented) < 50 or found != expected:
-    sys.exit(f"only documented: {sorted(expected - found)}; only in the schema: {sorted(found - expected)}")
+def schema_keys(schema, node, path):
+    """Returns the full names of the keys below a node of the schema."""
+    if "$ref" in node:
+        node = schema["definitions"][node["$ref"].rsplit("/", 1)[1]]
+    if node.get("type") == "array" and "properties" in node.get("items", {}):
+        node = node["items"]
+    if "properties" not in node:
+        return {path}
+    if node.get("additionalProperties") is not False:
+        sys.exit(f"{path} accepts any key")
+    keys = set()
+    for key, child in node["properties"].items():
+        keys |= schema_keys(schema, child, f"{path}.{key}" if path else key)
+    return keys
+
+
+def main(defaults_path, schema_path):
+    documented = documented_keys(defaults_path)
+    with open(schema_path, encoding="utf-8") as file:
+        schema = json.load(file)
+    found = schema_keys(schema, schema["properties"]["config"], "")
+    expected = {key for key in documented if not SET_BY_CHART.fullmatch(key)}
+    print(f"{len(found)} keys of the configuration")
+    if len(documented) < 50 or found != expected:
+        sys.exit(f"only in the defaults: {sorted(expected - found)}; only in the schema: {sorted(found - expected)}")
+
+
+main(*sys.argv[1:])

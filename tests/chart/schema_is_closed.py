@@ -1,57 +1,69 @@
-"""The schema of the values is closed: each object in it names its keys and takes no other, or is one of those below. Its
-keys, but for those of `config`, are those of values.yaml, which has a line for each: closed.py CHART."""
+"""Checks that values.schema.json accepts no unknown keys, and that it has the keys of values.yaml.
+
+Every object in the schema lists its keys and rejects all others, except the objects in FREE_FORM. The keys, except those of
+`config`, are the keys of values.yaml.
+
+    schema_is_closed.py CHART
+"""
 
 import json
 import sys
 
 import yaml
 
-# Objects of Kubernetes' own, or of the operator's.
-FREE = {"affinity", "podSecurityContext", "global", "requests", "limits"}
-# Of a chart above this one.
-NOT_OURS = {"global", "enabled"}
-chart = sys.argv[1]
-with open(f"{chart}/values.schema.json", encoding="utf-8") as file:
-    schema = json.load(file)
-with open(f"{chart}/values.yaml", encoding="utf-8") as file:
-    values = yaml.safe_load(file)
-bad, objects = [], 0
+# Objects that Kubernetes or the Prometheus operator define.
+FREE_FORM = {"affinity", "podSecurityContext", "global", "requests", "limits"}
+# Top-level keys that a parent chart sets. They are not in values.yaml.
+PARENT_CHART_KEYS = {"global", "enabled"}
 
 
-def look(of, at):
-    global objects
-    if not isinstance(of, dict):
+def check_closed(node, path, errors):
+    """Appends an error for each object that accepts unknown keys. Returns the number of objects."""
+    if not isinstance(node, dict):
+        return 0
+    count = 0
+    rejects_others = node.get("additionalProperties") is False
+    if node.get("type") == "object" and "oneOf" not in node:
+        count += 1
+        # Objects with any keys but typed values (labels), and list items, which are Kubernetes objects.
+        is_free_form = path[-1] in FREE_FORM or path[-1] == "items" or isinstance(node.get("additionalProperties"), dict)
+        if not rejects_others and not is_free_form:
+            errors.append(f"{'.'.join(path)} accepts any key")
+        if "properties" in node and not rejects_others:
+            errors.append(f"{'.'.join(path)} lists keys, and accepts others")
+    for alternative in node.get("oneOf", []):
+        count += 1
+        if alternative.get("additionalProperties") is not False:
+            errors.append(f"{'.'.join(path)}: one of its alternatives accepts any key")
+    children = [*node.get("properties", {}).items(), *node.get("definitions", {}).items(), ("items", node.get("items"))]
+    return count + sum(check_closed(child, (*path, key), errors) for key, child in children)
+
+
+def check_same_keys(schema, node, values, path, errors):
+    """Appends an error for each key that only the schema or only values.yaml has."""
+    if "$ref" in node:
+        node = schema["definitions"][node["$ref"].rsplit("/", 1)[1]]
+    if "properties" not in node or path == ("config",):
         return
-    if of.get("type") == "object" and "oneOf" not in of:
-        objects += 1
-        # texts: any keys, but text; the values of everything else are objects, or lists of them, of Kubernetes
-        free = at[-1] in FREE or at[-1] == "items" or isinstance(of.get("additionalProperties"), dict)
-        if of.get("additionalProperties") is not False and not free:
-            bad.append(f"{'.'.join(at)} takes any key")
-        if "properties" in of and of.get("additionalProperties") is not False:
-            bad.append(f"{'.'.join(at)} names keys, and takes others")
-    for one in of.get("oneOf", []):
-        objects += 1
-        if one.get("additionalProperties") is not False:
-            bad.append(f"{'.'.join(at)}: one of its ways takes any key")
-    for key, inner in [*of.get("properties", {}).items(), *of.get("definitions", {}).items(), ("items", of.get("items"))]:
-        look(inner, (*at, key))
+    # `claims` is an optional key of resources.
+    in_schema = set(node["properties"]) - ({"claims"} if path else PARENT_CHART_KEYS)
+    if in_schema != set(values):
+        errors.append(f"{'.'.join(path) or 'top level'}: only values.yaml or only its schema has {sorted(in_schema ^ set(values))}")
+    for key in in_schema & set(values):
+        if isinstance(values[key], dict):
+            check_same_keys(schema, node["properties"][key], values[key], (*path, key), errors)
 
 
-def same_keys(of, value, at):
-    if "$ref" in of:
-        of = schema["definitions"][of["$ref"].rsplit("/", 1)[1]]
-    if "properties" not in of or at == ("config",):
-        return
-    named = set(of["properties"]) - (NOT_OURS if not at else {"claims"})
-    if named != set(value):
-        bad.append(f"{'.'.join(at) or 'the values'}: only one of values.yaml and its schema has {sorted(named ^ set(value))}")
-    for key in named & set(value):
-        if isinstance(value[key], dict):
-            same_keys(of["properties"][key], value[key], (*at, key))
+def main(chart):
+    with open(f"{chart}/values.schema.json", encoding="utf-8") as file:
+        schema = json.load(file)
+    with open(f"{chart}/values.yaml", encoding="utf-8") as file:
+        values = yaml.safe_load(file)
+    errors = []
+    count = check_closed(schema, ("values",), errors)
+    check_same_keys(schema, schema, values, (), errors)
+    print(f"{count} objects in the schema: each is closed, or is one of {len(FREE_FORM)} free-form objects")
+    sys.exit("\n".join(errors) or 0)
 
 
-look(schema, ("the values",))
-same_keys(schema, values, ())
-print(f"{objects} objects of the schema, each closed or one of {len(FREE)}")
-sys.exit("\n".join(bad) or 0)
+main(sys.argv[1])

@@ -1,6 +1,7 @@
-"""Names and labels that are unusual: the longest, numbers, and labels of the values that are the chart's own.
+"""Checks renderings with unusual names and labels: the longest names, numbers, YAML words, and labels in the values that
+collide with the chart's own.
 
-    names.py HELM3 CHART
+    unusual_names.py HELM3 CHART
 """
 
 import subprocess
@@ -8,11 +9,11 @@ import sys
 import tempfile
 
 import yaml
-from rendered_objects import load, template, workloads
 from properties import labels as labels_property
+from rendered_objects import load, template, workloads
 
 HELM3, CHART = sys.argv[1:]
-BASE = {
+BASE_VALUES = {
     "image": {"repository": "r"},
     "config": {"mode": "open"},
     "redis": {"bundled": {"enabled": True}},
@@ -20,64 +21,96 @@ BASE = {
     "podMonitor": {"enabled": True},
     "dashboard": {"enabled": True},
 }
-OURS = {f"app.kubernetes.io/{name}": "another" for name in ("name", "instance", "component", "part-of", "managed-by")}
-CASES = {  # the release's name, and values beside those above
+# Values for the chart's own labels, which must have no effect.
+COLLIDING_LABELS = {f"app.kubernetes.io/{name}": "another" for name in ("name", "instance", "component", "part-of", "managed-by")}
+# Name of the case: name of the release, and values that override BASE_VALUES.
+CASES = {
     "long": ("r" * 53, {"fullnameOverride": "rendezvous-" + "x" * 52, "nameOverride": "rendezvous-" + "y" * 60}),
     "long release": ("r" * 53, {}),
     "numbers": ("2026", {"fullnameOverride": "rendezvous", "nameOverride": "2027"}),
     "true": ("true", {"fullnameOverride": "no", "serviceAccount": {"create": False, "name": "on"}}),
     "labels": ("rel", {
-        "labels": {"team": "a", "release": "p", "tier": "of-all", **OURS},
-        "podLabels": {"tier": "of-pods", "helm.sh/chart": "c", **OURS},
-        "serviceMonitor": {"labels": {"release": "p", **OURS}},
+        "labels": {"team": "a", "release": "p", "tier": "every-pod", **COLLIDING_LABELS},
+        "podLabels": {"tier": "server-pods", "helm.sh/chart": "c", **COLLIDING_LABELS},
+        "serviceMonitor": {"labels": {"release": "p", **COLLIDING_LABELS}},
         "podMonitor": {"labels": {"release": "p"}},
         "podAnnotations": {"checksum/config": "another", "checksum/secret": "another"},
-        "service": {"labels": {"tier": "of-service"}},
+        "service": {"labels": {"tier": "service"}},
     }),
 }  # fmt: skip
-bad = []
+NAME_KEYS = ("name", "namespace", "serviceName", "serviceAccountName", "secretName")
 
 
-def names(of):
-    """Whatever is called by a name somewhere in an object."""
-    if isinstance(of, dict):
-        yield from (value for key, value in of.items() if key in ("name", "namespace", "serviceName", "serviceAccountName", "secretName"))
-    for inner in of.values() if isinstance(of, dict) else of if isinstance(of, list) else []:
-        yield from names(inner)
+def names_in(node):
+    """Yields every name in an object, its own and those that it refers to."""
+    if isinstance(node, dict):
+        yield from (value for key, value in node.items() if key in NAME_KEYS)
+        children = node.values()
+    else:
+        children = node if isinstance(node, list) else []
+    for child in children:
+        yield from names_in(child)
 
 
-for case, (release, over) in CASES.items():
-    with tempfile.NamedTemporaryFile("w+", suffix=".yaml") as base, tempfile.NamedTemporaryFile("w+", suffix=".yaml") as more:
-        yaml.safe_dump(BASE, base), yaml.safe_dump(over, more)
-        base.flush(), more.flush()
-        command = [HELM3, "template", release, CHART, "-n", "2025", "--kube-version", "1.37.0", "-f", base.name, "-f", more.name]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-        if done.returncode:
-            sys.exit(f"{case}: {done.stderr}")
-        base.seek(0), base.truncate()
-        base.write(done.stdout), base.flush()
-        objects = load(base.name)
-    for of in objects:
-        what = f"{case}: {of['kind']}"
-        for name in names(of):
+def render(case, release, values):
+    """Returns the objects that Helm renders."""
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as base, tempfile.NamedTemporaryFile("w", suffix=".yaml") as overrides:
+        yaml.safe_dump(BASE_VALUES, base)
+        yaml.safe_dump(values, overrides)
+        base.flush()
+        overrides.flush()
+        command = [HELM3, "template", release, CHART, "-n", "2025", "--kube-version", "1.37.0", "-f", base.name, "-f", overrides.name]
+        result = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    if result.returncode:
+        sys.exit(f"{case}: {result.stderr}")
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as rendered:
+        rendered.write(result.stdout)
+        rendered.flush()
+        return load(rendered.name)
+
+
+def check_lengths(case, objects):
+    """Names and label values are text of at most 63 characters."""
+    for item in objects:
+        where = f"{case}: {item['kind']}"
+        for name in names_in(item):
             if not isinstance(name, str) or len(name) > 63:
-                bad.append(f"{what} is, or names, {name}")
-        for label, value in of["metadata"]["labels"].items():
+                yield f"{where} contains the name {name}"
+        for label, value in item["metadata"]["labels"].items():
             if not isinstance(value, str) or len(value) > 63:
-                bad.append(f"{what} has the label {label}: {value}")
-        # Its pods' label controller-revision-hash is its name, a hyphen and ten characters.
-        if of["kind"] == "StatefulSet" and len(of["metadata"]["name"]) > 52:
-            bad.append(f"{what} has {len(of['metadata']['name'])} characters, and so no pods")
+                yield f"{where} has the label {label}: {value}"
+        # The label controller-revision-hash of its pods is its name, a hyphen and ten characters.
+        if item["kind"] == "StatefulSet" and len(item["metadata"]["name"]) > 52:
+            yield f"{where} has a name of {len(item['metadata']['name'])} characters, so Kubernetes cannot create its pods"
+
+
+def check_label_property(case, objects):
+    """Every workload has the labels that properties/labels.py requires."""
     for workload in workloads(objects):
-        bad += [f"{case}: {workload['kind']}: {what}" for what in labels_property.check(workload, objects) if "helm.sh/chart" not in what]
-        pod, annotations = template(workload)["metadata"]["labels"], template(workload)["metadata"].get("annotations", {})
-        if case == "labels":
-            expected = {"Deployment": "of-pods"}.get(workload["kind"], "of-all")
-            if (pod["team"], pod["tier"]) != ("a", expected) or "another" in [*pod.values(), *annotations.values()]:
-                bad.append(f"{case}: {workload['kind']}'s pods have {pod}, {annotations}")
+        for error in labels_property.check(workload, objects):
+            if "helm.sh/chart" not in error:
+                yield f"{case}: {workload['kind']}: {error}"
+
+
+def check_label_values(case, objects):
+    """Labels of the values are set, and the chart's own labels and annotations cannot be overridden."""
+    for workload in workloads(objects):
+        metadata = template(workload)["metadata"]
+        labels, annotations = metadata["labels"], metadata.get("annotations", {})
+        tier = "server-pods" if workload["kind"] == "Deployment" else "every-pod"
+        if (labels["team"], labels["tier"]) != ("a", tier) or "another" in [*labels.values(), *annotations.values()]:
+            yield f"{case}: pods of the {workload['kind']} have {labels}, {annotations}"
+    [service] = [item for item in objects if item["kind"] == "Service" and item["metadata"]["name"] == "rel-matrix-rendezvous"]
+    if service["metadata"]["labels"]["tier"] != "service":
+        yield f"{case}: the label of the Service is {service['metadata']['labels']['tier']}"
+
+
+errors = []
+for case, (release, values) in CASES.items():
+    objects = render(case, release, values)
+    errors += check_lengths(case, objects)
+    errors += check_label_property(case, objects)
     if case == "labels":
-        [service] = [of for of in objects if of["kind"] == "Service" and of["metadata"]["name"] == "rel-matrix-rendezvous"]
-        if service["metadata"]["labels"]["tier"] != "of-service":
-            bad.append(f"{case}: the Service's own label is {service['metadata']['labels']['tier']}")
+        errors += check_label_values(case, objects)
 print(f"{len(CASES)} releases with unusual names and labels")
-sys.exit("\n".join(bad) or 0)
+sys.exit("\n".join(errors) or 0)

@@ -1,8 +1,8 @@
 //! The use cases: create, read, update and delete a rendezvous session.
 //!
-//! For the dialects in `http`, which translate them into replies. It mints ids and first tokens before
-//! the store is asked, so that a store only compares, and counts what becomes of sign-ins; it knows no HTTP and no
-//! Redis.
+//! For the dialects in `http`, which translate the results into responses. This module generates
+//! ids and first tokens before it calls the store, so that a store only compares. It also counts
+//! the progress of sign-ins. It knows neither HTTP nor Redis.
 
 use crate::model::Api;
 use crate::model::LimitExceeded;
@@ -46,12 +46,13 @@ pub enum CreateError {
 }
 
 impl<S: Store> Sessions<S> {
-    /// The sessions in `store`.
+    /// Creates the use cases on top of `store`.
     pub fn new(store: Arc<S>, metrics: Arc<Metrics>) -> Self {
         Self { store, metrics }
     }
 
-    /// Creates a session of `owner` that holds `data`. Returns the session's timestamps only if `timestamps` is true.
+    /// Creates a session of `owner` that holds `data`. Returns the session's timestamps only if
+    /// `timestamps` is true.
     ///
     /// # Errors
     /// - [`CreateError::Limit`] if a limit of the store rejects the creation.
@@ -116,7 +117,7 @@ impl<S: Store> Sessions<S> {
         Ok(read)
     }
 
-    /// Overwrites a session's payload, if the token presented is its current one.
+    /// Overwrites a session's payload if the submitted token is the session's current one.
     ///
     /// # Errors
     /// As [`Store::write`].
@@ -140,7 +141,7 @@ impl<S: Store> Sessions<S> {
             WriteResult::Retried(_) => WriteOutcome::Retried,
             WriteResult::Replayed(_) => WriteOutcome::Replayed,
             WriteResult::Conflict(_) => WriteOutcome::Conflict,
-            // Refusals, which are counted as such.
+            // These are rejections, which the dialects count.
             WriteResult::TxnsFull { .. } | WriteResult::WritesFull { .. } | WriteResult::Gone => {
                 return Ok(written);
             }
@@ -149,7 +150,7 @@ impl<S: Store> Sessions<S> {
         Ok(written)
     }
 
-    /// Ends a session.
+    /// Deletes a session.
     ///
     /// # Errors
     /// As [`Store::delete`].

@@ -159,7 +159,7 @@ fn place(config: &Config) -> Result<PreparedStore, Vec<ConfigProblem>> {
     };
     let problem = |error: ConnectError| {
         let key = match error {
-            ConnectError::Url(_) | ConnectError::Tls(_) => redis.url_key,
+            ConnectError::Url(_) | ConnectError::Tls(_) | ConnectError::Client(_) => redis.url_key,
             ConnectError::Password(_) => config::store::PASSWORD_FILE,
             ConnectError::SentinelPassword(_) => config::store::SENTINEL_PASSWORD_FILE,
             ConnectError::CaFile { .. } => "store.redis.ca_file",

@@ -1,7 +1,8 @@
-//! Where sessions live: one trait, two stores.
+//! Where sessions are kept: the trait [`Store`], with one store in memory and one in Redis.
 //!
-//! For the use cases in `session`, which know neither store, and for `app`, which picks one. A store
-//! knows no dialect, no HTTP status and no client; whatever must be atomic happens inside one call.
+//! For the use cases in `session`, which know neither store, and for `app`, which selects one. A
+//! store knows no dialect, no HTTP status and no client. Everything that must be atomic happens
+//! inside one call.
 
 pub mod memory;
 pub mod observed;
@@ -19,75 +20,79 @@ use tokio::sync::watch;
 
 /// Keeps sessions, and decides about each write in one atomic step.
 ///
-/// Every method may be called again after an error or after its future was dropped: running any of
-/// them twice leaves what running it once leaves (docs/adr/0002-idempotent-writes.md).
+/// Every method is idempotent: it may be called again after an error, or after its future was
+/// dropped (docs/adr/0002-idempotent-writes.md).
 pub trait Store: Send + Sync + 'static {
-    /// Takes a place among the live sessions, then creates one.
+    /// Acquires a lease among the live sessions, then creates the session.
     ///
     /// # Errors
-    /// [`StoreError`]: whether the session exists is unknown; the store removes it in the background,
-    /// and its TTL is the backstop.
+    /// [`StoreError`] if it is unknown whether the session exists. The store then deletes it in the
+    /// background; if that fails, its TTL ends it.
     fn create(
         &self,
         new: &NewSession,
     ) -> impl Future<Output = Result<WithTimestamps<CreateResult>, StoreError>> + Send;
 
-    /// Reads a session, as it is after every write acknowledged so far (linearizable).
+    /// Reads a session. The read is linearizable: it sees every write acknowledged before.
     ///
     /// # Errors
-    /// [`StoreError`]: nothing is known of the session.
+    /// [`StoreError`] if the session could not be read.
     fn read(
         &self,
-        look: &ReadRequest,
+        request: &ReadRequest,
     ) -> impl Future<Output = Result<WithTimestamps<ReadResult>, StoreError>> + Send;
 
-    /// Compares and swaps, or recognises a write that happened before.
+    /// Compares and swaps the payload, or recognises a write that happened before.
     ///
     /// # Errors
-    /// [`StoreError`]: the write may or may not have happened; sending it again is harmless and tells.
+    /// [`StoreError`] if it is unknown whether the write happened. A repeated call is harmless and
+    /// returns the outcome.
     fn write(
         &self,
         write: &WriteRequest,
     ) -> impl Future<Output = Result<WithTimestamps<WriteResult>, StoreError>> + Send;
 
-    /// Ends a session and gives its place back.
+    /// Deletes a session and releases its lease.
     ///
     /// # Errors
-    /// [`StoreError`]: the session may or may not be gone.
+    /// [`StoreError`] if it is unknown whether the session still exists.
     fn delete(
         &self,
         id: SessionId,
     ) -> impl Future<Output = Result<DeleteResult, StoreError>> + Send;
 
-    /// How many sessions are live, over all replicas.
+    /// Returns the number of live sessions, over all replicas.
     ///
     /// # Errors
-    /// [`StoreError`]: the store could not be asked.
+    /// [`StoreError`] if the store did not answer.
     fn live(&self) -> impl Future<Output = Result<u64, StoreError>> + Send;
 }
 
-/// When a session was last written and when it ends, in time of day by the store's clock, which is one
-/// for all replicas.
+/// When a session was last written and when it expires, in wall-clock time by the store's clock.
+/// That clock is the same for all replicas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timestamps {
-    /// The creation, or the last write.
+    /// The last write, or the creation if there was none.
     pub modified: SystemTime,
-    /// Fixed at creation.
+    /// The expiry, which is fixed at creation.
     pub expires: SystemTime,
 }
 
-/// What a call answers, and the dates of the session, where they were asked for and it lives. (They are
-/// told on demand, since most calls do without, and they are a tenth of what Redis does for one.)
+/// The result of a call, with the session's timestamps if they were requested and the session
+/// lives.
+///
+/// They are optional because most calls do not need them, and they are a tenth of Redis' work for a
+/// call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WithTimestamps<T> {
-    /// The answer.
+    /// The result.
     pub result: T,
-    /// The dates.
+    /// The timestamps.
     pub timestamps: Option<Timestamps>,
 }
 
 impl<T> WithTimestamps<T> {
-    /// An answer without dates.
+    /// Wraps a result without timestamps.
     pub fn without_timestamps(result: T) -> Self {
         Self {
             result,
@@ -105,40 +110,40 @@ pub struct NewSession {
     pub token: SequenceToken,
     /// The first payload.
     pub data: Payload,
-    /// Whose it is.
+    /// The creator, whose shares the session counts towards.
     pub owner: Owner,
-    /// Whether its dates are wanted.
+    /// Whether to return the session's timestamps.
     pub timestamps: bool,
 }
 
-/// What became of a [`NewSession`].
+/// The result of [`Store::create`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CreateResult {
-    /// It lives.
+    /// The session was created, or had been created by an earlier attempt of this call.
     Created {
-        /// Time until it ends, by the store's clock.
+        /// Time until the session expires, by the store's clock.
         expires_in: Duration,
-        /// Limits in shadow mode that would have refused it.
+        /// Limits in shadow mode that would have rejected the session.
         shadowed: LimitSet,
-        /// Sessions that had run out, and that this call was the first to notice.
+        /// Expired sessions that this call was the first to notice.
         expired: u64,
     },
-    /// A limit refuses it. Nothing was stored, and nobody was evicted.
+    /// A limit rejected the session. Nothing was stored, and no session was evicted.
     Rejected(LimitExceeded),
 }
 
-/// A look at one session.
+/// A read of one session.
 #[derive(Debug, Clone, Copy)]
 pub struct ReadRequest {
     /// The session.
     pub id: SessionId,
-    /// Where the token is still this one, the payload is spared.
+    /// If the session's current token equals this one, the payload is not returned.
     pub if_none_match: Option<SequenceToken>,
-    /// Whether its dates are wanted.
+    /// Whether to return the session's timestamps.
     pub timestamps: bool,
 }
 
-/// What a read saw.
+/// The result of [`Store::read`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReadResult {
     /// The session's state.
@@ -147,124 +152,129 @@ pub enum ReadResult {
         data: Payload,
         /// The token of this state.
         token: SequenceToken,
-        /// Time until the session ends, by the store's clock.
+        /// Time until the session expires, by the store's clock.
         expires_in: Duration,
-        /// Whether it was not written since its creation.
+        /// Whether the session was never written since its creation.
         never_written: bool,
     },
-    /// The token is still the one that the caller named.
+    /// The current token equals the request's `if_none_match`.
     Unchanged {
-        /// Time until the session ends, by the store's clock.
+        /// Time until the session expires, by the store's clock.
         expires_in: Duration,
     },
-    /// No such session lives.
+    /// The session does not exist, or no longer.
     Gone,
 }
 
-/// One write to one session.
+/// A write to one session.
 #[derive(Debug, Clone)]
 pub struct WriteRequest {
     /// The session.
     pub id: SessionId,
-    /// The token that the client named, and the one that the write yields.
+    /// The token that the client submitted, and the token that the write results in.
     pub token: SubmittedToken,
     /// The new payload.
     pub data: Payload,
-    /// Where given, the record of this txnId alone decides about a repeated write.
+    /// The txnId, if the client sent one. Its record alone then decides whether this is a repeated
+    /// write.
     pub txn: Option<TxnKey>,
-    /// Whether the session's dates are wanted.
+    /// Whether to return the session's timestamps.
     pub timestamps: bool,
 }
 
-/// What became of a [`WriteRequest`].
+/// The result of [`Store::write`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WriteResult {
     /// The payload is stored.
     Written {
         /// The session's new token.
         token: SequenceToken,
-        /// How far the session is with that.
+        /// The progress of the session after this write.
         progress: Progress,
     },
-    /// The write had happened before, or changes nothing: this token answers it.
+    /// The write happened before, or changes nothing. The response to it is this token.
     Retried(SequenceToken),
-    /// The txnId was answered before, and is answered alike: with a token, or a conflict.
+    /// The txnId has a recorded response, which is repeated: a token, or `None` for a conflict.
     Replayed(Option<SequenceToken>),
-    /// The token was stale; this one is current. Nothing changed (but for the record of a txnId).
+    /// The submitted token is stale; this one is current. Nothing changed, but the record of a
+    /// txnId.
     Conflict(SequenceToken),
-    /// The session has recorded as many txnIds as it may. Nothing changed.
+    /// The session has recorded `session.max_txn_ids` txnIds. Nothing changed.
     TxnsFull {
-        /// Time until the session ends: until then no new txnId is taken.
+        /// Time until the session expires. Until then it accepts no new txnId.
         retry_after: Duration,
     },
-    /// The session has been written as often as it may be. Nothing changed.
+    /// The session has been written `session.max_writes` times. Nothing changed.
     WritesFull {
-        /// Time until the session ends: until then nothing more is taken.
+        /// Time until the session expires. Until then it accepts no write.
         retry_after: Duration,
     },
-    /// No such session lives.
+    /// The session does not exist, or no longer.
     Gone,
 }
 
-/// How far a session is.
+/// The progress of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// How often it was written.
+    /// Number of writes since the creation.
     pub writes: u64,
-    /// With the first write the time since its creation, by the store's clock.
+    /// After the first write: the time from the creation to it, by the store's clock.
     pub time_to_first_write: Option<Duration>,
 }
 
-/// What became of a delete.
+/// The result of [`Store::delete`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeleteResult {
-    /// The session lived, and is gone now. Where the call had to be sent twice, it may have been gone
-    /// before the first.
+    /// The session existed and was deleted. If the call was sent to Redis twice, the session may
+    /// have been gone before.
     Deleted,
-    /// No such session lived.
+    /// The session did not exist.
     Gone,
 }
 
-/// The store could not answer; a write's outcome is unknown. To a client this is a 503, never a 404:
-/// it would take a 404 for the end of its sign-in.
+/// The store did not answer; the outcome of a write is unknown. Clients get a 503, never a 404:
+/// they take a 404 as the end of the sign-in (docs/protocol.md, R0.3).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// There is no connection to the store, or it refuses commands (loading, read-only, no quorum,
-    /// out of memory). The text is the store's own and may name hosts: for the log only.
-    #[error("the store is not available: {0}")]
+    /// The store has no connection, or rejects commands (loading, read-only, no quorum, out of
+    /// memory). The text is the store's own and may name hosts, so it goes to the log only.
+    #[error("the store is unavailable: {0}")]
     Unavailable(String),
-    /// No answer came within the command's deadline.
+    /// No reply arrived within the command's deadline.
     #[error("the store did not answer in time")]
     Timeout,
-    /// An answer came that is not ours, or not of the expected form.
-    #[error("the store's reply made no sense")]
+    /// A reply belongs to another call, or is not of the expected form.
+    #[error("the store sent an invalid reply")]
     BadReply,
 }
 
-/// A store, and what runs and reports beside it.
+/// A store, its state, and the tasks that it needs.
 #[derive(Debug)]
 pub struct StoreParts<S> {
     /// The store.
     pub store: S,
-    /// Whether the store may be served from.
+    /// Whether the store is fit to serve requests.
     pub state: watch::Receiver<StoreState>,
     /// The tasks that the store needs until the process ends. Without them it may not work.
     pub tasks: Vec<BackgroundTask>,
 }
 
-/// Whether the store may be served from.
+/// Whether the store is fit to serve requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreState {
-    /// The first connection is still being made; why it is not there yet, where that is known.
+    /// The first connection is not made yet. The reason, if one is known.
     Connecting(Option<String>),
-    /// Reached, but configured so that sign-ins would be lost; one line per reason.
+    /// Reached, but configured in a way that loses sign-ins. One line per problem.
     Unfit(Vec<String>),
-    /// Reached once and found fit. An outage later does not take this back: every replica would
-    /// leave the load balancer at once, and the error bodies with them.
+    /// Reached and found fit once. A later outage does not change this: otherwise every replica
+    /// would leave the load balancer at once, and clients would not get the error bodies.
     Ready,
 }
 
-/// How many past tokens a session remembers, to recognise the retry of a write that its peer has
-/// answered since. Whoever waits for an answer writes nothing else, and a peer that writes again before
-/// it is read overwrites its own message: one write lies between, and four are remembered.
+/// Number of earlier tokens that a session remembers, to recognise the retry of a write that the
+/// peer has answered since (docs/protocol.md, R1.23).
+///
+/// A device that waits for an answer writes nothing else. A peer that writes twice before its first
+/// message was read overwrites its own message. So one write lies between the write and its retry,
+/// and four are remembered.
 pub const RECENT_TOKENS: usize = 4;

@@ -1,9 +1,9 @@
-//! The embedded store: sessions in this process, for one replica and for trying out.
+//! The memory store: sessions in this process, for one replica and for trying out.
 //!
-//! Exact expiry without scanning or a background task: every session lives equally long, so they
-//! expire in the order of their deadlines, and each call first drops those that are due. A call drops
-//! each session at most once, so the cost is spread over the creates. What it never does: evict a
-//! live session, or outlive the process.
+//! Expiry is exact, without a scan or a background task. All sessions have the same lifetime, so
+//! they expire in the order of their creation, and each call first removes the expired ones. Each
+//! session is removed once, so the cost is spread over the creations. This store never evicts a
+//! live session, and no session survives the process.
 
 mod entry;
 
@@ -20,29 +20,30 @@ use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// LiveSessions of one process. Its worst case is `max_live` payloads of 4 KiB, about 7 KiB each with
-/// 64 recorded txnIds: 70 MB at the default of 10,000.
+/// The sessions of one process. Worst-case memory: `max_live` sessions of 7 KiB (a payload of 4 KiB
+/// and 64 recorded txnIds), which is 70 MB at the default of 10,000.
 #[derive(Debug)]
 pub struct MemoryStore {
     clock: Clock,
     limits: SessionLimits,
-    // A std Mutex is right here: it is held for a few hundred nanoseconds and never across an await,
-    // and hashing and JSON happen outside it.
+    // A std Mutex fits: it is held for a few hundred nanoseconds and never across an await. Hashing
+    // and JSON happen outside it.
     sessions: Mutex<LiveSessions>,
 }
 
+/// The sessions, indexed by id, by expiry and by principal.
 #[derive(Debug, Default)]
 struct LiveSessions {
     entries: HashMap<SessionId, SessionEntry>,
     by_deadline: BTreeSet<(Duration, SessionId)>,
-    /// The sessions of everyone who has any.
+    /// The sessions of each principal that has any.
     by_principal: HashMap<Principal, BTreeSet<(Duration, SessionId)>>,
-    /// LiveSessions that ran out, and that nobody was told of yet.
+    /// Sessions that have expired since the last creation reported them.
     expired: u64,
 }
 
 impl MemoryStore {
-    /// An empty store.
+    /// Creates an empty store.
     #[must_use]
     pub fn new(clock: Clock, limits: SessionLimits) -> Self {
         Self {
@@ -52,10 +53,10 @@ impl MemoryStore {
         }
     }
 
-    /// The sessions that are live now, and the time.
+    /// Locks the sessions and removes the expired ones. Returns the current time too.
     fn lock_live(&self) -> (MutexGuard<'_, LiveSessions>, Duration) {
-        // A change is a few inserts, removes and assignments, none of which panics (out of memory aborts). So
-        // the poison tells nothing.
+        // Poison is ignored: a change is a few inserts, removes and assignments, and none of those
+        // panics (out of memory aborts).
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.clock.now();
         sessions.drop_expired(now);
@@ -184,7 +185,7 @@ impl LiveSessions {
         }
     }
 
-    /// Takes a session away, but for its deadline, which is told.
+    /// Removes a session from all indexes but `by_deadline`. Returns its expiry.
     fn remove(&mut self, id: SessionId) -> Option<Duration> {
         let entry = self.entries.remove(&id)?;
         for principal in &entry.principals {
@@ -199,7 +200,7 @@ impl LiveSessions {
     }
 }
 
-// The methods never wait; they are async for the trait alone.
+// No method waits. They are async because the trait is.
 impl Store for MemoryStore {
     async fn create(&self, new: &NewSession) -> Result<WithTimestamps<CreateResult>, StoreError> {
         Ok(self.create_sync(new))

@@ -1,4 +1,4 @@
-//! A store whose every call is timed and counted, whichever it is.
+//! A store that times, counts and traces every call of the store inside it.
 
 use crate::clock::Clock;
 use crate::model::SessionId;
@@ -12,19 +12,19 @@ use crate::telemetry::traces::{Span, Traces, finish_store_call};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Wraps a store; what it answers passes unchanged.
+/// Wraps a store. Results pass through unchanged.
 #[derive(Debug)]
 pub struct ObservedStore<S> {
     store: S,
     metrics: Arc<Metrics>,
     traces: Traces,
     clock: Clock,
-    /// Lines about refusals.
+    /// Limits the log to one failed call a second.
     failure_log: LogThrottle,
 }
 
 impl<S: Store> ObservedStore<S> {
-    /// Observes `store`.
+    /// Wraps `store`.
     pub fn new(store: S, metrics: Arc<Metrics>, traces: Traces, clock: Clock) -> Self {
         Self {
             store,
@@ -35,14 +35,11 @@ impl<S: Store> ObservedStore<S> {
         }
     }
 
-    /// Logs a refusal, one a second at most: an outage must not fill the disk. The metric counts all.
+    /// Logs a failed call, at most one a second: an outage must not fill the disk. The metric
+    /// counts all of them.
     fn log_failure(&self, operation: Operation, reason: &str, now: Duration) {
         if self.failure_log.try_acquire(now) {
-            tracing::warn!(
-                operation = operation.label(),
-                reason,
-                "the store refused a call"
-            );
+            tracing::warn!(operation = operation.label(), reason, "store call failed");
         }
     }
 
@@ -56,8 +53,8 @@ impl<S: Store> ObservedStore<S> {
         }
     }
 
-    /// Notes a call that has call and ended now. After the call, and not around it, since a
-    /// future within a future is moved as often as it is wrapped.
+    /// Records the end of a call. A separate function, not a wrapper around the call's future: each
+    /// wrapper would move the future once more.
     fn finish_call<T>(&self, mut call: CallInProgress<'_>, result: &Result<T, StoreError>) {
         let now = self.clock.now();
         let outcome = match result {
@@ -79,11 +76,11 @@ impl<S: Store> ObservedStore<S> {
     }
 }
 
-/// A call under way; also when its client goes away in the middle, it is so no longer.
+/// A call in flight. If the client goes away and the future is dropped, this decrements the gauge.
 struct CallInProgress<'a> {
     operation: Operation,
     started_at: Duration,
-    /// In a box: nearly all calls have none, and each would carry its room about.
+    /// Boxed, since nearly all calls have no span, and every call would carry the space for one.
     span: Option<Box<Span>>,
     metrics: &'a Metrics,
 }
@@ -111,9 +108,9 @@ impl<S: Store> Store for ObservedStore<S> {
         created
     }
 
-    async fn read(&self, look: &ReadRequest) -> Result<WithTimestamps<ReadResult>, StoreError> {
+    async fn read(&self, request: &ReadRequest) -> Result<WithTimestamps<ReadResult>, StoreError> {
         let call = self.begin_call(Operation::Read);
-        let read = self.store.read(look).await;
+        let read = self.store.read(request).await;
         self.finish_call(call, &read);
         read
     }

@@ -1,4 +1,4 @@
-//! How much a store lets in: of all, and of each client, network and user.
+//! The quotas of a store: live sessions in total, and of each client, IPv6 /48 and user.
 
 use crate::config::limits::{LimitsConfig, Rate, RateConfig};
 use crate::model::{Limit, LimitSet};
@@ -11,28 +11,29 @@ use std::time::Duration;
 pub struct SessionLimits {
     /// Lifetime of a session from its creation; writes do not extend it.
     pub ttl: Duration,
-    /// Live sessions over all replicas; newcomers past it are refused.
+    /// Maximum number of live sessions over all replicas. Past it, creations are rejected.
     pub max_live: u64,
-    /// Writes that one session takes, at most 254; at 4 KiB each, the bytes too.
+    /// Maximum number of writes to one session, at most 250 (`session.max_writes`). A payload has
+    /// at most 4 KiB, so this bounds the bytes too.
     pub max_writes: u64,
-    /// txnIds that one session records.
+    /// Maximum number of txnIds that one session records.
     pub max_txn_ids: usize,
-    /// What each principal may have.
+    /// The shares of the principals.
     pub shares: Arc<CurrentShares>,
 }
 
-/// What each principal may have, as long as it does not change; `None` where nobody is counted.
+/// The shares in force, replaced on a reload. `None` if `limits.enabled` is false.
 #[derive(Debug, Default)]
 pub struct CurrentShares(RwLock<Option<Shares>>);
 
 impl CurrentShares {
-    /// These, until others are set.
+    /// Creates it with these shares.
     #[must_use]
     pub fn new(shares: Option<Shares>) -> Self {
         Self(RwLock::new(shares))
     }
 
-    /// From now on these.
+    /// Replaces the shares.
     pub fn set(&self, shares: Option<Shares>) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = shares;
     }
@@ -42,7 +43,8 @@ impl CurrentShares {
     }
 }
 
-/// What each principal may have, over all replicas; past it newcomers are refused.
+/// The share of each kind of principal, over all replicas. Past it, a principal's creations are
+/// rejected.
 #[derive(Debug, Clone, Copy)]
 pub struct Shares {
     /// One client, an IPv4 address or an IPv6 /64.
@@ -51,12 +53,12 @@ pub struct Shares {
     pub network: Share,
     /// One user.
     pub user: Share,
-    /// Limits that only count.
+    /// Limits in shadow mode, which count and reject nothing.
     pub shadow: LimitSet,
 }
 
 impl Shares {
-    /// What the configuration gives each, or `None` where nobody is counted.
+    /// The shares of the configuration, or `None` if `limits.enabled` is false.
     #[must_use]
     pub fn from_config(limits: &LimitsConfig) -> Option<Self> {
         let RateConfig { create, live, .. } = limits.rates?;
@@ -70,16 +72,18 @@ impl Shares {
     }
 }
 
-/// What one principal may have.
+/// The share of one principal.
 #[derive(Debug, Clone, Copy)]
 pub struct Share {
-    /// Live sessions. From half of `max_live` on it shrinks, down to one where a tenth of the places is left.
+    /// Live sessions. The share shrinks once `max_live` is half used, down to one when a tenth of
+    /// it is left.
     pub live: u64,
-    /// Creations. The embedded store does not count them: there is one replica then, and `policy` counts.
+    /// Rate of creations. The memory store does not count it: it has a single replica, whose
+    /// `limits` does.
     pub create: Rate,
 }
 
-/// A principal, what they may have, and the names of the two limits.
+/// A principal, its share, and the names of the two limits.
 #[derive(Debug)]
 pub(super) struct ShareClaim {
     pub(super) principal: Principal,
@@ -89,7 +93,7 @@ pub(super) struct ShareClaim {
 }
 
 impl SessionLimits {
-    /// Who is counted for a session of this owner.
+    /// The shares that a session of this owner counts towards.
     pub(super) fn claims(&self, owner: &Owner) -> impl Iterator<Item = ShareClaim> {
         self.shares.get().into_iter().flat_map(move |shares| {
             owner.principals().map(move |principal| {
@@ -110,20 +114,22 @@ impl SessionLimits {
         })
     }
 
-    /// Whether a limit only counts.
+    /// Whether a limit is in shadow mode.
     pub(super) fn is_shadow(&self, limit: Limit) -> bool {
         self.shares
             .get()
             .is_some_and(|shares| shares.shadow.has(limit))
     }
 
-    /// A share of live sessions, when so many live in all: whole up to half of `max_live`, then shrinking by the
-    /// square of what is left, to one (docs/adr/0011-per-client-session-quotas.md). `acquire_lease.lua` says the same.
+    /// The share of live sessions when `total` sessions live: unchanged up to half of `max_live`,
+    /// then shrinking with the square of the free rest, down to one
+    /// (docs/adr/0011-per-client-session-quotas.md). `acquire_lease.lua` computes the same.
     pub(super) fn reduced_share(&self, share: u64, total: u64) -> u64 {
-        let left = u128::from(self.max_live.saturating_sub(total));
-        let all = u128::from(self.max_live.max(1));
-        // Twice what is left, squared; below 2^128, since no share is above 2^30 and no `max_live` above 2^48.
-        let shrunk = u128::from(share) * (2 * left).pow(2) / all.pow(2);
-        u64::try_from(shrunk).unwrap_or(share).clamp(1, share)
+        let free = u128::from(self.max_live.saturating_sub(total));
+        let max_live = u128::from(self.max_live.max(1));
+        // The square of twice the free rest. Below 2^128, since no share is above 2^30 and no
+        // `max_live` above 2^48.
+        let reduced = u128::from(share) * (2 * free).pow(2) / max_live.pow(2);
+        u64::try_from(reduced).unwrap_or(share).clamp(1, share)
     }
 }

@@ -1,10 +1,11 @@
-//! The Redis store: sessions that outlive every worker, shared by all of them.
+//! The Redis store: sessions shared by all replicas, which outlive every one of them.
 //!
-//! One hash per session under its own TTL, one script per operation, one index of live sessions in
-//! another slot. What it never does: read from a replica or a cache, answer from an unfenced read,
-//! or call an unknown outcome a success or a 404. The scripts are in `redis/lua/`, each with its
-//! contract at its head.
+//! One hash per session with its own TTL, one script per operation, and one index of live sessions
+//! in another slot. This store never reads from a Redis replica or a cache, never returns an
+//! unfenced read, and never reports an unknown outcome as a success or a 404. The scripts are in
+//! `redis/lua/`, each with its contract at its head.
 
+mod argument;
 mod connection;
 mod endpoint;
 mod keys;
@@ -16,8 +17,8 @@ mod rollback;
 mod scripts;
 mod startup_check;
 
-pub use connection::{ConnectError, RedisSettings};
-pub use endpoint::RedisEndpoint;
+pub use connection::RedisSettings;
+pub use endpoint::{ConnectError, RedisEndpoint, RedisUrlError};
 
 use crate::clock::Clock;
 use crate::lifecycle::BackgroundTask;
@@ -27,17 +28,18 @@ use crate::store::{
     StoreError, StoreParts, WithTimestamps, WriteRequest, WriteResult,
 };
 use crate::telemetry::metrics::Metrics;
+use argument::Argument;
 use keys::Keys;
 use lease::{AcquiredLease, Leases};
 use reply::ScriptReply;
 use rollback::{RollbackGuard, RollbackQueue};
-use scripts::{Argument, Scripts};
+use scripts::Scripts;
 use std::pin::{Pin, pin};
 use std::slice::from_ref;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Sessions in Redis. Cheap to share; holds one multiplexed connection per Redis primary.
+/// The sessions in Redis. Cheap to share. It holds one multiplexed connection per Redis primary.
 #[derive(Debug)]
 pub struct RedisStore {
     scripts: Arc<Scripts>,
@@ -49,10 +51,11 @@ pub struct RedisStore {
 }
 
 impl RedisStore {
-    /// Builds the store. Its tasks connect, and reconnect without end. `secret` becomes the fleet's.
+    /// Builds the store. Its tasks connect and reconnect, without end. `key` is overwritten with the
+    /// pseudonym key that all replicas share.
     ///
     /// # Errors
-    /// [`ConnectError`] if rustls rejects the TLS settings.
+    /// [`ConnectError::Tls`] if rustls rejects the settings, [`ConnectError::Client`] if fred does.
     pub fn build(
         settings: &RedisSettings,
         limits: SessionLimits,
@@ -65,14 +68,13 @@ impl RedisStore {
         let scripts = Scripts::new(client.clone(), clock, deadline, Arc::clone(metrics));
         let scripts = Arc::new(scripts);
         let keys = Keys::new(&settings.prefix);
-        let leases = Leases::new(&scripts, &keys, limits.clone(), deadline, key);
-        let leases = Arc::new(leases);
+        let leases = Arc::new(Leases::new(&scripts, &keys, limits.clone(), deadline, key));
         let (state, mut tasks) = connection::supervise(client, settings, &leases, metrics);
-        let (rollback, rolling_back) = RollbackQueue::new(&leases, deadline, metrics);
-        let (cache, reconnect) = (Arc::clone(&leases), scripts.reconnect());
-        let refresh = async move { cache.refresh_pseudonym_key().await };
+        let (rollback, rollback_task) = RollbackQueue::new(&leases, deadline, metrics);
+        let (refreshed, reconnect) = (Arc::clone(&leases), scripts.reconnect());
+        let refresh = async move { refreshed.refresh_pseudonym_key().await };
         tasks.extend([
-            BackgroundTask::new("Redis rollback queue", rolling_back),
+            BackgroundTask::new("Redis rollback queue", rollback_task),
             BackgroundTask::new("Redis pseudonym key", refresh),
             BackgroundTask::new("Redis reconnect", async move { reconnect.run().await }),
         ]);
@@ -91,7 +93,7 @@ impl RedisStore {
         })
     }
 
-    /// One deadline over both calls of one operation, so that a client never waits for two.
+    /// Applies one deadline to both calls of an operation, so that a client never waits for two.
     async fn with_deadline<T>(
         &self,
         operation: Pin<&mut impl Future<Output = Result<T, StoreError>>>,
@@ -106,7 +108,8 @@ impl RedisStore {
         new: &NewSession,
     ) -> Result<WithTimestamps<CreateResult>, StoreError> {
         let claim = self.leases.claim(&new.owner).await?;
-        // From here until the outcome is known, whatever ends this future leaves an guard behind.
+        // From here on, a dropped future or an unknown outcome leaves a session or lease behind.
+        // The guard removes both.
         let guard = RollbackGuard::new(&self.rollback, new.id, claim.principals.clone());
         let AcquiredLease { shadowed, expired } = match self.leases.acquire(new.id, &claim).await? {
             Ok(lease) => lease,
@@ -119,9 +122,9 @@ impl RedisStore {
         let session = [
             Argument::Bytes(new.token.as_bytes()),
             Argument::Payload(&new.data),
-            millis_argument(self.limits.ttl),
+            Argument::millis(self.limits.ttl),
             Argument::Bytes(claim.principals.as_bytes()),
-            TIMESTAMPS,
+            Argument::TIMESTAMPS,
         ];
         let key = self.keys.session(new.id);
         let sent = session.len() - usize::from(!new.timestamps);
@@ -146,8 +149,8 @@ impl RedisStore {
         Ok(created)
     }
 
-    /// Until the first call is answered nothing has happened; from then on whatever ends this future leaves an
-    /// guard behind.
+    /// Until the first reply arrives, nothing has been deleted for certain. From then on, a dropped
+    /// future leaves the lease behind; the guard removes it.
     async fn delete_then_release(
         &self,
         id: SessionId,
@@ -157,7 +160,7 @@ impl RedisStore {
         let guard = RollbackGuard::new(&self.rollback, id, principals.clone());
         let outcome = self.leases.delete_session(id).await?;
         *deleted = Some(outcome);
-        // A session that was not there has no lease either.
+        // If the session did not exist, it has no lease either.
         if outcome == DeleteResult::Deleted {
             self.leases.release(id, &principals).await?;
         }
@@ -174,7 +177,10 @@ impl Store for RedisStore {
 
     async fn read(&self, request: &ReadRequest) -> Result<WithTimestamps<ReadResult>, StoreError> {
         let key = self.keys.session(request.id);
-        let arguments = [token_or_empty(request.if_none_match.as_ref()), TIMESTAMPS];
+        let arguments = [
+            token_or_empty(request.if_none_match.as_ref()),
+            Argument::TIMESTAMPS,
+        ];
         let arguments = match (request.if_none_match, request.timestamps) {
             (None, false) => &arguments[..0],
             (Some(_), false) => &arguments[..1],
@@ -216,7 +222,7 @@ impl Store for RedisStore {
             Argument::Number(self.limits.max_writes),
             Argument::Bytes(write.txn.as_ref().map_or(b"", |txn| txn.as_bytes())),
             Argument::Number(self.limits.max_txn_ids as u64),
-            TIMESTAMPS,
+            Argument::TIMESTAMPS,
         ];
         let arguments = match (write.txn, write.timestamps) {
             (None, false) => &arguments[..4],
@@ -249,7 +255,8 @@ impl Store for RedisStore {
     }
 
     async fn delete(&self, id: SessionId) -> Result<DeleteResult, StoreError> {
-        // The session is gone whatever becomes of its lease, so the client is told so either way.
+        // The session is deleted even if its lease could not be released, so the client gets a
+        // success in both cases.
         let mut deleted = None;
         let outcome = {
             let both = pin!(self.delete_then_release(id, &mut deleted));
@@ -268,15 +275,8 @@ impl Store for RedisStore {
     }
 }
 
-/// Asks for a session's dates.
-const TIMESTAMPS: Argument<'static> = Argument::Bytes(b"dates");
-
 fn token_or_empty(token: Option<&SequenceToken>) -> Argument<'_> {
     Argument::Bytes(token.map_or(b"", |token| token.as_bytes()))
-}
-
-fn millis_argument(duration: Duration) -> Argument<'static> {
-    Argument::Number(duration.as_millis().try_into().unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
@@ -285,7 +285,7 @@ mod tests {
     use crate::store::RECENT_TOKENS;
 
     #[test]
-    fn the_scripts_and_the_model_agree_about_tokens() {
+    fn scripts_use_the_token_lengths_of_the_model() {
         let kept = format!(
             "TOKEN, TOKENS = {TOKEN_LEN}, {TOKEN_LEN} * {}\n",
             RECENT_TOKENS + 1

@@ -82,7 +82,7 @@ fn wrong_password_keeps_worker_unready_unprinted() {
     assert!(!told.contains("Tr0ub4dor"), "{told}");
     // No connection existed that could be lost.
     assert!(
-        told.contains("Redis is not reached") && !told.contains("lost"),
+        told.contains("Redis is unreachable") && !told.contains("lost"),
         "{told}"
     );
 }

@@ -1,6 +1,8 @@
-//! One session in memory, and the rules of a write (docs/protocol.md, R1.19 to R1.30), in their order.
+//! One session in memory, and the rules of a write in their order (docs/protocol.md, R1.19 to
+//! R1.30).
 //!
-//! `store/redis/lua/write.lua` says the same for Redis; the contract suite holds both to one model.
+//! `store/redis/lua/write.lua` implements the same rules for Redis. The contract suite tests both
+//! against one model.
 
 use crate::model::{Payload, Principal, SequenceToken, SubmittedToken, TxnKey};
 use crate::store::{
@@ -15,17 +17,18 @@ pub(super) struct SessionEntry {
     pub(super) data: Payload,
     pub(super) token: SequenceToken,
     pub(super) expires_at: Duration,
-    /// When it was created.
+    /// The time of creation, by the monotonic clock.
     created_at: Duration,
-    /// The same for people, and when it was last written.
+    /// The last write and the expiry, in wall-clock time.
     pub(super) timestamps: Timestamps,
-    /// Whose shares it is counted against.
+    /// The principals whose shares the session counts towards.
     pub(super) principals: Vec<Principal>,
-    /// How often it was written.
+    /// Number of writes since the creation.
     writes: u64,
     /// The tokens before the current one, oldest first, at most [`RECENT_TOKENS`].
     recent_tokens: VecDeque<SequenceToken>,
-    /// What each txnId was answered: a token, or a conflict. At most `session.max_txn_ids`.
+    /// The recorded response to each txnId: a token, or `None` for a conflict. At most
+    /// `session.max_txn_ids`.
     txns: Vec<(TxnKey, Option<SequenceToken>)>,
 }
 
@@ -50,20 +53,20 @@ impl SessionEntry {
         }
     }
 
-    /// Whether it was not written since its creation.
+    /// Whether the session was never written since its creation.
     pub(super) fn is_never_written(&self) -> bool {
         self.writes == 0
     }
 
-    /// An answer about this session, with its dates where they are wanted.
-    pub(super) fn with_timestamps<T>(&self, wanted: bool, result: T) -> WithTimestamps<T> {
+    /// Wraps a result, with this session's timestamps if they were requested.
+    pub(super) fn with_timestamps<T>(&self, requested: bool, result: T) -> WithTimestamps<T> {
         WithTimestamps {
             result,
-            timestamps: wanted.then_some(self.timestamps),
+            timestamps: requested.then_some(self.timestamps),
         }
     }
 
-    /// A write without txnId: the session's own memory tells a retry.
+    /// Applies a write without txnId. The session's recent tokens identify a retry.
     pub(super) fn write(
         &mut self,
         write: &WriteRequest,
@@ -88,8 +91,8 @@ impl SessionEntry {
         }
     }
 
-    /// A write with txnId: its record alone tells a retry, since another txnId is another attempt,
-    /// perhaps the other device's.
+    /// Applies a write with txnId. The txnId's record alone identifies a retry: another txnId is
+    /// another attempt, perhaps by the other device.
     pub(super) fn write_with_txn(
         &mut self,
         write: &WriteRequest,
@@ -131,7 +134,7 @@ impl SessionEntry {
         }
     }
 
-    /// Stores the payload where the token is current.
+    /// Stores the payload if the submitted token is current.
     fn swap(&mut self, write: &WriteRequest, max_writes: u64) -> SwapResult {
         match write.token {
             SubmittedToken::Parsed { token, .. }
@@ -154,11 +157,11 @@ impl SessionEntry {
     }
 }
 
-/// What became of a comparison.
+/// The result of a compare-and-swap.
 enum SwapResult {
-    /// The payload is stored; this is the new token.
+    /// The payload was stored. This is the new token.
     Swapped(SequenceToken),
-    /// The token was current, but the session has been written as often as may be.
+    /// The token was current, but the session has reached its maximum number of writes.
     WritesFull,
     /// The token was stale.
     Stale,

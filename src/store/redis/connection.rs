@@ -1,15 +1,16 @@
-//! The connection to Redis: made in the background, remade for ever, never waited for without end.
+//! The connection to Redis: made in the background, and remade for ever. No request waits for it
+//! without a bound.
 //!
-//! One multiplexed connection per primary. Measured on two cores at 50 clients, one connection was
-//! faster than two to eight, since pipelining batches better. Nagle's algorithm stays on
-//! (docs/adr/0008-nagle-towards-redis.md).
+//! There is one multiplexed connection per primary. Measured on two cores with 50 clients, one
+//! connection was faster than two to eight, since pipelining batches better. Nagle's algorithm
+//! stays on (docs/adr/0008-nagle-towards-redis.md).
 
 use crate::clock::Clock;
 use crate::config::store::Check;
 use crate::lifecycle::BackgroundTask;
 use crate::lifecycle::background_task::join;
 use crate::store::StoreState;
-use crate::store::redis::endpoint::RedisEndpoint;
+use crate::store::redis::endpoint::{ConnectError, RedisEndpoint};
 use crate::store::redis::lease::Leases;
 use crate::store::redis::startup_check;
 use crate::telemetry::metrics::Metrics;
@@ -17,95 +18,75 @@ use fred::clients::Client;
 use fred::interfaces::{ClientLike, EventInterface};
 use fred::types::config::{ConnectionConfig, PerformanceConfig, ReconnectError, ReconnectPolicy};
 use fred::types::{Builder, ConnectHandle};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 
-/// Commands that may wait for a connection. Past it a request is refused at once: an outage costs
-/// each replica this many payloads at most, 16 MiB.
+/// Maximum number of commands that wait for a connection. Past it, commands fail at once. So an
+/// outage costs each replica at most 4,096 payloads, 16 MiB.
 const MAX_WAITING: usize = 4096;
 
-/// Pauses between attempts to connect, in milliseconds: the first is short, since most breaks are
-/// one dropped connection; the last and the jitter together stay within a second.
+/// Pauses between connection attempts, in milliseconds. The first is short, since most failures are
+/// a single dropped connection. The last pause and the jitter together stay within a second.
 const FIRST_PAUSE_MS: u32 = 20;
 const LAST_PAUSE_MS: u32 = 800;
 const JITTER_MS: u32 = 200;
 
-/// One attempt to connect, TLS and AUTH included. A Redis that is paused accepts and then says
-/// nothing, so without these an attempt would never end.
+/// Timeouts of one connection attempt, with TLS and AUTH. A paused Redis accepts connections and
+/// sends nothing, so without these an attempt would never end.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Time between two looks at a Redis that was found unfit.
+/// Interval between two start-up checks of a Redis that was found unfit.
 const RECHECK_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Time between two warnings that the connection was lost. A demoted primary lets us connect and then
-/// refuses the first command, ten times a second.
+/// Minimum time between two warnings about a lost connection. A demoted primary accepts connections
+/// and rejects the first command, ten times a second.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
-/// How Redis is reached, from the configuration's `store.redis` section.
+/// Settings of the Redis store, from the configuration's section `store.redis`.
 #[derive(Debug, Clone)]
 pub struct RedisSettings {
-    /// Which one, and whom to believe that it is it.
+    /// The URL, credentials and trusted roots.
     pub endpoint: RedisEndpoint,
-    /// What every key begins with; without braces.
+    /// Prefix of every key. It contains no braces.
     pub prefix: String,
-    /// The longest that one operation may take, from the request's side.
+    /// Maximum duration of one operation, including all its calls and retries.
     pub command_timeout: Duration,
-    /// Checks whose failure is accepted.
+    /// Start-up checks whose failures are ignored.
     pub ignore_checks: Vec<Check>,
 }
 
-/// The settings cannot work, whatever Redis does.
-#[derive(Debug, thiserror::Error)]
-pub enum ConnectError {
-    /// The URL is none that fred can dial. The text does not repeat it, since it may hold a password.
-    #[error("not a URL of a Redis: {0}")]
-    Url(String),
-    /// Redis' password is given where it cannot be used.
-    #[error("{0}")]
-    Password(&'static str),
-    /// The Sentinels' is.
-    #[error("{0}")]
-    SentinelPassword(&'static str),
-    /// The CA file is missing, unreadable, or holds no certificate.
-    #[error("{path}: {reason}")]
-    CaFile {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// rustls refuses the TLS settings.
-    #[error("TLS to Redis cannot be set up: {0}")]
-    Tls(#[from] rustls::Error),
-}
-
-/// A client that is not connected yet.
+/// Builds a client that is not connected yet.
+///
+/// # Errors
+/// [`ConnectError::Tls`] if rustls rejects the TLS settings, [`ConnectError::Client`] if fred
+/// rejects the settings.
 pub(super) fn build_client(settings: &RedisSettings) -> Result<Client, ConnectError> {
     let mut config = settings.endpoint.config()?;
-    // Down at the start is an outage like any other: keep trying.
+    // A Redis that is down at the start is an outage like any other: keep trying.
     config.fail_fast = false;
     let mut reconnect = ReconnectPolicy::new_exponential(0, FIRST_PAUSE_MS, LAST_PAUSE_MS, 2);
     reconnect.set_jitter(JITTER_MS);
     Builder::from_config(config)
         .set_policy(reconnect)
         .set_performance_config(PerformanceConfig {
-            // A little before the operation's own deadline, so that fred forgets a command that still
-            // waits for a connection, and does not send it when nobody wants its answer any more. (A
-            // second try that is cut short may still be sent: harmless, as every script is twice.)
+            // A little below the operation's deadline, so that fred drops a command that still
+            // waits for a connection, and does not send it after the request has ended. (A second
+            // try that is cut short may still be sent. That is harmless, as every script is
+            // idempotent.)
             default_command_timeout: settings.command_timeout.mul_f32(0.95),
             ..PerformanceConfig::default()
         })
         .set_connection_config(ConnectionConfig {
             connection_timeout: CONNECT_TIMEOUT,
             internal_command_timeout: HANDSHAKE_TIMEOUT,
-            // Trying again is `scripts`' business, which knows that it is harmless and for how long.
+            // Retries are the business of `scripts`, which knows that they are harmless and when to
+            // stop.
             max_command_attempts: 1,
             max_command_buffer_len: MAX_WAITING,
-            // A primary that was demoted answers these; another one has its place by now.
+            // A demoted primary returns these. Another server has its role by then.
             reconnect_errors: vec![
                 ReconnectError::ClusterDown,
                 ReconnectError::Loading,
@@ -115,11 +96,11 @@ pub(super) fn build_client(settings: &RedisSettings) -> Result<Client, ConnectEr
             ..ConnectionConfig::default()
         })
         .build()
-        .map_err(|error| ConnectError::Url(error.details().to_owned()))
+        .map_err(ConnectError::Client)
 }
 
-/// Returns the state of the store and the tasks that set it: one connects and then checks whether this
-/// Redis keeps what it is given, one logs and counts what happens to the connection.
+/// Returns the state of the store and the tasks that set it. One task connects and then repeats the
+/// start-up check until this Redis is fit. The other logs and counts connection events.
 pub(super) fn supervise(
     client: Client,
     settings: &RedisSettings,
@@ -140,13 +121,13 @@ pub(super) fn supervise(
         ignore_checks: settings.ignore_checks.clone(),
     };
     let connection = async move {
-        // Ends when connected, however long that takes; requests get their 503 meanwhile.
+        // Returns once connected, however long that takes. Until then requests get 503.
         match client.init().await {
             Ok(handle) => {
                 tokio::join!(check_until_fit(&check, &state), watch_client(handle));
             }
             Err(error) => {
-                let reason = format!("Redis cannot be connected to: {}", error.details());
+                let reason = format!("connecting to Redis failed for good: {}", error.details());
                 tracing::error!("{reason}");
                 state.send_replace(StoreState::Unfit(vec![reason]));
             }
@@ -159,34 +140,34 @@ pub(super) fn supervise(
     (receiver, tasks)
 }
 
-/// Checks this Redis until every check passes, then sets the state to ready.
+/// Repeats the start-up check until this Redis is fit, then sets the state to ready.
 async fn check_until_fit(check: &startup_check::StartupCheck, state: &watch::Sender<StoreState>) {
     loop {
-        let found = check.run().await;
-        if found.is_empty() {
-            tracing::info!("Redis is reached and fit");
+        let problems = check.run().await;
+        if problems.is_empty() {
+            tracing::info!("Redis is reachable and fit");
             state.send_replace(StoreState::Ready);
             return;
         }
-        if *state.borrow() != StoreState::Unfit(found.clone()) {
-            for reason in &found {
+        if *state.borrow() != StoreState::Unfit(problems.clone()) {
+            for reason in &problems {
                 tracing::error!("not ready: {reason}");
             }
-            state.send_replace(StoreState::Unfit(found));
+            state.send_replace(StoreState::Unfit(problems));
         }
         tokio::time::sleep(RECHECK_INTERVAL).await;
     }
 }
 
 /// Panics if the task of fred that reads and writes the connections panics or ends. fred reconnects
-/// without end, so that task has no reason to end, and without it every request is a 503 for ever.
+/// without end, so that task has no reason to end. Without it every request gets a 503 for ever.
 async fn watch_client(handle: ConnectHandle) {
     let ended = join(handle).await;
     panic!("the Redis client ended: {ended:?}");
 }
 
-/// Logs and counts what happens to the connection: one line when it is lost and one when it is back,
-/// however many attempts lie between, and no more of them than one pair in [`LOG_INTERVAL`].
+/// Logs and counts connection events: one line for a loss and one for the recovery, whatever the
+/// number of attempts, and at most one such pair in [`LOG_INTERVAL`].
 async fn watch_events(
     client: Client,
     clock: Clock,
@@ -203,15 +184,15 @@ async fn watch_events(
                     record_connect_error(&state, &error);
                     let server = server.map(|server| server.to_string());
                     if logged_lost || clock.now() < quiet_until {
-                        tracing::debug!(%error, server, "Redis is still not reached");
+                        tracing::debug!(%error, server, "Redis is still unreachable");
                     } else {
                         (logged_lost, quiet_until) = (true, clock.now() + LOG_INTERVAL);
-                        let what = if connected_before {
+                        let event = if connected_before {
                             "Redis connection lost"
                         } else {
-                            "Redis is not reached"
+                            "Redis is unreachable"
                         };
-                        tracing::warn!(%error, server, "{what}; trying again");
+                        tracing::warn!(%error, server, "{event}, retrying");
                     }
                 }
                 Err(RecvError::Lagged(_)) => {}
@@ -234,7 +215,8 @@ async fn watch_events(
     }
 }
 
-/// Says on `/readyz` why the first connection is not there yet. Later failures do not show there.
+/// Publishes on `/readyz` why the first connection is not made yet. Later failures are not shown
+/// there.
 fn record_connect_error(state: &watch::Sender<StoreState>, error: &fred::error::Error) {
     state.send_if_modified(|state| match state {
         StoreState::Connecting(reason) => {

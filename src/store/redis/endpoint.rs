@@ -1,24 +1,74 @@
-//! Which Redis, and whom to believe that it is it: what can be told before anything is dialled.
+//! Validated Redis connection settings: URL, credentials, TLS roots. Parsing opens no connection.
 //!
-//! For `app`, which asks before anything runs, so that `config check` refuses what `serve` would.
+//! For `startup`, so that `config check` rejects what `serve` would reject.
 
-use crate::store::redis::ConnectError;
-use crate::tls;
+use crate::tls::{self, CaBundleError};
+use fred::error::Error;
 use fred::types::config::{Config, ServerConfig};
 use rustls::RootCertStore;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use url::Url;
 
-/// The schemes, each also with `-sentinel` and `-cluster`. fred would take any other (`http`,
-/// `redis+tls`) for plain text, and send the password over it.
+/// The accepted schemes, each also with `-sentinel` and `-cluster`. fred takes every other scheme
+/// (`http`, `redis+tls`) as plain text, and would send the password unencrypted.
 const PLAIN_SCHEMES: [&str; 2] = ["redis", "valkey"];
 const TLS_SCHEMES: [&str; 2] = ["rediss", "valkeys"];
 
-/// What is wrong with a password that is given twice.
-const PASSWORD_TWICE: &str = "is set beside a password in the URL; keep one";
+/// The error of a password that is configured twice.
+const PASSWORD_TWICE: &str = "is set in addition to a password in the URL; keep one";
 
-/// A Redis that can be dialled: a URL that fred takes, and certificates that rustls takes.
+/// Why the settings of the Redis store cannot work, whatever state Redis is in.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The URL is not one of a Redis.
+    #[error("not a Redis URL: {0}")]
+    Url(#[from] RedisUrlError),
+    /// The password of Redis cannot be used with this URL.
+    #[error("{0}")]
+    Password(&'static str),
+    /// The password of the Sentinels cannot be used with this URL.
+    #[error("{0}")]
+    SentinelPassword(&'static str),
+    /// The CA file is missing, unreadable, or holds no certificate.
+    #[error("{path}: {reason}")]
+    CaFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: CaBundleError,
+    },
+    /// rustls rejects the TLS settings.
+    #[error("TLS to Redis cannot be set up: {0}")]
+    Tls(#[from] rustls::Error),
+    /// fred rejects the connection settings.
+    #[error("the connection to Redis cannot be set up: {}", .0.details())]
+    Client(Error),
+}
+
+/// Why a URL is not one of a Redis. No text repeats the URL, since it may hold a password.
+#[derive(Debug, thiserror::Error)]
+pub enum RedisUrlError {
+    /// The text is not a URL.
+    #[error("{0}")]
+    Syntax(#[from] url::ParseError),
+    /// The scheme is unknown.
+    #[error(
+        "the scheme must be redis, rediss, valkey or valkeys, or one of these with -sentinel or -cluster"
+    )]
+    Scheme,
+    /// fred rejects the URL.
+    #[error("{}", without_url(.0))]
+    Rejected(Error),
+}
+
+/// fred's message without what follows the first colon, where it quotes the part of the URL that it
+/// rejects.
+fn without_url(error: &Error) -> &str {
+    error.details().split(": ").next().unwrap_or_default()
+}
+
+/// A Redis to connect to: a URL that fred accepts, and trusted roots that rustls accepts.
 #[derive(Clone)]
 pub struct RedisEndpoint {
     config: Config,
@@ -27,16 +77,17 @@ pub struct RedisEndpoint {
 }
 
 impl RedisEndpoint {
-    /// Reads the URL, and the PEM file of certificates to trust beside the platform's.
+    /// Parses the URL, and reads the PEM file of certificates to trust in addition to the
+    /// platform's.
     ///
     /// # Errors
-    /// Everything that is wrong, [`ConnectError::Url`] and [`ConnectError::CaFile`].
+    /// All problems: [`ConnectError::Url`] and [`ConnectError::CaFile`].
     pub fn parse(url: &str, ca_file: Option<&Path>) -> Result<Self, Vec<ConnectError>> {
-        let ca_roots = tls::load_ca_bundle(ca_file).map_err(|error| ConnectError::CaFile {
+        let ca_roots = tls::load_ca_bundle(ca_file).map_err(|reason| ConnectError::CaFile {
             path: ca_file.unwrap_or(Path::new("")).to_owned(),
-            reason: error.to_string(),
+            reason,
         });
-        match (parse_url(url).map_err(ConnectError::Url), ca_roots) {
+        match (parse_url(url).map_err(ConnectError::from), ca_roots) {
             (Ok((config, tls)), Ok(ca_roots)) => Ok(Self {
                 config,
                 tls,
@@ -46,10 +97,10 @@ impl RedisEndpoint {
         }
     }
 
-    /// With passwords that come apart from the URL, so that they need not be written as in one.
+    /// Adds passwords that are configured outside the URL, so that they need no percent-encoding.
     ///
     /// # Errors
-    /// Everything that is wrong: [`ConnectError::Password`] and [`ConnectError::SentinelPassword`].
+    /// All problems: [`ConnectError::Password`] and [`ConnectError::SentinelPassword`].
     pub fn with_passwords(
         mut self,
         password: Option<&str>,
@@ -67,9 +118,9 @@ impl RedisEndpoint {
                     errors.push(ConnectError::SentinelPassword(PASSWORD_TWICE));
                 }
             }
-            (_, Some(_)) => {
-                errors.push(ConnectError::SentinelPassword("is for a URL of Sentinels"))
-            }
+            (_, Some(_)) => errors.push(ConnectError::SentinelPassword(
+                "requires a URL of Sentinels",
+            )),
             (_, None) => {}
         }
         if errors.is_empty() {
@@ -79,15 +130,19 @@ impl RedisEndpoint {
         }
     }
 
-    /// Checks that rustls accepts the TLS settings, so that `config check` rejects what `serve` would.
+    /// Checks that rustls accepts the TLS settings, so that `config check` rejects what `serve` would
+    /// reject.
     ///
     /// # Errors
-    /// [`ConnectError::Tls`] if not.
+    /// [`ConnectError::Tls`] if it does not.
     pub fn check_tls(&self) -> Result<(), ConnectError> {
         self.config().map(drop)
     }
 
-    /// What fred is given.
+    /// The configuration for fred.
+    ///
+    /// # Errors
+    /// [`ConnectError::Tls`] if rustls rejects the TLS settings.
     pub(super) fn config(&self) -> Result<Config, ConnectError> {
         let mut config = self.config.clone();
         if self.tls {
@@ -97,7 +152,7 @@ impl RedisEndpoint {
     }
 }
 
-/// Without the password.
+/// Shows neither the URL nor a password.
 impl fmt::Debug for RedisEndpoint {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("RedisEndpoint")
@@ -106,9 +161,9 @@ impl fmt::Debug for RedisEndpoint {
     }
 }
 
-/// fred's form of the URL, and whether it asks for TLS; or what is wrong, without a word of the URL.
-fn parse_url(text: &str) -> Result<(Config, bool), String> {
-    let url = Url::parse(text).map_err(|error| error.to_string())?;
+/// Returns fred's form of the URL, and whether it requests TLS.
+fn parse_url(text: &str) -> Result<(Config, bool), RedisUrlError> {
+    let url = Url::parse(text)?;
     let scheme = url.scheme();
     let kind = ["-sentinel", "-cluster"]
         .iter()
@@ -116,12 +171,8 @@ fn parse_url(text: &str) -> Result<(Config, bool), String> {
         .unwrap_or(scheme);
     let tls = TLS_SCHEMES.contains(&kind);
     if !tls && !PLAIN_SCHEMES.contains(&kind) {
-        return Err("its scheme is none of redis, rediss, valkey, valkeys, nor one of them with -sentinel or -cluster".to_owned());
+        return Err(RedisUrlError::Scheme);
     }
-    // Behind a colon fred quotes the part of the URL that it does not like.
-    let config = Config::from_url(text).map_err(|error| {
-        let details = error.details();
-        details.split(": ").next().unwrap_or_default().to_owned()
-    })?;
+    let config = Config::from_url(text).map_err(RedisUrlError::Rejected)?;
     Ok((config, tls))
 }

@@ -1,4 +1,4 @@
-//! The names of things in Redis.
+//! The names of the keys in Redis, and of the members of the sorted sets.
 
 use crate::model::SessionId;
 use base64::Engine;
@@ -7,15 +7,15 @@ use fred::types::Key;
 use sha2::{Digest, Sha256};
 use std::iter;
 
-/// Bytes of an id's hash in the index: 96 bits tell ten thousand live sessions apart, and an index
-/// that leaks does not leak ids.
+/// Bytes of a session id's hash in the index. 96 bits distinguish ten thousand live sessions, and a
+/// leaked index does not reveal ids.
 const MEMBER_BYTES: usize = 12;
 
-/// Bytes of a principal's hash, of which base64 makes 16: what is true of ids is true of them.
+/// Bytes of a principal's hash, 16 characters of base64. The reasons are those of [`MEMBER_BYTES`].
 const PRINCIPAL_HASH_BYTES: usize = 12;
 
-/// Keys under one prefix. Braces mark the Redis Cluster hash tag: every session has a slot of its
-/// own, and whatever is about leases another.
+/// The keys under one prefix. Braces mark the hash tag of Redis Cluster: every session has a slot
+/// of its own, and all keys about leases share another slot.
 #[derive(Debug, Clone)]
 pub(super) struct Keys {
     prefix: String,
@@ -32,7 +32,7 @@ impl Keys {
         }
     }
 
-    /// `<prefix>s:{<id>}`: the hash that is one session.
+    /// `<prefix>s:{<id>}`: the hash of one session.
     pub(super) fn session(&self, id: SessionId) -> Key {
         let mut key = String::with_capacity(self.prefix.len() + SessionId::LEN + 4);
         key.push_str(&self.prefix);
@@ -47,13 +47,13 @@ impl Keys {
         &self.live_index
     }
 
-    /// `<prefix>{lease}:secret`: what principals are hashed by.
+    /// `<prefix>{lease}:secret`: the key by which principals are hashed.
     pub(super) fn pseudonym_key(&self) -> &Key {
         &self.pseudonym_key
     }
 
-    /// The index, and then `<prefix>{lease}:<kind>:<hash>` of each principal: the sorted set of its live
-    /// sessions.
+    /// The index, followed by `<prefix>{lease}:<kind>:<hash>` for each principal: the sorted set of
+    /// its live sessions.
     pub(super) fn lease_keys(&self, principals: &PrincipalKeys) -> Vec<Key> {
         let own = principals
             .iter()
@@ -61,7 +61,8 @@ impl Keys {
         iter::once(self.live_index.clone()).chain(own).collect()
     }
 
-    /// The same, and behind each principal's `<prefix>{lease}:<kind>:<hash>:r`: its rate of creations.
+    /// As [`Keys::lease_keys`], with `<prefix>{lease}:<kind>:<hash>:r` after each principal's key:
+    /// its rate of creations.
     pub(super) fn lease_and_rate_keys(&self, principals: &PrincipalKeys) -> Vec<Key> {
         let own = principals.iter().flat_map(|principal| {
             [
@@ -78,26 +79,26 @@ impl Keys {
     }
 }
 
-/// A session's name in the index.
+/// The member of the index that stands for a session.
 pub(super) fn index_member(id: SessionId) -> [u8; MEMBER_BYTES] {
     let mut member = [0; MEMBER_BYTES];
     member.copy_from_slice(&Sha256::digest(id.as_bytes())[..MEMBER_BYTES]);
     member
 }
 
-/// What stands for one principal: a letter for its kind, and a hash.
+/// The name of one principal in Redis: a letter for its kind, and a hash.
 #[derive(Debug)]
 pub(super) struct PrincipalKey(String);
 
-/// Whose shares a session's place is counted against, one after the other.
+/// The principals that a session counts towards, as one string of concatenated [`PrincipalKey`]s.
 #[derive(Debug, Clone, Default)]
 pub(super) struct PrincipalKeys(String);
 
 impl PrincipalKey {
-    /// Its length in bytes, ASCII all of them.
+    /// Length in bytes. All of them are ASCII.
     const LEN: usize = 1 + PRINCIPAL_HASH_BYTES / 3 * 4;
 
-    /// `hash` has at least 12 bytes.
+    /// Builds the key from a hash of at least 12 bytes.
     pub(super) fn new(kind: char, hash: &[u8]) -> Self {
         let mut text = String::with_capacity(Self::LEN);
         text.push(kind);
@@ -107,10 +108,10 @@ impl PrincipalKey {
 }
 
 impl PrincipalKeys {
-    /// As a session keeps them.
+    /// Parses the form in which a session stores them.
     pub(super) fn parse(text: &str) -> Option<Self> {
-        let whole = text.is_ascii() && text.len().is_multiple_of(PrincipalKey::LEN);
-        whole.then(|| Self(text.to_owned()))
+        let is_valid = text.is_ascii() && text.len().is_multiple_of(PrincipalKey::LEN);
+        is_valid.then(|| Self(text.to_owned()))
     }
 
     pub(super) fn as_bytes(&self) -> &[u8] {

@@ -1,34 +1,37 @@
-//! ClientConcurrencyLimiter among the live sessions: taken before a session is made, given back after it has ended
-//! (docs/adr/0003-lease-then-create.md), and counted against everyone whose share it is.
+//! The leases of live sessions: acquired before a session is created, and released after it was
+//! deleted (docs/adr/0003-lease-then-create.md). A lease counts towards the shares of its
+//! principals.
 
 use crate::model::{Limit, LimitExceeded, LimitSet};
 use crate::model::{Owner, SessionId, SharedPseudonymKey};
 use crate::store::quotas::ShareClaim;
+use crate::store::redis::argument::Argument;
 use crate::store::redis::keys::{Keys, PrincipalKeys, index_member};
-use crate::store::redis::millis_argument;
 use crate::store::redis::pseudonym_key_cache::{PseudonymKeyCache, principal_key};
 use crate::store::redis::reply::ScriptReply;
-use crate::store::redis::scripts::{Argument, Scripts};
+use crate::store::redis::scripts::Scripts;
 use crate::store::{DeleteResult, SessionLimits, Share, StoreError};
 use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Ended leases that one new session sweeps of each set: enough to outrun growth, too few to stall Redis.
+/// Expired leases that one creation removes from each set: enough to outrun the growth, too few to
+/// stall Redis.
 pub(super) const SWEEP_BATCH: u64 = 16;
 
-/// Takes places, and gives them back.
+/// Acquires and releases leases.
 #[derive(Debug)]
 pub(super) struct Leases {
     pub(super) scripts: Arc<Scripts>,
     pub(super) keys: Keys,
     pub(super) limits: SessionLimits,
-    /// How long a place is held without a session, should this worker die between the two.
+    /// TTL of a lease: the session's TTL and the command deadline. It bounds how long a lease
+    /// without a session stays if this process dies between the two calls.
     hold: Duration,
     pseudonym_key: PseudonymKeyCache,
 }
 
-/// Whom a place is to be counted against, and what they may have.
+/// The principals that a lease counts towards, with their shares.
 #[derive(Debug)]
 pub(super) struct LeaseClaim {
     pub(super) principals: PrincipalKeys,
@@ -61,7 +64,10 @@ impl Leases {
         }
     }
 
-    /// What is to be taken for a session of this owner.
+    /// Builds the claim for a session of this owner.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the pseudonym key could not be fetched.
     pub(super) async fn claim(&self, owner: &Owner) -> Result<LeaseClaim, StoreError> {
         let claims: Vec<ShareClaim> = self.limits.claims(owner).collect();
         let mut principals = PrincipalKeys::default();
@@ -75,7 +81,10 @@ impl Leases {
         Ok(LeaseClaim { principals, claims })
     }
 
-    /// Takes a place, or says what refuses it.
+    /// Acquires a lease. The inner `Err` is the limit that rejected it.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it is unknown whether the lease was acquired.
     pub(super) async fn acquire(
         &self,
         id: SessionId,
@@ -84,7 +93,7 @@ impl Leases {
         let member = index_member(id);
         let mut arguments = vec![
             Argument::Bytes(&member),
-            millis_argument(self.hold),
+            Argument::millis(self.hold),
             Argument::Number(SWEEP_BATCH),
             Argument::Number(self.limits.max_live),
         ];
@@ -127,8 +136,8 @@ impl Leases {
         self.scripts.acquire_lease(&keys, &arguments, parse).await
     }
 
-    /// Whose shares a session's place is counted against. The session alone knows, so this is asked before it is
-    /// ended. Costs no round trip where nobody has a share.
+    /// Reads the principals that a session counts towards. Only the session has them, so they are
+    /// read before it is deleted. Costs no round trip if shares are switched off.
     pub(super) async fn principal_keys(&self, id: SessionId) -> Result<PrincipalKeys, StoreError> {
         if self.limits.shares.get().is_none() {
             return Ok(PrincipalKeys::default());
@@ -142,12 +151,12 @@ impl Leases {
         self.scripts.get_principals(session, &[], parse).await
     }
 
-    /// Ends a session.
+    /// Deletes a session.
     pub(super) async fn delete_session(&self, id: SessionId) -> Result<DeleteResult, StoreError> {
         let parse = |reply: ScriptReply| match reply.status {
             'D' => reply.expect_empty(DeleteResult::Deleted),
-            // This very call found it, perhaps, at its first try, whose reply was lost: then a 404 would call a
-            // success a failure.
+            // An earlier attempt of this call may have deleted the session and lost its reply, so
+            // "not found" is reported as success.
             'G' if reply.may_have_run_before => reply.expect_empty(DeleteResult::Deleted),
             'G' => reply.expect_empty(DeleteResult::Gone),
             _ => Err(StoreError::BadReply),
@@ -157,7 +166,7 @@ impl Leases {
         self.scripts.delete(session, &[], parse).await
     }
 
-    /// Gives a place back.
+    /// Releases a lease.
     pub(super) async fn release(
         &self,
         id: SessionId,
@@ -173,12 +182,12 @@ impl Leases {
         self.scripts.release_lease(&keys, &member, parse).await
     }
 
-    /// Asks for the fleet's secret now, so that no creation has to.
+    /// Fetches the pseudonym key now, so that no creation has to.
     pub(super) async fn fetch_pseudonym_key(&self) -> Result<(), StoreError> {
         self.pseudonym_key.fetch(&self.scripts, &self.keys).await
     }
 
-    /// Keeps the secret current, for ever.
+    /// Refreshes the pseudonym key every minute. Never returns.
     pub(super) async fn refresh_pseudonym_key(&self) {
         self.pseudonym_key
             .refresh_forever(&self.scripts, &self.keys)
@@ -187,7 +196,8 @@ impl Leases {
 }
 
 impl LeaseClaim {
-    /// The limits that a reply names, each by the number of a principal and a kind.
+    /// Parses the limits in a reply: each is the number of a principal (0 for the total) and a
+    /// kind.
     fn parse_limits(&self, text: &str) -> Option<LimitSet> {
         let mut limits = LimitSet::default();
         for name in text.as_bytes().chunks(2) {

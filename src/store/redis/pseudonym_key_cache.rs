@@ -1,28 +1,29 @@
-//! The fleet's secret, by which principals are hashed, so that neither addresses nor user ids stand in Redis.
+//! The key by which principals are hashed, so that Redis holds neither addresses nor user ids.
 //!
-//! It lies in Redis too, since all replicas must count one principal as one: whoever reads both can try every
-//! address of IPv4. It is made anew each day, so that it tells of one day at most. A worker asks for it again each minute, and so two workers
-//! may use different ones for that long: a principal then has two shares until their sessions end.
+//! The key is in Redis too, since all replicas must hash a principal alike. Anyone who can read
+//! both can try every IPv4 address. The key is replaced every day, so that a leaked key reveals one
+//! day at most. Each replica fetches it once a minute, so two replicas may use different keys for
+//! that long. A principal then has two shares until the sessions under the old key end.
 
 use crate::model::{KEY_ROTATION, Principal, PseudonymKey, SharedPseudonymKey};
 use crate::store::StoreError;
+use crate::store::redis::argument::Argument;
 use crate::store::redis::keys::{Keys, PrincipalKey};
-use crate::store::redis::millis_argument;
 use crate::store::redis::reply::ScriptReply;
-use crate::store::redis::scripts::{Argument, Scripts};
+use crate::store::redis::scripts::Scripts;
 use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// How long a worker goes by what it was told.
+/// Interval at which a replica fetches the key.
 const REFRESH_INTERVAL: Duration = Duration::from_mins(1);
 
-/// What this worker was told last.
+/// The key that this replica fetched last.
 #[derive(Debug)]
 pub(super) struct PseudonymKeyCache {
     current: Arc<SharedPseudonymKey>,
-    /// Whether it was told by Redis.
+    /// Whether `current` came from Redis, and not from this process.
     is_from_redis: AtomicBool,
 }
 
@@ -34,7 +35,10 @@ impl PseudonymKeyCache {
         }
     }
 
-    /// The secret that all replicas go by. Costs a round trip until it was told once.
+    /// Returns the key that all replicas use. The first call costs a round trip.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the key was never fetched and cannot be fetched now.
     pub(super) async fn get(
         &self,
         scripts: &Scripts,
@@ -46,17 +50,21 @@ impl PseudonymKeyCache {
         Ok(self.current.get())
     }
 
-    /// Keeps it current, for ever. One that cannot be asked for is gone by until it can.
+    /// Refreshes the key every minute. If Redis is unreachable, the last known key stays in use.
+    /// Never returns.
     pub(super) async fn refresh_forever(&self, scripts: &Scripts, keys: &Keys) {
         loop {
             tokio::time::sleep(REFRESH_INTERVAL).await;
             if let Err(error) = self.fetch(scripts, keys).await {
-                tracing::debug!(%error, "the fleet's secret could not be asked for");
+                tracing::debug!(%error, "failed to refresh the pseudonym key");
             }
         }
     }
 
-    /// Asks for it.
+    /// Fetches the key.
+    ///
+    /// # Errors
+    /// [`StoreError`] if Redis did not return one.
     pub(super) async fn fetch(&self, scripts: &Scripts, keys: &Keys) -> Result<(), StoreError> {
         self.current.set(fetch_or_create(scripts, keys).await?);
         self.is_from_redis.store(true, Ordering::Release);
@@ -64,12 +72,12 @@ impl PseudonymKeyCache {
     }
 }
 
-/// Asks Redis, and offers one in case there is none.
+/// Fetches the key from Redis, with a new one to be stored if there is none.
 async fn fetch_or_create(scripts: &Scripts, keys: &Keys) -> Result<PseudonymKey, StoreError> {
     let offer = PseudonymKey::random();
     let arguments = [
         Argument::Bytes(offer.as_bytes()),
-        millis_argument(KEY_ROTATION),
+        Argument::millis(KEY_ROTATION),
     ];
     let parse = |reply: ScriptReply| match reply.status {
         'S' => reply.text(PseudonymKey::parse),
@@ -80,7 +88,7 @@ async fn fetch_or_create(scripts: &Scripts, keys: &Keys) -> Result<PseudonymKey,
         .await
 }
 
-/// What stands for a principal in Redis.
+/// The name of a principal in Redis.
 pub(super) fn principal_key(key: &PseudonymKey, principal: &Principal) -> PrincipalKey {
     let (kind, name) = principal.name();
     PrincipalKey::new(kind, &key.hash(kind, &name))

@@ -1,8 +1,8 @@
-//! Drops a connection to Redis that is silent or out of step, so that fred connects again.
+//! Drops a connection to Redis that stopped answering or is out of step, so that fred reconnects.
 //!
-//! fred's own watch for unresponsive connections counts from the last write, and so never fires on a
-//! busy one. Calls only ask for a reconnect; a background task does it, since fred returns only when it
-//! has connected again, and no request waits for that.
+//! fred's own check for unresponsive connections counts from the last write, so it never fires on a
+//! busy connection. Calls only request a reconnect. A background task performs it, since fred's
+//! `force_reconnection` returns only after the reconnection, and no request waits for that.
 
 use fred::clients::Client;
 use fred::interfaces::ClientLike;
@@ -10,19 +10,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// The requests for a reconnect, and the task that serves them.
+/// The reconnect requests, and the task that serves them.
 #[derive(Debug)]
 pub(super) struct Reconnect {
     client: Client,
     deadline: Duration,
-    /// Counts the connections that this process dropped, so that each is dropped once, however many
-    /// calls were waiting on it.
+    /// Number of connections that this process dropped. It ensures that each is dropped once, however
+    /// many calls wait on it.
     generation: AtomicU64,
     wake: Notify,
 }
 
 impl Reconnect {
-    /// `deadline` bounds the wait for one reconnect.
+    /// Creates it without a request. `deadline` bounds the wait for one reconnect.
     pub(super) fn new(client: Client, deadline: Duration) -> Self {
         Self {
             client,
@@ -56,8 +56,10 @@ impl Reconnect {
             let dropped = Box::pin(self.client.force_reconnection());
             match tokio::time::timeout(self.deadline, dropped).await {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::warn!(%error, "the connection could not be dropped"),
-                Err(_) => tracing::debug!("the connection is dropped, and not made again yet"),
+                Ok(Err(error)) => tracing::warn!(%error, "failed to drop the connection to Redis"),
+                Err(_) => {
+                    tracing::debug!("the connection to Redis is dropped, not reconnected yet")
+                }
             }
         }
     }

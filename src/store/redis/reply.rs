@@ -1,9 +1,12 @@
-//! What a script answers: one string that begins with the call's nonce and a status letter. What the
-//! letter carries follows. Behind it, in an array, come the payload that a read found, the milliseconds
-//! that a session has left, and its dates, each where it is due: a string, and numbers.
+//! The replies of the scripts.
 //!
-//! A reply that is not of this form, or echoes another nonce, is some other call's: it is never
-//! believed, and `scripts` drops the connection that it came by.
+//! A reply is one string: the call's nonce, a status letter, and the letter's data. If there is
+//! more, the reply is an array of that string, the payload of a read, the milliseconds until the
+//! session expires, and its timestamps. Each part is there only if it is due: the payload is a
+//! string, the others are numbers.
+//!
+//! A reply that is not of this form, or that echoes another nonce, belongs to another call. It is
+//! rejected, and `scripts` drops its connection.
 
 use crate::model::{Payload, SequenceToken};
 use crate::store::{Progress, StoreError, Timestamps};
@@ -11,14 +14,15 @@ use bytes_utils::Str;
 use fred::types::Value;
 use std::time::{Duration, SystemTime};
 
-/// A reply of the right form to the right call.
+/// A reply of the right form to this call.
 #[derive(Debug)]
 pub(super) struct ScriptReply {
-    /// How it went; the scripts' heads say what each letter means.
+    /// The status letter. The heads of the scripts give its meaning.
     pub(super) status: char,
-    /// Whether an earlier try of the call may have run, so that it may be what this one found.
+    /// Whether an earlier try of this call may have run, so that this try may have found its
+    /// effect.
     pub(super) may_have_run_before: bool,
-    /// What follows the letter.
+    /// The rest of the string after the status letter.
     tail: Str,
     payload: Option<Str>,
     ttl: Option<Duration>,
@@ -26,7 +30,10 @@ pub(super) struct ScriptReply {
 }
 
 impl ScriptReply {
-    /// Reads the reply to the call with that nonce, which is not 0.
+    /// Parses the reply to the call with this nonce, which is never 0.
+    ///
+    /// # Errors
+    /// [`StoreError::BadReply`] if the reply is of another form, or belongs to another call.
     pub(super) fn parse(
         nonce: u64,
         may_have_run_before: bool,
@@ -37,7 +44,7 @@ impl ScriptReply {
 
     fn try_parse(nonce: u64, may_have_run_before: bool, value: Value) -> Option<Self> {
         let (head, mut values) = match value {
-            // One alone stands without an array.
+            // A reply of a single element is not an array.
             Value::Array(values) if values.len() < 2 => return None,
             Value::Array(values) => {
                 let mut values = values.into_iter();
@@ -78,16 +85,20 @@ impl ScriptReply {
         })
     }
 
-    /// The session's dates, where they were wanted.
-    pub(super) fn timestamps(&self, wanted: bool) -> Result<Option<Timestamps>, StoreError> {
-        if self.timestamps.is_some() == wanted {
+    /// Returns the session's timestamps.
+    ///
+    /// # Errors
+    /// [`StoreError::BadReply`] if the reply has timestamps that were not requested, or the
+    /// reverse. So do the methods below, if the reply has other parts than theirs.
+    pub(super) fn timestamps(&self, requested: bool) -> Result<Option<Timestamps>, StoreError> {
+        if self.timestamps.is_some() == requested {
             Ok(self.timestamps)
         } else {
             Err(StoreError::BadReply)
         }
     }
 
-    /// A reply that carries no payload and no time left: what its letter carries.
+    /// The letter's data, if the reply has neither a payload nor a TTL.
     fn body(&self) -> Result<&str, StoreError> {
         match (&self.payload, self.ttl) {
             (None, None) => Ok(&self.tail),
@@ -95,7 +106,7 @@ impl ScriptReply {
         }
     }
 
-    /// A reply that carries nothing means this.
+    /// Returns `meaning` if the reply has no data.
     pub(super) fn expect_empty<T>(&self, meaning: T) -> Result<T, StoreError> {
         match self.body()? {
             "" => Ok(meaning),
@@ -103,12 +114,12 @@ impl ScriptReply {
         }
     }
 
-    /// A reply that carries a token.
+    /// Returns the data as a token.
     pub(super) fn token(&self) -> Result<SequenceToken, StoreError> {
         SequenceToken::parse(self.body()?.as_bytes()).ok_or(StoreError::BadReply)
     }
 
-    /// A reply that carries a token, or nothing.
+    /// Returns the data as a token, or `None` if there is no data.
     pub(super) fn optional_token(&self) -> Result<Option<SequenceToken>, StoreError> {
         if self.body()?.is_empty() {
             return Ok(None);
@@ -116,17 +127,17 @@ impl ScriptReply {
         self.token().map(Some)
     }
 
-    /// A reply that carries a number.
+    /// Returns the data as a number.
     pub(super) fn number(&self) -> Result<u64, StoreError> {
         self.body()?.parse().map_err(|_| StoreError::BadReply)
     }
 
-    /// A reply that carries a text of some form.
+    /// Parses the data.
     pub(super) fn text<T>(&self, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, StoreError> {
         parse(self.body()?).ok_or(StoreError::BadReply)
     }
 
-    /// A reply that carries how far a session is.
+    /// Returns the data as the progress of a session.
     pub(super) fn progress(&self) -> Result<Progress, StoreError> {
         self.text(|text| {
             let (writes, time_to_first_write) = match text.split_once(' ') {
@@ -141,12 +152,12 @@ impl ScriptReply {
         })
     }
 
-    /// A reply that carries a time in milliseconds.
+    /// Returns the data as a time in milliseconds.
     pub(super) fn millis(&self) -> Result<Duration, StoreError> {
         self.number().map(Duration::from_millis)
     }
 
-    /// A reply that carries a token, a payload, and how long they live.
+    /// Returns the token, the TTL and the payload of a session.
     pub(super) fn session_state(self) -> Result<(SequenceToken, Duration, Payload), StoreError> {
         let token = SequenceToken::parse(self.tail.as_bytes()).ok_or(StoreError::BadReply)?;
         let payload = self.payload.and_then(Payload::from_stored);
@@ -156,7 +167,7 @@ impl ScriptReply {
         }
     }
 
-    /// A reply that carries how long a session lives, and nothing else.
+    /// Returns the TTL of a session, if the reply has no data and no payload.
     pub(super) fn ttl(&self) -> Result<Duration, StoreError> {
         match (&*self.tail, &self.payload, self.ttl) {
             ("", None, Some(ttl)) => Ok(ttl),
@@ -165,7 +176,8 @@ impl ScriptReply {
     }
 }
 
-/// A string, which fred takes for bytes where it is no UTF-8; nothing of ours is that.
+/// Returns a string. fred returns bytes for a string that is not UTF-8, which no reply of a script
+/// is.
 fn text(value: Value) -> Option<Str> {
     match value {
         Value::String(text) => Some(text),

@@ -1,7 +1,8 @@
-//! What a create of unknown outcome left behind, taken away in the background.
+//! Removes, in the background, what a call with an unknown outcome left in Redis: a session, a
+//! lease, or both.
 //!
-//! A queue with a bound, one task, a bounded number of tries: what is dropped here, or given up, is
-//! counted, and ends by its TTL.
+//! The queue is bounded, one task works on it, and the number of tries is bounded. What is dropped
+//! or given up is counted in a metric, and expires by its TTL.
 
 use crate::model::SessionId;
 use crate::store::redis::keys::PrincipalKeys;
@@ -11,13 +12,15 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// Orphans that may wait: what an outage of some seconds leaves on a busy worker. 100 KiB at most.
+/// Capacity of the queue: what an outage of some seconds leaves on a busy replica. At most 100 KiB.
 const QUEUE_CAPACITY: usize = 1024;
 
-/// Tries for one guard, a second apart: longer than a failover takes; then its TTL ends it.
+/// Tries for one session, a second apart. They outlast a failover. After that the session's TTL
+/// ends it.
 const MAX_ROLLBACK_TRIES: u32 = 10;
 const ROLLBACK_RETRY_PAUSE: Duration = Duration::from_secs(1);
 
+/// The queue of sessions to remove.
 #[derive(Debug)]
 pub(super) struct RollbackQueue {
     queue: mpsc::Sender<(SessionId, PrincipalKeys)>,
@@ -54,7 +57,9 @@ impl RollbackQueue {
     }
 }
 
-/// Session first, lease second, so that the lease covers the session to the end.
+/// Deletes a session and releases its lease. Returns whether both calls succeeded.
+///
+/// The session comes first, so that the lease covers it to the end.
 async fn delete_and_release(
     leases: &Leases,
     deadline: Duration,
@@ -70,9 +75,10 @@ async fn delete_and_release(
         .is_ok_and(|done| done.is_ok())
 }
 
-/// Takes the session away when dropped, unless it is disowned first: by an outcome that is known.
+/// Queues the session for removal when dropped, unless a known outcome disarmed the guard first.
 ///
-/// A guard, because the client may go away at any await, and its request's future with it.
+/// This is a guard because the client may go away at any await, and the request's future is then
+/// dropped.
 #[derive(Debug)]
 pub(super) struct RollbackGuard<'a> {
     rollback: &'a RollbackQueue,
@@ -80,7 +86,7 @@ pub(super) struct RollbackGuard<'a> {
 }
 
 impl<'a> RollbackGuard<'a> {
-    /// `principals` are those whose shares its place is counted against.
+    /// Arms a guard for a session that counts towards the shares of `principals`.
     pub(super) fn new(
         rollback: &'a RollbackQueue,
         id: SessionId,
@@ -92,6 +98,7 @@ impl<'a> RollbackGuard<'a> {
         }
     }
 
+    /// Drops the guard without a rollback: the outcome is known.
     pub(super) fn disarm(mut self) {
         self.pending = None;
     }
@@ -103,7 +110,7 @@ impl Drop for RollbackGuard<'_> {
             return;
         };
         let RollbackQueue { queue, metrics } = self.rollback;
-        // Before it is sent, or it may be done before it is counted.
+        // Incremented first. Otherwise the task could be done before the session is counted.
         metrics.store_orphans_waiting.inc();
         if queue.try_send(pending).is_err() {
             metrics.store_orphans_waiting.dec();

@@ -1,15 +1,14 @@
-//! Calls of the Lua scripts: one round trip, a checked reply, and a second try where it is harmless.
+//! Calls of the Lua scripts: one round trip, a checked reply, and a retry if it is harmless.
 //!
-//! Every script is harmless when run twice, so a call whose connection broke is sent again within the
-//! operation's deadline: the client then sees a slow success in place of a failed sign-in.
+//! Every script is idempotent. So if the connection of a call breaks, the call is sent again within
+//! the operation's deadline, and the client sees a slow success instead of a failed sign-in.
 
 use crate::clock::Clock;
-use crate::model::Payload;
 use crate::store::StoreError;
+use crate::store::redis::argument::{Argument, to_values};
 use crate::store::redis::reconnect::Reconnect;
 use crate::store::redis::reply::ScriptReply;
 use crate::telemetry::metrics::Metrics;
-use bytes::Bytes;
 use bytes_utils::Str;
 use fred::clients::Client;
 use fred::error::{Error, ErrorKind};
@@ -20,14 +19,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Pause before a call is sent again, growing by itself each time: a failover or a moving slot takes
-/// longer than a round trip, and the operation's deadline ends the tries.
+/// Pause before the first retry of a call. Each further pause is longer by the same amount. A
+/// failover or a slot migration takes longer than a round trip, and the operation's deadline ends
+/// the retries.
 const RETRY_PAUSE: Duration = Duration::from_millis(10);
 
-/// Tries of one call. At the pauses above they outlast the deadline's default of 800 ms; the bound is
-/// for deadlines that are configured longer.
+/// Maximum number of tries of one call. With the pauses above they outlast the default deadline of
+/// 800 ms. The bound matters if a longer deadline is configured.
 const MAX_TRIES: u32 = 16;
 
+/// A script and its SHA-1 digest, by which Redis finds it in its cache.
 #[derive(Debug)]
 struct Script {
     sha: Str,
@@ -39,12 +40,13 @@ struct Script {
 pub(super) struct Scripts {
     client: Client,
     clock: Clock,
-    /// How long one call may take, all its tries together.
+    /// Maximum duration of one call, all its tries together.
     deadline: Duration,
     metrics: Arc<Metrics>,
-    /// Echoed by each reply. Counts up, so no two calls of a process share one.
+    /// The next nonce, which a reply echoes. It counts up, so no two calls of a process share one.
     nonce: AtomicU64,
-    /// Counts replies, to tell a slow Redis from a connection that fell silent.
+    /// Number of replies. It distinguishes a slow Redis from a connection that has stopped
+    /// answering.
     answered: AtomicU64,
     reconnect: Arc<Reconnect>,
     create: Script,
@@ -58,26 +60,16 @@ pub(super) struct Scripts {
     pseudonym_key: Script,
 }
 
-/// One argument of a script. Borrowed, since a call that is sent again needs it again.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Argument<'a> {
-    /// Text or bytes, copied.
-    Bytes(&'a [u8]),
-    /// A payload, shared.
-    Payload(&'a Payload),
-    /// A number.
-    Number(u64),
-}
-
-/// Where a call stands before it is start, to tell afterwards what happened to its connection.
+/// The counters at the start of a call, to see later whether its connection was dropped or answered
+/// others.
 struct CallStart {
     nonce: u64,
     dropped: u64,
     answered: u64,
 }
 
-/// Declares one method per script, named as its file. What the reply means, `read` says; where it says
-/// `BadReply`, the reply is no more believed than one of another form.
+/// Declares one method per script, named as its file. `parse` turns the reply into a result. If it
+/// returns `BadReply`, the reply is treated as one of another form.
 macro_rules! calls {
     ($($name:ident),*) => {
         $(pub(super) async fn $name<T>(
@@ -98,8 +90,8 @@ impl Scripts {
         deadline: Duration,
         metrics: Arc<Metrics>,
     ) -> Self {
-        // The start of the nonces differs from process to process, so that a reply kept by a proxy or
-        // a connection that changed hands does not fit by chance.
+        // The first nonce differs between processes, so that a reply held back by a proxy, or a
+        // connection that changed hands, does not match by chance.
         let nonce = AtomicU64::new(uuid::Uuid::new_v4().as_u64_pair().0 >> 16);
         let reconnect = Arc::new(Reconnect::new(client.clone(), deadline));
         Self {
@@ -122,7 +114,7 @@ impl Scripts {
         }
     }
 
-    /// The clock that the deadlines go by.
+    /// The clock of the deadlines.
     pub(super) fn clock(&self) -> Clock {
         self.clock.clone()
     }
@@ -139,7 +131,7 @@ impl Scripts {
         pseudonym_key
     );
 
-    /// Runs a script, again where that may help, within the deadline.
+    /// Runs a script, with retries within the deadline if the error is transient.
     async fn call<T>(
         &self,
         script: &Script,
@@ -153,8 +145,8 @@ impl Scripts {
             answered: self.answered.load(Ordering::Relaxed),
         };
         let started_at = self.clock.now();
-        // fred's own deadline, which is ours but for a moment, ends the first try; only a second one
-        // needs another timer.
+        // fred's own deadline, which is slightly shorter than this one, ends the first try. Only
+        // retries need a timer.
         let mut outcome = self.send(script, false, start.nonce, keys, arguments).await;
         let (mut tries, mut may_have_run_before) = (1, false);
         loop {
@@ -169,7 +161,7 @@ impl Scripts {
             if tries == MAX_TRIES || !(no_script || is_transient(&error)) {
                 return Err(self.fail(&start, &error));
             }
-            // In a box, so that a call that needs no second try does not hold the room for one.
+            // Boxed, so that a call without a retry does not hold the space for one.
             let again = Box::pin(async {
                 if !no_script {
                     tokio::time::sleep(RETRY_PAUSE * tries).await;
@@ -186,10 +178,12 @@ impl Scripts {
         }
     }
 
-    /// Sends a call, by the script's name or `whole`: EVAL also keeps it for the next call, where Redis has
-    /// restarted or was told to forget (SCRIPT FLUSH). fred's future is 7 KB, so whoever awaits this
-    /// keeps it where it is made: pinned, and never in an argument. A box would cost a copy of it; moved
-    /// through every layer it once cost a third of a request.
+    /// Sends a call, by EVALSHA or, with `use_eval`, by EVAL. EVAL also caches the script again,
+    /// after Redis has restarted or got SCRIPT FLUSH.
+    ///
+    /// fred's future is 7 KB. Callers must await it where it is created: pinned, and never passed
+    /// as an argument. A box would cost a copy of it. When it was moved through every layer, that
+    /// once cost a third of a request.
     async fn send(
         &self,
         script: &Script,
@@ -207,6 +201,7 @@ impl Scripts {
         }
     }
 
+    /// Counts a reply, and drops the connection if the reply does not fit its call.
     fn receive<T>(
         &self,
         start: &CallStart,
@@ -214,7 +209,7 @@ impl Scripts {
     ) -> Result<T, StoreError> {
         self.answered.fetch_add(1, Ordering::Relaxed);
         if matches!(result, Err(StoreError::BadReply)) {
-            // One reply that is not the call's own: all that follow are shifted too.
+            // If one reply belongs to another call, all that follow are shifted too.
             self.metrics.store_bad_replies.inc();
             self.reconnect
                 .request(start.dropped, "a reply does not fit its call");
@@ -222,19 +217,21 @@ impl Scripts {
         result
     }
 
+    /// Turns the last error of a call into a store error. Drops a connection that has stopped
+    /// answering.
     fn fail(&self, start: &CallStart, error: &Error) -> StoreError {
         if !matches!(error.kind(), ErrorKind::Timeout) {
             return StoreError::Unavailable(error.to_string());
         }
-        // In a cluster others answer while one is silent, so there the deadline alone tells.
+        // In a cluster other nodes answer while one does not, so there a timeout alone decides.
         let silent = self.answered.load(Ordering::Relaxed) == start.answered;
         if self.client.is_connected() && (silent || self.client.is_clustered()) {
-            self.reconnect.request(start.dropped, "no reply came");
+            self.reconnect.request(start.dropped, "no reply arrived");
         }
         StoreError::Timeout
     }
 
-    /// The task that reconnects.
+    /// The reconnect requests, and the task that serves them.
     pub(super) fn reconnect(&self) -> Arc<Reconnect> {
         Arc::clone(&self.reconnect)
     }
@@ -242,30 +239,14 @@ impl Scripts {
 
 impl Script {
     fn new(body: &'static str) -> Self {
-        // Leaked, once a process: each call clones it, and clones of what is counted share one counter.
+        // Leaked once per process: every call clones it, and clones of a counted string would share
+        // one counter.
         let sha = Str::from_static(sha1_hash(body).leak());
         Self { sha, body }
     }
 }
 
-/// The nonce, and what the script is told beside it.
-fn to_values(nonce: u64, arguments: &[Argument<'_>]) -> Vec<Value> {
-    let mut values = Vec::with_capacity(arguments.len() + 1);
-    values.push(to_integer(nonce));
-    values.extend(arguments.iter().map(|argument| match argument {
-        Argument::Bytes(bytes) => Value::Bytes(Bytes::copy_from_slice(bytes)),
-        Argument::Payload(payload) => Value::Bytes(payload.to_bytes()),
-        Argument::Number(value) => to_integer(*value),
-    }));
-    values
-}
-
-/// Numbers of ours stay below 2^53, since Lua's are exact up to there.
-fn to_integer(number: u64) -> Value {
-    Value::Integer(i64::try_from(number).unwrap_or(i64::MAX))
-}
-
-/// Whether the script may have run all the same: the connection broke before its answer came.
+/// Whether the script may have run although the call failed: the connection broke before the reply.
 fn may_have_executed(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::IO | ErrorKind::Canceled)
 }
@@ -274,8 +255,8 @@ fn is_unknown_script(error: &Error) -> bool {
     error.details().starts_with("NOSCRIPT")
 }
 
-/// Whether another try may find the store well again: the connection broke, or Redis is loading,
-/// failing over, or moving a slot.
+/// Whether a retry may succeed: the connection broke, or Redis is loading, failing over, or moving
+/// a slot.
 fn is_transient(error: &Error) -> bool {
     const TRANSIENT: [&str; 5] = [
         "TRYAGAIN",

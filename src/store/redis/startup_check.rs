@@ -1,19 +1,19 @@
-//! The look at Redis before the worker calls itself ready: would this one lose sign-ins?
+//! The start-up check: whether this Redis would lose sign-ins. A replica is not ready before the
+//! check succeeds.
 //!
-//! It reads INFO, since managed Redis often forbids CONFIG, and walks one session of its own through
-//! every script, which shows whether the ACL allows them. What it may not learn is a warning; what is
-//! wrong keeps the worker unready until it is mended, or accepted by name (`store.redis.ignore_checks`). What
-//! it could not learn this time (no answer, a lost connection) is neither: the look is repeated.
+//! The check reads INFO, since managed Redis often forbids CONFIG. It also takes one session of its
+//! own through every script, which shows whether the ACL allows their commands. What Redis does not
+//! reveal is logged as a warning. A problem keeps the replica unready until it is fixed or ignored
+//! by name (`store.redis.ignore_checks`). An inconclusive check (no answer, a lost connection) is
+//! repeated.
 
 use crate::config::store::Check;
 use crate::model::{Payload, SequenceToken, SessionId};
 use crate::store::StoreError;
-use crate::store::redis::TIMESTAMPS;
+use crate::store::redis::argument::Argument;
 use crate::store::redis::keys::index_member;
 use crate::store::redis::lease::{Leases, SWEEP_BATCH};
-use crate::store::redis::millis_argument;
 use crate::store::redis::reply::ScriptReply;
-use crate::store::redis::scripts::Argument;
 use fred::clients::Client;
 use fred::interfaces::ClientLike;
 use fred::types::{InfoKind, Value};
@@ -22,19 +22,19 @@ use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The oldest Redis whose scripts and commands we use (`PEXPIRETIME`, effects replication, `ZRANGE …
-/// BYSCORE`): also the oldest that is tested.
+/// The oldest supported version. The scripts need it (`PEXPIRETIME`, effects replication, `ZRANGE …
+/// BYSCORE`), and it is the oldest that is tested.
 const MIN_VERSION: (u64, u64) = (7, 0);
 
-/// What one live session costs Redis, lease, shares and a full payload included, where nobody has two
-/// (docs/performance.md). Records of txnIds, which no released client sends, come on top: up to 3.6 KB for
-/// 64.
+/// Memory of one live session in Redis, with its lease, its shares and a full payload, if no
+/// principal has two sessions (docs/performance.md). Records of txnIds, which no released client
+/// sends, need up to 3.6 KB more for 64.
 const BYTES_PER_SESSION: u64 = 7 * 1024;
 
-/// How long the probe's own session lives, should the worker die in the middle of the probe.
+/// TTL of the check's own session, in case the process dies during the check.
 const PROBE_TTL: Duration = Duration::from_secs(10);
 
-/// What the look needs.
+/// The start-up check and what it needs.
 pub(super) struct StartupCheck {
     pub(super) client: Client,
     pub(super) leases: Arc<Leases>,
@@ -42,11 +42,12 @@ pub(super) struct StartupCheck {
     pub(super) ignore_checks: Vec<Check>,
 }
 
-/// The probe is no session, and is let in past any cap.
+/// The cap on live sessions that the check's own session must pass: above any configured one.
 const NO_CAP: Argument<'static> = Argument::Number(1 << 53);
 
-/// How Redis says that we may not, and will not later on either: by the ACL, in a script of Redis 7.0,
-/// in one of later releases and of Valkey, and where a managed Redis has taken a command away.
+/// Errors that stay until an operator changes a permission. They come from the ACL, from a script
+/// on Redis 7.0, from a script on later releases and Valkey, and from a managed Redis that has
+/// removed a command.
 const PERMISSION_ERRORS: [&str; 5] = [
     "NOPERM",
     "The user executing the script can't",
@@ -58,19 +59,20 @@ const PERMISSION_ERRORS: [&str; 5] = [
 fn is_permission_error(error: &str) -> bool {
     PERMISSION_ERRORS
         .iter()
-        .any(|refusal| error.contains(refusal))
+        .any(|permission_error| error.contains(permission_error))
 }
 
-/// Why the walk did not come to its end.
+/// Why the scripts could not be exercised to the end.
 enum CheckError {
-    /// Redis refuses a command.
+    /// Redis denies a command.
     PermissionDenied(String),
-    /// It could not be told this time.
+    /// The outcome is unknown this time.
     Inconclusive(String),
 }
 
 impl StartupCheck {
-    /// What is wrong and not accepted, a line each. Empty: fit.
+    /// Runs the check. Returns one line per problem that is not ignored; empty if this Redis is
+    /// fit.
     pub(super) async fn run(&self) -> Vec<String> {
         let mut found = Vec::new();
         match self.fetch_infos().await {
@@ -78,7 +80,7 @@ impl StartupCheck {
                 .iter()
                 .for_each(|info| check_info(info, self.leases.limits.max_live, &mut found)),
             Err(error) if is_permission_error(error.details()) => tracing::warn!(
-                %error, "INFO is refused, so version, eviction policy and memory are unknown"
+                %error, "INFO is denied, so version, eviction policy and memory are not checked"
             ),
             Err(error) => return vec![inconclusive(&format!("INFO failed: {}", error.details()))],
         }
@@ -103,7 +105,7 @@ impl StartupCheck {
         problems
     }
 
-    /// INFO of every primary.
+    /// Fetches INFO from every primary.
     async fn fetch_infos(&self) -> Result<Vec<HashMap<String, String>>, fred::error::Error> {
         let mut infos = Vec::new();
         if self.client.is_clustered() {
@@ -121,12 +123,12 @@ impl StartupCheck {
         Ok(infos)
     }
 
-    /// One session from lease to release, so that every command of every script runs once.
+    /// Takes one session from lease to release, so that every command of every script runs once.
     async fn exercise_scripts(&self) -> Result<(), CheckError> {
         let id = SessionId::random();
         let scripts = &self.leases.scripts;
         let status = |reply: ScriptReply| Ok(reply.status);
-        // Whoever asks first makes it, and it is read by all others.
+        // Twice: the first call may create the key, the second reads it.
         for _ in 0..2 {
             let fetched = self.leases.fetch_pseudonym_key().await.map(|()| 'S');
             expect("pseudonym_key", fetched, 'S')?;
@@ -145,18 +147,18 @@ impl StartupCheck {
         let lease = |cap| {
             [
                 member,
-                millis_argument(PROBE_TTL),
+                Argument::millis(PROBE_TTL),
                 Argument::Number(SWEEP_BATCH),
                 cap,
             ]
         };
-        let take = lease(NO_CAP);
+        let acquire = lease(NO_CAP);
         expect(
             "acquire_lease",
-            scripts.acquire_lease(index, &take, status).await,
+            scripts.acquire_lease(index, &acquire, status).await,
             'T',
         )?;
-        // What has its place keeps it in a full house.
+        // A member that already has a lease keeps it, even if the cap is reached.
         let again = lease(Argument::Number(0));
         expect(
             "acquire_lease",
@@ -166,7 +168,7 @@ impl StartupCheck {
         let create = [
             first,
             data,
-            millis_argument(PROBE_TTL),
+            Argument::millis(PROBE_TTL),
             Argument::Bytes(b""),
         ];
         expect(
@@ -176,10 +178,10 @@ impl StartupCheck {
         )?;
         let write = [first, next, data, Argument::Number(1)];
         expect("write", scripts.write(&session, &write, status).await, 'W')?;
-        let with_dates = [Argument::Bytes(b""), TIMESTAMPS];
+        let with_timestamps = [Argument::Bytes(b""), Argument::TIMESTAMPS];
         expect(
             "read",
-            scripts.read(&session, &with_dates, status).await,
+            scripts.read(&session, &with_timestamps, status).await,
             'F',
         )?;
         expect(
@@ -193,6 +195,7 @@ impl StartupCheck {
         expect("release_lease", released, 'R')
     }
 
+    /// Whether one of five PINGs is answered within a quarter of the command timeout.
     async fn is_fast_enough(&self) -> bool {
         for _ in 0..5 {
             let ping = self.client.ping::<Value>(None);
@@ -207,9 +210,10 @@ impl StartupCheck {
     }
 }
 
-/// No check has failed, so there is none to accept by name.
+/// The problem line of an inconclusive check. It has no check's name, since none failed that could
+/// be ignored.
 fn inconclusive(reason: &str) -> String {
-    format!("Redis could not be looked at, and will be again: {reason}")
+    format!("Redis start-up check inconclusive, will retry: {reason}")
 }
 
 fn expect(
@@ -229,7 +233,7 @@ fn expect(
 }
 
 fn check_info(info: &HashMap<String, String>, max_live: u64, found: &mut Vec<(Check, String)>) {
-    // A Valkey calls itself Redis 7.2 in `redis_version`, for clients like us.
+    // Valkey reports a `redis_version` of 7.2, for compatibility with clients.
     match info
         .get("redis_version")
         .map(|text| (text, parse_version(text)))
@@ -238,7 +242,7 @@ fn check_info(info: &HashMap<String, String>, max_live: u64, found: &mut Vec<(Ch
         Some((text, _)) => {
             found.push((Check::Version, format!("Redis {text} is older than 7.0")));
         }
-        None => tracing::warn!("INFO shows no redis_version"),
+        None => tracing::warn!("INFO has no redis_version"),
     }
     match info.get("maxmemory_policy").map(String::as_str) {
         Some("noeviction") => {}
@@ -246,7 +250,7 @@ fn check_info(info: &HashMap<String, String>, max_live: u64, found: &mut Vec<(Ch
             Check::Eviction,
             format!("maxmemory-policy is {policy}, which evicts live sessions; set noeviction"),
         )),
-        None => tracing::warn!("INFO shows no maxmemory_policy; it must be noeviction"),
+        None => tracing::warn!("INFO has no maxmemory_policy; it must be noeviction"),
     }
     let needed = max_live.saturating_mul(BYTES_PER_SESSION);
     match info
@@ -259,7 +263,7 @@ fn check_info(info: &HashMap<String, String>, max_live: u64, found: &mut Vec<(Ch
             Check::Memory,
             format!("maxmemory is {maxmemory} bytes; session.max_live = {max_live} needs {needed}"),
         )),
-        None => tracing::warn!("INFO shows no maxmemory"),
+        None => tracing::warn!("INFO has no maxmemory"),
     }
 }
 

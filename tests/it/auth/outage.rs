@@ -134,7 +134,7 @@ fn failing_homeserver_opens_the_breaker() {
         eventually(text, || (told(text) > 0).then_some(()));
         assert_eq!(told(text), 1, "{}", server.log());
     };
-    once("nobody is asked for a while");
+    once("circuit breaker open");
     assert_eq!(told("can be checked again"), 0);
     // Cached results stay valid, and requests without a token are not affected.
     assert_not_available(&server, &discovery());
@@ -146,10 +146,10 @@ fn failing_homeserver_opens_the_breaker() {
     component("[+] homeserver: is asked");
     once("can be checked again");
     // The log line always has the whole cause.
-    once("nobody is asked for a while");
+    once("circuit breaker open");
     let log = server.log();
     let cause =
-        |line: &&str| line.contains("nobody is asked") && line.contains("connection closed");
+        |line: &&str| line.contains("circuit breaker open") && line.contains("connection closed");
     assert_eq!(log.lines().filter(cause).count(), 1, "{log}");
 }
 

@@ -4,7 +4,7 @@
 -- ARGV     1 nonce of this call
 -- Reply    nonce 'L' count
 --
--- Twice is harmless: it changes nothing.
+-- Idempotent: it changes nothing.
 local time = redis.call('TIME')
 local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
 return ARGV[1] .. 'L' .. redis.call('ZCOUNT', KEYS[1], '(' .. now, '+inf')

@@ -1,34 +1,39 @@
 -- Creates one session.
 --
 -- KEYS[1]  the session's hash
--- ARGV     1 nonce of this call, 2 first token, 3 payload, 4 TTL in milliseconds, 5 principals, 6 'dates'
---          where they are wanted
--- Reply    nonce 'C' milliseconds left; with dates an array: that, last write, expiry (write.lua)
+-- ARGV     1 nonce of this call, 2 first token, 3 payload, 4 TTL in milliseconds, 5 principals,
+--          6 (optional) 'dates' to request timestamps
+-- Reply    nonce 'C' ttl   created; ttl is the milliseconds until the session expires
+--          With timestamps, an array: that string, last write, expiry (write.lua).
 --
--- Twice is harmless: ids are random, so a session that exists under this one is the first run's, and
--- is left as it is (its owner may have written already).
+-- Idempotent: ids are random, so a session under this id was created by an earlier run of this
+-- call. It is left unchanged, since the other device may have written to it already.
 --
--- The hash: v format version (for the release that will have a second one); t current token, with the
--- ones before it behind it, newest first, and how many writes there were where those are full (so that a
--- write has one field to read and to write); d payload;
--- m how long the session had left at its last write, in milliseconds (its TTL tells the rest); p principals
--- whose shares its place is counted against, where there are any, by the ends of their keys (acquire_lease.lua), 17 bytes
--- each; q records of txnIds, once there are any (write.lua).
-local session, left = KEYS[1], ARGV[4]
+-- The fields of the hash:
+--   v  format version, for the release that introduces a second one
+--   t  the current token, followed by the tokens before it, newest first. Once that list is full, a
+--      byte with the number of writes follows. One field, so that a write reads and writes one.
+--   d  payload
+--   m  milliseconds that the session had left at its last write; with its TTL this gives the time
+--      of that write
+--   p  principals whose shares the session counts towards, if any: the ends of their keys
+--      (acquire_lease.lua), 17 bytes each
+--   q  records of txnIds, if any (write.lua)
+local session, ttl = KEYS[1], ARGV[4]
 if redis.call('EXISTS', session) == 1 then
-  -- The write that changes nothing is read.lua's.
+  -- A write that changes nothing, for the reason in read.lua.
   redis.call('HDEL', session, '')
-  left = redis.call('PTTL', session)
+  ttl = redis.call('PTTL', session)
 else
   if ARGV[5] == '' then
-    redis.call('HSET', session, 'v', '1', 't', ARGV[2], 'd', ARGV[3], 'm', left)
+    redis.call('HSET', session, 'v', '1', 't', ARGV[2], 'd', ARGV[3], 'm', ttl)
   else
-    redis.call('HSET', session, 'v', '1', 't', ARGV[2], 'd', ARGV[3], 'm', left, 'p', ARGV[5])
+    redis.call('HSET', session, 'v', '1', 't', ARGV[2], 'd', ARGV[3], 'm', ttl, 'p', ARGV[5])
   end
-  redis.call('PEXPIRE', session, left)
+  redis.call('PEXPIRE', session, ttl)
 end
 if ARGV[6] then
   local expires = redis.call('PEXPIRETIME', session)
-  return {ARGV[1] .. 'C' .. left, expires - redis.call('HGET', session, 'm'), expires}
+  return {ARGV[1] .. 'C' .. ttl, expires - redis.call('HGET', session, 'm'), expires}
 end
-return ARGV[1] .. 'C' .. left
+return ARGV[1] .. 'C' .. ttl

@@ -1,9 +1,9 @@
--- Ends one session.
+-- Deletes one session.
 --
 -- KEYS[1]  the session's hash
 -- ARGV     1 nonce of this call
--- Reply    nonce 'D'   it lived
---          nonce 'G'   it did not
+-- Reply    nonce 'D'   the session existed
+--          nonce 'G'   the session did not exist
 --
--- Twice is harmless: the second run finds nothing.
+-- Idempotent: a second run finds no session.
 return ARGV[1] .. (redis.call('DEL', KEYS[1]) == 1 and 'D' or 'G')

@@ -1,10 +1,11 @@
--- Says whose shares a session's place is counted against, for whoever is about to end it: afterwards nobody
--- could say, should the reply be lost.
+-- Reads the principals whose shares a session counts towards. The caller needs them before it
+-- deletes the session: if the reply to the delete is lost, nothing else has them.
 --
 -- KEYS[1]  the session's hash
 -- ARGV     1 nonce of this call
--- Reply    nonce 'P' principals   (create.lua); without any it has none, or is gone
+-- Reply    nonce 'P' principals   (create.lua); empty if the session has none or does not exist
 --
--- Twice is harmless: it changes nothing. It begins with read.lua's write, so that an old primary refuses.
+-- Idempotent: it changes nothing. It begins with the write of read.lua, so that a demoted primary
+-- refuses.
 redis.call('HDEL', KEYS[1], '')
 return ARGV[1] .. 'P' .. (redis.call('HGET', KEYS[1], 'p') or '')

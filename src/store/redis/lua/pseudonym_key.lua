@@ -1,24 +1,24 @@
--- The fleet's secret, by which principals are hashed: made by whoever asks first, the same for everyone
--- until it ends.
+-- Returns the key by which principals are hashed. All replicas use the same one until it expires.
+-- The first call after that stores the key that it offers.
 --
--- KEYS[1]  the secret
--- ARGV     1 nonce of this call, 2 one that may become it, 3 how long it lives, in milliseconds
--- Reply    nonce 'S' the secret
+-- KEYS[1]  where the key is stored
+-- ARGV     1 nonce of this call, 2 the key that is offered, 3 its TTL in milliseconds
+-- Reply    nonce 'S' key
 --
--- Twice is harmless: the second run finds the first one's. What is no secret of ours (somebody else's key, a
--- hand that slipped) is replaced: with it nobody could create sessions.
-local secret, offer = KEYS[1], ARGV[2]
-if redis.call('SET', secret, offer, 'NX', 'PX', ARGV[3]) then
+-- Idempotent: a second run finds the key of the first. A value that is not a valid key (another
+-- application's key, an operator's mistake) is replaced: with it no session could be created.
+local key, offer = KEYS[1], ARGV[2]
+if redis.call('SET', key, offer, 'NX', 'PX', ARGV[3]) then
   return ARGV[1] .. 'S' .. offer
 end
-local known = redis.pcall('GET', secret)
-if type(known) == 'table' then
-  -- Of another kind; or it may not be read at all, and then it may be sound.
-  if not string.find(known.err, 'WRONGTYPE', 1, true) then
-    return known
+local stored = redis.pcall('GET', key)
+if type(stored) == 'table' then
+  -- An error. A value of another type is replaced. If the read is denied, the value may be valid.
+  if not string.find(stored.err, 'WRONGTYPE', 1, true) then
+    return stored
   end
-elseif #known == #offer and not string.find(known, '[^%w_-]') then
-  return ARGV[1] .. 'S' .. known
+elseif #stored == #offer and not string.find(stored, '[^%w_-]') then
+  return ARGV[1] .. 'S' .. stored
 end
-redis.call('SET', secret, offer, 'PX', ARGV[3])
+redis.call('SET', key, offer, 'PX', ARGV[3])
 return ARGV[1] .. 'S' .. offer

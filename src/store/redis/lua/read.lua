@@ -1,18 +1,18 @@
 -- Reads one session.
 --
 -- KEYS[1]  the session's hash (create.lua)
--- ARGV     1 nonce of this call; where wanted, 2 the token for which the payload is spared (or ''),
---          3 'dates'
--- Reply    nonce 'F' token, payload, milliseconds left   found
---          nonce 'N' token, payload, milliseconds left   the same; not written since its creation
---          nonce 'U', milliseconds left                  the token is still ARGV[2]
---          nonce 'G'                                     gone
---          All but 'G' are arrays, with numbers for times; with dates two more stand behind, last
---          write and expiry (write.lua).
+-- ARGV     1 nonce of this call; optional: 2 the token for which the payload is left out (or ''),
+--          3 'dates' to request timestamps
+-- Reply    nonce 'F' token, payload, ttl   found
+--          nonce 'N' token, payload, ttl   found; never written since its creation
+--          nonce 'U', ttl                  unchanged: ARGV[2] is the current token
+--          nonce 'G'                       the session does not exist
+--          All but 'G' are arrays; ttl is the milliseconds until the session expires, as a number.
+--          With timestamps, two more numbers follow: last write and expiry (write.lua).
 --
--- Twice is harmless: it changes nothing. It still begins with a write, one that removes no field, so
--- that a demoted primary, or one cut off from its replicas, refuses instead of answering with an old
--- payload, which the client would take for a message from the other side.
+-- Idempotent: it changes nothing. It still begins with a write, of a kind that removes no field. So
+-- a primary that was demoted, or cut off from its replicas, refuses, and does not return an old
+-- payload, which the client would take for a message from the other device.
 local session, nonce = KEYS[1], ARGV[1]
 redis.call('HDEL', session, '')
 local state = ARGV[3] and redis.call('HMGET', session, 't', 'd', 'm') or redis.call('HMGET', session, 't', 'd')
@@ -24,12 +24,12 @@ if not tokens then
   return nonce .. 'G'
 end
 local token = string.sub(tokens, 1, 24)
-local left = redis.call('PTTL', session)
+local ttl = redis.call('PTTL', session)
 local reply
 if token == ARGV[2] then
-  reply = {nonce .. 'U', left}
+  reply = {nonce .. 'U', ttl}
 elseif payload then
-  reply = {nonce .. (#tokens == 24 and 'N' or 'F') .. token, payload, left}
+  reply = {nonce .. (#tokens == 24 and 'N' or 'F') .. token, payload, ttl}
 else
   return redis.error_reply('MRVFORMAT a session without a payload')
 end

@@ -1,10 +1,10 @@
--- Gives a place among the live sessions back.
+-- Releases the lease of one session.
 --
--- KEYS     the index and each principal's set (acquire_lease.lua)
+-- KEYS     the index and each principal's set of leases (acquire_lease.lua)
 -- ARGV     1 nonce of this call, 2 the member
 -- Reply    nonce 'R'
 --
--- Twice is harmless: the second run finds no such member.
+-- Idempotent: a second run finds no such member.
 for _, leases in ipairs(KEYS) do
   redis.call('ZREM', leases, ARGV[2])
 end

@@ -5,8 +5,9 @@
 //!
 //! # Every cause of a 429
 //!
-//! `rendezvous_rejections_total` and the rejection log name the `reason`. A client is an IPv4
-//! address or an IPv6 /64, a network an IPv6 /48. `http/error/mapping.rs` maps each to the 429.
+//! `rendezvous_rejections_total` and the rejection log name the `reason`.
+//! `http/error/mapping.rs` maps every reason to a 429. A client is an IPv4 address or an IPv6 /64, a
+//! network is an IPv6 /48. The fleet is all replicas that share one store.
 //!
 //! | reason | limit | key | scope | file |
 //! |---|---|---|---|---|
@@ -35,7 +36,7 @@
 //! - \[3\] `limits.live.*`. A share shrinks once more than half of `session.max_live` is in use:
 //!   `store/quotas.rs`.
 //! - \[P\] `limits/replica.rs`.
-//! - \[M\] `store/memory.rs`, \[E\] `store/memory/entry.rs`, with the embedded store.
+//! - \[M\] `store/memory.rs`, \[E\] `store/memory/entry.rs`, with the memory store.
 //! - \[R\] `store/redis/lease.rs` and `store/redis/lua/acquire_lease.lua`, \[W\]
 //!   `store/redis/lua/write.lua`, with the Redis store.
 //!
@@ -54,3 +55,25 @@ pub mod client_concurrency;
 pub(crate) mod in_flight;
 pub(crate) mod keyed_rate;
 pub(crate) mod replica;
+
+#[cfg(test)]
+mod tests {
+    use crate::model::{Limit, Rejection};
+
+    #[test]
+    fn table_lists_every_reason_of_a_429() {
+        let denied = [Limit::DenyCreate, Limit::DenyRequests];
+        let limits = Limit::ALL.iter().filter(|limit| !denied.contains(limit));
+        let busy_or_full = [
+            Rejection::SessionBusy,
+            Rejection::ClientBusy,
+            Rejection::WritesFull,
+            Rejection::TxnsFull,
+        ];
+        let reasons = limits.map(|limit| limit.label());
+        for reason in reasons.chain(busy_or_full.map(|reason| reason.label())) {
+            let row = format!("//! | `{reason}` | ");
+            assert!(include_str!("limits.rs").contains(&row), "{reason}");
+        }
+    }
+}

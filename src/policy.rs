@@ -28,6 +28,7 @@ use std::time::Duration;
 
 /// Interval at which idle keys are removed from the rate limiters' tables.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
+
 /// What a request intends to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Intent {
@@ -117,6 +118,7 @@ impl From<InFlightExceeded> for PolicyRejection {
         }
     }
 }
+
 /// The rules of this replica and the limiters' state. All of that state can be lost at any moment.
 #[derive(Debug)]
 pub struct Policy {
@@ -216,7 +218,7 @@ impl Policy {
         homeserver: &Homeserver,
         headers: &HeaderMap,
     ) -> Result<CreateGrant, PolicyRejection> {
-        // First, so that no token is checked in vain: during maintenance nobody may create.
+        // First, so that no token is checked in vain: maintenance rejects every creation.
         if admitted.in_maintenance {
             return Err(PolicyRejection::Maintenance);
         }

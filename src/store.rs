@@ -110,7 +110,7 @@ pub struct NewSession {
     pub token: SequenceToken,
     /// The first payload.
     pub data: Payload,
-    /// The creator, whose shares the session counts towards.
+    /// The creator. Its shares count the session.
     pub owner: Owner,
     /// Whether to return the session's timestamps.
     pub timestamps: bool,

@@ -81,7 +81,7 @@ impl Authenticator {
         self.circuit_open.get() != 0
     }
 
-    /// Returns the user whose token the request's headers carry.
+    /// Returns the user of the access token in the request's headers.
     ///
     /// # Errors
     /// - [`TokenRejection::NoToken`] if there is no `Authorization` header.

@@ -36,7 +36,7 @@ mod tests {
 
     // R0.26
     #[test]
-    fn only_script_and_clients_without_the_headers_may_read() {
+    fn only_fetches_and_requests_without_headers_pass() {
         assert!(allows(&HeaderMap::new()));
         assert!(with("sec-fetch-dest", "empty"));
         assert!(with("sec-fetch-mode", "cors"));

@@ -153,7 +153,7 @@ mod tests {
     use std::sync::Arc;
     use std::task::{Context, Waker};
 
-    /// Never answers.
+    /// A store that never replies.
     struct PendingStore;
 
     impl Store for PendingStore {
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_is_under_way_until_its_client_goes_away() {
+    fn dropped_call_is_no_longer_in_flight() {
         let metrics = Arc::new(Metrics::new());
         let store = ObservedStore::new(
             PendingStore,

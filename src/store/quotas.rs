@@ -78,8 +78,8 @@ pub struct Share {
     /// Live sessions. The share shrinks once `max_live` is half used, down to one when a tenth of
     /// it is left.
     pub live: u64,
-    /// Rate of creations. The memory store does not count it: it has a single replica, whose
-    /// `limits` does.
+    /// Rate of creations. Only the Redis store counts it. With the memory store there is a single
+    /// replica, and `limits::replica` counts.
     pub create: Rate,
 }
 

@@ -142,7 +142,7 @@ fn script_without_answer_is_not_an_acl_failure() {
     let redis = RedisServer::start();
     for (fault, detail) in [
         (Fault::HoldReply, "in time"),
-        (Fault::Alter(|_| b":1\r\n".to_vec()), "no sense"),
+        (Fault::Alter(|_| b":1\r\n".to_vec()), "invalid reply"),
         (Fault::Alter(|_| b"-MISCONF no\r\n".to_vec()), "MISCONF"),
     ] {
         let proxy = Proxy::start(redis.address());

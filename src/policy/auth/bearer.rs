@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bearer_token_is_read_and_nothing_else_is_taken_for_none() {
+    fn valid_token_is_read_and_other_headers_are_malformed() {
         assert_eq!(token(&headers(&[])), Ok(None));
         for (line, expected) in [
             ("Bearer syt_YQ_x~y.z", "syt_YQ_x~y.z"),

@@ -21,7 +21,7 @@ pub(super) struct SessionEntry {
     created_at: Duration,
     /// The last write and the expiry, in wall-clock time.
     pub(super) timestamps: Timestamps,
-    /// The principals whose shares the session counts towards.
+    /// The principals with shares that count this session.
     pub(super) principals: Vec<Principal>,
     /// Number of writes since the creation.
     writes: u64,

@@ -54,7 +54,7 @@ pub struct RedisSettings {
     pub prefix: String,
     /// Maximum duration of one operation, including all its calls and retries.
     pub command_timeout: Duration,
-    /// Start-up checks whose failures are ignored.
+    /// Start-up checks to ignore.
     pub ignore_checks: Vec<Check>,
 }
 

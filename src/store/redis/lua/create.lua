@@ -16,7 +16,7 @@
 --   d  payload
 --   m  milliseconds that the session had left at its last write; with its TTL this gives the time
 --      of that write
---   p  principals whose shares the session counts towards, if any: the ends of their keys
+--   p  principals, if any, with shares that count the session: the ends of their keys
 --      (acquire_lease.lua), 17 bytes each
 --   q  records of txnIds, if any (write.lua)
 local session, ttl = KEYS[1], ARGV[4]

@@ -67,7 +67,8 @@ const SPAWNERS: [(&str, &str); 5] = [
 
 const LONGEST_FILE: usize = 300;
 
-fn sources() -> Vec<(String, String)> {
+/// Returns the path below `src` and the text of each source file.
+pub fn sources() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut found = Vec::new();
     let mut folders = vec![root.clone()];

@@ -4,5 +4,6 @@ mod access;
 mod documented;
 mod logs;
 mod metrics;
+mod runbook;
 mod sign_ins;
 mod traces;

@@ -25,11 +25,11 @@ use testkit::server::Store;
 fn start(mode: &str) -> (HomeserverStub, Server) {
     let verifier = HomeserverStub::start();
     verifier.set_reply("good", TokenReply::user("@user:example.org"));
-    let server = beside(&verifier, mode, &[]);
+    let server = start_with(&verifier, mode, &[]);
     (verifier, server)
 }
 
-fn beside(verifier: &HomeserverStub, mode: &str, extra: &[(&str, &str)]) -> Server {
+fn start_with(verifier: &HomeserverStub, mode: &str, extra: &[(&str, &str)]) -> Server {
     let url = verifier.url();
     let mut settings = vec![
         ("mode", mode),
@@ -41,7 +41,7 @@ fn beside(verifier: &HomeserverStub, mode: &str, extra: &[(&str, &str)]) -> Serv
     Server::start(Store::Memory, &settings)
 }
 
-fn with(request: Request, token: &str) -> Request {
+fn with_token(request: Request, token: &str) -> Request {
     request.header("Authorization", &format!("Bearer {token}"))
 }
 
@@ -99,19 +99,19 @@ fn creation_without_token_is_forbidden() {
 #[test]
 fn user_creates_and_session_needs_no_token() {
     let (verifier, server) = start("authenticated");
-    assert_available(&server, &with(discovery(), "good"));
-    let created = server.call(&with(creation(), "good")).expect(200);
+    assert_available(&server, &with_token(discovery(), "good"));
+    let created = server.call(&with_token(creation(), "good")).expect(200);
     let (id, token) = (created.text("id"), created.text("sequence_token"));
     server.assert_holds(&id, "hello", &token);
     for token in ["good", "bad"] {
         server
-            .call(&with(Request::get(&at(&id)), token))
+            .call(&with_token(Request::get(&at(&id)), token))
             .expect(200);
     }
     let next = server.write(&id, &token, "next");
     server.assert_holds(&id, "next", &next);
     server
-        .call(&with(Request::delete(&at(&id)), "bad"))
+        .call(&with_token(Request::delete(&at(&id)), "bad"))
         .expect(200);
     assert_eq!(verifier.requests_about("bad").len(), 0, "not looked at");
     let asked = verifier.requests_about("good");
@@ -131,12 +131,12 @@ fn rejected_token_gets_the_homeservers_error() {
     verifier.set_reply("locked", TokenReply::json(401, &locked));
     for request in [discovery, creation] {
         assert_refused(
-            server.call(&with(request(), "gone")),
+            server.call(&with_token(request(), "gone")),
             "M_UNKNOWN_TOKEN",
             false,
         );
         assert_refused(
-            server.call(&with(request(), "locked")),
+            server.call(&with_token(request(), "locked")),
             "M_USER_LOCKED",
             true,
         );
@@ -152,9 +152,9 @@ fn valid_user_without_permission_is_forbidden() {
     let suspended = json!({"errcode": "M_USER_SUSPENDED", "error": "x"});
     verifier.set_reply("suspended", TokenReply::json(403, &suspended));
     for token in ["guest", "suspended"] {
-        assert_not_available(&server, &with(discovery(), token));
+        assert_not_available(&server, &with_token(discovery(), token));
         server
-            .call(&with(creation(), token))
+            .call(&with_token(creation(), token))
             .expect_error(403, "M_FORBIDDEN");
     }
     // The token of an application service has no device; it belongs to the service's sender.
@@ -162,7 +162,7 @@ fn valid_user_without_permission_is_forbidden() {
         "service",
         TokenReply::json(200, &json!({"user_id": "@bot:example.org"})),
     );
-    server.call(&with(creation(), "service")).expect(200);
+    server.call(&with_token(creation(), "service")).expect(200);
 }
 
 // R1.46
@@ -185,7 +185,7 @@ fn malformed_bearer_token_is_rejected_without_a_query() {
                 assert_refused(reply, "M_UNKNOWN_TOKEN", false);
             }
         }
-        let two = with(with(creation(), "good"), "good");
+        let two = with_token(with_token(creation(), "good"), "good");
         assert_refused(server.call(&two), "M_UNKNOWN_TOKEN", false);
         assert!(
             verifier.requests().len() <= 1,
@@ -193,9 +193,9 @@ fn malformed_bearer_token_is_rejected_without_a_query() {
             verifier.requests()
         );
         // Nothing reads a head beyond its size limit.
-        let huge = with(creation(), &"x".repeat(100_000));
+        let huge = with_token(creation(), &"x".repeat(100_000));
         assert_eq!(server.raw(&huge).status, 431);
-        server.call(&with(creation(), "good")).expect(200);
+        server.call(&with_token(creation(), "good")).expect(200);
     }
 }
 
@@ -205,10 +205,10 @@ fn open_mode_rejects_a_bad_token() {
     let (_issuer, server) = start("open");
     assert_available(&server, &discovery());
     server.call(&creation()).expect(200);
-    server.call(&with(creation(), "good")).expect(200);
+    server.call(&with_token(creation(), "good")).expect(200);
     for request in [discovery, creation] {
         assert_refused(
-            server.call(&with(request(), "gone")),
+            server.call(&with_token(request(), "gone")),
             "M_UNKNOWN_TOKEN",
             false,
         );
@@ -219,30 +219,30 @@ fn open_mode_rejects_a_bad_token() {
 #[test]
 fn preflights_and_etag_dialect_query_no_homeserver() {
     let verifier = HomeserverStub::start();
-    let server = beside(&verifier, "authenticated", &[("msc4108.enabled", "true")]);
+    let server = start_with(&verifier, "authenticated", &[("msc4108.enabled", "true")]);
     server.call(&Request::options(UNSTABLE)).expect(204);
     let mailbox = server.open_mailbox("hello");
-    server.call(&with(mailbox.get(), "bad")).expect(200);
+    server.call(&with_token(mailbox.get(), "bad")).expect(200);
     assert_eq!(verifier.requests_about("bad").len(), 0);
 }
 
 #[test]
 fn log_names_users_only_if_configured() {
-    for (asked, told) in [("false", 0), ("true", 1)] {
+    for (asked, logged) in [("false", 0), ("true", 1)] {
         let verifier = HomeserverStub::start();
         verifier.set_reply("good", TokenReply::user("@anna:example.org"));
-        let server = beside(
+        let server = start_with(
             &verifier,
             "authenticated",
             &[("telemetry.log_users", asked)],
         );
-        server.call(&with(creation(), "good")).expect(200);
-        server.call(&with(creation(), "bad")).expect(401);
+        server.call(&with_token(creation(), "good")).expect(200);
+        server.call(&with_token(creation(), "bad")).expect(401);
         // A thread writes the log, so the lines of both requests may come after the responses.
         let log = eventually("both requests are logged", || {
             let log = server.log();
             (log.matches("status=").count() == 2).then_some(log)
         });
-        assert_eq!(log.matches("@anna:example.org").count(), told, "{log}");
+        assert_eq!(log.matches("@anna:example.org").count(), logged, "{log}");
     }
 }

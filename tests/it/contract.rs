@@ -18,7 +18,7 @@ use expiry::{
     expired_sessions_are_reported_once, full_store_rejects_a_creation_and_evicts_none,
     session_expires_at_its_deadline_despite_writes,
 };
-use fixture::{MemoryRig, RedisRig, Rig, TTL};
+use fixture::{MemoryFixture, RedisFixture, StoreFixture, TTL};
 use matrix_rendezvous::model::{Payload, SequenceToken, SessionId, SubmittedToken, TxnKey};
 use matrix_rendezvous::store::{
     CreateResult, DeleteResult, NewSession, ReadRequest, ReadResult, Store, StoreError,
@@ -58,7 +58,7 @@ fn new_session(data: &str) -> NewSession {
     }
 }
 
-fn look(id: SessionId, if_none_match: Option<SequenceToken>) -> ReadRequest {
+fn read_request(id: SessionId, if_none_match: Option<SequenceToken>) -> ReadRequest {
     ReadRequest {
         id,
         if_none_match,
@@ -67,7 +67,7 @@ fn look(id: SessionId, if_none_match: Option<SequenceToken>) -> ReadRequest {
 }
 
 /// The result of a call that did not request timestamps, and got none.
-async fn answer<T>(
+async fn unwrap_result<T>(
     call: impl Future<Output = Result<WithTimestamps<T>, StoreError>>,
 ) -> Result<T, StoreError> {
     let WithTimestamps { result, timestamps } = call.await?;
@@ -90,27 +90,29 @@ fn write(id: SessionId, token: SequenceToken, data: &str, txn: Option<TxnKey>) -
     }
 }
 
-async fn created<R: Rig>(rig: &mut R, data: &str) -> NewSession {
+async fn created<R: StoreFixture>(fixture: &mut R, data: &str) -> NewSession {
     let new = new_session(data);
-    let outcome = answer(rig.store().create(&new)).await.expect("a store");
+    let outcome = unwrap_result(fixture.store().create(&new))
+        .await
+        .expect("a store");
     assert!(
         matches!(outcome, CreateResult::Created { .. }),
         "{outcome:?}"
     );
-    rig.created(new.id);
+    fixture.created(new.id);
     new
 }
 
 /// Writes with the current token, and returns the next token.
-async fn written<R: Rig>(
-    rig: &R,
+async fn written<R: StoreFixture>(
+    fixture: &R,
     id: SessionId,
     token: SequenceToken,
     data: &str,
 ) -> SequenceToken {
     let write = write(id, token, data, None);
     let next = token.next(id, &write.data);
-    assert_stored(&answer(rig.store().write(&write)).await, next);
+    assert_stored(&unwrap_result(fixture.store().write(&write)).await, next);
     next
 }
 
@@ -124,8 +126,13 @@ fn assert_stored(outcome: &Result<WriteResult, StoreError>, expected: SequenceTo
     );
 }
 
-async fn assert_holds<R: Rig>(rig: &R, id: SessionId, token: SequenceToken, data: &str) {
-    match answer(rig.store().read(&look(id, None)))
+async fn assert_holds<R: StoreFixture>(
+    fixture: &R,
+    id: SessionId,
+    token: SequenceToken,
+    data: &str,
+) {
+    match unwrap_result(fixture.store().read(&read_request(id, None)))
         .await
         .expect("a store")
     {
@@ -148,16 +155,16 @@ async fn assert_holds<R: Rig>(rig: &R, id: SessionId, token: SequenceToken, data
 /// Creates two tests of each function, one for each store.
 macro_rules! contract {
     ($($name:ident),+ $(,)?) => { $(mod $name {
-        use super::{MemoryRig, RedisRig};
+        use super::{MemoryFixture, RedisFixture};
 
         #[tokio::test]
         async fn memory() {
-            super::$name(&mut MemoryRig::new()).await;
+            super::$name(&mut MemoryFixture::new()).await;
         }
 
         #[tokio::test]
         async fn redis() {
-            super::$name(&mut RedisRig::start().await).await;
+            super::$name(&mut RedisFixture::start().await).await;
         }
     })+ };
 }
@@ -182,54 +189,59 @@ contract! {
     expired_sessions_are_reported_once,
 }
 
-async fn session_holds_the_last_write<R: Rig>(rig: &mut R) {
-    let new = created(rig, "one").await;
-    assert_holds(rig, new.id, new.token, "one").await;
-    let second = written(rig, new.id, new.token, "two").await;
-    assert_holds(rig, new.id, second, "two").await;
-    let third = written(rig, new.id, second, "two").await;
+async fn session_holds_the_last_write<R: StoreFixture>(fixture: &mut R) {
+    let new = created(fixture, "one").await;
+    assert_holds(fixture, new.id, new.token, "one").await;
+    let second = written(fixture, new.id, new.token, "two").await;
+    assert_holds(fixture, new.id, second, "two").await;
+    let third = written(fixture, new.id, second, "two").await;
     assert_ne!(second, third, "equal data still advances the token");
-    assert_eq!(rig.store().live().await, Ok(1));
-    assert_eq!(rig.store().delete(new.id).await, Ok(DeleteResult::Deleted));
-    assert_eq!(rig.store().delete(new.id).await, Ok(DeleteResult::Gone));
+    assert_eq!(fixture.store().live().await, Ok(1));
     assert_eq!(
-        answer(rig.store().read(&look(new.id, None))).await,
+        fixture.store().delete(new.id).await,
+        Ok(DeleteResult::Deleted)
+    );
+    assert_eq!(fixture.store().delete(new.id).await, Ok(DeleteResult::Gone));
+    assert_eq!(
+        unwrap_result(fixture.store().read(&read_request(new.id, None))).await,
         Ok(ReadResult::Gone)
     );
     assert_eq!(
-        answer(rig.store().write(&write(new.id, third, "x", None))).await,
+        unwrap_result(fixture.store().write(&write(new.id, third, "x", None))).await,
         Ok(WriteResult::Gone)
     );
-    assert_eq!(rig.store().live().await, Ok(0));
+    assert_eq!(fixture.store().live().await, Ok(0));
 }
 
-async fn repeated_create_keeps_a_write_in_between<R: Rig>(rig: &mut R) {
-    let new = created(rig, "one").await;
-    let second = written(rig, new.id, new.token, "two").await;
-    let again = answer(rig.store().create(&new)).await.expect("a store");
+async fn repeated_create_keeps_a_write_in_between<R: StoreFixture>(fixture: &mut R) {
+    let new = created(fixture, "one").await;
+    let second = written(fixture, new.id, new.token, "two").await;
+    let again = unwrap_result(fixture.store().create(&new))
+        .await
+        .expect("a store");
     assert!(matches!(again, CreateResult::Created { .. }), "{again:?}");
-    assert_holds(rig, new.id, second, "two").await;
+    assert_holds(fixture, new.id, second, "two").await;
     assert_eq!(
-        rig.store().live().await,
+        fixture.store().live().await,
         Ok(1),
         "one place is taken, not two"
     );
 }
 
-async fn unchanged_read_returns_no_payload<R: Rig>(rig: &mut R) {
-    let new = created(rig, "one").await;
-    let read = answer(rig.store().read(&look(new.id, Some(new.token)))).await;
+async fn unchanged_read_returns_no_payload<R: StoreFixture>(fixture: &mut R) {
+    let new = created(fixture, "one").await;
+    let read = unwrap_result(fixture.store().read(&read_request(new.id, Some(new.token)))).await;
     assert!(matches!(read, Ok(ReadResult::Unchanged { .. })), "{read:?}");
-    written(rig, new.id, new.token, "two").await;
-    let read = answer(rig.store().read(&look(new.id, Some(new.token)))).await;
+    written(fixture, new.id, new.token, "two").await;
+    let read = unwrap_result(fixture.store().read(&read_request(new.id, Some(new.token)))).await;
     assert!(matches!(read, Ok(ReadResult::Found { .. })), "{read:?}");
 }
 
-async fn longest_payload_is_stored<R: Rig>(rig: &mut R) {
+async fn longest_payload_is_stored<R: StoreFixture>(fixture: &mut R) {
     let longest = "\u{0}é\n\"".repeat(4096 / 5) + "x";
     assert_eq!(longest.len(), 4096);
-    let new = created(rig, &longest).await;
-    assert_holds(rig, new.id, new.token, &longest).await;
-    let token = written(rig, new.id, new.token, "").await;
-    assert_holds(rig, new.id, token, "").await;
+    let new = created(fixture, &longest).await;
+    assert_holds(fixture, new.id, new.token, &longest).await;
+    let token = written(fixture, new.id, new.token, "").await;
+    assert_holds(fixture, new.id, token, "").await;
 }

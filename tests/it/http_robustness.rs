@@ -27,7 +27,7 @@ fn timed_out(server: &Server, kind: &str) -> u64 {
 }
 
 /// A creation with a head that promises more body than is sent.
-fn half_a_create(server: &Server) -> Connection {
+fn partial_create(server: &Server) -> Connection {
     let mut connection = Connection::open(server.http);
     let head = format!(
         "POST {UNSTABLE} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n",
@@ -38,8 +38,8 @@ fn half_a_create(server: &Server) -> Connection {
     connection
 }
 
-/// The rest of [`half_a_create`].
-fn other_half() -> &'static [u8] {
+/// The rest of [`partial_create`].
+fn rest_of_create() -> &'static [u8] {
     &BODY[BODY.len() / 2..]
 }
 

@@ -67,7 +67,7 @@ fn server_is_unready_but_serves_during_grace(server: &Server) {
 }
 
 /// A creation with half of its body sent, and the other half.
-fn half_a_create(server: &Server) -> (Connection, &'static [u8]) {
+fn partial_create(server: &Server) -> (Connection, &'static [u8]) {
     let body = br#"{"data":"in two halves"}"#;
     let mut connection = Connection::open(server.http);
     let head = format!(
@@ -96,7 +96,7 @@ fn no_longer_accepts(server: &Server) {
 }
 
 fn requests_in_flight_finish_during_drain(server: &Server) {
-    let (mut connection, rest) = half_a_create(server);
+    let (mut connection, rest) = partial_create(server);
     server.signal(Signal::SIGTERM);
     no_longer_accepts(server);
     connection.write(rest);
@@ -164,7 +164,7 @@ fn requests_left_after_the_drain_are_cut() {
         ("http.request_timeout", FAR),
     ];
     let server = Server::start(Store::Memory, &settings);
-    let (mut connection, _) = half_a_create(&server);
+    let (mut connection, _) = partial_create(&server);
     server.signal(Signal::SIGTERM);
     connection.read_to_close();
     let code = server.ended().code();
@@ -185,7 +185,7 @@ fn second_signal_cuts_at_once() {
             ("http.request_timeout", FAR),
         ];
         let server = Server::start(Store::Memory, &settings);
-        let (mut connection, _) = half_a_create(&server);
+        let (mut connection, _) = partial_create(&server);
         server.signal(Signal::SIGTERM);
         not_ready(&server);
         server.signal(second);

@@ -38,9 +38,9 @@ use tokio_util::task::TaskTracker;
 const PATH: &str = "/_matrix/client/unstable/io.element.msc4388/rendezvous";
 
 /// A store that panics on a read, hangs on a delete, and creates normally.
-struct Broken;
+struct PanickingStore;
 
-impl Store for Broken {
+impl Store for PanickingStore {
     async fn create(&self, _: &NewSession) -> Result<WithTimestamps<CreateResult>, StoreError> {
         let expires_in = Duration::from_mins(5);
         let shadowed = LimitSet::default();
@@ -68,13 +68,13 @@ impl Store for Broken {
     }
 }
 
-struct Rig {
+struct TestService {
     address: SocketAddr,
     metrics: Arc<Metrics>,
     _runtime: tokio::runtime::Runtime,
 }
 
-fn serve() -> Rig {
+fn serve() -> TestService {
     let flags = [
         ("mode", "open"),
         ("limits.enabled", "false"),
@@ -100,7 +100,7 @@ fn serve() -> Rig {
         public_base_url: None,
     };
     let homeservers = Arc::new(Homeservers::Only(Box::new(homeserver)));
-    let store = Arc::new(Broken);
+    let store = Arc::new(PanickingStore);
     let (counted, time) = (Arc::clone(&metrics), clock.clone());
     let pseudonyms = Pseudonyms::new(Arc::default());
     let refusals = Arc::new(RejectionLog::new(
@@ -108,10 +108,13 @@ fn serve() -> Rig {
         pseudonyms.clone(),
         clock.clone(),
     ));
-    let told = Arc::clone(&refusals);
+    let rejection_log = Arc::clone(&refusals);
     let telemetry = RequestTelemetry {
         metrics: counted,
-        request_log: RequestLog::new(AccessLog::new(false, "worker".to_owned(), pseudonyms), told),
+        request_log: RequestLog::new(
+            AccessLog::new(false, "worker".to_owned(), pseudonyms),
+            rejection_log,
+        ),
         traces: Traces::default(),
     };
     let service = Service::new(&config, store, policy, homeservers, telemetry, time);
@@ -135,7 +138,7 @@ fn serve() -> Rig {
         })
         .await;
     });
-    Rig {
+    TestService {
         address,
         metrics,
         _runtime: runtime,

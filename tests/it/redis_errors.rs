@@ -69,7 +69,7 @@ fn two_sessions(worker: &Server) -> (Session, String, Session) {
 /// An isolated primary returns nothing that it still knows: neither a payload, nor that a token is
 /// stale, nor that a write happened before.
 #[track_caller]
-fn assert_tells_nothing(worker: &Server, written: &Session, spare: &Session) {
+fn assert_reveals_nothing(worker: &Server, written: &Session, spare: &Session) {
     worker.assert_refused(&request::read(&written.id));
     for form in [None, Some("u")] {
         for data in ["a conflict", "ECDH"] {
@@ -85,7 +85,7 @@ fn demoted_primary_serves_no_reads() {
     let worker = ready_on(&redis.url(), &[]);
     let (session, second, spare) = two_sessions(&worker);
     redis.command(&["REPLICAOF", "127.0.0.1", "1"]);
-    assert_tells_nothing(&worker, &session, &spare);
+    assert_reveals_nothing(&worker, &session, &spare);
     redis.command(&["REPLICAOF", "NO", "ONE"]);
     let read = worker.persist(&request::read(&session.id)).expect(200);
     assert_eq!(
@@ -94,8 +94,8 @@ fn demoted_primary_serves_no_reads() {
     );
     // Redis accepts each connection and rejects the first command: dozens of lost connections, and
     // one log line per ten seconds.
-    let told = worker.log().matches("Redis connection lost").count();
-    assert!((1..4).contains(&told), "told of {told} times");
+    let logged = worker.log().matches("Redis connection lost").count();
+    assert!((1..4).contains(&logged), "told of {logged} times");
 }
 
 /// A primary that may be outdated must not report that the session limit is reached.
@@ -121,7 +121,7 @@ fn isolated_primary_serves_no_reads() {
     let worker = ready_on(&redis.url(), &[]);
     let (session, second, spare) = two_sessions(&worker);
     redis.command(&["CONFIG", "SET", "min-replicas-to-write", "1"]);
-    assert_tells_nothing(&worker, &session, &spare);
+    assert_reveals_nothing(&worker, &session, &spare);
     redis.command(&["CONFIG", "SET", "min-replicas-to-write", "0"]);
     worker.assert_holds(&session.id, "ECDH", &second);
 }

@@ -5,30 +5,30 @@
 //! lost, the end must be that of one run of the request: no double write, no write lost after a
 //! 200, and never a 404 while the session lives.
 
-mod bench;
-mod places;
+mod leases;
+mod two_workers;
 
 use crate::server::ready_on;
-use bench::{Bench, LOSSES};
 use testkit::api::request;
 use testkit::http::Connection;
 use testkit::proxy::{Fault, Proxy, Target};
 use testkit::redis::RedisServer;
 use testkit::until;
+use two_workers::{LOSSES, TwoWorkers};
 
 /// Both forms of PUT.
 const FORMS: [Option<&str>; 2] = [None, Some("txn-1")];
 
 #[test]
 fn read_with_one_lost_reply_is_retried() {
-    let bench = Bench::start();
-    let session = bench.sound.create("hello");
+    let workers = TwoWorkers::start();
+    let session = workers.sound.create("hello");
     for loss in LOSSES {
-        bench.proxy.next(Target::Session, loss);
-        let first = bench.faulty.call(&request::read(&session.id));
+        workers.proxy.next(Target::Session, loss);
+        let first = workers.faulty.call(&request::read(&session.id));
         assert!([200, 503].contains(&first.status), "{loss:?}: {first}");
-        bench.proxy.heal();
-        let read = bench
+        workers.proxy.heal();
+        let read = workers
             .faulty
             .persist(&request::read(&session.id))
             .expect(200);
@@ -40,16 +40,16 @@ fn read_with_one_lost_reply_is_retried() {
 // R0.3
 #[test]
 fn reads_with_all_replies_lost_are_503() {
-    let bench = Bench::start();
-    let session = bench.sound.create("hello");
+    let workers = TwoWorkers::start();
+    let session = workers.sound.create("hello");
     for loss in LOSSES {
-        bench.proxy.every(Target::Session, loss);
-        bench
+        workers.proxy.every(Target::Session, loss);
+        workers
             .faulty
             .call(&request::read(&session.id))
             .expect_error(503, "M_UNKNOWN");
-        bench.proxy.heal();
-        let read = bench
+        workers.proxy.heal();
+        let read = workers
             .faulty
             .persist(&request::read(&session.id))
             .expect(200);
@@ -59,20 +59,20 @@ fn reads_with_all_replies_lost_are_503() {
 
 #[test]
 fn silent_connection_is_replaced() {
-    let bench = Bench::start();
-    let session = bench.sound.create("hello");
-    let before = bench.proxy.accepted();
+    let workers = TwoWorkers::start();
+    let session = workers.sound.create("hello");
+    let before = workers.proxy.accepted();
     // Nothing arrives on this connection any more, and nothing closes it.
-    bench.proxy.next(Target::Session, Fault::HoldReply);
-    bench.faulty.assert_refused(&request::read(&session.id));
-    let read = bench
+    workers.proxy.next(Target::Session, Fault::HoldReply);
+    workers.faulty.assert_refused(&request::read(&session.id));
+    let read = workers
         .faulty
         .persist(&request::read(&session.id))
         .expect(200);
     assert_eq!(read.text("sequence_token"), session.token);
-    assert!(bench.proxy.accepted() > before);
-    bench.proxy.heal();
-    bench
+    assert!(workers.proxy.accepted() > before);
+    workers.proxy.heal();
+    workers
         .faulty
         .assert_holds(&session.id, "hello", &session.token);
 }
@@ -116,22 +116,22 @@ fn broken_connection_is_invisible_to_clients() {
 // R1.17, R1.21, R1.25
 #[test]
 fn write_with_lost_reply_is_applied_once() {
-    let bench = Bench::start();
+    let workers = TwoWorkers::start();
     for (form, loss) in FORMS
         .into_iter()
         .flat_map(|form| LOSSES.map(|loss| (form, loss)))
     {
-        let session = bench.sound.create("hello");
+        let session = workers.sound.create("hello");
         let write = request::write(&session.id, form, &session.token, "ECDH");
-        bench.proxy.every(Target::Session, loss);
-        bench.faulty.assert_refused(&write);
-        let landed = bench.sound.read(&session.id);
-        bench.proxy.heal();
+        workers.proxy.every(Target::Session, loss);
+        workers.faulty.assert_refused(&write);
+        let landed = workers.sound.read(&session.id);
+        workers.proxy.heal();
         if !matches!(loss, Fault::CutCommand) {
             assert_eq!(landed.data, "ECDH", "{form:?}, {loss:?}: the script ran");
         }
 
-        let token = bench
+        let token = workers
             .faulty
             .persist(&write)
             .expect(200)
@@ -142,35 +142,35 @@ fn write_with_lost_reply_is_applied_once() {
                 "{form:?}, {loss:?}: written a second time"
             );
         }
-        bench.sound.assert_holds(&session.id, "ECDH", &token);
-        let next = bench.sound.write(&session.id, &token, "protocols");
-        bench.faulty.assert_holds(&session.id, "protocols", &next);
+        workers.sound.assert_holds(&session.id, "ECDH", &token);
+        let next = workers.sound.write(&session.id, &token, "protocols");
+        workers.faulty.assert_holds(&session.id, "protocols", &next);
     }
 }
 
 // R1.17
 #[test]
 fn write_with_one_lost_reply_returns_its_token() {
-    let bench = Bench::start();
+    let workers = TwoWorkers::start();
     for (form, loss) in FORMS
         .into_iter()
         .flat_map(|form| LOSSES.map(|loss| (form, loss)))
     {
-        let session = bench.sound.create("hello");
+        let session = workers.sound.create("hello");
         let write = request::write(&session.id, form, &session.token, "ECDH");
-        bench.proxy.next(Target::Session, loss);
-        let reply = bench.faulty.call(&write);
+        workers.proxy.next(Target::Session, loss);
+        let reply = workers.faulty.call(&write);
         assert!(
             [200, 503].contains(&reply.status),
             "{form:?}, {loss:?}: {reply}"
         );
-        bench.proxy.heal();
-        let token = bench
+        workers.proxy.heal();
+        let token = workers
             .faulty
             .persist(&write)
             .expect(200)
             .text("sequence_token");
-        bench.sound.assert_holds(&session.id, "ECDH", &token);
+        workers.sound.assert_holds(&session.id, "ECDH", &token);
         if reply.status == 200 {
             assert_eq!(reply.text("sequence_token"), token, "{form:?}, {loss:?}");
         }
@@ -180,71 +180,71 @@ fn write_with_one_lost_reply_returns_its_token() {
 // R1.25
 #[test]
 fn conflict_with_txn_id_survives_a_lost_reply() {
-    let bench = Bench::start();
-    let session = bench.sound.create("hello");
-    let second = bench.sound.write(&session.id, &session.token, "theirs");
+    let workers = TwoWorkers::start();
+    let session = workers.sound.create("hello");
+    let second = workers.sound.write(&session.id, &session.token, "theirs");
     let stale = request::write(&session.id, Some("late"), &session.token, "mine");
-    bench.proxy.every(Target::Session, Fault::CutReply);
-    bench.faulty.assert_refused(&stale);
-    bench.proxy.heal();
+    workers.proxy.every(Target::Session, Fault::CutReply);
+    workers.faulty.assert_refused(&stale);
+    workers.proxy.heal();
     // Evaluated anew, this would count as a retry, because the payload is the same. The record
     // decides otherwise.
-    let third = bench.sound.write(&session.id, &second, "mine");
-    bench.faulty.persist(&stale).expect(409);
-    bench.sound.assert_holds(&session.id, "mine", &third);
+    let third = workers.sound.write(&session.id, &second, "mine");
+    workers.faulty.persist(&stale).expect(409);
+    workers.sound.assert_holds(&session.id, "mine", &third);
 }
 
 #[test]
 fn peer_can_write_before_a_lost_write_is_retried() {
-    let bench = Bench::start();
+    let workers = TwoWorkers::start();
     for (form, retry_at) in FORMS
         .into_iter()
-        .flat_map(|form| [(form, &bench.faulty), (form, &bench.sound)])
+        .flat_map(|form| [(form, &workers.faulty), (form, &workers.sound)])
     {
-        let session = bench.sound.create("hello");
+        let session = workers.sound.create("hello");
         let write = request::write(&session.id, form, &session.token, "mine");
-        bench.proxy.every(Target::Session, Fault::CutReply);
-        bench.faulty.assert_refused(&write);
-        bench.proxy.heal();
+        workers.proxy.every(Target::Session, Fault::CutReply);
+        workers.faulty.assert_refused(&write);
+        workers.proxy.heal();
 
-        let mine = bench.sound.read(&session.id);
+        let mine = workers.sound.read(&session.id);
         assert_eq!(mine.data, "mine", "{form:?}");
-        let theirs = bench.sound.write(&session.id, &mine.token, "theirs");
+        let theirs = workers.sound.write(&session.id, &mine.token, "theirs");
 
         let token = retry_at.persist(&write).expect(200).text("sequence_token");
         assert_eq!(
             token, mine.token,
             "{form:?}: its own token, though the peer has written"
         );
-        bench.sound.assert_holds(&session.id, "theirs", &theirs);
-        let next = bench.sound.write(&session.id, &theirs, "and so on");
-        bench.faulty.assert_holds(&session.id, "and so on", &next);
+        workers.sound.assert_holds(&session.id, "theirs", &theirs);
+        let next = workers.sound.write(&session.id, &theirs, "and so on");
+        workers.faulty.assert_holds(&session.id, "and so on", &next);
     }
 }
 
 #[test]
 fn unread_response_is_handled_like_a_lost_reply() {
-    let bench = Bench::start();
+    let workers = TwoWorkers::start();
     for form in FORMS {
-        let session = bench.sound.create("hello");
+        let session = workers.sound.create("hello");
         let write = request::write(&session.id, form, &session.token, "mine");
-        let mut connection = Connection::open(bench.faulty.http);
+        let mut connection = Connection::open(workers.faulty.http);
         connection.write(&write.bytes());
         until("the write landed", || {
-            bench.sound.read(&session.id).data == "mine"
+            workers.sound.read(&session.id).data == "mine"
         });
         drop(connection);
 
-        let mine = bench.sound.read(&session.id).token;
-        let theirs = bench.sound.write(&session.id, &mine, "theirs");
-        let token = bench
+        let mine = workers.sound.read(&session.id).token;
+        let theirs = workers.sound.write(&session.id, &mine, "theirs");
+        let token = workers
             .faulty
             .persist(&write)
             .expect(200)
             .text("sequence_token");
         assert_eq!(token, mine, "{form:?}");
-        bench.sound.assert_holds(&session.id, "theirs", &theirs);
-        let next = bench.faulty.write(&session.id, &theirs, "and so on");
-        bench.sound.assert_holds(&session.id, "and so on", &next);
+        workers.sound.assert_holds(&session.id, "theirs", &theirs);
+        let next = workers.faulty.write(&session.id, &theirs, "and so on");
+        workers.sound.assert_holds(&session.id, "and so on", &next);
     }
 }

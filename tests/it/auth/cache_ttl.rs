@@ -1,6 +1,6 @@
 //! Cache lifetimes of token checks, to the millisecond.
 
-use super::support::{ask, beside_homeserver, beside_oauth};
+use super::support::{check, introspection_authenticator, whoami_authenticator};
 use hyper::StatusCode;
 use matrix_rendezvous::clock::{Clock, ManualClock};
 use matrix_rendezvous::model::User;
@@ -10,21 +10,24 @@ use std::time::Duration;
 use testkit::homeserver::{HomeserverStub, TokenReply};
 
 /// Checks tokens at a time that the test sets.
-struct Asker {
+struct CheckSchedule {
     auth: Authenticator,
     hand: ManualClock,
 }
 
-impl Asker {
-    fn of(beside: fn(&HomeserverStub, Clock) -> Authenticator, verifier: &HomeserverStub) -> Self {
+impl CheckSchedule {
+    fn new(
+        authenticator: fn(&HomeserverStub, Clock) -> Authenticator,
+        verifier: &HomeserverStub,
+    ) -> Self {
         let (clock, hand) = Clock::manual();
-        let auth = beside(verifier, clock);
+        let auth = authenticator(verifier, clock);
         Self { auth, hand }
     }
 
     /// By each of these times in milliseconds, the verifier had this number of queries for a token.
     /// Each check accepts the token.
-    async fn asks(
+    async fn expect_queries(
         &self,
         verifier: &HomeserverStub,
         token: &str,
@@ -35,7 +38,7 @@ impl Asker {
         for &(at, asked) in times {
             self.hand.advance(Duration::from_millis(at - now));
             now = at;
-            let found = ask(&self.auth, 1, token).await;
+            let found = check(&self.auth, 1, token).await;
             assert_eq!(&found, expected, "{token} at {at} ms");
             let questions = verifier.requests_about(token).len();
             assert_eq!(questions, asked, "{token} at {at} ms");
@@ -52,8 +55,8 @@ async fn accepted_token_is_cached_for_60s() {
     let verifier = HomeserverStub::start();
     verifier.set_reply("good", TokenReply::user("@user:example.org"));
     let times = [(0, 1), (59_999, 1), (60_000, 2), (119_999, 2), (120_000, 3)];
-    Asker::of(beside_homeserver, &verifier)
-        .asks(&verifier, "good", &Ok(user("@user:example.org")), &times)
+    CheckSchedule::new(whoami_authenticator, &verifier)
+        .expect_queries(&verifier, "good", &Ok(user("@user:example.org")), &times)
         .await;
 }
 
@@ -68,8 +71,8 @@ async fn rejected_token_is_cached_for_5s() {
     };
     let times = [(0, 1), (4_999, 1), (5_000, 2), (9_999, 2), (10_000, 3)];
     for (token, expected) in [("gone", gone), ("guest", TokenRejection::Forbidden)] {
-        Asker::of(beside_homeserver, &verifier)
-            .asks(&verifier, token, &Err(expected), &times)
+        CheckSchedule::new(whoami_authenticator, &verifier)
+            .expect_queries(&verifier, token, &Err(expected), &times)
             .await;
     }
 }
@@ -80,8 +83,8 @@ async fn cache_entry_ends_with_the_tokens_exp() {
     let verifier = HomeserverStub::start();
     let ending = |exp| {
         let scope = "urn:matrix:client:api:*";
-        let told = json!({"active": true, "scope": scope, "username": "user", "exp": exp});
-        TokenReply::json(200, &told)
+        let body = json!({"active": true, "scope": scope, "username": "user", "exp": exp});
+        TokenReply::json(200, &body)
     };
     // After `exp` each check is a query, although this verifier accepts the token.
     verifier.set_reply("short", ending(30));
@@ -90,8 +93,8 @@ async fn cache_entry_ends_with_the_tokens_exp() {
     verifier.set_reply("longer", ending(90));
     let longer: &[_] = &[(0, 1), (59_999, 1), (60_000, 2), (89_999, 2), (90_000, 3)];
     for (token, times) in [("short", short), ("longer", longer)] {
-        Asker::of(beside_oauth, &verifier)
-            .asks(&verifier, token, &Ok(user("user")), times)
+        CheckSchedule::new(introspection_authenticator, &verifier)
+            .expect_queries(&verifier, token, &Ok(user("user")), times)
             .await;
     }
 }
@@ -99,7 +102,7 @@ async fn cache_entry_ends_with_the_tokens_exp() {
 #[tokio::test]
 async fn failure_is_not_cached() {
     let verifier = HomeserverStub::start();
-    let asker = Asker::of(beside_homeserver, &verifier);
+    let asker = CheckSchedule::new(whoami_authenticator, &verifier);
     for (status, error) in [
         (500, AuthError::BadReply),
         (502, AuthError::Unavailable(StatusCode::BAD_GATEWAY)),
@@ -109,12 +112,12 @@ async fn failure_is_not_cached() {
         verifier.set_reply(&token, TokenReply::Body(status, String::new()));
         let unknown = Err(TokenRejection::Unverified(error));
         asker
-            .asks(&verifier, &token, &unknown, &[(0, 1), (0, 2)])
+            .expect_queries(&verifier, &token, &unknown, &[(0, 1), (0, 2)])
             .await;
         verifier.set_reply(&token, TokenReply::user("@user:example.org"));
         let known = Ok(user("@user:example.org"));
         asker
-            .asks(&verifier, &token, &known, &[(0, 3), (0, 3)])
+            .expect_queries(&verifier, &token, &known, &[(0, 3), (0, 3)])
             .await;
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The runtime's time is paused, so the tests take no time and do not depend on the machine's load.
 
-use super::support::{ask, beside_homeserver};
+use super::support::{check, whoami_authenticator};
 use hyper::StatusCode;
 use matrix_rendezvous::clock::Clock;
 use matrix_rendezvous::http::error::ApiError;
@@ -22,28 +22,28 @@ const FAILURES: usize = 5;
 /// Paused time advances to the next timer if no task can run, even while a response is on its way
 /// on a socket. While this value is held, time stands still, because tokio counts a blocking task
 /// as running.
-struct Still {
+struct StoppedTime {
     _held: mpsc::Sender<()>,
 }
 
-fn stand_still() -> Still {
+fn stop_time() -> StoppedTime {
     let (held, release) = mpsc::channel::<()>();
     spawn_blocking(move || release.recv());
-    Still { _held: held }
+    StoppedTime { _held: held }
 }
 
 /// A homeserver stand-in and an authenticator that uses it. Each check comes from a different
 /// client.
-struct Crowd {
+struct Clients {
     verifier: Arc<HomeserverStub>,
     auth: Arc<Authenticator>,
     asked: usize,
 }
 
-impl Crowd {
+impl Clients {
     fn new(clock: Clock) -> Self {
         let verifier = Arc::new(HomeserverStub::start());
-        let auth = Arc::new(beside_homeserver(&verifier, clock));
+        let auth = Arc::new(whoami_authenticator(&verifier, clock));
         Self {
             verifier,
             auth,
@@ -59,17 +59,17 @@ impl Crowd {
         (u32::try_from(self.asked).expect("few"), token)
     }
 
-    async fn ask(&mut self, answer: TokenReply) -> Result<User, TokenRejection> {
+    async fn check(&mut self, answer: TokenReply) -> Result<User, TokenRejection> {
         let (client, token) = self.next(answer);
-        ask(&self.auth, client, &token).await
+        check(&self.auth, client, &token).await
     }
 
     /// Starts a check that never gets an answer, and returns once the verifier has the query.
-    async fn hang(&mut self, questions: usize) {
+    async fn start_hanging_check(&mut self, questions: usize) {
         for _ in 0..questions {
             let (client, token) = self.next(TokenReply::Hang);
             let auth = Arc::clone(&self.auth);
-            tokio::spawn(async move { ask(&auth, client, &token).await });
+            tokio::spawn(async move { check(&auth, client, &token).await });
         }
         let (verifier, asked) = (Arc::clone(&self.verifier), self.asked);
         let arrived = spawn_blocking(move || {
@@ -96,13 +96,13 @@ fn assert_took(clock: &Clock, begun: Duration, expected: Duration) {
 #[tokio::test(start_paused = true)]
 async fn permit_wait_ends_after_1s() {
     let clock = Clock::system();
-    let mut crowd = Crowd::new(clock.clone());
-    let still = stand_still();
-    crowd.hang(PLACES).await;
+    let mut clients = Clients::new(clock.clone());
+    let still = stop_time();
+    clients.start_hanging_check(PLACES).await;
     let begun = clock.now();
     drop(still);
     let user = TokenReply::user("@user:example.org");
-    assert_eq!(crowd.ask(user).await, unknown(AuthError::Busy));
+    assert_eq!(clients.check(user).await, unknown(AuthError::Busy));
     assert_took(&clock, begun, Duration::from_secs(1));
 }
 
@@ -110,16 +110,16 @@ async fn permit_wait_ends_after_1s() {
 #[tokio::test(start_paused = true)]
 async fn query_that_waited_for_a_permit_ends_within_3s() {
     let clock = Clock::system();
-    let mut crowd = Crowd::new(clock.clone());
-    let still = stand_still();
-    crowd.hang(PLACES).await;
+    let mut clients = Clients::new(clock.clone());
+    let still = stop_time();
+    clients.start_hanging_check(PLACES).await;
     // The others end at 3 s. This check then has a permit, and would end at 5.5 s if the wait did
     // not count.
     tokio::time::advance(Duration::from_millis(2_500)).await;
     let begun = clock.now();
     drop(still);
     assert_eq!(
-        crowd.ask(TokenReply::Hang).await,
+        clients.check(TokenReply::Hang).await,
         unknown(AuthError::Timeout),
         "it had a place"
     );
@@ -131,24 +131,24 @@ async fn query_that_waited_for_a_permit_ends_within_3s() {
 #[tokio::test(start_paused = true)]
 async fn open_breaker_returns_retry_after() {
     let (clock, hand) = Clock::manual();
-    let mut crowd = Crowd::new(clock);
-    let _still = stand_still();
+    let mut clients = Clients::new(clock);
+    let _still = stop_time();
     let failing = || TokenReply::Body(503, String::new());
     for _ in 0..FAILURES {
-        crowd.ask(failing()).await.expect_err("it fails");
+        clients.check(failing()).await.expect_err("it fails");
     }
     for seconds in [1, 2, 4, 8, 15, 15] {
-        let suspended = crowd.ask(failing()).await.expect_err("not asked");
+        let suspended = clients.check(failing()).await.expect_err("not asked");
         let wait = Duration::from_secs(seconds);
         assert_eq!(
             suspended,
             TokenRejection::Unverified(AuthError::CircuitOpen(wait)),
             "{seconds}"
         );
-        let told = ApiError::Refused(PolicyRejection::TokenRejection(suspended));
-        assert_eq!(told.response().retry_after, Some(wait));
+        let error = ApiError::Refused(PolicyRejection::TokenRejection(suspended));
+        assert_eq!(error.response().retry_after, Some(wait));
         hand.advance(wait);
-        let asked = crowd.ask(failing()).await.expect_err("it fails");
+        let asked = clients.check(failing()).await.expect_err("it fails");
         assert_ne!(
             asked,
             TokenRejection::Unverified(AuthError::CircuitOpen(wait))
@@ -161,26 +161,29 @@ async fn open_breaker_returns_retry_after() {
 #[tokio::test(start_paused = true)]
 async fn open_breaker_rejects_before_the_permit_wait() {
     let (clock, hand) = Clock::manual();
-    let mut crowd = Crowd::new(clock);
-    let still = stand_still();
-    crowd.hang(PLACES - FAILURES).await;
+    let mut clients = Clients::new(clock);
+    let still = stop_time();
+    clients.start_hanging_check(PLACES - FAILURES).await;
     for _ in 0..FAILURES {
         let failing = TokenReply::Body(503, String::new());
         let unavailable = AuthError::Unavailable(StatusCode::SERVICE_UNAVAILABLE);
-        assert_eq!(crowd.ask(failing).await, unknown(unavailable));
+        assert_eq!(clients.check(failing).await, unknown(unavailable));
     }
     // The breaker is open from here on. After each wait it lets one query through, which takes one
     // of the remaining permits.
     for _ in 0..FAILURES {
         hand.advance(Duration::from_secs(1));
-        crowd.hang(1).await;
+        clients.start_hanging_check(1).await;
     }
     drop(still);
     assert_eq!(
-        crowd.ask(TokenReply::Hang).await,
+        clients.check(TokenReply::Hang).await,
         unknown(AuthError::CircuitOpen(Duration::from_secs(1)))
     );
     // The breaker lets the check through, but no permit is left, so all permits were taken.
     hand.advance(Duration::from_secs(1));
-    assert_eq!(crowd.ask(TokenReply::Hang).await, unknown(AuthError::Busy));
+    assert_eq!(
+        clients.check(TokenReply::Hang).await,
+        unknown(AuthError::Busy)
+    );
 }

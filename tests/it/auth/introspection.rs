@@ -1,7 +1,7 @@
 //! Tokens of an OAuth 2.0 server, by introspection (RFC 7662). `tests/interop/auth` uses a real
 //! server.
 
-use super::{assert_not_available, assert_refused, creation, discovery, with};
+use super::{assert_not_available, assert_refused, creation, discovery, with_token};
 use crate::server::Server;
 use serde_json::json;
 use testkit::homeserver::{HomeserverStub, TokenReply};
@@ -27,7 +27,7 @@ fn active_token_with_api_scope_creates() {
     let secret = ("auth.introspection.client_secret", "a:b c");
     let (verifier, server) = start(&[("auth.introspection.client_id", "a b"), secret]);
     let unstable = "urn:matrix:org.matrix.msc2967.client:api:*";
-    for (token, told) in [
+    for (token, body) in [
         (
             "stable",
             json!({"active": true, "scope": SCOPE, "username": "user"}),
@@ -37,8 +37,8 @@ fn active_token_with_api_scope_creates() {
             json!({"active": true, "scope": unstable, "sub": "01"}),
         ),
     ] {
-        verifier.set_reply(token, TokenReply::json(200, &told));
-        server.call(&with(creation(), token)).expect(200);
+        verifier.set_reply(token, TokenReply::json(200, &body));
+        server.call(&with_token(creation(), token)).expect(200);
         let asked = verifier.requests_about(token);
         assert_eq!(asked.len(), 1);
         assert_eq!(asked[0].line, "POST /oauth2/introspect HTTP/1.1");
@@ -55,9 +55,9 @@ fn active_token_with_api_scope_creates() {
 #[test]
 fn secret_without_client_id_is_sent_as_bearer_token() {
     let (verifier, server) = start(&[("auth.introspection.client_secret", "shared")]);
-    let told = json!({"active": true, "scope": SCOPE, "username": "user"});
-    verifier.set_reply("token-1", TokenReply::json(200, &told));
-    server.call(&with(creation(), "token-1")).expect(200);
+    let body = json!({"active": true, "scope": SCOPE, "username": "user"});
+    verifier.set_reply("token-1", TokenReply::json(200, &body));
+    server.call(&with_token(creation(), "token-1")).expect(200);
     let asked = verifier.requests_about("token-1");
     assert_eq!(asked[0].authorization, "Bearer shared");
 }
@@ -68,12 +68,12 @@ fn inactive_token_is_rejected_and_missing_scope_forbidden() {
     let (verifier, server) = start(&[("auth.introspection.client_secret", "shared")]);
     verifier.set_reply("gone", TokenReply::json(200, &json!({"active": false})));
     assert_refused(
-        server.call(&with(creation(), "gone")),
+        server.call(&with_token(creation(), "gone")),
         "M_UNKNOWN_TOKEN",
         false,
     );
     let scope = "openid urn:matrix:client:api:*:x urn:synapse:admin:*";
-    for (token, told) in [
+    for (token, body) in [
         (
             "narrow",
             json!({"active": true, "scope": scope, "username": "user"}),
@@ -81,10 +81,10 @@ fn inactive_token_is_rejected_and_missing_scope_forbidden() {
         ("none", json!({"active": true, "username": "user"})),
         ("clients-own", json!({"active": true, "scope": SCOPE})),
     ] {
-        verifier.set_reply(token, TokenReply::json(200, &told));
-        assert_not_available(&server, &with(discovery(), token));
+        verifier.set_reply(token, TokenReply::json(200, &body));
+        assert_not_available(&server, &with_token(discovery(), token));
         server
-            .call(&with(creation(), token))
+            .call(&with_token(creation(), token))
             .expect_error(403, "M_FORBIDDEN");
     }
 }
@@ -94,10 +94,10 @@ fn introspected_token_is_never_cached_past_exp() {
     let (verifier, server) = start(&[("auth.introspection.client_secret", "shared")]);
     // The token expired in 1970. A server that still reports it as active has another clock, and is
     // queried every time.
-    let told = json!({"active": true, "scope": SCOPE, "username": "user", "exp": 1});
-    verifier.set_reply("ending", TokenReply::json(200, &told));
+    let body = json!({"active": true, "scope": SCOPE, "username": "user", "exp": 1});
+    verifier.set_reply("ending", TokenReply::json(200, &body));
     for _ in 0..3 {
-        server.call(&with(creation(), "ending")).expect(200);
+        server.call(&with_token(creation(), "ending")).expect(200);
     }
     assert_eq!(verifier.requests_about("ending").len(), 3);
 }
@@ -114,7 +114,7 @@ fn rejected_client_credentials_are_503() {
     ] {
         verifier.set_reply(token, answer);
         server
-            .call(&with(creation(), token))
+            .call(&with_token(creation(), token))
             .expect_error(503, "M_UNKNOWN");
     }
 }

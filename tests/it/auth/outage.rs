@@ -1,7 +1,9 @@
 //! A homeserver that is down, silent or returns nonsense: tokens cannot be verified, so no session
 //! can be created with one, and existing sessions go on.
 
-use super::{assert_available, assert_not_available, beside, creation, discovery, start, with};
+use super::{
+    assert_available, assert_not_available, creation, discovery, start, start_with, with_token,
+};
 use crate::server::Server;
 use serde_json::json;
 use testkit::api::UNSTABLE;
@@ -14,7 +16,7 @@ use testkit::http::Request;
 fn assert_unknown(server: &Server, token: &str) {
     for request in [discovery(), creation()] {
         let reply = server
-            .call(&with(request, token))
+            .call(&with_token(request, token))
             .expect_error(503, "M_UNKNOWN");
         assert_eq!(reply.header("retry-after"), Some("1"), "{reply}");
     }
@@ -56,14 +58,18 @@ fn malformed_response_is_503() {
         // A valid response: the homeserver is still queried.
         let good = format!("good-{number}");
         verifier.set_reply(&good, TokenReply::user("@user:example.org"));
-        server.call(&with(creation(), &good)).expect(200);
+        server.call(&with_token(creation(), &good)).expect(200);
     }
     verifier.set_reply("redirected", TokenReply::Redirect(elsewhere.url()));
     assert_unknown(&server, "redirected");
     assert_eq!(elsewhere.requests().len(), 0, "a token goes nowhere else");
     // The log has at most one line per minute. The test may cross into the next minute once.
-    let told = server.log().matches("could not be checked").count();
-    assert!((1..=2).contains(&told), "{told} lines in\n{}", server.log());
+    let count = server.log().matches("could not be checked").count();
+    assert!(
+        (1..=2).contains(&count),
+        "{count} lines in\n{}",
+        server.log()
+    );
 }
 
 /// Synapse answers 500 to some unknown tokens, which any client can make up. That says nothing
@@ -75,18 +81,18 @@ fn breaker_ignores_malformed_responses() {
     verifier.set_reply("broken", TokenReply::json(500, &broken));
     for _ in 0..6 {
         server
-            .call(&with(creation(), "broken"))
+            .call(&with_token(creation(), "broken"))
             .expect_error(503, "M_UNKNOWN");
     }
     assert_eq!(verifier.requests_about("broken").len(), 6);
-    server.call(&with(creation(), "good")).expect(200);
+    server.call(&with_token(creation(), "good")).expect(200);
 }
 
 // R1.44
 #[test]
 fn silent_homeserver_times_out_and_sessions_go_on() {
     let (verifier, server) = start("authenticated");
-    let created = server.call(&with(creation(), "good")).expect(200);
+    let created = server.call(&with_token(creation(), "good")).expect(200);
     verifier.set_reply("silent", TokenReply::Hang);
     assert_unknown(&server, "silent");
     let (id, token) = (created.text("id"), created.text("sequence_token"));
@@ -114,7 +120,7 @@ fn failing_homeserver_opens_the_breaker() {
     verifier.set_reply("failing", TokenReply::Close);
     for _ in 0..50 {
         server
-            .call(&with(creation(), "failing"))
+            .call(&with_token(creation(), "failing"))
             .expect_error(503, "M_UNKNOWN");
     }
     // The HTTP client may retry on a broken connection. If the machine stalls for a second, one
@@ -129,18 +135,18 @@ fn failing_homeserver_opens_the_breaker() {
         assert!(page.contains(line), "{page}");
     };
     component("[!] homeserver: did not answer");
-    let told = |text: &str| server.log().matches(text).count();
+    let count = |text: &str| server.log().matches(text).count();
     let once = |text: &str| {
-        eventually(text, || (told(text) > 0).then_some(()));
-        assert_eq!(told(text), 1, "{}", server.log());
+        eventually(text, || (count(text) > 0).then_some(()));
+        assert_eq!(count(text), 1, "{}", server.log());
     };
     once("circuit breaker open");
-    assert_eq!(told("can be checked again"), 0);
+    assert_eq!(count("can be checked again"), 0);
     // Cached results stay valid, and requests without a token are not affected.
     assert_not_available(&server, &discovery());
     verifier.set_reply("new", TokenReply::user("@new:example.org"));
     eventually("it is asked again", || {
-        (server.call(&with(creation(), "new")).status == 200).then_some(())
+        (server.call(&with_token(creation(), "new")).status == 200).then_some(())
     });
     assert_eq!(server.metrics().sum("rendezvous_auth_circuit_open", &[]), 0);
     component("[+] homeserver: is asked");
@@ -170,7 +176,7 @@ fn server_starts_without_a_homeserver() {
     });
     assert!(server.log().contains("refused"), "{}", server.log());
     server
-        .call(&with(creation(), "good"))
+        .call(&with_token(creation(), "good"))
         .expect_error(503, "M_UNKNOWN");
     assert_available(&server, &discovery());
     server.create("without a token");
@@ -180,11 +186,11 @@ fn server_starts_without_a_homeserver() {
 #[test]
 fn cached_token_survives_an_outage() {
     let (verifier, server) = start("authenticated");
-    server.call(&with(creation(), "good")).expect(200);
+    server.call(&with_token(creation(), "good")).expect(200);
     drop(verifier);
-    server.call(&with(creation(), "good")).expect(200);
+    server.call(&with_token(creation(), "good")).expect(200);
     server
-        .call(&with(creation(), "other"))
+        .call(&with_token(creation(), "other"))
         .expect_error(503, "M_UNKNOWN");
 }
 
@@ -193,9 +199,9 @@ fn base_url_path_is_kept() {
     let verifier = HomeserverStub::start();
     verifier.set_reply("good", TokenReply::user("@user:example.org"));
     let url = format!("{}/below/", verifier.url());
-    let server = beside(&verifier, "authenticated", &[("auth.homeserver_url", &url)]);
+    let server = start_with(&verifier, "authenticated", &[("auth.homeserver_url", &url)]);
     server
-        .call(&with(Request::get(UNSTABLE), "good"))
+        .call(&with_token(Request::get(UNSTABLE), "good"))
         .expect(200);
     let asked = verifier.requests_about("good");
     assert_eq!(

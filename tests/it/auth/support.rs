@@ -13,21 +13,21 @@ use std::sync::Arc;
 use testkit::homeserver::HomeserverStub;
 
 /// An authenticator that uses the stand-in as a homeserver.
-pub fn beside_homeserver(verifier: &HomeserverStub, clock: Clock) -> Authenticator {
+pub fn whoami_authenticator(verifier: &HomeserverStub, clock: Clock) -> Authenticator {
     let homeserver = verifier.url().parse().expect("a URL");
-    asking(VerifierConfig::Whoami { homeserver }, clock)
+    with_verifier(VerifierConfig::Whoami { homeserver }, clock)
 }
 
 /// An authenticator that uses the stand-in for introspection.
-pub fn beside_oauth(verifier: &HomeserverStub, clock: Clock) -> Authenticator {
+pub fn introspection_authenticator(verifier: &HomeserverStub, clock: Clock) -> Authenticator {
     let backend = VerifierConfig::Introspection {
         endpoint: verifier.url().parse().expect("a URL"),
         credentials: Credentials::Bearer("shared".parse().expect("any text")),
     };
-    asking(backend, clock)
+    with_verifier(backend, clock)
 }
 
-fn asking(backend: VerifierConfig, clock: Clock) -> Authenticator {
+fn with_verifier(backend: VerifierConfig, clock: Clock) -> Authenticator {
     let settings = AuthConfig {
         verifier: backend,
         ca_file: None,
@@ -37,7 +37,7 @@ fn asking(backend: VerifierConfig, clock: Clock) -> Authenticator {
 }
 
 /// Checks this token for the client with this number.
-pub async fn ask(auth: &Authenticator, client: u32, token: &str) -> Result<User, TokenRejection> {
+pub async fn check(auth: &Authenticator, client: u32, token: &str) -> Result<User, TokenRejection> {
     let client = ClientIp::from(IpAddr::from(Ipv4Addr::from(client)));
     let bearer = HeaderValue::try_from(format!("Bearer {token}")).expect("a header");
     let headers = HeaderMap::from_iter([(AUTHORIZATION, bearer)]);

@@ -1,6 +1,6 @@
 //! A homeserver behind TLS with a private CA.
 
-use super::{beside, creation, with};
+use super::{creation, start_with, with_token};
 use crate::server::Server;
 use testkit::certificates::Certificates;
 use testkit::homeserver::{HomeserverStub, TokenReply};
@@ -25,8 +25,8 @@ fn homeserver_is_queried_over_tls_with_a_private_ca() {
     let verifier = start(&certificates);
     let ca = certificates.ca_file();
     let ca = ca.to_str().expect("UTF-8");
-    let server = beside(&verifier, "authenticated", &[("auth.ca_file", ca)]);
-    server.call(&with(creation(), "good")).expect(200);
+    let server = start_with(&verifier, "authenticated", &[("auth.ca_file", ca)]);
+    server.call(&with_token(creation(), "good")).expect(200);
     assert_eq!(checks(&server, "accepted"), 1);
     assert_eq!(verifier.requests_about("good").len(), 1);
 }
@@ -36,9 +36,9 @@ fn homeserver_is_queried_over_tls_with_a_private_ca() {
 fn untrusted_homeserver_gets_no_token() {
     let certificates = Certificates::make();
     let verifier = start(&certificates);
-    let server = beside(&verifier, "authenticated", &[]);
+    let server = start_with(&verifier, "authenticated", &[]);
     server
-        .call(&with(creation(), "good"))
+        .call(&with_token(creation(), "good"))
         .expect_error(503, "M_UNKNOWN");
     assert_eq!(checks(&server, "unreachable"), 1);
     assert_eq!(verifier.requests().len(), 0);

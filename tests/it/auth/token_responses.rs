@@ -1,6 +1,6 @@
 //! Results of token checks are cached, and concurrent checks of one token share one query.
 
-use super::{assert_refused, beside, creation, discovery, start, with};
+use super::{assert_refused, creation, discovery, start, start_with, with_token};
 use serde_json::json;
 use std::thread;
 use testkit::api::at;
@@ -18,7 +18,7 @@ fn concurrent_requests_with_one_token_query_once() {
         for _ in 0..CLIENTS {
             scope.spawn(|| {
                 for _ in 0..EACH {
-                    server.call(&with(creation(), "good")).expect(200);
+                    server.call(&with_token(creation(), "good")).expect(200);
                 }
             });
         }
@@ -38,7 +38,7 @@ fn rejected_token_is_cached() {
     let (verifier, server) = start("authenticated");
     for _ in 0..20 {
         assert_refused(
-            server.call(&with(creation(), "gone")),
+            server.call(&with_token(creation(), "gone")),
             "M_UNKNOWN_TOKEN",
             false,
         );
@@ -56,21 +56,21 @@ fn cache_distinguishes_tokens() {
         "guest",
         TokenReply::json(200, &json!({"user_id": "@1:example.org", "is_guest": true})),
     );
-    server.call(&with(creation(), "good")).expect(200);
+    server.call(&with_token(creation(), "good")).expect(200);
     server
-        .call(&with(creation(), "guest"))
+        .call(&with_token(creation(), "guest"))
         .expect_error(403, "M_FORBIDDEN");
     assert_refused(
-        server.call(&with(creation(), "good2")),
+        server.call(&with_token(creation(), "good2")),
         "M_UNKNOWN_TOKEN",
         false,
     );
     assert_refused(
-        server.call(&with(creation(), "goo")),
+        server.call(&with_token(creation(), "goo")),
         "M_UNKNOWN_TOKEN",
         false,
     );
-    server.call(&with(creation(), "good")).expect(200);
+    server.call(&with_token(creation(), "good")).expect(200);
 }
 
 /// A flood of made-up tokens from one address exceeds that address's rate before any query. Clients
@@ -84,7 +84,7 @@ fn flood_of_made_up_tokens_spares_honest_users() {
         ("limits.create.client.per_second", "0.001"),
         ("http.trusted_proxies", "127.0.0.1"),
     ];
-    let server = beside(&verifier, "authenticated", &more);
+    let server = start_with(&verifier, "authenticated", &more);
     let from = |request, address: &str| -> testkit::http::Request {
         let request: testkit::http::Request = request;
         request.header("X-Forwarded-For", address)
@@ -95,7 +95,7 @@ fn flood_of_made_up_tokens_spares_honest_users() {
             scope.spawn(move || {
                 for number in 0..2500 {
                     let token = format!("made-up-{client}-{number}");
-                    let reply = server.call(&from(with(creation(), &token), "192.0.2.66"));
+                    let reply = server.call(&from(with_token(creation(), &token), "192.0.2.66"));
                     assert!([401, 429].contains(&reply.status), "{reply}");
                 }
             });
@@ -104,7 +104,7 @@ fn flood_of_made_up_tokens_spares_honest_users() {
             let token = format!("user-{user}");
             verifier.set_reply(&token, TokenReply::user(&format!("@{user}:example.org")));
             let reply = server.call(&from(
-                with(creation(), &token),
+                with_token(creation(), &token),
                 &format!("198.51.100.{user}"),
             ));
             reply.expect(200);
@@ -130,9 +130,10 @@ fn user_quota_holds_across_addresses() {
         ("limits.live.user", "2"),
         ("http.trusted_proxies", "127.0.0.1"),
     ];
-    let server = beside(&verifier, "authenticated", &settings);
-    let create =
-        |token, address| server.call(&with(creation(), token).header("X-Forwarded-For", address));
+    let server = start_with(&verifier, "authenticated", &settings);
+    let create = |token, address| {
+        server.call(&with_token(creation(), token).header("X-Forwarded-For", address))
+    };
     let first = create("phone", "192.0.2.1").expect(200).text("id");
     create("laptop", "192.0.2.2").expect(200);
     create("phone", "192.0.2.3").expect_error(429, "M_LIMIT_EXCEEDED");
@@ -157,10 +158,10 @@ fn user_creation_rate_holds_across_addresses() {
         ("limits.create.user.per_second", "0.001"),
         ("http.trusted_proxies", "127.0.0.1"),
     ];
-    let server = beside(&verifier, "authenticated", &settings);
+    let server = start_with(&verifier, "authenticated", &settings);
     let from = |request, token, number: u8| {
         let address = format!("192.0.2.{number}");
-        server.call(&with(request, token).header("X-Forwarded-For", &address))
+        server.call(&with_token(request, token).header("X-Forwarded-For", &address))
     };
     for number in 0..4 {
         from(discovery(), "phone", number).expect(200);

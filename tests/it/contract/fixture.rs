@@ -53,7 +53,7 @@ fn limits() -> SessionLimits {
 }
 
 /// A store whose time can be moved.
-pub trait Rig {
+pub trait StoreFixture {
     type Store: Store;
 
     fn store(&self) -> &Self::Store;
@@ -77,13 +77,13 @@ pub trait Rig {
     fn clear(&mut self);
 }
 
-pub struct MemoryRig {
+pub struct MemoryFixture {
     store: MemoryStore,
     clock: Clock,
     hand: ManualClock,
 }
 
-impl MemoryRig {
+impl MemoryFixture {
     pub fn new() -> Self {
         let (clock, hand) = Clock::manual();
         Self {
@@ -94,7 +94,7 @@ impl MemoryRig {
     }
 }
 
-impl Rig for MemoryRig {
+impl StoreFixture for MemoryFixture {
     type Store = MemoryStore;
 
     fn store(&self) -> &MemoryStore {
@@ -124,7 +124,7 @@ impl Rig for MemoryRig {
     }
 }
 
-pub struct RedisRig {
+pub struct RedisFixture {
     store: RedisStore,
     redis: Connection,
     /// The time by our count, and when each session ends by it.
@@ -134,7 +134,7 @@ pub struct RedisRig {
     _server: RedisServer,
 }
 
-impl RedisRig {
+impl RedisFixture {
     pub async fn start() -> Self {
         let server = RedisServer::start();
         let settings = RedisSettings {
@@ -191,7 +191,7 @@ impl RedisRig {
     }
 }
 
-impl Rig for RedisRig {
+impl StoreFixture for RedisFixture {
     type Store = RedisStore;
 
     fn store(&self) -> &RedisStore {

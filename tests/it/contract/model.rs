@@ -53,17 +53,17 @@ impl Model {
             ),
         ]
         .into_iter()
-        .find_map(|(full, whose)| full.then_some(whose))
+        .find_map(|(full, belongs)| full.then_some(belongs))
     }
 
     pub fn live(&self) -> u64 {
         self.live_of(|_| true)
     }
 
-    fn live_of(&self, whose: impl Fn(&Owner) -> bool) -> u64 {
+    fn live_of(&self, belongs: impl Fn(&Owner) -> bool) -> u64 {
         self.sessions
             .iter()
-            .filter(|session| session.lives(self.now) && whose(&session.owner))
+            .filter(|session| session.lives(self.now) && belongs(&session.owner))
             .count() as u64
     }
 

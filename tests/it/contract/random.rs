@@ -1,9 +1,9 @@
 //! Random interleavings of all calls; each result is compared with the model's.
 
-use super::fixture::{MemoryRig, RedisRig, Rig, TTL};
+use super::fixture::{MemoryFixture, RedisFixture, StoreFixture, TTL};
 use super::model::Model;
 use super::strategies::{Step, Token, steps};
-use super::{answer, look, new_session, owner, payload, txn};
+use super::{new_session, owner, payload, read_request, txn, unwrap_result};
 use matrix_rendezvous::model::{LimitExceeded, Owner, SequenceToken, SubmittedToken};
 use matrix_rendezvous::store::{
     CreateResult, DeleteResult, ReadResult, Store, WriteRequest, WriteResult,
@@ -34,13 +34,13 @@ struct Run {
 }
 
 impl Run {
-    async fn step<R: Rig>(&mut self, rig: &mut R, step: &Step) {
+    async fn step<R: StoreFixture>(&mut self, fixture: &mut R, step: &Step) {
         match step {
-            Step::Create { data, owner } => self.create(rig, *data, *owner).await,
+            Step::Create { data, owner } => self.create(fixture, *data, *owner).await,
             Step::Pass { milliseconds } => {
                 let by = Duration::from_millis(*milliseconds);
                 self.model.now += by;
-                rig.advance(by).await;
+                fixture.advance(by).await;
             }
             _ if self.model.sessions.is_empty() => {}
             Step::Read {
@@ -48,7 +48,7 @@ impl Run {
                 if_none_match,
             } => {
                 let index = session % self.model.sessions.len();
-                self.read(rig, index, self.token(index, *if_none_match))
+                self.read(fixture, index, self.token(index, *if_none_match))
                     .await;
             }
             Step::Write {
@@ -78,10 +78,10 @@ impl Run {
                         timestamps,
                     },
                 ));
-                self.write(rig, self.writes.len() - 1).await;
+                self.write(fixture, self.writes.len() - 1).await;
             }
             Step::Retry { write } if !self.writes.is_empty() => {
-                self.write(rig, write % self.writes.len()).await;
+                self.write(fixture, write % self.writes.len()).await;
             }
             Step::Retry { .. } => {}
             Step::Delete { session } => {
@@ -92,10 +92,10 @@ impl Run {
                 } else {
                     DeleteResult::Gone
                 };
-                assert_eq!(rig.store().delete(id).await, Ok(expected));
+                assert_eq!(fixture.store().delete(id).await, Ok(expected));
             }
         }
-        assert_eq!(rig.store().live().await, Ok(self.model.live()));
+        assert_eq!(fixture.store().live().await, Ok(self.model.live()));
     }
 
     fn token(&self, index: usize, token: Token) -> Option<SequenceToken> {
@@ -111,10 +111,12 @@ impl Run {
         }
     }
 
-    async fn create<R: Rig>(&mut self, rig: &mut R, data: u8, owner: u8) {
+    async fn create<R: StoreFixture>(&mut self, fixture: &mut R, data: u8, owner: u8) {
         let mut new = new_session(&data.to_string());
         new.owner = one_of_few(owner);
-        let outcome = answer(rig.store().create(&new)).await.expect("a store");
+        let outcome = unwrap_result(fixture.store().create(&new))
+            .await
+            .expect("a store");
         if let Some(expected) = self.model.full(&new.owner) {
             match outcome {
                 CreateResult::Rejected(LimitExceeded { limit, .. }) => assert_eq!(limit, expected),
@@ -125,16 +127,25 @@ impl Run {
         let CreateResult::Created { expires_in, .. } = outcome else {
             panic!("{outcome:?}")
         };
-        assert!(rig.is_time_left(expires_in, TTL), "{expires_in:?}");
-        rig.created(new.id);
+        assert!(fixture.is_time_left(expires_in, TTL), "{expires_in:?}");
+        fixture.created(new.id);
         self.model.create(new);
     }
 
-    async fn read<R: Rig>(&self, rig: &R, index: usize, if_none_match: Option<SequenceToken>) {
+    async fn read<R: StoreFixture>(
+        &self,
+        fixture: &R,
+        index: usize,
+        if_none_match: Option<SequenceToken>,
+    ) {
         let session = &self.model.sessions[index];
-        let read = answer(rig.store().read(&look(session.id, if_none_match)))
-            .await
-            .expect("a store");
+        let read = unwrap_result(
+            fixture
+                .store()
+                .read(&read_request(session.id, if_none_match)),
+        )
+        .await
+        .expect("a store");
         if !session.lives(self.model.now) {
             assert_eq!(read, ReadResult::Gone);
             return;
@@ -144,7 +155,7 @@ impl Run {
             ReadResult::Unchanged { expires_in } => {
                 assert_eq!(if_none_match, Some(session.token()));
                 assert!(
-                    rig.is_time_left(expires_in, left),
+                    fixture.is_time_left(expires_in, left),
                     "{expires_in:?}, not {left:?}"
                 );
             }
@@ -158,7 +169,7 @@ impl Run {
                 assert_ne!(if_none_match, Some(session.token()));
                 assert_eq!((&data, token), (&session.data, session.token()));
                 assert!(
-                    rig.is_time_left(expires_in, left),
+                    fixture.is_time_left(expires_in, left),
                     "{expires_in:?}, not {left:?}"
                 );
             }
@@ -166,9 +177,9 @@ impl Run {
         }
     }
 
-    async fn write<R: Rig>(&mut self, rig: &R, write: usize) {
+    async fn write<R: StoreFixture>(&mut self, fixture: &R, write: usize) {
         let (index, write) = &self.writes[write];
-        let written = rig.store().write(write).await.expect("a store");
+        let written = fixture.store().write(write).await.expect("a store");
         let outcome = written.result;
         assert_eq!(
             written.timestamps.is_some(),
@@ -188,7 +199,10 @@ impl Run {
                     retry_after: expected,
                 },
             ) => {
-                assert!(rig.is_time_left(retry_after, expected), "{retry_after:?}");
+                assert!(
+                    fixture.is_time_left(retry_after, expected),
+                    "{retry_after:?}"
+                );
             }
             (
                 WriteResult::Written { token, progress },
@@ -213,20 +227,20 @@ impl Run {
     }
 }
 
-fn interleave<R: Rig>(cases: u32, runtime: &tokio::runtime::Runtime, rig: R) {
-    let rig = std::cell::RefCell::new(rig);
+fn interleave<R: StoreFixture>(cases: u32, runtime: &tokio::runtime::Runtime, fixture: R) {
+    let fixture = std::cell::RefCell::new(fixture);
     let config = Config {
         cases,
         failure_persistence: None,
         ..Config::default()
     };
     let checked = TestRunner::new(config).run(&steps(), |steps| {
-        let mut rig = rig.borrow_mut();
-        rig.clear();
+        let mut fixture = fixture.borrow_mut();
+        fixture.clear();
         runtime.block_on(async {
             let mut run = Run::default();
             for step in &steps {
-                run.step(&mut *rig, step).await;
+                run.step(&mut *fixture, step).await;
             }
         });
         Ok(())
@@ -244,12 +258,12 @@ fn runtime() -> tokio::runtime::Runtime {
 
 #[test]
 fn memory_store_matches_the_model() {
-    interleave(512, &runtime(), MemoryRig::new());
+    interleave(512, &runtime(), MemoryFixture::new());
 }
 
 #[test]
 fn redis_store_matches_the_model() {
     let runtime = runtime();
-    let rig = runtime.block_on(RedisRig::start());
-    interleave(64, &runtime, rig);
+    let fixture = runtime.block_on(RedisFixture::start());
+    interleave(64, &runtime, fixture);
 }

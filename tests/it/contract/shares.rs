@@ -1,8 +1,8 @@
 //! Quotas of live sessions: per client, per IPv6 network, per user. A principal over its quota is
 //! rejected, and no other.
 
-use super::fixture::{MAX_LIVE, Rig, SHARES, TTL};
-use super::{answer, new_session};
+use super::fixture::{MAX_LIVE, SHARES, StoreFixture, TTL};
+use super::{new_session, unwrap_result};
 use matrix_rendezvous::model::{Limit, LimitExceeded};
 use matrix_rendezvous::model::{Owner, User};
 use matrix_rendezvous::store::{CreateResult, DeleteResult, NewSession, Store};
@@ -18,18 +18,20 @@ pub fn owner(address: &str, user: Option<&str>) -> Owner {
     }
 }
 
-async fn create<R: Rig>(rig: &mut R, owner: &Owner) -> (NewSession, CreateResult) {
+async fn create<R: StoreFixture>(fixture: &mut R, owner: &Owner) -> (NewSession, CreateResult) {
     let mut new = new_session("x");
     new.owner = owner.clone();
-    let outcome = answer(rig.store().create(&new)).await.expect("a store");
+    let outcome = unwrap_result(fixture.store().create(&new))
+        .await
+        .expect("a store");
     if matches!(outcome, CreateResult::Created { .. }) {
-        rig.created(new.id);
+        fixture.created(new.id);
     }
     (new, outcome)
 }
 
-async fn takes<R: Rig>(rig: &mut R, owner: &Owner) -> NewSession {
-    let (new, outcome) = create(rig, owner).await;
+async fn takes<R: StoreFixture>(fixture: &mut R, owner: &Owner) -> NewSession {
+    let (new, outcome) = create(fixture, owner).await;
     assert!(
         matches!(outcome, CreateResult::Created { .. }),
         "{outcome:?}"
@@ -37,9 +39,9 @@ async fn takes<R: Rig>(rig: &mut R, owner: &Owner) -> NewSession {
     new
 }
 
-async fn is_refused<R: Rig>(rig: &mut R, owner: &Owner, expected: Limit) {
-    let before = rig.store().live().await;
-    let (_, outcome) = create(rig, owner).await;
+async fn is_refused<R: StoreFixture>(fixture: &mut R, owner: &Owner, expected: Limit) {
+    let before = fixture.store().live().await;
+    let (_, outcome) = create(fixture, owner).await;
     match outcome {
         CreateResult::Rejected(LimitExceeded { limit, retry_after }) => {
             assert_eq!(limit, expected);
@@ -50,66 +52,72 @@ async fn is_refused<R: Rig>(rig: &mut R, owner: &Owner, expected: Limit) {
         }
         CreateResult::Created { .. } => panic!("{outcome:?}"),
     }
-    assert_eq!(rig.store().live().await, before, "a refusal stores nothing");
+    assert_eq!(
+        fixture.store().live().await,
+        before,
+        "a refusal stores nothing"
+    );
 }
 
-pub async fn client_quota_rejects_only_that_client<R: Rig>(rig: &mut R) {
+pub async fn client_quota_rejects_only_that_client<R: StoreFixture>(fixture: &mut R) {
     let (one, other) = (owner("192.0.2.1", None), owner("192.0.2.2", None));
-    let first = takes(rig, &one).await;
+    let first = takes(fixture, &one).await;
     for _ in 1..SHARES.client.live {
-        takes(rig, &one).await;
+        takes(fixture, &one).await;
     }
-    is_refused(rig, &one, Limit::LiveClient).await;
-    takes(rig, &other).await;
+    is_refused(fixture, &one, Limit::LiveClient).await;
+    takes(fixture, &other).await;
     // A session that exists keeps its lease.
-    let again = answer(rig.store().create(&first)).await.expect("a store");
+    let again = unwrap_result(fixture.store().create(&first))
+        .await
+        .expect("a store");
     assert!(matches!(again, CreateResult::Created { .. }), "{again:?}");
     assert_eq!(
-        rig.store().delete(first.id).await,
+        fixture.store().delete(first.id).await,
         Ok(DeleteResult::Deleted)
     );
-    takes(rig, &one).await;
-    is_refused(rig, &one, Limit::LiveClient).await;
+    takes(fixture, &one).await;
+    is_refused(fixture, &one, Limit::LiveClient).await;
     // An expired session frees its share too.
-    rig.advance(TTL).await;
-    takes(rig, &one).await;
+    fixture.advance(TTL).await;
+    takes(fixture, &one).await;
 }
 
-pub async fn network_quota_is_separate_from_client_quotas<R: Rig>(rig: &mut R) {
+pub async fn network_quota_is_separate_from_client_quotas<R: StoreFixture>(fixture: &mut R) {
     let client = |number| owner(&format!("2001:db8:1:{number}::1"), None);
     for number in 0..SHARES.network.live {
-        takes(rig, &client(number)).await;
+        takes(fixture, &client(number)).await;
     }
-    is_refused(rig, &client(SHARES.network.live), Limit::LiveNetwork).await;
-    takes(rig, &owner("2001:db8:2::1", None)).await;
+    is_refused(fixture, &client(SHARES.network.live), Limit::LiveNetwork).await;
+    takes(fixture, &owner("2001:db8:2::1", None)).await;
 }
 
-pub async fn user_quota_holds_from_any_client<R: Rig>(rig: &mut R) {
+pub async fn user_quota_holds_from_any_client<R: StoreFixture>(fixture: &mut R) {
     let at = |number, user| owner(&format!("192.0.2.{number}"), Some(user));
     for number in 0..SHARES.user.live {
-        takes(rig, &at(number, "@anna:example.org")).await;
+        takes(fixture, &at(number, "@anna:example.org")).await;
     }
-    is_refused(rig, &at(9, "@anna:example.org"), Limit::LiveUser).await;
-    takes(rig, &at(0, "@berta:example.org")).await;
+    is_refused(fixture, &at(9, "@anna:example.org"), Limit::LiveUser).await;
+    takes(fixture, &at(0, "@berta:example.org")).await;
 }
 
 /// While the store is less than half full, each principal has its whole quota. Beyond that quotas
 /// shrink; a principal without a session can have one, up to the last lease.
-pub async fn quotas_shrink_as_the_store_fills<R: Rig>(rig: &mut R) {
+pub async fn quotas_shrink_as_the_store_fills<R: StoreFixture>(fixture: &mut R) {
     let client = |number| owner(&format!("192.0.2.{number}"), None);
     let half = MAX_LIVE / 2;
     for number in 0..half {
-        takes(rig, &client(100 + number)).await;
+        takes(fixture, &client(100 + number)).await;
     }
     // The quota of a client is 6 while 10 leases are free. From there on it shrinks by the square
     // of the free part: the client has 3 sessions when 7 leases are free, and its quota is 2 then.
     let greedy = client(1);
     for _ in 0..3 {
-        takes(rig, &greedy).await;
+        takes(fixture, &greedy).await;
     }
-    is_refused(rig, &greedy, Limit::LiveClient).await;
+    is_refused(fixture, &greedy, Limit::LiveClient).await;
     for number in 0..half - 3 {
-        takes(rig, &client(200 + number)).await;
+        takes(fixture, &client(200 + number)).await;
     }
-    is_refused(rig, &client(250), Limit::LiveTotal).await;
+    is_refused(fixture, &client(250), Limit::LiveTotal).await;
 }

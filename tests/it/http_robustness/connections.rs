@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{half_a_create, other_half, start};
+use super::{partial_create, rest_of_create, start};
 use crate::server::Server;
 use testkit::api::{UNSTABLE, at, body};
 use testkit::eventually;
@@ -106,7 +106,7 @@ fn eventually_at(server: &Server, name: &str, value: u64) {
 #[test]
 fn aborted_request_leaves_nothing_behind() {
     let server = start(&[]);
-    let clients: Vec<_> = (0..3).map(|_| half_a_create(&server)).collect();
+    let clients: Vec<_> = (0..3).map(|_| partial_create(&server)).collect();
     eventually_at(&server, "rendezvous_http_requests_in_flight", 3);
     drop(clients);
     eventually_at(&server, "rendezvous_http_requests_in_flight", 0);
@@ -132,7 +132,7 @@ fn open_connections_are_counted() {
 #[test]
 fn connection_over_the_cap_waits_for_a_permit() {
     let server = start(&[("http.max_connections", "2")]);
-    let mut first = half_a_create(&server);
+    let mut first = partial_create(&server);
     let mut second = Connection::open(server.http);
     second.send(&Request::get(UNSTABLE)).expect(200);
     let mut third = Connection::open(server.http);
@@ -140,7 +140,7 @@ fn connection_over_the_cap_waits_for_a_permit() {
     assert!(third.stays_silent(Duration::from_millis(300)));
     // Accepted connections are still served.
     second.send(&Request::get(UNSTABLE)).expect(200);
-    first.write(other_half());
+    first.write(rest_of_create());
     first.reply().expect(200);
     drop(second);
     third.reply().expect(200);

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{half_a_create, other_half, start, timed_out};
+use super::{partial_create, rest_of_create, start, timed_out};
 use crate::server::Server;
 use testkit::api::UNSTABLE;
 use testkit::http::{Connection, Request};
@@ -33,7 +33,7 @@ fn start_with_short(key: &str, others: &[(&str, &str)]) -> Server {
     start(&settings)
 }
 
-fn half_a_head(server: &Server) -> Connection {
+fn partial_head(server: &Server) -> Connection {
     let mut connection = Connection::open(server.http);
     connection.write(format!("GET {UNSTABLE} HTTP/1.1\r\nHost: x\r\nX-Half: ").as_bytes());
     connection
@@ -52,14 +52,14 @@ fn assert_no_success(received: &[u8]) {
 #[test]
 fn incomplete_head_is_closed() {
     let server = start_with_short("http.header_timeout", &[]);
-    assert_no_success(&half_a_head(&server).read_to_close());
+    assert_no_success(&partial_head(&server).read_to_close());
     assert_eq!(timed_out(&server, "header"), 1);
 }
 
 #[test]
 fn dripping_head_is_closed() {
     let server = start_with_short("http.header_timeout", &[]);
-    assert_no_success(&half_a_head(&server).drip_until_close(b'a', DRIP));
+    assert_no_success(&partial_head(&server).drip_until_close(b'a', DRIP));
     assert_eq!(timed_out(&server, "header"), 1);
 }
 
@@ -91,8 +91,8 @@ fn idle_connection_outlives_the_header_timeout() {
     idle.send(&Request::get(UNSTABLE)).expect(200);
     let mut silent = Connection::open(server.http);
     // Opened after both and closed by the timeout, so their timeouts would have passed too.
-    half_a_head(&server).read_to_close();
-    half_a_head(&server).read_to_close();
+    partial_head(&server).read_to_close();
+    partial_head(&server).read_to_close();
     idle.send(&Request::get(UNSTABLE)).expect(200);
     silent.send(&Request::get(UNSTABLE)).expect(200);
 }
@@ -101,7 +101,7 @@ fn idle_connection_outlives_the_header_timeout() {
 #[test]
 fn incomplete_body_times_out_with_a_matrix_error() {
     let server = start_with_short("http.body_timeout", &[]);
-    let mut connection = half_a_create(&server);
+    let mut connection = partial_create(&server);
     let reply = connection.reply().expect(408);
     reply.assert_common_headers();
     assert!(reply.says_close(), "{reply}");
@@ -126,7 +126,7 @@ fn dripping_body_times_out() {
 #[test]
 fn request_timeout_returns_a_matrix_error() {
     let server = start_with_short("http.request_timeout", &[]);
-    let mut connection = half_a_create(&server);
+    let mut connection = partial_create(&server);
     let reply = connection.reply();
     assert!(reply.status >= 400, "{reply}");
     reply.assert_common_headers();
@@ -137,14 +137,14 @@ fn request_timeout_returns_a_matrix_error() {
 #[test]
 fn timed_out_body_creates_no_session() {
     let server = start_with_short("http.body_timeout", &[("session.max_live", "1")]);
-    half_a_create(&server).read_to_close();
+    partial_create(&server).read_to_close();
     server.create("the only one");
 }
 
 #[test]
 fn body_in_two_halves_within_the_timeout_is_accepted() {
     let server = start(&[]);
-    let mut connection = half_a_create(&server);
-    connection.write(other_half());
+    let mut connection = partial_create(&server);
+    connection.write(rest_of_create());
     connection.reply().expect(200);
 }

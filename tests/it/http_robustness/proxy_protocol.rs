@@ -11,7 +11,7 @@ const V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 const REFUSED: &str = "rendezvous_connections_refused_total";
 
 /// A server behind a load balancer at 127.0.0.1 and proxies in 10.0.0.0/8. Each client may create twice.
-fn behind(trusted: &str, others: &[(&str, &str)]) -> Server {
+fn connect_through_proxy(trusted: &str, others: &[(&str, &str)]) -> Server {
     let settings = [
         ("http.proxy_protocol", "true"),
         ("http.trusted_proxies", trusted),
@@ -22,8 +22,8 @@ fn behind(trusted: &str, others: &[(&str, &str)]) -> Server {
     start(&[&settings, others].concat())
 }
 
-fn balanced() -> Server {
-    behind("127.0.0.1,10.0.0.0/8", &[])
+fn start_behind_balancer() -> Server {
+    connect_through_proxy("127.0.0.1,10.0.0.0/8", &[])
 }
 
 fn v1(source: &str) -> Vec<u8> {
@@ -52,7 +52,7 @@ fn create() -> Request {
 
 /// Sends a PROXY header and a creation on a new connection, in one write.
 #[track_caller]
-fn create_behind(server: &Server, header: &[u8], create: &Request) -> Reply {
+fn create_through_proxy(server: &Server, header: &[u8], create: &Request) -> Reply {
     let mut connection = Connection::open(server.http);
     connection.write(&[header, &create.bytes()].concat());
     connection.reply()
@@ -62,14 +62,14 @@ fn create_behind(server: &Server, header: &[u8], create: &Request) -> Reply {
 /// creations.
 #[track_caller]
 fn are_one_client(server: &Server, one: &[u8], other: &[u8]) -> bool {
-    create_behind(server, one, &create()).expect(200);
-    create_behind(server, one, &create()).expect(200);
-    create_behind(server, one, &create()).expect_error(429, "M_LIMIT_EXCEEDED");
-    create_behind(server, other, &create()).status == 429
+    create_through_proxy(server, one, &create()).expect(200);
+    create_through_proxy(server, one, &create()).expect(200);
+    create_through_proxy(server, one, &create()).expect_error(429, "M_LIMIT_EXCEEDED");
+    create_through_proxy(server, other, &create()).status == 429
 }
 
 #[track_caller]
-fn refused(server: &Server, reason: &str) -> u64 {
+fn refused_connections(server: &Server, reason: &str) -> u64 {
     server.metrics().sum(REFUSED, &[("reason", reason)])
 }
 
@@ -78,13 +78,13 @@ fn refused(server: &Server, reason: &str) -> u64 {
 fn assert_closed(server: &Server, bytes: &[u8]) {
     let mut connection = Connection::open(server.http);
     connection.write(bytes);
-    let said = connection.read_to_close();
-    assert_eq!(String::from_utf8_lossy(&said), "", "to {bytes:?}");
+    let received = connection.read_to_close();
+    assert_eq!(String::from_utf8_lossy(&received), "", "to {bytes:?}");
 }
 
 #[test]
 fn announced_source_is_the_client() {
-    let server = balanced();
+    let server = start_behind_balancer();
     for (one, other, same) in [
         (v1("203.0.113.1"), v1("203.0.113.2"), false),
         (v1("203.0.113.3"), v2_from([203, 0, 113, 3]), true),
@@ -104,7 +104,7 @@ fn announced_source_is_the_client() {
 
 #[test]
 fn proxy_header_in_pieces_and_following_requests_are_read() {
-    let server = balanced();
+    let server = start_behind_balancer();
     for header in [v1("203.0.113.1"), v2_from([203, 0, 113, 2])] {
         let mut connection = Connection::open(server.http);
         for piece in header.chunks(5) {
@@ -119,10 +119,10 @@ fn proxy_header_in_pieces_and_following_requests_are_read() {
 /// Such a client could write any address into the header.
 #[test]
 fn forwarded_header_from_an_announced_client_is_ignored() {
-    let server = balanced();
+    let server = start_behind_balancer();
     let header = v1("203.0.113.1");
     let statuses = ["198.51.100.1", "198.51.100.2", "198.51.100.3"].map(|forged| {
-        create_behind(
+        create_through_proxy(
             &server,
             &header,
             &create().header("X-Forwarded-For", forged),
@@ -136,10 +136,10 @@ fn forwarded_header_from_an_announced_client_is_ignored() {
 /// URL.
 #[test]
 fn forwarded_scheme_from_an_announced_client_is_ignored() {
-    let server = behind("127.0.0.1,10.0.0.0/8", &[("msc4108.enabled", "true")]);
+    let server = connect_through_proxy("127.0.0.1,10.0.0.0/8", &[("msc4108.enabled", "true")]);
     let url = |header: &[u8]| {
         let create = testkit::etag::creation("x").header("X-Forwarded-Proto", "https");
-        let created = create_behind(&server, header, &create);
+        let created = create_through_proxy(&server, header, &create);
         created.expect(201).text("url")
     };
     assert!(url(&v1("203.0.113.1")).starts_with("http://"));
@@ -148,10 +148,10 @@ fn forwarded_scheme_from_an_announced_client_is_ignored() {
 
 #[test]
 fn forwarded_header_from_an_announced_proxy_counts() {
-    let server = balanced();
+    let server = start_behind_balancer();
     let header = v2_from([10, 1, 2, 3]);
     let statuses = ["203.0.113.1", "203.0.113.1", "203.0.113.1", "203.0.113.2"].map(|client| {
-        create_behind(
+        create_through_proxy(
             &server,
             &header,
             &create().header("X-Forwarded-For", client),
@@ -175,13 +175,13 @@ fn unnamed_source_is_the_proxy() {
         ),
         v2(0x21, 0x00, &[]),
     ];
-    let server = balanced();
+    let server = start_behind_balancer();
     let mut left = 2;
     for header in &headers {
         for forged in ["203.0.113.1", "203.0.113.2"] {
             let create = create().header("X-Forwarded-For", forged);
             let expected = if left > 0 { 200 } else { 429 };
-            create_behind(&server, header, &create).expect(expected);
+            create_through_proxy(&server, header, &create).expect(expected);
             left -= i32::from(expected == 200);
         }
     }
@@ -190,7 +190,7 @@ fn unnamed_source_is_the_proxy() {
 
 #[test]
 fn connection_without_proxy_header_is_closed_and_counted() {
-    let server = balanced();
+    let server = start_behind_balancer();
     let without = [
         create().bytes(),
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(),
@@ -204,13 +204,16 @@ fn connection_without_proxy_header_is_closed_and_counted() {
     for bytes in &without {
         assert_closed(&server, &[bytes, &create().bytes()[..]].concat());
     }
-    assert_eq!(refused(&server, "proxy_header"), without.len() as u64);
-    create_behind(&server, &v1("203.0.113.1"), &create()).expect(200);
+    assert_eq!(
+        refused_connections(&server, "proxy_header"),
+        without.len() as u64
+    );
+    create_through_proxy(&server, &v1("203.0.113.1"), &create()).expect(200);
 }
 
 #[test]
 fn incomplete_or_missing_proxy_header_times_out() {
-    let server = behind("127.0.0.1", &[("http.header_timeout", "300ms")]);
+    let server = connect_through_proxy("127.0.0.1", &[("http.header_timeout", "300ms")]);
     for bytes in [&b"PROXY TCP4 203."[..], V2, b""] {
         assert_closed(&server, bytes);
     }
@@ -220,39 +223,39 @@ fn incomplete_or_missing_proxy_header_times_out() {
 /// A load balancer probes whether the port is open.
 #[test]
 fn silent_port_probe_is_not_counted() {
-    let server = balanced();
+    let server = start_behind_balancer();
     for _ in 0..3 {
         drop(Connection::open(server.http));
     }
-    create_behind(&server, &v1("203.0.113.1"), &create()).expect(200);
+    create_through_proxy(&server, &v1("203.0.113.1"), &create()).expect(200);
     assert_eq!(server.metrics().sum(REFUSED, &[]), 0);
 }
 
 #[test]
 fn untrusted_peer_is_closed() {
-    let server = behind("10.0.0.0/8", &[]);
+    let server = connect_through_proxy("10.0.0.0/8", &[]);
     assert_closed(
         &server,
         &[&v1("203.0.113.1"), &create().bytes()[..]].concat(),
     );
     assert_closed(&server, &create().bytes());
-    assert_eq!(refused(&server, "untrusted_peer"), 2);
+    assert_eq!(refused_connections(&server, "untrusted_peer"), 2);
 }
 
 #[test]
 fn request_head_after_proxy_header_has_a_timeout() {
-    let server = behind("127.0.0.1", &[("http.header_timeout", "300ms")]);
+    let server = connect_through_proxy("127.0.0.1", &[("http.header_timeout", "300ms")]);
     let head = format!("GET {UNSTABLE} HTTP/1.1\r\nHost: x\r\nX-Half: ");
     let mut connection = Connection::open(server.http);
     connection.write(&[&v1("203.0.113.1"), head.as_bytes()].concat());
-    let said = connection.read_to_close();
-    assert!(!said.starts_with(b"HTTP/1.1 2"));
+    let received = connection.read_to_close();
+    assert!(!received.starts_with(b"HTTP/1.1 2"));
 }
 
 #[test]
 fn proxy_header_precedes_http_1_1_and_http_2() {
-    let server = behind("127.0.0.1", &[("http.h2c", "true")]);
-    create_behind(&server, &v1("203.0.113.1"), &create()).expect(200);
+    let server = connect_through_proxy("127.0.0.1", &[("http.h2c", "true")]);
+    create_through_proxy(&server, &v1("203.0.113.1"), &create()).expect(200);
     let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
     let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
     let mut connection = Connection::open(server.http);
@@ -268,7 +271,7 @@ fn proxy_header_is_rejected_unless_configured() {
     for header in [v1("203.0.113.1"), v2_from([203, 0, 113, 1])] {
         let mut connection = Connection::open(server.http);
         connection.write(&[&header, &create().bytes()[..]].concat());
-        let said = connection.read_to_close();
-        assert!(!said.starts_with(b"HTTP/1.1 2"), "{header:?}");
+        let received = connection.read_to_close();
+        assert!(!received.starts_with(b"HTTP/1.1 2"), "{header:?}");
     }
 }

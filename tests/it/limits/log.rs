@@ -20,19 +20,19 @@ fn create_from(server: &Server, client: &str) -> u16 {
 }
 
 /// Creates until a creation is rejected.
-fn is_refused(server: &Server, client: &str) {
+fn is_rejected(server: &Server, client: &str) {
     assert!((0..10).any(|_| create_from(server, client) == 429));
 }
 
 /// The client pseudonyms in the log lines about rejections, once there are any.
-fn named(server: &Server) -> BTreeSet<String> {
+fn logged_clients(server: &Server) -> BTreeSet<String> {
     eventually("a line about a refusal", || {
-        let names = named_so_far(server);
+        let names = logged_clients_so_far(server);
         (!names.is_empty()).then_some(names)
     })
 }
 
-fn named_so_far(server: &Server) -> BTreeSet<String> {
+fn logged_clients_so_far(server: &Server) -> BTreeSet<String> {
     let of = |line: &str| {
         let line: Value = serde_json::from_str(line).expect("a line of JSON");
         (line["target"] == "refused").then(|| {
@@ -50,7 +50,7 @@ fn named_so_far(server: &Server) -> BTreeSet<String> {
 #[test]
 fn rejection_flood_logs_few_lines_without_addresses() {
     let server = start(&CREATES, &[TRUSTED]);
-    is_refused(&server, CLIENT);
+    is_rejected(&server, CLIENT);
     let flood = 300;
     for _ in 0..flood {
         assert_eq!(create_from(&server, CLIENT), 429);
@@ -87,8 +87,8 @@ fn refused_connections_are_logged_by_sample() {
         ],
         &[],
     );
-    let mut kept = Connection::open(server.http);
-    kept.send(&Request::get(UNSTABLE)).expect(200);
+    let mut connection = Connection::open(server.http);
+    connection.send(&Request::get(UNSTABLE)).expect(200);
     let flood = 100;
     for _ in 0..flood {
         assert_eq!(Connection::open(server.http).read_to_close(), b"");
@@ -108,8 +108,8 @@ fn limited_clients_are_counted_once_each() {
     server.call(&Request::get("/unknown")).expect(404);
     assert_eq!(refused(), 0);
     for (count, client) in (1..).zip(["203.0.113.77", "203.0.113.78"]) {
-        is_refused(&server, client);
-        is_refused(&server, client);
+        is_rejected(&server, client);
+        is_rejected(&server, client);
         assert_eq!(refused(), count);
     }
 }
@@ -121,12 +121,12 @@ fn client_pseudonym_is_equal_on_all_replicas() {
     let settings = [&CREATES[..], &[TRUSTED, ("telemetry.log_format", "json")]].concat();
     let [one, other] = [(); 2].map(|()| ready_on(&redis.url(), &settings));
     for worker in [&one, &other] {
-        is_refused(worker, CLIENT);
+        is_rejected(worker, CLIENT);
     }
-    let names = named(&one);
+    let names = logged_clients(&one);
     assert_eq!(names.len(), 1, "{}", one.log());
-    assert_eq!(names, named(&other));
+    assert_eq!(names, logged_clients(&other));
     let third = ready_on(&redis.url(), &settings);
-    is_refused(&third, "203.0.113.78");
-    assert_ne!(names, named(&third));
+    is_rejected(&third, "203.0.113.78");
+    assert_ne!(names, logged_clients(&third));
 }

@@ -10,7 +10,7 @@ use testkit::http::{Connection, Request};
 const ENOUGH: usize = 1000;
 
 /// Sends this number of requests of these clients in turn, on one connection, as a proxy does.
-fn ask(server: &Server, clients: &[&str], requests: usize) {
+fn send_requests(server: &Server, clients: &[&str], requests: usize) {
     let mut connection = Connection::open(server.http);
     for client in clients.iter().cycle().take(requests) {
         let request = Request::get(UNSTABLE).header("X-Forwarded-For", client);
@@ -35,17 +35,17 @@ fn everything_is_logged(server: &Server, requests: usize) {
 #[test]
 fn unconfigured_proxy_is_reported_once() {
     let server = start(&[], &[]);
-    ask(&server, &["203.0.113.1", "203.0.113.2"], ENOUGH - 1);
+    send_requests(&server, &["203.0.113.1", "203.0.113.2"], ENOUGH - 1);
     everything_is_logged(&server, ENOUGH - 1);
     assert_eq!(warnings(&server), 0);
-    ask(&server, &["203.0.113.1"], 1);
+    send_requests(&server, &["203.0.113.1"], 1);
     eventually("the warning", || (warnings(&server) == 1).then_some(()));
     let log = server.log();
     let warning = log.lines().find(|line| line.contains("private address"));
     let warning = warning.expect("a line");
     assert!(warning.contains("WARN"), "{warning}");
     assert!(warning.contains("http.trusted_proxies"), "{warning}");
-    ask(&server, &["203.0.113.1"], 2 * ENOUGH);
+    send_requests(&server, &["203.0.113.1"], 2 * ENOUGH);
     everything_is_logged(&server, 3 * ENOUGH);
     assert_eq!(warnings(&server), 1);
 }
@@ -54,7 +54,7 @@ fn unconfigured_proxy_is_reported_once() {
 #[test]
 fn proxy_without_forwarded_header_is_reported() {
     let server = start(&[], &[TRUSTED]);
-    ask(&server, &["unknown"], ENOUGH);
+    send_requests(&server, &["unknown"], ENOUGH);
     eventually("the warning", || (warnings(&server) == 1).then_some(()));
 }
 
@@ -62,7 +62,7 @@ fn proxy_without_forwarded_header_is_reported() {
 #[test]
 fn few_private_addresses_are_reported() {
     let server = start(&[], &[TRUSTED]);
-    ask(&server, &["192.168.0.1", "192.168.0.2"], ENOUGH);
+    send_requests(&server, &["192.168.0.1", "192.168.0.2"], ENOUGH);
     eventually("the warning", || (warnings(&server) == 1).then_some(()));
 }
 
@@ -70,7 +70,7 @@ fn few_private_addresses_are_reported() {
 fn distinct_clients_cause_no_proxy_warning() {
     for clients in [&["203.0.113.1"][..], &["192.168.0.1", "203.0.113.1"]] {
         let server = start(&[], &[TRUSTED]);
-        ask(&server, clients, ENOUGH);
+        send_requests(&server, clients, ENOUGH);
         everything_is_logged(&server, ENOUGH);
         assert_eq!(warnings(&server), 0, "{clients:?}");
     }

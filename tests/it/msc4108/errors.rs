@@ -41,7 +41,7 @@ fn forbidden_navigation_echoes_the_clients_etag(server: &Server) {
 
 /// Returns the ETag that a write of `data` over this state produces, by doing it on another server
 /// that accepts it.
-fn would_be(server: &Server, mailbox: &Mailbox, etag: &str, data: &str) -> String {
+fn etag_of_write(server: &Server, mailbox: &Mailbox, etag: &str, data: &str) -> String {
     let write = mailbox.put(etag, data);
     server.call(&write).expect(202).etag()
 }
@@ -94,5 +94,8 @@ fn outage_responses_keep_client_etags_usable() {
     proxy.heal();
     server.call(&mailbox.poll(&written)).expect(304);
     server.assert_mailbox_holds(&mailbox, "ECDH", &written);
-    assert_eq!(would_be(&server, &mailbox, &mailbox.etag, "ECDH"), written);
+    assert_eq!(
+        etag_of_write(&server, &mailbox, &mailbox.etag, "ECDH"),
+        written
+    );
 }

@@ -45,7 +45,7 @@ fn access_line_has_request_and_outcome() {
     server.call(&creation("x")).expect(201);
     server.call(&Request::get("/of/others")).expect(404);
     let lines = lines(&server, 6);
-    let told = |line: &Map<String, Value>| {
+    let fields = |line: &Map<String, Value>| {
         let named = ["api", "method", "route", "status", "reason"];
         named.map(|name| line.get(name).cloned().unwrap_or_default())
     };
@@ -57,7 +57,10 @@ fn access_line_has_request_and_outcome() {
         ["msc4108", "POST", "/rendezvous", 201, null],
         ["none", "GET", "other", 404, "unrecognized"],
     ]);
-    assert_eq!(json!(lines.iter().map(told).collect::<Vec<_>>()), expected);
+    assert_eq!(
+        json!(lines.iter().map(fields).collect::<Vec<_>>()),
+        expected
+    );
     for line in &lines {
         assert_eq!(line["replica"], "worker-7");
         assert!(line["duration_us"].is_u64(), "{line:?}");
@@ -96,7 +99,7 @@ fn access_line_has_request_and_outcome() {
 #[test]
 fn request_id_is_equal_in_response_and_log() {
     let server = Server::start(Store::Memory, &[JSON]);
-    let mut kept = Connection::open(server.http);
+    let mut connection = Connection::open(server.http);
     let brought = Request::get(UNSTABLE).header("X-Request-Id", "proxys-own.1");
     let mut names: Vec<String> = [
         brought.clone(),
@@ -105,7 +108,8 @@ fn request_id_is_equal_in_response_and_log() {
     ]
     .iter()
     .map(|request| {
-        kept.send(request)
+        connection
+            .send(request)
             .header("x-request-id")
             .expect("a name")
             .to_owned()
@@ -120,11 +124,11 @@ fn request_id_is_equal_in_response_and_log() {
             .expect("a name")
             .to_owned(),
     );
-    let told: Vec<_> = lines(&server, 4)
+    let fields: Vec<_> = lines(&server, 4)
         .iter()
         .map(|line| line["request_id"].as_str().expect("a name").to_owned())
         .collect();
-    assert_eq!(told, names);
+    assert_eq!(fields, names);
     let distinct: BTreeSet<_> = names.iter().collect();
     assert_eq!(distinct.len(), 4, "{names:?}");
     assert!(!names[3].contains(' '), "{names:?}");

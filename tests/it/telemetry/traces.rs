@@ -20,34 +20,34 @@ use testkit::server::Store;
 /// A collector that accepts spans.
 struct Collector {
     address: SocketAddr,
-    told: Told,
+    received: Received,
 }
 
 /// Request lines and bodies.
-type Told = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
+type Received = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
 
 impl Collector {
     /// A collector that answers, or one that accepts everything and never answers.
     fn start(answers: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
-        let told = Told::default();
-        let all = Arc::clone(&told);
+        let received = Received::default();
+        let all = Arc::clone(&received);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let told = Arc::clone(&all);
-                std::thread::spawn(move || take(stream, &told, answers));
+                let received = Arc::clone(&all);
+                std::thread::spawn(move || receive(stream, &received, answers));
             }
         });
-        Self { address, told }
+        Self { address, received }
     }
 
     fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    fn told(&self) -> Vec<(String, Vec<u8>)> {
-        self.told.lock().expect("a lock").clone()
+    fn received(&self) -> Vec<(String, Vec<u8>)> {
+        self.received.lock().expect("a lock").clone()
     }
 
     /// The spans that it received so far, decoded.
@@ -55,7 +55,7 @@ impl Collector {
         let of = |(_, body): &(String, Vec<u8>)| {
             ExportTraceServiceRequest::decode(&body[..]).expect("protobuf")
         };
-        self.told().iter().map(of).collect()
+        self.received().iter().map(of).collect()
     }
 
     fn spans(&self) -> Vec<Span> {
@@ -70,7 +70,7 @@ impl Collector {
     }
 }
 
-fn take(stream: TcpStream, told: &Told, answers: bool) -> Option<()> {
+fn receive(stream: TcpStream, received: &Received, answers: bool) -> Option<()> {
     let mut reader = BufReader::new(stream);
     loop {
         let (mut first, mut length) = (String::new(), 0);
@@ -87,7 +87,7 @@ fn take(stream: TcpStream, told: &Told, answers: bool) -> Option<()> {
         }
         let mut body = vec![0; length];
         reader.read_exact(&mut body).ok()?;
-        told.lock().expect("a lock").push((first, body));
+        received.lock().expect("a lock").push((first, body));
         if answers {
             let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
             reader.get_mut().write_all(answer).ok()?;
@@ -187,21 +187,21 @@ fn traceparent_is_continued_with_store_child_spans() {
             assert_eq!(above.parent_span_id, bytes(PARENT));
             assert_eq!(below.trace_id, above.trace_id);
             assert_eq!(below.parent_span_id, above.span_id);
-            let told = value(&above.attributes, "http.response.status_code");
-            assert_eq!(told, Some(json!(status)));
+            let received = value(&above.attributes, "http.response.status_code");
+            assert_eq!(received, Some(json!(status)));
         }
-        let told = |name: &str, key: &str| value(&named(&spans, name).attributes, key);
+        let received = |name: &str, key: &str| value(&named(&spans, name).attributes, key);
         assert_eq!(
-            told("GET /rendezvous/{id}", "rendezvous.request_id"),
+            received("GET /rendezvous/{id}", "rendezvous.request_id"),
             Some(json!("proxys-own"))
         );
         assert_eq!(
-            told("PUT /rendezvous/{id}", "error.type"),
+            received("PUT /rendezvous/{id}", "error.type"),
             Some(json!("conflict"))
         );
-        let session = told("POST /rendezvous", "rendezvous.session").expect("a session");
+        let session = received("POST /rendezvous", "rendezvous.session").expect("a session");
         assert_eq!(
-            told("GET /rendezvous/{id}", "rendezvous.session").as_ref(),
+            received("GET /rendezvous/{id}", "rendezvous.session").as_ref(),
             Some(&session)
         );
         let session = session.as_str().expect("text").to_owned();
@@ -214,7 +214,7 @@ fn traceparent_is_continued_with_store_child_spans() {
         let of = |key| value(&resource.attributes, key);
         assert_eq!(of("service.name"), Some(json!("matrix-rendezvous")));
         assert_eq!(of("service.instance.id"), Some(json!("worker-7")));
-        for (line, body) in collector.told() {
+        for (line, body) in collector.received() {
             assert_eq!(line.trim(), "POST /v1/traces HTTP/1.1");
             let body = String::from_utf8_lossy(&body);
             assert!(!body.contains(&id) && !body.contains("of-mine"), "{body}");
@@ -248,8 +248,8 @@ fn hanging_collector_does_not_block_requests() {
     for _ in 0..10_000 {
         server.read(&session.id);
     }
-    eventually("the collector is told", || {
-        (!collector.told().is_empty()).then_some(())
+    eventually("the collector is received", || {
+        (!collector.received().is_empty()).then_some(())
     });
     server.read(&session.id);
     end(&server);
@@ -269,12 +269,12 @@ fn lost_spans_are_counted_and_logged() {
         (exports(&well, "exported") > 0).then_some(())
     });
     assert_eq!(exports(&well, "lost"), 0);
-    let nobody = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let unused = TcpListener::bind("127.0.0.1:0").expect("a port");
     let away = Collector {
-        address: nobody.local_addr().expect("an address"),
-        told: Told::default(),
+        address: unused.local_addr().expect("an address"),
+        received: Received::default(),
     };
-    drop(nobody);
+    drop(unused);
     let server = start(Store::Memory, &away, "1");
     server.create("x");
     eventually("a batch is lost", || {

@@ -90,7 +90,7 @@ fn assert_flooded(server: &Server, each: impl Fn(u8) -> Vec<u8>) {
     let name = "rendezvous_connections_refused_total";
     let counted = || server.metrics().sum(name, &[("reason", "http2_flood")]);
     eventually("it is counted", || (counted() == 1).then_some(()));
-    eventually("and told of", || {
+    eventually("and announced of", || {
         server
             .log()
             .contains("reason=\"http2_flood\"")
@@ -145,7 +145,7 @@ fn h2_settings_announce_small_windows() {
     connection.write(&[PREFACE, &window(1000)].concat());
     let settings = Frame::next(&mut connection);
     assert_eq!(settings.kind, SETTINGS);
-    let told: Vec<_> = settings
+    let announced: Vec<_> = settings
         .payload
         .chunks(6)
         .map(|one| {
@@ -155,7 +155,10 @@ fn h2_settings_announce_small_windows() {
         .collect();
     // Concurrent streams, the initial window of each, and the head size (RFC 9113, 6.5.2).
     for expected in [(3, 32), (4, 65_535), (6, 16 * 1024)] {
-        assert!(told.contains(&expected), "{expected:?} of {told:?}");
+        assert!(
+            announced.contains(&expected),
+            "{expected:?} of {announced:?}"
+        );
     }
     // And the window of the whole connection, beyond the initial 65,535.
     let update = loop {

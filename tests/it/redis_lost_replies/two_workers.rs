@@ -17,14 +17,14 @@ const SHARES: [(&str, &str); 4] = [
 ];
 
 /// One Redis, a worker behind the proxy and a worker with a direct connection.
-pub struct Bench {
+pub struct TwoWorkers {
     pub redis: RedisServer,
     pub proxy: Proxy,
     pub faulty: Server,
     pub sound: Server,
 }
 
-impl Bench {
+impl TwoWorkers {
     pub fn start() -> Self {
         Self::with(&[])
     }

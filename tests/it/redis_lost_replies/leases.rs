@@ -1,7 +1,7 @@
 //! Leases of live sessions: a creation or deletion with a lost reply keeps none, and releases the
 //! session's own.
 
-use super::bench::{Bench, LOSSES};
+use super::two_workers::{LOSSES, TwoWorkers};
 use crate::server::ready_on;
 use testkit::api::request;
 use testkit::http::Connection;
@@ -17,17 +17,20 @@ fn losses() -> impl Iterator<Item = (Target, Fault, String)> {
 
 #[test]
 fn create_with_lost_replies_leaves_nothing() {
-    let bench = Bench::start();
-    bench.sound.create("somebody else's");
+    let workers = TwoWorkers::start();
+    workers.sound.create("somebody else's");
     for (target, loss, what) in losses() {
-        bench.proxy.every(target, loss);
-        bench.faulty.assert_refused(&request::create("x"));
-        bench.proxy.heal();
-        bench.until_live(1, &what);
-        bench.until_share(1, &what);
+        workers.proxy.every(target, loss);
+        workers.faulty.assert_refused(&request::create("x"));
+        workers.proxy.heal();
+        workers.until_live(1, &what);
+        workers.until_share(1, &what);
     }
-    let created = bench.faulty.persist(&request::create("again")).expect(200);
-    bench
+    let created = workers
+        .faulty
+        .persist(&request::create("again"))
+        .expect(200);
+    workers
         .sound
         .call(&request::read(&created.text("id")))
         .expect(200);
@@ -35,47 +38,47 @@ fn create_with_lost_replies_leaves_nothing() {
 
 #[test]
 fn create_with_one_lost_reply_leaves_one_session() {
-    let bench = Bench::start();
+    let workers = TwoWorkers::start();
     for (before, (target, loss, what)) in losses().enumerate() {
-        bench.proxy.next(target, loss);
-        let first = bench.faulty.call(&request::create("x"));
-        bench.proxy.heal();
+        workers.proxy.next(target, loss);
+        let first = workers.faulty.call(&request::create("x"));
+        workers.proxy.heal();
         let created = match first.status {
-            503 => bench.faulty.persist(&request::create("x")),
+            503 => workers.faulty.persist(&request::create("x")),
             _ => first,
         };
         let id = created.expect(200).text("id");
-        bench.until_live(before + 1, &what);
-        bench.until_share(before + 1, &what);
-        bench.sound.call(&request::read(&id)).expect(200);
+        workers.until_live(before + 1, &what);
+        workers.until_share(before + 1, &what);
+        workers.sound.call(&request::read(&id)).expect(200);
     }
 }
 
 #[test]
 fn delete_with_lost_replies_releases_the_lease() {
-    let bench = Bench::start();
+    let workers = TwoWorkers::start();
     for (target, loss, what) in losses() {
-        let session = bench.sound.create("hello");
-        bench.proxy.every(target, loss);
-        let reply = bench.faulty.call(&request::delete(&session.id));
+        let session = workers.sound.create("hello");
+        workers.proxy.every(target, loss);
+        let reply = workers.faulty.call(&request::delete(&session.id));
         // If only the lease is unreachable, the session is gone, as requested.
         let expected = if target == Target::Session { 503 } else { 200 };
         assert_eq!(reply.status, expected, "{what}: {reply}");
-        bench.proxy.heal();
-        let again = bench.faulty.persist(&request::delete(&session.id));
+        workers.proxy.heal();
+        let again = workers.faulty.persist(&request::delete(&session.id));
         assert!([200, 404].contains(&again.status), "{what}: {again}");
-        bench.sound.assert_gone(&session.id);
-        bench.until_live(0, &what);
-        bench.until_share(0, &what);
+        workers.sound.assert_gone(&session.id);
+        workers.until_live(0, &what);
+        workers.until_share(0, &what);
     }
 }
 
 #[test]
 fn delete_with_one_lost_reply_releases_the_lease() {
-    let bench = Bench::start();
+    let workers = TwoWorkers::start();
     // Redis knows the scripts from here on, so each call is one command.
-    let known = bench.sound.create("the scripts");
-    bench.sound.call(&request::delete(&known.id)).expect(200);
+    let known = workers.sound.create("the scripts");
+    workers.sound.call(&request::delete(&known.id)).expect(200);
     // A deletion reads the session's principals, deletes it, and releases the lease.
     let losses = [
         (0, Target::Session),
@@ -87,9 +90,9 @@ fn delete_with_one_lost_reply_releases_the_lease() {
         .flat_map(|place| LOSSES.map(|loss| (place, loss)))
     {
         let what = format!("{target:?}, {spared} spared, {loss:?}");
-        let session = bench.sound.create("hello");
-        bench.proxy.after(spared, target, loss);
-        let reply = bench.faulty.call(&request::delete(&session.id));
+        let session = workers.sound.create("hello");
+        workers.proxy.after(spared, target, loss);
+        let reply = workers.faulty.call(&request::delete(&session.id));
         // The worker's own second attempt finds nothing to delete, although the first one deleted
         // it. Without any reply before the deadline the client has to retry.
         let expected = match (target, loss) {
@@ -97,18 +100,18 @@ fn delete_with_one_lost_reply_releases_the_lease() {
             _ => 200,
         };
         assert_eq!(reply.status, expected, "{what}: {reply}");
-        bench.proxy.heal();
+        workers.proxy.heal();
         // The client's own second request reports what it finds, unless the worker had to send it
         // twice because a silent connection was being dropped, or the first one had deleted
         // nothing.
-        let again = bench.faulty.persist(&request::delete(&session.id));
+        let again = workers.faulty.persist(&request::delete(&session.id));
         let silent = matches!(loss, Fault::HoldReply);
         assert!(
             again.status == 404 || silent && again.status == 200,
             "{what}: {again}"
         );
-        bench.until_live(0, &what);
-        bench.until_share(0, &what);
+        workers.until_live(0, &what);
+        workers.until_share(0, &what);
     }
 }
 
@@ -116,16 +119,16 @@ fn delete_with_one_lost_reply_releases_the_lease() {
 /// principals is gone.
 #[test]
 fn delete_of_unknown_outcome_releases_the_lease_later() {
-    let bench = Bench::start();
-    let known = bench.sound.create("the scripts");
-    bench.sound.call(&request::delete(&known.id)).expect(200);
+    let workers = TwoWorkers::start();
+    let known = workers.sound.create("the scripts");
+    workers.sound.call(&request::delete(&known.id)).expect(200);
     for loss in [Fault::CutReply, Fault::HoldReply] {
-        let session = bench.sound.create("hello");
-        bench.proxy.after(1, Target::Session, loss);
-        bench.faulty.call(&request::delete(&session.id));
-        bench.proxy.heal();
-        bench.until_live(0, &format!("{loss:?}"));
-        bench.until_share(0, &format!("{loss:?}"));
+        let session = workers.sound.create("hello");
+        workers.proxy.after(1, Target::Session, loss);
+        workers.faulty.call(&request::delete(&session.id));
+        workers.proxy.heal();
+        workers.until_live(0, &format!("{loss:?}"));
+        workers.until_share(0, &format!("{loss:?}"));
     }
 }
 
@@ -156,20 +159,20 @@ fn abandoned_orphan_is_counted() {
 fn client_gone_during_create_leaves_nothing() {
     // Longer than a busy machine needs to notice that the client is gone: the client must leave
     // before the store gives up.
-    let bench = Bench::with(&[("store.redis.command_timeout", "2s")]);
+    let workers = TwoWorkers::with(&[("store.redis.command_timeout", "2s")]);
     for (before, target) in [Target::Lease, Target::Session].into_iter().enumerate() {
-        bench.proxy.every(target, Fault::HoldReply);
-        let mut client = Connection::open(bench.faulty.http);
+        workers.proxy.every(target, Fault::HoldReply);
+        let mut client = Connection::open(workers.faulty.http);
         client.write(&request::create("x").bytes());
-        bench.proxy.wait_until_struck();
+        workers.proxy.wait_until_struck();
         drop(client);
         // No response was sent, so nothing else would report it.
         until("the request is seen to be abandoned", || {
             let abandoned = "rendezvous_http_requests_abandoned_total";
-            bench.faulty.metrics().sum(abandoned, &[]) == before as u64 + 1
+            workers.faulty.metrics().sum(abandoned, &[]) == before as u64 + 1
         });
-        bench.proxy.heal();
-        bench.until_live(0, &format!("{target:?}"));
+        workers.proxy.heal();
+        workers.until_live(0, &format!("{target:?}"));
     }
 }
 
@@ -178,18 +181,18 @@ fn client_gone_during_create_leaves_nothing() {
 #[test]
 fn create_is_not_confirmed_by_a_demoted_primary() {
     // Long enough for attempts before and after.
-    let bench = Bench::with(&[("store.redis.command_timeout", "2s")]);
-    bench.proxy.every(Target::Session, Fault::CutReply);
-    let mut client = Connection::open(bench.faulty.http);
+    let workers = TwoWorkers::with(&[("store.redis.command_timeout", "2s")]);
+    workers.proxy.every(Target::Session, Fault::CutReply);
+    let mut client = Connection::open(workers.faulty.http);
     client.write(&request::create("x").bytes());
-    bench.proxy.wait_until_struck();
-    bench.redis.command(&["REPLICAOF", "127.0.0.1", "1"]);
+    workers.proxy.wait_until_struck();
+    workers.redis.command(&["REPLICAOF", "127.0.0.1", "1"]);
     // The reply of an earlier call that is still on its way is lost too.
-    bench.proxy.wait_until_struck_again();
-    bench.proxy.heal();
+    workers.proxy.wait_until_struck_again();
+    workers.proxy.heal();
     assert_eq!(client.reply().status, 503);
-    bench.redis.command(&["REPLICAOF", "NO", "ONE"]);
-    bench.until_live(0, "nobody was told of the session");
+    workers.redis.command(&["REPLICAOF", "NO", "ONE"]);
+    workers.until_live(0, "nobody was told of the session");
 }
 
 /// The worker repeats a call with a lost reply. That is one creation, and two are allowed.

@@ -109,6 +109,9 @@ impl Target {
         if let Some(id) = rest.as_bytes().get(1..).and_then(SessionId::parse) {
             return Self::Session(Some(id));
         }
+        if rest == "/" {
+            return Self::Rendezvous;
+        }
         let mut segments = rest.split('/').skip(1);
         match (segments.next(), segments.next(), segments.next()) {
             (None, ..) => Self::Rendezvous,
@@ -208,9 +211,16 @@ mod tests {
             target(&format!("{MSC4388_UNSTABLE_PREFIX}/{id}")),
             Target::Session(Some(id))
         );
+        for prefix in [
+            MSC4388_UNSTABLE_PREFIX,
+            MSC4388_STABLE_PREFIX,
+            MSC4108_PREFIX,
+        ] {
+            assert_eq!(target(&format!("{prefix}/")), Target::Rendezvous);
+        }
         assert_eq!(
-            target(&format!("{MSC4388_UNSTABLE_PREFIX}/")),
-            Target::Session(None)
+            target(&format!("{MSC4388_UNSTABLE_PREFIX}//")),
+            Target::Txn(None, Err(InvalidTxnId))
         );
         let txn = TxnKey::parse(b"t1");
         assert_eq!(

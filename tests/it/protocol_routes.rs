@@ -3,15 +3,19 @@
 //! Unknown path, wrong method, `HEAD`, leading `//`, splitting before decoding, the grammar of an
 //! id (docs/protocol.md, 0.2 and 0.6). Modes and prefixes are in `protocol_modes.rs`.
 
-use crate::server::{Server, on_both_stores};
-use testkit::api::{UNSTABLE, at, body};
-use testkit::http::{Connection, Request};
+use serde_json::json;
+
+use crate::harness::api::{UNSTABLE, at, body};
+use crate::harness::http::{Connection, Request};
+use crate::harness::on_both_stores;
+use crate::harness::server::Server;
 
 on_both_stores! {
     unknown_path_is_unrecognized,
     wrong_method_is_405_with_allow,
     head_is_get_without_a_body,
     leading_double_slash_is_accepted,
+    one_trailing_slash_after_rendezvous_is_ignored,
     query_is_ignored,
     path_segments_are_percent_decoded,
     encoded_slash_does_not_split_segments,
@@ -124,6 +128,30 @@ fn leading_double_slash_is_accepted(server: &Server) {
     server.assert_gone(&session.id);
     // Elsewhere an empty segment counts as a segment.
     expect_unrecognized(server, "GET", &UNSTABLE.replace("/client/", "/client//"));
+}
+
+// R0.40
+fn one_trailing_slash_after_rendezvous_is_ignored(server: &Server) {
+    let path = format!("{UNSTABLE}/");
+    server.call(&Request::get(&path)).expect(200);
+    server
+        .call(&Request::get(&format!("/{path}?a=b")))
+        .expect(200);
+    let create = Request::post(&path).json(&json!({"data": "hello"}));
+    let id = server.call(&create).expect(200).text("id");
+    assert_eq!(server.read(&id).data, "hello");
+    server
+        .call(&Request::delete(&path))
+        .expect_error(405, "M_UNRECOGNIZED");
+    // A second slash is one too many, and behind an id it begins a txnId.
+    let twice = server.call(&Request::put(&format!("{path}/")));
+    twice.expect_error(404, "M_NOT_FOUND");
+    let write = Request::put(&format!("{}/", at(&id)));
+    let token = server.read(&id).token;
+    server
+        .call(&write.json(&body(&token, "next")))
+        .expect_error(400, "M_INVALID_PARAM");
+    server.assert_holds(&id, "hello", &token);
 }
 
 // R1.12

@@ -1,9 +1,8 @@
 //! The URL of a session: the configured base URL, or the request's own host.
 
-use crate::server::Server;
-use testkit::etag::{ETAG, creation};
-use testkit::http::Connection;
-use testkit::server::Store;
+use crate::harness::etag::{ETAG, creation};
+use crate::harness::http::{Connection, Request};
+use crate::harness::server::{Server, Store};
 
 /// Returns the URL in the response to a creation with these headers, up to the dialect's path.
 fn base(server: &Server, headers: &[(&str, &str)]) -> String {
@@ -75,4 +74,27 @@ fn invalid_host_is_rejected() {
         assert_eq!(reply.status, 400, "{host}: {reply}");
         reply.expect_error(400, "M_INVALID_PARAM");
     }
+}
+
+// R0.40
+#[test]
+fn one_trailing_slash_after_rendezvous_is_ignored() {
+    let server = start(&[]);
+    let path = format!("{ETAG}/");
+    let create = Request::post(&path)
+        .header("Content-Type", "text/plain")
+        .body("x");
+    let url = server.call(&create).expect(201).text("url");
+    let session = url.strip_prefix("http://rendezvous.test").expect(&url);
+    assert!(session.starts_with(&path), "{url}");
+    assert_eq!(server.call(&Request::get(session)).expect(200).body, b"x");
+    server
+        .call(&Request::get(&path))
+        .expect_error(405, "M_UNRECOGNIZED");
+    server
+        .call(&Request::get(&format!("{session}/")))
+        .expect_error(404, "M_UNRECOGNIZED");
+    server
+        .call(&Request::get(&format!("{path}/")))
+        .expect_error(404, "M_UNRECOGNIZED");
 }

@@ -21,6 +21,8 @@ pub struct Caller {
     pub ip: IpAddr,
     /// Whether a trusted proxy says that the client came by HTTPS.
     pub is_https: bool,
+    /// Whether the client's own `X-Request-Id` may be repeated (R0.37).
+    pub may_set_request_id: bool,
 }
 
 /// A request, and what of the pipeline a dialect may use.

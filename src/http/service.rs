@@ -13,7 +13,7 @@ use crate::http::error::ApiError;
 use crate::http::host;
 use crate::http::msc4108::Msc4108;
 use crate::http::msc4388::Msc4388;
-use crate::http::request_id::RequestIdGenerator;
+use crate::http::request_id::{RequestIdGenerator, X_REQUEST_ID};
 use crate::http::response::ApiResponse;
 use crate::http::route::{Route, Target, method_label};
 use crate::model::Api;
@@ -105,10 +105,10 @@ impl<S: Store> Service<S> {
         let route = Route::parse(request.uri().path());
         let method = method_label(request.method());
         let is_head = request.method() == Method::HEAD;
-        let request_id = self.request_ids.choose(request.headers());
-        let trace = self
-            .traces
-            .start_request(request.headers(), route.label(), method);
+        let incoming_id = request.headers().get(X_REQUEST_ID);
+        let incoming_id = incoming_id.filter(|_| caller.may_set_request_id);
+        let request_id = self.request_ids.choose(incoming_id);
+        let trace = self.traces.begin(request.headers(), route.label(), method);
         let response = {
             // Pinned before it is wrapped: a future of kilobytes that is moved is copied.
             let answer = pin!(self.dispatch(route, request, caller));

@@ -49,6 +49,13 @@ impl TrustedProxies {
             .any(|network| network.contains(&address))
     }
 
+    /// Whether the client's `X-Request-Id` may be used: a trusted proxy set it, or no trusted proxies
+    /// are configured (R0.37).
+    #[must_use]
+    pub fn may_set_request_id(&self, peer: Peer) -> bool {
+        peer.is_trusted || self.networks.is_empty()
+    }
+
     /// Who has that address.
     #[must_use]
     pub fn peer(&self, ip: IpAddr) -> Peer {

@@ -252,10 +252,8 @@ impl<S: Store> Connections<S> {
         let is_http2 = request.version() == Version::HTTP_2;
         let spare = context.spare_timeout().take();
         let mut timeout = spare.unwrap_or_else(|| LazyTimeout::new(self.clock.clone()));
-        let ip = self
-            .admission
-            .trusted_proxies
-            .client_ip(context.peer, request.headers());
+        let trusted_proxies = &self.admission.trusted_proxies;
+        let ip = trusted_proxies.client_ip(context.peer, request.headers());
         if let Some(client) = self.proxy_detector.observe(ip) {
             tracing::warn!(
                 %client,
@@ -266,6 +264,7 @@ impl<S: Store> Connections<S> {
         let caller = Caller {
             ip,
             is_https: is_https(context.peer, request.headers()),
+            may_set_request_id: trusted_proxies.may_set_request_id(context.peer),
         };
         let mut response = self.service.respond(request, caller, &mut timeout).await;
         *context.spare_timeout() = Some(timeout);

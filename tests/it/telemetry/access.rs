@@ -134,6 +134,33 @@ fn request_id_is_equal_in_response_and_log() {
     assert!(!names[3].contains(' '), "{names:?}");
 }
 
+// R0.37
+#[test]
+fn a_request_id_is_repeated_only_for_a_trusted_proxy() {
+    let brought = Request::get(UNSTABLE).header("X-Request-Id", "proxys-own.1");
+    let header = b"PROXY TCP4 203.0.113.1 192.0.2.80 4711 443\r\n";
+    for (trusted, proxy_protocol, is_repeated) in [
+        ("", false, true),
+        ("127.0.0.0/8", false, true),
+        ("10.0.0.0/8", false, false),
+        // Behind the PROXY protocol the client is the one that the header names.
+        ("127.0.0.0/8", true, false),
+        ("127.0.0.0/8,203.0.113.0/24", true, true),
+    ] {
+        let settings = [
+            ("http.trusted_proxies", trusted),
+            ("http.proxy_protocol", &proxy_protocol.to_string()),
+        ];
+        let server = Server::start(Store::Memory, &settings);
+        let mut connection = Connection::open(server.http);
+        let header = if proxy_protocol { &header[..] } else { &[] };
+        connection.write(&[header, &brought.bytes()].concat());
+        let reply = connection.reply().expect(200);
+        let id = reply.header("x-request-id").expect("an id");
+        assert_eq!(id == "proxys-own.1", is_repeated, "{settings:?}: {reply}");
+    }
+}
+
 fn session_of(line: &Map<String, Value>) -> String {
     line["session"].as_str().expect("a name").to_owned()
 }

@@ -15,6 +15,8 @@ use std::time::Duration;
 pub enum ApiError {
     /// No such path, or a dialect that is off.
     Unrecognized,
+    /// An HTTP/1.1 request without `Host`, or with two (R0.36).
+    InvalidHost,
     /// No homeserver of ours goes by the host that the request names.
     UnknownHost,
     /// The path is known, the method is not.

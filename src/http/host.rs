@@ -1,8 +1,15 @@
 //! The host that a request names.
 
-use hyper::Request;
 use hyper::header::{HOST, HeaderValue};
 use hyper::http::uri::Authority;
+use hyper::{Request, Version};
+
+/// Whether the request violates RFC 9112 §3.2: an HTTP/1.1 request needs exactly one `Host` (R0.36).
+///
+/// HTTP/1.0 has no such rule, and HTTP/2 sends `:authority` instead.
+pub(super) fn is_ambiguous<B>(request: &Request<B>) -> bool {
+    request.version() == Version::HTTP_11 && request.headers().get_all(HOST).iter().count() != 1
+}
 
 /// The host and port by which the client reaches us, as it says. HTTP/2 has them in the request's target
 /// (RFC 9113 §8.3.1), HTTP/1.1 in a header (RFC 9110 §7.2). `None` where it says none, or no such thing.

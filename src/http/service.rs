@@ -193,6 +193,9 @@ impl<S: Store> Service<S> {
         request: &mut Request<B>,
         caller: Caller,
     ) -> Result<ApiResponse, ApiError> {
+        if host::is_ambiguous(request) {
+            return Err(ApiError::InvalidHost);
+        }
         // A preflight carries no credentials and touches nothing, so it is the same everywhere.
         if request.method() == Method::OPTIONS {
             return Ok(ApiResponse::preflight());

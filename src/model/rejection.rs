@@ -8,6 +8,8 @@ label! {
     Rejection {
         /// The path is unknown, or its API is off.
         Unrecognized = "unrecognized",
+        /// The request is HTTP/1.1 without `Host`, or with two.
+        InvalidHost = "invalid_host",
         /// The request's `Host` is not in any entry of `auth.homeserver`.
         UnknownHost = "unknown_host",
         /// The path does not support the method.

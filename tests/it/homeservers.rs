@@ -117,7 +117,7 @@ fn host_matches_in_any_case_port_and_alias() {
     );
 }
 
-// R0.35
+// R0.35, R0.36
 #[test]
 fn unknown_host_is_404_in_both_dialects() {
     let deployment = Deployment::start(&[]);
@@ -149,9 +149,8 @@ fn unknown_host_is_404_in_both_dialects() {
     deployment
         .server
         .call(&both)
-        .expect_error(404, "M_UNRECOGNIZED");
-    // A preflight is answered for any host. A session can be used through the host of another
-    // homeserver.
+        .expect_error(400, "M_UNKNOWN");
+    // A preflight asks no host, and a session none that is its own.
     deployment
         .server
         .call(&Request::options(UNSTABLE).host("nobody"))

@@ -6,6 +6,7 @@ mod connections;
 mod deadlines;
 mod early_replies;
 mod h2c;
+mod host;
 mod proxy_protocol;
 mod slow_readers;
 mod smuggling;

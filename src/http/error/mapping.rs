@@ -71,6 +71,12 @@ impl ApiError {
                 "Unrecognized request",
                 R::Unrecognized,
             ),
+            Self::InvalidHost => error_response(
+                S::BAD_REQUEST,
+                "M_UNKNOWN",
+                "HTTP/1.1 requires exactly one Host header",
+                R::InvalidHost,
+            ),
             Self::UnknownHost => error_response(
                 S::NOT_FOUND,
                 "M_UNRECOGNIZED",

@@ -53,7 +53,7 @@ impl<'a> RequestFields<'a> {
             // serde_json does not look into the strings that it skips.
             _ if has_lone_surrogate(text) => Err(ApiError::NotJson),
             Document::WithSkippedValues(fields) => Ok(fields),
-            Document::DuplicateKey => Err(ApiError::BadJson("A key stands twice in the object")),
+            Document::DuplicateKey => Err(ApiError::BadJson("Duplicate key in object")),
             Document::NotAnObject => Err(ApiError::BadJson("The body is not a JSON object")),
         }
     }

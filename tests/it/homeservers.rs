@@ -146,10 +146,7 @@ fn unknown_host_is_404_in_both_dialects() {
         .sum("rendezvous_rejections_total", &reason);
     assert_eq!(counted, 2 * unknown.len() as u64);
     let both = mailbox("x").host(OPEN).header("Host", ANNAS);
-    deployment
-        .server
-        .call(&both)
-        .expect_error(400, "M_UNKNOWN");
+    deployment.server.call(&both).expect_error(400, "M_UNKNOWN");
     // A preflight asks no host, and a session none that is its own.
     deployment
         .server

@@ -1,8 +1,7 @@
 //! The one place that says what each refusal means to a client and to an operator.
 
 use crate::http::error::ApiError;
-use crate::model::Rejection;
-use crate::model::{Api, Limit, LimitExceeded};
+use crate::model::{Api, Limit, LimitExceeded, Rejection};
 use crate::policy::PolicyRejection;
 use crate::policy::auth::TokenRejection;
 use crate::store::StoreError;
@@ -46,7 +45,7 @@ impl ApiError {
     pub fn response(&self) -> ErrorResponse<'_> {
         use Rejection as R;
         use StatusCode as S;
-        let error_response = |status, errcode, message, reason| ErrorResponse {
+        let matrix_error = |status, errcode, message, reason| ErrorResponse {
             status,
             errcode,
             msc4108_errcode: None,
@@ -58,38 +57,38 @@ impl ApiError {
         };
         let too_many_requests = |message, reason, retry_after| ErrorResponse {
             retry_after: Some(retry_after),
-            ..error_response(S::TOO_MANY_REQUESTS, "M_LIMIT_EXCEEDED", message, reason)
+            ..matrix_error(S::TOO_MANY_REQUESTS, "M_LIMIT_EXCEEDED", message, reason)
         };
         let unavailable = |message, reason| ErrorResponse {
             retry_after: Some(RETRY_SOON),
-            ..error_response(S::SERVICE_UNAVAILABLE, "M_UNKNOWN", message, reason)
+            ..matrix_error(S::SERVICE_UNAVAILABLE, "M_UNKNOWN", message, reason)
         };
         match self {
-            Self::Unrecognized => error_response(
+            Self::Unrecognized => matrix_error(
                 S::NOT_FOUND,
                 "M_UNRECOGNIZED",
                 "Unrecognized request",
                 R::Unrecognized,
             ),
-            Self::InvalidHost => error_response(
+            Self::InvalidHost => matrix_error(
                 S::BAD_REQUEST,
                 "M_UNKNOWN",
                 "HTTP/1.1 requires exactly one Host header",
                 R::InvalidHost,
             ),
-            Self::UnknownHost => error_response(
+            Self::UnknownHost => matrix_error(
                 S::NOT_FOUND,
                 "M_UNRECOGNIZED",
                 "No homeserver by this name is served here",
                 R::UnknownHost,
             ),
-            Self::MethodNotAllowed { .. } => error_response(
+            Self::MethodNotAllowed { .. } => matrix_error(
                 S::METHOD_NOT_ALLOWED,
                 "M_UNRECOGNIZED",
                 "Unrecognized method for this path",
                 R::MethodNotAllowed,
             ),
-            Self::NotFound => error_response(
+            Self::NotFound => matrix_error(
                 S::NOT_FOUND,
                 "M_NOT_FOUND",
                 "No such rendezvous session, or it has expired",
@@ -102,7 +101,7 @@ impl ApiError {
                         "IO_ELEMENT_MSC4388_CONCURRENT_WRITE"
                     }
                 };
-                error_response(
+                matrix_error(
                     S::CONFLICT,
                     errcode,
                     "sequence_token is not the current one",
@@ -111,14 +110,14 @@ impl ApiError {
             }
             Self::PreconditionFailed => ErrorResponse {
                 msc4108_errcode: Some("M_CONCURRENT_WRITE"),
-                ..error_response(
+                ..matrix_error(
                     S::PRECONDITION_FAILED,
                     "M_UNKNOWN",
                     "If-Match is not the current ETag",
                     R::Conflict,
                 )
             },
-            Self::NotJson => error_response(
+            Self::NotJson => matrix_error(
                 S::BAD_REQUEST,
                 "M_NOT_JSON",
                 "The body is not valid JSON",
@@ -126,7 +125,7 @@ impl ApiError {
             ),
             Self::BodyBroken => ErrorResponse {
                 close: true,
-                ..error_response(
+                ..matrix_error(
                     S::BAD_REQUEST,
                     "M_NOT_JSON",
                     "The body did not arrive whole",
@@ -134,15 +133,15 @@ impl ApiError {
                 )
             },
             Self::BadJson(message) => {
-                error_response(S::BAD_REQUEST, "M_BAD_JSON", message, R::BadJson)
+                matrix_error(S::BAD_REQUEST, "M_BAD_JSON", message, R::BadJson)
             }
             Self::MissingParam(message) => {
-                error_response(S::BAD_REQUEST, "M_MISSING_PARAM", message, R::MissingParam)
+                matrix_error(S::BAD_REQUEST, "M_MISSING_PARAM", message, R::MissingParam)
             }
             Self::InvalidParam(message) => {
-                error_response(S::BAD_REQUEST, "M_INVALID_PARAM", message, R::InvalidParam)
+                matrix_error(S::BAD_REQUEST, "M_INVALID_PARAM", message, R::InvalidParam)
             }
-            Self::PayloadTooLarge => error_response(
+            Self::PayloadTooLarge => matrix_error(
                 S::PAYLOAD_TOO_LARGE,
                 "M_TOO_LARGE",
                 "The payload is longer than 4096 bytes",
@@ -150,7 +149,7 @@ impl ApiError {
             ),
             Self::BodyTooLarge => ErrorResponse {
                 close: true,
-                ..error_response(
+                ..matrix_error(
                     S::PAYLOAD_TOO_LARGE,
                     "M_TOO_LARGE",
                     "The body is longer than 32 KiB",
@@ -159,29 +158,29 @@ impl ApiError {
             },
             Self::BodyTimeout => ErrorResponse {
                 close: true,
-                ..error_response(
+                ..matrix_error(
                     S::REQUEST_TIMEOUT,
                     "M_UNKNOWN",
                     "The body did not arrive in time",
                     R::BodyTimeout,
                 )
             },
-            Self::Refused(PolicyRejection::FetchMetadata) => error_response(
+            Self::Refused(PolicyRejection::FetchMetadata) => matrix_error(
                 S::FORBIDDEN,
                 "M_FORBIDDEN",
-                "A rendezvous session is not shown as a page",
+                "Rendezvous sessions cannot be loaded as a document",
                 R::FetchMetadata,
             ),
             Self::Refused(PolicyRejection::Limit(LimitExceeded { limit, retry_after })) => {
                 too_many_requests(limit_message(*limit), R::Limit(*limit), *retry_after)
             }
-            Self::Refused(PolicyRejection::Denied(list)) => error_response(
+            Self::Refused(PolicyRejection::Denied(list)) => matrix_error(
                 S::FORBIDDEN,
                 "M_FORBIDDEN",
-                "Not from this address",
+                "This address may not use the service",
                 R::Denied(*list),
             ),
-            Self::Refused(PolicyRejection::Maintenance) => error_response(
+            Self::Refused(PolicyRejection::Maintenance) => matrix_error(
                 S::FORBIDDEN,
                 "M_FORBIDDEN",
                 "No new rendezvous sessions for now",
@@ -203,7 +202,7 @@ impl ApiError {
                 RETRY_SOON,
             ),
             Self::Refused(PolicyRejection::TokenRejection(TokenRejection::NoToken)) => {
-                error_response(
+                matrix_error(
                     S::FORBIDDEN,
                     "M_FORBIDDEN",
                     "Only users of the homeserver may create a rendezvous session",
@@ -215,7 +214,7 @@ impl ApiError {
                 soft_logout,
             })) => ErrorResponse {
                 soft_logout: Some(*soft_logout),
-                ..error_response(
+                ..matrix_error(
                     S::UNAUTHORIZED,
                     errcode.as_str(),
                     "The homeserver refuses the access token",
@@ -223,7 +222,7 @@ impl ApiError {
                 )
             },
             Self::Refused(PolicyRejection::TokenRejection(TokenRejection::Forbidden)) => {
-                error_response(
+                matrix_error(
                     S::FORBIDDEN,
                     "M_FORBIDDEN",
                     "This user may not create a rendezvous session",
@@ -256,7 +255,7 @@ impl ApiError {
                 R::StoreUnavailable,
             ),
             Self::RequestTimeout => unavailable("The request took too long", R::RequestTimeout),
-            Self::Internal => error_response(
+            Self::Internal => matrix_error(
                 S::INTERNAL_SERVER_ERROR,
                 "M_UNKNOWN",
                 "Internal server error",

@@ -4,6 +4,7 @@ mod error_body;
 
 use crate::http::error::ApiError;
 use crate::http::request_id::X_REQUEST_ID;
+use crate::http::route::CORS_METHODS;
 use crate::model::Rejection;
 use crate::model::SessionId;
 use crate::store::Timestamps;
@@ -249,7 +250,7 @@ fn write_preflight(headers: &mut HeaderMap) {
     headers.remove(CONTENT_TYPE);
     headers.insert(
         ACCESS_CONTROL_ALLOW_METHODS,
-        HeaderValue::from_static("GET, HEAD, POST, PUT, DELETE, OPTIONS"),
+        HeaderValue::from_static(CORS_METHODS),
     );
     headers.insert(
         ACCESS_CONTROL_ALLOW_HEADERS,

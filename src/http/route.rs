@@ -16,6 +16,9 @@ pub const MSC4388_STABLE_PREFIX: &str = "/_matrix/client/v1/rendezvous";
 /// The prefix of MSC4108 of 2024, served by configuration.
 pub const MSC4108_PREFIX: &str = "/_matrix/client/unstable/org.matrix.msc4108/rendezvous";
 
+/// Every method of any path, for a preflight (R0.14). [`Route::allow`] has those of one path.
+pub const CORS_METHODS: &str = "GET, HEAD, POST, PUT, DELETE, OPTIONS";
+
 const PREFIXES: [(Api, &str); 3] = [
     (Api::Msc4388, MSC4388_UNSTABLE_PREFIX),
     (Api::V1, MSC4388_STABLE_PREFIX),

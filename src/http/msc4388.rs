@@ -66,7 +66,7 @@ impl<S: Store> Msc4388<'_, S> {
                 let grant = context.authorize_create(&admitted).await;
                 self.discover_rendezvous_session(grant)
             }
-            (Target::Rendezvous, _) => {
+            (Target::Rendezvous, Intent::Create) => {
                 let grant = context.authorize_create(&admitted).await?;
                 let body = context.read_body().await?;
                 self.create_rendezvous_session(grant, &body).await
@@ -79,13 +79,13 @@ impl<S: Store> Msc4388<'_, S> {
                 let id = id.ok_or(ApiError::NotFound)?;
                 self.delete_rendezvous_session(admitted, id).await
             }
-            (Target::Session(id), _) => {
+            (Target::Session(id), Intent::Write) => {
                 let id = id.ok_or(ApiError::NotFound)?;
                 let body = context.read_body().await?;
                 self.update_rendezvous_session(admitted, id, None, &body)
                     .await
             }
-            (Target::Txn(id, txn), _) => {
+            (Target::Txn(id, txn), Intent::Write) => {
                 let id = id.ok_or(ApiError::NotFound)?;
                 let txn = txn.map_err(|_| {
                     ApiError::InvalidParam("The transaction id is not an opaque identifier")
@@ -94,7 +94,16 @@ impl<S: Store> Msc4388<'_, S> {
                 self.update_rendezvous_session(admitted, id, Some(txn), &body)
                     .await
             }
-            (Target::Other, _) => Err(ApiError::Unrecognized),
+            (Target::Rendezvous, Intent::Read | Intent::Write | Intent::Delete)
+            | (Target::Session(_), Intent::Discover | Intent::Create)
+            | (
+                Target::Txn(..),
+                Intent::Discover | Intent::Create | Intent::Read | Intent::Delete,
+            )
+            | (
+                Target::Other,
+                Intent::Discover | Intent::Create | Intent::Read | Intent::Write | Intent::Delete,
+            ) => Err(ApiError::Unrecognized),
         }
     }
 

@@ -215,19 +215,24 @@ impl<S: Store> Service<S> {
             clock: &self.clock,
             metrics: &self.metrics,
         };
-        if route.api == Api::Msc4108 {
-            let endpoints = Msc4108 {
-                sessions: &self.sessions,
-                metrics: &self.metrics,
-                base_url: homeserver.public_base_url.as_deref(),
-            };
-            return endpoints.handle(context, route.target, intent).await;
+        match route.api {
+            Api::Msc4108 => {
+                let endpoints = Msc4108 {
+                    sessions: &self.sessions,
+                    metrics: &self.metrics,
+                    base_url: homeserver.public_base_url.as_deref(),
+                };
+                endpoints.handle(context, route.target, intent).await
+            }
+            Api::Msc4388 | Api::V1 => {
+                let endpoints = Msc4388 {
+                    api: route.api,
+                    sessions: &self.sessions,
+                };
+                endpoints.handle(context, route.target, intent).await
+            }
+            Api::None => Err(ApiError::Unrecognized),
         }
-        let endpoints = Msc4388 {
-            api: route.api,
-            sessions: &self.sessions,
-        };
-        endpoints.handle(context, route.target, intent).await
     }
 
     fn is_served(&self, api: Api, mode: Mode) -> bool {

@@ -35,7 +35,7 @@ fn http_1_1_needs_exactly_one_host() {
     for (method, path) in requests {
         for lines in ["", TWO, TWICE_THE_SAME] {
             let reply = send(&server, method, path, "1.1", lines);
-            reply.assert_house_rules();
+            reply.assert_common_headers();
             reply.expect_error(400, "M_UNKNOWN");
         }
     }

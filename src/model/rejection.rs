@@ -81,6 +81,7 @@ impl Rejection {
             | Self::WritesFull
             | Self::TxnsFull => true,
             Self::Unrecognized
+            | Self::InvalidHost
             | Self::UnknownHost
             | Self::MethodNotAllowed
             | Self::NotFound

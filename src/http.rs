@@ -11,6 +11,7 @@ mod host;
 pub mod json;
 pub mod msc4108;
 pub mod msc4388;
+mod recorder;
 pub mod request_id;
 pub mod response;
 pub mod route;

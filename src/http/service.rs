@@ -13,18 +13,16 @@ use crate::http::error::ApiError;
 use crate::http::host;
 use crate::http::msc4108::Msc4108;
 use crate::http::msc4388::Msc4388;
+use crate::http::recorder::RequestRecorder;
+pub use crate::http::recorder::RequestTelemetry;
 use crate::http::request_id::{RequestIdGenerator, X_REQUEST_ID};
 use crate::http::response::ApiResponse;
-use crate::http::route::{Route, Target, method_label};
+use crate::http::route::{Route, Target};
 use crate::model::Api;
 use crate::policy::{Homeservers, Intent, Policy};
 use crate::session::Sessions;
 use crate::store::Store;
 use crate::telemetry::labels::TimeoutKind;
-use crate::telemetry::metrics::Metrics;
-use crate::telemetry::request_log::RequestLog;
-use crate::telemetry::request_record::RequestRecord;
-use crate::telemetry::traces::Traces;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http_body_util::Full;
@@ -42,27 +40,14 @@ pub struct Service<S> {
     sessions: Sessions<S>,
     policy: Arc<Policy>,
     homeservers: Arc<Homeservers>,
-    metrics: Arc<Metrics>,
+    telemetry: RequestTelemetry,
     clock: Clock,
     stable_api_enabled: bool,
     msc4108_enabled: bool,
-    request_log: RequestLog,
-    traces: Traces,
     request_ids: RequestIdGenerator,
     timeouts: Timeouts,
     headers: HeaderMap,
     etag_headers: HeaderMap,
-}
-
-/// Who is told of what happens.
-#[derive(Debug)]
-pub struct RequestTelemetry {
-    /// Numbers.
-    pub metrics: Arc<Metrics>,
-    /// A line a request.
-    pub request_log: RequestLog,
-    /// Spans.
-    pub traces: Traces,
 }
 
 impl<S: Store> Service<S> {
@@ -79,12 +64,10 @@ impl<S: Store> Service<S> {
             sessions: Sessions::new(store, Arc::clone(&telemetry.metrics)),
             policy,
             homeservers,
-            metrics: telemetry.metrics,
+            telemetry,
             clock,
             stable_api_enabled: config.stable_api,
             msc4108_enabled: config.msc4108,
-            request_log: telemetry.request_log,
-            traces: telemetry.traces,
             request_ids: RequestIdGenerator::new(),
             timeouts: config.http.timeouts,
             headers: ApiResponse::default_headers(),
@@ -101,18 +84,18 @@ impl<S: Store> Service<S> {
         deadline: &mut LazyTimeout,
     ) -> Response<Full<Bytes>> {
         let started = self.clock.now();
-        let in_flight = InFlightGuard::new(&self.metrics);
         let route = Route::parse(request.uri().path());
-        let method = method_label(request.method());
         let is_head = request.method() == Method::HEAD;
         let incoming_id = request.headers().get(X_REQUEST_ID);
         let incoming_id = incoming_id.filter(|_| caller.may_set_request_id);
         let request_id = self.request_ids.choose(incoming_id);
-        let trace = self.traces.begin(request.headers(), route.label(), method);
+        let telemetry = &self.telemetry;
+        let recorder =
+            RequestRecorder::start(telemetry, request, route, caller, &request_id, started);
         let response = {
             // Pinned before it is wrapped: a future of kilobytes that is moved is copied.
             let answer = pin!(self.dispatch(route, request, caller));
-            match &trace {
+            match recorder.trace() {
                 None => {
                     self.with_deadline_and_panic_guard(route, started, answer, deadline)
                         .await
@@ -125,30 +108,7 @@ impl<S: Store> Service<S> {
             }
         }
         .unwrap_or_else(ApiResponse::from);
-        let rejection = response.rejection();
-        if let Some(reason) = rejection {
-            self.metrics.rejections.inc(reason);
-        }
-        let status = response.status().as_u16();
-        let duration = self.clock.now().saturating_sub(started);
-        self.metrics
-            .record_request(route.api, route.label(), method, status, duration);
-        let access = RequestRecord {
-            client: caller.ip.into(),
-            api: route.api,
-            route: route.label(),
-            method,
-            status,
-            reason: rejection,
-            duration,
-            request_id: request_id.to_str().unwrap_or_default(),
-            session: route.target.session().or(response.created_session()),
-        };
-        self.request_log.record(&access);
-        if let Some(trace) = trace {
-            trace.finish(&access);
-        }
-        in_flight.complete();
+        recorder.finish(&response, self.clock.now());
         let mut response =
             response.into_response(self.default_headers(route.api), request_id, is_head);
         // A reply that came before the body: only where its end is near does the connection go on, and
@@ -176,12 +136,12 @@ impl<S: Store> Service<S> {
         {
             Some(Ok(response)) => response,
             Some(Err(_panic)) => {
-                self.metrics.panics.inc();
+                self.telemetry.metrics.panics.inc();
                 tracing::error!(route = route.label().label(), "a handler panicked");
                 Err(ApiError::Internal)
             }
             None => {
-                self.metrics.timeouts.inc(TimeoutKind::Request);
+                self.telemetry.metrics.timeouts.inc(TimeoutKind::Request);
                 Err(ApiError::RequestTimeout)
             }
         }
@@ -213,13 +173,13 @@ impl<S: Store> Service<S> {
             homeserver,
             timeouts: self.timeouts,
             clock: &self.clock,
-            metrics: &self.metrics,
+            metrics: &self.telemetry.metrics,
         };
         match route.api {
             Api::Msc4108 => {
                 let endpoints = Msc4108 {
                     sessions: &self.sessions,
-                    metrics: &self.metrics,
+                    metrics: &self.telemetry.metrics,
                     base_url: homeserver.public_base_url.as_deref(),
                 };
                 endpoints.handle(context, route.target, intent).await
@@ -269,35 +229,5 @@ fn parse_intent(route: Route, method: &Method) -> Result<Intent, ApiError> {
         _ => Err(ApiError::MethodNotAllowed {
             allow: route.allow(),
         }),
-    }
-}
-
-/// Counts a request for as long as it is worked on, also when its client goes away in the middle.
-struct InFlightGuard<'a> {
-    metrics: &'a Metrics,
-    complete: bool,
-}
-
-impl<'a> InFlightGuard<'a> {
-    fn new(metrics: &'a Metrics) -> Self {
-        metrics.http_in_flight.inc();
-        Self {
-            metrics,
-            complete: false,
-        }
-    }
-
-    fn complete(mut self) {
-        self.complete = true;
-    }
-}
-
-impl Drop for InFlightGuard<'_> {
-    fn drop(&mut self) {
-        // In this order: whoever sees that no request is left sees what became of the last one.
-        if !self.complete {
-            self.metrics.http_abandoned.inc();
-        }
-        self.metrics.http_in_flight.dec();
     }
 }

@@ -1,8 +1,12 @@
-//! Bytes and connections: sockets in, requests out to `http`.
+//! Connections: accepts sockets and passes their requests to `http`.
 //!
-//! `listener` accepts, `arrival` says whose a connection is (`proxy_protocol`) and whether it may stay (`policy::places`),
-//! `connection` speaks HTTP/1.1 or HTTP/2 (`http2`) on it, `guard` ends every wait on its socket, `client_ip` says whose
-//! request it is by the header that `forwarded` reads, and `one_client` notices when it is everybody's.
+//! - `listener` accepts connections, each with a permit.
+//! - `admission` reads the PROXY protocol (`proxy_protocol`) and enforces the limit per client
+//!   (`limits::client_concurrency`).
+//! - `connection` serves HTTP/1.1 or HTTP/2 (`http2`).
+//! - `timeout_stream` bounds every wait on a socket.
+//! - `client_ip` finds the client of a request in the header that `forwarded` parses.
+//! - `proxy_detector` warns if all requests come from proxies that are not configured as trusted.
 
 pub mod admission;
 pub mod client_ip;

@@ -1,7 +1,7 @@
-//! Who comes: the address that counts for a connection, before any HTTP is spoken, and whether it may stay.
+//! Admission of connections, before any HTTP: finds the client's address and enforces its limit.
 //!
-//! For `connection`. What is not let in gets no reply: nothing was asked yet, and a reply that must be
-//! written, and waited for until it is taken, is work that a stranger could order.
+//! For `connection`. A rejected connection gets no response: it has no request yet, and a response
+//! that must be written and awaited is work that a stranger could cause.
 
 use crate::clock::Clock;
 use crate::clock::lazy_timeout::LazyTimeout;
@@ -20,17 +20,18 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::AsyncRead;
 
-/// So many clients' connections one IPv6 /48 may have: what the other limits give a network beside a client.
+/// Upper bound of an IPv6 /48's connections, in multiples of one client's: the same ratio as in the
+/// other limits.
 const CLIENTS_PER_NETWORK: usize = 10;
 
-/// Looks at each new connection.
+/// Admits or rejects new connections.
 #[derive(Debug)]
 pub struct ConnectionAdmission {
-    /// Whose word counts for whose request it is.
+    /// The proxies that may name the client of a request.
     pub trusted_proxies: TrustedProxies,
-    /// How long the PROXY protocol's header may take; `None` where connections begin with HTTP.
+    /// Time limit for the PROXY protocol's header. `None` if connections begin with HTTP.
     proxy_header_timeout: Option<Duration>,
-    /// `None` where clients have no limits.
+    /// The limit per client. `None` if `limits.enabled` is false.
     per_client: Option<Arc<ClientConcurrencyLimiter>>,
     lifecycle: Lifecycle,
     metrics: Arc<Metrics>,
@@ -38,20 +39,20 @@ pub struct ConnectionAdmission {
     clock: Clock,
 }
 
-/// A connection that may stay.
+/// An admitted connection.
 #[derive(Debug)]
 pub struct AdmittedConnection {
-    /// Whose it is.
+    /// The other end of the connection.
     pub peer: Peer,
-    /// What was read beyond the PROXY protocol's header.
+    /// Bytes that were read after the PROXY protocol's header.
     pub buffered: Bytes,
-    /// Among those of its client, for as long as it is open; a trusted proxy's connections are not counted,
-    /// since they are many clients'.
+    /// The client's permit, held while the connection is open. A trusted proxy's connections need
+    /// none, since they carry many clients.
     pub permit: Option<ClientPermit>,
 }
 
 impl ConnectionAdmission {
-    /// By these rules.
+    /// Creates the admission for this configuration.
     #[must_use]
     pub fn new(
         config: &Config,
@@ -79,7 +80,7 @@ impl ConnectionAdmission {
         }
     }
 
-    /// Who is at the other end of `stream`, which came from `ip`; `None` where it is to be closed.
+    /// Admits the connection `stream` from `ip`. Returns `None` if it must be closed.
     pub async fn admit(
         &self,
         stream: &mut (impl AsyncRead + Unpin),
@@ -105,8 +106,9 @@ impl ConnectionAdmission {
         })
     }
 
-    /// Reads the PROXY protocol's header within `limit`, from the moment that the connection is there: a proxy
-    /// sends it at once. Nobody but a trusted proxy may send one, for who may send one may be anyone.
+    /// Reads the PROXY protocol's header within `timeout` of the accept: a proxy sends it at once.
+    ///
+    /// Only a trusted proxy may send one, since its sender can claim any address.
     async fn read_proxy_header(
         &self,
         stream: &mut (impl AsyncRead + Unpin),
@@ -119,11 +121,12 @@ impl ConnectionAdmission {
         let mut deadline = LazyTimeout::new(self.clock.clone());
         let reading = pin!(proxy_protocol::read(stream));
         let bounded = pin!(deadline.timeout(timeout, reading));
-        // Nothing was asked yet, so it may end when we leave.
+        // The connection has no request yet, so the shutdown may close it.
         match self.lifecycle.until_draining(bounded).await? {
             Some(Ok(header)) => {
-                // Where the proxy names nobody, it is the peer. It is not believed then: a proxy of layer 4
-                // writes no headers, so they are the client's whom it did not name.
+                // The proxy announced no client, so the proxy is the peer. It is not trusted in
+                // that case: a proxy of layer 4 writes no headers, so the headers are the unknown
+                // client's.
                 let unnamed = Peer {
                     ip,
                     is_trusted: false,
@@ -136,7 +139,7 @@ impl ConnectionAdmission {
             Some(Err(ProxyHeaderError::Malformed)) => {
                 self.refuse(ConnectionRefusal::ProxyHeader, ip)
             }
-            // A probe of the port is nothing to count, and neither is a connection that broke.
+            // Neither a probe of the port nor a broken connection is counted.
             Some(Err(ProxyHeaderError::Empty | ProxyHeaderError::Io(_))) => None,
             None => {
                 self.metrics.timeouts.inc(TimeoutKind::ProxyHeader);
@@ -145,7 +148,7 @@ impl ConnectionAdmission {
         }
     }
 
-    /// Notes that a connection was closed for what its client did.
+    /// Records that a connection was closed because of what its client did.
     pub fn record_refusal(&self, reason: ConnectionRefusal, ip: IpAddr) {
         self.metrics.connections_refused.inc(reason);
         self.rejection_log.record_connection(reason, ip.into());

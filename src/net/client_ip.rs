@@ -1,4 +1,4 @@
-//! Whose request is it, and how did they come: the peer, or what a trusted proxy says.
+//! The client's address and scheme: the peer's, or those that a trusted proxy names.
 
 use crate::config::http::HttpConfig;
 use crate::net::forwarded::ForwardedHeader;
@@ -7,30 +7,30 @@ use hyper::header::HeaderValue;
 use ipnet::IpNet;
 use std::net::IpAddr;
 
-/// The scheme of the request that a proxy got.
+/// The header in which a proxy names the scheme of the request that it received.
 const FORWARDED_PROTO: &str = "x-forwarded-proto";
 
-/// Who may say whose a request is, and in which header.
+/// The proxies whose header names the client, and which header that is.
 #[derive(Debug, Clone)]
 pub struct TrustedProxies {
     networks: Vec<IpNet>,
     header: ForwardedHeader,
 }
 
-/// Who is at the other end of a connection.
+/// The other end of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer {
-    /// Their address.
+    /// The address.
     pub ip: IpAddr,
-    /// Whether they write the headers that say where a request comes from.
+    /// Whether the peer's headers may name the client: it is a trusted proxy.
     pub is_trusted: bool,
 }
 
 impl TrustedProxies {
-    /// What the configuration says.
+    /// Reads the proxies and the header from the configuration.
     ///
     /// # Panics
-    /// Where `forwarded_header` is no header's name, which the configuration refuses.
+    /// If `forwarded_header` is not a header name. The configuration rejects such a value.
     #[must_use]
     pub fn new(config: &HttpConfig) -> Self {
         let header = ForwardedHeader::new(config.forwarded_header.as_str());
@@ -40,7 +40,7 @@ impl TrustedProxies {
         }
     }
 
-    /// Whether an address is a trusted proxy's.
+    /// Whether `address` belongs to a trusted proxy.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
@@ -49,24 +49,25 @@ impl TrustedProxies {
             .any(|network| network.contains(&address))
     }
 
-    /// Whether the client's `X-Request-Id` may be used: a trusted proxy set it, or no trusted proxies
-    /// are configured (R0.37).
+    /// Whether the client's `X-Request-Id` may be used: a trusted proxy set it, or no trusted
+    /// proxies are configured (R0.37).
     #[must_use]
     pub fn may_set_request_id(&self, peer: Peer) -> bool {
         peer.is_trusted || self.networks.is_empty()
     }
 
-    /// Who has that address.
+    /// Returns the peer with this address.
     #[must_use]
     pub fn peer(&self, ip: IpAddr) -> Peer {
         let is_trusted = self.contains(ip);
         Peer { ip, is_trusted }
     }
 
-    /// The client of a request that came from `peer`.
+    /// Returns the client of a request that came from `peer`.
     ///
-    /// The header is read from right to left, and only while the address so far is a trusted proxy: what
-    /// stands further left was written by someone whom nobody trusts. Garbage ends the walk.
+    /// The header is read from right to left, and only while the address so far is a trusted
+    /// proxy's: everything further left was written by an untrusted party. Invalid text ends the
+    /// walk.
     #[must_use]
     pub fn client_ip(&self, peer: Peer, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.ip;
@@ -82,10 +83,10 @@ impl TrustedProxies {
     }
 }
 
-/// Whether a trusted proxy says that its client came by HTTPS.
+/// Whether a trusted proxy reports that its client used HTTPS.
 #[must_use]
 pub fn is_https(peer: Peer, headers: &HeaderMap) -> bool {
-    // The first of a list is the hop nearest to the client.
+    // The first entry of a list is the hop nearest to the client.
     let is_https_value =
         |value: &HeaderValue| value.to_str().unwrap_or("").split(',').next() == Some("https");
     peer.is_trusted && headers.get(FORWARDED_PROTO).is_some_and(is_https_value)
@@ -119,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn only_trusted_peers_are_believed_and_from_right_to_left() {
+    fn header_of_trusted_peer_is_read_from_right_to_left() {
         for (peer, headers, expected) in [
             ("192.0.2.1", &["198.51.100.7"][..], "192.0.2.1"),
             ("10.0.0.1", &["198.51.100.7"], "198.51.100.7"),
@@ -136,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn garbage_ends_the_walk() {
+    fn invalid_entry_ends_the_walk() {
         for headers in [&["198.51.100.7, unknown"][..], &[""], &[]] {
             assert_eq!(client("10.0.0.1", headers), ip("10.0.0.1"), "{headers:?}");
         }

@@ -1,4 +1,5 @@
-//! One connection: which HTTP it speaks, its requests, and an end that loses no reply.
+//! Serves one connection: detects the HTTP version, runs its requests, and closes it without losing
+//! a response.
 
 use crate::clock::Clock;
 use crate::clock::lazy_timeout::LazyTimeout;
@@ -33,17 +34,17 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
-/// What a client that speaks HTTP/2 without TLS sends first (RFC 9113 §3.4).
+/// The first bytes of a client that uses HTTP/2 without TLS (RFC 9113 §3.4).
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// The largest head, in bytes, and so hyper's read buffer: above what any proxy's headers need, and
-/// below what ten thousand connections could hurt with.
+/// Maximum size of a request head, which is also the size of hyper's read buffer. It exceeds what
+/// any proxy's headers need, and stays small enough for ten thousand connections.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 
-/// How long a client has for its part of an end, once it has all that it asked for.
+/// Time that a client has to close its side after it has received every response.
 const CLOSE_GRACE: Duration = Duration::from_secs(3);
 
-/// What every connection shares.
+/// Serves connections. One value is shared by all of them.
 #[derive(Debug)]
 pub struct Connections<S> {
     service: Service<S>,
@@ -55,17 +56,16 @@ pub struct Connections<S> {
     clock: Clock,
 }
 
-/// What the requests of one connection share.
+/// The state that the requests of one connection share.
 struct ConnectionContext {
     peer: Peer,
     activity: Arc<RequestActivity>,
-    /// The deadline of the last request, for the next one. HTTP/2 has several at a time; then all but
-    /// one make their own.
+    /// The timeout of the last request, for the next one. Concurrent requests create their own.
     spare_timeout: Mutex<Option<LazyTimeout>>,
 }
 
 impl ConnectionContext {
-    /// A panic under the lock would leave a deadline or none, and both are good.
+    /// Ignores a poisoned lock: a panic leaves a timeout or none, and both are valid.
     fn spare_timeout(&self) -> MutexGuard<'_, Option<LazyTimeout>> {
         self.spare_timeout
             .lock()
@@ -74,7 +74,7 @@ impl ConnectionContext {
 }
 
 impl<S: Store> Connections<S> {
-    /// Connections to that pipeline.
+    /// Creates the server of connections to `service`.
     #[must_use]
     pub fn new(
         config: &Config,
@@ -102,20 +102,20 @@ impl<S: Store> Connections<S> {
         }
     }
 
-    /// Serves one connection to its end.
+    /// Serves one connection until it ends.
     pub async fn serve(self: Arc<Self>, stream: TcpStream, peer: IpAddr) {
         if let Err(error) = self.serve_inner(stream, peer).await {
-            tracing::debug!(%error, "a connection ended badly");
+            tracing::debug!(%error, "connection failed");
         }
     }
 
     async fn serve_inner(self: &Arc<Self>, mut stream: TcpStream, ip: IpAddr) -> io::Result<()> {
-        // A reply is one small write, and the client waits for it.
+        // A response is one small write, and the client waits for it.
         stream.set_nodelay(true)?;
         let Some(connection) = self.admission.admit(&mut stream, ip).await else {
             return Ok(());
         };
-        // The place is given back when the connection has ended.
+        // The permit is released when the connection ends.
         let AdmittedConnection {
             peer,
             buffered,
@@ -136,7 +136,7 @@ impl<S: Store> Connections<S> {
         let mut stream = TimeoutStream::new(stream, timeouts, activity, metrics, &self.clock);
         stream.push_back(buffered);
         if self.config.h2c {
-            // Nothing was asked yet, so a connection that is still silent may end when we leave.
+            // A silent connection has no request, so the shutdown may close it.
             let is_http2 = {
                 let is_http2 = pin!(begins_with_preface(&mut stream));
                 self.lifecycle.until_draining(is_http2).await
@@ -163,10 +163,11 @@ impl<S: Store> Connections<S> {
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            // The guard has both deadlines; hyper's own would end idle connections too early.
+            // `TimeoutStream` has both deadlines. hyper's own would close idle connections too
+            // early.
             .header_read_timeout(None)
             .max_buf_size(MAX_HEAD_BYTES)
-            // A head and a body of a few KiB: copied together they cost less than two buffers do.
+            // A head and a body of a few KiB: one copy costs less than two buffers.
             .writev(false)
             .serve_connection(TokioIo::new(stream), service);
         let is_finished = || context.activity.is_write_closed();
@@ -192,7 +193,8 @@ impl<S: Store> Connections<S> {
         let max_head_bytes = u32::try_from(MAX_HEAD_BYTES).unwrap_or(u32::MAX);
         let connection =
             http2::builder(streams, max_head_bytes).serve_connection(TokioIo::new(stream), service);
-        // hyper says GOAWAY with a PING, and waits for an answer that a client long gone never gives.
+        // hyper sends GOAWAY with a PING, and waits for a response that a vanished client never
+        // sends.
         let is_finished = || context.activity.is_idle();
         let graceful_shutdown = hyper::server::conn::http2::Connection::graceful_shutdown;
         let ended = self
@@ -205,9 +207,12 @@ impl<S: Store> Connections<S> {
         ended
     }
 
-    /// Runs a connection; from the soft token on lets it `leave`, idle at once, else after the requests
-    /// under way; and cuts it at the hard token, which never comes before the soft one. One that is
-    /// `over`, since the client has all that it asked for, is not cut but left, and not waited for long.
+    /// Runs a connection to its end.
+    ///
+    /// From the soft token on it shuts the connection down: at once if idle, else after the
+    /// requests in flight. At the hard token, which never precedes the soft one, it cuts the
+    /// connection and counts that. A connection that `is_finished`, because the client has every
+    /// response, is not counted as cut, and is abandoned after [`CLOSE_GRACE`].
     async fn run_to_completion<C>(
         &self,
         connection: C,
@@ -257,8 +262,9 @@ impl<S: Store> Connections<S> {
         if let Some(client) = self.proxy_detector.observe(ip) {
             tracing::warn!(
                 %client,
-                "every request so far came from this private address or a few others: if those are proxies, all \
-                 clients share their limits until http.trusted_proxies names them and they say whose requests they pass on"
+                "all requests so far came from this private address and a few others; if these are \
+                 proxies, all clients share one limit until http.trusted_proxies has the proxies and \
+                 they send http.forwarded_header"
             );
         }
         let caller = Caller {
@@ -269,7 +275,7 @@ impl<S: Store> Connections<S> {
         let mut response = self.service.respond(request, caller, &mut timeout).await;
         *context.spare_timeout() = Some(timeout);
         if is_http2 {
-            // HTTP/2 has no such header (RFC 9113 §8.2.2); its connections end by GOAWAY.
+            // HTTP/2 has no such header (RFC 9113 §8.2.2). Its connections end with GOAWAY.
             response.headers_mut().remove(CONNECTION);
         } else if self.lifecycle.is_shutting_down() {
             response
@@ -280,7 +286,7 @@ impl<S: Store> Connections<S> {
     }
 }
 
-/// Whether the client speaks HTTP/2 at once. What was read stays to be read.
+/// Whether the first bytes are the HTTP/2 preface. The bytes stay readable.
 async fn begins_with_preface(stream: &mut TimeoutStream<TcpStream>) -> io::Result<bool> {
     let mut received = BytesMut::with_capacity(HTTP2_PREFACE.len());
     while received.len() < HTTP2_PREFACE.len() && HTTP2_PREFACE.starts_with(&received) {

@@ -1,33 +1,33 @@
-//! The one header that says where a request comes from, read from right to left.
+//! Parses the header that names the client of a request, from right to left.
 //!
-//! What stands on the right was written by the proxy nearest to us, and what stands further left by whoever
-//! asked it. So an entry is cut off and read by itself, and no quote or comma that a stranger wrote to the
-//! left of it changes what it says.
+//! The rightmost entry was written by the nearest proxy, and entries further left by whatever sent
+//! the request to it. Each entry is therefore cut off and parsed alone, so that no quote or comma
+//! that a stranger wrote to the left changes its meaning.
 
 use hyper::HeaderMap;
 use hyper::header::{HeaderName, HeaderValue};
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
-/// The header that has a grammar of its own (RFC 7239); all others are lists of addresses.
+/// The header with a grammar of its own (RFC 7239). All others are lists of addresses.
 const FORWARDED: &str = "forwarded";
 
-/// Where the last separator of a list stands.
+/// Finds the last separator of a list.
 type FindSeparator = fn(&[u8]) -> Option<usize>;
 
-/// What address an entry of a list is.
+/// Parses the address of a list entry.
 type ParseEntry = fn(&str) -> Option<IpAddr>;
 
-/// Which header is read, and how.
+/// A header that names the client, and its grammar.
 #[derive(Debug, Clone)]
 pub struct ForwardedHeader {
     name: HeaderName,
-    /// RFC 7239, and not a list of addresses.
+    /// Whether the grammar is RFC 7239's, not a list of addresses.
     has_parameters: bool,
 }
 
 impl ForwardedHeader {
-    /// Reads the header of that name; `None` where no header can have it.
+    /// Creates a parser for the header `name`. Returns `None` if that is not a valid header name.
     #[must_use]
     pub fn new(name: &str) -> Option<Self> {
         let name: HeaderName = name.parse().ok()?;
@@ -38,7 +38,8 @@ impl ForwardedHeader {
         })
     }
 
-    /// The hops of a request, the nearest first; `None` for one that is no address.
+    /// Returns the addresses of a request, nearest hop first, with `None` for each entry that is
+    /// not an address.
     pub fn addresses<'a>(
         &self,
         headers: &'a HeaderMap,
@@ -51,11 +52,12 @@ impl ForwardedHeader {
                 parse_address,
             )
         };
-        // Repeated headers are one list, in their order (RFC 9110 §5.3).
+        // Repeated headers form one list, in their order (RFC 9110 §5.3).
         let lines = headers.get_all(&self.name).iter().rev();
         lines.flat_map(move |line| {
-            // An empty element is none (RFC 9110 §5.6.1), and one that is no text is garbage like any other: a
-            // stranger may write either, and what the proxy wrote beside it still counts.
+            // Empty elements are ignored (RFC 9110 §5.6.1). An entry that is not text is invalid
+            // like any other: a stranger can write either, and the proxy's entry beside it still
+            // counts.
             let entries = split_from_right(line, find_separator).map(<[u8]>::trim_ascii);
             entries
                 .filter(|entry| !entry.is_empty())
@@ -64,7 +66,7 @@ impl ForwardedHeader {
     }
 }
 
-/// The entries of one header line, the last first.
+/// Returns the entries of one header line, last first.
 fn split_from_right(
     line: &HeaderValue,
     find_separator: FindSeparator,
@@ -81,7 +83,7 @@ fn split_from_right(
     })
 }
 
-/// An address, perhaps in brackets, perhaps with a port (some load balancers add it).
+/// Parses an address, optionally in brackets or with a port (some load balancers add one).
 fn parse_address(text: &str) -> Option<IpAddr> {
     let bare = text
         .strip_prefix('[')
@@ -91,8 +93,8 @@ fn parse_address(text: &str) -> Option<IpAddr> {
     bare.parse().ok().or_else(with_port)
 }
 
-/// The last comma that stands in no quotes, as seen from the right: quotes that a stranger left open further
-/// left hide nothing.
+/// Finds the last comma outside quotes, as seen from the right: a quote that a stranger left open
+/// further left hides nothing.
 fn last_unquoted_comma(list: &[u8]) -> Option<usize> {
     let mut quoted = false;
     for (index, byte) in list.iter().enumerate().rev() {
@@ -105,14 +107,14 @@ fn last_unquoted_comma(list: &[u8]) -> Option<usize> {
     None
 }
 
-/// Whether an odd number of backslashes stands before a byte.
+/// Whether an odd number of backslashes precedes the byte at `index`.
 fn is_escaped(text: &[u8], index: usize) -> bool {
     let before = text[..index].iter().rev();
     before.take_while(|byte| **byte == b'\\').count() % 2 == 1
 }
 
-/// The address in `for=` of an element (RFC 7239 §4). An obfuscated identifier and `unknown` are none, and
-/// neither is an element that names two.
+/// Parses the address in `for=` of an element (RFC 7239 §4). An obfuscated identifier, `unknown`,
+/// and an element with two `for=` are not addresses.
 fn parse_element(text: &str) -> Option<IpAddr> {
     let mut found = None;
     let mut rest = text;
@@ -132,7 +134,7 @@ fn parse_element(text: &str) -> Option<IpAddr> {
     found
 }
 
-/// Where the next semicolon stands that is in no quotes, or the end.
+/// Returns the index of the next semicolon outside quotes, or the length.
 fn pair_end(text: &str) -> usize {
     let mut quoted = false;
     let ends = |(index, byte): &(usize, u8)| {
@@ -147,7 +149,7 @@ fn pair_end(text: &str) -> usize {
         .map_or(text.len(), |(index, _)| index)
 }
 
-/// A token as it is, or what stands in a quoted string.
+/// Returns a token unchanged, or the content of a quoted string.
 fn unquote(value: &str) -> Option<Cow<'_, str>> {
     let Some(rest) = value.strip_prefix('"') else {
         return (!value.contains('"')).then_some(Cow::Borrowed(value));
@@ -168,7 +170,8 @@ fn unquote(value: &str) -> Option<Cow<'_, str>> {
     Some(Cow::Owned(text))
 }
 
-/// A node (RFC 7239 §6): an address, and perhaps a port, which may be obfuscated while the address is not.
+/// Parses a node (RFC 7239 §6): an address and an optional port. The port may be obfuscated
+/// although the address is not.
 fn parse_node(text: &str) -> Option<IpAddr> {
     parse_address(text).or_else(|| {
         let (address, port) = text.rsplit_once(':')?;
@@ -184,7 +187,7 @@ mod tests {
     use hyper::HeaderMap;
     use hyper::header::{HeaderName, HeaderValue};
 
-    /// What one header says, the nearest hop first.
+    /// Returns what one header names, nearest hop first.
     fn hops(name: &'static str, lines: &[&'static str]) -> Vec<String> {
         let mut headers = HeaderMap::new();
         for line in lines {
@@ -201,14 +204,14 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_read_from_its_end_over_all_lines() {
+    fn list_is_read_backwards_over_all_lines() {
         let lines = ["192.0.2.1 , , [2001:db8::1]", "", "192.0.2.2:4711,unknown,"];
         let expected = ["?", "192.0.2.2", "2001:db8::1", "192.0.2.1"];
         assert_eq!(hops("x-real-ip", &lines), expected);
     }
 
     #[test]
-    fn the_grammar_of_rfc_7239_is_read() {
+    fn forwarded_is_parsed_as_rfc_7239() {
         for (line, expected) in [
             ("for=192.0.2.60;proto=http;by=203.0.113.43", "192.0.2.60"),
             ("proto=http; FOR = 192.0.2.60", "192.0.2.60"),
@@ -236,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_stranger_wrote_to_the_left_changes_nothing_on_the_right() {
+    fn left_entries_do_not_change_right_entries() {
         for (line, expected) in [
             ("for=\"a, for=192.0.2.1", "192.0.2.1"),
             ("for=\"a, for=\"[2001:db8::1]\"", "2001:db8::1"),
@@ -247,9 +250,9 @@ mod tests {
         }
     }
 
-    /// Whatever its bytes are: a proxy passes them on, and appends to them.
+    /// A proxy passes any bytes on, and appends to them.
     #[test]
-    fn what_a_stranger_wrote_need_not_be_text() {
+    fn entries_need_not_be_text() {
         for (name, line, expected) in [
             (
                 "x-forwarded-for",
@@ -285,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_name_is_no_header() {
+    fn invalid_header_name_is_rejected() {
         for name in ["", "X ForwardedHeader", "x-forwarded-for:", "ä"] {
             assert!(ForwardedHeader::new(name).is_none(), "{name:?}");
         }

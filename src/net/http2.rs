@@ -1,11 +1,12 @@
-//! HTTP/2 as we speak it: what one connection may hold, and an end for every stream.
+//! HTTP/2 settings: bounds per connection, and a time limit for every stream.
 //!
-//! For `connection`. A client can do to a stream what it cannot do to a socket: ask, and never give the
-//! reply any window; or ask and take it back at once (CVE-2023-44487).
+//! For `connection`. HTTP/2 lets a client do to a stream what it cannot do to a socket: send a
+//! request and never give its response any window, or send a request and reset it at once
+//! (CVE-2023-44487).
 //!
-//! There are no PINGs of ours: what they would find is found without them. A client that is gone has no
-//! request under way, or one that ends by its deadline; then `guard` ends the connection after
-//! `http.idle_timeout`, which neither PINGs nor window updates of the client's put off.
+//! The server sends no PINGs, since what they would find is found without them. A client that has
+//! vanished has no request in flight, or one that ends by its deadline. Then `timeout_stream`
+//! closes the connection after `http.idle_timeout`, which neither PINGs nor window updates extend.
 
 use crate::telemetry::labels::TimeoutKind;
 use crate::telemetry::metrics::Metrics;
@@ -18,32 +19,35 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// HTTP/2 streams of one connection at a time. A proxy that has more to ask opens another; and each stream whose
-/// client gives its reply no window holds some 6 KiB until [`StreamExecutor`] ends it, here 200 KiB a connection.
+/// Concurrent streams of one connection. A proxy with more requests opens another connection. A
+/// stream whose client gives its response no window holds some 6 KiB until [`StreamExecutor`] ends
+/// it, so this allows 200 KiB per connection.
 const MAX_STREAMS: u32 = 32;
 
-/// Streams that the client took back before we had looked at them. h2's own default, held to here since it
-/// is what ends a rapid reset: an honest client takes back a request now and then, and not twenty in the
-/// time that it takes to read them. Those that it takes back later were requests, and limits count them.
+/// Streams that the client reset before the server accepted them. This is h2's default, fixed here
+/// because it stops a rapid reset: an honest client resets a request now and then, and not twenty
+/// in the time that it takes to read them. A stream that is reset later was a request, and limits
+/// count it.
 const MAX_PENDING_RESETS: usize = 20;
 
-/// Streams that we reset over the life of a connection, since what the client sent on them was wrong
-/// (CVE-2025-8671 makes a server do the resetting). hyper allows 1024; whoever makes a hundred such
-/// mistakes is no client of ours.
+/// Streams that the server resets over the life of a connection because the client sent invalid
+/// frames (CVE-2025-8671 makes a server do the resetting). hyper allows 1024; no real client makes
+/// a hundred such mistakes.
 const MAX_LOCAL_RESETS: usize = 100;
 
-/// Bytes that may come on one stream before they are read: two whole bodies of 32 KiB, as RFC 9113 §6.9.2
-/// has it for a start (hyper's default is 1 MiB).
+/// Unread bytes of one stream: two whole bodies of 32 KiB, and the initial value of RFC 9113 §6.9.2
+/// (hyper's default is 1 MiB).
 const STREAM_WINDOW_BYTES: u32 = 65_535;
 
-/// Bytes that may come on all streams of a connection before they are read, which is what a stranger can make
-/// us hold: four whole bodies (hyper's default is 1 MiB).
+/// Unread bytes of all streams of a connection, which is what a stranger can make the server hold:
+/// four whole bodies (hyper's default is 1 MiB).
 const CONNECTION_WINDOW_BYTES: u32 = 128 * 1024;
 
-/// Bytes of a stream's reply that are held for a client that gives it no window; a reply has 8 KiB at most.
+/// Bytes of a stream's response that are buffered for a client that gives it no window. A response
+/// has at most 8 KiB.
 const SEND_BUFFER_BYTES: usize = 16 * 1024;
 
-/// Connections with these bounds. `max_head` bounds the head of a request, in bytes.
+/// Returns a builder with these bounds. `max_head_bytes` bounds the head of a request.
 #[must_use]
 pub fn builder(streams: StreamExecutor, max_head_bytes: u32) -> Builder<StreamExecutor> {
     let mut builder = Builder::new(streams);
@@ -59,7 +63,7 @@ pub fn builder(streams: StreamExecutor, max_head_bytes: u32) -> Builder<StreamEx
     builder
 }
 
-/// Runs each stream of a connection in a task, and not for ever.
+/// Runs each stream of a connection in a task, with a time limit.
 #[derive(Debug, Clone)]
 pub struct StreamExecutor {
     stream_timeout: Duration,
@@ -67,8 +71,8 @@ pub struct StreamExecutor {
 }
 
 impl StreamExecutor {
-    /// `request` is how long a request may take to be answered. Its reply may then wait as long for the client
-    /// to give it window, as a reply may on a socket.
+    /// Creates an executor. `request_timeout` bounds the time to a response. The response may then
+    /// wait as long again for the client's window, as it may on a socket.
     #[must_use]
     pub fn new(request_timeout: Duration, metrics: Arc<Metrics>) -> Self {
         let stream_timeout = request_timeout * 2;
@@ -89,7 +93,7 @@ where
             metrics,
         } = self.clone();
         tokio::spawn(async move {
-            // Dropped, a stream resets itself.
+            // A dropped stream resets itself.
             if tokio::time::timeout(stream_timeout, stream).await.is_err() {
                 metrics.timeouts.inc(TimeoutKind::Stream);
             }
@@ -97,7 +101,7 @@ where
     }
 }
 
-/// Whether a connection ended since its client did too much of what costs us and not it: our own GOAWAY said
+/// Whether a connection ended because its client caused too much work: the server's own GOAWAY had
 /// `ENHANCE_YOUR_CALM` (RFC 9113 §7).
 #[must_use]
 pub fn is_flood_error(error: &io::Error) -> bool {

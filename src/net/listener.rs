@@ -1,4 +1,4 @@
-//! Accepts connections: a permit first, then the socket, so that what waits waits in the kernel.
+//! Accepts connections: acquires a permit first, so that excess connections wait in the kernel.
 
 use std::future::Future;
 use std::io;
@@ -10,13 +10,13 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Pauses after a failed accept: most failures are "out of file descriptors", and pass when a
-/// connection ends; trying again at once would burn a core meanwhile.
+/// Pauses after a failed accept. Most failures are "out of file descriptors", which pass when a
+/// connection ends. An immediate retry would keep one core busy meanwhile.
 const MIN_BACKOFF: Duration = Duration::from_millis(5);
 const MAX_BACKOFF: Duration = Duration::from_secs(1);
 
-/// Accepts until `stop`, and gives each connection to `serve` in a task of `tasks`. At most as many
-/// at once as `permits` has.
+/// Accepts connections until `stop`, and runs `serve` for each in a task of `tasks`. The number of
+/// concurrent connections is at most the number of `permits`.
 pub async fn accept<F, Fut>(
     listener: TcpListener,
     permits: Arc<Semaphore>,
@@ -42,7 +42,7 @@ pub async fn accept<F, Fut>(
                 }
                 Err(error) => {
                     if !is_connection_error(&error) {
-                        tracing::warn!(%error, ?backoff, "a connection could not be accepted");
+                        tracing::warn!(%error, ?backoff, "failed to accept a connection");
                         tokio::time::sleep(backoff).await;
                         backoff = (backoff * 2).min(MAX_BACKOFF);
                     }
@@ -53,7 +53,8 @@ pub async fn accept<F, Fut>(
     stop.run_until_cancelled(accepting).await;
 }
 
-/// The connection was gone before it was accepted: no reason to wait.
+/// Whether the error concerns one connection, which was gone before it was accepted. The next
+/// accept needs no pause then.
 fn is_connection_error(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(

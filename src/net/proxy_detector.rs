@@ -1,33 +1,34 @@
-//! Notices that every request seems to come from a few private addresses, as it does behind proxies that nobody told
-//! us of.
+//! Detects that all requests come from a few private addresses, as they do behind proxies that are
+//! not in `http.trusted_proxies`.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// So many requests of so few private addresses, and of nobody else, are no coincidence: a sign-in is some hundred
-/// polls, so this is more than one person's.
+/// Requests from at most [`MAX_ADDRESSES`] private addresses, and from no other, that justify the
+/// warning. A sign-in is some hundred polls, so this is more than one person's.
 const MIN_REQUESTS: u32 = 1000;
 
-/// Proxies before one deployment: an ingress has two or three pods, and few have more than this.
+/// Proxies in front of one deployment: an ingress has two or three pods, and few have more than
+/// this.
 const MAX_ADDRESSES: usize = 8;
 
-/// There is nothing to find out any more. What requests that came at the same time add to it does not matter.
+/// The decision is made. Concurrent requests may still increment the counter, which does no harm.
 const DECIDED: u32 = 1 << 31;
 
-/// Looks at the clients of the first requests of a process.
+/// Examines the clients of the first requests of a process.
 #[derive(Debug, Default)]
 pub struct UnconfiguredProxyDetector {
-    /// Requests so far, all of `seen`; from `SETTLED` on, none is looked at.
+    /// Requests so far, all from `seen`. From `DECIDED` on, requests are ignored.
     requests: AtomicU32,
     seen: Mutex<Vec<IpAddr>>,
 }
 
 impl UnconfiguredProxyDetector {
-    /// A request of that client. One of those that all came from, once, when it is time to say that there are no
-    /// others.
+    /// Records a request. Returns the client's address once, when the first [`MIN_REQUESTS`]
+    /// requests all came from at most [`MAX_ADDRESSES`] private addresses.
     ///
-    /// It costs a request one relaxed load once other clients were seen, or it was said.
+    /// After the decision it costs a request one relaxed load.
     pub fn observe(&self, client: IpAddr) -> Option<IpAddr> {
         if self.requests.load(Ordering::Relaxed) >= DECIDED {
             return None;
@@ -36,7 +37,7 @@ impl UnconfiguredProxyDetector {
             self.requests.store(DECIDED, Ordering::Relaxed);
             return None;
         }
-        // Each number is one request's, so only one is told.
+        // Each number belongs to one request, so only one request reports.
         let is_due = self.requests.fetch_add(1, Ordering::Relaxed) + 1 == MIN_REQUESTS;
         is_due.then(|| {
             self.requests.store(DECIDED, Ordering::Relaxed);
@@ -54,8 +55,8 @@ impl UnconfiguredProxyDetector {
     }
 }
 
-/// Whether no client on the internet has such an address: RFC 1918, RFC 6598 (`100.64.0.0/10`), RFC 4193
-/// (`fc00::/7`), loopback, link-local.
+/// Whether the address is private, so that no client on the internet has it: RFC 1918, RFC 6598
+/// (`100.64.0.0/10`), RFC 4193 (`fc00::/7`), loopback, link-local.
 fn is_private(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(v4) => {
@@ -75,7 +76,7 @@ mod tests {
         text.parse().expect("an address")
     }
 
-    /// How often it is said over so many requests.
+    /// Returns how many of the requests report.
     fn count_reports(detector: &UnconfiguredProxyDetector, client: &str, requests: u32) -> usize {
         let client = ip(client);
         (0..requests)
@@ -84,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_said_once_at_the_thousandth_request() {
+    fn thousandth_request_reports_once() {
         let detector = UnconfiguredProxyDetector::default();
         assert_eq!(count_reports(&detector, "10.0.0.1", MIN_REQUESTS - 1), 0);
         assert_eq!(detector.observe(ip("10.0.0.1")), Some(ip("10.0.0.1")));
@@ -92,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_of_the_internet_settles_it() {
+    fn public_client_ends_detection() {
         let detector = UnconfiguredProxyDetector::default();
         assert_eq!(count_reports(&detector, "10.0.0.1", MIN_REQUESTS - 1), 0);
         assert_eq!(count_reports(&detector, "203.0.113.1", 1), 0);
@@ -100,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_few_private_addresses_are_the_pods_of_a_proxy_and_more_are_people() {
+    fn at_most_eight_private_addresses_are_proxies() {
         let reports = |addresses: usize| {
             let detector = UnconfiguredProxyDetector::default();
             let observe = |number| detector.observe(ip(&format!("10.0.0.{}", number % addresses)));
@@ -113,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_public_client_may_be_the_only_one() {
+    fn single_public_client_is_not_reported() {
         assert_eq!(
             count_reports(
                 &UnconfiguredProxyDetector::default(),
@@ -125,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn of_requests_at_the_same_time_one_is_told() {
+    fn concurrent_requests_report_once() {
         let detector = UnconfiguredProxyDetector::default();
         let reports: usize = std::thread::scope(|scope| {
             let observe = || count_reports(&detector, "10.0.0.1", MIN_REQUESTS);
@@ -139,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn private_is_what_no_client_on_the_internet_has() {
+    fn private_ranges_are_recognised() {
         for private in [
             "10.1.2.3",
             "172.16.0.1",

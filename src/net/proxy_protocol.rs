@@ -1,9 +1,9 @@
-//! The header by which a load balancer of layer 4 says whose connection it passes on: the PROXY protocol,
-//! versions 1 and 2 (<https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt>).
+//! Reads the PROXY protocol's header, in which a load balancer of layer 4 names the client of a
+//! connection: versions 1 and 2 (<https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt>).
 //!
-//! For `connection`, before any HTTP. The grammar is the crate `proxy-header`'s (ADR 12); here is what a
-//! stream adds to it: how much is read, what cannot become a header any more, what follows it. Whom to
-//! believe is not decided here.
+//! For `admission`, before any HTTP. The crate `proxy-header` has the grammar (ADR 12). This module
+//! adds what a stream needs: how much is read, when bytes can no longer become a header, and the
+//! bytes that follow. It does not decide which peers are trusted.
 
 use bytes::{Bytes, BytesMut};
 use proxy_header::{Error, ParseConfig, ProxyHeader};
@@ -11,18 +11,18 @@ use std::io;
 use std::net::IpAddr;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-/// The longest header, in bytes: what fits into the smallest TCP segment that every host takes, 576 − 40
-/// (section 2 of the specification). One with more than that, a whole certificate for example, says nothing
-/// more of what we ask.
+/// The longest header, in bytes: what fits into the smallest TCP segment that every host accepts,
+/// 576 − 40 (section 2 of the specification). A longer header, for example with a whole
+/// certificate, has nothing more that this server needs.
 const MAX_HEADER_LEN: usize = 536;
 
-/// The longest of version 1 (section 2.1 of the specification).
+/// The longest header of version 1, in bytes (section 2.1 of the specification).
 const MAX_V1_LEN: usize = 107;
 
-/// What either version begins with.
+/// The first bytes of each version.
 const SIGNATURES: [&[u8]; 2] = [b"PROXY ", b"\r\n\r\n\0\r\nQUIT\n"];
 
-/// We ask for addresses alone.
+/// Only addresses are parsed.
 const PARSE_CONFIG: ParseConfig = ParseConfig {
     include_tlvs: false,
     allow_v1: true,
@@ -32,31 +32,33 @@ const PARSE_CONFIG: ParseConfig = ParseConfig {
 /// A connection as its header describes it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ProxyConnection {
-    /// Whose it is; `None` where it is the proxy's own (LOCAL), or the proxy does not say (UNKNOWN, a Unix
-    /// socket).
+    /// The client's address. `None` if the connection is the proxy's own (LOCAL), or if the proxy
+    /// names no address (UNKNOWN, a Unix socket).
     pub client: Option<IpAddr>,
-    /// What had come behind the header.
+    /// Bytes that arrived after the header.
     pub buffered: Bytes,
 }
 
-/// Why there is no header.
+/// Why a connection has no valid header.
 #[derive(Debug, thiserror::Error)]
 pub enum ProxyHeaderError {
-    /// The other side ended the connection and had sent nothing: a probe, whether the port is open.
-    #[error("nothing was sent")]
+    /// The peer closed the connection and sent nothing: it probed whether the port is open.
+    #[error("the peer sent nothing")]
     Empty,
-    /// What came is no header, or only the beginning of one.
+    /// The bytes are not a header, or only the beginning of one.
     #[error("no PROXY protocol header")]
     Malformed,
-    /// The connection broke.
+    /// The connection failed.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
 
-/// Reads the header, and little more: what came with it is handed back.
+/// Reads the header. Returns the bytes that arrived with it.
+///
+/// It has no timeout of its own.
 ///
 /// # Errors
-/// [`ProxyHeaderError`], as soon as what came cannot become one. It has no deadline of its own.
+/// [`ProxyHeaderError`], as soon as the received bytes cannot become a header.
 pub async fn read(
     stream: &mut (impl AsyncRead + Unpin),
 ) -> Result<ProxyConnection, ProxyHeaderError> {
@@ -64,7 +66,7 @@ pub async fn read(
     loop {
         let remaining = (MAX_HEADER_LEN - buffer.len()) as u64;
         if (&mut *stream).take(remaining).read_buf(&mut buffer).await? == 0 {
-            // The end of the stream, or of what a header may be.
+            // The stream has ended, or the maximum length of a header is reached.
             return Err(if buffer.is_empty() {
                 ProxyHeaderError::Empty
             } else {
@@ -78,9 +80,9 @@ pub async fn read(
     }
 }
 
-/// The client and the header's length, or `None` where more must come.
+/// Parses the client and the header's length. Returns `None` if more bytes are needed.
 fn parse(bytes: &[u8]) -> Result<Option<(Option<IpAddr>, usize)>, ProxyHeaderError> {
-    // The crate waits for 15 bytes before it looks at them, and does not look at the sixth.
+    // The crate waits for 15 bytes before it parses, and ignores the sixth.
     let may_become_header =
         |signature: &&[u8]| bytes.starts_with(signature) || signature.starts_with(bytes);
     if !SIGNATURES.iter().any(may_become_header) {
@@ -90,7 +92,7 @@ fn parse(bytes: &[u8]) -> Result<Option<(Option<IpAddr>, usize)>, ProxyHeaderErr
         return Ok((length <= bytes.len()).then_some((None, length)));
     }
     match ProxyHeader::parse(bytes, PARSE_CONFIG) {
-        // The crate holds a line to its length only while the end is missing.
+        // The crate enforces the length of a line only while its end is missing.
         Ok((_, length)) if bytes[0] == b'P' && length > MAX_V1_LEN => {
             Err(ProxyHeaderError::Malformed)
         }
@@ -103,8 +105,9 @@ fn parse(bytes: &[u8]) -> Result<Option<(Option<IpAddr>, usize)>, ProxyHeaderErr
     }
 }
 
-/// The length of a header of version 2 with the command LOCAL. Its family and block say nothing and are not looked at
-/// (section 2.2); the crate wants the block to fit the family.
+/// Returns the length of a version 2 header with the command LOCAL. Its family and its address
+/// block have no meaning and are ignored (section 2.2). The crate requires the block to fit the
+/// family.
 fn local_header_len(bytes: &[u8]) -> Option<usize> {
     const LOCAL: u8 = 0x20;
     const FIXED_LEN: usize = 16;
@@ -130,7 +133,7 @@ mod tests {
         [V2, &[command, family], &length.to_be_bytes(), block].concat()
     }
 
-    /// Whole, and byte by byte: it must not matter where the network cuts it.
+    /// Reads the bytes at once and one by one: where the network splits them must not matter.
     async fn read_both_ways(bytes: &[u8]) -> Result<ProxyConnection, ProxyHeaderError> {
         let whole = read(&mut &bytes[..]).await;
         let (mut client, mut server) = tokio::io::duplex(1);
@@ -150,9 +153,9 @@ mod tests {
         whole
     }
 
-    /// A load balancer that probes says LOCAL, and what stands behind it says nothing.
+    /// A load balancer that probes sends LOCAL, and what follows the command has no meaning.
     #[tokio::test]
-    async fn of_a_local_connection_nothing_else_is_looked_at() {
+    async fn local_ignores_family_and_address_block() {
         for (family, block) in [
             (0x00, &[][..]),
             (0x11, &[]),
@@ -173,7 +176,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_source_is_the_client_and_what_follows_is_handed_back() {
+    async fn source_is_the_client_and_later_bytes_are_returned() {
         let v4 = [203, 0, 113, 1, 10, 0, 0, 1, 0x12, 0x34, 0, 80];
         let mut v6 = [0; 36];
         v6[..2].copy_from_slice(&[0x20, 0x01]);
@@ -197,9 +200,9 @@ mod tests {
         }
     }
 
-    /// The address block of LOCAL is to be ignored, also where it names somebody.
+    /// The address block of LOCAL is ignored, even if it contains an address.
     #[tokio::test]
-    async fn nobody_is_named_by_a_proxy_that_speaks_for_itself_or_does_not_say() {
+    async fn local_and_unknown_name_no_client() {
         let v4 = [203, 0, 113, 1, 10, 0, 0, 1, 0x12, 0x34, 0, 80];
         for header in [
             b"PROXY UNKNOWN\r\n".to_vec(),
@@ -215,7 +218,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_no_header_is_refused() {
+    async fn invalid_header_is_rejected() {
         for bytes in [
             &b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"[..],
             b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
@@ -250,7 +253,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_more_is_read_than_a_header_may_have() {
+    async fn no_more_than_the_longest_header_is_read() {
         let mut endless = tokio::io::repeat(b'\r').take(1 << 20);
         let mut stream = V2.chain(&[0x21, 0x11, 0xff, 0xff][..]).chain(&mut endless);
         let stream: &mut (dyn AsyncRead + Unpin) = &mut stream;

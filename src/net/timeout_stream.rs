@@ -1,9 +1,10 @@
-//! A socket on which no wait is endless.
+//! A socket on which every wait has a timeout.
 //!
-//! hyper's own header timeout runs from the moment a connection is idle, so it cannot let an idle
-//! connection live for 90 s and yet give a head 10 s. Here the deadline of a head begins with its
-//! first byte. It also ends a client that does not read its reply. It knows no HTTP: `connection`
-//! tells it, through [`RequestActivity`], when a request is being worked on; then other deadlines count.
+//! hyper's own header timeout begins when a connection becomes idle. It cannot allow an idle
+//! connection 90 s and a request head 10 s. Here the head's timeout begins with its first byte. The
+//! stream also closes the connection of a client that does not read its response. It knows no HTTP:
+//! `connection` reports through [`RequestActivity`] when a request is in flight. No read timeout
+//! applies then.
 
 use crate::clock::Clock;
 use crate::clock::lazy_timeout::LazyTimeout;
@@ -20,17 +21,17 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
-/// How much is still read, and for how long, after the last reply: closing with unread bytes resets
-/// the connection, and the client would lose the reply that tells it why.
+/// Bytes that are still read after the last response, and for how long. A close with unread bytes
+/// resets the connection, and the client would lose the response that explains the close.
 const LINGER_BYTES: usize = 4 * 1024 * 1024;
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Bytes that a client must take within `send`, where so many are there: one buffer of hyper's. A byte now and
-/// then would else hold a connection for as long as a client likes.
+/// Bytes that a client must receive within `send`, if that many are pending: one of hyper's
+/// buffers. Otherwise a client could hold a connection indefinitely by reading a byte now and then.
 const SEND_QUOTA_BYTES: usize = 16 * 1024;
 
-/// Requests of one connection: how many are under way, how many have begun so far, and whether all
-/// that was to be said has been said.
+/// The requests of one connection: how many are in flight, how many have started, and whether the
+/// server has closed its side.
 #[derive(Debug, Default)]
 pub struct RequestActivity {
     in_flight: AtomicU32,
@@ -38,24 +39,25 @@ pub struct RequestActivity {
     write_closed: AtomicBool,
 }
 
-/// One request under way, until dropped.
+/// A request in flight, until it is dropped.
 #[derive(Debug)]
 pub struct ActiveRequest<'a>(&'a RequestActivity);
 
 impl RequestActivity {
-    /// A request's head is complete.
+    /// Records that a request's head is complete.
     pub fn start_request(&self) -> ActiveRequest<'_> {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         self.started.fetch_add(1, Ordering::Relaxed);
         ActiveRequest(self)
     }
 
-    /// Whether no request is under way.
+    /// Whether no request is in flight.
     pub fn is_idle(&self) -> bool {
         self.in_flight.load(Ordering::Relaxed) == 0
     }
 
-    /// Whether our side has ended: the last reply is out, and all that is left is the client's end.
+    /// Whether the server has closed its side: the last response is sent, and only the client's
+    /// close is missing.
     pub fn is_write_closed(&self) -> bool {
         self.write_closed.load(Ordering::Relaxed)
     }
@@ -67,39 +69,39 @@ impl Drop for ActiveRequest<'_> {
     }
 }
 
-/// The deadlines of a socket.
+/// The timeouts of a socket.
 #[derive(Debug, Clone, Copy)]
 pub struct SocketTimeouts {
-    /// From a head's first byte to its last; `None` where heads cannot be told apart (HTTP/2).
+    /// From a head's first byte to its last. `None` if heads cannot be detected (HTTP/2).
     pub header: Option<Duration>,
     /// From the end of one request to the first byte of the next.
     pub idle: Duration,
-    /// For a client to take its reply, 16 KiB of it at a time.
+    /// For a client to receive its response, in steps of 16 KiB.
     pub send: Duration,
 }
 
-/// The guarded socket.
+/// A socket with timeouts.
 #[derive(Debug)]
 pub struct TimeoutStream<Io> {
     io: Io,
-    /// Bytes that were read to see who comes and which HTTP they speak, and not used.
+    /// Bytes that were read to detect the client or the HTTP version, and that must be read again.
     pushed_back: Bytes,
     timeouts: SocketTimeouts,
     activity: Arc<RequestActivity>,
     metrics: Arc<Metrics>,
     read_timeout: LazyTimeout,
     write_timeout: LazyTimeout,
-    /// Bytes that the client has taken since `writing` was stopped last.
+    /// Bytes that the client has received since `write_timeout` was reset.
     sent_bytes: usize,
-    /// Whether bytes of the next head have come, and after how many requests that was seen.
+    /// Whether bytes of the next head have arrived, and the number of requests at that time.
     head_started: bool,
     requests_seen: u32,
-    /// Once our side has ended: how much is still read, and until when.
+    /// After the server's close: how many bytes are still read, and until when.
     linger: Option<(usize, Pin<Box<Sleep>>)>,
 }
 
 impl<Io> TimeoutStream<Io> {
-    /// Guards a fresh socket.
+    /// Wraps a new socket.
     pub fn new(
         io: Io,
         timeouts: SocketTimeouts,
@@ -122,7 +124,7 @@ impl<Io> TimeoutStream<Io> {
         }
     }
 
-    /// Gives bytes back, to be read again first.
+    /// Pushes bytes back, so that they are read first.
     pub fn push_back(&mut self, bytes: Bytes) {
         self.pushed_back = if self.pushed_back.is_empty() {
             bytes
@@ -133,12 +135,12 @@ impl<Io> TimeoutStream<Io> {
         };
     }
 
-    /// From here on heads have no deadline of their own.
+    /// Disables the timeout of heads.
     pub fn disable_header_timeout(&mut self) {
         self.timeouts.header = None;
     }
 
-    /// Starts a new wait where a request has come since the last look.
+    /// Starts a new wait if a request has started since the last call.
     fn on_new_request(&mut self) {
         let started = self.activity.started.load(Ordering::Relaxed);
         if started != self.requests_seen {
@@ -148,7 +150,7 @@ impl<Io> TimeoutStream<Io> {
         }
     }
 
-    /// Nothing to read: is it time to give up?
+    /// Checks the read timeout while there is nothing to read.
     fn poll_read_deadline(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         if self.activity.in_flight.load(Ordering::Relaxed) > 0 {
             return Poll::Pending;
@@ -163,7 +165,7 @@ impl<Io> TimeoutStream<Io> {
         Poll::Ready(io::ErrorKind::TimedOut.into())
     }
 
-    /// Bytes came.
+    /// Records that bytes were read.
     fn on_read(&mut self) {
         if self.activity.in_flight.load(Ordering::Relaxed) > 0 {
             return;
@@ -192,7 +194,7 @@ impl<Io> TimeoutStream<Io> {
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
-    /// The client has taken all there was, or enough of it: the next wait is another one.
+    /// Restarts the write timeout: the client has received everything, or [`SEND_QUOTA_BYTES`].
     fn reset_write_deadline(&mut self) {
         self.write_timeout.reset();
         self.sent_bytes = 0;
@@ -242,8 +244,8 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TimeoutStream<Io> {
         self.io.is_write_vectored()
     }
 
-    /// A reply is out: from now on the connection is idle. hyper does not look for the next request
-    /// before the socket wakes it, so this is where that wait begins.
+    /// Flushes a response. The connection is idle from now on. hyper does not poll for the next
+    /// request before the socket wakes it, so the idle timeout is started here.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.io).poll_flush(cx))?;
         self.reset_write_deadline();
@@ -253,7 +255,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TimeoutStream<Io> {
         }
     }
 
-    /// Ends our side, then reads on until the client has ended its own, within bounds.
+    /// Closes the server's side, then reads until the client closes its own, within bounds.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         if this.linger.is_none() {

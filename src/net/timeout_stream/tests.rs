@@ -1,4 +1,4 @@
-//! On a runtime whose time is paused: it moves by itself to the next timer when nothing else can run.
+//! Tests on a runtime with paused time, which advances to the next timer when no task can run.
 
 use super::{RequestActivity, SocketTimeouts, TimeoutStream};
 use crate::clock::Clock;
@@ -63,7 +63,7 @@ impl Fixture {
         });
     }
 
-    /// The client reads so many bytes at once, and then so many each second.
+    /// The client reads `first` bytes at once, and then `bytes` each second.
     fn read_slowly(&mut self, first: usize, bytes: usize) {
         let mut client = std::mem::replace(&mut self.client, duplex(1).0);
         tokio::spawn(async move {
@@ -74,7 +74,7 @@ impl Fixture {
         });
     }
 
-    /// What was counted.
+    /// Returns the timeouts that were counted.
     fn timed_out(&self) -> Vec<(&'static str, u64)> {
         let count = |kind: &TimeoutKind| (kind.label(), self.metrics.timeouts.value(*kind));
         TimeoutKind::ALL
@@ -85,7 +85,7 @@ impl Fixture {
     }
 }
 
-/// Reads until the guard gives up, and says how long that took.
+/// Reads until a timeout, and returns how long that took.
 async fn time_to_timeout(fixture: &mut Fixture) -> Duration {
     let begun = fixture.clock.now();
     loop {
@@ -109,16 +109,16 @@ fn assert_about(expected: u64, measured: Duration) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_idle_connection_has_the_idle_timeout() {
+async fn idle_connection_times_out_after_90s() {
     let mut fixture = fixture();
     assert_about(90, time_to_timeout(&mut fixture).await);
     assert_eq!(fixture.timed_out(), [("idle", 1)]);
 }
 
-/// Where heads cannot be told apart, whatever comes and is no request (a PING of HTTP/2, half a frame) leaves
-/// the connection as idle as it was.
+/// Without heads, bytes that are not a request (a PING of HTTP/2, half a frame) leave the
+/// connection idle.
 #[tokio::test(start_paused = true)]
-async fn without_heads_what_drips_does_not_put_the_idle_timeout_off() {
+async fn slow_bytes_do_not_extend_the_idle_timeout_without_heads() {
     let mut fixture = fixture();
     fixture.stream.disable_header_timeout();
     fixture.send_byte_every_3s();
@@ -127,7 +127,7 @@ async fn without_heads_what_drips_does_not_put_the_idle_timeout_off() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_head_has_ten_seconds_from_its_first_byte() {
+async fn head_times_out_10s_after_its_first_byte() {
     let mut fixture = fixture();
     tokio::time::advance(Duration::from_mins(1)).await;
     fixture.client.write_all(b"G").await.expect("room");
@@ -135,7 +135,7 @@ async fn a_head_has_ten_seconds_from_its_first_byte() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dripping_head_gains_nothing() {
+async fn slow_head_does_not_extend_its_timeout() {
     let mut fixture = fixture();
     fixture.send_byte_every_3s();
     assert_about(10, time_to_timeout(&mut fixture).await);
@@ -143,7 +143,7 @@ async fn a_dripping_head_gains_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_under_way_stops_the_clock_and_its_end_starts_the_idle_one() {
+async fn request_in_flight_suspends_the_read_timeout() {
     let mut fixture = fixture();
     fixture.client.write_all(b"G").await.expect("room");
     fixture.stream.read_u8().await.expect("a byte");
@@ -158,9 +158,9 @@ async fn a_request_under_way_stops_the_clock_and_its_end_starts_the_idle_one() {
     assert_about(90, time_to_timeout(&mut fixture).await);
 }
 
-/// With hyper above, which looks for the next request only once the socket has something.
+/// With hyper, which polls for the next request only after the socket wakes it.
 #[tokio::test(start_paused = true)]
-async fn after_a_reply_a_connection_is_idle_for_as_long_as_it_may_be() {
+async fn idle_timeout_begins_after_the_response() {
     for header in [10, 200] {
         let timeouts = SocketTimeouts {
             header: Some(Duration::from_secs(header)),
@@ -200,7 +200,7 @@ async fn after_a_reply_a_connection_is_idle_for_as_long_as_it_may_be() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_second_head_has_its_own_ten_seconds() {
+async fn second_head_has_its_own_timeout() {
     let mut fixture = fixture();
     for _ in 0..2 {
         fixture.client.write_all(b"G").await.expect("room");
@@ -214,24 +214,24 @@ async fn a_second_head_has_its_own_ten_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_does_not_read_is_given_up() {
+async fn client_that_does_not_read_times_out() {
     let mut fixture = fixture();
     let begun = fixture.clock.now();
     let error = fixture
         .stream
         .write_all(&[0; 1024])
         .await
-        .expect_err("nobody reads");
+        .expect_err("no read");
     assert_eq!(error.kind(), ErrorKind::TimedOut);
     assert_about(30, fixture.clock.now().saturating_sub(begun));
     assert_eq!(fixture.timed_out(), [("send", 1)]);
 }
 
-/// It takes a byte now and then, and would hold the connection for a day.
+/// The client reads a byte now and then, and could hold the connection for a day.
 #[tokio::test(start_paused = true)]
-async fn a_client_that_sips_is_given_up_too() {
+async fn client_that_reads_too_slowly_times_out() {
     let mut fixture = fixture();
-    // More than a share of it, so that another one has begun.
+    // More than one quota, so that a second one has begun.
     fixture.read_slowly(20 * 1024, 1);
     let begun = fixture.clock.now();
     let reply = vec![0; 28 * 1024];
@@ -246,7 +246,7 @@ async fn a_client_that_sips_is_given_up_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_takes_its_share_has_as_long_as_it_needs() {
+async fn client_that_reads_its_quota_does_not_time_out() {
     let mut fixture = fixture();
     fixture.read_slowly(0, 1024);
     fixture
@@ -258,7 +258,7 @@ async fn a_client_that_takes_its_share_has_as_long_as_it_needs() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_reply_that_was_taken_whole_ends_its_wait() {
+async fn each_flushed_response_resets_the_write_timeout() {
     let mut fixture = fixture();
     fixture.read_slowly(0, 64);
     for _ in 0..5 {
@@ -273,7 +273,7 @@ async fn each_reply_that_was_taken_whole_ends_its_wait() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn bytes_given_back_are_read_first() {
+async fn pushed_back_bytes_are_read_first() {
     let mut fixture = fixture();
     fixture.client.write_all(b"cd").await.expect("room");
     fixture.stream.push_back(Bytes::from_static(b"ab"));
@@ -287,7 +287,7 @@ async fn bytes_given_back_are_read_first() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn bytes_given_back_twice_are_read_in_their_order() {
+async fn bytes_pushed_back_twice_are_read_in_order() {
     let mut fixture = fixture();
     fixture.stream.push_back(Bytes::from_static(b"abcd"));
     let mut text = [0; 2];
@@ -307,7 +307,7 @@ async fn bytes_given_back_twice_are_read_in_their_order() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_head_that_began_in_bytes_given_back_has_ten_seconds_too() {
+async fn head_in_pushed_back_bytes_times_out_after_10s() {
     let mut fixture = fixture();
     fixture.stream.push_back(Bytes::from_static(b"G"));
     assert_about(10, time_to_timeout(&mut fixture).await);

@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_room_for_the_whole_body_and_never_for_more_than_the_longest() {
+    fn capacity_is_the_whole_body_up_to_the_limit() {
         let known = http_body_util::Full::new(Bytes::from_static(&[b'x'; 100]));
         assert_eq!(capacity_for(20, &known), 120);
         assert_eq!(capacity_for(MAX_BODY_BYTES - 1, &known), MAX_BODY_BYTES);
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_nobody_wanted_is_not_read_for_ever() {
+    async fn endless_unread_body_is_not_drained_for_ever() {
         let mut request = Request::new(EndlessBody(0));
         let mut deadline = LazyTimeout::new(Clock::system());
         assert!(!drain_buffered(&mut request, &mut deadline).await);

@@ -114,7 +114,7 @@ mod tests {
 
     // R2.9, R2.21
     #[test]
-    fn a_tag_is_read_whatever_a_proxy_did_to_it() {
+    fn etag_changed_by_a_proxy_is_parsed() {
         use EtagForm::{Br, Deflate, Gzip, Unquoted, Weak, Zstd};
         let payload = Payload::new("x").expect("short");
         let token = SequenceToken::first(SessionId::random(), &payload);
@@ -148,7 +148,7 @@ mod tests {
 
     // R2.21
     #[test]
-    fn a_token_that_ends_like_a_suffix_is_whole() {
+    fn token_that_ends_like_a_suffix_is_kept_whole() {
         for end in ["-gzip", "-br", "-zstd", "-deflate"] {
             let text = format!("{}{end}", "A".repeat(24 - end.len()));
             let token = SequenceToken::parse(text.as_bytes()).expect("24 characters");
@@ -164,7 +164,7 @@ mod tests {
 
     // R2.22
     #[test]
-    fn lists_are_read_over_lines_and_end_at_eight() {
+    fn at_most_eight_entries_over_all_lines_are_read() {
         let token = |letter: char| letter.to_string().repeat(24);
         let [one, two] = ['A', 'B'].map(token);
         let read = parse(&[&format!("\"{one}\""), &format!("*, \"{two}\"")]).expect("a header");
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn no_header_is_not_an_empty_one() {
+    fn missing_header_differs_from_an_empty_one() {
         assert_eq!(parse(&[]), None);
         assert_eq!(parse(&[""]), Some(EtagList::default()));
         assert_eq!(parse(&["\"-gzip\", W/, \"\""]), Some(EtagList::default()));

@@ -82,7 +82,7 @@ mod tests {
 
     // R0.37
     #[test]
-    fn a_name_that_is_brought_is_kept_and_anything_else_is_replaced() {
+    fn valid_incoming_id_is_kept_and_others_are_replaced() {
         let generator = RequestIdGenerator::new();
         let with = |value: &[u8]| {
             let value = HeaderValue::from_bytes(value).expect("a header");
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn no_two_are_called_the_same_and_they_are_called_in_their_order() {
+    fn request_ids_are_unique_and_ordered() {
         let generator = RequestIdGenerator::new();
         let next = || generator.choose(None);
         assert_ne!(next(), next());

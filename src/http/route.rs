@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn an_encoded_slash_is_part_of_its_segment() {
+    fn encoded_slash_is_part_of_its_segment() {
         let id = SessionId::random();
         assert_eq!(
             target(&format!("{MSC4388_UNSTABLE_PREFIX}%2F{id}")),

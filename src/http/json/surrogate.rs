@@ -33,7 +33,7 @@ mod tests {
     use super::has_lone_surrogate;
 
     #[test]
-    fn halves_are_found_and_nothing_else() {
+    fn only_lone_surrogates_are_found() {
         for whole in [
             r#"{"a":"b"}"#,
             r#""\ud83d\ude00""#,

@@ -71,7 +71,7 @@ mod tests {
 
     // R0.2
     #[test]
-    fn a_wait_is_rounded_up_and_the_header_never_says_less_than_the_body() {
+    fn wait_is_rounded_up_in_header_and_body() {
         for (micros, millis, seconds) in [
             (0, 1, 1),
             (1, 1, 1),

@@ -48,7 +48,7 @@ fn http_1_1_needs_exactly_one_host() {
 
 // R0.36
 #[test]
-fn one_host_may_be_any_and_http_1_0_needs_none() {
+fn single_host_may_be_any_and_http_1_0_needs_none() {
     let server = start(&[]);
     for (version, lines) in [
         ("1.1", "Host: a.example\r\n"),

@@ -136,7 +136,7 @@ fn request_id_is_equal_in_response_and_log() {
 
 // R0.37
 #[test]
-fn a_request_id_is_repeated_only_for_a_trusted_proxy() {
+fn request_id_is_repeated_only_for_a_trusted_proxy() {
     let brought = Request::get(UNSTABLE).header("X-Request-Id", "proxys-own.1");
     let header = b"PROXY TCP4 203.0.113.1 192.0.2.80 4711 443\r\n";
     for (trusted, proxy_protocol, is_repeated) in [

@@ -262,9 +262,8 @@ impl<S: Store> Connections<S> {
         if let Some(client) = self.proxy_detector.observe(ip) {
             tracing::warn!(
                 %client,
-                "all requests so far came from this private address and a few others; if these are \
-                 proxies, all clients share one limit until http.trusted_proxies has the proxies and \
-                 they send http.forwarded_header"
+                "all requests so far came from this private address and a few others: if these are \
+                 proxies, add them to http.trusted_proxies and let them send http.forwarded_header"
             );
         }
         let caller = Caller {

@@ -5,7 +5,7 @@
 use crate::http::context::Caller;
 use crate::http::response::ApiResponse;
 use crate::http::route::{Route, method_label};
-use crate::telemetry::labels::Method;
+use crate::telemetry::labels::MethodLabel;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::request_log::RequestLog;
 use crate::telemetry::request_record::RequestRecord;
@@ -31,7 +31,7 @@ pub struct RequestTelemetry {
 pub(super) struct RequestRecorder<'a> {
     telemetry: &'a RequestTelemetry,
     route: Route,
-    method: Method,
+    method: MethodLabel,
     caller: Caller,
     request_id: &'a HeaderValue,
     started: Duration,
@@ -53,7 +53,7 @@ impl<'a> RequestRecorder<'a> {
         let method = method_label(request.method());
         let trace = telemetry
             .traces
-            .begin(request.headers(), route.label(), method);
+            .start_request(request.headers(), route.label(), method);
         Self {
             telemetry,
             route,
@@ -99,7 +99,7 @@ impl<'a> RequestRecorder<'a> {
         };
         request_log.record(&record);
         if let Some(trace) = self.trace.take() {
-            trace.end(&record);
+            trace.finish(&record);
         }
         self.is_finished = true;
     }

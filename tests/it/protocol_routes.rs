@@ -3,12 +3,10 @@
 //! Unknown path, wrong method, `HEAD`, leading `//`, splitting before decoding, the grammar of an
 //! id (docs/protocol.md, 0.2 and 0.6). Modes and prefixes are in `protocol_modes.rs`.
 
+use crate::server::{Server, on_both_stores};
 use serde_json::json;
-
-use crate::harness::api::{UNSTABLE, at, body};
-use crate::harness::http::{Connection, Request};
-use crate::harness::on_both_stores;
-use crate::harness::server::Server;
+use testkit::api::{UNSTABLE, at, body};
+use testkit::http::{Connection, Request};
 
 on_both_stores! {
     unknown_path_is_unrecognized,

@@ -1,10 +1,10 @@
 //! `Host` of HTTP/1.1: exactly one, or the request is rejected before anything else is looked at.
 
 use super::start;
-use crate::harness::api::UNSTABLE;
-use crate::harness::etag::ETAG;
-use crate::harness::http::{Connection, Reply};
-use crate::harness::server::Server;
+use crate::server::Server;
+use testkit::api::UNSTABLE;
+use testkit::etag::ETAG;
+use testkit::http::{Connection, Reply};
 
 /// Sends a request with these lines in place of its `Host`.
 fn send(server: &Server, method: &str, path: &str, version: &str, lines: &str) -> Reply {

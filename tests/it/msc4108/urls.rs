@@ -1,8 +1,9 @@
 //! The URL of a session: the configured base URL, or the request's own host.
 
-use crate::harness::etag::{ETAG, creation};
-use crate::harness::http::{Connection, Request};
-use crate::harness::server::{Server, Store};
+use crate::server::Server;
+use testkit::etag::{ETAG, creation};
+use testkit::http::{Connection, Request};
+use testkit::server::Store;
 
 /// Returns the URL in the response to a creation with these headers, up to the dialect's path.
 fn base(server: &Server, headers: &[(&str, &str)]) -> String {

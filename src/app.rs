@@ -3,6 +3,7 @@
 //! The only module that names every concrete type.
 
 mod build;
+mod context;
 pub mod reload;
 mod stores;
 pub mod tasks;

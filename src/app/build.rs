@@ -1,51 +1,26 @@
 //! Builds the parts of the service, one function per part. Nothing runs yet.
 
+use super::context::AppContext;
 use super::reload::{Reload, ReloadContext};
 use super::stores::{memory_store, redis_store};
 use super::{App, RunError};
 use crate::admin::{Admin, LiveCount, Readiness};
-use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::service::{RequestTelemetry, Service};
-use crate::lifecycle::{BackgroundTask, Lifecycle, ReloadSignal};
-use crate::model::SharedPseudonymKey;
+use crate::lifecycle::ReloadSignal;
 use crate::net::connection::Connections;
 use crate::net::listener;
 use crate::policy::{Homeservers, Policy};
 use crate::startup::{self, Prepared, PreparedStore};
 use crate::store::observed::ObservedStore;
-use crate::store::{CurrentShares, Shares, Store, StoreParts};
+use crate::store::{Store, StoreParts};
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::logs::Log;
-use crate::telemetry::metrics::Metrics;
-use crate::telemetry::pseudonym::Pseudonyms;
-use crate::telemetry::rejection_log::RejectionLog;
 use crate::telemetry::request_log::RequestLog;
-use crate::telemetry::traces::{Collector, Traces};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tokio_util::task::TaskTracker;
-
-/// What most parts need.
-pub(super) struct AppContext {
-    pub(super) config: Config,
-    pub(super) clock: Clock,
-    pub(super) metrics: Arc<Metrics>,
-    lifecycle: Lifecycle,
-    connections: TaskTracker,
-    pub(super) pseudonym_key: Arc<SharedPseudonymKey>,
-    pseudonyms: Pseudonyms,
-    rejection_log: Arc<RejectionLog>,
-    traces: Traces,
-    /// The name of this process in logs and traces.
-    replica: String,
-    /// The shares of the live sessions, which a reload may change.
-    pub(super) shares: Arc<CurrentShares>,
-    /// Grows with each part that is built.
-    tasks: Vec<BackgroundTask>,
-}
 
 impl App {
     /// Builds every part and binds both listeners.
@@ -90,46 +65,6 @@ impl App {
 }
 
 impl AppContext {
-    fn new(config: Config, collector: Option<Collector>) -> Result<Self, RunError> {
-        let (clock, metrics) = (Clock::system(), Arc::new(Metrics::new()));
-        let pseudonym_key = Arc::<SharedPseudonymKey>::default();
-        let pseudonyms = Pseudonyms::new(Arc::clone(&pseudonym_key));
-        let replica = replica_name(&config);
-        let mut tasks = Vec::new();
-        let traces = match collector {
-            Some(collector) => {
-                let (traces, watch) = Traces::start(
-                    collector,
-                    &replica,
-                    pseudonyms.clone(),
-                    Arc::clone(&metrics),
-                    clock.clone(),
-                )?;
-                tasks.push(BackgroundTask::new("trace export", watch));
-                traces
-            }
-            None => Traces::default(),
-        };
-        Ok(Self {
-            shares: Arc::new(CurrentShares::new(Shares::from_config(&config.limits))),
-            rejection_log: Arc::new(RejectionLog::new(
-                replica.clone(),
-                pseudonyms.clone(),
-                clock.clone(),
-            )),
-            lifecycle: Lifecycle::new(),
-            connections: TaskTracker::new(),
-            config,
-            clock,
-            metrics,
-            pseudonym_key,
-            pseudonyms,
-            traces,
-            replica,
-            tasks,
-        })
-    }
-
     /// Builds the parts that need a store, and binds the listeners.
     async fn build<S: Store>(
         mut self,
@@ -268,16 +203,6 @@ impl AppContext {
             listener::accept(listener, permits, &tracker, &soft, serve).await;
         });
     }
-
-    fn spawn(&mut self, name: &'static str, future: impl Future<Output = ()> + Send + 'static) {
-        self.tasks.push(BackgroundTask::new(name, future));
-    }
-}
-
-/// The name of this process: as configured, or the name of its host.
-fn replica_name(config: &Config) -> String {
-    let configured = config.telemetry.replica.clone();
-    configured.unwrap_or_else(|| gethostname::gethostname().to_string_lossy().into_owned())
 }
 
 async fn bind(listener: &'static str, address: SocketAddr) -> Result<TcpListener, RunError> {

@@ -1,7 +1,7 @@
 //! Builds the store that the configuration selects, and the limits that both stores share.
 
 use super::RunError;
-use super::build::AppContext;
+use super::context::AppContext;
 use crate::lifecycle::BackgroundTask;
 use crate::model::{KEY_ROTATION, PseudonymKey};
 use crate::store::memory::MemoryStore;

@@ -1,5 +1,8 @@
 //! The picture in `src/lib.rs`, held against the `use` lines: one way down, and nothing hidden.
 
+mod cycles;
+mod names;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

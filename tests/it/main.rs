@@ -13,6 +13,7 @@ mod contract;
 mod docs_links;
 mod homeservers;
 mod http_robustness;
+mod language;
 mod lifecycle;
 mod limits;
 mod msc4108;

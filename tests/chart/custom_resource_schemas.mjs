@@ -1,5 +1,5 @@
-// Checks custom resources, one JSON a line on standard input, against the schemas of their kinds: and strictly, since
-// those schemas let unknown fields pass (an API server drops them).
+// Validates custom resources, one JSON object per line on standard input, against the schemas of their kinds. Unknown fields
+// are errors too: the schemas accept them, and an API server would drop them.
 import { createInterface } from "node:readline";
 import { HTTPRoute } from "@kubernetes-models/gateway-api/gateway.networking.k8s.io/v1/HTTPRoute";
 import { PodMonitor } from "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/PodMonitor";
@@ -7,14 +7,14 @@ import { PrometheusRule } from "@kubernetes-models/prometheus-operator/monitorin
 import { ServiceMonitor } from "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/ServiceMonitor";
 
 const KINDS = { HTTPRoute, PodMonitor, PrometheusRule, ServiceMonitor };
-const ANY = null; // whatever keys there are, as of labels
-const value = {}; // no object, so without keys
+const ANY = null; // an object with any keys, such as labels
+const value = {}; // a scalar, so an object without keys
 const monitor = (endpoints) => ({
     selector: { matchLabels: ANY },
     namespaceSelector: { matchNames: value },
     [endpoints]: { port: value, path: value, interval: value, scrapeTimeout: value },
 });
-/** What may stand where, a list as each of its entries; a chart that says more has misspelt it, or adds it here. */
+/** The known fields of each spec. A list has the fields of its items. If the chart sets another field, it is misspelt, or add it here. */
 const SPECS = {
     HTTPRoute: {
         parentRefs: { name: value, namespace: value, sectionName: value },
@@ -27,25 +27,26 @@ const SPECS = {
     },
     ServiceMonitor: monitor("endpoints"),
 };
-const refuse = (where, found, known) => {
-    if (Array.isArray(found)) return found.forEach((one, i) => refuse(`${where}[${i}]`, one, known));
+/** Throws if the value has a field that is not known. */
+const rejectUnknownFields = (path, found, known) => {
+    if (Array.isArray(found)) return found.forEach((item, i) => rejectUnknownFields(`${path}[${i}]`, item, known));
     if (known === ANY || found === null || typeof found !== "object") return;
     for (const [key, inner] of Object.entries(found)) {
-        if (!Object.hasOwn(known, key)) throw new Error(`${where}: unknown ${key}`);
-        refuse(`${where}.${key}`, inner, known[key]);
+        if (!Object.hasOwn(known, key)) throw new Error(`${path}: unknown field ${key}`);
+        rejectUnknownFields(`${path}.${key}`, inner, known[key]);
     }
 };
 
-const seen = {};
+const counts = {};
 for await (const line of createInterface({ input: process.stdin })) {
     const object = JSON.parse(line);
     const name = `${object.kind}/${object.metadata.name}`;
     const Kind = KINDS[object.kind];
-    if (!Kind) throw new Error(`${name} is of no kind that is known here`);
+    if (!Kind) throw new Error(`${name}: unknown kind`);
     new Kind(object).validate();
-    refuse(name, object, { apiVersion: value, kind: value, metadata: { name: value, namespace: value, labels: ANY, annotations: ANY }, spec: SPECS[object.kind] });
-    seen[object.kind] = (seen[object.kind] ?? 0) + 1;
+    rejectUnknownFields(name, object, { apiVersion: value, kind: value, metadata: { name: value, namespace: value, labels: ANY, annotations: ANY }, spec: SPECS[object.kind] });
+    counts[object.kind] = (counts[object.kind] ?? 0) + 1;
 }
-const unseen = Object.keys(KINDS).filter((kind) => !seen[kind]);
-if (unseen.length) throw new Error(`no values render ${unseen}`);
-console.log("custom resources:", JSON.stringify(seen));
+const missing = Object.keys(KINDS).filter((kind) => !counts[kind]);
+if (missing.length) throw new Error(`no rendering contains ${missing}`);
+console.log("custom resources:", JSON.stringify(counts));

@@ -1,9 +1,10 @@
-"""A pod as `docker run` has it: image, command, environment, mounted files with their modes, user, limits. What is in
-the spec and not known here is an error, so that nothing is left out unseen.
+"""Prints the `docker run` arguments for a rendered pod: image, command, environment, mounted files with their modes, user and
+limits. A field of the spec that this script does not handle is an error, so that nothing is silently left out.
 
-    pod.py RENDERED CLUSTER DIRECTORY KIND/NAME IMAGE=LOCAL,…   prints arguments, each ended by NUL: options, then image and
-                                                                 command behind "--"
-    pod.py ... --probes                                          prints its probes, a line each: get PORT PATH, or exec …
+    docker_arguments.py RENDERED CLUSTER DIRECTORY KIND/NAME IMAGE=LOCAL,…
+        prints arguments that end with NUL: options, "--", then the local image and the command. DIRECTORY receives the files
+    docker_arguments.py ... --probes
+        prints the probes, one per line: "get PORT PATH", or "exec COMMAND" with its words separated by 0x1f
 """
 
 import os
@@ -12,115 +13,149 @@ import sys
 
 from rendered_objects import find, load, secrets, template
 
-IGNORED = {  # of a node, of a deploy, or looked at by other tests
+# Fields for a node or a rollout, or fields that other tests check.
+IGNORED_FIELDS = {
     "serviceAccountName", "automountServiceAccountToken", "enableServiceLinks", "topologySpreadConstraints", "imagePullSecrets",
     "affinity", "tolerations", "nodeSelector", "priorityClassName", "terminationGracePeriodSeconds", "activeDeadlineSeconds", "restartPolicy",
 }  # fmt: skip
+# The ids if the pod sets none, as OpenShift assigns them: an arbitrary UID in the group root.
+PLATFORM_IDS = {"runAsUser": 1000650000, "runAsGroup": 0, "fsGroup": 1000650000}
 
-# Who runs where the pod does not say it, as OpenShift gives users out: one of nobody, of the group root.
-PLATFORM = {"runAsUser": 1000650000, "runAsGroup": 0, "fsGroup": 1000650000}
 
-
-def known(what, of, *keys):
-    if unknown := set(of) - set(keys):
-        sys.exit(f"{what}: {sorted(unknown)} is not known to pod.py")
-    return of
+def require_known(description, fields, *known):
+    """Returns the fields, or exits if there is one that is not known."""
+    if unknown := set(fields) - set(known):
+        sys.exit(f"{description}: docker_arguments.py does not handle {sorted(unknown)}")
+    return fields
 
 
 def expand(text, environment):
-    """$(NAME), where it is known; $$ is a dollar."""
-    return re.sub(
-        r"\$\$|\$\((\w+)\)", lambda m: "$" if m[0] == "$$" else environment.get(m[1], m[0]), text
-    )
+    """Replaces $(NAME) if the variable is defined, and $$ by a dollar sign, as Kubernetes does."""
+    return re.sub(r"\$\$|\$\((\w+)\)", lambda match: "$" if match[0] == "$$" else environment.get(match[1], match[0]), text)
 
 
-def held(objects, kind, name, key):
-    of = find(objects, kind, name)
-    values = secrets([of])[name] if kind == "Secret" else of["data"]
-    if key is not None and key not in values:
-        sys.exit(f"{kind}/{name} has no {key}")
-    return values
+def content_of(objects, kind, name):
+    """Returns the keys and values of a Secret or a ConfigMap."""
+    item = find(objects, kind, name)
+    return secrets([item])[name] if kind == "Secret" else item["data"]
 
 
-def write(directory, source, kind, name, group, objects):
+def value_of(objects, kind, name, key):
+    content = content_of(objects, kind, name)
+    if key not in content:
+        sys.exit(f"{kind}/{name} has no key {key}")
+    return content[key]
+
+
+def write_files(directory, source, kind, name, group, objects):
+    """Writes the files of a Secret or ConfigMap volume, owned by root and the group."""
     mode = source.get("defaultMode", 0o644)
-    values = held(objects, kind, name, None)
-    items = source.get("items") or [{"key": key, "path": key} for key in values]
+    items = source.get("items") or [{"key": key, "path": key} for key in content_of(objects, kind, name)]
     for item in items:
         path = os.path.join(directory, item["path"])
         with open(path, "w", encoding="utf-8") as file:
-            file.write(held(objects, kind, name, item["key"])[item["key"]])
+            file.write(value_of(objects, kind, name, item["key"]))
         os.chown(path, 0, group)
         os.chmod(path, mode)
 
 
-def volume_of(volume, directory, group, objects):
-    """Where on this machine a volume is, or a tmpfs."""
+def prepare_volume(volume, directory, group, objects):
+    """Returns the directory on this machine that holds the volume, or None for a tmpfs."""
     if "emptyDir" in volume:
         return None
     os.makedirs(directory, exist_ok=True)
     os.chmod(directory, 0o755)
     if "configMap" in volume:
-        source = known("configMap", volume["configMap"], "name", "defaultMode", "items")
-        write(directory, source, "ConfigMap", source["name"], group, objects)
+        source = require_known("configMap", volume["configMap"], "name", "defaultMode", "items")
+        write_files(directory, source, "ConfigMap", source["name"], group, objects)
     elif "secret" in volume:
-        source = known("secret", volume["secret"], "secretName", "defaultMode", "items")
-        write(directory, source, "Secret", source["secretName"], group, objects)
-    elif "claim" in volume:  # as fsGroup leaves it
+        source = require_known("secret", volume["secret"], "secretName", "defaultMode", "items")
+        write_files(directory, source, "Secret", source["secretName"], group, objects)
+    elif "claim" in volume:  # owner and mode as Kubernetes sets them for fsGroup
         os.chown(directory, 0, group)
         os.chmod(directory, 0o2775)
     else:
-        sys.exit(f"volume {volume}")
+        sys.exit(f"docker_arguments.py does not handle the volume {volume}")
     return directory
 
 
-def run(workload, objects, directory, images):
-    pod = template(workload)
-    spec = known("the pod", pod["spec"], "containers", "securityContext", "volumes", *IGNORED)
-    context = known("its securityContext", PLATFORM | spec["securityContext"], "runAsNonRoot", "fsGroupChangePolicy",
-                    "seccompProfile", "supplementalGroups", *PLATFORM)  # fmt: skip
-    if context["seccompProfile"] != {"type": "RuntimeDefault"}:
-        sys.exit("seccomp is Docker's default here")
-    [container] = spec["containers"]
-    known("the container", container, "name", "image", "imagePullPolicy", "command", "args", "env", "ports", "resources",
-          "securityContext", "volumeMounts", "startupProbe", "readinessProbe", "livenessProbe")  # fmt: skip
-    security = known("its securityContext", container["securityContext"],
-                     "allowPrivilegeEscalation", "privileged", "readOnlyRootFilesystem", "runAsNonRoot", "capabilities")  # fmt: skip
-    options = [f"--user={context['runAsUser']}:{context['runAsGroup']}", *(f"--group-add={group}" for group in [context["fsGroup"], *context.get("supplementalGroups", [])])]
-    options += ["--read-only"] * security["readOnlyRootFilesystem"] + ["--privileged"] * security["privileged"]
-    options += ["--security-opt=no-new-privileges"] * (not security["allowPrivilegeEscalation"])
-    options += [f"--cap-drop={name}" for name in known("capabilities", security["capabilities"], "drop")["drop"]]
-    limits = known("limits", container["resources"]["limits"], "cpu", "memory")
-    options += [f"--memory={limits['memory'].removesuffix('i').lower()}"]
-    options += [f"--cpus={limits.get('cpu')}"] * ("cpu" in limits)
+def security_options(context, security):
+    """Options for the user, the groups and the privileges."""
+    options = [f"--user={context['runAsUser']}:{context['runAsGroup']}"]
+    options += [f"--group-add={group}" for group in [context["fsGroup"], *context.get("supplementalGroups", [])]]
+    if security["readOnlyRootFilesystem"]:
+        options.append("--read-only")
+    if security["privileged"]:
+        options.append("--privileged")
+    if not security["allowPrivilegeEscalation"]:
+        options.append("--security-opt=no-new-privileges")
+    dropped = require_known("capabilities", security["capabilities"], "drop")["drop"]
+    return options + [f"--cap-drop={name}" for name in dropped]
+
+
+def resource_options(container):
+    limits = require_known("limits", container["resources"]["limits"], "cpu", "memory")
+    options = [f"--memory={limits['memory'].removesuffix('i').lower()}"]
+    if "cpu" in limits:
+        options.append(f"--cpus={limits['cpu']}")
+    return options
+
+
+def environment_of(container, objects):
+    """Returns the environment variables, with values from Secrets resolved."""
     environment = {}
     for variable in container.get("env", []):
-        known("a variable", variable, "name", "value", "valueFrom")
+        require_known("a variable", variable, "name", "value", "valueFrom")
         if "value" in variable:
             value = expand(variable["value"], environment)
         else:
-            ref = known("valueFrom", variable["valueFrom"], "secretKeyRef")["secretKeyRef"]
-            value = held(objects, "Secret", ref["name"], ref["key"])[ref["key"]]
+            reference = require_known("valueFrom", variable["valueFrom"], "secretKeyRef")["secretKeyRef"]
+            value = value_of(objects, "Secret", reference["name"], reference["key"])
         environment[variable["name"]] = value
-    options += [f"--env={name}={value}" for name, value in environment.items()]
-    claims = [{"name": of["metadata"]["name"], "claim": of} for of in workload["spec"].get("volumeClaimTemplates", [])]
-    volumes = {of["name"]: of for of in spec.get("volumes", []) + claims}
+    return environment
+
+
+def mount_options(workload, container, group, directory, objects):
+    claims = [{"name": claim["metadata"]["name"], "claim": claim} for claim in workload["spec"].get("volumeClaimTemplates", [])]
+    volumes = {volume["name"]: volume for volume in template(workload)["spec"].get("volumes", []) + claims}
+    options = []
     for mount in container.get("volumeMounts", []):
-        known("a mount", mount, "name", "mountPath", "readOnly")
-        where = volume_of(volumes[mount["name"]], f"{directory}/{mount['name']}", context["fsGroup"], objects)
-        read_only = ":ro" if mount.get("readOnly") else ""
-        options.append(f"--volume={where}:{mount['mountPath']}{read_only}" if where
-                       else f"--tmpfs={mount['mountPath']}:mode=2775,gid={context['fsGroup']}")  # fmt: skip
+        require_known("a mount", mount, "name", "mountPath", "readOnly")
+        source = prepare_volume(volumes[mount["name"]], f"{directory}/{mount['name']}", group, objects)
+        if source:
+            options.append(f"--volume={source}:{mount['mountPath']}{':ro' if mount.get('readOnly') else ''}")
+        else:
+            options.append(f"--tmpfs={mount['mountPath']}:mode=2775,gid={group}")
+    return options
+
+
+def docker_run_arguments(workload, objects, directory, local_images):
+    """Returns the options, "--", the local image and the command."""
+    spec = require_known("the pod", template(workload)["spec"], "containers", "securityContext", "volumes", *IGNORED_FIELDS)
+    context = require_known("the pod's securityContext", PLATFORM_IDS | spec["securityContext"], "runAsNonRoot",
+                            "fsGroupChangePolicy", "seccompProfile", "supplementalGroups", *PLATFORM_IDS)  # fmt: skip
+    if context["seccompProfile"] != {"type": "RuntimeDefault"}:
+        sys.exit(f"expected the seccomp profile RuntimeDefault, which is Docker's default, found {context['seccompProfile']}")
+    [container] = spec["containers"]
+    require_known("the container", container, "name", "image", "imagePullPolicy", "command", "args", "env", "ports", "resources",
+                  "securityContext", "volumeMounts", "startupProbe", "readinessProbe", "livenessProbe")  # fmt: skip
+    security = require_known("the container's securityContext", container["securityContext"],
+                             "allowPrivilegeEscalation", "privileged", "readOnlyRootFilesystem", "runAsNonRoot", "capabilities")  # fmt: skip
+    environment = environment_of(container, objects)
+    options = security_options(context, security) + resource_options(container)
+    options += [f"--env={name}={value}" for name, value in environment.items()]
+    options += mount_options(workload, container, context["fsGroup"], directory, objects)
     options += [f"--publish=127.0.0.1::{port['containerPort']}" for port in container.get("ports", [])]
     command = [expand(word, environment) for word in container.get("command", [])]
     arguments = [expand(word, environment) for word in container.get("args", [])]
     if command:
         options.append(f"--entrypoint={command.pop(0)}")
     repository = re.sub(r"(@sha256)?:[^:/]*$", "", container["image"])
-    return options + ["--", images[repository], *command, *arguments]
+    return options + ["--", local_images[repository], *command, *arguments]
 
 
 def probes(workload):
+    """Yields one line for each probe."""
     [container] = template(workload)["spec"]["containers"]
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
     for kind in ("startupProbe", "readinessProbe", "livenessProbe"):
@@ -131,11 +166,15 @@ def probes(workload):
             yield "exec " + "\x1f".join(probe["exec"]["command"])
 
 
-rendered, cluster, directory, which, images = sys.argv[1:6]
-objects = load(rendered) + load(cluster)
-workload = find(objects, *which.split("/"))
-if sys.argv[6:] == ["--probes"]:
-    print(*probes(workload), sep="\n")
-else:
-    words = run(workload, objects, directory, dict(pair.split("=") for pair in images.split(",")))
-    sys.stdout.write("".join(f"{word}\0" for word in words))
+def main(rendered, cluster, directory, workload_name, images, *options):
+    objects = load(rendered) + load(cluster)
+    workload = find(objects, *workload_name.split("/"))
+    if options == ("--probes",):
+        print(*probes(workload), sep="\n")
+    else:
+        local_images = dict(pair.split("=") for pair in images.split(","))
+        arguments = docker_run_arguments(workload, objects, directory, local_images)
+        sys.stdout.write("".join(f"{argument}\0" for argument in arguments))
+
+
+main(*sys.argv[1:])

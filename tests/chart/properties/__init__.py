@@ -1,1 +1,1 @@
-"""One property a file, each with `check(workload, objects)`, which yields what is wrong with it."""
+"""One property per module. Each has `check(workload, objects)`, which yields a message for each violation."""

@@ -1,18 +1,18 @@
-"""The server's image is of the chart's appVersion unless the values name another; no image is whatever is newest."""
+"""The server's image has the chart's appVersion unless the values set another tag. No image is `latest`."""
 
 from rendered_objects import containers
 
-OTHERS = (":1.2.3", "@sha256:")  # of ci/*-values.yaml
+TAGS_IN_VALUES = (":1.2.3", "@sha256:")  # set in ci/*-values.yaml
 
 
 def check(workload, objects):
     for container in containers(workload):
-        image = container["image"]
-        if image.endswith(":latest") or not (":" in image.rsplit("/", 1)[-1]):
-            yield f"{container['name']} is {image}"
+        name, image = container["name"], container["image"]
+        if image.endswith(":latest") or ":" not in image.rsplit("/", 1)[-1]:
+            yield f"{name} has the image {image} without a fixed tag"
         if container["imagePullPolicy"] not in ("IfNotPresent", "Always"):
-            yield f"{container['name']} is fetched {container['imagePullPolicy']}"
+            yield f"{name} has the pull policy {container['imagePullPolicy']}"
         if workload["kind"] == "Deployment":
-            own = f":{workload['metadata']['labels']['app.kubernetes.io/version']}"
-            if not image.endswith(own) and not any(other in image for other in OTHERS):
-                yield f"{container['name']} is {image}, and the chart of {own}"
+            app_version = f":{workload['metadata']['labels']['app.kubernetes.io/version']}"
+            if not image.endswith(app_version) and not any(tag in image for tag in TAGS_IN_VALUES):
+                yield f"{name} has the image {image}, and the chart has the appVersion {app_version}"

@@ -1,5 +1,5 @@
-"""An Ingress and an HTTPRoute send the three prefixes, each with what is below it, and nothing else, on hosts that are
-named, to the port of our Service; on each host that a session's URL begins with."""
+"""Ingress and HTTPRoute route exactly the three path prefixes, on listed hosts, to the port of the Service. The hosts include
+every host of a session URL."""
 
 from urllib.parse import urlsplit
 
@@ -12,35 +12,47 @@ PREFIXES = [
 ]
 
 
+def session_hosts(config):
+    """The hosts of public_base_url in the configuration."""
+    entries = config.get("auth", {}).get("homeserver") or [config["http"]]
+    return {urlsplit(entry["public_base_url"]).hostname for entry in entries if "public_base_url" in entry}
+
+
+def check_ingress(spec, service, port):
+    backend = {"service": {"name": service, "port": {"name": port["name"]}}}
+    for rule in spec["rules"]:
+        # All paths have the same type. ci/cluster-homeservers-values.yaml sets ImplementationSpecific.
+        types = {path["pathType"] for path in rule["http"]["paths"]} & {"Prefix", "ImplementationSpecific"}
+        paths = [{"path": path, "pathType": "".join(types), "backend": backend} for path in PREFIXES]
+        if rule["http"] != {"paths": paths}:
+            yield f"the Ingress routes {rule['http']}"
+
+
+def check_httproute(spec, service, port):
+    matches = [{"path": {"type": "PathPrefix", "value": path}} for path in PREFIXES]
+    if spec["rules"] != [{"matches": matches, "backendRefs": [{"name": service, "port": port["port"]}]}]:
+        yield f"the HTTPRoute routes {spec['rules']}"
+    if not spec.get("parentRefs"):
+        yield "the HTTPRoute has no Gateway"
+
+
 def check(workload, objects):
     if workload["kind"] != "Deployment":
         return
-    name = workload["metadata"]["name"]
-    [port] = find(objects, "Service", name)["spec"]["ports"]
-    config = config_of(objects, name)
-    entries = config.get("auth", {}).get("homeserver") or [config["http"]]
-    bases = {urlsplit(entry["public_base_url"]).hostname for entry in entries if "public_base_url" in entry}
-    for of in objects:
-        spec = of.get("spec", {})
-        if of["kind"] == "Ingress":
-            backend = {"service": {"name": name, "port": {"name": port["name"]}}}
+    service = workload["metadata"]["name"]
+    [port] = find(objects, "Service", service)["spec"]["ports"]
+    required_hosts = session_hosts(config_of(objects, service))
+    for item in objects:
+        spec = item.get("spec", {})
+        if item["kind"] == "Ingress":
+            yield from check_ingress(spec, service, port)
             hosts = [rule.get("host") for rule in spec["rules"]]
-            for rule in spec["rules"]:
-                # The same by both: ci/cluster-homeservers-values.yaml has the other.
-                kind = {path["pathType"] for path in rule["http"]["paths"]} & {"Prefix", "ImplementationSpecific"}
-                paths = [{"path": path, "pathType": "".join(kind), "backend": backend} for path in PREFIXES]
-                if rule["http"] != {"paths": paths}:
-                    yield f"an Ingress routes {rule['http']}"
-        elif of["kind"] == "HTTPRoute":
-            matches = [{"path": {"type": "PathPrefix", "value": path}} for path in PREFIXES]
+        elif item["kind"] == "HTTPRoute":
+            yield from check_httproute(spec, service, port)
             hosts = spec.get("hostnames", [])
-            if spec["rules"] != [{"matches": matches, "backendRefs": [{"name": name, "port": port["port"]}]}]:
-                yield f"an HTTPRoute routes {spec['rules']}"
-            if not spec.get("parentRefs"):
-                yield "an HTTPRoute is of no Gateway"
         else:
             continue
         if not hosts or not all(hosts) or len(set(hosts)) != len(hosts):
-            yield f"{of['kind']} is for hosts {hosts}"
-        if not bases <= set(hosts):
-            yield f"{of['kind']} is for hosts {hosts}, and sessions are at {bases}"
+            yield f"{item['kind']} has the hosts {hosts}"
+        if not required_hosts <= set(hosts):
+            yield f"{item['kind']} has the hosts {hosts}, and session URLs have {required_hosts}"

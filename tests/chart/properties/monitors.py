@@ -1,26 +1,27 @@
-"""Monitors scrape /metrics by the port admin, of this namespace alone, and no longer than until the next time."""
+"""Monitors scrape /metrics on the port admin, in their own namespace only, with a timeout no longer than the interval."""
 
 ENDPOINTS = {"ServiceMonitor": "endpoints", "PodMonitor": "podMetricsEndpoints"}
 
 
-def seconds(period):
-    return int(period.removesuffix("s"))
+def seconds(duration):
+    return int(duration.removesuffix("s"))
 
 
 def check(workload, objects):
     if workload["kind"] != "Deployment":
         return
-    for of in objects:
-        if of["kind"] not in ENDPOINTS:
+    for item in objects:
+        kind = item["kind"]
+        if kind not in ENDPOINTS:
             continue
-        spec = of["spec"]
-        [endpoint] = spec[ENDPOINTS[of["kind"]]]
+        spec = item["spec"]
+        [endpoint] = spec[ENDPOINTS[kind]]
         if (endpoint["port"], endpoint["path"]) != ("admin", "/metrics"):
-            yield f"{of['kind']} scrapes {endpoint}"
+            yield f"{kind} scrapes {endpoint}"
         if seconds(endpoint["scrapeTimeout"]) > seconds(endpoint["interval"]):
-            yield f"{of['kind']} waits longer than its interval, which Prometheus refuses: {endpoint}"
-        if spec["namespaceSelector"] != {"matchNames": [of["metadata"]["namespace"]]}:
-            yield f"{of['kind']} looks into {spec['namespaceSelector']}"
-        # One of ci/*-values.yaml is for an operator that looks for it.
-        if of["metadata"]["labels"].get("release") != "prometheus":
-            yield f"{of['kind']} has not the label by which it is found"
+            yield f"{kind} has a timeout longer than its interval, which Prometheus rejects: {endpoint}"
+        if spec["namespaceSelector"] != {"matchNames": [item["metadata"]["namespace"]]}:
+            yield f"{kind} selects the namespaces {spec['namespaceSelector']}"
+        # Set in ci/monitoring-scaling-values.yaml.
+        if item["metadata"]["labels"].get("release") != "prometheus":
+            yield f"{kind} lacks the label by which Prometheus selects it"

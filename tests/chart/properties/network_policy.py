@@ -1,23 +1,23 @@
-"""Whatever the values are: clients come to http alone, the admin port is for those who are named, and each way out has its
-ports or its peers. What each of ci/*-values.yaml makes of it is in expected/policies.yaml."""
+"""For all values: clients reach only the port http, the admin port accepts only listed peers, and each egress rule has ports or
+peers. expected/policies.yaml has the policies for each of ci/*-values.yaml."""
 
 from rendered_objects import find
 
 
 def check(workload, objects):
-    policies = [of for of in objects if of["kind"] == "NetworkPolicy"]
+    policies = [item for item in objects if item["kind"] == "NetworkPolicy"]
     if workload["kind"] != "Deployment" or not policies:
         return
     spec = find(objects, "NetworkPolicy", workload["metadata"]["name"])["spec"]
     if spec["policyTypes"] != ["Ingress", "Egress"]:
-        yield "it does not say both ways"
+        yield f"its NetworkPolicy covers {spec['policyTypes']}"
     for rule in spec["ingress"]:
         ports = [port["port"] for port in rule.get("ports", [])]
         if ports != ["http"] and not (ports == ["admin"] and rule.get("from")):
-            yield f"anyone may come in by {ports or 'any port'}"
+            yield f"allows any source on {ports or 'any port'}"
     for rule in spec["egress"]:
         ports = [port["port"] for port in rule.get("ports", [])]
         if not ports and not rule.get("to"):
-            yield "anything may go out"
+            yield "allows any egress"
         if 53 in ports and not rule.get("to"):
-            yield "names are asked of anyone"
+            yield "allows DNS to any destination"

@@ -1,4 +1,4 @@
-"""No variables of Services: RENDEZVOUS_PORT would be an unknown key of the configuration."""
+"""Service links are off. They would define RENDEZVOUS_PORT, which the server rejects as an unknown configuration key."""
 
 from rendered_objects import template
 

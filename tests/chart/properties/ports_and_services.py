@@ -1,9 +1,35 @@
-"""Clients reach http by the Service, and nothing else; the admin port has a Service of its own where something scrapes by
-one, without an address, and of pods that are not ready too, which have most to tell. Redis has one of its own."""
+"""The main Service exposes only the port http. With a ServiceMonitor, the admin port has a separate headless Service that
+includes pods which are not ready, because their metrics matter most. Redis has a separate Service."""
 
 from rendered_objects import containers, find
 
 PORTS = {"http": 8080, "admin": 8081}
+# Suffix of the Service's name, and the port that it leads to.
+TARGET_PORTS = {"": "http", "-metrics": "admin", "-redis": "redis"}
+
+
+def check_container(container):
+    if container.get("args") != ["serve"] or "command" in container:
+        yield f"runs {container.get('command')} {container.get('args')}"
+    if {port["name"]: port["containerPort"] for port in container["ports"]} != PORTS:
+        yield f"has the ports {container['ports']}"
+    environment = {variable["name"]: variable.get("value") for variable in container["env"]}
+    address = environment["RENDEZVOUS_HTTP__LISTEN"].removesuffix(":8080")
+    expected = {f"RENDEZVOUS_{port.upper()}__LISTEN": f"{address}:{number}" for port, number in PORTS.items()}
+    if address not in ("0.0.0.0", "[::]") or not expected.items() <= environment.items():
+        yield f"has the listen addresses in {environment}"
+
+
+def check_service(service, suffix):
+    name, spec = service["metadata"]["name"], service["spec"]
+    [port] = spec["ports"]
+    target = TARGET_PORTS[suffix]
+    if (port["name"], port["targetPort"], port["protocol"]) != (target, target, "TCP"):
+        yield f"Service {name} has the port {port}"
+    if suffix == "" and port.get("appProtocol") != "http":
+        yield f"Service {name} has no appProtocol, so a mesh or a Gateway must guess it"
+    if suffix == "-metrics" and (spec.get("clusterIP"), spec.get("publishNotReadyAddresses")) != ("None", True):
+        yield f"Service {name} must be headless and include unready pods: {spec}"
 
 
 def check(workload, objects):
@@ -11,24 +37,9 @@ def check(workload, objects):
         return
     name = workload["metadata"]["name"]
     [container] = containers(workload)
-    if container.get("args") != ["serve"] or "command" in container:
-        yield f"runs {container.get('command')} {container.get('args')}"
-    if {port["name"]: port["containerPort"] for port in container["ports"]} != PORTS:
-        yield f"has ports {container['ports']}"
-    environment = {variable["name"]: variable.get("value") for variable in container["env"]}
-    anywhere = environment["RENDEZVOUS_HTTP__LISTEN"].removesuffix(":8080")
-    listens = {f"RENDEZVOUS_{port.upper()}__LISTEN": f"{anywhere}:{number}" for port, number in PORTS.items()}
-    if anywhere not in ("0.0.0.0", "[::]") or not listens.items() <= environment.items():
-        yield f"listens at {environment}"
-    for of in (of for of in objects if of["kind"] == "Service"):
-        spec, suffix = of["spec"], of["metadata"]["name"].removeprefix(name)
-        [port] = spec["ports"]
-        target = {"": "http", "-metrics": "admin", "-redis": "redis"}[suffix]
-        if (port["name"], port["targetPort"], port["protocol"]) != (target, target, "TCP"):
-            yield f"Service {of['metadata']['name']} leads to {port}"
-        if suffix == "" and port.get("appProtocol") != "http":
-            yield "what is spoken is not said, so a mesh or a Gateway guesses"
-        if suffix == "-metrics" and (spec.get("clusterIP"), spec.get("publishNotReadyAddresses")) != ("None", True):
-            yield f"Service {of['metadata']['name']} is {spec}"
-    if [of for of in objects if of["kind"] == "StatefulSet"]:
+    yield from check_container(container)
+    for item in objects:
+        if item["kind"] == "Service":
+            yield from check_service(item, item["metadata"]["name"].removeprefix(name))
+    if any(item["kind"] == "StatefulSet" for item in objects):
         find(objects, "Service", f"{name}-redis")

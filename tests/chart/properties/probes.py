@@ -1,34 +1,34 @@
-"""What runs on has a probe of each kind with every number, on its own port; a test has none. Only liveness restarts, and
-it does not look at the store; readiness alone asks for readiness."""
+"""The server and Redis have a probe of each kind with every number set; the test pod has none. The server's probes use the
+admin port. Only the readiness probe requests /readyz."""
 
 from rendered_objects import containers
 
 NUMBERS = {"initialDelaySeconds", "periodSeconds", "timeoutSeconds", "successThreshold", "failureThreshold"}
 PATHS = {"startupProbe": "/healthz", "readinessProbe": "/readyz", "livenessProbe": "/healthz"}
-# PONG is looked for, as redis-cli exits 0 at the error that a Redis gives while it loads.
-PING = ["sh", "-c", "redis-cli ping | grep -q PONG"]
+# grep, because redis-cli exits with 0 if Redis returns an error while it loads.
+REDIS_COMMAND = ["sh", "-c", "redis-cli ping | grep -q PONG"]
+
+
+def seconds_to_failure(probe):
+    return probe["periodSeconds"] * probe["failureThreshold"]
 
 
 def check(workload, objects):
     for container in containers(workload):
+        if workload["kind"] == "Pod":
+            yield from (f"has a {kind}" for kind in PATHS if container.get(kind))
+            continue
         for kind, path in PATHS.items():
             probe = container.get(kind)
-            if workload["kind"] == "Pod":
-                if probe:
-                    yield f"has a {kind}"
-                continue
             if set(probe) - {"httpGet", "exec"} != NUMBERS:
-                yield f"{kind} says {sorted(probe)}"
+                yield f"{kind} sets {sorted(probe)}"
             if workload["kind"] == "Deployment" and probe.get("httpGet") != {"path": path, "port": "admin", "scheme": "HTTP"}:
-                yield f"{kind} asks {probe.get('httpGet')}"
-            if workload["kind"] == "StatefulSet" and probe.get("exec") != {"command": PING}:
+                yield f"{kind} requests {probe.get('httpGet')}"
+            if workload["kind"] == "StatefulSet" and probe.get("exec") != {"command": REDIS_COMMAND}:
                 yield f"{kind} runs {probe.get('exec')}"
-        if workload["kind"] != "Pod":
-            startup, liveness = container["startupProbe"], container["livenessProbe"]
-            # Half a minute: of a node that is busy, a start takes seconds; what is killed sooner never starts.
-            for name, probe in {"startup": startup, "liveness": liveness}.items():
-                if probe["periodSeconds"] * probe["failureThreshold"] < 30:
-                    yield f"{name} kills within half a minute"
-            ready = container["readinessProbe"]
-            if ready["periodSeconds"] * ready["failureThreshold"] > 10:
-                yield "readiness takes more than 10 s to see that it is not"
+        # On a busy node a start takes seconds. A container that is killed earlier would never start.
+        for kind in ("startupProbe", "livenessProbe"):
+            if seconds_to_failure(container[kind]) < 30:
+                yield f"{kind} restarts the container after less than 30 s"
+        if seconds_to_failure(container["readinessProbe"]) > 10:
+            yield "readinessProbe needs more than 10 s to detect that the container is not ready"

@@ -1,4 +1,5 @@
-"""Every container asks for processor and memory, and is held to memory; the server, which strangers reach, to both."""
+"""Every container requests CPU and memory, and has a memory limit. The server, which the internet can reach, also has a CPU
+limit."""
 
 from rendered_objects import containers
 

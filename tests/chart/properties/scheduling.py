@@ -1,4 +1,4 @@
-"""What says where pods run, and what their images are fetched with, is on every pod of the release, and the same."""
+"""Every pod of the release has the same scheduling fields and image pull secrets as the Deployment."""
 
 from rendered_objects import template, workloads
 
@@ -9,8 +9,10 @@ def check(workload, objects):
     if workload["kind"] == "Deployment":
         return
     spec = template(workload)["spec"]
-    for of in workloads(objects):
-        if of["kind"] == "Deployment":
-            for key in KEYS:
-                if spec.get(key) != template(of)["spec"].get(key):
-                    yield f"{key} is {spec.get(key)}, and not that of the Deployment"
+    for deployment in workloads(objects):
+        if deployment["kind"] != "Deployment":
+            continue
+        for key in KEYS:
+            expected = template(deployment)["spec"].get(key)
+            if spec.get(key) != expected:
+                yield f"{key} is {spec.get(key)}, and the Deployment has {expected}"

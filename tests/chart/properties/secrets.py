@@ -1,32 +1,39 @@
-"""No password stands where a Secret should: neither in a workload nor in a ConfigMap. Each key that is used exists,
-in the chart's own objects or in those that an operator has made beside the release (cluster.yaml)."""
+"""No workload and no ConfigMap contains a password. Each key that a workload uses exists, in the chart's own objects or in
+those that an operator creates in addition (cluster.yaml)."""
 
 import json
 import os
 
 from rendered_objects import containers, load, secrets, template
 
-# What passwords of ci/*-values.yaml consist of, as they are and in a URL.
+# Parts of the passwords in ci/*-values.yaml, as plain text and as in a URL.
 PASSWORDS = ("correct horse", "correct%20horse", "p@ss word", "p%40ss", "se:cret", "se%3Acret")
-OTHERS = load(f"{os.path.dirname(os.path.dirname(os.path.abspath(__file__)))}/cluster.yaml")
+CLUSTER_OBJECTS = load(f"{os.path.dirname(os.path.dirname(os.path.abspath(__file__)))}/cluster.yaml")
+
+
+def used_keys(workload):
+    """Yields kind, name and key of each Secret or ConfigMap entry that the workload mounts or reads."""
+    for volume in template(workload)["spec"].get("volumes", []):
+        for kind, volume_type, name_key in (("Secret", "secret", "secretName"), ("ConfigMap", "configMap", "name")):
+            source = volume.get(volume_type, {})
+            for item in source.get("items", []):
+                yield kind, source[name_key], item["key"]
+    for container in containers(workload):
+        for variable in container.get("env", []):
+            if reference := variable.get("valueFrom", {}).get("secretKeyRef"):
+                yield "Secret", reference["name"], reference["key"]
 
 
 def check(workload, objects):
-    for of in [workload, *(of for of in objects if of["kind"] == "ConfigMap")]:
+    config_maps = [item for item in objects if item["kind"] == "ConfigMap"]
+    for item in [workload, *config_maps]:
         for password in PASSWORDS:
-            if password in json.dumps(of):
-                yield f"{of['kind']} holds a password"
-    held = {("Secret", name): values for name, values in secrets(OTHERS + objects).items()}
-    held |= {("ConfigMap", of["metadata"]["name"]): of["data"] for of in OTHERS + objects if of["kind"] == "ConfigMap"}
-    used = []
-    for volume in template(workload)["spec"].get("volumes", []):
-        for kind, name in {"Secret": "secretName", "ConfigMap": "name"}.items():
-            source = volume.get(kind[0].lower() + kind[1:], {})
-            used += [(kind, source[name], item["key"]) for item in source.get("items", [])]
-    for container in containers(workload):
-        for variable in container.get("env", []):
-            if ref := variable.get("valueFrom", {}).get("secretKeyRef"):
-                used.append(("Secret", ref["name"], ref["key"]))
-    for kind, name, key in used:
-        if key not in held.get((kind, name), {}):
-            yield f"reads {key} of a {kind} {name}, which has none"
+            if password in json.dumps(item):
+                yield f"{item['kind']} contains a password"
+    existing = {("Secret", name): content for name, content in secrets(CLUSTER_OBJECTS + objects).items()}
+    for item in CLUSTER_OBJECTS + objects:
+        if item["kind"] == "ConfigMap":
+            existing["ConfigMap", item["metadata"]["name"]] = item["data"]
+    for kind, name, key in used_keys(workload):
+        if key not in existing.get((kind, name), {}):
+            yield f"reads the key {key} of {kind} {name}, which does not exist"

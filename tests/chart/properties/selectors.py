@@ -1,40 +1,44 @@
-"""Workloads, Services, budgets, policies and monitors select what they are for, and nothing else: by component, and by
-release, as another may be in the same namespace."""
+"""Workloads, Services, budgets, policies and monitors select exactly the component that they are for, even if another release
+is in the same namespace."""
 
 from rendered_objects import name_of, template, workloads
 
-# Which component an object of each kind is for, where it is not told by the object's own label.
-SERVER = {"PodDisruptionBudget", "PodMonitor"}
+COMPONENT = "app.kubernetes.io/component"
 
 
-def selected(selector, labelled):
-    return [labels for labels in labelled if selector.items() <= labels.items()]
+def with_another_release(label_sets):
+    """Adds the same labels for another release in the namespace."""
+    return label_sets + [labels | {"app.kubernetes.io/instance": "another"} for labels in label_sets]
 
 
-def with_another(labelled):
-    return labelled + [labels | {"app.kubernetes.io/instance": "another"} for labels in labelled]
+def selection(item):
+    """Returns what an object selects from ("pods" or "services"), its selector, and the component that it must select. Returns
+    None if the object selects nothing."""
+    kind, spec = item["kind"], item.get("spec", {})
+    own_component = item["metadata"].get("labels", {}).get(COMPONENT)
+    if kind == "Service":
+        return "pods", spec["selector"], "server" if own_component == "metrics" else own_component
+    if kind == "NetworkPolicy":
+        return "pods", spec["podSelector"]["matchLabels"], own_component
+    if kind in ("PodDisruptionBudget", "PodMonitor"):
+        return "pods", spec["selector"]["matchLabels"], "server"
+    if kind in ("Deployment", "StatefulSet"):
+        return "pods", spec["selector"]["matchLabels"], own_component
+    if kind == "ServiceMonitor":
+        return "services", spec["selector"]["matchLabels"], "metrics"
+    return None
 
 
 def check(workload, objects):
-    if workload["kind"] != "Deployment":  # once for each rendering
+    if workload["kind"] != "Deployment":  # once per rendering
         return
-    component = "app.kubernetes.io/component"
-    pods = with_another([template(of)["metadata"]["labels"] for of in workloads(objects)])
-    services = with_another([of["metadata"]["labels"] for of in objects if of["kind"] == "Service"])
-    for of in objects:
-        spec, own = of.get("spec", {}), of["metadata"].get("labels", {}).get(component)
-        if of["kind"] == "Service":
-            among, selector, expected = pods, spec["selector"], "server" if own == "metrics" else own
-        elif of["kind"] == "NetworkPolicy":
-            among, selector, expected = pods, spec["podSelector"]["matchLabels"], own
-        elif of["kind"] in SERVER:
-            among, selector, expected = pods, spec["selector"]["matchLabels"], "server"
-        elif of["kind"] in ("Deployment", "StatefulSet"):
-            among, selector, expected = pods, spec["selector"]["matchLabels"], own
-        elif of["kind"] == "ServiceMonitor":
-            among, selector, expected = services, spec["selector"]["matchLabels"], "metrics"
-        else:
-            continue
-        found = [labels[component] for labels in selected(selector, among)]
-        if found != [expected]:
-            yield f"{name_of(of)} selects {found}, and should {expected}"
+    candidates = {
+        "pods": with_another_release([template(item)["metadata"]["labels"] for item in workloads(objects)]),
+        "services": with_another_release([item["metadata"]["labels"] for item in objects if item["kind"] == "Service"]),
+    }
+    for item in objects:
+        if selected := selection(item):
+            target, selector, expected = selected
+            found = [labels[COMPONENT] for labels in candidates[target] if selector.items() <= labels.items()]
+            if found != [expected]:
+                yield f"{name_of(item)} selects {found}, and should select only {expected}"

@@ -1,30 +1,32 @@
-"""Kubernetes waits longer than the process takes to leave, and a deploy never has fewer than there should be."""
+"""Kubernetes waits longer than the shutdown of the process takes, and a rollout never has fewer pods than desired."""
 
 from rendered_objects import config_of, template
 
-# What ci/*-values.yaml say of them, else the chart's own: grace, and drain.
-CLOCKS = [("10s", "20s"), ("15s", "30s"), ("60s", "120s")]
+# shutdown.grace and shutdown.drain: the chart's defaults, and those in ci/*-values.yaml.
+SHUTDOWN_TIMES = [("10s", "20s"), ("15s", "30s"), ("60s", "120s")]
+# Seconds: 5 to export the last batch of traces, and 5 for a slow node.
+MARGIN = 10
 
 
 def check(workload, objects):
     spec = template(workload)["spec"]
-    waits = spec.get("terminationGracePeriodSeconds", 0 if workload["kind"] != "Pod" else 1)
-    if not waits:
-        yield "says not how long it may take to leave"
-    if workload["kind"] == "StatefulSet" and waits < 10:
-        yield f"gives Redis {waits} s to write its AOF"
+    grace_period = spec.get("terminationGracePeriodSeconds", 0)
+    if not grace_period and workload["kind"] != "Pod":
+        yield "has no terminationGracePeriodSeconds"
+    if workload["kind"] == "StatefulSet" and grace_period < 10:
+        yield f"gives Redis only {grace_period} s to write its AOF"
     if workload["kind"] != "Deployment":
         return
-    clocks = config_of(objects, workload["metadata"]["name"])["shutdown"]
-    if (clocks["grace"], clocks["drain"]) not in CLOCKS:
-        yield f"its clocks are {clocks}"
-    # 5 s for the last batch of traces, and 5 s for what a node is late.
-    least = 10 + sum(int(clocks[clock].removesuffix("s")) for clock in ("grace", "drain"))
-    if waits != least:
-        yield f"is killed after {waits} s, while {clocks}"
+    times = config_of(objects, workload["metadata"]["name"])["shutdown"]
+    if (times["grace"], times["drain"]) not in SHUTDOWN_TIMES:
+        yield f"has the shutdown times {times}"
+    required = MARGIN + sum(int(times[key].removesuffix("s")) for key in ("grace", "drain"))
+    if grace_period != required:
+        yield f"is killed after {grace_period} s, and not after {required} s, with the shutdown times {times}"
     strategy = workload["spec"]["strategy"]
     if strategy["type"] != "RollingUpdate" or strategy["rollingUpdate"] != {"maxUnavailable": 0, "maxSurge": 1}:
-        yield f"a deploy takes one away before its successor is ready: {strategy}"
-    # A deploy of which nothing becomes ready is told to have failed, in minutes; what it replaced is kept to go back to.
+        yield f"a rollout terminates a pod before its successor is ready: {strategy}"
+    # Kubernetes reports a rollout without a ready pod as failed within minutes, and keeps revisions for a rollback.
     if workload["spec"].get("progressDeadlineSeconds") != 300 or workload["spec"].get("revisionHistoryLimit") != 3:
-        yield f"a deploy fails after {workload['spec'].get('progressDeadlineSeconds')} s"
+        yield (f"has progressDeadlineSeconds {workload['spec'].get('progressDeadlineSeconds')} and "
+               f"revisionHistoryLimit {workload['spec'].get('revisionHistoryLimit')}")  # fmt: skip

@@ -1,10 +1,10 @@
-"""Where several replicas run, they are spread: over nodes and zones unless the values say otherwise, each ReplicaSet for
-itself, by constraints that count these pods."""
+"""Server pods are spread over nodes and zones unless the values set other constraints, per ReplicaSet, and each constraint
+counts these pods."""
 
 from rendered_objects import template
 
-DEFAULT = ["kubernetes.io/hostname", "topology.kubernetes.io/zone"]
-OTHERWISE = ["kubernetes.io/hostname"]  # of ci/monitoring-scaling-values.yaml
+DEFAULT_KEYS = ["kubernetes.io/hostname", "topology.kubernetes.io/zone"]
+KEYS_IN_VALUES = ["kubernetes.io/hostname"]  # set in ci/monitoring-scaling-values.yaml
 
 
 def check(workload, objects):
@@ -12,16 +12,15 @@ def check(workload, objects):
         return
     pod = template(workload)
     constraints = pod["spec"].get("topologySpreadConstraints", [])
-    keys = [one["topologyKey"] for one in constraints]
-    if keys not in (DEFAULT, OTHERWISE):
-        yield f"is spread over {keys}"
-    for one in constraints:
-        if not one["labelSelector"]["matchLabels"].items() <= pod["metadata"]["labels"].items():
-            yield f"its spread over {one['topologyKey']} counts other pods"
-        if keys == OTHERWISE and one["whenUnsatisfiable"] != "DoNotSchedule":
-            yield f"its spread is not that of the values: {one}"
-        # Counted with those that a deploy replaces, new ones would crowd on one node.
-        if keys == DEFAULT and (one.get("matchLabelKeys"), one["whenUnsatisfiable"], one["maxSkew"]) != (
-            ["pod-template-hash"], "ScheduleAnyway", 1,
-        ):  # fmt: skip
-            yield f"its spread is {one}"
+    keys = [constraint["topologyKey"] for constraint in constraints]
+    if keys not in (DEFAULT_KEYS, KEYS_IN_VALUES):
+        yield f"has spread constraints for {keys}"
+    for constraint in constraints:
+        if not constraint["labelSelector"]["matchLabels"].items() <= pod["metadata"]["labels"].items():
+            yield f"its constraint for {constraint['topologyKey']} counts other pods"
+        if keys == KEYS_IN_VALUES and constraint["whenUnsatisfiable"] != "DoNotSchedule":
+            yield f"its constraint is not the one in the values: {constraint}"
+        # Per ReplicaSet: if the pods that a deploy replaces also counted, new pods would pile up on one node.
+        fields = (constraint.get("matchLabelKeys"), constraint["whenUnsatisfiable"], constraint["maxSkew"])
+        if keys == DEFAULT_KEYS and fields != (["pod-template-hash"], "ScheduleAnyway", 1):
+            yield f"its constraint is {constraint}"

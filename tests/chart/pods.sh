@@ -1,12 +1,12 @@
-# The part of ./run that needs Docker: rendered pods, run as their specs say. Sourced by it.
+# The tests that need Docker: run the rendered pods as their specs say. Sourced by ./run.
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj "/CN=test authority" \
     -keyout "$work/ca.key" -out "$work/ca.crt" 2>/dev/null
 python - "$work" $here/cluster.yaml <<'END'
 import sys, yaml
 authority = open(f"{sys.argv[1]}/ca.crt").read()
 objects = list(yaml.safe_load_all(open(sys.argv[2])))
-for of in objects:
-    values = of.get("data") or of["stringData"]
+for item in objects:
+    values = item.get("data") or item["stringData"]
     values.update({key: authority for key, value in values.items() if value == "AUTHORITY"})
 yaml.safe_dump_all(objects, open(f"{sys.argv[1]}/cluster", "w"))
 END
@@ -17,24 +17,24 @@ docker network create $net >/dev/null
 at_end "docker network rm $net >/dev/null"
 at_end "docker ps -aq --filter network=$net | xargs -r /usr/bin/docker rm -f -v >/dev/null"
 
-of_pod() { # of_pod RENDERED KIND/NAME POD [--probes]
+docker_arguments() { # docker_arguments RENDERED KIND/NAME POD [--probes]
     mkdir -p "$work/pods/$3"
     chmod 755 "$work/pods" "$work/pods/$3"
     python $here/docker_arguments.py "$1" "$work/cluster" "$work/pods/$3" "$2" "$images" "${@:4}"
 }
-pod() { # pod RENDERED KIND/NAME POD [DOCKER OPTION...] [-- ARGUMENT...]: runs it, with other arguments where they are given
-    local rendered=$1 which=$2 name=$3 options=() words=() own=() split; shift 3
-    while [ $# -gt 0 ] && [ "$1" != -- ]; do own+=("$1"); shift; done
-    of_pod "$rendered" "$which" "$name" >"$work/words" || return 1
+run_pod() { # run_pod RENDERED KIND/NAME POD [DOCKER_OPTION...] [-- ARGUMENT...]: runs a pod; ARGUMENTs replace its own
+    local rendered=$1 workload=$2 name=$3 options=() words=() extra=() split; shift 3
+    while [ $# -gt 0 ] && [ "$1" != -- ]; do extra+=("$1"); shift; done
+    docker_arguments "$rendered" "$workload" "$name" >"$work/words" || return 1
     mapfile -d '' words <"$work/words"
     for split in "${!words[@]}"; do [ "${words[split]}" != -- ] || break; done
     options=("${words[@]:0:split}") words=("${words[@]:split+1}")
     if [ $# -gt 0 ]; then words=("${words[0]}" "${@:2}"); fi
-    docker run --pull never --name "$name-$$" --hostname "$name" --network $net "${options[@]}" "${own[@]}" "${words[@]}"
+    docker run --pull never --name "$name-$$" --hostname "$name" --network $net "${options[@]}" "${extra[@]}" "${words[@]}"
 }
-runs() { # runs RENDERED KIND/NAME POD [DOCKER OPTION...]: in the background, until each of its probes is content
+start_pod() { # start_pod RENDERED KIND/NAME POD [DOCKER_OPTION...]: starts a pod, and waits until each of its probes succeeds
     local probe port kind rest
-    pod "$@" -d >/dev/null
+    run_pod "$@" -d >/dev/null
     while IFS= read -r probe; do
         read -r kind port rest <<<"$probe"
         case $kind in
@@ -42,61 +42,61 @@ runs() { # runs RENDERED KIND/NAME POD [DOCKER OPTION...]: in the background, un
         exec) IFS=$'\x1f' read -ra rest <<<"$port $rest"
             until_true "$3: $probe" docker exec "$3-$$" "${rest[@]}" ;;
         esac || { docker logs "$3-$$" >&2; return 1; }
-    done < <(of_pod "$1" "$2" "probes-of-$3" --probes)
+    done < <(docker_arguments "$1" "$2" "probes-of-$3" --probes)
 }
 server_of() { sed -n '/^kind: Deployment/,$ { s/^  name: "\(.*\)"/\1/p; t end }; b; :end q' "$1"; }
-helm_test() { # helm_test RENDERED: what helm test runs, through the Service's name
-    pod "$1" "Pod/$(server_of "$1")-test" test || { echo "helm test failed" >&2; return 1; }
+helm_test() { # helm_test RENDERED: runs the pod of helm test, which uses the name of the Service
+    run_pod "$1" "Pod/$(server_of "$1")-test" test || { echo "helm test failed" >&2; return 1; }
     docker rm -f "test-$$" >/dev/null
 }
-ends() { # ends POD RENDERED KIND/NAME: SIGTERM ends it in order, within the time that this workload gives it
+stop_pod() { # stop_pod POD RENDERED KIND/NAME: sends SIGTERM; the pod must exit with 0 within its terminationGracePeriodSeconds
     local seconds
     seconds=$(python -c 'import sys; sys.path.insert(0, "tests/chart"); from rendered_objects import find, load, template
 print(template(find(load(sys.argv[1]), *sys.argv[2].split("/")))["spec"]["terminationGracePeriodSeconds"])' "$2" "$3")
     docker stop -t "$seconds" "$1-$$" >/dev/null
     same "exit status of $1" "$(docker inspect --format '{{.State.ExitCode}}' "$1-$$")" 0
 }
-one_passes() { # one_passes RENDERED: a pod of it becomes ready, and helm test passes
+check_server() { # check_server RENDERED: a server pod becomes ready, and helm test passes
     docker rm -f "one-$$" >/dev/null 2>&1 || true
-    runs "$1" "Deployment/$(server_of "$1")" one --network-alias "$(server_of "$1")"
+    start_pod "$1" "Deployment/$(server_of "$1")" one --network-alias "$(server_of "$1")"
     helm_test "$1"
 }
 server=Deployment/rel-matrix-rendezvous
 
-echo "--- config check, of every rendered configuration, by the pod that would have it"
+echo "--- config check of every rendered configuration, in its own pod"
 for rendered in "${rendered[@]}"; do
-    pod "$rendered" "Deployment/$(server_of "$rendered")" check -- config check >"$work/checked" 2>&1 ||
+    run_pod "$rendered" "Deployment/$(server_of "$rendered")" check -- config check >"$work/checked" 2>&1 ||
         { echo "$rendered:" >&2; cat "$work/checked" >&2; exit 1; }
     grep -q 'the configuration is valid' "$work/checked"
-    ! grep warning "$work/checked" | grep -v 'store.backend is memory' >&2 || { echo "$rendered: has warnings" >&2; exit 1; }
+    ! grep warning "$work/checked" | grep -v 'store.backend is memory' >&2 || { echo "$rendered: config check printed warnings" >&2; exit 1; }
     docker rm -f "check-$$" >/dev/null
 done
 
 sed -n '/matrix-rendezvous.toml <<END/,/^END/p' docs/install.md | sed '1d;$d' >"$work/one-host.toml"
 docker run --rm --pull never -v "$work/one-host.toml:/c:ro" $image --config /c config check
 
-echo "--- the bundled Redis, two replicas, and matrix-js-sdk's devices at one and the other"
+echo "--- bundled Redis and two replicas: matrix-js-sdk's two devices sign in through one replica each"
 port=$(free_port)
 echo "{config: {http: {public_base_url: \"http://127.0.0.1:$port\"}}, shutdown: {graceSeconds: 1}}" >"$work/here"
 render 3 "$work/try" $chart/ci/bundled-redis-values.yaml "$work/here"
-runs "$work/try" StatefulSet/rel-matrix-rendezvous-redis redis --network-alias rel-matrix-rendezvous-redis
-runs "$work/try" $server one -p "127.0.0.1:$port:8080" --network-alias rel-matrix-rendezvous
-runs "$work/try" $server two
+start_pod "$work/try" StatefulSet/rel-matrix-rendezvous-redis redis --network-alias rel-matrix-rendezvous-redis
+start_pod "$work/try" $server one -p "127.0.0.1:$port:8080" --network-alias rel-matrix-rendezvous
+start_pod "$work/try" $server two
 second=http://$(docker port "two-$$" 8080 | head -1)
 "${sign_in[@]}" js-sdk js-sdk "http://127.0.0.1:$port" "$second"
 helm_test "$work/try"
-docker exec "redis-$$" sh -c 'ls -l /data/appendonlydir' | grep -q aof || { echo "no AOF" >&2; exit 1; }
+docker exec "redis-$$" sh -c 'ls -l /data/appendonlydir' | grep -q aof || { echo "Redis wrote no AOF" >&2; exit 1; }
 same "maxmemory-policy" "$(docker exec -e REDISCLI_AUTH="correct horse/battery#1" "redis-$$" redis-cli config get maxmemory-policy | tail -1 | tr -d '\r')" noeviction
-ends one "$work/try" $server
-ends two "$work/try" $server
-ends redis "$work/try" StatefulSet/rel-matrix-rendezvous-redis
+stop_pod one "$work/try" $server
+stop_pod two "$work/try" $server
+stop_pod redis "$work/try" StatefulSet/rel-matrix-rendezvous-redis
 
-echo "--- a Redis that is there already, its password or its URL from a Secret"
-docker run -d --name "theirs-$$" --network $net --network-alias redis.matrix.svc lookalike/debian \
+echo "--- existing Redis, with its password or its URL from an existing Secret"
+docker run -d --name "existing-$$" --network $net --network-alias redis.matrix.svc lookalike/debian \
     redis-server --save '' --requirepass 'of/an#operator@?%20' --protected-mode no >/dev/null
-for name in authenticated introspection-url; do one_passes "$work/$name.yaml"; done
+for name in authenticated introspection-url; do check_server "$work/$name.yaml"; done
 
-echo "--- Redis behind Sentinels, both by TLS of an authority from a Secret, both with users and passwords"
+echo "--- Redis behind Sentinels, both with TLS and a CA from a Secret, both with users and passwords"
 openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj "/CN=redis" -keyout "$work/redis.key" \
     -out "$work/redis.csr" 2>/dev/null
 openssl x509 -req -in "$work/redis.csr" -CA "$work/ca.crt" -CAkey "$work/ca.key" -CAcreateserial -days 2 -out "$work/redis.crt" \
@@ -105,7 +105,7 @@ chmod 644 "$work/redis.key"
 tls=(--port 0 --tls-cert-file /tls/redis.crt --tls-key-file /tls/redis.key --tls-ca-cert-file /tls/ca.crt --tls-auth-clients no)
 docker run -d --name "primary-$$" --network $net --network-alias redis-0.example.org -v "$work:/tls:ro" lookalike/debian \
     redis-server --save '' --tls-port 6379 "${tls[@]}" --user rendezvous on '>of/an#operator@?%20' '~*' '&*' +@all --user default off >/dev/null
-# One process under the three names: what is tried is what the pod says to it, not a failover.
+# One Sentinel process under three names: the test covers the pod's connection, not a failover.
 cat >"$work/sentinel.conf" <<END
 tls-replication yes
 user default off
@@ -119,26 +119,26 @@ END
 names=(); for n in 0 1 2; do names+=(--network-alias "sentinel-$n.example.org"); done
 docker run -d --name "sentinel-$$" --network $net "${names[@]}" -v "$work:/tls:ro" lookalike/debian \
     sh -c 'cp /tls/sentinel.conf /run/ && exec redis-server /run/sentinel.conf --sentinel --tls-port 26379 "$@"' sentinel "${tls[@]}" >/dev/null
-one_passes "$work/sentinel-tls.yaml"
+check_server "$work/sentinel-tls.yaml"
 
-echo "--- the same primary without its Sentinels: by its host, and by a whole URL"
+echo "--- the same primary without Sentinels: by redis.host, and by redis.url"
 tls='tls: {enabled: true, ca: {secret: redis-ca, secretKey: ca.crt}}'
-of_host="host: redis-0.example.org, username: rendezvous, password: {secret: redis, secretKey: password}"
-of_url='url: {value: "rediss://rendezvous:of%2Fan%23operator%40%3F%2520@redis-0.example.org:6379"}'
-for way in "$of_host" "$of_url"; do
-    echo "{image: {repository: registry.example.org/matrix-rendezvous}, config: {mode: open}, redis: {$way, $tls}, networkPolicy: {redis: {ports: [6379]}}}" >"$work/way"
-    render 3 "$work/by-tls" "$work/way"
-    one_passes "$work/by-tls"
+by_host="host: redis-0.example.org, username: rendezvous, password: {secret: redis, secretKey: password}"
+by_url='url: {value: "rediss://rendezvous:of%2Fan%23operator%40%3F%2520@redis-0.example.org:6379"}'
+for redis in "$by_host" "$by_url"; do
+    echo "{image: {repository: registry.example.org/matrix-rendezvous}, config: {mode: open}, redis: {$redis, $tls}, networkPolicy: {redis: {ports: [6379]}}}" >"$work/tls-values"
+    render 3 "$work/by-tls" "$work/tls-values"
+    check_server "$work/by-tls"
 done
 
-echo "--- under maintenance, when nobody may create"
+echo "--- maintenance mode, which rejects every create request"
 for mode in open off; do
-    echo "{image: {repository: registry.example.org/matrix-rendezvous}, config: {mode: \"$mode\", maintenance: true}, redis: {$of_host, $tls}}" >"$work/closed"
-    render 3 "$work/under-maintenance" "$work/closed"
-    one_passes "$work/under-maintenance"
+    echo "{image: {repository: registry.example.org/matrix-rendezvous}, config: {mode: \"$mode\", maintenance: true}, redis: {$by_host, $tls}}" >"$work/maintenance-values"
+    render 3 "$work/under-maintenance" "$work/maintenance-values"
+    check_server "$work/under-maintenance"
 done
 
-echo "--- a Cluster of three, at two ports, with a user"
+echo "--- Redis Cluster with three nodes, two ports and a user"
 nodes=()
 for node in 0:6379 1:6380 2:6379; do
     docker run -d --name "node-${node%:*}-$$" --network $net --network-alias "redis-${node%:*}.redis" lookalike/debian \
@@ -146,9 +146,9 @@ for node in 0:6379 1:6380 2:6379; do
     nodes+=("$(docker inspect --format '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' "node-${node%:*}-$$"):${node#*:}")
 done
 node() { docker exec -e REDISCLI_AUTH=se:cret "node-0-$$" redis-cli --user 'rendez+vous/%' "$@"; }
-for at in "${nodes[@]}"; do until_true "a node answers" node -h "${at%:*}" -p "${at#*:}" ping; done
+for address in "${nodes[@]}"; do until_true "a node answers" node -h "${address%:*}" -p "${address#*:}" ping; done
 node --cluster create "${nodes[@]}" --cluster-yes >"$work/created" || { cat "$work/created" >&2; exit 1; }
-whole() { node cluster info | grep -q cluster_state:ok; }
-until_true "the Cluster is whole" whole
-one_passes "$work/cluster-homeservers.yaml"
-echo "the chart does what it says"
+cluster_is_ok() { node cluster info | grep -q cluster_state:ok; }
+until_true "the state of the Cluster is ok" cluster_is_ok
+check_server "$work/cluster-homeservers.yaml"
+echo "chart checks passed"

@@ -74,9 +74,11 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
             .and_then(|name| name.to_str())
             .expect("UTF-8");
         let is_installed = ["node_modules", "target"].contains(&name);
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        let is_data = extension.is_some_and(|extension| ["lock", "json"].contains(&extension));
         if path.is_dir() && !is_installed {
             sources(&path, found);
-        } else if path.is_file() && !name.ends_with(".lock") && !name.ends_with(".json") {
+        } else if path.is_file() && !is_data {
             found.push(path);
         }
     }

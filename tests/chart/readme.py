@@ -10,7 +10,7 @@ import sys
 import yaml
 from rendered_objects import leaves
 
-# Values whose comment also covers the keys below them.
+# If one of these values has a comment, it also covers the keys below the value.
 COVERS_CHILDREN = {"resources", "startup", "readiness", "liveness", "labels", "podSecurityContext"}
 # Characters of a default that the table still shows.
 LONGEST_DEFAULT = 60

@@ -80,13 +80,13 @@ redis.db: must be 0 with a Cluster
 {{ include "rendezvous.setNames" (dict "networkPolicy.redis.to" $policy.to "networkPolicy.redis.ports" $policy.ports) }}
 {{- end }}
 
-{{/* Input: a dict from name to value. Output: the names whose value is set, as words. */}}
+{{/* Input: a dict from name to value. Output: the names that have a value, as words. */}}
 {{- define "rendezvous.setNames" -}}
 {{ range $name, $value := . }}{{ if $value }}{{ $name }} {{ end }}{{ end }}
 {{- end }}
 
 {{/* 7 KiB per session (docs/sizing.md), rounded up like the server's start-up check. A rewrite of the AOF may copy all of
-     it, on the volume too, and the Redis server needs some memory beside it. */}}
+     it, on the volume too, and the Redis server needs some memory in addition. */}}
 {{- define "rendezvous.validate.redis.memory" -}}
 {{- $bundled := .Values.redis.bundled -}}
 {{- $required := div (add 1023 (mul 7 (int (get (.Values.config.session | default dict) "max_live" | default 10000)))) 1024 -}}

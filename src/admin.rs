@@ -32,28 +32,28 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
-/// Probes and scrapes at once: a few Prometheis and an orchestrator.
+/// Connections at once: enough for a few Prometheus servers and an orchestrator.
 const MAX_CONNECTIONS: usize = 64;
 
-/// An operator's tools are near, send their heads at once, and come back within a scrape interval.
+/// Operators' tools are near, send a request's head at once, and return within a scrape interval.
 const TIMEOUTS: SocketTimeouts = SocketTimeouts {
     header: Some(Duration::from_secs(10)),
     idle: Duration::from_secs(90),
     send: Duration::from_secs(10),
 };
 
-/// What the pages show.
+/// The listener for operators, and the sources of its pages.
 #[derive(Debug)]
 pub struct Admin<S> {
     /// The number of live sessions.
     pub live_count: LiveCount<S>,
-    /// Whether requests should come here.
+    /// Whether load balancers should send requests here.
     pub readiness: Readiness,
-    /// Metrics.
+    /// The metrics that `/metrics` shows.
     pub metrics: Arc<Metrics>,
-    /// Client connections under way.
+    /// The open connections of clients.
     pub connections: TaskTracker,
-    /// Time.
+    /// The clock of the timeouts.
     pub clock: Clock,
     /// The log, which counts the lines that it lost.
     pub log: Arc<Log>,
@@ -62,7 +62,7 @@ pub struct Admin<S> {
 }
 
 impl<S: Store> Admin<S> {
-    /// Serves until everything is cut.
+    /// Serves until the process ends, so that a probe sees the whole shutdown.
     pub async fn run(self: Arc<Self>, listener: TcpListener) {
         let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         let (tasks, stop) = (TaskTracker::new(), self.readiness.lifecycle.hard().clone());
@@ -106,7 +106,7 @@ impl<S: Store> Admin<S> {
             return text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n");
         }
         match request.uri().path() {
-            // Alive is whoever answers. It never looks at the store: restarting helps no outage.
+            // Liveness never checks the store: a restart helps against no outage.
             "/healthz" => text(StatusCode::OK, "ok\n"),
             "/readyz" => self.readyz(is_verbose(request.uri().query())).await,
             "/metrics" => self.metrics().await,
@@ -158,7 +158,7 @@ impl<S: Store> Admin<S> {
     }
 }
 
-/// Whether `verbose` is in the query, as Kubernetes has it.
+/// Returns whether the query has `verbose`, as in the probes of Kubernetes.
 fn is_verbose(query: Option<&str>) -> bool {
     let mut pairs = query.unwrap_or_default().split('&');
     pairs.any(|pair| match pair.split_once('=') {

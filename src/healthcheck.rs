@@ -1,20 +1,20 @@
-//! The probe for images without curl: asks the admin listener whether the service is ready.
+//! The readiness probe for images without curl: requests `/readyz` from the admin listener.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// Below the default timeout of a Docker health check (30 s). That of a Kubernetes exec probe is 1 s, and
-/// must be set higher for an answer that takes longer.
+/// Timeout of each step. Below the default timeout of a Docker health check (30 s). The default of a
+/// Kubernetes exec probe is 1 s; raise it there if a response takes longer.
 const DEADLINE: Duration = Duration::from_secs(3);
 
-/// The longest answer that is looked at; reasons for not being ready are a few lines.
+/// Upper bound of a response, in bytes. The reasons for an unready server are a few lines.
 const MAX_ANSWER: u64 = 16 * 1024;
 
-/// Asks `/readyz` on `admin_listen`.
+/// Requests `/readyz` from `admin_listen`.
 ///
 /// # Errors
-/// Where the service cannot be reached or is not ready; the text says why.
+/// An [`io::Error`] if the server cannot be reached or is not ready; its text has the reason.
 pub fn run(admin_listen: SocketAddr) -> io::Result<()> {
     let address = reachable(admin_listen);
     let mut stream = TcpStream::connect_timeout(&address, DEADLINE)?;
@@ -32,7 +32,7 @@ pub fn run(admin_listen: SocketAddr) -> io::Result<()> {
     Err(io::Error::other(format!("not ready: {reason}")))
 }
 
-/// A listener on all addresses is reached on the loopback one.
+/// Returns the address to connect to: the loopback address for a listener on all addresses.
 fn reachable(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
         ip if !ip.is_unspecified() => ip,

@@ -1,13 +1,13 @@
-//! matrix-rendezvous: the mailbox in which two devices of one person meet to sign the new one in by
-//! QR code (MSC4388). Stateless workers; sessions in Redis, or in memory for one replica.
+//! matrix-rendezvous: the mailbox that two devices of one user exchange messages through when a QR code
+//! signs the new device in (MSC4388). Stateless workers; sessions in Redis, or in memory for one replica.
 //!
 //! ```text
 //! bytes ─► net ─► http ─► policy ─► session ─► store ─► { memory | redis }
 //!            └── model, config, telemetry, clock, tls, http_client, limits, lifecycle (leaves for all) ──┘
 //! ```
 //!
-//! An import runs along an arrow or to a leaf, never back; `tests/it/architecture.rs` holds us to it.
-//! Beside the walk of a request stand `cli`, `healthcheck`, `admin` (the operators' listener), `startup`
+//! An import follows an arrow or goes to a leaf, never back, and there is no cycle between files or
+//! modules; `tests/it/architecture.rs` enforces both. Beside the path of a request are `cli`, `healthcheck`, `admin` (the operators' listener), `startup`
 //! and `app`, which alone names every concrete type.
 
 pub mod admin;

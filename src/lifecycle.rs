@@ -1,7 +1,8 @@
-//! The phases of the process, and the signals that move it through them.
+//! The phases of the process, and the signals that move it from one to the next.
 //!
-//! Serving → Leaving (`is_shutting_down`) → Draining (soft token) → cut (hard token). The soft token stands inside the
-//! hard one: it ends accepting, the hard one cuts what is left. A second signal goes straight to the hard one.
+//! Serving → shutting down (`is_shutting_down`) → draining (soft token) → cut (hard token). The soft token
+//! ends accepting; the hard token, its parent, cuts the connections that are left. A second signal cancels
+//! the hard token at once.
 
 pub mod background_task;
 
@@ -18,7 +19,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Shared by listeners, connections and probes.
+/// The phase of the process. Listeners, connections and probes share it.
 #[derive(Debug, Clone, Default)]
 pub struct Lifecycle {
     shutting_down: Arc<AtomicBool>,
@@ -28,7 +29,7 @@ pub struct Lifecycle {
 }
 
 impl Lifecycle {
-    /// A process that is serving.
+    /// Creates the lifecycle of a process that serves.
     #[must_use]
     pub fn new() -> Self {
         let hard = CancellationToken::new();
@@ -40,14 +41,14 @@ impl Lifecycle {
         }
     }
 
-    /// Whether SIGTERM came: not ready, and every reply ends its connection, so that a proxy's pool
-    /// empties itself before anything is closed beneath it.
+    /// Returns whether SIGTERM or SIGINT came. The replica is unready from then on, and every reply ends
+    /// its connection: a proxy's pool is empty before this process closes a connection.
     #[must_use]
     pub fn is_shutting_down(&self) -> bool {
         self.shutting_down.load(Ordering::Relaxed)
     }
 
-    /// The phase, of a process that is ready or not yet.
+    /// Returns the phase. `is_ready` is whether the store passed its checks.
     #[must_use]
     pub fn phase(&self, is_ready: bool) -> Phase {
         if self.soft.is_cancelled() {
@@ -61,18 +62,19 @@ impl Lifecycle {
         }
     }
 
-    /// Cancelled when no new connection is accepted any more.
+    /// Returns the token that is cancelled when the process stops accepting connections.
     #[must_use]
     pub fn soft(&self) -> &CancellationToken {
         &self.soft
     }
 
-    /// Runs a connection's future to its end, or until no new connection is accepted; then `None`.
+    /// Runs a connection's future. Returns `None` if the process stops accepting first.
     ///
-    /// A connection is woken several times a request, and asking a token takes its locks each time. So
-    /// it is asked once, to be woken by it, and again only when the process leaves, which comes first.
+    /// A connection is woken several times a request, and polling a token takes its locks each time. So
+    /// the token is polled once, to register the waker, and again only when the process shuts down, which
+    /// comes before the token is cancelled.
     pub async fn until_draining<F: Future>(&self, mut future: Pin<&mut F>) -> Option<F::Output> {
-        // A token of its own: the waiters of a shared one would stand behind one lock.
+        // A child token per connection: the waiters of a shared one would contend for one lock.
         let soft = self.soft.child_token();
         let mut draining = pin!(soft.cancelled());
         let mut asked: Option<Waker> = None;
@@ -91,20 +93,20 @@ impl Lifecycle {
         .await
     }
 
-    /// Cancelled when what is left is cut.
+    /// Returns the token that is cancelled when the connections that are left are cut.
     #[must_use]
     pub fn hard(&self) -> &CancellationToken {
         &self.hard
     }
 
-    /// A connection met the hard token before our side of it had ended. One that only waits for the
-    /// client's end is not cut: the client has every reply.
+    /// Counts a connection that the hard token cut before the server had finished. A connection that
+    /// only waits for the client to close does not count: the client has every reply.
     pub fn count_cut(&self) {
         self.cut.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Waits for a signal, then walks through the phases until every connection of `connections` has
-    /// ended. Returns whether nothing was cut.
+    /// Waits for a signal, then goes through the phases until every connection of `connections` has
+    /// ended. Returns whether every request was answered, so that no connection was cut.
     pub async fn run(
         &self,
         mut signals: Signals,
@@ -139,15 +141,15 @@ impl Lifecycle {
     }
 }
 
-/// SIGTERM (an orchestrator) and SIGINT (a person at a terminal), caught from the moment this is made: before
-/// anything listens, or a signal that comes right after would kill the process with requests in it.
+/// SIGTERM (sent by an orchestrator) and SIGINT (from a terminal). Their handlers must be installed before
+/// anything listens: an earlier signal would kill the process with requests in it.
 #[derive(Debug)]
 pub struct Signals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
 }
 
-/// SIGHUP: the configuration is to be read again. Caught with the others, as it would kill too.
+/// SIGHUP, which asks for a reload. Installed with the others: without a handler it kills the process.
 #[derive(Debug)]
 pub struct ReloadSignal(tokio::signal::unix::Signal);
 
@@ -160,17 +162,17 @@ impl ReloadSignal {
         Ok(Self(signal(SignalKind::hangup())?))
     }
 
-    /// Waits for the next one.
+    /// Waits for the next signal.
     pub async fn next(&mut self) -> Option<()> {
         self.0.recv().await
     }
 }
 
 impl Signals {
-    /// Catches them.
+    /// Installs the handlers.
     ///
     /// # Errors
-    /// Where the operating system refuses a handler.
+    /// An [`std::io::Error`] if the operating system rejects a handler.
     pub fn catch() -> Result<Self, std::io::Error> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,

@@ -1,6 +1,6 @@
-//! What only the parts can judge of a configuration, prepared before anything runs.
+//! Prepares the parts that a configuration describes, before anything listens.
 //!
-//! For every command, so that `config check` refuses what `serve` would.
+//! Every command does so. `config check` therefore rejects what `serve` would reject.
 
 use crate::clock::Clock;
 use crate::config::secret::Secret;
@@ -15,22 +15,22 @@ use crate::telemetry::traces::{Collector, CollectorError};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// What only the parts can judge, prepared before anything runs.
+/// The parts that can fail, built from the configuration.
 #[derive(Debug)]
 pub struct Prepared {
     pub(crate) place: PreparedStore,
-    /// Of each homeserver.
+    /// The token verifier of each homeserver, if it has one.
     pub(crate) issuers: Vec<Option<TokenVerifier>>,
-    /// Of traces.
+    /// The collector of traces, if traces are on.
     pub(crate) collector: Option<Collector>,
 }
 
-/// Where sessions will live.
+/// The store that the configuration selects.
 #[derive(Debug)]
 pub enum PreparedStore {
-    /// In this process.
+    /// Sessions in the memory of this process.
     Memory,
-    /// In Redis.
+    /// Sessions in Redis, with validated settings.
     Redis(Box<RedisSettings>),
 }
 
@@ -70,10 +70,10 @@ pub fn load(sources: &Sources) -> Result<Startup, ConfigError> {
     Err(unvalidated.error(problems))
 }
 
-/// Settles what only a part can judge.
+/// Builds the parts. Opens no connection.
 ///
 /// # Errors
-/// Everything that is wrong, by the keys of the configuration.
+/// All problems, each with the key of the configuration.
 pub fn prepare(config: &Config) -> Result<Prepared, Vec<ConfigProblem>> {
     let (mut issuers, mut problems) = (Vec::new(), Vec::new());
     for homeserver in &config.homeservers {
@@ -123,7 +123,7 @@ fn issuer(
     })
 }
 
-/// The homeservers as they run, each with whom it asks.
+/// Builds the homeservers, each with its token verifier.
 pub(crate) fn homeservers(
     settings: &[config::homeserver::HomeserverConfig],
     issuers: Vec<Option<TokenVerifier>>,

@@ -58,7 +58,7 @@ impl Reconnect {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => tracing::warn!(%error, "failed to drop the connection to Redis"),
                 Err(_) => {
-                    tracing::debug!("the connection to Redis is dropped, not reconnected yet")
+                    tracing::debug!("the connection to Redis is dropped, not reconnected yet");
                 }
             }
         }

@@ -39,9 +39,8 @@ impl PanicReporter {
     pub fn new() -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (sender, receiver) = oneshot::channel();
         let watch = async move {
-            if receiver.await.is_ok() {
-                panic!("the trace export thread panicked");
-            }
+            let panicked = receiver.await.is_ok();
+            assert!(!panicked, "the trace export thread panicked");
         };
         (Self(Some(sender)), watch)
     }

@@ -1,6 +1,6 @@
 //! Tests on a runtime with paused time, which advances to the next timer when no task can run.
 
-mod with_hyper;
+mod hyper_tests;
 
 use super::{RequestActivity, SocketTimeouts, TimeoutStream};
 use crate::clock::Clock;

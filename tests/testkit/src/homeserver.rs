@@ -5,8 +5,10 @@
 //! it knows a set of tokens instead. The replies of real servers are tested in
 //! `tests/interop/auth`.
 
+mod request;
+
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,6 +17,8 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 
 use crate::certificates::Certificates;
+pub use request::TokenRequest;
+use request::read_request;
 
 /// The reply to a request about a token.
 #[derive(Clone, Debug)]
@@ -49,17 +53,6 @@ impl TokenReply {
     pub fn unknown_token() -> Self {
         Self::json(401, &json!({"errcode": "M_UNKNOWN_TOKEN", "error": "x"}))
     }
-}
-
-/// A request about a token, as it was received.
-#[derive(Clone, Debug)]
-pub struct TokenRequest {
-    /// The request line.
-    pub line: String,
-    /// The value of `Authorization`.
-    pub authorization: String,
-    /// The body, of an introspection request.
-    pub body: String,
 }
 
 /// The tokens that a stand-in knows.
@@ -202,12 +195,6 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>, tls: Option<&Arc<ServerC
     }
 }
 
-impl TokenRequest {
-    fn is_about(&self, token: &str) -> bool {
-        self.authorization == format!("Bearer {token}") || self.body.contains(token)
-    }
-}
-
 impl Shared {
     fn serve_connection(
         &self,
@@ -278,28 +265,4 @@ fn write_endless(stream: &mut impl Write, length: usize) -> std::io::Result<()> 
         stream.write_all(&part)?;
     }
     Ok(())
-}
-
-/// Reads a request with its body. Returns `None` at the end of the connection.
-fn read_request(stream: &mut impl BufRead) -> std::io::Result<Option<TokenRequest>> {
-    let mut head = String::new();
-    while !head.ends_with("\r\n\r\n") {
-        if stream.read_line(&mut head)? == 0 {
-            return Ok(None);
-        }
-    }
-    let header = |name: &str| {
-        head.lines()
-            .filter_map(|line| line.split_once(": "))
-            .find(|(found, _)| found.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.to_owned())
-    };
-    let length = header("content-length").map_or(0, |length| length.parse().expect("a length"));
-    let mut body = vec![0; length];
-    stream.read_exact(&mut body)?;
-    Ok(Some(TokenRequest {
-        line: head.lines().next().unwrap_or_default().to_owned(),
-        authorization: header("authorization").unwrap_or_default(),
-        body: String::from_utf8_lossy(&body).into_owned(),
-    }))
 }

@@ -202,7 +202,7 @@ fn malformed_bearer_token_is_rejected_without_a_query() {
 // R1.43, R1.46
 #[test]
 fn open_mode_rejects_a_bad_token() {
-    let (_issuer, server) = start("open");
+    let (_verifier, server) = start("open");
     assert_available(&server, &discovery());
     server.call(&creation()).expect(200);
     server.call(&with_token(creation(), "good")).expect(200);

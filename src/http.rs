@@ -1,7 +1,7 @@
-//! HTTP: requests into use cases, outcomes into replies.
+//! HTTP: turns requests into use cases, and results into responses.
 //!
-//! `service` is the pipeline from top to bottom; the other files are its steps. One dialect is one
-//! file. Nothing here knows which store there is.
+//! `service` is the pipeline, from top to bottom; the other files are its steps. Each dialect is
+//! one file. Nothing here knows which store is in use.
 
 pub mod body;
 pub mod context;

@@ -1,5 +1,5 @@
-//! Reads a request's body: bounded in size before it is read, and in time while it is. And what is left
-//! of one that nobody wanted, as far as it is there.
+//! Reads a request body within size and time limits, and drains what is already buffered of an
+//! unread one, so that the connection can be reused.
 
 use crate::clock::lazy_timeout::LazyTimeout;
 use crate::http::error::ApiError;
@@ -13,11 +13,11 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
 
-/// The longest body, in bytes: a payload of 4096 characters takes six times as much when each is
-/// escaped (`\u0041`), and the token and the field names take the rest.
+/// The largest body, in bytes. A payload of 4096 characters takes six times as much if each is
+/// escaped (`\u0041`); the token and the field names take the rest.
 pub const MAX_BODY_BYTES: usize = 32 * 1024;
 
-/// What is discarded of a body that nobody wanted, and for how long (docs/protocol.md, R0.19).
+/// The limits on discarding an unread body, in bytes and time (docs/protocol.md, R0.19).
 const MAX_DISCARD_BYTES: usize = 4 * 1024 * 1024;
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -28,9 +28,8 @@ impl<B: Body<Data = Bytes> + Send + Unpin> RequestBody for B {}
 
 /// Reads a whole body.
 ///
-/// # Errors
-/// `BodyTooLarge` by Content-Length, or as soon as more has arrived; `BodyTimeout`; `BodyBroken` where
-/// the body breaks off.
+/// # Errors `BodyTooLarge` on Content-Length, or as soon as more has arrived; `BodyTimeout` if the
+/// body is late; `BodyBroken` if it ends early.
 pub async fn read<B: RequestBody>(
     body: &mut B,
     timeout: Duration,
@@ -47,7 +46,7 @@ pub async fn read<B: RequestBody>(
 
 async fn collect<B: RequestBody>(body: &mut B) -> Result<Bytes, ApiError> {
     let mut whole = Bytes::new();
-    // Most bodies are one frame, which is then taken as it is; only a second one costs a copy.
+    // Most bodies are one frame, which is used without a copy. Only a second frame costs a copy.
     let mut buffer = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let Ok(frame) = frame else {
@@ -76,11 +75,11 @@ async fn collect<B: RequestBody>(body: &mut B) -> Result<Bytes, ApiError> {
     })
 }
 
-/// A whole body, where all of it is there already; `None` where it is not, or is too large. It waits for nobody, as
-/// [`drain_buffered`] does not.
+/// Returns a whole body if all of it is already buffered, and `None` if it is not or is too large.
+/// Like [`drain_buffered`], this does not wait for the client.
 pub async fn try_read_buffered<B: RequestBody>(body: &mut B) -> Option<Bytes> {
     let mut whole = pin!(collect(body));
-    // What is on the socket comes when this task has yielded once.
+    // After one yield of this task, hyper has read what is on the socket.
     for _ in 0..2 {
         if let Poll::Ready(read) = poll_fn(|cx| Poll::Ready(whole.as_mut().poll(cx))).await {
             return read.ok();
@@ -90,22 +89,22 @@ pub async fn try_read_buffered<B: RequestBody>(body: &mut B) -> Option<Bytes> {
     None
 }
 
-/// Room for a body of which so many bytes are there. Taken once: growing by doubling would hold nearly twice the
-/// longest body for whoever sends that slowly.
+/// Returns the capacity for a body of which `buffered` bytes have arrived. Allocated once: growth
+/// by doubling would hold nearly twice the largest body for every slow client.
 fn capacity_for(received: usize, body: &impl Body) -> usize {
     let remaining = body.size_hint().upper().unwrap_or(u64::MAX);
     let remaining = usize::try_from(remaining).unwrap_or(usize::MAX);
     received.saturating_add(remaining).min(MAX_BODY_BYTES)
 }
 
-/// Takes what is left of a body that nobody wanted, as far as it is there already. Whether it ended, so
-/// that the connection can be used again.
+/// Drains what is already buffered of an unread body. Returns whether the body ended, so that the
+/// connection can be used again.
 ///
-/// It waits for nobody: hyper reads the socket when this task yields, so a frame that is there comes
-/// within one turn.
+/// This does not wait for the client: hyper reads the socket when this task yields, so a buffered
+/// frame arrives within one turn.
 ///
-/// Over HTTP/2 it is waited for, within bounds: a stream that is reset while its body is still coming
-/// loses the reply, and a reply that waits holds up nobody else.
+/// On HTTP/2 it waits, within limits: a stream that is reset while its body is still arriving loses
+/// its response, and a waiting stream blocks no other request.
 pub async fn drain_buffered<B: RequestBody>(
     request: &mut Request<B>,
     timeout: &mut LazyTimeout,
@@ -114,11 +113,11 @@ pub async fn drain_buffered<B: RequestBody>(
         timeout
             .timeout(DISCARD_TIMEOUT, pin!(discard(request)))
             .await;
-        // There a body is a stream's own, and no other request stands behind it.
+        // On HTTP/2 a body belongs to its stream, and no other request is behind it.
         return true;
     }
     if request.headers().contains_key(EXPECT) {
-        // To ask for the body would be to tell the client to send it.
+        // Polling the body would send `100 Continue`, which asks the client to send it.
         return false;
     }
     let (mut drained, mut yielded) = (0, false);
@@ -163,7 +162,7 @@ mod tests {
     use std::pin::Pin;
     use std::task::{Context, Poll};
 
-    /// A client that sends faster than we read, and how often it was read from.
+    /// A client that sends faster than the server reads, and the number of reads.
     struct EndlessBody(usize);
 
     impl Body for EndlessBody {

@@ -1,4 +1,4 @@
-//! One request on its way through a dialect: who sends it, whether it may pass, and its body.
+//! One request on its way through a dialect: its sender, the policy, and its body.
 
 use crate::clock::Clock;
 use crate::clock::lazy_timeout::LazyTimeout;
@@ -14,33 +14,33 @@ use hyper::Request;
 use hyper::header::HeaderMap;
 use std::net::IpAddr;
 
-/// Where a request comes from.
+/// The sender of a request.
 #[derive(Debug, Clone, Copy)]
 pub struct Caller {
-    /// The address that it comes from.
+    /// The address of the client.
     pub ip: IpAddr,
-    /// Whether a trusted proxy says that the client came by HTTPS.
+    /// Whether a trusted proxy says that the client used HTTPS.
     pub is_https: bool,
     /// Whether the client's own `X-Request-Id` may be repeated (R0.37).
     pub may_set_request_id: bool,
 }
 
-/// A request, and what of the pipeline a dialect may use.
+/// A request, and the parts of the pipeline that a dialect may use.
 #[derive(Debug)]
 pub struct RequestContext<'a, B> {
     /// The request; its body is read by [`RequestContext::body`].
     pub request: &'a mut Request<B>,
-    /// Its sender.
+    /// The sender of the request.
     pub caller: Caller,
-    /// Who may do what.
+    /// The policy.
     pub policy: &'a Policy,
-    /// Whose client it comes from.
+    /// The homeserver that the request's host selects.
     pub homeserver: &'a Homeserver,
-    /// How long its body may take.
+    /// The timeout of the body.
     pub timeouts: Timeouts,
-    /// Time.
+    /// The clock.
     pub clock: &'a Clock,
-    /// What happened, for operators.
+    /// The metrics.
     pub metrics: &'a Metrics,
 }
 
@@ -51,10 +51,9 @@ impl<'a, B: RequestBody> RequestContext<'a, B> {
         self.request.headers()
     }
 
-    /// Asks the policy, about a request on a session where there is one.
+    /// Applies the policy to a request, on a session if the path names one.
     ///
-    /// # Errors
-    /// The [`PolicyRejection`].
+    /// # Errors The [`PolicyRejection`].
     pub fn admit(
         &self,
         intent: Intent,
@@ -64,20 +63,21 @@ impl<'a, B: RequestBody> RequestContext<'a, B> {
             .admit(intent, self.caller.ip, session, self.request.headers())
     }
 
-    /// Asks whether the sender may create sessions through MSC4388.
+    /// Decides whether the sender may create sessions through MSC4388.
     ///
-    /// # Errors
-    /// The [`PolicyRejection`].
+    /// # Errors The [`PolicyRejection`].
     pub async fn authorize_create(
         &self,
         admitted: &Admitted<'_>,
     ) -> Result<CreateGrant, PolicyRejection> {
         let (homeserver, headers) = (self.homeserver, self.request.headers());
-        // On the heap: what it takes to ask a homeserver must not be moved about with each poll of a session.
+        // On the heap: otherwise the state of a homeserver query would be moved with every poll of
+        // a session.
         Box::pin(self.policy.authorize_create(admitted, homeserver, headers)).await
     }
 
-    /// The whole body, where it is there already: for who is refused, and must not be waited for.
+    /// The whole body, if it is already buffered. For rejected requests, whose clients must not be
+    /// waited for.
     pub async fn buffered_body(&mut self) -> Option<Bytes> {
         body::try_read_buffered(self.request.body_mut()).await
     }

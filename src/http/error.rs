@@ -1,4 +1,4 @@
-//! Every way in which a request is refused; what each means to a client is in `error/mapping.rs`.
+//! Every way in which a request is rejected. `error/mapping.rs` maps each to a response.
 
 mod mapping;
 
@@ -10,62 +10,62 @@ use crate::session::CreateError;
 use crate::store::StoreError;
 use std::time::Duration;
 
-/// A refusal.
+/// An error response of the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ApiError {
-    /// No such path, or a dialect that is off.
+    /// The path is unknown, or its dialect is off.
     Unrecognized,
     /// An HTTP/1.1 request without `Host`, or with two (R0.36).
     InvalidHost,
-    /// No homeserver of ours goes by the host that the request names.
+    /// No configured homeserver has the host that the request names.
     UnknownHost,
-    /// The path is known, the method is not.
+    /// The path is known, the method is not allowed.
     MethodNotAllowed {
-        /// The methods that are.
+        /// The allowed methods.
         allow: &'static str,
     },
-    /// No such session, or no longer.
+    /// The session does not exist, or no longer exists.
     NotFound,
-    /// The sequence token was stale.
+    /// The sequence token is stale.
     Conflict(Api),
-    /// `If-Match` names another state than the current one (RFC 9110 §13.1.1).
+    /// `If-Match` does not name the current state (RFC 9110, 13.1.1).
     PreconditionFailed,
     /// The body is not JSON, or not UTF-8.
     NotJson,
-    /// The body did not arrive whole, or its chunks make no sense.
+    /// The body ended early, or its chunks are invalid.
     BodyBroken,
-    /// The body is JSON, but not one object with each key once.
+    /// The body is JSON, but not one object with unique keys.
     BadJson(&'static str),
-    /// A field is missing.
+    /// A required field is missing.
     MissingParam(&'static str),
-    /// A field or a path segment is malformed.
+    /// A field or a path segment is invalid.
     InvalidParam(&'static str),
     /// The payload is too large.
     PayloadTooLarge,
-    /// The body is too large, and what of it has not arrived is not waited for.
+    /// The body is too large; the rest of it is not read.
     BodyTooLarge,
     /// The body did not arrive in time.
     BodyTimeout,
-    /// The policy refused.
+    /// The policy rejected the request.
     Refused(PolicyRejection),
-    /// No session is created in the ETag dialect for now, by the operator's wish. (In the other one it is the
-    /// policy's refusal, and a 403.)
+    /// The ETag dialect creates no session, because `maintenance` is on. (In the JSON dialect this
+    /// is a rejection of the policy, and a 403.)
     Maintenance,
-    /// The session records no more transaction ids.
+    /// The session records no further transaction id.
     TxnsFull {
-        /// Time until the session ends.
+        /// The time until the session ends.
         retry_after: Duration,
     },
-    /// The session takes no more writes.
+    /// The session accepts no further write.
     WritesFull {
-        /// Time until the session ends.
+        /// The time until the session ends.
         retry_after: Duration,
     },
-    /// The store could not answer; the outcome of a write is unknown.
+    /// The store is unavailable; the outcome of a write is unknown.
     Store(StoreError),
-    /// The request's whole deadline ran out; the outcome of a write is unknown.
+    /// `http.request_timeout` has passed; the outcome of a write is unknown.
     RequestTimeout,
-    /// A panic.
+    /// A handler panicked.
     Internal,
 }
 

@@ -1,18 +1,19 @@
-//! Entity tags: how clients of the ETag dialect name a session's state (RFC 9110 §8.8.3, §13.1).
+//! Entity tags: how clients of the ETag dialect name a session's state (RFC 9110, 8.8.3 and 13.1).
 //!
-//! A tag of ours is a sequence token in quotes. Proxies that compress change it on the way (`W/"…"`,
-//! `"…-gzip"`), some clients drop the quotes, and a sign-in fails over it; so what comes back is reduced
-//! to the token inside.
+//! An entity tag is the sequence token in quotes. Compressing proxies change it on the way
+//! (`W/"…"`, `"…-gzip"`), and some clients drop the quotes, which breaks sign-ins. So a received
+//! tag is reduced to its token (R2.21).
 
 use crate::model::{SequenceToken, TOKEN_LEN};
 use crate::telemetry::labels::EtagForm;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 
-/// Tags that are read of one header. A client sends one; a proxy that joins lists might send two.
+/// The number of entity tags that are read from one header. A client sends one; a proxy that joins
+/// lists might send two.
 const MAX_TAGS: usize = 8;
 
-/// What proxies append to a tag when they compress: Apache's modules, and others after their example. (nginx
-/// makes it weak.)
+/// Suffixes that compressing proxies append to a tag: Apache's modules, and others that copied
+/// them. (nginx makes the tag weak.)
 const SUFFIXES: [(&str, EtagForm); 6] = [
     ("--gzip", EtagForm::Gzip),
     ("-gzip", EtagForm::Gzip),
@@ -22,20 +23,20 @@ const SUFFIXES: [(&str, EtagForm); 6] = [
     ("-deflate", EtagForm::Deflate),
 ];
 
-/// The tags of one `If-Match` or `If-None-Match`.
+/// The entity tags of one `If-Match` or `If-None-Match`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EtagList {
-    /// Whether `*` stands among them.
+    /// Whether the header contains `*`.
     pub has_wildcard: bool,
-    /// The tokens that they hold, each once. A tag that can hold none of ours is left out: it matches
-    /// nothing.
+    /// The distinct tokens of the tags. A tag that cannot contain one of our tokens is left out,
+    /// because it matches nothing.
     pub tokens: Vec<SequenceToken>,
-    /// What was done to one of them, which was understood all the same.
+    /// The change that was found on one of the tags, which was understood nevertheless.
     pub mangled: Option<EtagForm>,
 }
 
 impl EtagList {
-    /// Reads a header, or `None` where the request has none.
+    /// Parses a header. Returns `None` if the request does not have it.
     #[must_use]
     pub fn parse(headers: &HeaderMap, name: &HeaderName) -> Option<Self> {
         let mut lines = headers.get_all(name).iter().peekable();
@@ -57,8 +58,8 @@ impl EtagList {
     }
 }
 
-/// The token of a tag, and what was done to it. Tokens have one length, so none is taken for a shorter
-/// one with a suffix.
+/// Returns the token of a tag, and the change that was found. All tokens have the same length, so
+/// none is mistaken for a shorter one with a suffix.
 fn parse_tag(tag: &[u8]) -> Option<(SequenceToken, Option<EtagForm>)> {
     let strong = tag.strip_prefix(b"W/");
     let inner = unquote(strong.unwrap_or(tag));
@@ -71,7 +72,7 @@ fn parse_tag(tag: &[u8]) -> Option<(SequenceToken, Option<EtagForm>)> {
         };
         return Some((token, form));
     }
-    // Apache puts its suffix inside the quotes, others behind them.
+    // Apache puts its suffix inside the quotes, others put it after them.
     SUFFIXES.into_iter().find_map(|(suffix, form)| {
         let inner = unquote(inner.strip_suffix(suffix.as_bytes())?);
         Some((SequenceToken::parse(inner)?, Some(form)))
@@ -83,10 +84,9 @@ fn unquote(tag: &[u8]) -> &[u8] {
     tag.strip_suffix(b"\"").unwrap_or(tag)
 }
 
-/// A token as a tag.
+/// Formats a token as an entity tag.
 ///
-/// # Panics
-/// Never: a token is ASCII.
+/// # Panics Never: a token is ASCII.
 #[must_use]
 pub fn format_etag(token: SequenceToken) -> HeaderValue {
     let mut quoted = Vec::with_capacity(TOKEN_LEN + 2);

@@ -4,19 +4,20 @@ use hyper::header::{HOST, HeaderValue};
 use hyper::http::uri::Authority;
 use hyper::{Request, Version};
 
-/// Whether the request violates RFC 9112 §3.2: an HTTP/1.1 request needs exactly one `Host` (R0.36).
+/// Whether the request violates RFC 9112, 3.2: an HTTP/1.1 request needs exactly one `Host`
+/// (R0.36).
 ///
 /// HTTP/1.0 has no such rule, and HTTP/2 sends `:authority` instead.
 pub(super) fn is_ambiguous<B>(request: &Request<B>) -> bool {
     request.version() == Version::HTTP_11 && request.headers().get_all(HOST).iter().count() != 1
 }
 
-/// The host and port by which the client reaches us, as it says. HTTP/2 has them in the request's target
-/// (RFC 9113 §8.3.1), HTTP/1.1 in a header (RFC 9110 §7.2). `None` where it says none, or no such thing.
+/// Returns host and port as the client names them: from the target on HTTP/2 (RFC 9113, 8.3.1),
+/// from the `Host` header on HTTP/1.1 (RFC 9110, 7.2). Returns `None` if there is no valid host.
 pub(super) fn authority<B>(request: &Request<B>) -> Option<Authority> {
     let target = request.uri().authority().map(Authority::as_str);
     let mut headers = request.headers().get_all(HOST).iter();
-    // Of two, a proxy before us may have believed the other.
+    // With two Host headers, a proxy in front may have used the other one.
     let header = headers.next().filter(|_| headers.next().is_none());
     let authority_text =
         target.or_else(|| header.and_then(|host| HeaderValue::to_str(host).ok()))?;
@@ -26,7 +27,8 @@ pub(super) fn authority<B>(request: &Request<B>) -> Option<Authority> {
     (is_port && !authority_text.contains('@')).then_some(authority)
 }
 
-/// The host alone, lower case. The dot that ends a name written in full is none of its letters (RFC 3986 §3.2.2).
+/// Returns the host alone, in lower case, without the trailing dot of a fully qualified name (RFC
+/// 3986, 3.2.2).
 pub(super) fn normalized_host<B>(request: &Request<B>) -> Option<String> {
     let authority = authority(request)?;
     let host = authority.host();

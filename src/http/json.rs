@@ -1,9 +1,9 @@
-//! Reads the JSON object of a request, and tells apart every way in which it can be wrong; `write` writes
-//! the one long string of a reply.
+//! Parses the JSON object of a request, and distinguishes every kind of error; `write` writes the
+//! one long string of a response.
 //!
-//! By hand, since serde's derive takes an array for a struct, and cannot tell a missing field from
-//! one of the wrong type. The whole body is read before anything is refused: a body that is not JSON
-//! is `M_NOT_JSON`, whatever else is wrong with it.
+//! By hand, because serde's derived code accepts an array for a struct, and cannot distinguish a
+//! missing field from one of the wrong type. The whole body is parsed before any error is reported:
+//! a body that is not JSON is `M_NOT_JSON`, whatever else is wrong with it.
 
 mod surrogate;
 mod write;
@@ -18,7 +18,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// The fields of a request that we know, each as it was found.
+/// The known fields of a request, each as it was found.
 #[derive(Debug, Default)]
 pub struct RequestFields<'a> {
     data: StringField<'a>,
@@ -34,10 +34,9 @@ enum StringField<'a> {
 }
 
 impl<'a> RequestFields<'a> {
-    /// Reads a body.
+    /// Parses a body.
     ///
-    /// # Errors
-    /// `NotJson` or `BadJson`.
+    /// # Errors `NotJson` or `BadJson`.
     pub fn parse(body: &'a [u8]) -> Result<Self, ApiError> {
         let text = std::str::from_utf8(body).map_err(|_| ApiError::NotJson)?;
         match serde_json::from_str(text).or_else(|error| parse_with_huge_number(text).ok_or(error))
@@ -50,7 +49,7 @@ impl<'a> RequestFields<'a> {
     fn from_document(document: Document<'a>, text: &str) -> Result<Self, ApiError> {
         match document {
             Document::OnlyKnownFields(fields) => Ok(fields),
-            // serde_json does not look into the strings that it skips.
+            // serde_json does not check the strings that it skips.
             _ if has_lone_surrogate(text) => Err(ApiError::NotJson),
             Document::WithSkippedValues(fields) => Ok(fields),
             Document::DuplicateKey => Err(ApiError::BadJson("Duplicate key in object")),
@@ -72,10 +71,9 @@ impl<'a> RequestFields<'a> {
         }
     }
 
-    /// The token that a write names: any text.
+    /// The token of a write: any text (R1.18).
     ///
-    /// # Errors
-    /// `MissingParam` or `InvalidParam`.
+    /// # Errors `MissingParam` or `InvalidParam`.
     pub fn sequence_token(&self) -> Result<&str, ApiError> {
         match &self.sequence_token {
             StringField::Missing => Err(ApiError::MissingParam("sequence_token is missing")),
@@ -87,8 +85,8 @@ impl<'a> RequestFields<'a> {
     }
 }
 
-/// A document with a number in it that no float holds, which is JSON all the same (RFC 8259 §6). Where
-/// we read it, it stands in the place of a string or of an object.
+/// A number that no float can hold, which is valid JSON nevertheless (RFC 8259, 6), in the place of
+/// a string or of an object.
 fn parse_with_huge_number(text: &str) -> Option<Document<'_>> {
     serde_json::from_str::<IgnoredAny>(text).ok()?;
     let fields = RequestFields {
@@ -104,13 +102,13 @@ fn parse_with_huge_number(text: &str) -> Option<Document<'_>> {
 }
 
 enum Document<'a> {
-    /// An object with texts in the fields that we know, and nothing else.
+    /// An object that contains only texts in known fields.
     OnlyKnownFields(RequestFields<'a>),
     /// An object in which something was skipped.
     WithSkippedValues(RequestFields<'a>),
-    /// An object in which a key stands twice.
+    /// An object with a duplicate key.
     DuplicateKey,
-    /// No object.
+    /// Not an object.
     NotAnObject,
 }
 
@@ -131,7 +129,7 @@ impl<'de> Visitor<'de> for DocumentVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut fields = RequestFields::default();
-        // At most as many keys as fit a body of 32 KiB.
+        // The number of keys is bounded by the body limit of 32 KiB.
         let mut unknown = BTreeSet::new();
         let (mut duplicate, mut skipped) = (false, false);
         while let Some(Text(key)) = map.next_key::<Text<'de>>()? {
@@ -187,7 +185,7 @@ impl<'de> Visitor<'de> for DocumentVisitor {
     }
 }
 
-/// A string, borrowed from the body where it holds no escape.
+/// A string, borrowed from the body if it contains no escape.
 struct Text<'a>(Cow<'a, str>);
 
 impl<'de> Deserialize<'de> for Text<'de> {

@@ -1,8 +1,8 @@
-//! The ETag dialect: MSC4108 as of 2024, which every QR sign-in in production speaks.
+//! The ETag dialect: MSC4108 as of 2024, which every QR sign-in in production uses.
 //!
-//! Text instead of JSON; the token is an ETag, a stale one a 412. Its clients never retry, take any ETag
-//! for theirs whatever the status, and cannot be changed, so what stands on an error matters as much as
-//! what stands on a success (docs/protocol.md, R2.13, R2.14, R3.8).
+//! Text instead of JSON; the token is an ETag, and a stale one is a 412. Its clients never retry,
+//! store every ETag whatever the status, and cannot be changed. So the headers of an error matter
+//! as much as those of a success (docs/protocol.md, R2.13, R2.14, R3.8).
 
 mod request;
 
@@ -31,22 +31,22 @@ struct CreatedUrlBody {
     url: String,
 }
 
-/// The endpoints.
+/// The endpoints of the ETag dialect.
 #[derive(Debug)]
 pub struct Msc4108<'a, S> {
     /// The use cases.
     pub sessions: &'a Sessions<S>,
-    /// What happened, for operators.
+    /// The metrics.
     pub metrics: &'a Metrics,
-    /// Where clients reach this server, without a slash at the end; `None` is where the request says.
+    /// The public base URL, without a trailing slash; `None` means the request's own host.
     pub base_url: Option<&'a str>,
 }
 
 impl<S: Store> Msc4108<'_, S> {
-    /// Answers one request.
+    /// Handles one request.
     ///
-    /// # Errors
-    /// What it may be refused for; an error that carries an ETag is a reply already.
+    /// # Errors Every [`ApiError`] of the endpoint. An error with an ETag is returned as a response
+    /// instead.
     pub async fn handle<B: RequestBody>(
         &self,
         mut context: RequestContext<'_, B>,
@@ -95,8 +95,8 @@ impl<S: Store> Msc4108<'_, S> {
             .with_etag(format_etag(result.token), Some(timestamps)))
     }
 
-    /// A read. Where it fails, for whatever reason but that the session is gone, the ETag is the client's
-    /// own: js-sdk takes any for its newest.
+    /// Reads a session. If that fails for any reason but 404, the response echoes the client's
+    /// ETag, because js-sdk stores every ETag (R2.13).
     async fn read_or_echo<B: RequestBody>(
         &self,
         context: &RequestContext<'_, B>,
@@ -141,7 +141,8 @@ impl<S: Store> Msc4108<'_, S> {
             }
             (ReadResult::Found { data, token, .. }, _) => (token, Some(data.to_bytes())),
             (ReadResult::Gone, _) => return Err(ApiError::NotFound),
-            // No token was named, so nothing was spared; a store that says so is mistaken.
+            // The request named no token, so the store must return the payload; anything else is a
+            // store error.
             (ReadResult::Unchanged { .. }, None) => return Err(ApiError::Internal),
         };
         let response = match text {
@@ -151,8 +152,9 @@ impl<S: Store> Msc4108<'_, S> {
         Ok(response.with_etag(format_etag(token), Some(require_timestamps(timestamps)?)))
     }
 
-    /// A write. Where it is refused, or its outcome unknown, the ETag is what it would have produced:
-    /// js-sdk takes it for its newest, and so goes on if the write was applied, and notices if it was not.
+    /// Writes to a session. If the write is rejected, or its outcome is unknown, the response has
+    /// the ETag that the write would have produced (R2.14). js-sdk stores it, goes on if the write
+    /// was applied, and notices if it was not.
     async fn write<B: RequestBody>(
         &self,
         context: &mut RequestContext<'_, B>,
@@ -187,8 +189,8 @@ impl<S: Store> Msc4108<'_, S> {
         submitted: &mut SubmittedToken,
         data: Payload,
     ) -> Result<ApiResponse, ApiError> {
-        // One tag is compared and swapped in one step. Of several, the current one must be found first;
-        // and nobody may write whatever there is.
+        // One tag is compared and swapped in one step. With several tags the current one must be
+        // found first (R2.23), and `*` may not write (R2.25).
         if tags.has_wildcard || tags.tokens.len() > 1 {
             let WithTimestamps { result, timestamps } = self
                 .sessions
@@ -220,7 +222,7 @@ impl<S: Store> Msc4108<'_, S> {
                 return Err(ApiError::WritesFull { retry_after });
             }
             WriteResult::Gone => return Err(ApiError::NotFound),
-            // No txnId was named.
+            // The request has no txnId, so this result cannot occur.
             WriteResult::Replayed(_) | WriteResult::TxnsFull { .. } => {
                 return Err(ApiError::Internal);
             }
@@ -229,7 +231,7 @@ impl<S: Store> Msc4108<'_, S> {
             .with_etag(format_etag(token), Some(require_timestamps(timestamps)?)))
     }
 
-    /// Counts what was done to the client's tags on the way.
+    /// Counts the changes that were found on the client's tags.
     fn count_mangled_etag(&self, tags: &EtagList) {
         if let Some(form) = tags.mangled {
             self.metrics.etags_mangled.inc(form);
@@ -244,7 +246,8 @@ impl<S: Store> Msc4108<'_, S> {
     }
 }
 
-/// A write that was refused, with the ETag that it would have produced, where it may be sent again.
+/// Returns a rejected write's response with the ETag that the write would have produced, if a retry
+/// makes sense.
 fn rejected_write(error: ApiError, submitted: SubmittedToken) -> Result<ApiResponse, ApiError> {
     let status = error.response().status;
     let retryable = [
@@ -259,7 +262,7 @@ fn rejected_write(error: ApiError, submitted: SubmittedToken) -> Result<ApiRespo
     }
 }
 
-/// 412 with the current state's ETag.
+/// Returns 412 with the ETag of the current state.
 fn precondition_failed(
     token: SequenceToken,
     timestamps: Option<Timestamps>,
@@ -268,7 +271,7 @@ fn precondition_failed(
         .with_etag(format_etag(token), Some(require_timestamps(timestamps)?)))
 }
 
-/// The dates that were asked for.
+/// The timestamps that the call requested.
 fn require_timestamps(timestamps: Option<Timestamps>) -> Result<Timestamps, ApiError> {
     timestamps.ok_or(ApiError::Store(StoreError::BadReply))
 }

@@ -1,6 +1,6 @@
 //! The JSON dialect: MSC4388, "Secure out-of-band channel for sign in with QR".
 //!
-//! One method an endpoint, named as ruma names them; none can be reached without an [`Admitted`].
+//! One method per endpoint, with ruma's names. Each requires an [`Admitted`].
 
 use crate::http::body::RequestBody;
 use crate::http::context::RequestContext;
@@ -17,7 +17,8 @@ use crate::store::{DeleteResult, ReadRequest, ReadResult, Store, WriteRequest, W
 use serde::Serialize;
 use std::time::Duration;
 
-/// Bytes of a reply beside its payload: field names, a token, a number; twice that for a few escapes.
+/// Bytes of a response beside its payload: field names, a token, a number; doubled to allow for a
+/// few escapes.
 const ENVELOPE_BYTES: usize = 256;
 
 #[derive(Serialize)]
@@ -40,20 +41,19 @@ struct UpdatedBody<'a> {
 #[derive(Serialize)]
 struct EmptyBody {}
 
-/// The endpoints.
+/// The endpoints of the JSON dialect.
 #[derive(Debug)]
 pub struct Msc4388<'a, S> {
-    /// Which prefix the request came by: it decides the conflict's code.
+    /// The prefix of the request, which decides the conflict code (R1.3).
     pub api: Api,
     /// The use cases.
     pub sessions: &'a Sessions<S>,
 }
 
 impl<S: Store> Msc4388<'_, S> {
-    /// Answers one request, once the policy has admitted it.
+    /// Handles one request after the policy has admitted it.
     ///
-    /// # Errors
-    /// What it may be refused for.
+    /// # Errors Every [`ApiError`] of the endpoint.
     pub async fn handle<B: RequestBody>(
         &self,
         mut context: RequestContext<'_, B>,
@@ -107,11 +107,10 @@ impl<S: Store> Msc4388<'_, S> {
         }
     }
 
-    /// `GET /rendezvous`: whether the caller may create a session. That it may not is an answer; that its token
-    /// is refused, or that nobody can say, is none.
+    /// `GET /rendezvous`: returns whether the caller may create a session. "No" is a valid result;
+    /// a rejected or unverifiable token is an error.
     ///
-    /// # Errors
-    /// A token that is refused; nobody can say whose it is.
+    /// # Errors [`ApiError::Rejected`], if the token is rejected or cannot be verified.
     pub fn discover_rendezvous_session(
         &self,
         grant: Result<CreateGrant, PolicyRejection>,
@@ -132,10 +131,9 @@ impl<S: Store> Msc4388<'_, S> {
         ))
     }
 
-    /// `POST /rendezvous`: creates a session that holds `data`.
+    /// `POST /rendezvous`: creates a session with `data`.
     ///
-    /// # Errors
-    /// A body that does not fit; no room for another session; the store.
+    /// # Errors An invalid body, a limit, or the store.
     pub async fn create_rendezvous_session(
         &self,
         grant: CreateGrant,
@@ -162,10 +160,9 @@ impl<S: Store> Msc4388<'_, S> {
         Ok(response.with_created_session(id))
     }
 
-    /// `GET /rendezvous/{id}`: the payload, its token, and the time left.
+    /// `GET /rendezvous/{id}`: returns the payload, its token and the remaining lifetime.
     ///
-    /// # Errors
-    /// No such session; the store.
+    /// # Errors No such session, or the store.
     pub async fn get_rendezvous_session(
         &self,
         _: Admitted<'_>,
@@ -190,17 +187,18 @@ impl<S: Store> Msc4388<'_, S> {
                     expires_in_ms,
                 )))
             }
-            // No token was named, so nothing was spared; a store that says so is mistaken.
+            // The request named no token, so the store must return the payload; anything else is a
+            // store error.
             ReadResult::Unchanged { .. } => Err(ApiError::Internal),
             ReadResult::Gone => Err(ApiError::NotFound),
         }
     }
 
-    /// `PUT /rendezvous/{id}` and `PUT /rendezvous/{id}/{txnId}`: overwrites the payload, if the
-    /// caller names its current token.
+    /// `PUT /rendezvous/{id}` and `PUT /rendezvous/{id}/{txnId}`: overwrites the payload if the
+    /// caller names the current token.
     ///
-    /// # Errors
-    /// A body that does not fit; a stale token; no such session; no room for another txnId; the store.
+    /// # Errors An invalid body, a stale token, no such session, no free txnId record, or the
+    /// store.
     pub async fn update_rendezvous_session(
         &self,
         _: Admitted<'_>,
@@ -230,10 +228,9 @@ impl<S: Store> Msc4388<'_, S> {
         }
     }
 
-    /// `DELETE /rendezvous/{id}`: ends the session.
+    /// `DELETE /rendezvous/{id}`: deletes the session.
     ///
-    /// # Errors
-    /// No such session; the store.
+    /// # Errors No such session, or the store.
     pub async fn delete_rendezvous_session(
         &self,
         _: Admitted<'_>,
@@ -246,8 +243,8 @@ impl<S: Store> Msc4388<'_, S> {
     }
 }
 
-/// The body of every poll, and so written by hand: the payload is mostly base64, which is JSON as it
-/// stands, and looking for escapes byte by byte cost a twentieth of a poll.
+/// Writes the body of a poll response by hand. The payload is mostly base64, which needs no
+/// escapes; serde's search for escapes byte by byte cost a twentieth of a poll.
 fn state_body(data: &str, token: SequenceToken, expires_in_ms: u64) -> Vec<u8> {
     let mut body = Vec::with_capacity(data.len() + ENVELOPE_BYTES);
     body.extend_from_slice(b"{\"data\":");

@@ -1,6 +1,6 @@
-//! What a request is called in the log and in its reply: `X-Request-Id`.
+//! The id of a request in the log and in its response: `X-Request-Id` (R0.37).
 //!
-//! A proxy's own name for it, where it has one, so that its log and ours can be laid side by side.
+//! The id of a trusted proxy is kept, so that its log and ours can be correlated.
 
 use hyper::header::{HeaderName, HeaderValue};
 use std::io::Write as _;
@@ -10,16 +10,18 @@ use uuid::Uuid;
 /// The header.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The longest name that is taken, in bytes: a UUID with a prefix, and no flood of the log.
+/// The longest id that is accepted, in bytes: a UUID with a prefix fits, and it cannot flood the
+/// log.
 const MAX_LEN: usize = 64;
 
-/// Characters of what tells this process's names from those of others.
+/// The number of characters that distinguish this process's ids from those of others.
 const PREFIX_LEN: usize = 8;
 
-/// Hexadecimal digits of a request's number: those of 32 bits would begin anew after a day at full speed.
+/// The number of hexadecimal digits of a request's number. 32 bits would wrap after a day at full
+/// load.
 const COUNTER_DIGITS: usize = 10;
 
-/// The names of one process's requests.
+/// Generates the request ids of one process.
 #[derive(Debug)]
 pub struct RequestIdGenerator {
     prefix: [u8; PREFIX_LEN],
@@ -27,10 +29,9 @@ pub struct RequestIdGenerator {
 }
 
 impl RequestIdGenerator {
-    /// Names that no other process gives, but for one time in 4 billion.
+    /// Creates a generator whose ids no other process uses, except with probability 1 in 4 billion.
     ///
-    /// # Panics
-    /// Never: 32 bits are 8 hexadecimal digits.
+    /// # Panics Never: 32 bits are 8 hexadecimal digits.
     #[must_use]
     pub fn new() -> Self {
         let (random, ..) = Uuid::new_v4().as_fields();
@@ -42,17 +43,18 @@ impl RequestIdGenerator {
         }
     }
 
-    /// The name that a request brings, if it is one word of `[A-Za-z0-9._-]`, at most 64 of them; else a new one.
+    /// Returns the request's own id, if it is one word of at most 64 characters `[A-Za-z0-9._-]`;
+    /// otherwise a new id.
     ///
-    /// # Panics
-    /// Never: hexadecimal digits and a hyphen may stand in a header.
+    /// # Panics Never: hexadecimal digits and a hyphen are valid in a header.
     #[must_use]
     pub fn choose(&self, incoming: Option<&HeaderValue>) -> HeaderValue {
         if let Some(incoming) = incoming.filter(|value| is_valid(value.as_bytes())) {
             return incoming.clone();
         }
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        // By hand: formatting costs as much as all else that is done here, and every poll has this done.
+        // By hand: formatting costs as much as everything else in this function, and every poll
+        // runs it.
         let mut text = [b'-'; PREFIX_LEN + 1 + COUNTER_DIGITS];
         text[..PREFIX_LEN].copy_from_slice(&self.prefix);
         for (position, digit) in text[PREFIX_LEN + 1..].iter_mut().enumerate() {

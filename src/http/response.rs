@@ -1,4 +1,4 @@
-//! A reply before it is HTTP: status, body, ETag, and whether the connection ends with it.
+//! A response before it becomes HTTP: status, body, ETag, and whether the connection closes.
 
 mod error_body;
 
@@ -21,18 +21,18 @@ use hyper::header::{
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 
-/// One reply.
+/// One response of the API.
 #[derive(Debug)]
 pub struct ApiResponse {
     status: StatusCode,
     content: Content,
-    /// In a box, since the JSON dialect has none.
+    /// Boxed, because responses of the JSON dialect do not have it.
     etag_headers: Option<Box<EtagHeaders>>,
-    /// The session that came to be.
+    /// The session that was created.
     created_session: Option<SessionId>,
 }
 
-/// What tells a client of the ETag dialect which state it is told of (RFC 9110 §8.8), and until when.
+/// Tells a client of the ETag dialect the state of the session (RFC 9110, 8.8) and its expiry.
 #[derive(Debug)]
 struct EtagHeaders {
     tag: HeaderValue,
@@ -42,20 +42,19 @@ struct EtagHeaders {
 #[derive(Debug)]
 enum Content {
     Json(Vec<u8>),
-    /// A payload as it is; or nothing, that is still called text, since there are proxies that take the
-    /// ETag off a reply that has no type.
+    /// A payload as it is, or an empty body with type text/plain, because some proxies remove the
+    /// ETag from a response without a type.
     Text(Bytes),
-    /// Nothing, of no type.
+    /// An empty body without a type.
     Empty,
     Preflight,
     Error(ApiError),
 }
 
 impl ApiResponse {
-    /// 200 with a JSON body. `size` is about how long it will be.
+    /// 200 with a JSON body of about `size` bytes.
     ///
-    /// # Panics
-    /// Never: what is serialised here are structs of strings and numbers.
+    /// # Panics Never: the serialised values are structs of strings and numbers.
     pub fn json(value: &impl Serialize, capacity: usize) -> Self {
         let mut body = Vec::with_capacity(capacity);
         serde_json::to_writer(&mut body, value).expect("strings and numbers");
@@ -68,13 +67,13 @@ impl ApiResponse {
         Self::new(StatusCode::OK, Content::Json(body))
     }
 
-    /// `text/plain`.
+    /// 200 with a `text/plain` body.
     #[must_use]
     pub fn text(status: StatusCode, body: Bytes) -> Self {
         Self::new(status, Content::Text(body))
     }
 
-    /// 204.
+    /// 204 without a body.
     #[must_use]
     pub fn no_content() -> Self {
         Self::new(StatusCode::NO_CONTENT, Content::Empty)
@@ -89,13 +88,13 @@ impl ApiResponse {
         }
     }
 
-    /// With another status.
+    /// Replaces the status.
     #[must_use]
     pub fn with_status(self, status: StatusCode) -> Self {
         Self { status, ..self }
     }
 
-    /// With an ETag, and the headers that stand beside it where the session's dates are known.
+    /// Adds an ETag, and the headers that go with it if the session's timestamps are known.
     #[must_use]
     pub fn with_etag(self, tag: HeaderValue, dates: Option<Timestamps>) -> Self {
         let etag_headers = Some(Box::new(EtagHeaders { tag, dates }));
@@ -105,7 +104,7 @@ impl ApiResponse {
         }
     }
 
-    /// Of a creation: of this session.
+    /// Marks the response to a creation with its session.
     #[must_use]
     pub fn with_created_session(self, id: SessionId) -> Self {
         let created_session = Some(id);
@@ -115,25 +114,25 @@ impl ApiResponse {
         }
     }
 
-    /// 204 with what a browser may do from any page (Fetch, "CORS protocol").
+    /// 204 with the CORS headers of a preflight (Fetch, "CORS protocol").
     #[must_use]
     pub fn preflight() -> Self {
         Self::new(StatusCode::NO_CONTENT, Content::Preflight)
     }
 
-    /// The reply's status.
+    /// The status of the response.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// The session that came to be, where one did.
+    /// The session that was created, if any.
     #[must_use]
     pub fn created_session(&self) -> Option<SessionId> {
         self.created_session
     }
 
-    /// Why it is a refusal, where it is one.
+    /// The reason of a rejection, if it is one.
     #[must_use]
     pub fn rejection(&self) -> Option<Rejection> {
         match &self.content {
@@ -142,8 +141,8 @@ impl ApiResponse {
         }
     }
 
-    /// The headers of every reply with a body, made once: a map is cloned faster than it is filled. `X-Request-Id` has
-    /// its place in it, and no value yet.
+    /// The headers of every response with a body, built once: cloning a map is faster than filling
+    /// it. It has an entry for `X-Request-Id` without a value.
     #[must_use]
     pub fn default_headers() -> HeaderMap {
         let headers = [
@@ -157,27 +156,28 @@ impl ApiResponse {
             (CONTENT_TYPE, "application/json"),
             (X_REQUEST_ID, ""),
         ];
-        // More places than it has headers: insert() makes room before it looks whether it replaces, and the room of a
-        // map that is full would be made anew for every reply.
+        // More capacity than it has headers: `insert()` reserves space before it checks whether it
+        // replaces, so a full map would be reallocated for every response.
         let mut map = HeaderMap::with_capacity(2 * headers.len());
         map.extend(headers.map(|(name, value)| (name, HeaderValue::from_static(value))));
         map
     }
 
-    /// The same of the ETag dialect, on all of whose replies a browser's script may read the ETag.
+    /// The same for the ETag dialect, in which scripts may read the ETag of every response (R2.16).
     #[must_use]
     pub fn etag_default_headers() -> HeaderMap {
         let mut headers = Self::default_headers();
         let etag = HeaderValue::from_static("ETag");
         headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, etag);
-        // no-transform (RFC 9111 §5.2.2.6) asks proxies not to compress, which would change the ETag; errors have
-        // one too.
+        // no-transform (RFC 9111, 5.2.2.6) asks proxies not to compress, which would change the
+        // ETag; errors have one too.
         let caching = HeaderValue::from_static("no-store, no-transform");
         headers.insert(CACHE_CONTROL, caching);
         headers
     }
 
-    /// The HTTP reply over a copy of [`ApiResponse::default_headers`]; without a body where the request was a HEAD.
+    /// Builds the HTTP response from a copy of [`ApiResponse::default_headers`], without a body for
+    /// HEAD.
     #[must_use]
     pub fn into_response(
         self,
@@ -210,8 +210,9 @@ impl ApiResponse {
         }
         let mut response = Response::new(Full::default());
         if is_head {
-            // Of a body that is not sent, only we know the length; of any other hyper writes it. A 204 has none,
-            // and in a 304 it would be the 200's (RFC 9110 §8.6), which nobody has looked up.
+            // The length of a body that is not sent is known only here; hyper writes all other
+            // lengths. A 204 has none, and that of a 304 would be the 200's (RFC 9110, 8.6), which
+            // was not read.
             let has_length =
                 ![StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&self.status);
             if has_length {

@@ -1,4 +1,4 @@
-//! What a path and a method ask for.
+//! Parses the path and the method of a request.
 
 use crate::model::Api;
 use crate::model::{InvalidTxnId, SessionId, TxnKey};
@@ -25,12 +25,12 @@ const PREFIXES: [(Api, &str); 3] = [
     (Api::Msc4108, MSC4108_PREFIX),
 ];
 
-/// What a path names.
+/// The resource that a path names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Route {
-    /// The API it belongs to.
+    /// The API of the path.
     pub api: Api,
-    /// What of that API.
+    /// The resource of that API.
     pub target: Target,
 }
 
@@ -39,16 +39,16 @@ pub struct Route {
 pub enum Target {
     /// Discovery and creation.
     Rendezvous,
-    /// One session; `None` for an id that no session can have.
+    /// One session; `None` if the id is invalid.
     Session(Option<SessionId>),
-    /// One write to one session.
+    /// A write with a transaction id.
     Txn(Option<SessionId>, Result<TxnKey, InvalidTxnId>),
-    /// Nothing of ours, below a prefix or not.
+    /// Any other path, below a prefix or not.
     Other,
 }
 
 impl Target {
-    /// The session that it is about.
+    /// The session that the path names.
     #[must_use]
     pub const fn session(&self) -> Option<SessionId> {
         match self {
@@ -59,9 +59,9 @@ impl Target {
 }
 
 impl Route {
-    /// Reads a request's path: split at raw slashes first, then each segment percent-decoded, so that
-    /// an encoded slash is part of a segment. Leading slashes count as one, since a base URL often
-    /// ends in another.
+    /// Parses a request's path. It splits at raw slashes first and then percent-decodes each
+    /// segment (R0.12), so an encoded slash is part of a segment. Several leading slashes count as
+    /// one (R0.11), because a base URL often ends in a slash.
     #[must_use]
     pub fn parse(path: &str) -> Self {
         let path = &path[path.len() - path.trim_start_matches('/').len()..];
@@ -81,7 +81,7 @@ impl Route {
         }
     }
 
-    /// The methods that the path knows, for `Allow` (RFC 9110 §10.2.1).
+    /// The methods of this path, for `Allow` (RFC 9110, 10.2.1).
     #[must_use]
     pub fn allow(self) -> &'static str {
         match self.target {
@@ -106,9 +106,9 @@ impl Route {
 }
 
 impl Target {
-    /// Reads what follows the prefix: nothing, or segments that each begin with a slash.
+    /// Parses the rest after the prefix: empty, or segments that each begin with a slash.
     fn parse(rest: &str) -> Self {
-        // What nearly every request asks for, at once: an id of ours has neither slash nor escape.
+        // The fast path for nearly every request: our ids contain neither slashes nor escapes.
         if let Some(id) = rest.as_bytes().get(1..).and_then(SessionId::parse) {
             return Self::Session(Some(id));
         }
@@ -127,7 +127,7 @@ impl Target {
     }
 }
 
-/// The rest of `path` behind `prefix`, where the prefix ends at a segment's end.
+/// Returns the rest of `path` after `prefix`, if the prefix ends at a segment boundary.
 fn strip_prefix<'a>(path: &'a str, prefix: &str) -> Option<&'a str> {
     if let Some(rest) = path.strip_prefix(prefix) {
         return (rest.is_empty() || rest.starts_with('/')).then_some(rest);
@@ -150,7 +150,7 @@ fn strip_prefix<'a>(path: &'a str, prefix: &str) -> Option<&'a str> {
 }
 
 fn decode(segment: &str) -> Cow<'_, [u8]> {
-    // The decoder looks at each byte, and no client that follows the proposal encodes any.
+    // The decoder checks every byte, and clients that follow the proposal encode none.
     if segment.contains('%') {
         percent_decode(segment.as_bytes()).into()
     } else {
@@ -158,7 +158,7 @@ fn decode(segment: &str) -> Cow<'_, [u8]> {
     }
 }
 
-/// The method as metrics know it.
+/// The label of the method in metrics.
 #[must_use]
 pub fn method_label(method: &Method) -> MethodLabel {
     match *method {
@@ -238,7 +238,7 @@ mod tests {
             target(&format!("{MSC4388_UNSTABLE_PREFIX}/{id}/")),
             Target::Txn(Some(id), Err(InvalidTxnId))
         );
-        // Below a prefix and yet nothing of ours: it has its API's headers all the same.
+        // An unknown path below a prefix still gets the headers of its API.
         for (other, api) in [
             ("", Api::None),
             ("/", Api::None),

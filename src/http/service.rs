@@ -1,7 +1,7 @@
-//! The pipeline: what happens to every request, from top to bottom.
+//! The pipeline: the steps of every request, from top to bottom.
 //!
-//! Route, policy, body, use case, reply; around them a whole-request deadline, a net under panics,
-//! and the metrics and the log line of the request. It never learns which store there is.
+//! Route, policy, body, use case, response. Around them: the request timeout, the panic guard, and
+//! the recorder of metrics, log and trace. It does not know which store is in use.
 
 use crate::clock::Clock;
 use crate::clock::lazy_timeout::LazyTimeout;
@@ -34,7 +34,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What the pipeline needs; one for all connections.
+/// The pipeline, shared by all connections.
 #[derive(Debug)]
 pub struct Service<S> {
     sessions: Sessions<S>,
@@ -51,7 +51,7 @@ pub struct Service<S> {
 }
 
 impl<S: Store> Service<S> {
-    /// A pipeline over `store`.
+    /// Creates a pipeline over `store`.
     pub fn new(
         config: &Config,
         store: Arc<S>,
@@ -75,8 +75,8 @@ impl<S: Store> Service<S> {
         }
     }
 
-    /// Answers one request. It always has an answer: an error of any layer is a Matrix body. `deadline`
-    /// bounds it, and may be used again for the next request.
+    /// Handles one request. It always returns a response: every error becomes a Matrix body.
+    /// `deadline` bounds the request, and can be reused for the next one.
     pub async fn respond<B: RequestBody>(
         &self,
         request: &mut Request<B>,
@@ -93,7 +93,7 @@ impl<S: Store> Service<S> {
         let recorder =
             RequestRecorder::start(telemetry, request, route, caller, &request_id, started);
         let response = {
-            // Pinned before it is wrapped: a future of kilobytes that is moved is copied.
+            // Pinned before it is wrapped: moving a future of kilobytes copies it.
             let answer = pin!(self.dispatch(route, request, caller));
             match recorder.trace() {
                 None => {
@@ -111,8 +111,8 @@ impl<S: Store> Service<S> {
         recorder.finish(&response, self.clock.now());
         let mut response =
             response.into_response(self.default_headers(route.api), request_id, is_head);
-        // A reply that came before the body: only where its end is near does the connection go on, and
-        // a client that is to come back on another one must be told.
+        // A response before the end of the body: the connection stays open only if the end of the
+        // body is near. Otherwise the response must announce the close.
         if !request.body().is_end_stream() && !body::drain_buffered(request, deadline).await {
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(CONNECTION, close);
@@ -120,8 +120,8 @@ impl<S: Store> Service<S> {
         response
     }
 
-    /// Answers within the deadline, and through a panic: one request's mistake must not take the
-    /// process, and with it every other request, down.
+    /// Handles the request within the deadline, and catches panics: a bug in one request must not
+    /// end the process and all other requests.
     async fn with_deadline_and_panic_guard(
         &self,
         route: Route,
@@ -156,7 +156,8 @@ impl<S: Store> Service<S> {
         if host::is_ambiguous(request) {
             return Err(ApiError::InvalidHost);
         }
-        // A preflight carries no credentials and touches nothing, so it is the same everywhere.
+        // A preflight has no credentials and changes nothing, so the answer is the same for all
+        // paths.
         if request.method() == Method::OPTIONS {
             return Ok(ApiResponse::preflight());
         }
@@ -199,13 +200,13 @@ impl<S: Store> Service<S> {
         match api {
             Api::Msc4388 => mode != Mode::Off,
             Api::V1 => mode != Mode::Off && self.stable_api_enabled,
-            // Its own switch: it has no authentication, whatever the mode says.
+            // The ETag dialect has a separate switch: it has no authentication, whatever the mode.
             Api::Msc4108 => self.msc4108_enabled,
             Api::None => false,
         }
     }
 
-    /// What every reply of an API has.
+    /// The headers of every response of an API.
     fn default_headers(&self, api: Api) -> HeaderMap {
         if api == Api::Msc4108 && self.msc4108_enabled {
             self.etag_headers.clone()
@@ -215,7 +216,7 @@ impl<S: Store> Service<S> {
     }
 }
 
-/// What a method means on a path.
+/// The intent of a method on a path.
 fn parse_intent(route: Route, method: &Method) -> Result<Intent, ApiError> {
     match (route.target, method) {
         (Target::Other, _) => Err(ApiError::Unrecognized),

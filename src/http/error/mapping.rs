@@ -1,4 +1,4 @@
-//! The one place that says what each refusal means to a client and to an operator.
+//! The single mapping from an error to what clients and operators see.
 
 use crate::http::error::ApiError;
 use crate::model::{Api, Limit, LimitExceeded, Rejection};
@@ -8,35 +8,36 @@ use crate::store::StoreError;
 use hyper::StatusCode;
 use std::time::Duration;
 
-/// What a refusal means to a client and to an operator.
+/// The response to an error, and its reason for operators.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ErrorResponse<'a> {
     /// The HTTP status.
     pub status: StatusCode,
     /// The Matrix error code.
     pub errcode: &'a str,
-    /// What MSC4108 of 2024 says beside it, as `org.matrix.msc4108.errcode`.
+    /// The additional error code of MSC4108 of 2024, `org.matrix.msc4108.errcode`.
     pub msc4108_errcode: Option<&'static str>,
-    /// The text for people.
+    /// The message for people.
     pub message: &'static str,
     /// The reason in `rendezvous_rejections_total`.
     pub reason: Rejection,
-    /// When trying again makes sense, where that is known.
+    /// The time after which a retry makes sense, if it is known.
     pub retry_after: Option<Duration>,
-    /// With a 401, whether the client may keep what it has stored (client-server API, "Soft logout").
+    /// With a 401: whether the client may keep its stored data (client-server API, "Soft logout").
     pub soft_logout: Option<bool>,
-    /// Whether the connection cannot be used again, since part of the request was left unread.
+    /// Whether the connection must close, because part of the request was left unread.
     pub close: bool,
 }
 
-/// After an outage of unknown length: soon, since a sign-in waits.
+/// The retry interval after an outage of unknown length: short, because a sign-in is waiting.
 const RETRY_SOON: Duration = Duration::from_secs(1);
 
-/// A deploy or a move takes minutes, and nobody waits that long with a telephone in hand.
+/// The retry interval during maintenance, which takes minutes; no person waits that long.
 const MAINTENANCE_RETRY: Duration = Duration::from_mins(1);
 
 impl ApiError {
-    /// What the refusal means. The Matrix codes are those of the client-server API and of MSC4388.
+    /// Returns the response to this error. The Matrix error codes are those of the client-server
+    /// API and of MSC4388.
     #[must_use]
     #[expect(
         clippy::too_many_lines,
@@ -186,7 +187,7 @@ impl ApiError {
                 "No new rendezvous sessions for now",
                 R::Maintenance,
             ),
-            // Its clients ask nobody first, and take a 403 for good.
+            // Clients of the ETag dialect do not discover first, and take a 403 as final.
             Self::Maintenance => ErrorResponse {
                 retry_after: Some(MAINTENANCE_RETRY),
                 ..unavailable("No new rendezvous sessions for now", R::Maintenance)

@@ -1,10 +1,11 @@
-//! Escapes of half a character, which `serde_json` lets pass in what is ignored.
+//! Escapes of lone surrogates, which `serde_json` accepts in ignored values.
 
-/// Whether a text that is JSON holds a `\u` escape of a surrogate without its other half: such a string
-/// is no string. Keys and nested values count, as in what is read: `IgnoredAny` looks at none of them.
+/// Whether a JSON text contains a `\u` escape of a surrogate without its other half, which makes
+/// the string invalid (R1.34). Keys and nested values count as well: `IgnoredAny` checks none of
+/// them.
 #[must_use]
 pub fn has_lone_surrogate(json: &str) -> bool {
-    // A backslash stands in strings only, and most bodies have none: their data is base64.
+    // Backslashes occur only in strings, and most bodies have none, because their data is base64.
     let mut rest = json;
     while let Some(at) = rest.find('\\') {
         let escape = &rest[at..];
@@ -17,13 +18,13 @@ pub fn has_lone_surrogate(json: &str) -> bool {
             Some(0xDC00..=0xDFFF) => return true,
             Some(_) => 6,
         };
-        // What stands behind a backslash is ASCII, so this is no half of a character either.
+        // The character after a backslash is ASCII, so this is never the middle of a character.
         rest = escape.get(length..).unwrap_or_default();
     }
     false
 }
 
-/// The number in `\u0041`, where the text begins so.
+/// Returns the number of `\u0041`, if the text begins with such an escape.
 fn code_unit(text: &str) -> Option<u16> {
     u16::from_str_radix(text.strip_prefix("\\u")?.get(..4)?, 16).ok()
 }

@@ -1,16 +1,15 @@
-//! The one string of a reply that is long.
+//! Writes the one long string of a response.
 
 /// Appends `text` as a JSON string.
 ///
-/// # Panics
-/// Never: a string has a JSON form, and a vector takes every byte.
+/// # Panics Never: every string has a JSON form, and a vector accepts every byte.
 #[expect(
     clippy::needless_bitwise_bool,
     reason = "a branch keeps the compiler from looking at sixteen bytes at once"
 )]
 pub fn write_string(out: &mut Vec<u8>, text: &str) {
-    // To the end, where `any` would stop early, and without a branch: one of them costs a poll 7,000
-    // instructions.
+    // Scans to the end without a branch. `any` would stop early, and a branch per byte costs a poll
+    // 7,000 instructions.
     let escapes = text.bytes().fold(false, |found, byte| {
         found | (byte < b' ') | (byte == b'"') | (byte == b'\\')
     });

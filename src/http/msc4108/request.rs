@@ -1,4 +1,4 @@
-//! What a request of the ETag dialect must have, and what it says.
+//! The required parts of a request of the ETag dialect.
 
 use crate::http::body::RequestBody;
 use crate::http::context::RequestContext;
@@ -8,7 +8,7 @@ use crate::http::host;
 use crate::model::Payload;
 use hyper::header::{CONTENT_TYPE, HeaderMap, IF_MATCH};
 
-/// A write: the state that it follows, and the new payload.
+/// A write: the expected state and the new payload.
 pub(super) async fn parse_write<B: RequestBody>(
     context: &mut RequestContext<'_, B>,
 ) -> Result<(EtagList, Payload), ApiError> {
@@ -17,8 +17,8 @@ pub(super) async fn parse_write<B: RequestBody>(
     Ok((tags, read_text(context).await?))
 }
 
-/// The same of a write that is refused, as far as it can be told without waiting for the client: whoever is refused
-/// must not hold anything by sending slowly.
+/// The same for a rejected write, as far as it has arrived: a rejected client must not hold
+/// resources by sending slowly.
 pub(super) async fn parse_rejected_write<B: RequestBody>(
     context: &mut RequestContext<'_, B>,
 ) -> Option<(EtagList, Payload)> {
@@ -28,7 +28,7 @@ pub(super) async fn parse_rejected_write<B: RequestBody>(
     Some((tags, parse_payload(&body).ok()?))
 }
 
-/// A body of text.
+/// Reads a body of text.
 pub(super) async fn read_text<B: RequestBody>(
     context: &mut RequestContext<'_, B>,
 ) -> Result<Payload, ApiError> {
@@ -43,7 +43,7 @@ fn parse_payload(body: &[u8]) -> Result<Payload, ApiError> {
     Payload::new(text).map_err(|_| ApiError::PayloadTooLarge)
 }
 
-/// The dialect sends text and nothing else; parameters of the type are ignored.
+/// Checks the content type. The dialect uses text only; parameters of the type are ignored (R2.28).
 fn require_text_plain(headers: &HeaderMap) -> Result<(), ApiError> {
     let content_type = headers
         .get(CONTENT_TYPE)
@@ -55,7 +55,7 @@ fn require_text_plain(headers: &HeaderMap) -> Result<(), ApiError> {
     Err(ApiError::InvalidParam("Content-Type is not text/plain"))
 }
 
-/// Where the request says that this server is reached.
+/// Returns the URL by which the request reached this server.
 pub(super) fn base_url<B>(context: &RequestContext<'_, B>) -> Result<String, ApiError> {
     let scheme = if context.caller.is_https {
         "https"

@@ -1,4 +1,4 @@
-//! A refusal as clients are told it: the Matrix error body, and the headers beside it.
+//! The body and headers of an error response.
 
 use crate::http::error::ApiError;
 use hyper::StatusCode;
@@ -21,7 +21,7 @@ struct ErrorBody<'a> {
     retry_after_ms: Option<u64>,
 }
 
-/// The Matrix error body (client-server API, "Standard error response"), and the headers beside it.
+/// Builds the Matrix error body (client-server API, "Standard error response") and its headers.
 pub(super) fn error_body(error: &ApiError, headers: &mut HeaderMap) -> Vec<u8> {
     let response = error.response();
     if let Some(after) = response.retry_after {
@@ -33,7 +33,7 @@ pub(super) fn error_body(error: &ApiError, headers: &mut HeaderMap) -> Vec<u8> {
     if let ApiError::MethodNotAllowed { allow } = error {
         headers.insert(ALLOW, HeaderValue::from_static(allow));
     }
-    // Only M_LIMIT_EXCEEDED has the field; a 503 says it in the header alone.
+    // Only M_LIMIT_EXCEEDED has this field; a 503 uses the header alone.
     let is_limit_exceeded = response.status == StatusCode::TOO_MANY_REQUESTS;
     let retry_after_ms = response
         .retry_after
@@ -49,7 +49,7 @@ pub(super) fn error_body(error: &ApiError, headers: &mut HeaderMap) -> Vec<u8> {
     serde_json::to_vec(&body).expect("strings and a number")
 }
 
-/// Whole seconds, rounded up, and never 0: that would invite the client to come straight back.
+/// Whole seconds, rounded up, and at least 1: 0 would invite the client to retry at once.
 fn whole_seconds(duration: Duration) -> u64 {
     milliseconds(duration).div_ceil(1000)
 }

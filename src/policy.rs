@@ -2,14 +2,14 @@
 //! `limits`.
 //!
 //! For the HTTP pipeline. A request that passes gets an [`Admitted`], which only this module can
-//! create. Every handler takes one as an argument, so a handler that skips the policy does not
-//! compile.
+//! create. Every handler requires one, or a [`CreateGrant`] made from one, so a handler that skips the
+//! policy does not compile.
 
 pub mod auth;
 mod fetch_metadata;
-mod homeserver;
+mod homeservers;
 
-pub use homeserver::{Homeserver, Homeservers};
+pub use homeservers::{Homeserver, Homeservers};
 
 use crate::clock::Clock;
 use crate::config::Mode;
@@ -63,7 +63,7 @@ impl Admitted<'_> {
     ///
     /// # Errors
     /// [`PolicyRejection::Maintenance`] if the operator switched creation off.
-    pub fn without_auth(self) -> Result<CreateGrant, PolicyRejection> {
+    pub fn without_auth(&self) -> Result<CreateGrant, PolicyRejection> {
         if self.in_maintenance {
             return Err(PolicyRejection::Maintenance);
         }
@@ -188,7 +188,7 @@ impl Policy {
             Intent::Discover => limits.check_discover(address)?,
             Intent::Create => limits.check_create(address)?,
             Intent::Read | Intent::Write | Intent::Delete => {
-                limits.check_request(address, session)?
+                limits.check_request(address, session)?;
             }
         }
         if intent == Intent::Read && !fetch_metadata::allows(headers) {

@@ -45,7 +45,8 @@ pub struct Msc4108<'a, S> {
 impl<S: Store> Msc4108<'_, S> {
     /// Handles one request.
     ///
-    /// # Errors Every [`ApiError`] of the endpoint. An error with an ETag is returned as a response
+    /// # Errors
+    /// Every [`ApiError`] of the endpoint. An error with an ETag is returned as a response
     /// instead.
     pub async fn handle<B: RequestBody>(
         &self,

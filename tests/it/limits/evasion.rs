@@ -4,6 +4,7 @@ use super::{TRUSTED, start};
 use crate::server::{Server, ready_on};
 use serde_json::json;
 use testkit::api::{UNSTABLE, at, body};
+use testkit::etag::ETAG;
 use testkit::eventually;
 use testkit::http::{Connection, Reply, Request};
 use testkit::redis::RedisServer;
@@ -20,7 +21,7 @@ fn create_as(server: &Server, forwarded_for: &str) -> Reply {
 
 /// A proxy appends to whatever the client wrote.
 #[test]
-fn client_sent_forwarded_header_does_not_hide_it() {
+fn client_sent_header_does_not_hide_its_address() {
     let server = start(&[("limits.deny.create", "203.0.113.9")], &[TRUSTED]);
     for written in [
         "zz",
@@ -138,24 +139,37 @@ fn rejected_request_body_is_not_awaited() {
 /// as the proxy has connections.
 #[test]
 fn requests_in_flight_per_client_are_limited() {
+    assert_in_flight_limit_of_creations(UNSTABLE);
+}
+
+#[test]
+fn etag_creations_in_flight_per_client_are_limited() {
+    assert_in_flight_limit_of_creations(ETAG);
+}
+
+/// 256 creations without their bodies use up the client's requests in flight, and no other client's.
+fn assert_in_flight_limit_of_creations(path: &str) {
     let settings = [
         ON,
         ("limits.create.client.burst", "1000"),
         ("http.body_timeout", "300s"),
+        ("msc4108.enabled", "true"),
+        ("http.public_base_url", "https://rendezvous.test"),
     ];
     let server = start(&settings, &[TRUSTED]);
     let session = server.create("x");
     let head = |client: &str| {
         format!(
-            "POST {UNSTABLE} HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: {client}\r\nContent-Length: 9\r\n\r\n"
+            "POST {path} HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: {client}\r\n\
+             Content-Type: text/plain\r\nContent-Length: 9\r\n\r\n"
         )
     };
     let busy = "203.0.113.1";
-    let mut under_way: Vec<_> = (0..256).map(|_| Connection::open(server.http)).collect();
-    for connection in &mut under_way {
+    let mut slow: Vec<_> = (0..256).map(|_| Connection::open(server.http)).collect();
+    for connection in &mut slow {
         connection.write(head(busy).as_bytes());
     }
-    eventually("all are under way", || {
+    eventually("256 requests are in flight", || {
         let metrics = server.metrics();
         (metrics.sum("rendezvous_http_requests_in_flight", &[]) == 256).then_some(())
     });
@@ -170,7 +184,7 @@ fn requests_in_flight_per_client_are_limited() {
         1
     );
     read("203.0.113.2").expect(200);
-    drop(under_way);
+    drop(slow);
     eventually("they are over", || (read(busy).status == 200).then_some(()));
 }
 
@@ -202,7 +216,7 @@ fn future_rate_state_blocks_at_most_one_burst() {
     worker.create("two");
 }
 
-/// Thirty people behind one address discover and create.
+/// Twenty people behind one address discover and create.
 #[test]
 fn discovery_does_not_use_up_the_creation_rate() {
     let server = start(&[ON], &[TRUSTED]);

@@ -18,28 +18,33 @@ pub(super) fn is_expected(api: Api, route: RouteLabel, method: MethodLabel, stat
     if (api == Api::None && route != R::Other) || (etag && route == R::Txn) {
         return false;
     }
-    let on_any_request = matches!(status, 404 | 429 | 500 | 503);
-    let on_body_error = matches!(status, 400 | 408 | 413);
+    // 400: no valid Host (R0.36). 403: the address is on a deny list (R0.32).
+    let is_possible_on_any_request = matches!(status, 400 | 403 | 404 | 429 | 500 | 503);
+    let on_body_error = matches!(status, 408 | 413);
     match (route, method) {
-        (_, M::Options) => status == 204,
-        (R::Other, _) => status == 404,
-        (R::Rendezvous, M::Post) if etag => on_any_request || on_body_error || status == 201,
-        (R::Rendezvous, M::Post) => {
-            on_any_request || on_body_error || matches!(status, 200 | 401 | 403)
+        (_, M::Options) => matches!(status, 204 | 400),
+        (R::Other, _) => matches!(status, 400 | 404),
+        (R::Rendezvous, M::Post) if etag => {
+            is_possible_on_any_request || on_body_error || status == 201
         }
-        (R::Rendezvous, M::Get | M::Head) if !etag => on_any_request || matches!(status, 200 | 401),
+        (R::Rendezvous, M::Post) => {
+            is_possible_on_any_request || on_body_error || matches!(status, 200 | 401)
+        }
+        (R::Rendezvous, M::Get | M::Head) if !etag => {
+            is_possible_on_any_request || matches!(status, 200 | 401)
+        }
         (R::Session, M::Get | M::Head) => {
-            on_any_request || matches!(status, 200 | 403) || (etag && status == 304)
+            is_possible_on_any_request || status == 200 || (etag && status == 304)
         }
         (R::Session, M::Put) if etag => {
-            on_any_request || on_body_error || matches!(status, 202 | 412)
+            is_possible_on_any_request || on_body_error || matches!(status, 202 | 412)
         }
         (R::Session | R::Txn, M::Put) => {
-            on_any_request || on_body_error || matches!(status, 200 | 409)
+            is_possible_on_any_request || on_body_error || matches!(status, 200 | 409)
         }
-        (R::Session, M::Delete) if etag => on_any_request || status == 204,
-        (R::Session, M::Delete) => on_any_request || status == 200,
+        (R::Session, M::Delete) if etag => is_possible_on_any_request || status == 204,
+        (R::Session, M::Delete) => is_possible_on_any_request || status == 200,
         // Any other method gets a 405, or a 404 if the API is off.
-        (R::Rendezvous | R::Session | R::Txn, _) => matches!(status, 404 | 405),
+        (R::Rendezvous | R::Session | R::Txn, _) => matches!(status, 400 | 404 | 405),
     }
 }

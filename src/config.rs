@@ -4,12 +4,12 @@
 //! raw form is validated into [`Config`]; no other module has to validate a value again. This
 //! module reads neither the environment nor the arguments: its caller passes them in.
 
+pub mod address_range;
 pub mod auth;
 pub mod de;
 pub mod homeserver;
 pub mod http;
 pub mod limits;
-pub mod network;
 pub mod secret;
 pub mod session;
 pub mod sources;

@@ -1,44 +1,48 @@
 //! Every limiter of this replica: rates per key, concurrency per client, requests in flight.
 //!
-//! `policy` calls them and decides. The store enforces the limits that hold over all replicas
-//! (`store::quotas`).
+//! `policy` calls them and decides about requests; `net/admission` calls the one for connections, and
+//! `policy/auth` the one for token checks. The store enforces the limits that hold over all replicas.
 //!
 //! # Every cause of a 429
 //!
 //! `rendezvous_rejections_total` and the rejection log name the `reason`.
-//! `http/error/mapping.rs` maps every reason to a 429. A client is an IPv4 address or an IPv6 /64, a
+//! `http/error/mapping.rs` maps each reason of this table to a 429. A client is an IPv4 address or an IPv6 /64, a
 //! network is an IPv6 /48. The fleet is all replicas that share one store.
 //!
 //! | reason | limit | key | scope | file |
 //! |---|---|---|---|---|
-//! | `create_client` | creations, discoveries: rate \[1\] | client | replica | \[P\] |
-//! | `create_network` | creations, discoveries: rate \[1\] | network | replica | \[P\] |
-//! | `create_user` | creations: rate \[1\] | user | replica | \[P\] |
-//! | `create_client` | creations: rate \[1\] | client | fleet | \[R\] |
-//! | `create_network` | creations: rate \[1\] | network | fleet | \[R\] |
-//! | `create_user` | creations: rate \[1\] | user | fleet | \[R\] |
-//! | `requests_client` | requests on sessions: rate \[2\] | client | replica | \[P\] |
-//! | `requests_network` | requests on sessions: rate \[2\] | network | replica | \[P\] |
-//! | `requests_session` | requests on a session: rate \[2\] | session | replica | \[P\] |
+//! | `create_client` | creations, discoveries: rate \[1\] | client | replica | `limits/replica.rs` |
+//! | `create_network` | creations, discoveries: rate \[1\] | network | replica | `limits/replica.rs` |
+//! | `create_user` | creations: rate \[1\] | user | replica | `limits/replica.rs` |
+//! | `create_client` | creations: rate \[1\] | client | fleet | `store/redis/lease.rs` |
+//! | `create_network` | creations: rate \[1\] | network | fleet | `store/redis/lease.rs` |
+//! | `create_user` | creations: rate \[1\] | user | fleet | `store/redis/lease.rs` |
+//! | `requests_client` | requests on sessions: rate \[2\] | client | replica | `limits/replica.rs` |
+//! | `requests_network` | requests on sessions: rate \[2\] | network | replica | `limits/replica.rs` |
+//! | `requests_session` | requests on a session: rate \[2\] | session | replica | `limits/replica.rs` |
 //! | `session_busy` | 64 requests in flight | session | replica | `limits/in_flight.rs` |
 //! | `client_busy` | 256 requests in flight | client | replica | `limits/in_flight.rs` |
 //! | `client_busy` | 2,560 requests in flight | network | replica | `limits/in_flight.rs` |
-//! | `live_total` | live sessions: `session.max_live` | none | fleet | \[M\], \[R\] |
-//! | `live_client` | live sessions: share \[3\] | client | fleet | \[M\], \[R\] |
-//! | `live_network` | live sessions: share \[3\] | network | fleet | \[M\], \[R\] |
-//! | `live_user` | live sessions: share \[3\] | user | fleet | \[M\], \[R\] |
-//! | `writes_full` | writes: `session.max_writes` | session | fleet | \[E\], \[W\] |
-//! | `txns_full` | recorded txnIds: `session.max_txn_ids` | session | fleet | \[E\], \[W\] |
+//! | `live_total` | live sessions: `session.max_live` | none | fleet | `store/memory.rs`, `store/redis/lease.rs` |
+//! | `live_client` | live sessions: share \[3\] | client | fleet | `store/memory.rs`, `store/redis/lease.rs` |
+//! | `live_network` | live sessions: share \[3\] | network | fleet | `store/memory.rs`, `store/redis/lease.rs` |
+//! | `live_user` | live sessions: share \[3\] | user | fleet | `store/memory.rs`, `store/redis/lease.rs` |
+//! | `writes_full` | writes: `session.max_writes` | session | fleet | `store/memory/entry.rs`, `store/redis/lua/write.lua` |
+//! | `txns_full` | recorded txnIds: `session.max_txn_ids` | session | fleet | `store/memory/entry.rs`, `store/redis/lua/write.lua` |
 //!
 //! - \[1\] `limits.create.*`. Discoveries have allowances of their own, as large as those of
 //!   creations. `limits/keyed_rate.rs` counts per replica; Redis also counts creations per fleet.
 //! - \[2\] `limits.requests.*`, counted by `limits/keyed_rate.rs`.
 //! - \[3\] `limits.live.*`. A share shrinks once more than half of `session.max_live` is in use:
-//!   `store/quotas.rs`.
-//! - \[P\] `limits/replica.rs`.
-//! - \[M\] `store/memory.rs`, \[E\] `store/memory/entry.rs`, with the memory store.
-//! - \[R\] `store/redis/lease.rs` and `store/redis/lua/acquire_lease.lua`, \[W\]
-//!   `store/redis/lua/write.lua`, with the Redis store.
+//!   `store/session_limits.rs`.
+//! - `store/memory*` applies with the memory store, `store/redis/*` with Redis. `store/redis/lease.rs`
+//!   runs `store/redis/lua/acquire_lease.lua`.
+//!
+//! Two bounds on memory can reject a client that has used nothing up:
+//!
+//! - If a rate limiter's table is full (`limits.max_keys`), new clients of a shard share one bucket for
+//!   creations: `limits/keyed_rate/table.rs`. Requests on sessions pass.
+//! - Requests in flight are counted by hash, so two keys can share a counter: `limits/in_flight.rs`.
 //!
 //! Limits that do not cause a 429:
 //!
@@ -58,18 +62,13 @@ pub(crate) mod replica;
 
 #[cfg(test)]
 mod tests {
-    use crate::model::{Limit, Rejection};
+    use crate::model::Rejection;
 
     #[test]
     fn table_lists_every_reason_of_a_429() {
-        let busy_or_full = [
-            Rejection::SessionBusy,
-            Rejection::ClientBusy,
-            Rejection::WritesFull,
-            Rejection::TxnsFull,
-        ];
-        let reasons = Limit::ALL.iter().map(|limit| limit.label());
-        for reason in reasons.chain(busy_or_full.map(|reason| reason.label())) {
+        let reasons = Rejection::ALL.iter().filter(|reason| reason.is_limit());
+        for reason in reasons.filter(|reason| !matches!(reason, Rejection::Denied(_))) {
+            let reason = reason.label();
             let row = format!("//! | `{reason}` | ");
             assert!(include_str!("limits.rs").contains(&row), "{reason}");
         }

@@ -141,7 +141,7 @@ impl<S: Store> Sessions<S> {
             WriteResult::Retried(_) => WriteOutcome::Retried,
             WriteResult::Replayed(_) => WriteOutcome::Replayed,
             WriteResult::Conflict(_) => WriteOutcome::Conflict,
-            // These are rejections, which the dialects count.
+            // These are rejections, which `http/recorder.rs` counts.
             WriteResult::TxnsFull { .. } | WriteResult::WritesFull { .. } | WriteResult::Gone => {
                 return Ok(written);
             }

@@ -18,9 +18,9 @@ use std::sync::Arc;
 /// The parts that can fail, built from the configuration.
 #[derive(Debug)]
 pub struct Prepared {
-    pub(crate) place: PreparedStore,
+    pub(crate) store: PreparedStore,
     /// The token verifier of each homeserver, if it has one.
-    pub(crate) issuers: Vec<Option<TokenVerifier>>,
+    pub(crate) verifiers: Vec<Option<TokenVerifier>>,
     /// The collector of traces, if traces are on.
     pub(crate) collector: Option<Collector>,
 }
@@ -75,10 +75,10 @@ pub fn load(sources: &Sources) -> Result<Startup, ConfigError> {
 /// # Errors
 /// All problems, each with the key of the configuration.
 pub fn prepare(config: &Config) -> Result<Prepared, Vec<ConfigProblem>> {
-    let (mut issuers, mut problems) = (Vec::new(), Vec::new());
+    let (mut verifiers, mut problems) = (Vec::new(), Vec::new());
     for homeserver in &config.homeservers {
-        match issuer(homeserver) {
-            Ok(issuer) => issuers.push(issuer),
+        match build_verifier(homeserver) {
+            Ok(verifier) => verifiers.push(verifier),
             Err(problem) => problems.push(problem),
         }
     }
@@ -86,10 +86,10 @@ pub fn prepare(config: &Config) -> Result<Prepared, Vec<ConfigProblem>> {
         problems.push(problem);
         None
     });
-    match place(config) {
-        Ok(place) if problems.is_empty() => Ok(Prepared {
-            place,
-            issuers,
+    match prepare_store(config) {
+        Ok(store) if problems.is_empty() => Ok(Prepared {
+            store,
+            verifiers,
             collector,
         }),
         Ok(_) => Err(problems),
@@ -108,11 +108,11 @@ fn collector(config: &Config) -> Result<Option<Collector>, ConfigProblem> {
     })
 }
 
-fn issuer(
+fn build_verifier(
     homeserver: &config::homeserver::HomeserverConfig,
 ) -> Result<Option<TokenVerifier>, ConfigProblem> {
-    let issuer = homeserver.auth.as_ref().map(TokenVerifier::new).transpose();
-    issuer.map_err(|error| {
+    let verifier = homeserver.auth.as_ref().map(TokenVerifier::new).transpose();
+    verifier.map_err(|error| {
         let at = &homeserver.key_prefix;
         let key = match error {
             VerifierSetupError::CaFile(_) | VerifierSetupError::Tls(_) => format!("{at}.ca_file"),
@@ -126,15 +126,16 @@ fn issuer(
 /// Builds the homeservers, each with its token verifier.
 pub(crate) fn homeservers(
     settings: &[config::homeserver::HomeserverConfig],
-    issuers: Vec<Option<TokenVerifier>>,
+    verifiers: Vec<Option<TokenVerifier>>,
     clock: &Clock,
     metrics: &Arc<Metrics>,
 ) -> Homeservers {
     let mut by_host = HashMap::new();
-    for (homeserver, issuer) in settings.iter().zip(issuers) {
+    for (homeserver, verifier) in settings.iter().zip(verifiers) {
         let name = homeserver.hosts.first().cloned().unwrap_or_default();
-        let auth = issuer
-            .map(|issuer| Authenticator::new(issuer, &name, clock.clone(), Arc::clone(metrics)));
+        let auth = verifier.map(|verifier| {
+            Authenticator::new(verifier, &name, clock.clone(), Arc::clone(metrics))
+        });
         let running = Homeserver {
             name,
             mode: homeserver.mode,
@@ -152,7 +153,7 @@ pub(crate) fn homeservers(
     Homeservers::ByHost(by_host)
 }
 
-fn place(config: &Config) -> Result<PreparedStore, Vec<ConfigProblem>> {
+fn prepare_store(config: &Config) -> Result<PreparedStore, Vec<ConfigProblem>> {
     let redis = match &config.store {
         config::store::StoreConfig::Memory => return Ok(PreparedStore::Memory),
         config::store::StoreConfig::Redis(redis) => redis,

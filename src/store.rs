@@ -6,10 +6,10 @@
 
 pub mod memory;
 pub mod observed;
-mod quotas;
 pub mod redis;
+mod session_limits;
 
-pub use quotas::{CurrentShares, SessionLimits, Share, Shares};
+pub use session_limits::{CurrentShares, SessionLimits, Share, Shares};
 
 use crate::lifecycle::BackgroundTask;
 use crate::model::{LimitExceeded, LimitSet};

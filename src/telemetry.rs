@@ -3,7 +3,6 @@
 //! A leaf: every module may use it. It records and decides nothing.
 
 pub mod access_log;
-pub mod build;
 mod expected_series;
 pub mod labels;
 pub mod log_throttle;
@@ -15,3 +14,4 @@ pub mod request_log;
 pub mod request_record;
 pub mod traces;
 pub mod unique_counter;
+pub mod version;

@@ -31,7 +31,7 @@ impl<S: Store> LiveCount<S> {
         }
     }
 
-    /// Counts again if the last count is older than [`LIVE_TTL`]. A second caller waits for the first
+    /// Counts again if the last count is older than `LIVE_TTL`. A second caller waits for the first
     /// one's count, within the store's deadline. Returns whether the store answered.
     pub async fn refresh(&self) -> bool {
         let mut last_counted_at = self.last_counted_at.lock().await;

@@ -85,7 +85,7 @@ impl Readiness {
     /// Checks whether load balancers should send requests here.
     ///
     /// # Errors
-    /// [`NotReady`] with the reason.
+    /// `NotReady` with the reason.
     pub fn check(&self) -> Result<(), NotReady> {
         if self.lifecycle.is_shutting_down() {
             return Err(NotReady::ShuttingDown);

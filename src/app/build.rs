@@ -35,8 +35,8 @@ impl App {
         reload_signal: ReloadSignal,
     ) -> Result<Self, RunError> {
         let Prepared {
-            place,
-            issuers,
+            store,
+            verifiers,
             collector,
         } = prepared;
         let context = AppContext::new(config, collector)?;
@@ -46,8 +46,8 @@ impl App {
             metrics,
             ..
         } = &context;
-        let homeservers = startup::homeservers(&config.homeservers, issuers, clock, metrics);
-        match place {
+        let homeservers = startup::homeservers(&config.homeservers, verifiers, clock, metrics);
+        match store {
             PreparedStore::Memory => {
                 let store = memory_store(&context);
                 context

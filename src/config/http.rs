@@ -1,8 +1,8 @@
 //! The section `http`: the client listener, trusted proxies, connection limits and timeouts.
 
 use crate::config::ConfigProblem;
+use crate::config::address_range::Network;
 use crate::config::de::{HumanDuration, Scalar, list, scalar};
-use crate::config::network::Network;
 use crate::config::web_url::WebUrl;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};

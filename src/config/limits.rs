@@ -1,8 +1,8 @@
 //! The section `limits`: rates, live-session limits, shadow mode and deny lists.
 
 use crate::config::ConfigProblem;
+use crate::config::address_range::Network;
 use crate::config::de::{list, scalar};
-use crate::config::network::Network;
 use crate::model::{DenyList, Limit, LimitSet, ShadowRule};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};

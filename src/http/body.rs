@@ -28,7 +28,8 @@ impl<B: Body<Data = Bytes> + Send + Unpin> RequestBody for B {}
 
 /// Reads a whole body.
 ///
-/// # Errors `BodyTooLarge` on Content-Length, or as soon as more has arrived; `BodyTimeout` if the
+/// # Errors
+/// `BodyTooLarge` on Content-Length, or as soon as more has arrived; `BodyTimeout` if the
 /// body is late; `BodyBroken` if it ends early.
 pub async fn read<B: RequestBody>(
     body: &mut B,

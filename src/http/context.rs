@@ -28,7 +28,7 @@ pub struct Caller {
 /// A request, and the parts of the pipeline that a dialect may use.
 #[derive(Debug)]
 pub struct RequestContext<'a, B> {
-    /// The request; its body is read by [`RequestContext::body`].
+    /// The request; `read_body` and `buffered_body` read its body.
     pub request: &'a mut Request<B>,
     /// The sender of the request.
     pub caller: Caller,
@@ -53,7 +53,8 @@ impl<'a, B: RequestBody> RequestContext<'a, B> {
 
     /// Applies the policy to a request, on a session if the path names one.
     ///
-    /// # Errors The [`PolicyRejection`].
+    /// # Errors
+    /// The [`PolicyRejection`].
     pub fn admit(
         &self,
         intent: Intent,
@@ -65,7 +66,8 @@ impl<'a, B: RequestBody> RequestContext<'a, B> {
 
     /// Decides whether the sender may create sessions through MSC4388.
     ///
-    /// # Errors The [`PolicyRejection`].
+    /// # Errors
+    /// The [`PolicyRejection`].
     pub async fn authorize_create(
         &self,
         admitted: &Admitted<'_>,

@@ -61,11 +61,11 @@ impl EtagList {
 /// Returns the token of a tag, and the change that was found. All tokens have the same length, so
 /// none is mistaken for a shorter one with a suffix.
 fn parse_tag(tag: &[u8]) -> Option<(SequenceToken, Option<EtagForm>)> {
-    let strong = tag.strip_prefix(b"W/");
-    let inner = unquote(strong.unwrap_or(tag));
+    let weak_inner = tag.strip_prefix(b"W/");
+    let inner = unquote(weak_inner.unwrap_or(tag));
     if let Some(token) = SequenceToken::parse(inner) {
         let is_quoted = tag.ends_with(b"\"");
-        let form = match (strong, is_quoted) {
+        let form = match (weak_inner, is_quoted) {
             (Some(_), _) => Some(EtagForm::Weak),
             (None, false) => Some(EtagForm::Unquoted),
             (None, true) => None,
@@ -86,7 +86,8 @@ fn unquote(tag: &[u8]) -> &[u8] {
 
 /// Formats a token as an entity tag.
 ///
-/// # Panics Never: a token is ASCII.
+/// # Panics
+/// Never: a token is ASCII.
 #[must_use]
 pub fn format_etag(token: SequenceToken) -> HeaderValue {
     let mut quoted = Vec::with_capacity(TOKEN_LEN + 2);

@@ -8,7 +8,7 @@ use hyper::{Request, Version};
 /// (R0.36).
 ///
 /// HTTP/1.0 has no such rule, and HTTP/2 sends `:authority` instead.
-pub(super) fn is_ambiguous<B>(request: &Request<B>) -> bool {
+pub(super) fn violates_host_rule<B>(request: &Request<B>) -> bool {
     request.version() == Version::HTTP_11 && request.headers().get_all(HOST).iter().count() != 1
 }
 

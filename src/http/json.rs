@@ -36,7 +36,8 @@ enum StringField<'a> {
 impl<'a> RequestFields<'a> {
     /// Parses a body.
     ///
-    /// # Errors `NotJson` or `BadJson`.
+    /// # Errors
+    /// `NotJson` or `BadJson`.
     pub fn parse(body: &'a [u8]) -> Result<Self, ApiError> {
         let text = std::str::from_utf8(body).map_err(|_| ApiError::NotJson)?;
         match serde_json::from_str(text).or_else(|error| parse_with_huge_number(text).ok_or(error))
@@ -73,7 +74,8 @@ impl<'a> RequestFields<'a> {
 
     /// The token of a write: any text (R1.18).
     ///
-    /// # Errors `MissingParam` or `InvalidParam`.
+    /// # Errors
+    /// `MissingParam` or `InvalidParam`.
     pub fn sequence_token(&self) -> Result<&str, ApiError> {
         match &self.sequence_token {
             StringField::Missing => Err(ApiError::MissingParam("sequence_token is missing")),

@@ -1,6 +1,7 @@
 //! The JSON dialect: MSC4388, "Secure out-of-band channel for sign in with QR".
 //!
-//! One method per endpoint, with ruma's names. Each requires an [`Admitted`].
+//! One method per endpoint, with ruma's names. Each requires an [`Admitted`], or a
+//! [`CreateGrant`] made from one.
 
 use crate::http::body::RequestBody;
 use crate::http::context::RequestContext;
@@ -53,7 +54,8 @@ pub struct Msc4388<'a, S> {
 impl<S: Store> Msc4388<'_, S> {
     /// Handles one request after the policy has admitted it.
     ///
-    /// # Errors Every [`ApiError`] of the endpoint.
+    /// # Errors
+    /// Every [`ApiError`] of the endpoint.
     pub async fn handle<B: RequestBody>(
         &self,
         mut context: RequestContext<'_, B>,
@@ -110,7 +112,8 @@ impl<S: Store> Msc4388<'_, S> {
     /// `GET /rendezvous`: returns whether the caller may create a session. "No" is a valid result;
     /// a rejected or unverifiable token is an error.
     ///
-    /// # Errors [`ApiError::Rejected`], if the token is rejected or cannot be verified.
+    /// # Errors
+    /// [`ApiError::Refused`], if the token is rejected or cannot be verified.
     pub fn discover_rendezvous_session(
         &self,
         grant: Result<CreateGrant, PolicyRejection>,
@@ -133,7 +136,8 @@ impl<S: Store> Msc4388<'_, S> {
 
     /// `POST /rendezvous`: creates a session with `data`.
     ///
-    /// # Errors An invalid body, a limit, or the store.
+    /// # Errors
+    /// An invalid body, a limit, or the store.
     pub async fn create_rendezvous_session(
         &self,
         grant: CreateGrant,
@@ -162,7 +166,8 @@ impl<S: Store> Msc4388<'_, S> {
 
     /// `GET /rendezvous/{id}`: returns the payload, its token and the remaining lifetime.
     ///
-    /// # Errors No such session, or the store.
+    /// # Errors
+    /// No such session, or the store.
     pub async fn get_rendezvous_session(
         &self,
         _: Admitted<'_>,
@@ -197,7 +202,8 @@ impl<S: Store> Msc4388<'_, S> {
     /// `PUT /rendezvous/{id}` and `PUT /rendezvous/{id}/{txnId}`: overwrites the payload if the
     /// caller names the current token.
     ///
-    /// # Errors An invalid body, a stale token, no such session, no free txnId record, or the
+    /// # Errors
+    /// An invalid body, a stale token, no such session, no free txnId record, or the
     /// store.
     pub async fn update_rendezvous_session(
         &self,
@@ -230,7 +236,8 @@ impl<S: Store> Msc4388<'_, S> {
 
     /// `DELETE /rendezvous/{id}`: deletes the session.
     ///
-    /// # Errors No such session, or the store.
+    /// # Errors
+    /// No such session, or the store.
     pub async fn delete_rendezvous_session(
         &self,
         _: Admitted<'_>,

@@ -31,7 +31,8 @@ pub struct RequestIdGenerator {
 impl RequestIdGenerator {
     /// Creates a generator whose ids no other process uses, except with probability 1 in 4 billion.
     ///
-    /// # Panics Never: 32 bits are 8 hexadecimal digits.
+    /// # Panics
+    /// Never: 32 bits are 8 hexadecimal digits.
     #[must_use]
     pub fn new() -> Self {
         let (random, ..) = Uuid::new_v4().as_fields();
@@ -46,7 +47,8 @@ impl RequestIdGenerator {
     /// Returns the request's own id, if it is one word of at most 64 characters `[A-Za-z0-9._-]`;
     /// otherwise a new id.
     ///
-    /// # Panics Never: hexadecimal digits and a hyphen are valid in a header.
+    /// # Panics
+    /// Never: hexadecimal digits and a hyphen are valid in a header.
     #[must_use]
     pub fn choose(&self, incoming: Option<&HeaderValue>) -> HeaderValue {
         if let Some(incoming) = incoming.filter(|value| is_valid(value.as_bytes())) {

@@ -52,9 +52,10 @@ enum Content {
 }
 
 impl ApiResponse {
-    /// 200 with a JSON body of about `size` bytes.
+    /// 200 with a JSON body; `capacity` is its expected length in bytes.
     ///
-    /// # Panics Never: the serialised values are structs of strings and numbers.
+    /// # Panics
+    /// Never: the serialised values are structs of strings and numbers.
     pub fn json(value: &impl Serialize, capacity: usize) -> Self {
         let mut body = Vec::with_capacity(capacity);
         serde_json::to_writer(&mut body, value).expect("strings and numbers");

@@ -1,7 +1,8 @@
 //! The pipeline: the steps of every request, from top to bottom.
 //!
-//! Route, policy, body, use case, response. Around them: the request timeout, the panic guard, and
-//! the recorder of metrics, log and trace. It does not know which store is in use.
+//! Host, homeserver, route, intent; then `msc4388` or `msc4108` applies the policy, reads the body and
+//! calls the use case. Around them: the request timeout, the panic guard, and the recorder of metrics,
+//! log and trace. The pipeline does not know which store is in use.
 
 use crate::clock::Clock;
 use crate::clock::lazy_timeout::LazyTimeout;
@@ -153,7 +154,7 @@ impl<S: Store> Service<S> {
         request: &mut Request<B>,
         caller: Caller,
     ) -> Result<ApiResponse, ApiError> {
-        if host::is_ambiguous(request) {
+        if host::violates_host_rule(request) {
             return Err(ApiError::InvalidHost);
         }
         // A preflight has no credentials and changes nothing, so the answer is the same for all

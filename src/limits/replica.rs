@@ -1,7 +1,7 @@
 //! The rate limits of this replica, per client, IPv6 /48, user and session, and the deny lists.
 //!
 //! The store enforces the limits that hold over all replicas when it creates a session
-//! (`store::quotas`). A limit in shadow mode counts what it would reject and lets it pass.
+//! (`store::session_limits`). A limit in shadow mode counts what it would reject and lets it pass.
 
 use crate::clock::Clock;
 use crate::config::limits::{DenyConfig, DenyListConfig, LimitsConfig, RateConfig};

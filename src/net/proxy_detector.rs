@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// Requests from at most [`MAX_ADDRESSES`] private addresses, and from no other, that justify the
+/// Requests from at most `MAX_ADDRESSES` private addresses, and from no other, that justify the
 /// warning. A sign-in is some hundred polls, so this is more than one person's.
 const MIN_REQUESTS: u32 = 1000;
 
@@ -25,8 +25,8 @@ pub struct UnconfiguredProxyDetector {
 }
 
 impl UnconfiguredProxyDetector {
-    /// Records a request. Returns the client's address once, when the first [`MIN_REQUESTS`]
-    /// requests all came from at most [`MAX_ADDRESSES`] private addresses.
+    /// Records a request. Returns the client's address once, when the first `MIN_REQUESTS`
+    /// requests all came from at most `MAX_ADDRESSES` private addresses.
     ///
     /// After the decision it costs a request one relaxed load.
     pub fn observe(&self, client: IpAddr) -> Option<IpAddr> {

@@ -125,7 +125,7 @@ impl Authenticator {
     pub(super) async fn probe(&self) {
         match self.verifier.probe(CHECK_TIMEOUT).await {
             Ok(()) => {
-                tracing::info!(verifier = %self.verifier.url(), "access tokens can be checked")
+                tracing::info!(verifier = %self.verifier.url(), "access tokens can be checked");
             }
             Err(error) => tracing::warn!(
                 verifier = %self.verifier.url(),

@@ -5,12 +5,12 @@ mod family;
 mod requests;
 
 use crate::model::{Api, Limit, Rejection, ShadowRule};
-use crate::telemetry::build::{REVISION, VERSION};
 use crate::telemetry::labels::{
     AuthOutcome, ConnectionRefusal, ConnectionState, EtagForm, ExportOutcome, MethodLabel, Phase,
     ReadOutcome, ReloadOutcome, RouteLabel, TimeoutKind, WriteNumber, WriteOutcome,
 };
 pub use crate::telemetry::labels::{Operation, OperationOutcome};
+use crate::telemetry::version::{REVISION, VERSION};
 use declare::metrics;
 pub use family::{Counters, Gauges, Histograms};
 use family::{Declaration, Register};

@@ -151,13 +151,13 @@ impl CountingDevice {
         loop {
             self.shared.counters.requests.add();
             let (loss, may_retry) = match self.device.request(name, request).await {
-                Ok(reply) => match read(&reply) {
-                    Some(value) => return Ok(value),
-                    None => {
-                        let loss = format!("{name}: {} {}", reply.status, reply.body);
-                        (loss, reply.status >= 500)
+                Ok(reply) => {
+                    if let Some(value) = read(&reply) {
+                        return Ok(value);
                     }
-                },
+                    let loss = format!("{name}: {} {}", reply.status, reply.body);
+                    (loss, reply.status >= 500)
+                }
                 Err(failure) => (failure.to_string(), true),
             };
             self.shared.counters.lost.add();

@@ -1,5 +1,6 @@
 //! The scenarios: what happens to the workers, and what must not result from it.
 
+use crate::counters::Counter;
 use crate::device::{Rejection, Shared};
 use crate::fleet::{Change, Fleet, UNCHANGED};
 use crate::load::Load;
@@ -31,7 +32,7 @@ impl ScenarioResult {
         let mut failures: Vec<String> = Vec::new();
         let counters = &self.clients.counters;
         let [requests, lost, sign_ins] =
-            [&counters.requests, &counters.lost, &counters.sign_ins].map(|counter| counter.get());
+            [&counters.requests, &counters.lost, &counters.sign_ins].map(Counter::get);
         // A sign-in has a creation, eight writes, and at least nine polls that find something.
         if sign_ins < SIGN_INS_BETWEEN_STEPS || requests < sign_ins * 18 {
             failures.push(format!(

@@ -269,9 +269,9 @@ impl ApiError {
 /// The message to a client whose request a limit rejects.
 const fn limit_message(limit: Limit) -> &'static str {
     match limit {
-        Limit::CreateClient => "Too many sessions created from this address",
-        Limit::CreateNetwork => "Too many sessions created from this network",
-        Limit::CreateUser => "Too many sessions created by this user",
+        Limit::CreateClient => "Too many creations or discoveries from this address",
+        Limit::CreateNetwork => "Too many creations or discoveries from this network",
+        Limit::CreateUser => "Too many creations by this user",
         Limit::RequestsClient => "Too many requests from this address",
         Limit::RequestsNetwork => "Too many requests from this network",
         Limit::RequestsSession => "Too many requests on this session",

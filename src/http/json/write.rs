@@ -2,7 +2,8 @@
 
 /// Appends `text` as a JSON string.
 ///
-/// # Panics Never: every string has a JSON form, and a vector accepts every byte.
+/// # Panics
+/// Never: every string has a JSON form, and a vector accepts every byte.
 #[expect(
     clippy::needless_bitwise_bool,
     reason = "a branch keeps the compiler from looking at sixteen bytes at once"

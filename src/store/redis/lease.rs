@@ -4,12 +4,12 @@
 
 use crate::model::{Limit, LimitExceeded, LimitSet};
 use crate::model::{Owner, SessionId, SharedPseudonymKey};
-use crate::store::quotas::ShareClaim;
 use crate::store::redis::argument::Argument;
 use crate::store::redis::keys::{Keys, PrincipalKeys, index_member};
 use crate::store::redis::pseudonym_key_cache::{PseudonymKeyCache, principal_key};
 use crate::store::redis::reply::ScriptReply;
 use crate::store::redis::scripts::Scripts;
+use crate::store::session_limits::ShareClaim;
 use crate::store::{DeleteResult, SessionLimits, Share, StoreError};
 use std::slice;
 use std::sync::Arc;

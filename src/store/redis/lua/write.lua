@@ -61,7 +61,7 @@ if is_current and writes_before < ARGV[5] + 0 then
   -- Formatting by %d takes two thirds of the time that .. takes for a number.
   answer = 'W' .. string.format('%d', writes_before + 1)
   if writes_before == 0 then
-    -- Until the first write, m holds the time of the creation.
+    -- Until the first write, m is the TTL at the creation, so m - ttl is the time since then.
     answer = answer .. ' ' .. math.max(0, (redis.call('HGET', session, 'm') or ttl) - ttl)
   end
   local new_tokens = next_token .. string.sub(tokens, 1, TOKENS - TOKEN) .. count

@@ -122,7 +122,7 @@ fn protocol_error_flood_ends_the_connection() {
     });
 }
 
-/// A client may send ENHANCE_YOUR_CALM to us; that is not a flood by the client.
+/// A client may send `ENHANCE_YOUR_CALM` to us; that is not a flood by the client.
 #[test]
 fn goaway_from_a_client_is_not_a_flood() {
     const GOAWAY: u8 = 7;

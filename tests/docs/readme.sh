@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the README as a new user would: its first command and both walks by curl, in memory, then on Redis with two
-# workers. It ends everything that it starts, and refuses to run if something else listens on its ports.
+# workers, of which one is killed and started again. The walks must print what the README shows. It ends everything that it starts, and refuses to run if something else listens on its ports.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -19,7 +19,10 @@ HOME=$(mktemp -d) # no .curlrc
 export HOME
 
 # Prints the code block that follows a marker.
-block() { awk -v marker="<!-- $1 -->" '$0 == marker {on = 1; next} on && /^```sh$/ {code = 1; next} code && /^```$/ {exit} code' README.md; }
+block() { awk -v marker="<!-- $1 -->" '$0 == marker {on = 1; next} on && /^```(sh|text)$/ {code = 1; next} code && /^```$/ {exit} code' README.md; }
+
+# Replaces what differs between two walks: ids and tokens.
+without_tokens() { sed -E 's/"[^"{}:,]{10,}"/TOKEN/; s/(token|id) [^ ,]{10,}/\1 TOKEN/'; }
 
 ready() { # ready ADMIN-ADDRESS: waits, at most 20 s
     for _ in $(seq 200); do
@@ -30,12 +33,14 @@ ready() { # ready ADMIN-ADDRESS: waits, at most 20 s
     return 1
 }
 
-walk() { # walk: both dialects; each prints its eight steps, the last one the end of the session
+walk() { # walk: both dialects; each prints the lines that the README shows, except for ids and tokens
     local dialect printed
     for dialect in "walk etag" walk; do
         printed=$(block "$dialect" | bash -euo pipefail)
         echo "$printed"
         [ "$(grep -c '^[1-8]\. ' <<<"$printed")" = 8 ] || { echo "\"$dialect\" did not print eight steps" >&2; return 1; }
+        diff <(block "$dialect: output" | without_tokens) <(without_tokens <<<"$printed") >&2 ||
+            { echo "\"$dialect\" did not print what the README shows" >&2; return 1; }
     done
 }
 
@@ -74,4 +79,12 @@ ready 127.0.0.1:8083
 ready 127.0.0.1:8085
 A=http://127.0.0.1:8082 B=http://127.0.0.1:8084 walk
 all_run 4
+
+echo "--- README: a worker is killed and started again"
+eval "$(block restart)"
+ready 127.0.0.1:8083
+A=http://127.0.0.1:8082 B=http://127.0.0.1:8084 walk
+all_run 4
+eval "$(block clean-up)"
+[ -z "$(compgen -e RENDEZVOUS_ || true)" ] || { echo "the clean-up leaves variables" >&2; exit 1; }
 echo "the README works as written"

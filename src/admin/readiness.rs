@@ -20,7 +20,7 @@ pub struct Readiness {
     pub lifecycle: Lifecycle,
     /// The maintenance switch.
     pub policy: Arc<Policy>,
-    /// Token verifiers; reports those whose circuit breaker is open.
+    /// Token verifiers; reports those with an open circuit breaker.
     pub homeservers: Arc<Homeservers>,
 }
 

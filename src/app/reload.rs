@@ -15,7 +15,7 @@ use crate::telemetry::logs::{self, LevelError, Log};
 use crate::telemetry::metrics::Metrics;
 use std::sync::Arc;
 
-/// The configuration at the start, and the log, whose level may change.
+/// The configuration at the start, and the log with its reloadable level.
 #[derive(Debug)]
 pub struct ReloadContext {
     /// The sources to read again.

@@ -188,7 +188,7 @@ mod tests {
         assert_eq!(
             capacity_for(20, &EndlessBody(0)),
             MAX_BODY_BYTES,
-            "nobody knows"
+            "the length is unknown"
         );
     }
 

@@ -32,7 +32,7 @@ pub struct ApiResponse {
     created_session: Option<SessionId>,
 }
 
-/// Tells a client of the ETag dialect the state of the session (RFC 9110, 8.8) and its expiry.
+/// The session's state (RFC 9110, 8.8) and expiry, for clients of the ETag dialect.
 #[derive(Debug)]
 struct EtagHeaders {
     tag: HeaderValue,

@@ -61,7 +61,7 @@ done
 
 trap 'kill $(jobs -p) 2>/dev/null || true; wait; rm -r "$HOME"' EXIT
 
-echo "--- README on the embedded store"
+echo "--- README on the memory store"
 block workers | grep -q redis-server
 # The arguments of the first command, which the line for Docker repeats.
 arguments=$(sed -n 's/^cargo run --release -- //p' README.md)

@@ -181,7 +181,7 @@ fn printed_defaults_are_a_valid_configuration() {
 
 #[test]
 fn suspicious_settings_are_warned_about() {
-    for (key, value, told) in [
+    for (key, value, warning) in [
         ("http.trusted_proxies", "0.0.0.0/0", "contains a /0 range"),
         (
             "http.trusted_proxies",
@@ -201,11 +201,11 @@ fn suspicious_settings_are_warned_about() {
     ] {
         let name = testkit::server::variable(key);
         let run = check(&[(&name, value)]).expect(0);
-        assert!(run.stderr.contains(told), "{key}={value}: {run:#?}");
+        assert!(run.stderr.contains(warning), "{key}={value}: {run:#?}");
     }
     let defaults = check(&[]).expect(0);
-    for told in ["contains a /0 range", "sign-ins run behind one address"] {
-        assert!(!defaults.stderr.contains(told), "{defaults:#?}");
+    for warning in ["contains a /0 range", "sign-ins run behind one address"] {
+        assert!(!defaults.stderr.contains(warning), "{defaults:#?}");
     }
 }
 

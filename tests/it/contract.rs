@@ -71,7 +71,7 @@ async fn unwrap_result<T>(
     call: impl Future<Output = Result<WithTimestamps<T>, StoreError>>,
 ) -> Result<T, StoreError> {
     let WithTimestamps { result, timestamps } = call.await?;
-    assert_eq!(timestamps, None, "nobody asked");
+    assert_eq!(timestamps, None, "timestamps were not requested");
     Ok(result)
 }
 

@@ -180,14 +180,14 @@ fn absolute_target_overrides_the_host_header() {
 #[test]
 fn each_homeserver_is_probed_once_at_start() {
     let deployment = Deployment::start(&[]);
-    let told = |verifier: &HomeserverStub| {
+    let probe_line = |verifier: &HomeserverStub| {
         format!("access tokens can be checked verifier={}/", verifier.url())
     };
     eventually("both are tried", || {
         let log = deployment.server.log();
         let both = [&deployment.anna, &deployment.berta];
         both.iter()
-            .all(|verifier| log.contains(&told(verifier)))
+            .all(|verifier| log.contains(&probe_line(verifier)))
             .then_some(())
     });
     for verifier in [&deployment.anna, &deployment.berta] {
@@ -251,5 +251,5 @@ fn each_homeserver_has_a_circuit_breaker_series() {
     for (labels, value) in expected {
         assert!(series.contains(&(&*labels, value)), "{series:?}");
     }
-    assert_eq!(series.len(), 2, "the others ask nobody: {series:?}");
+    assert_eq!(series.len(), 2, "the others have no verifier: {series:?}");
 }

@@ -95,7 +95,7 @@ fn demoted_primary_serves_no_reads() {
     // Redis accepts each connection and rejects the first command: dozens of lost connections, and
     // one log line per ten seconds.
     let logged = worker.log().matches("Redis connection lost").count();
-    assert!((1..4).contains(&logged), "told of {logged} times");
+    assert!((1..4).contains(&logged), "logged {logged} times");
 }
 
 /// A primary that may be outdated must not report that the session limit is reached.

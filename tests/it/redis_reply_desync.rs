@@ -132,7 +132,7 @@ fn swallowed_reply_never_leaks_another_payload() {
     );
     assert!(
         worker.metrics().sum(BAD_REPLIES, &[]) > before,
-        "nobody counted it"
+        "it was not counted"
     );
     assert!(
         proxy.accepted() > connections,
@@ -154,7 +154,7 @@ fn extra_reply_never_shifts_later_replies() {
         proxy.heal();
         assert!(
             worker.metrics().sum(BAD_REPLIES, &[]) > before,
-            "nobody counted it"
+            "it was not counted"
         );
         assert!(
             proxy.accepted() > connections,

@@ -35,7 +35,7 @@ fn rule_of(page: &str) -> Vec<String> {
 /// Expects an unready worker with this reason, in one line on `/readyz` and one in the log.
 #[track_caller]
 fn assert_unready(worker: &Server, check: &str, detail: &str) {
-    let tells = |text: &str| {
+    let has_reason = |text: &str| {
         text.lines()
             .any(|line| line.contains(check) && line.contains(detail))
     };
@@ -43,9 +43,9 @@ fn assert_unready(worker: &Server, check: &str, detail: &str) {
     until("/readyz gives the reason", || {
         let readyz = worker.admin_get("/readyz").expect(503);
         page = String::from_utf8(readyz.body).expect("text");
-        tells(&page)
+        has_reason(&page)
     });
-    until("the log gives the reason", || tells(&worker.log()));
+    until("the log gives the reason", || has_reason(&worker.log()));
     worker.admin_get("/healthz").expect(200);
 }
 

@@ -78,12 +78,12 @@ fn wrong_password_keeps_worker_unready_unprinted() {
     let worker = launch_on(&url, &[]);
     worker.assert_refused(&request::create("x"));
     let readyz = worker.admin_get("/readyz").expect(503);
-    let told = format!("{readyz}{}", worker.log());
-    assert!(!told.contains("Tr0ub4dor"), "{told}");
+    let output = format!("{readyz}{}", worker.log());
+    assert!(!output.contains("Tr0ub4dor"), "{output}");
     // No connection existed that could be lost.
     assert!(
-        told.contains("Redis is unreachable") && !told.contains("lost"),
-        "{told}"
+        output.contains("Redis is unreachable") && !output.contains("lost"),
+        "{output}"
     );
 }
 

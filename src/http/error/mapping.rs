@@ -266,7 +266,7 @@ impl ApiError {
     }
 }
 
-/// The message to a client whose request a limit rejects.
+/// The message to a client if a limit rejects its request.
 const fn limit_message(limit: Limit) -> &'static str {
     match limit {
         Limit::CreateClient => "Too many creations or discoveries from this address",

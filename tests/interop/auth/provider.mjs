@@ -23,11 +23,11 @@ const provider = new Provider(`http://127.0.0.1:${PORT}`, {
 
 async function issue(request) {
     const form = await formOf(request);
-    const [scope, whose] = [form.get("scope"), { accountId: "alice", clientId: "device" }];
-    const grant = new provider.Grant(whose);
+    const [scope, owner] = [form.get("scope"), { accountId: "alice", clientId: "device" }];
+    const grant = new provider.Grant(owner);
     grant.addOIDCScope(scope);
     const token = new provider.AccessToken({
-        accountId: whose.accountId, client: await provider.Client.find(whose.clientId), scope,
+        accountId: owner.accountId, client: await provider.Client.find(owner.clientId), scope,
         grantId: await grant.save(), expiresIn: Number(form.get("seconds")),
     });
     return [200, { access_token: await token.save() }];

@@ -46,7 +46,7 @@ export function homeserver(worker) {
 }
 
 /**
- * Passes everything on to `worker` and back as it is, and adds to `seen` what Chromium sent and was told:
+ * Passes everything on to `worker` and back as it is, and adds to `seen` what Chromium sent and received:
  * preflights, which no script sees, and requests of tabs and frames.
  */
 export function recorder(worker, seen) {

@@ -200,15 +200,15 @@ fn homeserver_with_mode_off_is_warned_about() {
             .filter(|line| line.contains("mode is off"));
         about.map(str::to_owned).collect::<Vec<_>>()
     };
-    let told = warnings(&format!("{open}{unset}"), &[]);
-    assert_eq!(told.len(), 2, "{told:?}");
-    assert!(told[0].contains("auth.homeserver.1: mode is off: requests to a.example"));
-    assert!(told[1].contains("auth.homeserver.1: mode is off: the token verifier is not used"));
+    let logged = warnings(&format!("{open}{unset}"), &[]);
+    assert_eq!(logged.len(), 2, "{logged:?}");
+    assert!(logged[0].contains("auth.homeserver.1: mode is off: requests to a.example"));
+    assert!(logged[1].contains("auth.homeserver.1: mode is off: the token verifier is not used"));
     let etag = [("RENDEZVOUS_MSC4108__ENABLED", "true")];
-    let told = warnings(&format!("{open}{unset}"), &etag);
-    assert_eq!(told.len(), 1, "the other dialect is served: {told:?}");
-    let told = warnings(&format!("[auth]\n{url}"), &etag);
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].contains("auth: mode is off: the token verifier is not used"));
+    let logged = warnings(&format!("{open}{unset}"), &etag);
+    assert_eq!(logged.len(), 1, "the other dialect is served: {logged:?}");
+    let logged = warnings(&format!("[auth]\n{url}"), &etag);
+    assert_eq!(logged.len(), 1, "{logged:?}");
+    assert!(logged[0].contains("auth: mode is off: the token verifier is not used"));
     assert_eq!(warnings(open, &[]), Vec::<String>::new());
 }

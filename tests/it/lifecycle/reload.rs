@@ -169,12 +169,12 @@ fn invalid_reload_keeps_the_old_configuration() {
     }
     eventually("the log says what is wrong", || {
         let log = server.log();
-        let told = [
+        let messages = [
             "nonsense: unknown key",
             "limits.create.client.burst",
             "session.ttl",
         ];
-        told.iter().all(|text| log.contains(text)).then_some(())
+        messages.iter().all(|text| log.contains(text)).then_some(())
     });
     server.write(&session.id, &session.token, "two");
     std::fs::remove_file(running.file.path()).expect("a file");
@@ -251,7 +251,7 @@ fn reload_names_keys_read_only_at_start() {
 fn reload_of_a_hanging_file_blocks_nothing() {
     let running = Running::start(Store::Memory, "shutdown.grace = \"1ms\"\n");
     std::fs::remove_file(running.file.path()).expect("it is ours");
-    mkfifo(running.file.path(), Mode::S_IRWXU).expect("a FIFO that nobody writes to");
+    mkfifo(running.file.path(), Mode::S_IRWXU).expect("a FIFO without a writer");
     running.server.signal(Signal::SIGHUP);
     running.available();
     running.server.signal(Signal::SIGTERM);

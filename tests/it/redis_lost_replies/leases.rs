@@ -192,7 +192,7 @@ fn create_is_not_confirmed_by_a_demoted_primary() {
     workers.proxy.heal();
     assert_eq!(client.reply().status, 503);
     workers.redis.command(&["REPLICAOF", "NO", "ONE"]);
-    workers.until_live(0, "nobody was told of the session");
+    workers.until_live(0, "no client knows the session");
 }
 
 /// The worker repeats a call with a lost reply. That is one creation, and two are allowed.

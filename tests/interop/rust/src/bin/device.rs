@@ -163,7 +163,7 @@ struct Person(Lines<BufReader<Stdin>>);
 impl Person {
     async fn brings(&mut self, what: &str) -> Result<String> {
         let line = self.0.next_line().await?;
-        let line = line.context("nobody brings anything")?;
+        let line = line.context("standard input ended")?;
         let brought: Value = serde_json::from_str(&line)?;
         let brought = brought[what].as_str();
         Ok(brought

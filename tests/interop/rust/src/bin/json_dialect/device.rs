@@ -110,7 +110,7 @@ impl Device {
     }
 }
 
-fn told(error: &anyhow::Error) -> Result<&Error> {
+fn api_error(error: &anyhow::Error) -> Result<&Error> {
     match error.downcast_ref() {
         Some(FromHttpResponseError::Server(error)) => Ok(error),
         _ => anyhow::bail!("no reply of the server's: {error:#}"),
@@ -119,12 +119,12 @@ fn told(error: &anyhow::Error) -> Result<&Error> {
 
 /// The status of an error response.
 pub fn status(error: &anyhow::Error) -> Result<StatusCode> {
-    Ok(told(error)?.status_code)
+    Ok(api_error(error)?.status_code)
 }
 
 /// The errcode of an error response, as ruma parses it.
 pub fn errcode(error: &anyhow::Error) -> Result<String> {
-    match &told(error)?.body {
+    match &api_error(error)?.body {
         ErrorBody::Standard(body) => Ok(body.kind.errcode().to_string()),
         body => anyhow::bail!("not a Matrix error: {body:?}"),
     }

@@ -168,7 +168,7 @@ async fn a_conflict(shows: &mut Device, scans: &mut Device) -> Result<()> {
         scans.read().await? == "first" && scans.token == shows.token,
         "nothing was lost"
     );
-    println!("a conflict is told, and changes nothing");
+    println!("a conflict is reported, and changes nothing");
     Ok(())
 }
 
@@ -210,13 +210,13 @@ async fn transactions(shows: &mut Device, scans: &mut Device) -> Result<()> {
         scans.write_in("txn.1", "any", "other").await? == (written, first),
         "a transaction is replayed"
     );
-    let (conflict, told) = scans.write_in("txn.2", &over, "too late").await?;
+    let (conflict, body) = scans.write_in("txn.2", &over, "too late").await?;
     ensure!(
         conflict == StatusCode::CONFLICT
-            && told["errcode"] == "IO_ELEMENT_MSC4388_CONCURRENT_WRITE"
+            && body["errcode"] == "IO_ELEMENT_MSC4388_CONCURRENT_WRITE"
     );
     ensure!(
-        shows.write_in("txn.2", "any", "other").await? == (conflict, told),
+        shows.write_in("txn.2", "any", "other").await? == (conflict, body),
         "a conflict is replayed too"
     );
     ensure!(shows.read().await? == "meanwhile");

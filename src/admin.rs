@@ -109,7 +109,7 @@ impl<S: Store> Admin<S> {
             // Liveness never checks the store: a restart helps against no outage.
             "/healthz" => text(StatusCode::OK, "ok\n"),
             "/readyz" => self.readyz(is_verbose(request.uri().query())).await,
-            "/metrics" => self.metrics().await,
+            "/metrics" => self.metrics_page().await,
             "/version" => {
                 let body = format!("{{\"version\":\"{VERSION}\",\"revision\":\"{REVISION}\"}}\n");
                 with_type(StatusCode::OK, body, "application/json")
@@ -135,7 +135,7 @@ impl<S: Store> Admin<S> {
         text(status, line + "\n")
     }
 
-    async fn metrics(&self) -> Response<Full<Bytes>> {
+    async fn metrics_page(&self) -> Response<Full<Bytes>> {
         self.live_count.refresh().await;
         let is_fit = self.readiness.is_store_fit();
         self.metrics

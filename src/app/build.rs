@@ -147,7 +147,7 @@ impl AppContext {
             log: Arc::clone(log),
             rejection_log: Arc::clone(&self.rejection_log),
         });
-        self.spawn("admin listener", admin.run(listener));
+        self.add_task("admin listener", admin.run(listener));
     }
 
     fn add_reload(&mut self, context: ReloadContext, signal: ReloadSignal, policy: &Arc<Policy>) {
@@ -157,13 +157,13 @@ impl AppContext {
             shares: Arc::clone(&self.shares),
             metrics: Arc::clone(&self.metrics),
         };
-        self.spawn("reload", reload.run(signal));
+        self.add_task("reload", reload.run(signal));
     }
 
     fn add_housekeeping(&mut self, policy: &Arc<Policy>, homeservers: &Arc<Homeservers>) {
         let (policy, homeservers) = (Arc::clone(policy), Arc::clone(homeservers));
-        self.spawn("housekeeping", async move { policy.sweep_forever().await });
-        self.spawn("homeserver probe", async move {
+        self.add_task("housekeeping", async move { policy.sweep_forever().await });
+        self.add_task("homeserver probe", async move {
             homeservers.probe_verifiers().await;
         });
     }
@@ -198,7 +198,7 @@ impl AppContext {
         ));
         let permits = Arc::new(Semaphore::new(self.config.http.max_connections));
         let (tracker, soft) = (self.connections.clone(), self.lifecycle.soft().clone());
-        self.spawn("http listener", async move {
+        self.add_task("http listener", async move {
             let serve = |stream, peer| Arc::clone(&connections).serve(stream, peer);
             listener::accept(listener, permits, &tracker, &soft, serve).await;
         });

@@ -74,7 +74,7 @@ impl AppContext {
     }
 
     /// Adds a task. It starts when the application serves.
-    pub(super) fn spawn(
+    pub(super) fn add_task(
         &mut self,
         name: &'static str,
         future: impl Future<Output = ()> + Send + 'static,

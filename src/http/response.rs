@@ -9,7 +9,7 @@ use crate::model::Rejection;
 use crate::model::SessionId;
 use crate::store::Timestamps;
 use bytes::Bytes;
-use error_body::error_body;
+use error_body::write_error;
 use http_body_util::Full;
 use httpdate::fmt_http_date;
 use hyper::header::{
@@ -204,7 +204,7 @@ impl ApiResponse {
                 write_preflight(&mut headers);
                 Bytes::new()
             }
-            Content::Error(error) => error_body(&error, &mut headers).into(),
+            Content::Error(error) => write_error(&error, &mut headers).into(),
         };
         if let Some(etag_headers) = self.etag_headers {
             etag_headers.write(&mut headers);

@@ -95,14 +95,14 @@ impl<S: Store> Service<S> {
             RequestRecorder::start(telemetry, request, route, caller, &request_id, started);
         let response = {
             // Pinned before it is wrapped: moving a future of kilobytes copies it.
-            let answer = pin!(self.dispatch(route, request, caller));
+            let dispatching = pin!(self.dispatch(route, request, caller));
             match recorder.trace() {
                 None => {
-                    self.with_deadline_and_panic_guard(route, started, answer, deadline)
+                    self.with_deadline_and_panic_guard(route, started, dispatching, deadline)
                         .await
                 }
                 Some(trace) => {
-                    let traced = pin!(trace.instrument(answer));
+                    let traced = pin!(trace.instrument(dispatching));
                     self.with_deadline_and_panic_guard(route, started, traced, deadline)
                         .await
                 }
@@ -127,12 +127,12 @@ impl<S: Store> Service<S> {
         &self,
         route: Route,
         started: Duration,
-        answer: Pin<&mut impl Future<Output = Result<ApiResponse, ApiError>>>,
+        dispatching: Pin<&mut impl Future<Output = Result<ApiResponse, ApiError>>>,
         deadline: &mut LazyTimeout,
     ) -> Result<ApiResponse, ApiError> {
-        let answer = AssertUnwindSafe(answer).catch_unwind();
+        let dispatching = AssertUnwindSafe(dispatching).catch_unwind();
         match deadline
-            .timeout_since(started, self.timeouts.request, pin!(answer))
+            .timeout_since(started, self.timeouts.request, pin!(dispatching))
             .await
         {
             Some(Ok(response)) => response,

@@ -21,8 +21,8 @@ const MAX_PER_NETWORK: u16 = 2560;
 /// Number of counters in one limiter. Fixed, so that no client can make it grow: 128 KiB.
 ///
 /// Keys can share a counter by chance. The hash key is secret, so no client can choose a collision.
-/// With ten thousand requests in flight there are six counters per request, and 64 of them never
-/// meet in one counter.
+/// With ten thousand requests in flight there are six counters per request. That 64 of them share one
+/// counter is not to be expected.
 const COUNTERS: usize = 1 << 16;
 
 /// The permits of one request: of its session, its client and its network. `None` for what is not

@@ -158,8 +158,8 @@ impl<S: Store> Connections<S> {
         context: Arc<ConnectionContext>,
     ) -> io::Result<()> {
         let service = service_fn(|mut request| {
-            let (handler, context) = (Arc::clone(self), Arc::clone(&context));
-            async move { handler.respond(&mut request, &context).await }
+            let (connections, context) = (Arc::clone(self), Arc::clone(&context));
+            async move { connections.handle_request(&mut request, &context).await }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -185,8 +185,8 @@ impl<S: Store> Connections<S> {
         context: Arc<ConnectionContext>,
     ) -> io::Result<()> {
         let service = service_fn(|mut request| {
-            let (handler, context) = (Arc::clone(self), Arc::clone(&context));
-            async move { handler.respond(&mut request, &context).await }
+            let (connections, context) = (Arc::clone(self), Arc::clone(&context));
+            async move { connections.handle_request(&mut request, &context).await }
         });
         let peer = context.peer.ip;
         let streams = StreamExecutor::new(self.config.timeouts.request, Arc::clone(&self.metrics));
@@ -248,7 +248,7 @@ impl<S: Store> Connections<S> {
         }
     }
 
-    async fn respond(
+    async fn handle_request(
         &self,
         request: &mut Request<Incoming>,
         context: &ConnectionContext,

@@ -255,8 +255,7 @@ impl Store for RedisStore {
     }
 
     async fn delete(&self, id: SessionId) -> Result<DeleteResult, StoreError> {
-        // The session is deleted even if its lease could not be released, so the client gets a
-        // success in both cases.
+        // Once the session is deleted, the client gets a success, even if releasing the lease failed.
         let mut deleted = None;
         let outcome = {
             let both = pin!(self.delete_then_release(id, &mut deleted));

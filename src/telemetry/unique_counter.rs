@@ -45,7 +45,7 @@ impl UniqueCounter {
         let window = self.roll_window(now);
         let bit = self.hasher.hash_one(item) % BITS;
         // The cast cannot truncate: there are 1024 words.
-        let word = &self.words(window)[(bit / 64) as usize];
+        let word = &self.window_bits(window)[(bit / 64) as usize];
         let mask = 1 << (bit % 64);
         // A repeated item writes nothing.
         if word.load(Ordering::Relaxed) & mask == 0 {
@@ -66,7 +66,7 @@ impl UniqueCounter {
         counts.max().unwrap_or(0)
     }
 
-    fn words(&self, window: u64) -> &[AtomicU64] {
+    fn window_bits(&self, window: u64) -> &[AtomicU64] {
         &self.bits[usize::from(!window.is_multiple_of(2))]
     }
 
@@ -87,7 +87,7 @@ impl UniqueCounter {
     }
 
     fn clear(&self, window: u64) {
-        for word in self.words(window) {
+        for word in self.window_bits(window) {
             word.store(0, Ordering::Relaxed);
         }
     }

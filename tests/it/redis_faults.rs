@@ -77,7 +77,9 @@ fn redis_restart_loses_no_acknowledged_write() {
     let reconnects = metric("rendezvous_store_reconnects_total");
 
     redis.restart();
-    let read = worker.persist(&request::read(&session.id)).expect(200);
+    let read = worker
+        .retry_while_503(&request::read(&session.id))
+        .expect(200);
     assert_eq!(read.text("data"), "protocols");
     assert_eq!(read.text("sequence_token"), third);
     let replayed = worker
@@ -101,7 +103,7 @@ fn redis_restart_without_aof_loses_sessions_only() {
     redis.kill();
     redis.restart();
     worker
-        .persist(&request::read(&session.id))
+        .retry_while_503(&request::read(&session.id))
         .expect_error(404, "M_NOT_FOUND");
     worker.create("again");
 }
@@ -132,7 +134,10 @@ fn paused_redis_is_503_and_writes_apply_once() {
     redis.resume();
 
     for (session, write) in &writes {
-        let token = worker.persist(write).expect(200).text("sequence_token");
+        let token = worker
+            .retry_while_503(write)
+            .expect(200)
+            .text("sequence_token");
         assert_ne!(token, session.token);
         worker.assert_holds(&session.id, "ECDH", &token);
         let next = worker.write(&session.id, &token, "protocols");
@@ -222,7 +227,9 @@ fn loading_redis_is_503_until_loaded() {
     assert!(loading(), "it was to load all the while");
     redis.command(&["CONFIG", "SET", "key-load-delay", "0"]);
 
-    let read = worker.persist(&request::read(&session.id)).expect(200);
+    let read = worker
+        .retry_while_503(&request::read(&session.id))
+        .expect(200);
     assert_eq!(
         (read.text("data"), read.text("sequence_token")),
         ("hello".into(), session.token)

@@ -30,7 +30,7 @@ fn read_with_one_lost_reply_is_retried() {
         workers.proxy.heal();
         let read = workers
             .faulty
-            .persist(&request::read(&session.id))
+            .retry_while_503(&request::read(&session.id))
             .expect(200);
         assert_eq!(read.text("data"), "hello", "{loss:?}");
         assert_eq!(read.text("sequence_token"), session.token, "{loss:?}");
@@ -51,7 +51,7 @@ fn reads_with_all_replies_lost_are_503() {
         workers.proxy.heal();
         let read = workers
             .faulty
-            .persist(&request::read(&session.id))
+            .retry_while_503(&request::read(&session.id))
             .expect(200);
         assert_eq!(read.text("sequence_token"), session.token, "{loss:?}");
     }
@@ -67,7 +67,7 @@ fn silent_connection_is_replaced() {
     workers.faulty.assert_refused(&request::read(&session.id));
     let read = workers
         .faulty
-        .persist(&request::read(&session.id))
+        .retry_while_503(&request::read(&session.id))
         .expect(200);
     assert_eq!(read.text("sequence_token"), session.token);
     assert!(workers.proxy.accepted() > before);
@@ -133,7 +133,7 @@ fn write_with_lost_reply_is_applied_once() {
 
         let token = workers
             .faulty
-            .persist(&write)
+            .retry_while_503(&write)
             .expect(200)
             .text("sequence_token");
         if landed.data == "ECDH" {
@@ -167,7 +167,7 @@ fn write_with_one_lost_reply_returns_its_token() {
         workers.proxy.heal();
         let token = workers
             .faulty
-            .persist(&write)
+            .retry_while_503(&write)
             .expect(200)
             .text("sequence_token");
         workers.sound.assert_holds(&session.id, "ECDH", &token);
@@ -190,7 +190,7 @@ fn conflict_with_txn_id_survives_a_lost_reply() {
     // Evaluated anew, this would count as a retry, because the payload is the same. The record
     // decides otherwise.
     let third = workers.sound.write(&session.id, &second, "mine");
-    workers.faulty.persist(&stale).expect(409);
+    workers.faulty.retry_while_503(&stale).expect(409);
     workers.sound.assert_holds(&session.id, "mine", &third);
 }
 
@@ -211,7 +211,10 @@ fn peer_can_write_before_a_lost_write_is_retried() {
         assert_eq!(mine.data, "mine", "{form:?}");
         let theirs = workers.sound.write(&session.id, &mine.token, "theirs");
 
-        let token = retry_at.persist(&write).expect(200).text("sequence_token");
+        let token = retry_at
+            .retry_while_503(&write)
+            .expect(200)
+            .text("sequence_token");
         assert_eq!(
             token, mine.token,
             "{form:?}: its own token, though the peer has written"
@@ -239,7 +242,7 @@ fn unread_response_is_handled_like_a_lost_reply() {
         let theirs = workers.sound.write(&session.id, &mine, "theirs");
         let token = workers
             .faulty
-            .persist(&write)
+            .retry_while_503(&write)
             .expect(200)
             .text("sequence_token");
         assert_eq!(token, mine, "{form:?}");

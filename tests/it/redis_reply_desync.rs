@@ -118,14 +118,14 @@ fn swallowed_reply_never_leaks_another_payload() {
     proxy.heal();
     assert_eq!(
         worker
-            .persist(&request::read(&mine.id))
+            .retry_while_503(&request::read(&mine.id))
             .expect(200)
             .text("data"),
         "my secret"
     );
     assert_eq!(
         worker
-            .persist(&request::read(&theirs.id))
+            .retry_while_503(&request::read(&theirs.id))
             .expect(200)
             .text("data"),
         "their secret"
@@ -148,7 +148,9 @@ fn extra_reply_never_shifts_later_replies() {
         let (before, connections) = (worker.metrics().sum(BAD_REPLIES, &[]), proxy.accepted());
         proxy.next(Target::Session, Fault::InsertBefore(extra));
         for session in &sessions {
-            let reply = worker.persist(&request::read(&session.id)).expect(200);
+            let reply = worker
+                .retry_while_503(&request::read(&session.id))
+                .expect(200);
             assert_eq!(reply.text("data"), session.data);
         }
         proxy.heal();
@@ -168,7 +170,9 @@ fn malformed_script_reply_is_503() {
     let (_redis, proxy, worker) = start();
     let counted = || worker.metrics().sum(BAD_REPLIES, &[]);
     for (number, alteration) in ALTERATIONS.into_iter().enumerate() {
-        let session = worker.persist(&request::create("hello")).expect(200);
+        let session = worker
+            .retry_while_503(&request::create("hello"))
+            .expect(200);
         let [id, first] = ["id", "sequence_token"].map(|member| session.text(member));
         // 503 first, then a correct response to the retry, over another connection.
         let falsified = |request| {
@@ -177,7 +181,7 @@ fn malformed_script_reply_is_503() {
             let reply = worker.call(&request);
             proxy.heal();
             assert_eq!(reply.status, 503, "alteration {number}: {reply}");
-            let reply = worker.persist(&request).expect(200);
+            let reply = worker.retry_while_503(&request).expect(200);
             assert!(counted() > before, "alteration {number}: not counted");
             let left = || (proxy.accepted() > connections).then_some(());
             eventually("the connection is left", left);
@@ -204,7 +208,7 @@ fn delayed_delete_reply_is_not_a_success() {
     ];
     for error in put_off {
         proxy.next(Target::Session, Fault::Alter(error));
-        let again = worker.persist(&request::delete(&session.id));
+        let again = worker.retry_while_503(&request::delete(&session.id));
         proxy.heal();
         again.expect_error(404, "M_NOT_FOUND");
     }
@@ -226,6 +230,6 @@ fn error_reply_is_503_and_not_404() {
         let write = request::write(&session.id, None, &session.token, "ECDH");
         worker.assert_refused(&write);
         proxy.heal();
-        worker.persist(&write).expect(200);
+        worker.retry_while_503(&write).expect(200);
     }
 }

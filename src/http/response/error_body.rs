@@ -22,7 +22,7 @@ struct ErrorBody<'a> {
 }
 
 /// Builds the Matrix error body (client-server API, "Standard error response") and its headers.
-pub(super) fn error_body(error: &ApiError, headers: &mut HeaderMap) -> Vec<u8> {
+pub(super) fn write_error(error: &ApiError, headers: &mut HeaderMap) -> Vec<u8> {
     let response = error.response();
     if let Some(after) = response.retry_after {
         headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(after)));

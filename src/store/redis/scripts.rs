@@ -1,5 +1,8 @@
 //! Calls of the Lua scripts: one round trip, a checked reply, and a retry if it is harmless.
 //!
+//! `Scripts` has one method per file in `lua/`, declared by `calls!` below: `create`, `read`, `write`,
+//! `delete`, `acquire_lease`, `release_lease`, `get_principals`, `count_live` and `pseudonym_key`.
+//!
 //! Every script is idempotent. So if the connection of a call breaks, the call is sent again within
 //! the operation's deadline, and the client sees a slow success instead of a failed sign-in.
 

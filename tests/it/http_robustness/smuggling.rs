@@ -88,12 +88,12 @@ fn two_equal_content_lengths_count_as_one() {
 }
 
 #[test]
-fn content_length_list_of_two() {
+fn list_of_different_content_lengths() {
     assert_one_reply_at_most("Content-Length: 12, 13", BODY);
 }
 
 #[test]
-fn content_length_list() {
+fn list_of_equal_content_lengths() {
     assert_one_reply_at_most("Content-Length: 12, 12", BODY);
 }
 

@@ -28,7 +28,7 @@ fn create_with_lost_replies_leaves_nothing() {
     }
     let created = workers
         .faulty
-        .persist(&request::create("again"))
+        .retry_while_503(&request::create("again"))
         .expect(200);
     workers
         .sound
@@ -44,7 +44,7 @@ fn create_with_one_lost_reply_leaves_one_session() {
         let first = workers.faulty.call(&request::create("x"));
         workers.proxy.heal();
         let created = match first.status {
-            503 => workers.faulty.persist(&request::create("x")),
+            503 => workers.faulty.retry_while_503(&request::create("x")),
             _ => first,
         };
         let id = created.expect(200).text("id");
@@ -65,7 +65,9 @@ fn delete_with_lost_replies_releases_the_lease() {
         let expected = if target == Target::Session { 503 } else { 200 };
         assert_eq!(reply.status, expected, "{what}: {reply}");
         workers.proxy.heal();
-        let again = workers.faulty.persist(&request::delete(&session.id));
+        let again = workers
+            .faulty
+            .retry_while_503(&request::delete(&session.id));
         assert!([200, 404].contains(&again.status), "{what}: {again}");
         workers.sound.assert_gone(&session.id);
         workers.until_live(0, &what);
@@ -104,7 +106,9 @@ fn delete_with_one_lost_reply_releases_the_lease() {
         // The client's own second request reports what it finds, unless the worker had to send it
         // twice because a silent connection was being dropped, or the first one had deleted
         // nothing.
-        let again = workers.faulty.persist(&request::delete(&session.id));
+        let again = workers
+            .faulty
+            .retry_while_503(&request::delete(&session.id));
         let silent = matches!(loss, Fault::HoldReply);
         assert!(
             again.status == 404 || silent && again.status == 200,
@@ -151,7 +155,7 @@ fn abandoned_orphan_is_counted() {
     assert_eq!(counted(waiting), 0);
     assert_eq!(counted("rendezvous_store_orphans_dropped_total"), 0);
     proxy.heal();
-    worker.persist(&request::create("y")).expect(200);
+    worker.retry_while_503(&request::create("y")).expect(200);
     assert_eq!(counted(given_up), 1);
 }
 

@@ -14,7 +14,7 @@ pub const HANG: Duration = Duration::from_secs(3);
 impl Server {
     /// Sends the same request again while the reply is 503.
     #[track_caller]
-    pub fn persist(&self, request: &Request) -> Reply {
+    pub fn retry_while_503(&self, request: &Request) -> Reply {
         let start = Instant::now();
         loop {
             let reply = self.call(request);

@@ -14,8 +14,7 @@
 --   t  the current token, followed by the tokens before it, newest first. Once that list is full, a
 --      byte with the number of writes follows. One field, so that a write reads and writes one.
 --   d  payload
---   m  milliseconds that the session had left at its last write; with its TTL this gives the time
---      of that write
+--   m  the PTTL at the last write. The time of that write is PEXPIRETIME - m
 --   p  principals, if any, with shares that count the session: the ends of their keys
 --      (acquire_lease.lua), 17 bytes each
 --   q  records of txnIds, if any (write.lua)

@@ -21,7 +21,8 @@
 -- Idempotent: a second run finds the token of the first one in t, or its record in q, and returns
 -- what the first one returned.
 --
--- A write that is applied needs no fence. Every other reply comes after a write that changes
+-- A fence is a write that changes nothing and makes a demoted primary refuse (ADR 4). A write that is
+-- applied is its own fence. Every other reply comes after a write that changes
 -- nothing, as in read.lua. That write has one more effect: a Redis that is out of memory refuses a
 -- script at its first HSET, but not at an HSET after an HDEL. So a full Redis rejects new sessions
 -- (create.lua), and lets live sign-ins finish, which hardly grow.

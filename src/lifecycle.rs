@@ -19,6 +19,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+/// Time for the first request of a connection that had none when accepting stopped. Opening a
+/// connection and sending a request takes a proxy milliseconds.
+const FIRST_REQUEST_GRACE: std::time::Duration = std::time::Duration::from_secs(1);
+
 /// The phase of the process. Listeners, connections and probes share it.
 #[derive(Debug, Clone, Default)]
 pub struct Lifecycle {
@@ -91,6 +95,14 @@ impl Lifecycle {
             future.as_mut().poll(cx).map(Some)
         })
         .await
+    }
+
+    /// Runs a connection without a request for up to [`FIRST_REQUEST_GRACE`] after accepting stopped.
+    /// Returns its result if it ends. A proxy that just opened the connection is sending a request,
+    /// and an immediate close would lose it.
+    pub async fn await_first_request<F: Future>(&self, connection: F) -> Option<F::Output> {
+        let bounded = tokio::time::timeout(FIRST_REQUEST_GRACE, connection);
+        self.hard.run_until_cancelled(bounded).await?.ok()
     }
 
     /// Returns the token that is cancelled when the connections that are left are cut.

@@ -17,7 +17,7 @@ use crate::store::Store;
 use crate::telemetry::labels::ConnectionRefusal;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::rejection_log::RejectionLog;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, HeaderValue};
@@ -31,14 +31,10 @@ use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
-/// The first bytes of a client that uses HTTP/2 without TLS (RFC 9113 §3.4).
-const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
-/// Maximum size of a request head, which is also the size of hyper's read buffer. It exceeds what
-/// any proxy's headers need, and stays small enough for ten thousand connections.
+/// Maximum size of a request head and of hyper's read buffer: more than any proxy's headers need, and
+/// small enough for ten thousand connections.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 
 /// Time that a client has to close its side after it has received every response.
@@ -138,7 +134,7 @@ impl<S: Store> Connections<S> {
         if self.config.h2c {
             // A silent connection has no request, so the shutdown may close it.
             let is_http2 = {
-                let is_http2 = pin!(begins_with_preface(&mut stream));
+                let is_http2 = pin!(http2::begins_with_preface(&mut stream));
                 self.lifecycle.until_draining(is_http2).await
             };
             let Some(is_http2) = is_http2 else {
@@ -170,13 +166,11 @@ impl<S: Store> Connections<S> {
             // A head and a body of a few KiB: one copy costs less than two buffers.
             .writev(false)
             .serve_connection(TokioIo::new(stream), service);
+        let graceful_shutdown = http1::Connection::graceful_shutdown;
+        let is_unused = || context.activity.is_unused();
         let is_finished = || context.activity.is_write_closed();
-        self.run_to_completion(
-            connection,
-            http1::Connection::graceful_shutdown,
-            is_finished,
-        )
-        .await
+        self.run_to_completion(connection, graceful_shutdown, is_unused, is_finished)
+            .await
     }
 
     async fn serve_http2(
@@ -198,7 +192,7 @@ impl<S: Store> Connections<S> {
         let is_finished = || context.activity.is_idle();
         let graceful_shutdown = hyper::server::conn::http2::Connection::graceful_shutdown;
         let ended = self
-            .run_to_completion(connection, graceful_shutdown, is_finished)
+            .run_to_completion(connection, graceful_shutdown, || false, is_finished)
             .await;
         if ended.as_ref().is_err_and(http2::is_flood_error) {
             self.admission
@@ -209,14 +203,15 @@ impl<S: Store> Connections<S> {
 
     /// Runs a connection to its end.
     ///
-    /// From the soft token on it shuts the connection down: at once if idle, else after the
-    /// requests in flight. At the hard token, which never precedes the soft one, it cuts the
-    /// connection and counts that. A connection that `is_finished`, because the client has every
-    /// response, is not counted as cut, and is abandoned after [`CLOSE_GRACE`].
+    /// From the soft token on it shuts the connection down: at once if idle, else after the requests
+    /// in flight. At the hard token, which never precedes the soft one, it cuts the connection and
+    /// counts that. A connection that `is_finished` is not counted as cut, and is abandoned after
+    /// [`CLOSE_GRACE`].
     async fn run_to_completion<C>(
         &self,
         connection: C,
         graceful_shutdown: impl FnOnce(Pin<&mut C>),
+        is_unused: impl Fn() -> bool,
         is_finished: impl Fn() -> bool,
     ) -> io::Result<()>
     where
@@ -224,6 +219,14 @@ impl<S: Store> Connections<S> {
     {
         let mut connection = pin!(connection);
         if let Some(ended) = self.lifecycle.until_draining(connection.as_mut()).await {
+            return ended.map_err(io::Error::other);
+        }
+        if is_unused()
+            && let Some(ended) = self
+                .lifecycle
+                .await_first_request(connection.as_mut())
+                .await
+        {
             return ended.map_err(io::Error::other);
         }
         graceful_shutdown(connection.as_mut());
@@ -283,18 +286,4 @@ impl<S: Store> Connections<S> {
         }
         Ok(response)
     }
-}
-
-/// Whether the first bytes are the HTTP/2 preface. The bytes stay readable.
-async fn begins_with_preface(stream: &mut TimeoutStream<TcpStream>) -> io::Result<bool> {
-    let mut received = BytesMut::with_capacity(HTTP2_PREFACE.len());
-    while received.len() < HTTP2_PREFACE.len() && HTTP2_PREFACE.starts_with(&received) {
-        let mut limited = (&mut *stream).take((HTTP2_PREFACE.len() - received.len()) as u64);
-        if limited.read_buf(&mut received).await? == 0 {
-            break;
-        }
-    }
-    let is_http2 = *received == *HTTP2_PREFACE;
-    stream.push_back(received.freeze());
-    Ok(is_http2)
 }

@@ -8,8 +8,10 @@
 //! vanished has no request in flight, or one that ends by its deadline. Then `timeout_stream`
 //! closes the connection after `http.idle_timeout`, which neither PINGs nor window updates extend.
 
+use crate::net::timeout_stream::TimeoutStream;
 use crate::telemetry::labels::TimeoutKind;
 use crate::telemetry::metrics::Metrics;
+use bytes::BytesMut;
 use hyper::rt::Executor;
 use hyper::server::conn::http2::Builder;
 use hyper_util::rt::TokioTimer;
@@ -18,6 +20,11 @@ use std::future::Future;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+
+/// The first bytes of a client that uses HTTP/2 without TLS (RFC 9113 §3.4).
+const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Concurrent streams of one connection. A proxy with more requests opens another connection. A
 /// stream whose client gives its response no window holds some 6 KiB until [`StreamExecutor`] ends
@@ -113,4 +120,18 @@ pub fn is_flood_error(error: &io::Error) -> bool {
         cause = error.source();
     }
     false
+}
+
+/// Whether the first bytes are the HTTP/2 preface. The bytes stay readable.
+pub(super) async fn begins_with_preface(stream: &mut TimeoutStream<TcpStream>) -> io::Result<bool> {
+    let mut received = BytesMut::with_capacity(HTTP2_PREFACE.len());
+    while received.len() < HTTP2_PREFACE.len() && HTTP2_PREFACE.starts_with(&received) {
+        let mut limited = (&mut *stream).take((HTTP2_PREFACE.len() - received.len()) as u64);
+        if limited.read_buf(&mut received).await? == 0 {
+            break;
+        }
+    }
+    let is_http2 = *received == *HTTP2_PREFACE;
+    stream.push_back(received.freeze());
+    Ok(is_http2)
 }

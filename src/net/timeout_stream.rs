@@ -51,6 +51,11 @@ impl RequestActivity {
         ActiveRequest(self)
     }
 
+    /// Whether no request has started yet.
+    pub fn is_unused(&self) -> bool {
+        self.started.load(Ordering::Relaxed) == 0
+    }
+
     /// Whether no request is in flight.
     pub fn is_idle(&self) -> bool {
         self.in_flight.load(Ordering::Relaxed) == 0

@@ -115,6 +115,24 @@ fn idle_server_exits_with_0(server: &Server) {
     assert_eq!(server.ended().code(), Some(0), "{}", server.log());
 }
 
+/// A proxy opened the connection just before the drain, and its first request arrives just after.
+#[test]
+fn first_request_of_a_new_connection_is_answered_in_the_drain() {
+    let settings = [("shutdown.grace", "0s"), ("shutdown.drain", FAR)];
+    let server = Server::start(Store::Memory, &settings);
+    let mut opened = Connection::open(server.http);
+    eventually("the connection is accepted", || {
+        (server.metrics().sum("rendezvous_connections", &[]) >= 1).then_some(())
+    });
+    server.signal(Signal::SIGTERM);
+    eventually("the drain begins", || {
+        server.log().contains("draining").then_some(())
+    });
+    let reply = opened.send(&Request::get(UNSTABLE)).expect(200);
+    assert!(reply.says_close(), "{reply}");
+    assert_eq!(server.ended().code(), Some(0), "{}", server.log());
+}
+
 /// Its last response is out and our side is closed. The client keeps its side open, which does not
 /// count as cut. The drain is shorter than the time for which the server waits for it.
 #[test]

@@ -3,8 +3,7 @@
 mod cycles;
 mod names;
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use crate::repository;
 
 /// The walk of a request, from the top. A module may import what stands below it.
 const WALK: [&str; 5] = ["net", "http", "policy", "session", "store"];
@@ -72,29 +71,12 @@ const LONGEST_FILE: usize = 300;
 
 /// Returns the path below `src` and the text of each source file.
 pub fn sources() -> Vec<(String, String)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut found = Vec::new();
-    let mut folders = vec![root.clone()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder)
-            .expect("a folder")
-            .map(|entry| entry.expect("an entry"))
-        {
-            let path: PathBuf = entry.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let name = path
-                    .strip_prefix(&root)
-                    .expect("below")
-                    .display()
-                    .to_string();
-                found.push((name, fs::read_to_string(path).expect("text")));
-            }
-        }
-    }
+    let found = repository::texts(&repository::root().join("src"), "rs");
     assert!(found.len() > 30, "only {} files were found", found.len());
-    found
+    let named = found.into_iter();
+    named
+        .map(|(path, text)| (path.display().to_string(), text))
+        .collect()
 }
 
 /// The top-level module that a file belongs to.

@@ -3,42 +3,17 @@
 //! Checks as well that the paths which the documents name in backticks exist. Written here in place of a tool of its own,
 //! as `./test` needs no further program for it, and a link checker takes minutes to build.
 
+use crate::repository::{self, root};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::{Component, Path, PathBuf};
-
-/// Folders that are not searched: output of builds and installed packages.
-const SKIPPED: [&str; 3] = ["target", "node_modules", ".git"];
 
 /// First segments of what counts as a path of this repository when it is in backticks.
 const ROOTS: [&str; 9] = [
     "src/", "tests/", "docs/", "config/", "deploy/", "helm/", "benches/", ".github/", ".ci/",
 ];
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// Returns the Markdown files below `folder`, by their paths in the repository.
-fn markdown_files(folder: &Path, found: &mut BTreeMap<PathBuf, String>) {
-    for entry in fs::read_dir(folder).expect("a folder") {
-        let path = entry.expect("an entry").path();
-        let name = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .expect("UTF-8");
-        if path.is_dir() && !path.is_symlink() && !SKIPPED.contains(&name) {
-            markdown_files(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "md") {
-            let text = fs::read_to_string(&path).expect("text");
-            found.insert(path.strip_prefix(root()).expect("below").to_owned(), text);
-        }
-    }
-}
-
 fn documents() -> BTreeMap<PathBuf, String> {
-    let mut found = BTreeMap::new();
-    markdown_files(root(), &mut found);
+    let found: BTreeMap<_, _> = repository::texts(root(), "md").into_iter().collect();
     assert!(
         found.len() > 20,
         "only {} documents were found",

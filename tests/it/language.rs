@@ -5,9 +5,10 @@
 //! matrix-authentication-service, mini-redis, ruma, crates.io and pingora ("if" 8 to 16, "returns" 4 to 10,
 //! "who" and "tell" under 1). A count within its limits proves nothing: it is a smoke detector.
 
+use crate::repository::{files, root};
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Characters of a test's name: subject, verb, condition.
 const LONGEST_TEST_NAME: usize = 60;
@@ -99,24 +100,6 @@ const AREAS: [Area; 6] = [
         at_least_returns: 0.0,
     },
 ];
-
-fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// The files at or below a path, without what builds and package managers put there.
-fn files(path: &Path) -> Vec<PathBuf> {
-    if path.is_file() {
-        return vec![path.to_owned()];
-    }
-    let skipped = ["target", "node_modules", "book", "__pycache__"];
-    let entries = fs::read_dir(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let paths = entries.map(|entry| entry.expect("an entry").path());
-    paths
-        .filter(|path| !skipped.iter().any(|name| path.ends_with(name)))
-        .flat_map(|path| files(&path))
-        .collect()
-}
 
 /// The prose of a file: all of Markdown, the comments of everything else; `None` if it is no text.
 fn prose(path: &Path, text: &str) -> Option<String> {

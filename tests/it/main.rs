@@ -36,5 +36,6 @@ mod redis_reply_desync;
 mod redis_start_checks;
 mod redis_urls;
 mod replicas;
+mod repository;
 mod server;
 mod telemetry;

@@ -3,6 +3,7 @@
 //! A test cites the rules that it tests in a comment above it. Sections 3 (what clients do) and 4 (differences, which
 //! restate rules) need no tests. A rule that is marked as planned must have none: remove the mark when it is built.
 
+use crate::repository::{files, root};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,10 +19,6 @@ const UNTESTED: [Rule; 1] = [
 
 /// Sections whose rules need tests.
 const TESTED_SECTIONS: [u32; 3] = [0, 1, 2];
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
 
 /// Returns the rules that a text names, in their order.
 fn rules(text: &str) -> Vec<Rule> {
@@ -65,33 +62,16 @@ fn protocol() -> Protocol {
     Protocol { all, planned }
 }
 
-/// Returns the sources below `folder`, in any language, by their paths.
-fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).expect("a folder") {
-        let path = entry.expect("an entry").path();
-        let name = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .expect("UTF-8");
-        let is_installed = ["node_modules", "target"].contains(&name);
-        let extension = path.extension().and_then(|extension| extension.to_str());
-        let is_data = extension.is_some_and(|extension| ["lock", "json"].contains(&extension));
-        if path.is_dir() && !is_installed {
-            sources(&path, found);
-        } else if path.is_file() && !is_data {
-            found.push(path);
-        }
-    }
-}
-
 /// Returns what each file cites: anywhere, and in tests.
 fn citations() -> Vec<(PathBuf, Vec<Rule>, Vec<Rule>)> {
-    let mut found = Vec::new();
-    for folder in ["src", "tests", "benches"] {
-        sources(&root().join(folder), &mut found);
-    }
-    // This file names rules as examples.
-    found.retain(|path| !path.ends_with("protocol_rules.rs"));
+    let folders = ["src", "tests", "benches"].into_iter();
+    let mut found: Vec<_> = folders.flat_map(|name| files(&root().join(name))).collect();
+    // Data, and this file, which names rules as examples.
+    let is_data = |path: &Path| {
+        path.extension()
+            .is_some_and(|of| of == "lock" || of == "json")
+    };
+    found.retain(|path| !is_data(path) && !path.ends_with("protocol_rules.rs"));
     let read = |path: PathBuf| {
         let text = String::from_utf8(fs::read(&path).expect("a file")).unwrap_or_default();
         let path = path.strip_prefix(root()).expect("below").to_owned();

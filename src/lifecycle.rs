@@ -97,7 +97,7 @@ impl Lifecycle {
         .await
     }
 
-    /// Runs a connection without a request for up to [`FIRST_REQUEST_GRACE`] after accepting stopped.
+    /// Runs a connection without a request for up to `FIRST_REQUEST_GRACE` after accepting stopped.
     /// Returns its result if it ends. A proxy that just opened the connection is sending a request,
     /// and an immediate close would lose it.
     pub async fn await_first_request<F: Future>(&self, connection: F) -> Option<F::Output> {

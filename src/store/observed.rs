@@ -63,6 +63,10 @@ impl<S: Store> ObservedStore<S> {
                 self.log_failure(call.operation, reason, now);
                 OperationOutcome::Unavailable
             }
+            Err(StoreError::Rejected(reason)) => {
+                self.log_failure(call.operation, reason, now);
+                OperationOutcome::Rejected
+            }
             Err(StoreError::Timeout) => OperationOutcome::Timeout,
             Err(StoreError::BadReply) => OperationOutcome::BadReply,
         };

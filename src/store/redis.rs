@@ -8,6 +8,7 @@
 mod argument;
 mod connection;
 mod endpoint;
+mod error_kind;
 mod keys;
 mod lease;
 mod pseudonym_key_cache;

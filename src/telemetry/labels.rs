@@ -101,8 +101,10 @@ label! {
     OperationOutcome {
         /// The store answered.
         Ok = "ok",
-        /// There is no connection, or the store returned an error.
+        /// There is no connection, or the store cannot serve for now.
         Unavailable = "unavailable",
+        /// The store rejects the call until an operator changes something.
+        Rejected = "rejected",
         /// There was no reply within the deadline.
         Timeout = "timeout",
         /// The reply does not match the call.

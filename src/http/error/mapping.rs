@@ -250,7 +250,10 @@ impl ApiError {
                 *retry_after,
             ),
             Self::Store(
-                StoreError::Unavailable(_) | StoreError::Timeout | StoreError::BadReply,
+                StoreError::Unavailable(_)
+                | StoreError::Rejected(_)
+                | StoreError::Timeout
+                | StoreError::BadReply,
             ) => unavailable(
                 "The session store did not answer; try again",
                 R::StoreUnavailable,

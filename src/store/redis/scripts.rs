@@ -9,6 +9,7 @@
 use crate::clock::Clock;
 use crate::store::StoreError;
 use crate::store::redis::argument::{Argument, to_values};
+use crate::store::redis::error_kind::{self, ErrorClass};
 use crate::store::redis::reconnect::Reconnect;
 use crate::store::redis::reply::ScriptReply;
 use crate::telemetry::metrics::Metrics;
@@ -160,10 +161,13 @@ impl Scripts {
                 }
                 Err(error) => error,
             };
-            let no_script = is_unknown_script(&error);
-            if tries == MAX_TRIES || !(no_script || is_transient(&error)) {
-                return Err(self.fail(&start, &error));
+            let class = error_kind::classify(&error);
+            // A timeout leaves no time for another try.
+            let is_last = matches!(class, ErrorClass::NoReply | ErrorClass::Rejected);
+            if is_last || tries == MAX_TRIES {
+                return Err(self.fail(&start, class, &error));
             }
+            let no_script = class == ErrorClass::UnknownScript;
             // Boxed, so that a call without a retry does not hold the space for one.
             let again = Box::pin(async {
                 if !no_script {
@@ -177,7 +181,7 @@ impl Scripts {
                 .await
                 .unwrap_or_else(|_| Err(Error::new(ErrorKind::Timeout, "the last try")));
             tries += 1;
-            may_have_run_before |= may_have_executed(&error);
+            may_have_run_before |= class.may_have_executed();
         }
     }
 
@@ -222,16 +226,15 @@ impl Scripts {
 
     /// Turns the last error of a call into a store error. Drops a connection that has stopped
     /// answering.
-    fn fail(&self, start: &CallStart, error: &Error) -> StoreError {
-        if !matches!(error.kind(), ErrorKind::Timeout) {
-            return StoreError::Unavailable(error.to_string());
+    fn fail(&self, start: &CallStart, class: ErrorClass, error: &Error) -> StoreError {
+        if class == ErrorClass::NoReply {
+            // In a cluster other nodes answer while one does not, so there a timeout alone decides.
+            let silent = self.answered.load(Ordering::Relaxed) == start.answered;
+            if self.client.is_connected() && (silent || self.client.is_clustered()) {
+                self.reconnect.request(start.dropped, "no reply arrived");
+            }
         }
-        // In a cluster other nodes answer while one does not, so there a timeout alone decides.
-        let silent = self.answered.load(Ordering::Relaxed) == start.answered;
-        if self.client.is_connected() && (silent || self.client.is_clustered()) {
-            self.reconnect.request(start.dropped, "no reply arrived");
-        }
-        StoreError::Timeout
+        class.into_store_error(error)
     }
 
     /// The reconnect requests, and the task that serves them.
@@ -247,30 +250,4 @@ impl Script {
         let sha = Str::from_static(sha1_hash(body).leak());
         Self { sha, body }
     }
-}
-
-/// Whether the script may have run although the call failed: the connection broke before the reply.
-fn may_have_executed(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::IO | ErrorKind::Canceled)
-}
-
-fn is_unknown_script(error: &Error) -> bool {
-    error.details().starts_with("NOSCRIPT")
-}
-
-/// Whether a retry may succeed: the connection broke, or Redis is loading, failing over, or moving
-/// a slot.
-fn is_transient(error: &Error) -> bool {
-    const TRANSIENT: [&str; 5] = [
-        "TRYAGAIN",
-        "LOADING",
-        "READONLY",
-        "CLUSTERDOWN",
-        "MASTERDOWN",
-    ];
-    may_have_executed(error)
-        || matches!(error.kind(), ErrorKind::Routing | ErrorKind::Cluster)
-        || TRANSIENT
-            .iter()
-            .any(|prefix| error.details().starts_with(prefix))
 }

@@ -224,7 +224,7 @@ fn expect(
     let (error, reason): (fn(String) -> CheckError, _) = match answered {
         Ok(answered) if answered == expected => return Ok(()),
         Ok(answered) => (CheckError::Inconclusive, format!("answered {answered:?}")),
-        Err(StoreError::Unavailable(error)) if is_permission_error(&error) => {
+        Err(StoreError::Rejected(error)) if is_permission_error(&error) => {
             (CheckError::PermissionDenied, format!("cannot run: {error}"))
         }
         Err(error) => (CheckError::Inconclusive, format!("cannot run: {error}")),

@@ -16,6 +16,7 @@ pub mod device;
 pub mod dialect;
 pub mod etag;
 pub mod haproxy;
+pub mod history;
 pub mod homeserver;
 pub mod http;
 pub mod keep_alive;

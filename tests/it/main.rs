@@ -34,6 +34,7 @@ mod redis_lost_replies;
 mod redis_memory;
 mod redis_reply_desync;
 mod redis_start_checks;
+mod redis_topologies;
 mod redis_urls;
 mod replicas;
 mod repository;

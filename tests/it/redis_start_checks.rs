@@ -13,7 +13,7 @@ use testkit::until;
 const PAGES: [&str; 2] = ["architecture.md", "operations.md"];
 
 /// Returns the words of the ACL rule that the documentation gives operators.
-fn documented_rule() -> Vec<String> {
+pub fn documented_rule() -> Vec<String> {
     rule_of(PAGES[0])
 }
 

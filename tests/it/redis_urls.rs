@@ -8,12 +8,13 @@ use crate::cli::file;
 use crate::server::{Server, launch_on, ready_on};
 use testkit::api::request;
 use testkit::redis::RedisServer;
+use testkit::redis::cluster::{Cluster, ClusterConfig};
+use testkit::redis::sentinels::{Sentinels, SentinelsConfig};
 use testkit::redis::tls::TlsRedis;
-use testkit::redis::topology::{Cluster, Sentinels};
 
 /// Create, read, write, read by the other side, write in the other form, delete.
 #[track_caller]
-fn assert_serves(worker: &Server) {
+pub fn assert_serves(worker: &Server) {
     let session = worker.create("hello");
     worker.assert_holds(&session.id, "hello", &session.token);
     let second = worker.write(&session.id, &session.token, "ECDH");
@@ -58,7 +59,7 @@ fn password_file_is_used_verbatim() {
 
 #[test]
 fn sentinels_can_have_a_separate_password() {
-    let trio = Sentinels::start();
+    let trio = Sentinels::start(&SentinelsConfig::steady());
     trio.require("of/the#sentinels");
     let file = file("of/the#sentinels");
     let path = file.path().to_str().expect("a path");
@@ -108,24 +109,24 @@ fn tls_redis_with_an_unknown_ca_is_rejected() {
 
 #[test]
 fn primary_is_found_through_sentinels() {
-    let trio = Sentinels::start();
+    let trio = Sentinels::start(&SentinelsConfig::steady());
     let worker = ready_on(&trio.url(), &[]);
     assert_serves(&worker);
 
     let session = worker.create("stays");
     let key = format!("mrv:s:{{{}}}", session.id);
-    assert_eq!(trio.primary.command(&["EXISTS", &key]).int(), 1);
+    assert_eq!(trio.primary().command(&["EXISTS", &key]).int(), 1);
 }
 
 #[test]
 fn cluster_spreads_sessions_under_one_limit() {
-    let cluster = Cluster::start();
+    let cluster = Cluster::start(&ClusterConfig::steady());
     let worker = ready_on(&cluster.url(), &[("session.max_live", "40")]);
     assert_serves(&worker);
 
     let ids: BTreeSet<_> = (0..40).map(|_| worker.create("x").id).collect();
     worker.try_create("x").expect_error(429, "M_LIMIT_EXCEEDED");
-    for node in cluster.nodes() {
+    for node in &cluster.nodes {
         // The chance that 40 sessions miss one of three nodes is below one in a million.
         let here = node.command(&["KEYS", "mrv:s:*"]).texts();
         assert!(

@@ -1,4 +1,5 @@
-//! A CA of a test's own, and a certificate that it signed for a server on this machine.
+//! A CA of a test's own, and the certificates that it signed for a server on this machine and for a
+//! client of that server.
 //!
 //! For every connection over TLS. The files are deleted on drop. The private key of the CA never
 //! leaves the function that made it.
@@ -12,12 +13,12 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tempfile::TempDir;
 
-/// A CA certificate, a server certificate and its key, as PEM files.
+/// The certificates of a CA, a server and a client, and the keys of the latter two, as PEM files.
 #[derive(Debug)]
 pub struct Certificates(TempDir);
 
 impl Certificates {
-    /// Makes a CA, and a certificate for 127.0.0.1 and localhost.
+    /// Makes a CA, a certificate for 127.0.0.1 and localhost, and one for a client.
     pub fn make() -> Self {
         let mut ca = CertificateParams::default();
         ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -31,6 +32,9 @@ impl Certificates {
         let key = KeyPair::generate().expect("a key");
         let leaf = CertificateParams::new(names).expect("an address and a name");
         let cert = leaf.signed_by(&key, &issuer).expect("a certificate");
+        let client_key = KeyPair::generate().expect("a key");
+        let leaf = CertificateParams::new(vec!["rendezvous".to_owned()]).expect("a name");
+        let client_cert = leaf.signed_by(&client_key, &issuer).expect("a certificate");
         let dir = tempfile::Builder::new()
             .prefix("mrv-tls-")
             .tempdir()
@@ -40,6 +44,8 @@ impl Certificates {
             (made.ca_file(), ca_cert.pem()),
             (made.cert_file(), cert.pem()),
             (made.key_file(), key.serialize_pem()),
+            (made.client_cert_file(), client_cert.pem()),
+            (made.client_key_file(), client_key.serialize_pem()),
         ] {
             std::fs::write(path, pem).expect("a file");
         }
@@ -59,6 +65,16 @@ impl Certificates {
     /// The server's key.
     pub fn key_file(&self) -> PathBuf {
         self.0.path().join("key.pem")
+    }
+
+    /// The client's certificate.
+    pub fn client_cert_file(&self) -> PathBuf {
+        self.0.path().join("client-cert.pem")
+    }
+
+    /// The client's key.
+    pub fn client_key_file(&self) -> PathBuf {
+        self.0.path().join("client-key.pem")
     }
 
     /// TLS settings of a server in this process.

@@ -25,6 +25,7 @@ pub mod outage;
 pub mod process;
 pub mod proxy;
 pub mod redis;
+pub mod relay;
 pub mod server;
 pub mod sign_in;
 

@@ -120,13 +120,18 @@ impl Process {
     #[track_caller]
     pub fn pause(&self) {
         self.signal(Signal::SIGSTOP);
-        until("the process is stopped", || self.state() == Some('T'));
+        until("the process is stopped", || self.is_paused());
     }
 
     /// Sends SIGCONT.
     #[track_caller]
     pub fn resume(&self) {
         self.signal(Signal::SIGCONT);
+    }
+
+    /// Whether the process is stopped by SIGSTOP.
+    pub fn is_paused(&self) -> bool {
+        self.state() == Some('T')
     }
 
     /// The state letter of proc(5). The name before it stands in parentheses.

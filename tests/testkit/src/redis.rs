@@ -2,14 +2,17 @@
 //!
 //! It starts the installed server (Debian 12 has 7.0) and never connects to a server that it did
 //! not start. The server ends on drop, and if the test process dies in any way. If `redis-server`
-//! is not installed, it panics and says what to install; no test is skipped.
+//! is not installed, it panics and says what to install; no test is skipped. The environment
+//! variable `TESTKIT_REDIS_SERVER` names another executable, such as a `valkey-server`.
 
+pub mod cluster;
 pub mod launch;
 pub mod resp;
+pub mod sentinels;
 pub mod tls;
-pub mod topology;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use launch::{LOADING, READY, launch};
 use resp::Connection;
@@ -27,7 +30,6 @@ pub struct RedisServer {
     process: Option<Process>,
     port: u16,
     options: Vec<String>,
-    password: Option<String>,
     dir: TempDir,
 }
 
@@ -47,20 +49,19 @@ impl RedisServer {
     /// A server that is not started: its port is known and refuses connections until
     /// [`restart`](Self::restart).
     pub fn planned(options: &[&str]) -> Self {
-        let password = options
-            .iter()
-            .position(|option| *option == "--requirepass")
-            .and_then(|at| options.get(at + 1))
-            .map(ToString::to_string);
+        Self::planned_on(free_port(), options)
+    }
+
+    /// [`planned`](Self::planned) on this port, which must be free.
+    fn planned_on(port: u16, options: &[&str]) -> Self {
         let dir = tempfile::Builder::new()
             .prefix("mrv-redis-")
             .tempdir()
             .expect("a directory");
         Self {
             process: None,
-            port: free_port(),
+            port,
             options: options.iter().map(ToString::to_string).collect(),
-            password,
             dir,
         }
     }
@@ -96,9 +97,19 @@ impl RedisServer {
         self.process.is_some()
     }
 
+    /// The value of an option that was given at the start.
+    fn option(&self, name: &str) -> Option<&str> {
+        let at = self.options.iter().position(|option| option == name)?;
+        self.options.get(at + 1).map(String::as_str)
+    }
+
+    fn password(&self) -> Option<&str> {
+        self.option("--requirepass")
+    }
+
     /// The value of `store.redis.url`.
     pub fn url(&self) -> String {
-        match &self.password {
+        match self.password() {
             Some(password) => format!("redis://:{password}@127.0.0.1:{}/0", self.port),
             None => format!("redis://127.0.0.1:{}/0", self.port),
         }
@@ -107,6 +118,22 @@ impl RedisServer {
     /// The plain-text port.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// The port that the node of a Sentinel deployment or of a Cluster announces: of a relay in
+    /// front of it, of TLS, or the plain-text port.
+    pub fn announced_port(&self) -> u16 {
+        let announced = self
+            .option("--cluster-announce-port")
+            .or_else(|| self.option("--tls-port"));
+        announced.map_or(self.port, |port| port.parse().expect("a port"))
+    }
+
+    /// The path of the socket of `--unixsocket`, whose value is relative to the server's directory.
+    #[track_caller]
+    pub fn unix_socket(&self) -> PathBuf {
+        let socket = self.option("--unixsocket").expect("a Unix socket");
+        self.dir.path().join(socket)
     }
 
     /// The address of the plain-text port.
@@ -134,6 +161,11 @@ impl RedisServer {
         self.start_here(READY, &[]);
     }
 
+    /// Starts it again with more options, which override those of the first start this once.
+    pub fn restart_with(&mut self, options: &[&str]) {
+        self.start_here(READY, options);
+    }
+
     /// Starts it again with more options, and returns while it loads its snapshot.
     pub fn restart_loading(&mut self, options: &[&str]) {
         self.start_here(LOADING, options);
@@ -159,7 +191,7 @@ impl RedisServer {
     #[track_caller]
     pub fn connect(&self) -> Connection {
         let mut connection = Connection::open(self.address());
-        if let Some(password) = &self.password {
+        if let Some(password) = self.password() {
             assert_eq!(
                 connection.command(&["AUTH", password]),
                 Reply::Simple("OK".into())
@@ -184,6 +216,12 @@ impl RedisServer {
     #[track_caller]
     pub fn memory(&self, field: &str) -> u64 {
         self.info("memory", field).parse().expect("a number")
+    }
+
+    /// Whether it runs and is not paused, so that it can reply.
+    pub fn is_serving(&self) -> bool {
+        let process = self.process.as_ref();
+        process.is_some_and(|process| process.is_alive() && !process.is_paused())
     }
 
     /// The running process. Panics if it was killed or is not started.

@@ -9,6 +9,7 @@ mod argument;
 mod connection;
 mod endpoint;
 mod error_kind;
+mod error_text;
 mod keys;
 mod lease;
 mod pseudonym_key_cache;

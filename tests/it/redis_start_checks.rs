@@ -199,6 +199,24 @@ fn documented_acl_rule_is_sufficient_and_minimal() {
     }
 }
 
+/// The error of Redis is shortened for `/readyz`, since it may quote keys.
+#[test]
+fn acl_problem_names_the_missing_permission() {
+    let redis = RedisServer::start();
+    for (n, (missing, named)) in [
+        ("+evalsha", "no permissions to run the 'EVALSHA'"),
+        ("+hset", "can't run this command or subcommand: in line"),
+        ("~mrv:*", "no permissions to access: one of the keys"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let rule = without(&documented_rule(), missing);
+        let url = user(&redis, &format!("user-{n}"), &rule);
+        assert_unready(&launch_on(&url, &[]), "acl", named);
+    }
+}
+
 /// Words of the rule without which a worker still starts.
 const OPTIONAL: [&str; 3] = ["+eval", "+info", "+ping"];
 
@@ -231,7 +249,7 @@ fn user_without_the_key_prefix_fails_the_check() {
     let mut rule = without(&documented_rule(), "~mrv:*");
     rule.push("~other:*".to_owned());
     let url = user(&redis, "elsewhere", &rule);
-    assert_unready(&launch_on(&url, &[]), "acl", "");
+    assert_unready(&launch_on(&url, &[]), "acl", "NOPERM");
     ready_on(&url, &[("store.redis.prefix", "other:")]).create("hello");
 }
 

@@ -11,6 +11,7 @@ use crate::lifecycle::BackgroundTask;
 use crate::lifecycle::background_task::join;
 use crate::store::StoreState;
 use crate::store::redis::endpoint::{ConnectError, RedisEndpoint};
+use crate::store::redis::error_text::describe;
 use crate::store::redis::lease::Leases;
 use crate::store::redis::startup_check;
 use crate::telemetry::metrics::Metrics;
@@ -127,7 +128,7 @@ pub(super) fn supervise(
                 tokio::join!(check_until_fit(&check, &state), watch_client(handle));
             }
             Err(error) => {
-                let reason = format!("connecting to Redis failed for good: {}", error.details());
+                let reason = format!("connecting to Redis failed for good: {}", describe(&error));
                 tracing::error!("{reason}");
                 state.send_replace(StoreState::Unfit(vec![reason]));
             }
@@ -181,10 +182,11 @@ async fn watch_events(
         tokio::select! {
             event = errors.recv() => match event {
                 Ok((error, server)) => {
+                    let error = describe(&error);
                     record_connect_error(&state, &error);
                     let server = server.map(|server| server.to_string());
                     if logged_lost || clock.now() < quiet_until {
-                        tracing::debug!(%error, server, "Redis is still unreachable");
+                        tracing::debug!(error, server, "Redis is still unreachable");
                     } else {
                         (logged_lost, quiet_until) = (true, clock.now() + LOG_INTERVAL);
                         let event = if connected_before {
@@ -192,7 +194,7 @@ async fn watch_events(
                         } else {
                             "Redis is unreachable"
                         };
-                        tracing::warn!(%error, server, "{event}, retrying");
+                        tracing::warn!(error, server, "{event}, retrying");
                     }
                 }
                 Err(RecvError::Lagged(_)) => {}
@@ -217,10 +219,10 @@ async fn watch_events(
 
 /// Publishes on `/readyz` why the first connection is not made yet. Later failures are not shown
 /// there.
-fn record_connect_error(state: &watch::Sender<StoreState>, error: &fred::error::Error) {
+fn record_connect_error(state: &watch::Sender<StoreState>, error: &str) {
     state.send_if_modified(|state| match state {
         StoreState::Connecting(reason) => {
-            *reason = Some(error.details().to_owned());
+            *reason = Some(error.to_owned());
             true
         }
         StoreState::Unfit(_) | StoreState::Ready => false,

@@ -1,10 +1,11 @@
-//! Classifies the errors of fred, and the error replies of Redis that it passes on. The only place
-//! that reads their text.
+//! Classifies the errors of fred, and the error replies of Redis that it passes on. No other
+//! code decides by their text; `error_text` makes it fit for the log.
 //!
 //! The class decides whether a call is retried, whether a request may wait for the store (R0.3),
 //! and whether an earlier try may have taken effect.
 
 use crate::store::StoreError;
+use crate::store::redis::error_text::describe;
 use fred::error::{Error, ErrorKind};
 
 /// The kind of a failed call.
@@ -45,10 +46,10 @@ impl ErrorClass {
         match self {
             Self::NoReply => StoreError::Timeout,
             Self::ConnectionLost | Self::NotSent | Self::Redirected | Self::NotReady => {
-                StoreError::Unavailable(error.to_string())
+                StoreError::Unavailable(describe(error))
             }
             // Redis runs EVAL without a cache, so NOSCRIPT after an EVAL is as final as any error.
-            Self::UnknownScript | Self::Rejected => StoreError::Rejected(error.to_string()),
+            Self::UnknownScript | Self::Rejected => StoreError::Rejected(describe(error)),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! busy connection. Calls only request a reconnect. A background task performs it, since fred's
 //! `force_reconnection` returns only after the reconnection, and no request waits for that.
 
+use crate::store::redis::error_text::describe;
 use fred::clients::Client;
 use fred::interfaces::ClientLike;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -56,7 +57,10 @@ impl Reconnect {
             let dropped = Box::pin(self.client.force_reconnection());
             match tokio::time::timeout(self.deadline, dropped).await {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::warn!(%error, "failed to drop the connection to Redis"),
+                Ok(Err(error)) => {
+                    let error = describe(&error);
+                    tracing::warn!(error, "failed to drop the connection to Redis");
+                }
                 Err(_) => {
                     tracing::debug!("the connection to Redis is dropped, not reconnected yet");
                 }

@@ -11,6 +11,7 @@ use crate::config::store::Check;
 use crate::model::{Payload, SequenceToken, SessionId};
 use crate::store::StoreError;
 use crate::store::redis::argument::Argument;
+use crate::store::redis::error_text::describe;
 use crate::store::redis::keys::index_member;
 use crate::store::redis::lease::{Leases, SWEEP_BATCH};
 use crate::store::redis::reply::ScriptReply;
@@ -48,12 +49,14 @@ const NO_CAP: Argument<'static> = Argument::Number(1 << 53);
 /// Errors that stay until an operator changes a permission. They come from the ACL, from a script
 /// on Redis 7.0, from a script on later releases and Valkey, and from a managed Redis that has
 /// removed a command.
-const PERMISSION_ERRORS: [&str; 5] = [
+const PERMISSION_ERRORS: [&str; 7] = [
     "NOPERM",
     "The user executing the script can't",
     "ACL failure in script",
     "has no permissions",
     "ERR unknown command",
+    "Unknown Redis command called from script",
+    "Unknown command called from script",
 ];
 
 fn is_permission_error(error: &str) -> bool {
@@ -79,10 +82,16 @@ impl StartupCheck {
             Ok(infos) => infos
                 .iter()
                 .for_each(|info| check_info(info, self.leases.limits.max_live, &mut found)),
-            Err(error) if is_permission_error(error.details()) => tracing::warn!(
-                %error, "INFO is denied, so version, eviction policy and memory are not checked"
-            ),
-            Err(error) => return vec![inconclusive(&format!("INFO failed: {}", error.details()))],
+            Err(error) => {
+                let error = describe(&error);
+                if !is_permission_error(&error) {
+                    return vec![inconclusive(&format!("INFO failed: {error}"))];
+                }
+                tracing::warn!(
+                    error,
+                    "INFO is denied, so version, eviction policy and memory are not checked"
+                );
+            }
         }
         let mut problems = Vec::new();
         match self.exercise_scripts().await {

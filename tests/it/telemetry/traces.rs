@@ -1,99 +1,17 @@
-//! Traces: what a collector receives, and that no request waits for it. The collector is a stand-in
-//! that parses what a real one receives.
+//! Traces: what a collector receives, and that no request waits for it.
 
+use super::collector::Collector;
 use crate::server::Server;
 use nix::sys::signal::Signal;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::trace::v1::Span;
-use prost::Message as _;
 use serde_json::json;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::net::TcpListener;
 use testkit::api::at;
 use testkit::eventually;
 use testkit::http::Request;
 use testkit::server::Store;
-
-/// A collector that accepts spans.
-struct Collector {
-    address: SocketAddr,
-    received: Received,
-}
-
-/// Request lines and bodies.
-type Received = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
-
-impl Collector {
-    /// A collector that answers, or one that accepts everything and never answers.
-    fn start(answers: bool) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let address = listener.local_addr().expect("an address");
-        let received = Received::default();
-        let all = Arc::clone(&received);
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let received = Arc::clone(&all);
-                std::thread::spawn(move || receive(stream, &received, answers));
-            }
-        });
-        Self { address, received }
-    }
-
-    fn endpoint(&self) -> String {
-        format!("http://{}", self.address)
-    }
-
-    fn received(&self) -> Vec<(String, Vec<u8>)> {
-        self.received.lock().expect("a lock").clone()
-    }
-
-    /// The spans that it received so far, decoded.
-    fn requests(&self) -> Vec<ExportTraceServiceRequest> {
-        let of = |(_, body): &(String, Vec<u8>)| {
-            ExportTraceServiceRequest::decode(&body[..]).expect("protobuf")
-        };
-        self.received().iter().map(of).collect()
-    }
-
-    fn spans(&self) -> Vec<Span> {
-        let scopes = self
-            .requests()
-            .into_iter()
-            .flat_map(|request| request.resource_spans);
-        scopes
-            .flat_map(|resource| resource.scope_spans)
-            .flat_map(|scope| scope.spans)
-            .collect()
-    }
-}
-
-fn receive(stream: TcpStream, received: &Received, answers: bool) -> Option<()> {
-    let mut reader = BufReader::new(stream);
-    loop {
-        let (mut first, mut length) = (String::new(), 0);
-        reader.read_line(&mut first).ok().filter(|read| *read > 0)?;
-        loop {
-            let mut line = String::new();
-            reader.read_line(&mut line).ok()?;
-            if line.trim().is_empty() {
-                break;
-            }
-            if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
-                length = value.trim().parse().ok()?;
-            }
-        }
-        let mut body = vec![0; length];
-        reader.read_exact(&mut body).ok()?;
-        received.lock().expect("a lock").push((first, body));
-        if answers {
-            let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
-            reader.get_mut().write_all(answer).ok()?;
-        }
-    }
-}
 
 fn start(store: Store, collector: &Collector, sample: &str) -> Server {
     let endpoint = collector.endpoint();
@@ -270,10 +188,7 @@ fn lost_spans_are_counted_and_logged() {
     });
     assert_eq!(exports(&well, "lost"), 0);
     let unused = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let away = Collector {
-        address: unused.local_addr().expect("an address"),
-        received: Received::default(),
-    };
+    let away = Collector::absent(unused.local_addr().expect("an address"));
     drop(unused);
     let server = start(Store::Memory, &away, "1");
     server.create("x");

@@ -28,6 +28,7 @@ mod protocol_sessions;
 mod protocol_sizes;
 mod protocol_txns;
 mod protocol_writes;
+mod redis_clock;
 mod redis_error_text;
 mod redis_errors;
 mod redis_faults;

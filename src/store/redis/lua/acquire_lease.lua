@@ -15,23 +15,61 @@
 --                                           in shadow mode that would have rejected the lease:
 --                                           n is the principal, kind is 'l' or 'r'.
 --          nonce 'N' n kind ' ' ms          rejected for ms milliseconds by this limit; n is 0 for
---                                           the limit of all principals together. Nothing was
---                                           written.
+--                                           the limit of all principals together. No lease and no
+--                                           creation was counted.
 --
 -- Idempotent: a known member has its lease already, and is not counted again.
+--
+-- No value rejects creations for ever, whatever another application, an operator or a clock that
+-- was set back has left in these keys:
+--   a rate in the future    at most a burst's refill passes until the whole burst is allowed again
+--   a rate of junk          replaced; it counts as such a rate if it is NaN, and else as none
+--   a lease in the future   if it makes a limit reject, it expires after the TTL of a lease, even
+--                           if its session lives longer
+--   another type            removed; the leases that it replaced are not counted any more
 local index, member, lease_ttl, max_live = KEYS[1], ARGV[2], ARGV[3], tonumber(ARGV[5])
 local time = redis.call('TIME')
 local micros = time[1] * 1000000 + time[2]
 local now = math.floor(micros / 1000)
 local now_text = string.format('%.0f', now)
 local after_now = '(' .. now_text
+-- How many leases in the future one call corrects: about a millisecond's work.
+local CORRECTED = 1000
+
+-- Runs a command that fails if the key holds a value of another type. Removes such a value.
+local function call_typed(command, key)
+  local reply = redis.pcall(command, key)
+  if type(reply) ~= 'table' then
+    return reply
+  end
+  if string.find(reply.err, 'WRONGTYPE', 1, true) then
+    redis.call('DEL', key)
+  end
+  -- Any other error fails again, and ends the script.
+  return redis.call(command, key)
+end
 
 -- Returns the number of leases of a set that have not expired, and the size of the set. The first
 -- is exact only if it is `enough` or more. ZCARD also counts expired leases that are not removed
 -- yet, and an exact count is worth its cost only there.
 local function count(leases, enough)
-  local all = redis.call('ZCARD', leases)
+  local all = call_typed('ZCARD', leases)
   return all < enough and all or redis.call('ZCOUNT', leases, after_now, '+inf'), all
+end
+
+-- A lease ends at the latest after its TTL. If its score says more, the clock was set back since, or
+-- session.ttl was longer.
+local function correct_future(leases)
+  local latest = string.format('%.0f', now + lease_ttl)
+  local wrong = redis.call('ZRANGE', leases, '(' .. latest, '+inf', 'BYSCORE', 'LIMIT', '0', CORRECTED)
+  local corrected = {}
+  for _, name in ipairs(wrong) do
+    corrected[#corrected + 1] = latest
+    corrected[#corrected + 1] = name
+  end
+  if #wrong > 0 then
+    redis.call('ZADD', leases, unpack(corrected))
+  end
 end
 
 local function until_first_expires(leases)
@@ -48,6 +86,15 @@ local function rejected(n, kind, wait)
   return ARGV[1] .. 'N' .. n .. kind .. ' ' .. string.format('%.0f', math.ceil(wait))
 end
 
+local function rejected_by_leases(n, leases)
+  -- A full index also shrinks the shares, so it is corrected whichever set is full.
+  correct_future(index)
+  if leases ~= index then
+    correct_future(leases)
+  end
+  return rejected(n, 'l', until_first_expires(leases))
+end
+
 local total = count(index, max_live / 2)
 -- Without principals nothing is counted, and a second run always finds room unless the index is
 -- full.
@@ -55,7 +102,7 @@ if (#KEYS > 1 or total >= max_live) and redis.call('ZSCORE', index, member) then
   return ARGV[1] .. 'T0 '
 end
 if total >= max_live then
-  return rejected(0, 'l', until_first_expires(index))
+  return rejected_by_leases(0, index)
 end
 -- Once more than half of max_live is in use, shares shrink with the square of the free rest, and
 -- the last leases go to principals that have none. So many addresses cannot take them cheaply
@@ -72,15 +119,19 @@ for n = 1, (#KEYS - 1) / 2 do
   is_new[n] = all == 0
   if own >= share then
     if not string.find(shadow, 'l', 1, true) then
-      return rejected(n, 'l', until_first_expires(leases))
+      return rejected_by_leases(n, leases)
     end
     shadowed = shadowed .. n .. 'l'
   end
-  -- Capped at the latest possible value: neither a clock that was set back nor another
-  -- application's key may lock a principal out.
-  local known = math.min(tonumber(redis.call('GET', rate)) or 0, micros + burst * period)
+  local latest = micros + burst * period
+  local known = tonumber(call_typed('GET', rate)) or 0
+  -- No creation leaves a later rate. One creation is allowed, and leaves the latest; more would
+  -- allow a burst to each of two replicas whose configurations differ. (NaN is no number below.)
+  if not (known <= latest) then
+    known = latest - period
+  end
   full_again[n] = math.max(known, micros) + period
-  local early = full_again[n] - micros - burst * period
+  local early = full_again[n] - latest
   if early > 0 then
     if not string.find(shadow, 'r', 1, true) then
       return rejected(n, 'r', early / 1000)

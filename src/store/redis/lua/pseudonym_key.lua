@@ -18,6 +18,11 @@ if type(stored) == 'table' then
     return stored
   end
 elseif #stored == #offer and not string.find(stored, '[^%w_-]') then
+  -- Without a TTL, or after the clock was set back, it would never be replaced, or too late.
+  local ttl = redis.call('PTTL', key)
+  if ttl < 0 or ttl > ARGV[3] + 0 then
+    redis.call('PEXPIRE', key, ARGV[3])
+  end
   return ARGV[1] .. 'S' .. stored
 end
 redis.call('SET', key, offer, 'PX', ARGV[3])

@@ -4,8 +4,11 @@
 -- ARGV     1 nonce of this call, 2 the member
 -- Reply    nonce 'R'
 --
--- Idempotent: a second run finds no such member.
+-- Idempotent: a second run finds no such member. A value of another type has no members either.
 for _, leases in ipairs(KEYS) do
-  redis.call('ZREM', leases, ARGV[2])
+  local removed = redis.pcall('ZREM', leases, ARGV[2])
+  if type(removed) == 'table' and not string.find(removed.err, 'WRONGTYPE', 1, true) then
+    return removed
+  end
 end
 return ARGV[1] .. 'R'

@@ -7,6 +7,11 @@
 //! its end (linearizability). A call without a usable response (503, a broken connection, a timeout)
 //! may have taken effect at any time after its begin, or never.
 //!
+//! A server may send a request to its store twice (R0.3), so a write that is answered with 404 or with
+//! a conflict may have been applied just before: the session was deleted since, or has forgotten the
+//! write after five others (R1.23). For the same reason a delete may be a success although the session
+//! was gone already.
+//!
 //! The rules are those of `docs/protocol.md`: R1.15 (no token comes back), R1.19 to R1.30 (which
 //! writes are applied, recognised or refused), R0.7 and R0.22 (404 only if the session is deleted or
 //! its lifetime is over).
@@ -29,6 +34,7 @@ mod recorder;
 mod register;
 mod report;
 mod search;
+mod steps;
 mod symbols;
 #[cfg(test)]
 mod tests;

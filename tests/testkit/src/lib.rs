@@ -24,6 +24,7 @@ pub mod metrics;
 pub mod outage;
 pub mod process;
 pub mod proxy;
+pub mod random;
 pub mod redis;
 pub mod relay;
 pub mod server;

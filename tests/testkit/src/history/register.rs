@@ -61,11 +61,12 @@ impl Register {
                 self.after_if(is_new, Effect::Created { token, data })
             }
             (Request::Write(write), response) => self.write(write, response, shown, fresh),
-            (Request::Delete, Response::Deleted | Response::Unknown) => {
-                self.after_if(self.lives(), Effect::Ended)
+            (Request::Delete, Response::Deleted | Response::Unknown) if self.lives() => {
+                vec![self.after(Effect::Ended)]
             }
             (Request::Expire, _) if self.lives() => vec![self.after(Effect::Ended)],
-            (Request::Expire, _) => vec![self.clone()],
+            // The server may have deleted it by an earlier attempt of which it got no reply.
+            (Request::Delete, Response::Deleted) | (Request::Expire, _) => vec![self.clone()],
             (Request::Lose, _) => self.tails_lost(),
             (Request::Read { .. } | Request::Delete, Response::Gone) => self.same_if(!self.lives()),
             (Request::Read { .. }, Response::Found { token, data }) => {

@@ -5,29 +5,12 @@ use std::time::Duration;
 
 use super::register::Register;
 use super::report::Violation;
-use super::symbols::{Request, Response, Shown, Symbols};
-use super::{History, Operation, Outcome};
-
-/// The clock of Redis counts whole milliseconds, and the tests' clock is another one.
-const CLOCK_ERROR: Duration = Duration::from_millis(20);
-
-/// A session that still answers this long after its lifetime was extended.
-const EXPIRY_GRACE: Duration = Duration::from_secs(2);
+use super::steps::{Step, steps_of};
+use super::symbols::{Request, Shown, Symbol};
+use super::{History, Outcome};
 
 /// Bound of the search. A history of a fault run needs a few hundred states.
 const MAX_STATES: usize = 1_000_000;
-
-/// A call, the end of the lifetime, or a loss.
-struct Step {
-    request: Request,
-    response: Response,
-    begin: Duration,
-    end: Duration,
-    /// Whether it must have taken effect.
-    is_required: bool,
-    /// The index of the call.
-    call: Option<usize>,
-}
 
 /// A node of the search: which steps have taken effect, and the state after them.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -55,46 +38,16 @@ struct Search {
     /// In the order of their begin.
     steps: Vec<Step>,
     shown: Shown,
-    first_fresh: u32,
+    first_fresh: Symbol,
 }
 
 impl Search {
     fn new(history: &History) -> Self {
-        let (mut symbols, mut shown) = (Symbols::default(), Shown::default());
-        let mut steps = Vec::new();
-        for (index, call) in history.calls.iter().enumerate() {
-            let request = symbols.request(&call.operation);
-            let Some(response) = symbols.response(&call.outcome) else {
-                continue;
-            };
-            shown.learn(request, response);
-            let is_required = response != Response::Unknown;
-            // A read of unknown outcome changes nothing.
-            if is_required || !matches!(request, Request::Read { .. }) {
-                steps.push(Step {
-                    request,
-                    response,
-                    begin: call.begin,
-                    end: if is_required { call.end } else { Duration::MAX },
-                    is_required,
-                    call: Some(index),
-                });
-            }
-        }
-        steps.extend(history.losses.iter().map(|loss| Step {
-            request: Request::Lose,
-            response: Response::Done,
-            begin: loss.begin,
-            end: loss.end,
-            is_required: false,
-            call: None,
-        }));
-        steps.extend(expiry(history));
-        steps.sort_by_key(|step| step.begin);
+        let (steps, shown, first_fresh) = steps_of(history);
         Self {
             steps,
             shown,
-            first_fresh: symbols.count(),
+            first_fresh,
         }
     }
 
@@ -141,7 +94,7 @@ impl Search {
             for at in &candidates {
                 let step = &self.steps[*at];
                 if step.is_required && step.begin <= bound && self.changes_nothing(node, *at) {
-                    node.set_done(*at);
+                    self.set_done(node, *at);
                     has_advanced = true;
                 }
             }
@@ -185,11 +138,20 @@ impl Search {
                 return true;
             }
             // Of equal requests of unknown outcome, the first may stand for all.
-            let is_first = !unknown.contains(&step.request);
-            unknown.push(step.request);
-            is_first && newest <= step.end
+            let may_be_next = newest <= step.end && !unknown.contains(&step.request);
+            if may_be_next {
+                unknown.push(step.request);
+            }
+            may_be_next
         });
         possible.map(|(at, _)| at).collect()
+    }
+
+    fn set_done(&self, node: &mut Node, at: usize) {
+        node.set_done(at);
+        if let Some(companion) = self.steps[at].companion {
+            node.set_done(companion);
+        }
     }
 
     fn steps_left<'s>(&'s self, node: &'s Node) -> impl Iterator<Item = (usize, &'s Step)> {
@@ -207,7 +169,7 @@ impl Search {
                 for register in self.successors(node, *at) {
                     let done = node.done.clone();
                     let mut next = Node { done, register };
-                    next.set_done(*at);
+                    self.set_done(&mut next, *at);
                     stack.push(next);
                 }
             }
@@ -223,23 +185,4 @@ impl Node {
     fn set_done(&mut self, at: usize) {
         self.done[at / 64] |= 1 << (at % 64);
     }
-}
-
-/// The end of the lifetime. It may come when the earliest creation is over its lifetime, and it must
-/// have come when the latest is.
-fn expiry(history: &History) -> Option<Step> {
-    let created = history.calls.iter().filter(|call| {
-        matches!(call.operation, Operation::Create { .. })
-            && matches!(call.outcome, Outcome::Created { .. })
-    });
-    let begin = created.clone().map(|call| call.begin).min()?;
-    let end = created.map(|call| call.end).max()?;
-    Some(Step {
-        request: Request::Expire,
-        response: Response::Done,
-        begin: (begin + history.lifetime).saturating_sub(CLOCK_ERROR),
-        end: end + history.lifetime + EXPIRY_GRACE,
-        is_required: true,
-        call: None,
-    })
 }

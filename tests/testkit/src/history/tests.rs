@@ -175,12 +175,10 @@ fn deleted_session_that_lives_again_is_illegal() {
         (10, 11, write("t0", "b"), written("t1")),
         (20, 21, Operation::Delete, Outcome::Deleted),
     ];
-    for again in [
+    for (operation, outcome) in [
         (read(), found("t1", "b")),
         (write("t1", "c"), written("t2")),
-        (Operation::Delete, Outcome::Deleted),
     ] {
-        let (operation, outcome) = again;
         assert_last_decides(
             &calls,
             (30, 31, operation.clone(), Outcome::Gone),

@@ -4,17 +4,7 @@ use std::time::Duration;
 
 use super::{LIFETIME, assert_illegal, assert_legal, check, text};
 use crate::history::{Call, History, Operation, Outcome};
-
-/// A linear congruential generator (Knuth's MMIX).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005);
-        self.0 = self.0.wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % bound
-    }
-}
+use crate::random::Random;
 
 /// A session without the memory of retries: its clients do not retry.
 struct Model {
@@ -113,7 +103,7 @@ fn random_history(random: &mut Random, width: u64, unknown: Option<u64>) -> Hist
 
 #[test]
 fn histories_of_a_correct_session_are_legal() {
-    let mut random = Random(1);
+    let mut random = Random::new(1);
     for _ in 0..150 {
         assert_legal(&random_history(&mut random, 0, None));
         assert_legal(&random_history(&mut random, 40, None));
@@ -124,7 +114,7 @@ fn histories_of_a_correct_session_are_legal() {
 /// Without overlap and without lost responses, a read of any earlier state is a violation.
 #[test]
 fn old_state_in_a_sequence_is_illegal() {
-    let mut random = Random(2);
+    let mut random = Random::new(2);
     let mut count = 0;
     for _ in 0..150 {
         let history = random_history(&mut random, 0, None);
@@ -150,7 +140,7 @@ fn old_state_in_a_sequence_is_illegal() {
 /// search beyond its bound.
 #[test]
 fn search_ends_for_broken_histories() {
-    let mut random = Random(3);
+    let mut random = Random::new(3);
     let mut illegal = 0;
     for _ in 0..60 {
         let mut history = random_history(&mut random, 40, Some(4));

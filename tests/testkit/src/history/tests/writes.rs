@@ -1,8 +1,8 @@
 //! Which writes are applied, recognised as retries, or refused.
 
 use super::{
-    Outcome, Timed, assert_illegal, assert_last_decides, assert_legal, conflict, found, read,
-    session, text, write, write_txn, written,
+    Operation, Outcome, Timed, assert_illegal, assert_last_decides, assert_legal, conflict, found,
+    read, session, text, write, write_txn, written,
 };
 
 #[test]
@@ -139,4 +139,47 @@ fn unknown_txn_may_have_recorded_a_conflict() {
         let retry = (30, 31, write_txn("t1", "c", "x"), outcome);
         assert_legal(&session(&[&calls[..], &[retry]].concat()));
     }
+}
+
+/// A server that lost the store's reply sends the write again. If the session was deleted in the
+/// meantime, the response is 404, and the write was applied nevertheless.
+#[test]
+fn write_that_is_gone_may_have_been_applied() {
+    let calls = |deleted: u64| {
+        [
+            (10, 40, write("t0", "b"), Outcome::Gone),
+            (20, 21, read(), found("t1", "b")),
+            (deleted, deleted + 1, Operation::Delete, Outcome::Deleted),
+        ]
+    };
+    assert_legal(&session(&calls(30)));
+    // While the session lives, 404 is a violation.
+    assert_illegal(&session(&calls(50)));
+    assert_last_decides(
+        &calls(30),
+        (50, 51, Operation::Delete, Outcome::Gone),
+        (50, 51, read(), found("t1", "b")),
+    );
+}
+
+// R1.23
+#[test]
+fn write_that_is_a_conflict_may_have_been_forgotten() {
+    let calls = |others: u64| {
+        let first = (10, 200, write("t0", "b"), conflict());
+        let others = (1..=others).map(|number| {
+            let over = format!("t{number}");
+            let next = written(&format!("t{}", number + 1));
+            (
+                10 + 10 * number,
+                11 + 10 * number,
+                write(&over, &over),
+                next,
+            )
+        });
+        [first].into_iter().chain(others).collect::<Vec<Timed>>()
+    };
+    // The first of the others has a token that only the write in question can have produced.
+    assert_legal(&session(&calls(5)));
+    assert_illegal(&session(&calls(4)));
 }

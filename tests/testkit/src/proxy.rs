@@ -37,6 +37,9 @@ pub enum Fault {
     CutCommand,
     /// Lets the script run, drops its reply and closes the connection.
     CutReply,
+    /// Lets the script run, and closes the connection after this many bytes of its reply, modulo
+    /// the reply's length.
+    CutWithinReply(usize),
     /// Drops the reply only, so that each later reply arrives in the place of the one before it.
     SwallowReply,
     /// Delays the reply, and each later one, until [`Proxy::heal`].

@@ -54,15 +54,11 @@ impl RedisServer {
 
     /// [`planned`](Self::planned) on this port, which must be free.
     fn planned_on(port: u16, options: &[&str]) -> Self {
-        let dir = tempfile::Builder::new()
-            .prefix("mrv-redis-")
-            .tempdir()
-            .expect("a directory");
         Self {
             process: None,
             port,
             options: options.iter().map(ToString::to_string).collect(),
-            dir,
+            dir: directory(),
         }
     }
 
@@ -161,6 +157,13 @@ impl RedisServer {
         self.start_here(READY, &[]);
     }
 
+    /// Starts another Redis in its place after it was killed: with the same port and options, and
+    /// an empty directory.
+    pub fn restart_empty(&mut self) {
+        self.dir = directory();
+        self.restart();
+    }
+
     /// Starts it again with more options, which override those of the first start this once.
     pub fn restart_with(&mut self, options: &[&str]) {
         self.start_here(READY, options);
@@ -229,4 +232,9 @@ impl RedisServer {
     pub fn process(&self) -> &Process {
         self.process.as_ref().expect("redis-server is not running")
     }
+}
+
+fn directory() -> TempDir {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix("mrv-redis-").tempdir().expect("a directory")
 }

@@ -159,6 +159,10 @@ impl Link {
             Fault::CutCommand | Fault::CutReply => {
                 Err(std::io::ErrorKind::ConnectionAborted.into())
             }
+            Fault::CutWithinReply(at) => {
+                (&self.client).write_all(&reply[..at % reply.len()])?;
+                Err(std::io::ErrorKind::ConnectionAborted.into())
+            }
             Fault::SwallowReply => Ok(()),
             Fault::HoldReply => {
                 let state = self.shared.state();

@@ -1,0 +1,151 @@
+//! The faults, and what is expected of each.
+
+use crate::progress::{Period, Progress};
+use crate::standalone;
+
+/// Whether reads and writes wait for the store (R0.3). Until they do, the number of lost sign-ins is
+/// reported, and only [`LostSignIns::Never`] is checked.
+pub const REQUESTS_WAIT: bool = false;
+
+/// A store that can be broken, with the processes that it consists of.
+pub trait BreakableStore: Send {
+    /// The value of `store.redis.url`.
+    fn url(&self) -> String;
+
+    /// Breaks the store while clients work, and repairs it. Returns when it was broken.
+    ///
+    /// # Errors
+    /// Describes the step that was not possible, or the progress that the clients did not make.
+    fn strike(&mut self, progress: &Progress) -> Result<Period, String>;
+}
+
+/// A fault.
+#[derive(Clone, Copy)]
+pub struct Fault {
+    /// Its name on the command line and in the table.
+    pub name: &'static str,
+    /// Starts the store.
+    pub start: fn() -> Box<dyn BreakableStore>,
+    /// What the store may lose of what it has acknowledged.
+    pub store_loses: StoreLoss,
+    /// Whether clients without retries may lose sign-ins.
+    pub lost_sign_ins: LostSignIns,
+    /// Whether it is part of the short form.
+    pub is_quick: bool,
+}
+
+/// What a store loses by a fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreLoss {
+    /// Nothing.
+    Nothing,
+    /// Possibly the last writes.
+    Tail,
+    /// All sessions. The check must notice that.
+    Everything,
+}
+
+/// Whether clients without retries may lose sign-ins whose session was created, other than those
+/// that the store has lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LostSignIns {
+    /// Never, although requests do not wait.
+    Never,
+    /// Not if requests wait for the store (R0.3).
+    NotIfRequestsWait,
+    /// Possibly, for this reason.
+    Possible(&'static str),
+}
+
+/// Base of the faults after which nothing is lost.
+const HARMLESS: Fault = Fault {
+    name: "",
+    start: standalone::pause_1s,
+    store_loses: StoreLoss::Nothing,
+    lost_sign_ins: LostSignIns::NotIfRequestsWait,
+    is_quick: true,
+};
+
+/// All faults.
+pub const FAULTS: &[Fault] = &[
+    Fault {
+        name: "SIGKILL, AOF always",
+        start: standalone::kill_aof_always,
+        ..HARMLESS
+    },
+    Fault {
+        name: "SIGKILL, AOF everysec",
+        start: standalone::kill_aof_everysec,
+        store_loses: StoreLoss::Tail,
+        ..HARMLESS
+    },
+    Fault {
+        name: "SIGKILL, no AOF",
+        start: standalone::kill_without_aof,
+        store_loses: StoreLoss::Everything,
+        lost_sign_ins: LostSignIns::Possible("the sessions are lost"),
+        ..HARMLESS
+    },
+    Fault {
+        name: "empty replacement",
+        start: standalone::empty_replacement,
+        store_loses: StoreLoss::Everything,
+        lost_sign_ins: LostSignIns::Possible("the sessions are lost"),
+        ..HARMLESS
+    },
+    Fault {
+        name: "SIGSTOP for 1 s",
+        start: standalone::pause_1s,
+        is_quick: false,
+        ..HARMLESS
+    },
+    Fault {
+        name: "SIGSTOP for 3 s",
+        start: standalone::pause_3s,
+        ..HARMLESS
+    },
+    Fault {
+        name: "SIGSTOP for 5 s",
+        start: standalone::pause_5s,
+        is_quick: false,
+        ..HARMLESS
+    },
+    Fault {
+        name: "LOADING for 5 s",
+        start: standalone::loading_5s,
+        ..HARMLESS
+    },
+    Fault {
+        name: "CLIENT KILL",
+        start: standalone::client_kill,
+        ..HARMLESS
+    },
+    Fault {
+        name: "SCRIPT FLUSH",
+        start: standalone::script_flush,
+        lost_sign_ins: LostSignIns::Never,
+        ..HARMLESS
+    },
+    Fault {
+        name: "full memory",
+        start: standalone::full_memory,
+        lost_sign_ins: LostSignIns::Never,
+        ..HARMLESS
+    },
+    Fault {
+        name: "ACL without EVALSHA",
+        start: standalone::acl_change,
+        lost_sign_ins: LostSignIns::Possible("NOPERM is 503 at once (R0.3)"),
+        ..HARMLESS
+    },
+    Fault {
+        name: "maxclients",
+        start: standalone::max_clients,
+        ..HARMLESS
+    },
+    Fault {
+        name: "replies cut at random bytes",
+        start: standalone::cut_replies,
+        ..HARMLESS
+    },
+];

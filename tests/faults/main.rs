@@ -1,0 +1,110 @@
+//! Fault runs: three workers on a Redis that is killed, paused, filled and cut off while devices
+//! sign in and clients race for sessions.
+//!
+//! Every request and every response is recorded, and each session's history is checked: there must
+//! be an order of the calls that explains all responses (`testkit::history`). So no fault may lose
+//! an acknowledged write that Redis kept, apply a write twice, return an old payload, or return 404
+//! for a session that lives. The table on standard output says, for each fault, what clients saw.
+//!
+//! `tests/faults/run` runs all faults, or those that it is given by name, with real processes:
+//! release builds of the worker, and redis-server.
+//! `--quick` runs fewer sign-ins and leaves out the faults that differ from another only in their
+//! duration. A machine of two cores is enough.
+//!
+//! A run takes about 12 s for each fault.
+
+// The server takes clock and environment as arguments, so that tests can replace them. A simulation
+// uses the real ones.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "it measures real time, and starts processes"
+)]
+
+mod catalogue;
+mod client;
+mod fleet;
+mod probes;
+mod progress;
+mod races;
+mod report;
+mod runner;
+mod sign_ins;
+mod standalone;
+mod verdict;
+
+use catalogue::{FAULTS, Fault};
+use runner::{Load, run_fault};
+use std::process::ExitCode;
+
+/// The option of the short form.
+const QUICK: &str = "--quick";
+
+/// The load of the long form and of the short one.
+const LONG_LOAD: Load = Load {
+    sign_ins: 200,
+    pairs: 50,
+    races: 40,
+};
+const QUICK_LOAD: Load = Load {
+    sign_ins: 60,
+    pairs: 24,
+    races: 12,
+};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let failures = match run(&arguments) {
+        Ok(failures) => failures,
+        Err(error) => vec![error],
+    };
+    for failure in &failures {
+        eprintln!("FAILED {failure}");
+    }
+    if failures.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// Runs the named faults, or all. Returns the failed assertions.
+fn run(arguments: &[String]) -> Result<Vec<String>, String> {
+    let is_quick = arguments.iter().any(|argument| argument == QUICK);
+    let names: Vec<_> = arguments.iter().filter(|name| *name != QUICK).collect();
+    let load = if is_quick { QUICK_LOAD } else { LONG_LOAD };
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
+    let mut results = Vec::new();
+    for fault in select(&names, is_quick)? {
+        eprintln!("--- {}", fault.name);
+        let result = run_fault(&runtime, fault, load);
+        for failure in &result.failures {
+            eprintln!("    {failure}");
+        }
+        results.push(result);
+    }
+    report::print_table(&results);
+    let failures = results.iter().flat_map(|result| {
+        let name = result.fault.name;
+        let failures = result.failures.iter();
+        failures.map(move |failure| format!("{name}: {failure}"))
+    });
+    Ok(failures.collect())
+}
+
+fn select(names: &[&String], is_quick: bool) -> Result<Vec<Fault>, String> {
+    if names.is_empty() {
+        let selected = FAULTS.iter().filter(|fault| fault.is_quick || !is_quick);
+        return Ok(selected.copied().collect());
+    }
+    let find = |name: &&String| {
+        let found = FAULTS.iter().find(|fault| fault.name == **name);
+        found.copied().ok_or_else(|| {
+            let known: Vec<_> = FAULTS.iter().map(|fault| fault.name).collect();
+            format!(
+                "unknown fault {name}; the faults are:\n{}",
+                known.join("\n")
+            )
+        })
+    };
+    names.iter().map(find).collect()
+}

@@ -1,0 +1,248 @@
+//! What the clients of one run have done so far, for the fault, which waits for it, and for the
+//! report.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use testkit::history::Recorder;
+
+/// Bound of every wait for the clients.
+const DEADLINE: Duration = Duration::from_secs(45);
+
+/// Time between two checks of a condition.
+const CHECK_INTERVAL: Duration = Duration::from_millis(2);
+
+/// The progress of one run. All times are since its start.
+#[derive(Debug)]
+pub struct Progress {
+    /// The start of the run.
+    pub start: Instant,
+    /// Sign-ins to create at least.
+    pub sign_ins: u64,
+    /// Requests that were answered, and those that were not.
+    pub requests: Counter,
+    /// Requests without a usable response.
+    pub failed: Counter,
+    /// Sign-ins of both kinds of clients.
+    pub with_retries: SignIns,
+    /// Sign-ins of both kinds of clients.
+    pub without_retries: SignIns,
+    statuses: Mutex<BTreeMap<String, u64>>,
+    refused: Mutex<Vec<Duration>>,
+    failed_probes: Mutex<Vec<Duration>>,
+    histories: Mutex<Vec<(String, Recorder)>>,
+    strike: Mutex<Option<Period>>,
+    stopped: AtomicBool,
+}
+
+/// When the store was broken, since the start of the run.
+#[derive(Debug, Clone, Copy)]
+pub struct Period {
+    /// The first moment.
+    pub begin: Duration,
+    /// The moment at which the store was whole again.
+    pub end: Duration,
+}
+
+/// Counters of sign-ins.
+#[derive(Debug, Default)]
+pub struct SignIns {
+    /// Sign-ins with a session.
+    pub created: Counter,
+    /// Completed sign-ins.
+    pub completed: Counter,
+    /// Why a sign-in with a session did not complete.
+    pub lost: Mutex<Vec<String>>,
+}
+
+/// A number that several tasks increase.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// The value.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::SeqCst)
+    }
+
+    /// Adds one.
+    pub fn add(&self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// Locks, also after a panic in another task, which fails the run by itself.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl SignIns {
+    /// Sign-ins that have a session and have not ended.
+    pub fn under_way(&self) -> u64 {
+        let ended = self.completed.get() + lock(&self.lost).len() as u64;
+        self.created.get().saturating_sub(ended)
+    }
+}
+
+impl Progress {
+    /// The progress of a run that creates this many sign-ins.
+    pub fn new(sign_ins: u64) -> Self {
+        Self {
+            start: Instant::now(),
+            sign_ins,
+            requests: Counter::default(),
+            failed: Counter::default(),
+            with_retries: SignIns::default(),
+            without_retries: SignIns::default(),
+            statuses: Mutex::default(),
+            refused: Mutex::default(),
+            failed_probes: Mutex::default(),
+            histories: Mutex::default(),
+            strike: Mutex::default(),
+            stopped: AtomicBool::new(false),
+        }
+    }
+
+    /// Counters of the clients that retry a poll and a write, or of those that do not.
+    pub fn sign_ins_of(&self, retries: bool) -> &SignIns {
+        if retries {
+            &self.with_retries
+        } else {
+            &self.without_retries
+        }
+    }
+
+    /// Counts a response; `None` for a request that got none.
+    pub fn record_status(&self, status: Option<u16>) {
+        self.requests.add();
+        if status.is_none_or(|status| status >= 500) {
+            self.failed.add();
+        }
+        let name = status.map_or("none".to_owned(), |status| status.to_string());
+        *lock(&self.statuses).entry(name).or_default() += 1;
+    }
+
+    /// How often each status was seen.
+    pub fn statuses(&self) -> BTreeMap<String, u64> {
+        lock(&self.statuses).clone()
+    }
+
+    /// Records a refused creation that was sent at this time.
+    pub fn record_refused(&self, sent: Duration) {
+        lock(&self.refused).push(sent);
+    }
+
+    /// When refused creations were sent.
+    pub fn refused(&self) -> Vec<Duration> {
+        lock(&self.refused).clone()
+    }
+
+    /// Records a probe that failed and was sent at this time.
+    pub fn record_failed_probe(&self, sent: Duration) {
+        lock(&self.failed_probes).push(sent);
+    }
+
+    /// When failed probes were sent.
+    pub fn failed_probes(&self) -> Vec<Duration> {
+        lock(&self.failed_probes).clone()
+    }
+
+    /// Adds the history of a session.
+    pub fn add_history(&self, name: &str, recorder: &Recorder) {
+        lock(&self.histories).push((name.to_owned(), recorder.clone()));
+    }
+
+    /// The histories of all sessions, with their names.
+    pub fn histories(&self) -> Vec<(String, Recorder)> {
+        lock(&self.histories).clone()
+    }
+
+    /// Sign-ins with a session.
+    pub fn created(&self) -> u64 {
+        self.with_retries.created.get() + self.without_retries.created.get()
+    }
+
+    /// Completed sign-ins.
+    pub fn completed(&self) -> u64 {
+        self.with_retries.completed.get() + self.without_retries.completed.get()
+    }
+
+    /// Sign-ins that have a session and have not ended.
+    pub fn under_way(&self) -> u64 {
+        self.with_retries.under_way() + self.without_retries.under_way()
+    }
+
+    /// Time since the start of the run.
+    pub fn now(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    /// Records when the store was broken. The clients then complete their sign-ins and end.
+    pub fn record_strike(&self, period: Period) {
+        *lock(&self.strike) = Some(period);
+    }
+
+    /// When the store was broken, once it is whole again.
+    pub fn strike(&self) -> Option<Period> {
+        *lock(&self.strike)
+    }
+
+    /// Makes the clients complete what they do, and begin nothing more.
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether the clients must begin nothing more.
+    pub fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::SeqCst)
+    }
+
+    /// Waits until the condition holds. Blocks the thread.
+    ///
+    /// # Errors
+    /// Names the condition if it does not hold within [`DEADLINE`], or if the clients have ended.
+    pub fn wait_until(&self, what: &str, condition: impl Fn(&Self) -> bool) -> Result<(), String> {
+        let deadline = Instant::now() + DEADLINE;
+        while !condition(self) {
+            if Instant::now() > deadline || self.is_stopped() {
+                return Err(format!("it did not come to this: {what}"));
+            }
+            std::thread::sleep(CHECK_INTERVAL);
+        }
+        Ok(())
+    }
+
+    /// Waits until a third of the sign-ins has been created, and as many as may be are under way.
+    ///
+    /// # Errors
+    /// As [`Self::wait_until`].
+    pub fn wait_for_load(&self) -> Result<(), String> {
+        let third = self.sign_ins / 3;
+        self.wait_until("a third of the sign-ins are created", |now| {
+            now.created() >= third && now.under_way() >= third / 2
+        })
+    }
+
+    /// Waits until this many more creations were refused.
+    ///
+    /// # Errors
+    /// As [`Self::wait_until`].
+    pub fn wait_for_refused(&self, more: usize) -> Result<(), String> {
+        let enough = lock(&self.refused).len() + more;
+        self.wait_until("creations are refused", |now| {
+            lock(&now.refused).len() >= enough
+        })
+    }
+
+    /// Waits until this many more requests were answered or have failed.
+    ///
+    /// # Errors
+    /// As [`Self::wait_until`].
+    pub fn wait_for_requests(&self, more: u64) -> Result<(), String> {
+        let enough = self.requests.get() + more;
+        self.wait_until("more requests are answered", |now| {
+            now.requests.get() >= enough
+        })
+    }
+}

@@ -1,0 +1,66 @@
+//! Prints the table: Markdown on standard output.
+
+use crate::catalogue::{LostSignIns, StoreLoss};
+use crate::runner::FaultResult;
+use crate::verdict::LATE;
+use std::time::Duration;
+
+/// Prints a row for each fault.
+pub fn print_table(results: &[FaultResult]) {
+    println!(
+        "| fault | completed, without retries | lost | completed, with retries | lost | lost by the store | refused \
+         creations | of them late | outage s | recovery s | responses | sessions checked | violations |"
+    );
+    println!("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|--:|--:|");
+    for result in results {
+        println!("{}", row(result));
+    }
+    println!();
+    println!(
+        "Lost: the session was created, the sign-in did not complete, and the store did not lose the session. Late: sent \
+         more than {LATE:?} after the end of the fault. Recovery: from the end of the fault to the last probe that failed."
+    );
+    for result in results {
+        let (name, reason) = (result.fault.name, result.fault.lost_sign_ins);
+        if let LostSignIns::Possible(reason) = reason {
+            println!("{name}: sign-ins may be lost, since {reason}.");
+        }
+        if result.fault.store_loses == StoreLoss::Tail {
+            println!("{name}: Redis may lose the last writes.");
+        }
+    }
+}
+
+fn row(result: &FaultResult) -> String {
+    let progress = &result.progress;
+    let [without, with] = [&progress.without_retries, &progress.with_retries];
+    let outage = result
+        .period
+        .map(|period| period.end.saturating_sub(period.begin));
+    let statuses = progress.statuses();
+    let statuses = statuses
+        .iter()
+        .map(|(status, count)| format!("{count} × {status}"));
+    let columns = [
+        result.fault.name.to_owned(),
+        without.completed.get().to_string(),
+        result.lost(without).len().to_string(),
+        with.completed.get().to_string(),
+        result.lost(with).len().to_string(),
+        result.verdict.lost_by_store.len().to_string(),
+        progress.refused().len().to_string(),
+        result.late_refusals().to_string(),
+        seconds(outage),
+        seconds(result.recovery()),
+        statuses.collect::<Vec<_>>().join(", "),
+        result.sessions.to_string(),
+        result.verdict.violations.to_string(),
+    ];
+    format!("| {} |", columns.join(" | "))
+}
+
+fn seconds(duration: Option<Duration>) -> String {
+    duration.map_or("–".to_owned(), |duration| {
+        format!("{:.1}", duration.as_secs_f64())
+    })
+}

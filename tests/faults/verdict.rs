@@ -1,0 +1,154 @@
+//! Checks the histories of a run, and what the fault may and must not do.
+
+use crate::catalogue::{Fault, LostSignIns, REQUESTS_WAIT, StoreLoss};
+use crate::progress::{Period, SignIns, lock};
+use crate::runner::FaultResult;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use testkit::history::{History, Loss, Outcome, Recorder, check};
+
+/// `session.ttl`, by default.
+const LIFETIME: Duration = Duration::from_mins(5);
+
+/// A creation that is sent later than this after the fault must not be refused.
+pub const LATE: Duration = Duration::from_millis(500);
+
+/// Failures of one kind that are listed.
+const LISTED: usize = 3;
+
+/// What the histories show.
+#[derive(Debug, Default)]
+pub struct Verdict {
+    /// Histories that nothing explains.
+    pub violations: usize,
+    /// Names of the sessions of which the store lost something that it had acknowledged.
+    pub lost_by_store: BTreeSet<String>,
+    /// Calls that were checked.
+    pub calls: usize,
+}
+
+/// Checks each history, and that no token belongs to two sessions. Returns what is wrong.
+pub fn judge(
+    fault: Fault,
+    histories: &[(String, Recorder)],
+    period: Option<Period>,
+) -> (Verdict, Vec<String>) {
+    let (mut verdict, mut wrong) = (Verdict::default(), Vec::new());
+    let mut owners = BTreeMap::new();
+    for (number, (name, recorder)) in histories.iter().enumerate() {
+        let mut history = recorder.history(LIFETIME);
+        verdict.calls += history.calls.len();
+        for token in shown_tokens(&history) {
+            let owner = *owners.entry(token.to_owned()).or_insert(number);
+            if owner != number {
+                verdict.violations += 1;
+                let other = &histories[owner].0;
+                wrong.push(format!("{name} and {other} have the same token {token}"));
+            }
+        }
+        let Err(violation) = check(&history) else {
+            continue;
+        };
+        if fault.store_loses != StoreLoss::Nothing {
+            history
+                .losses
+                .extend(period.map(|Period { begin, end }| Loss { begin, end }));
+            if check(&history).is_ok() {
+                verdict.lost_by_store.insert(name.clone());
+                continue;
+            }
+        }
+        verdict.violations += 1;
+        wrong.push(format!("{name}: {violation}\n  in\n{history}"));
+    }
+    if fault.store_loses == StoreLoss::Everything && verdict.lost_by_store.is_empty() {
+        wrong.push("the store lost every session, and the check noticed nothing".to_owned());
+    }
+    (verdict, first_few(wrong))
+}
+
+fn shown_tokens(history: &History) -> BTreeSet<&str> {
+    let outcomes = history.calls.iter().map(|call| &call.outcome);
+    outcomes.filter_map(shown_token).collect()
+}
+
+fn shown_token(outcome: &Outcome) -> Option<&str> {
+    match outcome {
+        Outcome::Created { token } | Outcome::Found { token, .. } | Outcome::Written { token } => {
+            Some(token)
+        }
+        Outcome::Conflict { current } => current.as_deref(),
+        _ => None,
+    }
+}
+
+impl FaultResult {
+    /// Creations that were refused although they were sent long after the fault.
+    pub fn late_refusals(&self) -> usize {
+        let Some(period) = self.period else { return 0 };
+        let refused = self.progress.refused();
+        let late = refused.iter().filter(|sent| **sent > period.end + LATE);
+        late.count()
+    }
+
+    /// Time from the end of the fault to the last probe that was sent and failed.
+    pub fn recovery(&self) -> Option<Duration> {
+        let end = self.period?.end;
+        let failed = self.progress.failed_probes().into_iter().max();
+        Some(failed.unwrap_or_default().saturating_sub(end))
+    }
+
+    /// Why sign-ins did not complete, without those of which the store lost the session.
+    pub fn lost(&self, sign_ins: &SignIns) -> Vec<String> {
+        let lost = lock(&sign_ins.lost);
+        let by_store = |failure: &&String| {
+            let name = failure.split(": ").next().unwrap_or_default();
+            self.verdict.lost_by_store.contains(name)
+        };
+        lost.iter()
+            .filter(|failure| !by_store(failure))
+            .cloned()
+            .collect()
+    }
+
+    /// Checks the sign-ins of both kinds of clients.
+    pub fn check_sign_ins(&mut self) {
+        let progress = &self.progress;
+        if self.period.is_some() && progress.completed() < progress.sign_ins / 3 {
+            let completed = progress.completed();
+            self.failures
+                .push(format!("only {completed} sign-ins completed"));
+        }
+        let with_retries = self.lost(&progress.with_retries);
+        let without_retries = self.lost(&progress.without_retries);
+        let must_complete = match self.fault.lost_sign_ins {
+            LostSignIns::Never => true,
+            LostSignIns::NotIfRequestsWait => REQUESTS_WAIT,
+            LostSignIns::Possible(_) => false,
+        };
+        let mut wrong = Vec::new();
+        if self.fault.store_loses != StoreLoss::Everything {
+            wrong.extend(with_retries);
+        }
+        if must_complete {
+            wrong.extend(without_retries);
+        }
+        let late = self.late_refusals();
+        if REQUESTS_WAIT && late > 0 {
+            wrong.push(format!(
+                "{late} creations were refused more than {LATE:?} after the fault"
+            ));
+        }
+        self.failures.extend(first_few(wrong));
+    }
+}
+
+/// The first few, and how many there are.
+fn first_few(mut failures: Vec<String>) -> Vec<String> {
+    let count = failures.len();
+    if count > LISTED {
+        failures.truncate(LISTED);
+        failures.push(format!("{} more like these", count - LISTED));
+    }
+    failures
+}

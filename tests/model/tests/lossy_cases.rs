@@ -102,7 +102,7 @@ fn assert_same_with_both(case: fn(&mut Run), expected: &[Sight]) {
 }
 
 #[test]
-fn lost_write_that_nobody_read() {
+fn lost_write_that_the_peer_has_not_read() {
     let case = |run: &mut Run| {
         run.write(A);
         run.fail_over();

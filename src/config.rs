@@ -164,6 +164,9 @@ impl Config {
         self.limits.warnings(&mut warnings);
         self.session.warnings(&mut warnings);
         self.store.warnings(&mut warnings);
+        if let Some(wait) = self.store.wait() {
+            wait.warnings(self.shutdown, &mut warnings);
+        }
         warnings
     }
 }
@@ -183,12 +186,16 @@ impl RawConfig {
                 "must differ from http.listen",
             ));
         }
+        let http = self.http.validate(problems);
+        if let Some(wait) = store.as_ref().and_then(store::StoreConfig::wait) {
+            wait.check_timeouts(&http.timeouts, problems);
+        }
         Some(Config {
             homeservers,
             maintenance: self.maintenance,
             stable_api: self.api.stable,
             msc4108: self.msc4108.enabled,
-            http: self.http.validate(problems),
+            http,
             admin_listen: self.admin.listen,
             session: self.session.validate(problems),
             shutdown: self.shutdown,

@@ -2,7 +2,8 @@
 //!
 //! Serving → shutting down (`is_shutting_down`) → draining (soft token) → cut (hard token). The soft token
 //! ends accepting; the hard token, its parent, cuts the connections that are left. A second signal cancels
-//! the hard token at once.
+//! the hard token at once. A third token ends the waits for the store a second before the cut, so that their
+//! requests are answered and not cut.
 
 pub mod background_task;
 
@@ -15,13 +16,18 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Poll, Waker};
+use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// Time for the first request of a connection that had none when accepting stopped. Opening a
 /// connection and sending a request takes a proxy milliseconds.
-const FIRST_REQUEST_GRACE: std::time::Duration = std::time::Duration::from_secs(1);
+const FIRST_REQUEST_GRACE: Duration = Duration::from_secs(1);
+
+/// Time between the end of all waits for the store and the cut: enough to send the responses, on a slow link
+/// too.
+const WAIT_END_MARGIN: Duration = Duration::from_secs(1);
 
 /// The phase of the process. Listeners, connections and probes share it.
 #[derive(Debug, Clone, Default)]
@@ -29,6 +35,7 @@ pub struct Lifecycle {
     shutting_down: Arc<AtomicBool>,
     soft: CancellationToken,
     hard: CancellationToken,
+    wait_end: CancellationToken,
     cut: Arc<AtomicUsize>,
 }
 
@@ -40,6 +47,7 @@ impl Lifecycle {
         Self {
             shutting_down: Arc::default(),
             soft: hard.child_token(),
+            wait_end: hard.child_token(),
             hard,
             cut: Arc::default(),
         }
@@ -111,6 +119,13 @@ impl Lifecycle {
         &self.hard
     }
 
+    /// Returns the token that is cancelled one second before the connections that are left are cut. From then
+    /// on no request waits for the store (docs/protocol.md, R0.3).
+    #[must_use]
+    pub fn wait_end(&self) -> &CancellationToken {
+        &self.wait_end
+    }
+
     /// Counts a connection that the hard token cut before the server had finished. A connection that
     /// only waits for the client to close does not count: the client has every reply.
     pub fn count_cut(&self) {
@@ -128,6 +143,25 @@ impl Lifecycle {
         let name = signals.next().await;
         tracing::info!(signal = name, grace = %timeouts.grace, "shutting down: unready, still accepting");
         self.shutting_down.store(true, Ordering::Relaxed);
+        let end_waits = async {
+            let until_cut = timeouts.grace.0.saturating_add(timeouts.drain.0);
+            tokio::time::sleep(until_cut.saturating_sub(WAIT_END_MARGIN)).await;
+            self.wait_end.cancel();
+            std::future::pending().await
+        };
+        tokio::select! {
+            all_answered = self.shut_down(signals, timeouts, connections) => all_answered,
+            never = end_waits => never,
+        }
+    }
+
+    /// Goes through the phases after the first signal.
+    async fn shut_down(
+        &self,
+        mut signals: Signals,
+        timeouts: ShutdownConfig,
+        connections: &TaskTracker,
+    ) -> bool {
         let grace = tokio::time::sleep(timeouts.grace.0);
         if signals.run_unless_signalled(grace).await.is_some() {
             tracing::info!(drain = %timeouts.drain, "draining: no new connections");

@@ -49,6 +49,8 @@
 //! - Deny lists (`limits.deny.*`) cause a 403: `limits/replica.rs`.
 //! - 64 token checks in flight (8 per client, 32 per network) cause a 503:
 //!   `policy/auth/concurrency.rs`, with `limits/client_concurrency.rs`.
+//! - `store.redis.max_waiting` requests that wait for the store (256 per client, 2,560 per network)
+//!   cause a 503: `limits/store_wait.rs`, with `limits/client_concurrency.rs`.
 //! - `http.max_connections_per_client` closes the connection: `net/admission.rs`, with
 //!   `limits/client_concurrency.rs`.
 //!
@@ -59,6 +61,7 @@ pub mod client_concurrency;
 pub(crate) mod in_flight;
 pub(crate) mod keyed_rate;
 pub(crate) mod replica;
+pub(crate) mod store_wait;
 
 #[cfg(test)]
 mod tests {

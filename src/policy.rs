@@ -16,7 +16,7 @@ use crate::config::Mode;
 use crate::config::limits::LimitsConfig;
 use crate::limits::in_flight::{InFlightExceeded, InFlightLimits, InFlightPermits};
 use crate::limits::replica::{LimitRejection, ReplicaLimits};
-use crate::model::{ClientIp, DenyList, LimitExceeded, Owner, SessionId};
+use crate::model::{DenyList, LimitExceeded, Owner, SessionId};
 use crate::policy::auth::TokenRejection;
 use crate::telemetry::metrics::Metrics;
 use arc_swap::ArcSwap;
@@ -44,20 +44,20 @@ pub enum Intent {
     Delete,
 }
 
-/// Proof that a request passed the policy. The request counts as in flight until this is dropped.
+/// Proof that a request passed the policy. The request counts as in flight until this is dropped, or
+/// until it begins to wait for the store.
 #[derive(Debug)]
 pub struct Admitted<'a> {
-    client: ClientIp,
     intent: Intent,
     in_maintenance: bool,
-    _permits: InFlightPermits<'a>,
+    permits: InFlightPermits<'a>,
 }
 
 /// Proof that the sender of a request may create sessions.
 #[derive(Debug)]
 pub struct CreateGrant(Owner);
 
-impl Admitted<'_> {
+impl<'a> Admitted<'a> {
     /// Returns the permission to create a session through MSC4108 of 2024, which has no users: any
     /// client has it.
     ///
@@ -68,9 +68,14 @@ impl Admitted<'_> {
             return Err(PolicyRejection::Maintenance);
         }
         Ok(CreateGrant(Owner {
-            client: self.client,
+            client: self.permits.client,
             user: None,
         }))
+    }
+
+    /// The permits of the request, which it releases if it waits for the store.
+    pub(crate) fn into_permits(self) -> InFlightPermits<'a> {
+        self.permits
     }
 }
 
@@ -194,14 +199,14 @@ impl Policy {
         if intent == Intent::Read && !fetch_metadata::allows(headers) {
             return Err(PolicyRejection::FetchMetadata);
         }
-        let client = address.into();
         let limit_clients = limits.is_enabled();
-        let permits = self.in_flight.try_acquire(client, session, limit_clients)?;
+        let permits = self
+            .in_flight
+            .try_acquire(address.into(), session, limit_clients)?;
         Ok(Admitted {
-            client,
             intent,
             in_maintenance: self.is_in_maintenance(),
-            _permits: permits,
+            permits,
         })
     }
 
@@ -222,7 +227,7 @@ impl Policy {
         if admitted.in_maintenance {
             return Err(PolicyRejection::Maintenance);
         }
-        let client = admitted.client;
+        let client = admitted.permits.client;
         let user = match &homeserver.auth {
             Some(auth) => auth.authenticate(client, headers).await,
             None => Err(TokenRejection::NoToken),

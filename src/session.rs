@@ -4,6 +4,11 @@
 //! ids and first tokens before it calls the store, so that a store only compares. It also counts
 //! the progress of sign-ins. It knows neither HTTP nor Redis.
 
+mod store_retry;
+
+pub(crate) use store_retry::{StoreRetries, StoreRetry};
+
+use crate::limits::in_flight::InFlightPermits;
 use crate::model::Api;
 use crate::model::LimitExceeded;
 use crate::model::{Owner, Payload, SequenceToken, SessionId};
@@ -13,6 +18,7 @@ use crate::store::{
 };
 use crate::telemetry::labels::{ReadOutcome, WriteOutcome};
 use crate::telemetry::metrics::Metrics;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +27,8 @@ use std::time::Duration;
 pub struct Sessions<S> {
     store: Arc<S>,
     metrics: Arc<Metrics>,
+    /// `None` if reads and writes do not wait for the store.
+    retries: Option<StoreRetries>,
 }
 
 /// A session that was just created.
@@ -46,9 +54,20 @@ pub enum CreateError {
 }
 
 impl<S: Store> Sessions<S> {
-    /// Creates the use cases on top of `store`.
-    pub fn new(store: Arc<S>, metrics: Arc<Metrics>) -> Self {
-        Self { store, metrics }
+    /// Creates the use cases on top of `store`. Without `retries`, reads and writes do not wait for
+    /// the store.
+    pub(crate) fn new(store: Arc<S>, metrics: Arc<Metrics>, retries: Option<StoreRetries>) -> Self {
+        Self {
+            store,
+            metrics,
+            retries,
+        }
+    }
+
+    /// Begins the calls of one request to the store, which may wait for it. `permits` are released
+    /// when a wait begins.
+    pub(crate) fn begin_request<'a>(&'a self, permits: InFlightPermits<'a>) -> StoreRetry<'a> {
+        StoreRetry::new(self.retries.as_ref(), permits)
     }
 
     /// Creates a session of `owner` that holds `data`. Returns the session's timestamps only if
@@ -93,19 +112,25 @@ impl<S: Store> Sessions<S> {
         }
     }
 
-    /// Reads a session.
+    /// Reads a session. Waits for the store if it fails (R0.3).
     ///
     /// # Errors
     /// As [`Store::read`].
-    pub async fn read(
+    pub(crate) async fn read(
         &self,
         api: Api,
-        look: &ReadRequest,
+        request: &ReadRequest,
+        retry: &mut StoreRetry<'_>,
     ) -> Result<WithTimestamps<ReadResult>, StoreError> {
-        let read = self.store.read(look).await?;
+        let read = loop {
+            let call = pin!(self.store.read(request));
+            if let Some(result) = retry.attempt(call).await {
+                break result?;
+            }
+        };
         let outcome = match read.result {
             ReadResult::Found { never_written, .. } => {
-                if never_written && look.if_none_match.is_none() {
+                if never_written && request.if_none_match.is_none() {
                     self.metrics.sessions_scanned.inc(api);
                 }
                 ReadOutcome::Found
@@ -117,16 +142,23 @@ impl<S: Store> Sessions<S> {
         Ok(read)
     }
 
-    /// Overwrites a session's payload if the submitted token is the session's current one.
+    /// Overwrites a session's payload if the submitted token is the session's current one. Waits
+    /// for the store if it fails (R0.3).
     ///
     /// # Errors
     /// As [`Store::write`].
-    pub async fn update(
+    pub(crate) async fn update(
         &self,
         api: Api,
         write: &WriteRequest,
+        retry: &mut StoreRetry<'_>,
     ) -> Result<WithTimestamps<WriteResult>, StoreError> {
-        let written = self.store.write(write).await?;
+        let written = loop {
+            let call = pin!(self.store.write(write));
+            if let Some(result) = retry.attempt(call).await {
+                break result?;
+            }
+        };
         let outcome = match written.result {
             WriteResult::Written { progress, .. } => {
                 let bytes = write.data.as_str().len();

@@ -187,7 +187,15 @@ impl AppContext {
             traces: self.traces.clone(),
         };
         let clock = self.clock.clone();
-        let service = Service::new(&self.config, store, policy, homeservers, telemetry, clock);
+        let service = Service::new(
+            &self.config,
+            store,
+            policy,
+            homeservers,
+            telemetry,
+            clock,
+            &self.lifecycle,
+        );
         let connections = Arc::new(Connections::new(
             &self.config,
             service,

@@ -17,7 +17,7 @@ use std::time::Duration;
 const MIN_IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 
 /// Upper bound of the connection limits: above the file descriptor limit of any usual system.
-const MAX_CONNECTION_LIMIT: usize = 1_000_000;
+pub(super) const MAX_CONNECTION_LIMIT: usize = 1_000_000;
 
 /// The validated section `http`.
 #[derive(Debug, Clone)]

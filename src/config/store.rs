@@ -1,5 +1,9 @@
 //! The section `store`: the backend that holds the sessions, and the connection to Redis.
 
+mod wait;
+
+pub use wait::StoreWaitConfig;
+
 use crate::config::ConfigProblem;
 use crate::config::de::{HumanDuration, Scalar, list, scalar};
 use crate::config::secret::{self, Secret, SecretUrl};
@@ -21,7 +25,7 @@ pub enum StoreConfig {
     /// Sessions are in the memory of this process.
     Memory,
     /// Sessions are in Redis.
-    Redis(RedisConfig),
+    Redis(Box<RedisConfig>),
 }
 
 /// The validated section `store.redis`.
@@ -38,8 +42,10 @@ pub struct RedisConfig {
     pub sentinel_password: Option<Secret>,
     /// Prefix of every key.
     pub prefix: String,
-    /// Upper bound of a request's wait for Redis.
+    /// Upper bound of one operation on Redis, its short retries included.
     pub command_timeout: Duration,
+    /// How long reads and writes wait for Redis. `None` if they do not.
+    pub wait: Option<StoreWaitConfig>,
     /// PEM file of certificate authorities to trust beside the platform's.
     pub ca_file: Option<PathBuf>,
     /// Start-up checks that may fail.
@@ -146,6 +152,9 @@ struct RawRedis {
     prefix: String,
     #[serde(deserialize_with = "scalar")]
     command_timeout: HumanDuration,
+    #[serde(deserialize_with = "scalar")]
+    retry_timeout: HumanDuration,
+    max_waiting: Option<Scalar<usize>>,
     ca_file: Option<Scalar<PathBuf>>,
     #[serde(deserialize_with = "list")]
     ignore_checks: Vec<Check>,
@@ -155,12 +164,24 @@ impl RawStore {
     pub(super) fn validate(&self, problems: &mut Vec<ConfigProblem>) -> Option<StoreConfig> {
         match self.backend {
             RawBackend::Memory => Some(StoreConfig::Memory),
-            RawBackend::Redis => self.redis.validate(problems).map(StoreConfig::Redis),
+            RawBackend::Redis => {
+                let redis = self.redis.validate(problems)?;
+                Some(StoreConfig::Redis(Box::new(redis)))
+            }
         }
     }
 }
 
 impl StoreConfig {
+    /// How long, and how many, reads and writes wait for the store. `None` if they do not.
+    #[must_use]
+    pub fn wait(&self) -> Option<StoreWaitConfig> {
+        match self {
+            Self::Memory => None,
+            Self::Redis(redis) => redis.wait,
+        }
+    }
+
     /// Appends a warning if the backend is not meant for production.
     pub(super) fn warnings(&self, warnings: &mut Vec<String>) {
         if matches!(self, Self::Memory) {
@@ -186,6 +207,8 @@ impl RawRedis {
                 "must be between 10ms and 10s",
             ));
         }
+        let max_waiting = self.max_waiting.as_ref().map(|Scalar(number)| *number);
+        let wait = StoreWaitConfig::validate(self.retry_timeout.0, max_waiting, problems);
         let mut read_secret = |key, file: &Option<Scalar<PathBuf>>| {
             let Scalar(path) = file.as_ref()?;
             let secret = secret::read(key, path);
@@ -201,6 +224,7 @@ impl RawRedis {
             sentinel_password,
             prefix: self.prefix.clone(),
             command_timeout: self.command_timeout.0,
+            wait,
             ca_file: self.ca_file.as_ref().map(|Scalar(path)| path.clone()),
             ignore_checks: self.ignore_checks.clone(),
         })

@@ -119,7 +119,7 @@ impl<S: Store> Msc4108<'_, S> {
 
     async fn read(
         &self,
-        _: Admitted<'_>,
+        admitted: Admitted<'_>,
         headers: &HeaderMap,
         id: SessionId,
     ) -> Result<ApiResponse, ApiError> {
@@ -129,9 +129,10 @@ impl<S: Store> Msc4108<'_, S> {
             [token] => Some(*token),
             _ => None,
         };
+        let mut retry = self.sessions.begin_request(admitted.into_permits());
         let WithTimestamps { result, timestamps } = self
             .sessions
-            .read(Api::Msc4108, &read_request(id, unless))
+            .read(Api::Msc4108, &read_request(id, unless), &mut retry)
             .await?;
         let (token, text) = match (result, unless) {
             (ReadResult::Unchanged { .. }, Some(token)) => (token, None),
@@ -184,18 +185,19 @@ impl<S: Store> Msc4108<'_, S> {
 
     async fn compare_and_swap(
         &self,
-        _: Admitted<'_>,
+        admitted: Admitted<'_>,
         id: SessionId,
         tags: &EtagList,
         submitted: &mut SubmittedToken,
         data: Payload,
     ) -> Result<ApiResponse, ApiError> {
+        let mut retry = self.sessions.begin_request(admitted.into_permits());
         // One tag is compared and swapped in one step. With several tags the current one must be
         // found first (R2.23), and `*` may not write (R2.25).
         if tags.has_wildcard || tags.tokens.len() > 1 {
             let WithTimestamps { result, timestamps } = self
                 .sessions
-                .read(Api::Msc4108, &read_request(id, None))
+                .read(Api::Msc4108, &read_request(id, None), &mut retry)
                 .await?;
             let ReadResult::Found { token, .. } = result else {
                 return Err(ApiError::NotFound);
@@ -214,8 +216,10 @@ impl<S: Store> Msc4108<'_, S> {
             txn: None,
             timestamps: true,
         };
-        let WithTimestamps { result, timestamps } =
-            self.sessions.update(Api::Msc4108, &write).await?;
+        let WithTimestamps { result, timestamps } = self
+            .sessions
+            .update(Api::Msc4108, &write, &mut retry)
+            .await?;
         let token = match result {
             WriteResult::Written { token, .. } | WriteResult::Retried(token) => token,
             WriteResult::Conflict(token) => return precondition_failed(token, timestamps),

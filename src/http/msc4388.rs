@@ -170,7 +170,7 @@ impl<S: Store> Msc4388<'_, S> {
     /// No such session, or the store.
     pub async fn get_rendezvous_session(
         &self,
-        _: Admitted<'_>,
+        admitted: Admitted<'_>,
         id: SessionId,
     ) -> Result<ApiResponse, ApiError> {
         let request = ReadRequest {
@@ -178,7 +178,9 @@ impl<S: Store> Msc4388<'_, S> {
             if_none_match: None,
             timestamps: false,
         };
-        match self.sessions.read(self.api, &request).await?.result {
+        let mut retry = self.sessions.begin_request(admitted.into_permits());
+        let read = self.sessions.read(self.api, &request, &mut retry).await?;
+        match read.result {
             ReadResult::Found {
                 data,
                 token,
@@ -207,7 +209,7 @@ impl<S: Store> Msc4388<'_, S> {
     /// store.
     pub async fn update_rendezvous_session(
         &self,
-        _: Admitted<'_>,
+        admitted: Admitted<'_>,
         id: SessionId,
         txn: Option<TxnKey>,
         body: &[u8],
@@ -221,7 +223,9 @@ impl<S: Store> Msc4388<'_, S> {
             txn,
             timestamps: false,
         };
-        match self.sessions.update(self.api, &write).await?.result {
+        let mut retry = self.sessions.begin_request(admitted.into_permits());
+        let written = self.sessions.update(self.api, &write, &mut retry).await?;
+        match written.result {
             WriteResult::Written { token, .. }
             | WriteResult::Retried(token)
             | WriteResult::Replayed(Some(token)) => Ok(updated_response(token)),

@@ -19,9 +19,10 @@ pub use crate::http::recorder::RequestTelemetry;
 use crate::http::request_id::{RequestIdGenerator, X_REQUEST_ID};
 use crate::http::response::ApiResponse;
 use crate::http::route::{Route, Target};
+use crate::lifecycle::Lifecycle;
 use crate::model::Api;
 use crate::policy::{Homeservers, Intent, Policy};
-use crate::session::Sessions;
+use crate::session::{Sessions, StoreRetries};
 use crate::store::Store;
 use crate::telemetry::labels::TimeoutKind;
 use bytes::Bytes;
@@ -52,7 +53,7 @@ pub struct Service<S> {
 }
 
 impl<S: Store> Service<S> {
-    /// Creates a pipeline over `store`.
+    /// Creates a pipeline over `store`. `lifecycle` ends the waits for the store at the shutdown.
     pub fn new(
         config: &Config,
         store: Arc<S>,
@@ -60,9 +61,21 @@ impl<S: Store> Service<S> {
         homeservers: Arc<Homeservers>,
         telemetry: RequestTelemetry,
         clock: Clock,
+        lifecycle: &Lifecycle,
     ) -> Self {
+        let retries = config.store.wait().map(|wait| {
+            let max_waiting = wait.max_waiting.unwrap_or(config.http.max_connections);
+            let metrics = Arc::clone(&telemetry.metrics);
+            StoreRetries::new(
+                wait.timeout,
+                max_waiting,
+                lifecycle.clone(),
+                metrics,
+                clock.clone(),
+            )
+        });
         Self {
-            sessions: Sessions::new(store, Arc::clone(&telemetry.metrics)),
+            sessions: Sessions::new(store, Arc::clone(&telemetry.metrics), retries),
             policy,
             homeservers,
             telemetry,

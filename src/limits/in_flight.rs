@@ -25,9 +25,23 @@ const MAX_PER_NETWORK: u16 = 2560;
 /// counter is not to be expected.
 const COUNTERS: usize = 1 << 16;
 
-/// The permits of one request: of its session, its client and its network. `None` for what is not
-/// limited.
-pub(crate) type InFlightPermits<'a> = [Option<InFlightPermit<'a>>; 3];
+/// The permits of one request.
+#[derive(Debug)]
+pub(crate) struct InFlightPermits<'a> {
+    /// The client that sent the request.
+    pub(crate) client: ClientIp,
+    /// Whether clients are limited (`limits.enabled`).
+    pub(crate) limits_client: bool,
+    /// Of the session, the client and the network. `None` for what is not limited.
+    permits: [Option<InFlightPermit<'a>>; 3],
+}
+
+impl InFlightPermits<'_> {
+    /// Releases the permits: the request is no longer in flight.
+    pub(crate) fn release(&mut self) {
+        self.permits = [None, None, None];
+    }
+}
 
 /// Which limit on concurrent requests is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,8 +82,13 @@ impl InFlightLimits {
             permit.ok_or(InFlightExceeded::Session)
         };
         let session_permit = session.map(acquire_session).transpose()?;
+        let with_permits = |permits| InFlightPermits {
+            client,
+            limits_client: limit_clients,
+            permits,
+        };
         if !limit_clients {
-            return Ok([session_permit, None, None]);
+            return Ok(with_permits([session_permit, None, None]));
         }
         let acquire = |key: ClientIp, kind: u8, max| {
             let permit = self.clients.try_acquire((kind, key), max);
@@ -78,11 +97,9 @@ impl InFlightLimits {
         let client_permit = acquire(client, 0, MAX_PER_CLIENT)?;
         let network = client.network();
         let network_permit = network.map(|network| acquire(network, 1, MAX_PER_NETWORK));
-        Ok([
-            session_permit,
-            Some(client_permit),
-            network_permit.transpose()?,
-        ])
+        let network_permit = network_permit.transpose()?;
+        let permits = [session_permit, Some(client_permit), network_permit];
+        Ok(with_permits(permits))
     }
 }
 

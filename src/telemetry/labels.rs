@@ -113,6 +113,25 @@ label! {
 }
 
 label! {
+    /// How a request's wait for the store ended.
+    WaitOutcome {
+        /// The store answered.
+        Answered = "answered",
+        /// `store.redis.retry_timeout` had passed.
+        TimedOut = "timed_out",
+        /// The request did not wait: too many requests were waiting.
+        Refused = "refused",
+        /// The process is about to cut its connections.
+        Stopped = "stopped",
+        /// The store rejected the call until an operator changes something, or the session cannot
+        /// be read.
+        Failed = "failed",
+        /// The client was gone.
+        Abandoned = "abandoned",
+    }
+}
+
+label! {
     /// A wait for a client that has a timeout.
     TimeoutKind {
         /// The rest of a request's head, after its first byte.

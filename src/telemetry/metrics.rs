@@ -7,7 +7,7 @@ mod requests;
 use crate::model::{Api, Limit, Rejection, ShadowRule};
 use crate::telemetry::labels::{
     AuthOutcome, ConnectionRefusal, ConnectionState, EtagForm, ExportOutcome, MethodLabel, Phase,
-    ReadOutcome, ReloadOutcome, RouteLabel, TimeoutKind, WriteNumber, WriteOutcome,
+    ReadOutcome, ReloadOutcome, RouteLabel, TimeoutKind, WaitOutcome, WriteNumber, WriteOutcome,
 };
 pub use crate::telemetry::labels::{Operation, OperationOutcome};
 use crate::telemetry::version::{REVISION, VERSION};
@@ -28,6 +28,10 @@ const DURATION_BUCKETS: [f64; 15] = [
     0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 3.0, 10.0,
     30.0,
 ];
+
+/// Buckets of waits for the store, in seconds. A failover takes 1 to 5 s, and a wait ends after
+/// `store.redis.retry_timeout`: 8 s by default, 10 s at most.
+const WAIT_BUCKETS: [f64; 8] = [0.1, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 10.0];
 
 /// Buckets of payload sizes in bytes, up to the maximum of a payload. The messages of a sign-in
 /// have a few hundred bytes, except for the one with the secrets.
@@ -85,6 +89,11 @@ metrics! {
     store_operations: Histograms<(Operation, OperationOutcome)> = "rendezvous_store_operation_duration_seconds" ["operation": Operation::ALL, "outcome": OperationOutcome::ALL] in DURATION_BUCKETS,
     /// Calls to the store in flight.
     store_in_flight: IntGauge = "rendezvous_store_operations_in_flight" [],
+    /// Reads and writes that wait for the store (store.redis.retry_timeout).
+    store_waiting: IntGauge = "rendezvous_store_waiting" [],
+    /// Duration of the waits of reads and writes for the store, by how they ended. Those that ended
+    /// as answered cost their clients nothing but the time. refused: too many requests were waiting.
+    store_waits: Histograms<WaitOutcome> = "rendezvous_store_wait_duration_seconds" ["outcome": WaitOutcome::ALL] in WAIT_BUCKETS,
     /// 1 if the store answered when the live sessions were last counted for a scrape, else 0.
     store_up: IntGauge = "rendezvous_store_up" [],
     /// Reconnections to the store after a connection was lost.

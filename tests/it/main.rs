@@ -41,4 +41,5 @@ mod redis_urls;
 mod replicas;
 mod repository;
 mod server;
+mod store_wait;
 mod telemetry;

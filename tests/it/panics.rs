@@ -117,8 +117,16 @@ fn serve() -> TestService {
         ),
         traces: Traces::default(),
     };
-    let service = Service::new(&config, store, policy, homeservers, telemetry, time);
     let (counted, lifecycle) = (Arc::clone(&metrics), Lifecycle::new());
+    let service = Service::new(
+        &config,
+        store,
+        policy,
+        homeservers,
+        telemetry,
+        time,
+        &lifecycle,
+    );
     let shared = Arc::new(Connections::new(
         &config, service, lifecycle, counted, refusals, clock,
     ));

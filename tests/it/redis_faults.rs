@@ -6,7 +6,7 @@
 
 use std::time::Instant;
 
-use crate::server::{launch_on, ready_on};
+use crate::server::{NO_WAIT, launch_on, ready_on};
 use testkit::api::request;
 use testkit::outage::HANG;
 use testkit::redis::{DURABLE, RedisServer, Reply};
@@ -20,7 +20,7 @@ fn worker_recovers_from_redis_down_at_start() {
         [(); 2].map(|()| earlier.create("hello"))
     };
     redis.kill();
-    let worker = launch_on(&redis.url(), &[]);
+    let worker = launch_on(&redis.url(), &[NO_WAIT]);
     worker.admin_get("/healthz").expect(200);
     until("/readyz says why", || {
         let readyz = worker.admin_get("/readyz").expect(503);
@@ -55,7 +55,7 @@ fn worker_recovers_from_redis_paused_at_start() {
 #[test]
 fn redis_restart_loses_no_acknowledged_write() {
     let mut redis = RedisServer::start_with(DURABLE);
-    let worker = ready_on(&redis.url(), &[]);
+    let worker = ready_on(&redis.url(), &[NO_WAIT]);
     let [session, spare] = [(); 2].map(|()| worker.create("hello"));
     let second = worker.write(&session.id, &session.token, "ECDH");
     let recorded = worker
@@ -112,7 +112,7 @@ fn redis_restart_without_aof_loses_sessions_only() {
 #[test]
 fn paused_redis_is_503_and_writes_apply_once() {
     let redis = RedisServer::start();
-    let worker = ready_on(&redis.url(), &[]);
+    let worker = ready_on(&redis.url(), &[NO_WAIT]);
     let [plain, with_txn] = [(); 2].map(|()| worker.create("hello"));
     let writes = [
         (
@@ -165,7 +165,7 @@ fn first_request_to_a_paused_redis_does_not_hang() {
         request::delete(&session.id),
     ];
     for first in firsts {
-        let worker = ready_on(&redis.url(), &[]);
+        let worker = ready_on(&redis.url(), &[NO_WAIT]);
         redis.pause();
         worker.assert_refused(&first);
         redis.resume();
@@ -203,7 +203,7 @@ fn script_flush_is_invisible_to_clients() {
 #[test]
 fn loading_redis_is_503_until_loaded() {
     let mut redis = RedisServer::start_with(&["--rdbcompression", "no"]);
-    let worker = ready_on(&redis.url(), &[]);
+    let worker = ready_on(&redis.url(), &[NO_WAIT]);
     let [session, spare] = [(); 2].map(|()| worker.create("hello"));
     for key in 0..200 {
         redis.command(&["SET", &format!("filler{key}"), &"x".repeat(1100)]);

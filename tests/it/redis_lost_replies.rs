@@ -8,7 +8,7 @@
 mod leases;
 mod two_workers;
 
-use crate::server::ready_on;
+use crate::server::{NO_WAIT, ready_on};
 use testkit::api::request;
 use testkit::http::Connection;
 use testkit::proxy::{Fault, Proxy, Target};
@@ -94,7 +94,10 @@ fn silent_connection_attempt_is_replaced() {
 fn broken_connection_is_invisible_to_clients() {
     let redis = RedisServer::start();
     let proxy = Proxy::start(redis.address());
-    let worker = ready_on(&proxy.url(), &[("store.redis.command_timeout", "10s")]);
+    let worker = ready_on(
+        &proxy.url(),
+        &[("store.redis.command_timeout", "10s"), NO_WAIT],
+    );
     for loss in [Fault::CutCommand, Fault::CutReply] {
         let broken = |request| {
             proxy.next(Target::Session, loss);

@@ -4,7 +4,7 @@
 //! such a payload for a message of the other device. So the worker must notice, return 503 or
 //! retry, count it, and never use that connection again.
 
-use crate::server::{Server, ready_on};
+use crate::server::{NO_WAIT, Server, ready_on};
 use testkit::api::request;
 use testkit::eventually;
 use testkit::proxy::{Alteration, Fault, Proxy, Target};
@@ -93,7 +93,7 @@ fn with_head(reply: &[u8], by: fn(&str, &str) -> String) -> Vec<u8> {
 fn start() -> (RedisServer, Proxy, Server) {
     let redis = RedisServer::start();
     let proxy = Proxy::start(redis.address());
-    let worker = ready_on(&proxy.url(), &[]);
+    let worker = ready_on(&proxy.url(), &[NO_WAIT]);
     (redis, proxy, worker)
 }
 

@@ -7,6 +7,10 @@ use testkit::server::{ServerBinary, Store};
 
 const BINARY: ServerBinary = ServerBinary(env!("CARGO_BIN_EXE_matrix-rendezvous"));
 
+/// Reads and writes do not wait for Redis (R0.3): for tests of what a single call does, and of the
+/// responses while Redis is down. `store_wait` tests the wait.
+pub const NO_WAIT: (&str, &str) = ("store.redis.retry_timeout", "0s");
+
 /// A running server of this package.
 #[derive(Debug)]
 pub struct Server(testkit::server::Server);

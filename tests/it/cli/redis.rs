@@ -125,3 +125,51 @@ fn unused_password_is_rejected() {
         redis_refused(&[("store.redis.url", url), (key, file)], &named);
     }
 }
+
+const BACKEND: [(&str, &str); 2] = [
+    ("RENDEZVOUS_STORE__BACKEND", "redis"),
+    ("RENDEZVOUS_STORE__REDIS__URL", "redis://127.0.0.1:1/0"),
+];
+
+/// Otherwise the request timeout would end a wait.
+// R0.3
+#[test]
+fn wait_must_fit_into_the_request_timeout() {
+    let url = ("store.redis.url", "redis://127.0.0.1:1/0");
+    let key = "store.redis.retry_timeout: ";
+    // By default 8s for the wait and 10s for the body.
+    for settings in [
+        [url, ("http.request_timeout", "19999ms")],
+        [url, ("http.body_timeout", "20001ms")],
+        [url, ("store.redis.retry_timeout", "10001ms")],
+    ] {
+        redis_refused(&settings, &[key]);
+    }
+    redis_refused(
+        &[url, ("store.redis.max_waiting", "0")],
+        &["store.redis.max_waiting: "],
+    );
+    for variables in [
+        [("RENDEZVOUS_HTTP__REQUEST_TIMEOUT", "20s"); 2],
+        [("RENDEZVOUS_STORE__REDIS__RETRY_TIMEOUT", "10s"); 2],
+        [
+            ("RENDEZVOUS_HTTP__REQUEST_TIMEOUT", "1s"),
+            ("RENDEZVOUS_STORE__REDIS__RETRY_TIMEOUT", "0s"),
+        ],
+    ] {
+        check(&[BACKEND, variables].concat()).expect(0);
+    }
+}
+
+// R0.3
+#[test]
+fn wait_longer_than_the_drain_is_warned_about() {
+    for (drain, warned) in [("7999ms", true), ("8s", false)] {
+        let drain = [("RENDEZVOUS_SHUTDOWN__DRAIN", drain)];
+        let run = check(&[&BACKEND[..], &drain].concat()).expect(0);
+        let warns = run.warns_of("store.redis.retry_timeout");
+        assert_eq!(warns, warned, "{drain:?}: {run:#?}");
+        let in_memory = check(&drain).expect(0);
+        assert!(!in_memory.warns_of("store.redis.retry_timeout"));
+    }
+}

@@ -1,6 +1,6 @@
 //! Two workers on one Redis, one of them behind a proxy that loses chosen messages.
 
-use crate::server::{Server, ready_on};
+use crate::server::{NO_WAIT, Server, ready_on};
 use testkit::proxy::{Fault, Proxy};
 use testkit::redis::RedisServer;
 use testkit::until;
@@ -33,7 +33,7 @@ impl TwoWorkers {
     pub fn with(settings: &[(&str, &str)]) -> Self {
         let redis = RedisServer::start();
         let proxy = Proxy::start(redis.address());
-        let faulty = ready_on(&proxy.url(), &[&SHARES, settings].concat());
+        let faulty = ready_on(&proxy.url(), &[&SHARES[..], &[NO_WAIT], settings].concat());
         let sound = ready_on(&redis.url(), &SHARES);
         Self {
             redis,

@@ -21,7 +21,7 @@ on_both_stores! {
     rejections_are_counted_by_reason,
 }
 
-const NAMES: [(&str, &str); 15] = [
+const NAMES: [(&str, &str); 17] = [
     ("rendezvous_http_requests_total", "counter"),
     ("rendezvous_http_request_duration_seconds", "histogram"),
     ("rendezvous_http_requests_in_flight", "gauge"),
@@ -32,6 +32,8 @@ const NAMES: [(&str, &str); 15] = [
     ("rendezvous_writes_total", "counter"),
     ("rendezvous_rejections_total", "counter"),
     ("rendezvous_store_operation_duration_seconds", "histogram"),
+    ("rendezvous_store_waiting", "gauge"),
+    ("rendezvous_store_wait_duration_seconds", "histogram"),
     ("rendezvous_store_up", "gauge"),
     ("rendezvous_store_reconnects_total", "counter"),
     ("rendezvous_limiter_keys", "gauge"),
@@ -75,6 +77,7 @@ fn all_metrics_exist_from_the_start(server: &Server) {
             "rendezvous_store_operation_duration_seconds_count",
             &["operation", "outcome"],
         ),
+        ("rendezvous_store_wait_duration_seconds_count", &["outcome"]),
         ("rendezvous_limiter_keys", &["limiter"]),
         ("rendezvous_build_info", &["version", "revision"]),
     ];
@@ -104,6 +107,8 @@ fn counters_start_at_zero(server: &Server) {
         "rendezvous_sessions_live",
         "rendezvous_rejections_total",
         "rendezvous_store_reconnects_total",
+        "rendezvous_store_waiting",
+        "rendezvous_store_wait_duration_seconds_count",
     ];
     for name in zero {
         assert_eq!(metrics.sum(name, &[]), 0, "{name}");

@@ -11,6 +11,7 @@
 )]
 
 pub mod api;
+pub mod background;
 pub mod certificates;
 pub mod device;
 pub mod dialect;
@@ -29,6 +30,7 @@ pub mod redis;
 pub mod relay;
 pub mod server;
 pub mod sign_in;
+pub mod silent;
 
 use std::time::{Duration, Instant};
 

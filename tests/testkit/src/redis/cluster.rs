@@ -4,6 +4,7 @@
 //! `slots`, one step at a time or all at once.
 
 mod slots;
+mod view;
 
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use crate::process::free_port;
 use crate::relay::Relay;
 use crate::{eventually, until};
 pub use slots::SlotMigration;
+use view::NodeView;
 
 /// Number of primaries.
 pub const PRIMARIES: usize = 3;
@@ -69,14 +71,6 @@ pub struct Cluster {
     tls: bool,
 }
 
-/// A node as another node sees it: a line of `CLUSTER NODES`.
-#[derive(Debug)]
-struct NodeView {
-    id: String,
-    is_primary: bool,
-    slots: Vec<(u16, u16)>,
-}
-
 impl Cluster {
     /// Starts and joins the nodes, and waits until each one reports `cluster_state:ok`.
     pub fn start(config: &ClusterConfig) -> Self {
@@ -107,8 +101,7 @@ impl Cluster {
             });
         }
         until("each node knows the replicas", || {
-            let primaries = |at| self::primaries(&cluster.view(at));
-            (0..count).all(|at| primaries(at) == PRIMARIES)
+            (0..count).all(|at| view::primaries(&cluster.view(at)) == PRIMARIES)
         });
         cluster.wait_until_ok();
         cluster
@@ -258,6 +251,13 @@ impl Cluster {
         })
     }
 
+    /// Whether `from` has agreed with the others that a node is down.
+    pub fn considers_down(&self, from: usize, index: usize) -> bool {
+        let view = self.view(from);
+        let mut nodes = view.iter();
+        nodes.any(|node| node.id == self.ids[index] && node.is_down)
+    }
+
     /// Promotes a replica by `CLUSTER FAILOVER`, which loses no write. Returns when all nodes know.
     #[track_caller]
     pub fn failover(&self, replica: usize) {
@@ -271,31 +271,4 @@ impl Cluster {
             self.serving().all(is_promoted)
         });
     }
-}
-
-impl NodeView {
-    /// Parses `ID ADDRESS FLAGS PRIMARY PING PONG EPOCH LINK SLOTS…`, where slots that migrate are
-    /// in brackets.
-    fn parse(line: &str) -> Self {
-        let words: Vec<_> = line.split_whitespace().collect();
-        let ranges = words.iter().skip(8).filter(|word| !word.starts_with('['));
-        let range = |word: &&str| {
-            let (first, last) = word.split_once('-').unwrap_or((word, word));
-            Some((first.parse().ok()?, last.parse().ok()?))
-        };
-        Self {
-            id: words[0].to_owned(),
-            is_primary: words[2].contains("master"),
-            slots: ranges.filter_map(range).collect(),
-        }
-    }
-
-    fn owns(&self, slot: u16) -> bool {
-        let mut slots = self.slots.iter();
-        self.is_primary && slots.any(|(first, last)| (*first..=*last).contains(&slot))
-    }
-}
-
-fn primaries(view: &[NodeView]) -> usize {
-    view.iter().filter(|node| node.is_primary).count()
 }

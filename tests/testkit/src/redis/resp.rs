@@ -92,6 +92,15 @@ impl Connection {
     /// Sends one command and waits for its reply.
     #[track_caller]
     pub fn command<W: AsRef<[u8]>>(&mut self, words: &[W]) -> Reply {
+        self.try_command(words).expect("a reply from Redis")
+    }
+
+    /// Sends one command and waits for its reply.
+    ///
+    /// # Errors
+    /// If the connection ends first. A sentinel closes the connections of a node that it promotes or
+    /// demotes.
+    pub fn try_command<W: AsRef<[u8]>>(&mut self, words: &[W]) -> std::io::Result<Reply> {
         let mut request = format!("*{}\r\n", words.len()).into_bytes();
         for word in words {
             let word = word.as_ref();
@@ -99,11 +108,8 @@ impl Connection {
             request.extend_from_slice(word);
             request.extend_from_slice(b"\r\n");
         }
-        self.stream
-            .get_mut()
-            .write_all(&request)
-            .expect("Redis takes the command");
-        read_reply(&mut self.stream).expect("a reply from Redis")
+        self.stream.get_mut().write_all(&request)?;
+        read_reply(&mut self.stream)
     }
 }
 

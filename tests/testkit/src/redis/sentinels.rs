@@ -185,8 +185,9 @@ impl Sentinels {
     pub fn wait_for_promotion(&self, old: usize) -> usize {
         let new = self.wait_for_announcement(old);
         until("the new primary accepts writes", || {
-            let written = self.nodes[new].command(&["SET", "testkit", "a write"]);
-            written == Reply::Simple("OK".into())
+            let mut node = self.nodes[new].connect();
+            let written = node.try_command(&["SET", "testkit", "a write"]);
+            written.is_ok_and(|reply| reply == Reply::Simple("OK".into()))
         });
         new
     }
@@ -223,8 +224,11 @@ impl Sentinel {
 }
 
 fn is_synchronized(replica: &RedisServer) -> bool {
-    let info = replica.command(&["INFO", "replication"]).text();
-    info.contains("role:slave") && info.contains("master_link_status:up")
+    let info = replica.connect().try_command(&["INFO", "replication"]);
+    info.is_ok_and(|info| {
+        let info = info.text();
+        info.contains("role:slave") && info.contains("master_link_status:up")
+    })
 }
 
 fn node(config: &SentinelsConfig, more: &[&str]) -> RedisServer {

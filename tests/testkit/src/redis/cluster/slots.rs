@@ -2,6 +2,7 @@
 //! sends.
 
 use super::Cluster;
+use super::view::NodeView;
 use crate::redis::resp::Connection;
 use crate::redis::{RedisServer, Reply};
 
@@ -51,10 +52,7 @@ impl Cluster {
     pub fn reshard(&self, count: usize, from: usize, to: usize) {
         let view = self.view(from);
         let own = view.iter().filter(|node| node.id == self.ids[from]);
-        let slots = own
-            .flat_map(|node| &node.slots)
-            .flat_map(|(first, last)| *first..=*last);
-        let slots: Vec<_> = slots.take(count).collect();
+        let slots: Vec<_> = own.flat_map(NodeView::slots).take(count).collect();
         assert_eq!(slots.len(), count, "the primary has too few slots");
         let (old, new) = (self.nodes[from].connect(), self.nodes[to].connect());
         let mut migration = SlotMigration {

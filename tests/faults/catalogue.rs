@@ -1,7 +1,7 @@
 //! The faults, and what is expected of each.
 
 use crate::progress::{Period, Progress};
-use crate::standalone;
+use crate::{cluster, sentinel, standalone};
 
 /// Whether reads and writes wait for the store (R0.3). Until they do, the number of lost sign-ins is
 /// reported, and only [`LostSignIns::Never`] is checked.
@@ -32,6 +32,8 @@ pub struct Fault {
     pub lost_sign_ins: LostSignIns,
     /// Whether it is part of the short form.
     pub is_quick: bool,
+    /// What the server does not do yet. Until it does, failures are reported and fail no run.
+    pub pending: Option<&'static str>,
 }
 
 /// What a store loses by a fault.
@@ -41,6 +43,9 @@ pub enum StoreLoss {
     Nothing,
     /// Possibly the last writes.
     Tail,
+    /// Possibly what an old primary has acknowledged until the workers knew the new one. Reads may
+    /// come from either until then.
+    Split,
     /// All sessions. The check must notice that.
     Everything,
 }
@@ -64,7 +69,15 @@ const HARMLESS: Fault = Fault {
     store_loses: StoreLoss::Nothing,
     lost_sign_ins: LostSignIns::NotIfRequestsWait,
     is_quick: true,
+    pending: None,
 };
+
+/// Row 1 and 2 of the Cluster's rows: ASK and MOVED.
+const REDIRECTS: Option<&str> = Some("redirects are not followed");
+/// Rows 3 to 5.
+const ONE_NODE: Option<&str> = Some("one node that fails blocks all others");
+/// Rows 7 and 8.
+const ANNOUNCEMENTS: Option<&str> = Some("announcements of the sentinels are not followed");
 
 /// All faults.
 pub const FAULTS: &[Fault] = &[
@@ -146,6 +159,84 @@ pub const FAULTS: &[Fault] = &[
     Fault {
         name: "replies cut at random bytes",
         start: standalone::cut_replies,
+        ..HARMLESS
+    },
+    Fault {
+        name: "partition for 3 s",
+        start: standalone::partition_3s,
+        ..HARMLESS
+    },
+    Fault {
+        name: "Sentinel: SIGKILL of the primary",
+        start: sentinel::kill_primary,
+        store_loses: StoreLoss::Tail,
+        ..HARMLESS
+    },
+    Fault {
+        name: "Sentinel: planned failover",
+        start: sentinel::planned_failover,
+        store_loses: StoreLoss::Split,
+        pending: ANNOUNCEMENTS,
+        ..HARMLESS
+    },
+    Fault {
+        name: "Sentinel: primary paused and back",
+        start: sentinel::pause_primary,
+        store_loses: StoreLoss::Tail,
+        pending: ANNOUNCEMENTS,
+        ..HARMLESS
+    },
+    Fault {
+        name: "Cluster: SIGKILL of the lease's primary",
+        start: cluster::kill_lease_primary,
+        store_loses: StoreLoss::Tail,
+        ..HARMLESS
+    },
+    Fault {
+        name: "Cluster: SIGKILL of another primary",
+        start: cluster::kill_other_primary,
+        store_loses: StoreLoss::Tail,
+        is_quick: false,
+        pending: ONE_NODE,
+        ..HARMLESS
+    },
+    Fault {
+        name: "Cluster: primary paused and back",
+        start: cluster::pause_primary,
+        store_loses: StoreLoss::Tail,
+        pending: ONE_NODE,
+        ..HARMLESS
+    },
+    Fault {
+        name: "Cluster: CLUSTER FAILOVER",
+        start: cluster::planned_failover,
+        pending: REDIRECTS,
+        ..HARMLESS
+    },
+    Fault {
+        name: "Cluster: reshard",
+        start: cluster::reshard,
+        pending: REDIRECTS,
+        ..HARMLESS
+    },
+    Fault {
+        name: "Cluster: rebalance",
+        start: cluster::rebalance,
+        is_quick: false,
+        pending: REDIRECTS,
+        ..HARMLESS
+    },
+    Fault {
+        name: "Cluster: silent connections",
+        start: cluster::silent_connections,
+        pending: ONE_NODE,
+        ..HARMLESS
+    },
+    Fault {
+        name: "Cluster: partition for 3 s",
+        start: cluster::partition,
+        is_quick: false,
+        pending: ONE_NODE,
         ..HARMLESS
     },
 ];

@@ -1,5 +1,5 @@
-//! Fault runs: three workers on a Redis that is killed, paused, filled and cut off while devices
-//! sign in and clients race for sessions.
+//! Fault runs: three workers on a Redis (standalone, Sentinel, Cluster) that is killed, paused,
+//! filled, moved and cut off while devices sign in and clients race for sessions.
 //!
 //! Every request and every response is recorded, and each session's history is checked: there must
 //! be an order of the calls that explains all responses (`testkit::history`). So no fault may lose
@@ -22,18 +22,20 @@
 
 mod catalogue;
 mod client;
+mod cluster;
 mod fleet;
 mod probes;
 mod progress;
 mod races;
 mod report;
 mod runner;
+mod sentinel;
 mod sign_ins;
 mod standalone;
 mod verdict;
 
 use catalogue::{FAULTS, Fault};
-use runner::{Load, run_fault};
+use runner::{FaultResult, Load, run_fault};
 use std::process::ExitCode;
 
 /// The option of the short form.
@@ -83,12 +85,23 @@ fn run(arguments: &[String]) -> Result<Vec<String>, String> {
         results.push(result);
     }
     report::print_table(&results);
-    let failures = results.iter().flat_map(|result| {
-        let name = result.fault.name;
-        let failures = result.failures.iter();
-        failures.map(move |failure| format!("{name}: {failure}"))
-    });
-    Ok(failures.collect())
+    let mut failures = Vec::new();
+    for FaultResult {
+        fault,
+        failures: wrong,
+        ..
+    } in &results
+    {
+        let name = fault.name;
+        match fault.pending {
+            None => failures.extend(wrong.iter().map(|failure| format!("{name}: {failure}"))),
+            Some(pending) if wrong.is_empty() => {
+                eprintln!("{name}: passed; it is marked as pending: {pending}");
+            }
+            Some(pending) => eprintln!("{name}: pending: {pending}"),
+        }
+    }
+    Ok(failures)
 }
 
 fn select(names: &[&String], is_quick: bool) -> Result<Vec<Fault>, String> {

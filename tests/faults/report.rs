@@ -25,8 +25,11 @@ pub fn print_table(results: &[FaultResult]) {
         if let LostSignIns::Possible(reason) = reason {
             println!("{name}: sign-ins may be lost, since {reason}.");
         }
-        if result.fault.store_loses == StoreLoss::Tail {
+        if let StoreLoss::Tail | StoreLoss::Split = result.fault.store_loses {
             println!("{name}: Redis may lose the last writes.");
+        }
+        if let Some(pending) = result.fault.pending {
+            println!("{name}: pending, since {pending}.");
         }
     }
 }

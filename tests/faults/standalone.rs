@@ -1,41 +1,42 @@
 //! Faults of one standalone Redis.
 
+mod steps;
+
 use crate::catalogue::BreakableStore;
 use crate::progress::{Period, Progress};
 use std::time::Duration;
-use testkit::proxy::{Fault, Proxy, Target};
-use testkit::random::Random;
-use testkit::redis::{DURABLE, RedisServer, Reply};
+use testkit::proxy::Proxy;
+use testkit::redis::{DURABLE, RedisServer};
+use testkit::relay::Relay;
 use testkit::until;
 
 /// Options of a Redis that syncs its log once a second.
 const EVERY_SECOND: &[&str] = &["--appendonly", "yes", "--appendfsync", "everysec"];
 
-/// Refused creations after which an outage ends: it has been noticed.
-const REFUSED: usize = 10;
-
 /// The user of the workers, if the fault changes its rights.
 const USER: &str = "worker";
-
-/// Keys that a loading Redis reads before the sessions, and the time for each: 5 s in all, if the
-/// fault did not end it.
-const LOADED_KEYS: &str = "100000";
-const TIME_PER_KEY_MICROS: &str = "100";
 
 /// A standalone Redis, and what happens to it.
 struct Standalone {
     redis: RedisServer,
     /// Where the workers connect, if not to Redis.
-    proxy: Option<Proxy>,
+    front: Option<Front>,
     /// Whether the workers connect as [`USER`].
     has_user: bool,
     strike: fn(&mut Self, &Progress) -> Result<(), String>,
 }
 
+/// What is between the workers and Redis.
+enum Front {
+    Proxy(Proxy),
+    Relay(Relay),
+}
+
 impl BreakableStore for Standalone {
     fn url(&self) -> String {
-        match &self.proxy {
-            Some(proxy) => proxy.url(),
+        match &self.front {
+            Some(Front::Proxy(proxy)) => proxy.url(),
+            Some(Front::Relay(relay)) => format!("redis://{}/0", relay.address()),
             None if self.has_user => {
                 format!("redis://{USER}:secret@{}/0", self.redis.address())
             }
@@ -58,124 +59,10 @@ fn standalone(
 ) -> Box<dyn BreakableStore> {
     Box::new(Standalone {
         redis: RedisServer::start_with(options),
-        proxy: None,
+        front: None,
         has_user: false,
         strike,
     })
-}
-
-impl Standalone {
-    fn kill_and_restart(&mut self, progress: &Progress) -> Result<(), String> {
-        self.redis.kill();
-        progress.wait_for_refused(REFUSED)?;
-        self.redis.restart();
-        Ok(())
-    }
-
-    fn replace(&mut self, progress: &Progress) -> Result<(), String> {
-        self.redis.kill();
-        progress.wait_for_refused(REFUSED)?;
-        self.redis.restart_empty();
-        Ok(())
-    }
-
-    fn pause(&self, duration: Duration) {
-        self.redis.pause();
-        std::thread::sleep(duration);
-        self.redis.resume();
-    }
-
-    fn load_5s(&mut self, progress: &Progress) -> Result<(), String> {
-        self.redis.kill();
-        let delay = ["--key-load-delay", TIME_PER_KEY_MICROS];
-        let interval = ["--loading-process-events-interval-bytes", "1024"];
-        self.redis.restart_loading(&[delay, interval].concat());
-        let loading = progress.now();
-        let mut operator = self.redis.connect();
-        let mut is_loading =
-            || matches!(operator.command(&["PING"]), Reply::Error(e) if e.starts_with("LOADING"));
-        while progress.now() < loading + Duration::from_secs(5) {
-            if !is_loading() {
-                let took = progress.now().saturating_sub(loading);
-                return Err(format!("it loaded for {took:?} only"));
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        self.redis
-            .command(&["CONFIG", "SET", "key-load-delay", "0"]);
-        until("Redis has loaded", || !is_loading());
-        Ok(())
-    }
-
-    fn kill_connections(&mut self, progress: &Progress) -> Result<(), String> {
-        for _ in 0..20 {
-            // The operator's connection counts too.
-            until("the workers are connected", || {
-                let connected = self.redis.info("clients", "connected_clients");
-                connected.parse::<u32>().expect("a number") > 3
-            });
-            self.redis.command(&["CLIENT", "KILL", "TYPE", "normal"]);
-            progress.wait_for_requests(30)?;
-        }
-        Ok(())
-    }
-
-    fn flush_scripts(&mut self, progress: &Progress) -> Result<(), String> {
-        for _ in 0..100 {
-            self.redis.command(&["SCRIPT", "FLUSH"]);
-            progress.wait_for_requests(10)?;
-        }
-        Ok(())
-    }
-
-    fn fill_memory(&mut self, progress: &Progress) -> Result<(), String> {
-        self.redis.command(&["CONFIG", "SET", "maxmemory", "1"]);
-        progress.wait_for_refused(REFUSED)?;
-        let completed = progress.completed();
-        progress.wait_until("sign-ins complete on a full Redis", |now| {
-            now.completed() >= completed + 3
-        })?;
-        self.redis.command(&["CONFIG", "SET", "maxmemory", "0"]);
-        Ok(())
-    }
-
-    fn change_acl(&mut self, progress: &Progress) -> Result<(), String> {
-        self.redis
-            .command(&["ACL", "SETUSER", USER, "-evalsha", "-eval"]);
-        progress.wait_for_refused(REFUSED)?;
-        self.redis
-            .command(&["ACL", "SETUSER", USER, "+evalsha", "+eval"]);
-        Ok(())
-    }
-
-    /// One connection of the workers at most, beside that of the operator.
-    fn limit_connections(&mut self, progress: &Progress) -> Result<(), String> {
-        let mut operator = self.redis.connect();
-        operator.command(&["CONFIG", "SET", "maxclients", "2"]);
-        operator.command(&["CLIENT", "KILL", "TYPE", "normal"]);
-        progress.wait_for_refused(REFUSED)?;
-        operator.command(&["CONFIG", "SET", "maxclients", "10000"]);
-        Ok(())
-    }
-
-    fn cut_replies(&mut self, progress: &Progress) -> Result<(), String> {
-        let proxy = self.proxy.as_ref().ok_or("no proxy")?;
-        let mut random = Random::new(1);
-        for number in 0..60 {
-            let target = if number % 4 == 0 {
-                Target::Lease
-            } else {
-                Target::Session
-            };
-            let at = usize::try_from(random.below(800)).expect("a small number");
-            let spared = usize::try_from(random.below(20)).expect("a small number");
-            proxy.after(spared, target, Fault::CutWithinReply(at));
-            proxy.wait_until_struck();
-            proxy.heal();
-            progress.wait_for_requests(5)?;
-        }
-        Ok(())
-    }
 }
 
 /// SIGKILL, and a restart with a log that is synced before each reply.
@@ -226,7 +113,7 @@ pub fn pause_5s() -> Box<dyn BreakableStore> {
 pub fn loading_5s() -> Box<dyn BreakableStore> {
     let options = [DURABLE, &["--enable-debug-command", "yes"]].concat();
     let redis = RedisServer::start_with(&options);
-    redis.command(&["DEBUG", "POPULATE", LOADED_KEYS, "filler", "100"]);
+    redis.command(&["DEBUG", "POPULATE", steps::LOADED_KEYS, "filler", "100"]);
     redis.command(&["BGREWRITEAOF"]);
     until("the filler is in the log", || {
         let size: u64 = redis
@@ -237,7 +124,7 @@ pub fn loading_5s() -> Box<dyn BreakableStore> {
     });
     Box::new(Standalone {
         redis,
-        proxy: None,
+        front: None,
         has_user: false,
         strike: Standalone::load_5s,
     })
@@ -264,7 +151,7 @@ pub fn acl_change() -> Box<dyn BreakableStore> {
     redis.command(&["ACL", "SETUSER", USER, "on", ">secret", "~*", "+@all"]);
     Box::new(Standalone {
         redis,
-        proxy: None,
+        front: None,
         has_user: true,
         strike: Standalone::change_acl,
     })
@@ -278,11 +165,23 @@ pub fn max_clients() -> Box<dyn BreakableStore> {
 /// Connections that end in the middle of a reply.
 pub fn cut_replies() -> Box<dyn BreakableStore> {
     let redis = RedisServer::start();
-    let proxy = Some(Proxy::start(redis.address()));
+    let proxy = Proxy::start(redis.address());
     Box::new(Standalone {
         redis,
-        proxy,
+        front: Some(Front::Proxy(proxy)),
         has_user: false,
         strike: Standalone::cut_replies,
+    })
+}
+
+/// No packet passes for three seconds.
+pub fn partition_3s() -> Box<dyn BreakableStore> {
+    let redis = RedisServer::start();
+    let relay = Relay::start(redis.address());
+    Box::new(Standalone {
+        redis,
+        front: Some(Front::Relay(relay)),
+        has_user: false,
+        strike: |store, progress| store.partition(Duration::from_secs(3), progress),
     })
 }

@@ -13,6 +13,9 @@ const LIFETIME: Duration = Duration::from_mins(5);
 /// A creation that is sent later than this after the fault must not be refused.
 pub const LATE: Duration = Duration::from_millis(500);
 
+/// Time after its announcement in which all workers must use a new primary.
+const FOLLOWED: Duration = Duration::from_secs(1);
+
 /// Failures of one kind that are listed.
 const LISTED: usize = 3;
 
@@ -49,14 +52,10 @@ pub fn judge(
         let Err(violation) = check(&history) else {
             continue;
         };
-        if fault.store_loses != StoreLoss::Nothing {
-            history
-                .losses
-                .extend(period.map(|Period { begin, end }| Loss { begin, end }));
-            if check(&history).is_ok() {
-                verdict.lost_by_store.insert(name.clone());
-                continue;
-            }
+        allow_loss(&mut history, fault.store_loses, period);
+        if check(&history).is_ok() {
+            verdict.lost_by_store.insert(name.clone());
+            continue;
         }
         verdict.violations += 1;
         wrong.push(format!("{name}: {violation}\n  in\n{history}"));
@@ -65,6 +64,18 @@ pub fn judge(
         wrong.push("the store lost every session, and the check noticed nothing".to_owned());
     }
     (verdict, first_few(wrong))
+}
+
+/// Allows what the store may lose by the fault.
+fn allow_loss(history: &mut History, store_loses: StoreLoss, period: Option<Period>) {
+    let Some(Period { begin, end }) = period else {
+        return;
+    };
+    match store_loses {
+        StoreLoss::Nothing => {}
+        StoreLoss::Tail | StoreLoss::Everything => history.losses.push(Loss { begin, end }),
+        StoreLoss::Split => history.doubt(begin, end + FOLLOWED),
+    }
 }
 
 fn shown_tokens(history: &History) -> BTreeSet<&str> {

@@ -150,3 +150,16 @@ pub struct History {
     /// When the store may lose data. Empty if it must not.
     pub losses: Vec<Loss>,
 }
+
+impl History {
+    /// Makes the outcome of each call unknown that was under way in this period, in which two stores
+    /// may have answered: an old primary, and the one that replaces it.
+    pub fn doubt(&mut self, begin: Duration, end: Duration) {
+        let is_doubtful = |call: &&mut Call| call.begin <= end && call.end >= begin;
+        for call in self.calls.iter_mut().filter(is_doubtful) {
+            if !matches!(call.outcome, Outcome::Malformed { .. }) {
+                call.outcome = Outcome::Unknown;
+            }
+        }
+    }
+}

@@ -56,9 +56,17 @@ impl Register {
         fresh: Symbol,
     ) -> Vec<Self> {
         match (request, response) {
-            (Request::Create { data }, Response::Created { token }) => {
+            (Request::Create { data }, response) => {
                 let is_new = self.effects.is_empty() && self.lost.is_empty();
-                self.after_if(is_new, Effect::Created { token, data })
+                let created = |token| self.after_if(is_new, Effect::Created { token, data });
+                match response {
+                    Response::Created { token } => created(token),
+                    Response::Unknown => {
+                        let candidates = shown.candidates(data).chain([fresh]);
+                        candidates.flat_map(created).collect()
+                    }
+                    _ => Vec::new(),
+                }
             }
             (Request::Write(write), response) => self.write(write, response, shown, fresh),
             (Request::Delete, Response::Deleted | Response::Unknown) if self.lives() => {

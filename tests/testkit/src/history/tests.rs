@@ -247,6 +247,30 @@ fn acknowledged_write_may_be_lost_only_in_a_loss() {
     assert_illegal(&lossy(30, (40, 41, write("t0", "c"), written("t1"))));
 }
 
+/// An old primary that does not know of its successor answers some of the calls, and is forgotten.
+#[test]
+fn two_primaries_explain_only_the_calls_of_their_time() {
+    let both = [
+        (10, 11, write("t0", "b"), written("t1")),
+        (20, 21, write("t0", "c"), written("t2")),
+        (30, 31, read(), found("t1", "b")),
+        (40, 41, read(), found("t2", "c")),
+    ];
+    assert_illegal(&session(&both));
+    let doubted = |until| {
+        let mut history = session(&both);
+        history.doubt(Duration::from_millis(9), Duration::from_millis(until));
+        history
+    };
+    assert_legal(&doubted(35));
+    assert_illegal(&doubted(15));
+    // A session that only the old primary knew.
+    let mut lost = session(&[(10, 11, read(), Outcome::Gone)]);
+    assert_illegal(&lost);
+    lost.doubt(Duration::ZERO, Duration::from_millis(5));
+    assert_legal(&lost);
+}
+
 #[test]
 fn malformed_success_is_a_violation() {
     let malformed = Outcome::Malformed { status: 200 };

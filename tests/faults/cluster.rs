@@ -1,0 +1,193 @@
+//! Faults of a Redis Cluster of three primaries and three replicas.
+
+use crate::catalogue::BreakableStore;
+use crate::progress::{Period, Progress};
+use std::time::Duration;
+use testkit::redis::cluster::{Cluster, ClusterConfig, PRIMARIES};
+use testkit::until;
+
+/// The key of the live index, in whose slot each creation takes its lease.
+const LEASE_KEY: &str = "mrv:{lease}:live";
+
+/// Requests after which the clients have met the state of the fault.
+const ENOUGH_REQUESTS: u64 = 200;
+
+/// Duration of a partition between the workers and a primary.
+const PARTITION: Duration = Duration::from_secs(3);
+
+/// Slots that move from one primary to another.
+const RESHARDED: usize = 1_500;
+const REBALANCED: usize = 500;
+
+struct ClusterStore {
+    cluster: Cluster,
+    strike: fn(&mut Cluster, &Progress) -> Result<Period, String>,
+}
+
+impl BreakableStore for ClusterStore {
+    fn url(&self) -> String {
+        self.cluster.url()
+    }
+
+    fn strike(&mut self, progress: &Progress) -> Result<Period, String> {
+        progress.wait_for_load()?;
+        (self.strike)(&mut self.cluster, progress)
+    }
+}
+
+fn start(
+    config: &ClusterConfig,
+    strike: fn(&mut Cluster, &Progress) -> Result<Period, String>,
+) -> Box<dyn BreakableStore> {
+    Box::new(ClusterStore {
+        cluster: Cluster::start(config),
+        strike,
+    })
+}
+
+/// A slot of the lease, and its primary.
+fn lease(cluster: &Cluster) -> (u16, usize) {
+    let slot = cluster.slot(LEASE_KEY);
+    (slot, cluster.owner(slot))
+}
+
+/// A slot of a primary that does not have the lease, and that primary.
+fn other(cluster: &Cluster) -> (u16, usize) {
+    let (_, holder) = lease(cluster);
+    let slots = (0..PRIMARIES).map(|number| u16::try_from(number * 5_500).expect("a slot"));
+    let mut owned = slots.map(|slot| (slot, cluster.owner(slot)));
+    let other = owned.find(|(_, owner)| *owner != holder);
+    other.expect("another primary")
+}
+
+fn kill(
+    cluster: &mut Cluster,
+    (slot, old): (u16, usize),
+    progress: &Progress,
+) -> Result<Period, String> {
+    let begin = progress.now();
+    cluster.nodes[old].kill();
+    cluster.wait_for_promotion(slot, old);
+    let end = progress.now();
+    cluster.nodes[old].restart();
+    cluster.wait_until_ok();
+    progress.wait_for_requests(ENOUGH_REQUESTS)?;
+    Ok(Period { begin, end })
+}
+
+/// Does this to the Cluster, which is whole all the time.
+fn during(
+    progress: &Progress,
+    step: impl FnOnce() -> Result<(), String>,
+) -> Result<Period, String> {
+    let begin = progress.now();
+    step()?;
+    let end = progress.now();
+    Ok(Period { begin, end })
+}
+
+/// SIGKILL of the primary that has the lease.
+pub fn kill_lease_primary() -> Box<dyn BreakableStore> {
+    start(&ClusterConfig::default(), |cluster, progress| {
+        let lease = lease(cluster);
+        kill(cluster, lease, progress)
+    })
+}
+
+/// SIGKILL of another primary.
+pub fn kill_other_primary() -> Box<dyn BreakableStore> {
+    start(&ClusterConfig::default(), |cluster, progress| {
+        let other = other(cluster);
+        kill(cluster, other, progress)
+    })
+}
+
+/// SIGSTOP of a primary until its replica is promoted, and then SIGCONT.
+pub fn pause_primary() -> Box<dyn BreakableStore> {
+    start(&ClusterConfig::default(), |cluster, progress| {
+        let (slot, old) = other(cluster);
+        let begin = progress.now();
+        cluster.nodes[old].pause();
+        cluster.wait_for_promotion(slot, old);
+        let end = progress.now();
+        progress.wait_for_requests(ENOUGH_REQUESTS)?;
+        cluster.nodes[old].resume();
+        until("the old primary is a replica", || {
+            let info = cluster.nodes[old].info("replication", "role");
+            info == "slave"
+        });
+        progress.wait_for_requests(ENOUGH_REQUESTS)?;
+        Ok(Period { begin, end })
+    })
+}
+
+/// `CLUSTER FAILOVER` of each primary.
+pub fn planned_failover() -> Box<dyn BreakableStore> {
+    start(&ClusterConfig::default(), |cluster, progress| {
+        during(progress, || {
+            for primary in 0..PRIMARIES {
+                cluster.failover(cluster.replica_of(primary));
+                progress.wait_for_requests(ENOUGH_REQUESTS)?;
+            }
+            Ok(())
+        })
+    })
+}
+
+/// Slots move from one primary to another.
+pub fn reshard() -> Box<dyn BreakableStore> {
+    start(&ClusterConfig::default(), |cluster, progress| {
+        during(progress, || {
+            let (_, from) = lease(cluster);
+            cluster.reshard(RESHARDED, from, (from + 1) % PRIMARIES);
+            Ok(())
+        })
+    })
+}
+
+/// Slots move from each primary to the next.
+pub fn rebalance() -> Box<dyn BreakableStore> {
+    start(&ClusterConfig::default(), |cluster, progress| {
+        during(progress, || {
+            for from in 0..PRIMARIES {
+                cluster.reshard(REBALANCED, from, (from + 1) % PRIMARIES);
+            }
+            Ok(())
+        })
+    })
+}
+
+/// The workers' connections to a primary fall silent, and new ones work.
+pub fn silent_connections() -> Box<dyn BreakableStore> {
+    let config = ClusterConfig {
+        relays: true,
+        ..ClusterConfig::default()
+    };
+    start(&config, |cluster, progress| {
+        let (_, primary) = other(cluster);
+        during(progress, || {
+            cluster.relay(primary).silence();
+            Ok(())
+        })
+    })
+}
+
+/// All connections between the workers and a primary are silent for a while. The other nodes reach
+/// it, so that no replica is promoted.
+pub fn partition() -> Box<dyn BreakableStore> {
+    let config = ClusterConfig {
+        relays: true,
+        ..ClusterConfig::default()
+    };
+    start(&config, |cluster, progress| {
+        let (_, primary) = other(cluster);
+        during(progress, || {
+            let begin = progress.now();
+            while progress.now() < begin + PARTITION {
+                cluster.relay(primary).silence();
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            Ok(())
+        })
+    })
+}

@@ -3,10 +3,6 @@
 use crate::progress::{Period, Progress};
 use crate::{cluster, sentinel, standalone};
 
-/// Whether reads and writes wait for the store (R0.3). Until they do, the number of lost sign-ins is
-/// reported, and only [`LostSignIns::Never`] is checked.
-pub const REQUESTS_WAIT: bool = false;
-
 /// A store that can be broken, with the processes that it consists of.
 pub trait BreakableStore: Send {
     /// The value of `store.redis.url`.
@@ -32,7 +28,8 @@ pub struct Fault {
     pub lost_sign_ins: LostSignIns,
     /// Whether it is part of the short form.
     pub is_quick: bool,
-    /// What the server does not do yet. Until it does, failures are reported and fail no run.
+    /// What the server does not do yet. Until it does, the fault is left out of the short form, and
+    /// failures are reported and fail no run.
     pub pending: Option<&'static str>,
 }
 
@@ -54,10 +51,8 @@ pub enum StoreLoss {
 /// that the store has lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LostSignIns {
-    /// Never, although requests do not wait.
+    /// Never: reads and writes wait for the store (R0.3).
     Never,
-    /// Not if requests wait for the store (R0.3).
-    NotIfRequestsWait,
     /// Possibly, for this reason.
     Possible(&'static str),
 }
@@ -67,17 +62,14 @@ const HARMLESS: Fault = Fault {
     name: "",
     start: standalone::pause_1s,
     store_loses: StoreLoss::Nothing,
-    lost_sign_ins: LostSignIns::NotIfRequestsWait,
+    lost_sign_ins: LostSignIns::Never,
     is_quick: true,
     pending: None,
 };
 
-/// Row 1 and 2 of the Cluster's rows: ASK and MOVED.
-const REDIRECTS: Option<&str> = Some("redirects are not followed");
-/// Rows 3 to 5.
-const ONE_NODE: Option<&str> = Some("one node that fails blocks all others");
-/// Rows 7 and 8.
-const ANNOUNCEMENTS: Option<&str> = Some("announcements of the sentinels are not followed");
+const REDIRECTS: Option<&str> = Some("the workers do not follow ASK");
+const SILENCE: Option<&str> = Some("the workers keep connections that have fallen silent");
+const ANNOUNCEMENTS: Option<&str> = Some("the workers do not follow the sentinels' announcements");
 
 /// All faults.
 pub const FAULTS: &[Fault] = &[
@@ -136,13 +128,11 @@ pub const FAULTS: &[Fault] = &[
     Fault {
         name: "SCRIPT FLUSH",
         start: standalone::script_flush,
-        lost_sign_ins: LostSignIns::Never,
         ..HARMLESS
     },
     Fault {
         name: "full memory",
         start: standalone::full_memory,
-        lost_sign_ins: LostSignIns::Never,
         ..HARMLESS
     },
     Fault {
@@ -183,7 +173,6 @@ pub const FAULTS: &[Fault] = &[
         name: "Sentinel: primary paused and back",
         start: sentinel::pause_primary,
         store_loses: StoreLoss::Tail,
-        pending: ANNOUNCEMENTS,
         ..HARMLESS
     },
     Fault {
@@ -197,20 +186,18 @@ pub const FAULTS: &[Fault] = &[
         start: cluster::kill_other_primary,
         store_loses: StoreLoss::Tail,
         is_quick: false,
-        pending: ONE_NODE,
         ..HARMLESS
     },
     Fault {
         name: "Cluster: primary paused and back",
         start: cluster::pause_primary,
         store_loses: StoreLoss::Tail,
-        pending: ONE_NODE,
+        pending: SILENCE,
         ..HARMLESS
     },
     Fault {
         name: "Cluster: CLUSTER FAILOVER",
         start: cluster::planned_failover,
-        pending: REDIRECTS,
         ..HARMLESS
     },
     Fault {
@@ -229,14 +216,14 @@ pub const FAULTS: &[Fault] = &[
     Fault {
         name: "Cluster: silent connections",
         start: cluster::silent_connections,
-        pending: ONE_NODE,
+        pending: SILENCE,
         ..HARMLESS
     },
     Fault {
         name: "Cluster: partition for 3 s",
         start: cluster::partition,
         is_quick: false,
-        pending: ONE_NODE,
+        pending: SILENCE,
         ..HARMLESS
     },
 ];

@@ -15,9 +15,17 @@ const ENOUGH_REQUESTS: u64 = 200;
 /// Duration of a partition between the workers and a primary.
 const PARTITION: Duration = Duration::from_secs(3);
 
-/// Slots that move from one primary to another.
-const RESHARDED: usize = 1_500;
-const REBALANCED: usize = 500;
+/// Slots that migrate at the same time. Until all their keys have moved, the old primary sends
+/// `-ASK` for each key that it does not have.
+const BATCH: usize = 100;
+
+/// Requests while a batch migrates.
+const REQUESTS_OF_BATCH: u64 = 60;
+
+/// Batches that move from one primary to another: in each, a hundredth of the requests meets a slot
+/// that migrates.
+const RESHARDED: usize = 15;
+const REBALANCED: usize = 6;
 
 struct ClusterStore {
     cluster: Cluster,
@@ -134,13 +142,39 @@ pub fn planned_failover() -> Box<dyn BreakableStore> {
     })
 }
 
+/// Moves slots in batches, in each of which half of the keys move before the requests come.
+fn move_slots(
+    cluster: &Cluster,
+    (from, to): (usize, usize),
+    batches: usize,
+    progress: &Progress,
+) -> Result<(), String> {
+    let mut slots = cluster.slots_of(from).into_iter();
+    for _ in 0..batches {
+        let batch: Vec<_> = slots.by_ref().take(BATCH).collect();
+        let mut migrations: Vec<_> = batch
+            .iter()
+            .map(|slot| cluster.begin_migration(*slot, to))
+            .collect();
+        for migration in migrations.iter_mut().step_by(2) {
+            migration.move_all_keys();
+        }
+        progress.wait_for_requests(REQUESTS_OF_BATCH)?;
+        for mut migration in migrations {
+            migration.move_all_keys();
+            migration.finish();
+        }
+    }
+    Ok(())
+}
+
 /// Slots move from one primary to another.
 pub fn reshard() -> Box<dyn BreakableStore> {
     start(&ClusterConfig::default(), |cluster, progress| {
         during(progress, || {
             let (_, from) = lease(cluster);
-            cluster.reshard(RESHARDED, from, (from + 1) % PRIMARIES);
-            Ok(())
+            let to = (from + 1) % PRIMARIES;
+            move_slots(cluster, (from, to), RESHARDED, progress)
         })
     })
 }
@@ -149,10 +183,10 @@ pub fn reshard() -> Box<dyn BreakableStore> {
 pub fn rebalance() -> Box<dyn BreakableStore> {
     start(&ClusterConfig::default(), |cluster, progress| {
         during(progress, || {
-            for from in 0..PRIMARIES {
-                cluster.reshard(REBALANCED, from, (from + 1) % PRIMARIES);
-            }
-            Ok(())
+            (0..PRIMARIES).try_for_each(|from| {
+                let to = (from + 1) % PRIMARIES;
+                move_slots(cluster, (from, to), REBALANCED, progress)
+            })
         })
     })
 }

@@ -1,6 +1,6 @@
 //! Checks the histories of a run, and what the fault may and must not do.
 
-use crate::catalogue::{Fault, LostSignIns, REQUESTS_WAIT, StoreLoss};
+use crate::catalogue::{Fault, LostSignIns, StoreLoss};
 use crate::progress::{Period, SignIns, lock};
 use crate::runner::FaultResult;
 use std::collections::{BTreeMap, BTreeSet};
@@ -132,20 +132,15 @@ impl FaultResult {
         }
         let with_retries = self.lost(&progress.with_retries);
         let without_retries = self.lost(&progress.without_retries);
-        let must_complete = match self.fault.lost_sign_ins {
-            LostSignIns::Never => true,
-            LostSignIns::NotIfRequestsWait => REQUESTS_WAIT,
-            LostSignIns::Possible(_) => false,
-        };
         let mut wrong = Vec::new();
         if self.fault.store_loses != StoreLoss::Everything {
             wrong.extend(with_retries);
         }
-        if must_complete {
+        if self.fault.lost_sign_ins == LostSignIns::Never {
             wrong.extend(without_retries);
         }
         let late = self.late_refusals();
-        if REQUESTS_WAIT && late > 0 {
+        if late > 0 {
             wrong.push(format!(
                 "{late} creations were refused more than {LATE:?} after the fault"
             ));

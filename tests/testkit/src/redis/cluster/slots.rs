@@ -47,12 +47,18 @@ impl Cluster {
         migration
     }
 
+    /// The slots of a primary, the lowest first.
+    #[track_caller]
+    pub fn slots_of(&self, primary: usize) -> Vec<u16> {
+        let view = self.view(primary);
+        let own = view.iter().filter(|node| node.id == self.ids[primary]);
+        own.flat_map(NodeView::slots).collect()
+    }
+
     /// Moves this number of slots with their keys, the lowest first, one after the other.
     #[track_caller]
     pub fn reshard(&self, count: usize, from: usize, to: usize) {
-        let view = self.view(from);
-        let own = view.iter().filter(|node| node.id == self.ids[from]);
-        let slots: Vec<_> = own.flat_map(NodeView::slots).take(count).collect();
+        let slots: Vec<_> = self.slots_of(from).into_iter().take(count).collect();
         assert_eq!(slots.len(), count, "the primary has too few slots");
         let (old, new) = (self.nodes[from].connect(), self.nodes[to].connect());
         let mut migration = SlotMigration {

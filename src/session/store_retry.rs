@@ -228,3 +228,6 @@ impl Drop for StoreWait<'_> {
         metrics.store_waiting.dec();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,6 @@ use crate::server::{NO_WAIT, ready_on};
 use testkit::api::request;
 use testkit::outage::HANG;
 use testkit::redis::RedisServer;
-use testkit::until;
 
 // R0.3
 #[test]
@@ -114,7 +113,8 @@ fn client_that_goes_away_frees_its_place() {
     worker.assert_holds(&session.id, "hello", &session.token);
 }
 
-/// The response comes before the cut, and the process ends as one that answered every request.
+/// The response comes a second before the cut, and the process ends as one that answered every
+/// request.
 // R0.3
 #[test]
 fn wait_ends_one_second_before_the_cut() {
@@ -128,47 +128,9 @@ fn wait_ends_one_second_before_the_cut() {
         worker.signal(Signal::SIGTERM);
         let reply = waiting.reply().expect_error(503, "M_UNKNOWN");
         assert!(reply.says_close(), "{reply}");
-        assert!(
-            begun.elapsed() >= Duration::from_secs(2),
-            "{:?}",
-            begun.elapsed()
-        );
+        let took = begun.elapsed();
+        let [end, cut] = [2, 3].map(Duration::from_secs);
+        assert!(end <= took && took < cut, "{took:?}");
         assert!(worker.ended().success(), "grace {grace}, drain {drain}");
     }
-}
-
-/// A wait that begins in the last second ends at once.
-// R0.3
-#[test]
-fn no_wait_begins_in_the_last_second() {
-    let settings = [("shutdown.grace", "800ms"), ("shutdown.drain", "0s")];
-    let (redis, worker, session) = start(&settings);
-    isolate(&redis, true);
-    let mut waiting = send(&worker, &request::read(&session.id));
-    until_waiting(&worker, 1);
-    worker.signal(Signal::SIGTERM);
-    waiting.reply().expect_error(503, "M_UNKNOWN");
-    assert!(worker.ended().success());
-}
-
-/// A waiting request is answered within half a second of the recovery.
-// R0.3
-#[test]
-fn answer_follows_the_recovery() {
-    let (redis, worker, session) = start(&[]);
-    isolate(&redis, true);
-    let begun = Instant::now();
-    let mut waiting = send(&worker, &request::read(&session.id));
-    until_waiting(&worker, 1);
-    until("the pauses have their full length", || {
-        begun.elapsed() >= Duration::from_secs(3)
-    });
-    isolate(&redis, false);
-    let recovered = Instant::now();
-    waiting.reply().expect(200);
-    assert!(
-        recovered.elapsed() < Duration::from_secs(1),
-        "{:?}",
-        recovered.elapsed()
-    );
 }

@@ -17,9 +17,9 @@ use link::{Shared, accept};
 /// The commands that a fault applies to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
-    /// Scripts on a session's hash.
+    /// Scripts on a session's hash. One that also changes its lease is both.
     Session,
-    /// Scripts on the index of live sessions.
+    /// Scripts on leases.
     Lease,
     /// INFO.
     Info,
@@ -66,6 +66,11 @@ impl Proxy {
         let accepting = Arc::clone(&shared);
         std::thread::spawn(move || accept(&listener, upstream, &accepting));
         Self { address, shared }
+    }
+
+    /// The address that clients connect to.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// The value of `store.redis.url`.

@@ -7,6 +7,7 @@
 
 pub mod cluster;
 pub mod launch;
+pub mod one_node_cluster;
 pub mod resp;
 pub mod sentinels;
 pub mod tls;

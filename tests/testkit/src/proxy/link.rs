@@ -104,17 +104,17 @@ impl Link {
     }
 
     fn fault_for(&self, command: &Frame) -> Option<Armed> {
-        let target = target(&words(command)?)?;
+        let words = words(command)?;
+        let meant = |armed: &(Target, Fault)| is_meant(armed.0, &words);
         let mut state = self.shared.state();
-        if state.spared > 0 && state.next.is_some_and(|armed| armed.0 == target) {
+        if state.spared > 0 && state.next.as_ref().is_some_and(meant) {
             state.spared -= 1;
             return None;
         }
-        let meant = |armed: &mut (Target, Fault)| armed.0 == target;
         let (target, fault) = state
             .next
-            .take_if(meant)
-            .or(state.every.filter(|armed| armed.0 == target))?;
+            .take_if(|armed| meant(armed))
+            .or(state.every.filter(meant))?;
         // This fault strikes now, before a heal can disarm it.
         state.struck += usize::from(matches!(fault, Fault::CutCommand));
         Some(Armed {
@@ -185,21 +185,29 @@ impl Link {
     }
 }
 
-/// The kind of a command; `None` if no fault applies to it.
-fn target(words: &[Vec<u8>]) -> Option<Target> {
-    let (name, arguments) = words.split_first()?;
+/// Whether a fault of this target applies to a command. A script that has keys of both kinds is one
+/// on a session and one on leases.
+fn is_meant(target: Target, words: &[Vec<u8>]) -> bool {
+    let Some((name, arguments)) = words.split_first() else {
+        return false;
+    };
     match name.to_ascii_uppercase().as_slice() {
         b"EVALSHA" | b"EVAL" => {
-            let key = arguments.get(2)?;
-            let is_session = key.windows(3).any(|part| part == b"s:{");
-            Some(if is_session {
-                Target::Session
-            } else {
-                Target::Lease
-            })
+            let count = arguments.get(1).and_then(|count| parse(count)).unwrap_or(0);
+            let mut keys = arguments.iter().skip(2).take(count);
+            let is_session = |key: &Vec<u8>| key.windows(3).any(|part| part == b"s:{");
+            match target {
+                Target::Session => keys.any(is_session),
+                Target::Lease => keys.any(|key| !is_session(key)),
+                Target::Info | Target::Ping => false,
+            }
         }
-        b"INFO" => Some(Target::Info),
-        b"PING" => Some(Target::Ping),
-        _ => None,
+        b"INFO" => target == Target::Info,
+        b"PING" => target == Target::Ping,
+        _ => false,
     }
+}
+
+fn parse(number: &[u8]) -> Option<usize> {
+    std::str::from_utf8(number).ok()?.parse().ok()
 }

@@ -139,7 +139,7 @@ impl SlotMigration<'_> {
 
 impl RedisServer {
     #[track_caller]
-    pub(super) fn assert_ok(&self, command: &[&str]) {
+    pub(in crate::redis) fn assert_ok(&self, command: &[&str]) {
         assert_ok(&mut self.connect(), command);
     }
 }

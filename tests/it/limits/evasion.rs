@@ -208,12 +208,13 @@ fn future_rate_state_blocks_at_most_one_burst() {
         .expect("a number");
     let later = ((seconds + 3600) * 1_000_000).to_string();
     redis.command(&["SET", rate, &later]);
+    worker.create("two");
     let refused = worker
-        .try_create("two")
+        .try_create("three")
         .expect_error(429, "M_LIMIT_EXCEEDED");
     assert!(refused.number("retry_after_ms") <= 1000, "{refused}");
     redis.command(&["SET", rate, "not a number"]);
-    worker.create("two");
+    worker.create("three");
 }
 
 /// Twenty people behind one address discover and create.

@@ -7,6 +7,7 @@
 
 mod argument;
 mod connection;
+mod create_delete;
 mod endpoint;
 mod error_kind;
 mod error_text;
@@ -16,6 +17,7 @@ mod pseudonym_key_cache;
 mod reconnect;
 mod reply;
 mod rollback;
+mod script_check;
 mod scripts;
 mod startup_check;
 
@@ -32,11 +34,10 @@ use crate::store::{
 use crate::telemetry::metrics::Metrics;
 use argument::Argument;
 use keys::Keys;
-use lease::{AcquiredLease, Leases};
+use lease::{LeaseScripts, Leases};
 use reply::ScriptReply;
-use rollback::{RollbackGuard, RollbackQueue};
+use rollback::RollbackQueue;
 use scripts::Scripts;
-use std::pin::{Pin, pin};
 use std::slice::from_ref;
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,7 +71,20 @@ impl RedisStore {
         let scripts = Scripts::new(client.clone(), clock, deadline, Arc::clone(metrics));
         let scripts = Arc::new(scripts);
         let keys = Keys::new(&settings.prefix);
-        let leases = Arc::new(Leases::new(&scripts, &keys, limits.clone(), deadline, key));
+        let lease_scripts = if settings.endpoint.is_cluster() {
+            LeaseScripts::Separate
+        } else {
+            LeaseScripts::Combined
+        };
+        let leases = Leases::new(
+            &scripts,
+            lease_scripts,
+            &keys,
+            limits.clone(),
+            deadline,
+            key,
+        );
+        let leases = Arc::new(leases);
         let (state, mut tasks) = connection::supervise(client, settings, &leases, metrics);
         let (rollback, rollback_task) = RollbackQueue::new(&leases, deadline, metrics);
         let (refreshed, reconnect) = (Arc::clone(&leases), scripts.reconnect());
@@ -94,87 +108,11 @@ impl RedisStore {
             tasks,
         })
     }
-
-    /// Applies one deadline to both calls of an operation, so that a client never waits for two.
-    async fn with_deadline<T>(
-        &self,
-        operation: Pin<&mut impl Future<Output = Result<T, StoreError>>>,
-    ) -> Result<T, StoreError> {
-        tokio::time::timeout(self.deadline, operation)
-            .await
-            .unwrap_or(Err(StoreError::Timeout))
-    }
-
-    async fn acquire_then_create(
-        &self,
-        new: &NewSession,
-    ) -> Result<WithTimestamps<CreateResult>, StoreError> {
-        let claim = self.leases.claim(&new.owner).await?;
-        // From here on, a dropped future or an unknown outcome leaves a session or lease behind.
-        // The guard removes both.
-        let guard = RollbackGuard::new(&self.rollback, new.id, claim.principals.clone());
-        let AcquiredLease { shadowed, expired } = match self.leases.acquire(new.id, &claim).await? {
-            Ok(lease) => lease,
-            Err(exceeded) => {
-                guard.disarm();
-                let rejected = CreateResult::Rejected(exceeded);
-                return Ok(WithTimestamps::without_timestamps(rejected));
-            }
-        };
-        let session = [
-            Argument::Bytes(new.token.as_bytes()),
-            Argument::Payload(&new.data),
-            Argument::millis(self.limits.ttl),
-            Argument::Bytes(claim.principals.as_bytes()),
-            Argument::TIMESTAMPS,
-        ];
-        let key = self.keys.session(new.id);
-        let sent = session.len() - usize::from(!new.timestamps);
-        let parse = |reply: ScriptReply| {
-            let timestamps = reply.timestamps(new.timestamps)?;
-            let expires_in = match reply.status {
-                'C' => reply.millis()?,
-                _ => return Err(StoreError::BadReply),
-            };
-            let result = CreateResult::Created {
-                expires_in,
-                shadowed,
-                expired,
-            };
-            Ok(WithTimestamps { result, timestamps })
-        };
-        let created = self
-            .scripts
-            .create(from_ref(&key), &session[..sent], parse)
-            .await?;
-        guard.disarm();
-        Ok(created)
-    }
-
-    /// Until the first reply arrives, nothing has been deleted for certain. From then on, a dropped
-    /// future leaves the lease behind; the guard removes it.
-    async fn delete_then_release(
-        &self,
-        id: SessionId,
-        deleted: &mut Option<DeleteResult>,
-    ) -> Result<(), StoreError> {
-        let principals = self.leases.principal_keys(id).await?;
-        let guard = RollbackGuard::new(&self.rollback, id, principals.clone());
-        let outcome = self.leases.delete_session(id).await?;
-        *deleted = Some(outcome);
-        // If the session did not exist, it has no lease either.
-        if outcome == DeleteResult::Deleted {
-            self.leases.release(id, &principals).await?;
-        }
-        guard.disarm();
-        Ok(())
-    }
 }
 
 impl Store for RedisStore {
     async fn create(&self, new: &NewSession) -> Result<WithTimestamps<CreateResult>, StoreError> {
-        self.with_deadline(pin!(self.acquire_then_create(new)))
-            .await
+        self.create_session(new).await
     }
 
     async fn read(&self, request: &ReadRequest) -> Result<WithTimestamps<ReadResult>, StoreError> {
@@ -257,13 +195,7 @@ impl Store for RedisStore {
     }
 
     async fn delete(&self, id: SessionId) -> Result<DeleteResult, StoreError> {
-        // Once the session is deleted, the client gets a success, even if releasing the lease failed.
-        let mut deleted = None;
-        let outcome = {
-            let both = pin!(self.delete_then_release(id, &mut deleted));
-            self.with_deadline(both).await
-        };
-        deleted.map_or(outcome.and(Err(StoreError::BadReply)), Ok)
+        self.delete_session(id).await
     }
 
     async fn live(&self) -> Result<u64, StoreError> {
@@ -282,11 +214,12 @@ fn token_or_empty(token: Option<&SequenceToken>) -> Argument<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::keys::PrincipalKey;
     use crate::model::TOKEN_LEN;
     use crate::store::RECENT_TOKENS;
 
     #[test]
-    fn scripts_use_the_token_lengths_of_the_model() {
+    fn scripts_use_the_lengths_of_the_model() {
         let kept = format!(
             "TOKEN, TOKENS = {TOKEN_LEN}, {TOKEN_LEN} * {}\n",
             RECENT_TOKENS + 1
@@ -294,5 +227,7 @@ mod tests {
         assert!(include_str!("redis/lua/write.lua").contains(&kept));
         let current = format!("string.sub(tokens, 1, {TOKEN_LEN})");
         assert!(include_str!("redis/lua/read.lua").contains(&current));
+        let principal = format!("'(.)({})'", ".".repeat(PrincipalKey::LEN - 1));
+        assert!(include_str!("redis/lua/delete_with_lease.lua").contains(&principal));
     }
 }

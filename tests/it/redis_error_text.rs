@@ -32,7 +32,7 @@ fn errors_of_requests_quote_no_argument() {
         (without(&["EVALSHA"]), "unknown command 'EVALSHA'"),
         (without(&["EVALSHA", "EVAL"]), "unknown command 'EVALSHA'"),
         (without(&["EVAL"]), "unknown command 'EVAL'"),
-        (without(&["HDEL", "TIME"]), "called from script"),
+        (without(&["HDEL", "DEL", "TIME"]), "called from script"),
     ] {
         let (mut redis, collector) = (RedisServer::start(), Collector::start(true));
         let endpoint = collector.endpoint();

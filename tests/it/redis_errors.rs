@@ -4,9 +4,11 @@
 //! In each case the response is 503 and never 404, no old payload is returned, and everything
 //! recovers as soon as Redis does.
 
+use std::collections::BTreeSet;
+
 use crate::server::{NO_WAIT, Server, ready_on};
 use testkit::api::{Session, request};
-use testkit::redis::RedisServer;
+use testkit::redis::{RedisServer, Reply};
 use testkit::until;
 
 fn key(id: &str) -> String {
@@ -161,4 +163,32 @@ fn full_redis_rejects_creation_and_finishes_sign_ins() {
     until("the refused creates left no lease", || {
         redis.command(&["ZCARD", "mrv:{lease}:live"]).int() == 1
     });
+}
+
+/// Redis refuses no write of a script that has written, and removing an expired lease is a write that
+/// needs no memory. So a creation must begin with a write that does.
+#[test]
+fn full_redis_refuses_a_creation_before_its_first_write() {
+    let redis = RedisServer::start();
+    let worker = ready_on(&redis.url(), &[("limits.enabled", "true")]);
+    let session = worker.create("hello");
+    redis.command(&["ZADD", "mrv:{lease}:live", "1", "expired"]);
+    let rate = redis.command(&["KEYS", "mrv:{lease}:c:*:r"]).texts();
+    let state = || {
+        let keys = redis.command(&["KEYS", "*"]).texts().into_iter();
+        let keys: BTreeSet<_> = keys.filter(|key| !rate.contains(key)).collect();
+        let leases = redis.command(&["ZRANGE", "mrv:{lease}:live", "0", "-1", "WITHSCORES"]);
+        (keys, leases)
+    };
+    let before = state();
+    redis.command(&["CONFIG", "SET", "maxmemory", "1"]);
+    for _ in 0..3 {
+        worker.assert_refused(&request::create("x"));
+        assert_eq!(state(), before);
+    }
+    worker.assert_holds(&session.id, "hello", &session.token);
+    redis.command(&["CONFIG", "SET", "maxmemory", "0"]);
+    worker.create("again");
+    let left = redis.command(&["ZSCORE", "mrv:{lease}:live", "expired"]);
+    assert_eq!(left, Reply::Nil);
 }

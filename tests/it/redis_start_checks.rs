@@ -7,6 +7,7 @@ use crate::server::{Server, launch_on, ready_on};
 use testkit::api::request;
 use testkit::proxy::{Fault, Proxy, Target};
 use testkit::redis::RedisServer;
+use testkit::redis::one_node_cluster::OneNodeCluster;
 use testkit::until;
 
 /// Pages that give operators the ACL rule of the Redis user.
@@ -173,8 +174,30 @@ fn slow_redis_fails_the_check_until_fast() {
 #[test]
 fn documented_acl_rule_is_sufficient_and_minimal() {
     let redis = RedisServer::start();
-    let rule = documented_rule();
-    let worker = ready_on(&user(&redis, "documented", &rule), &[]);
+    let url = |user: &str| format!("redis://{user}@127.0.0.1:{}", redis.port());
+    assert_sufficient_and_minimal(&redis, &documented_rule(), url);
+}
+
+/// A Cluster runs other scripts.
+#[test]
+fn documented_acl_rule_fits_a_cluster() {
+    let cluster = OneNodeCluster::start();
+    let mut rule = documented_rule();
+    rule.push("+cluster".to_owned());
+    let url = |user: &str| format!("redis-cluster://{user}@{}", cluster.node.address());
+    assert_sufficient_and_minimal(&cluster.node, &rule, url);
+}
+
+#[track_caller]
+fn assert_sufficient_and_minimal(
+    redis: &RedisServer,
+    rule: &[String],
+    url: impl Fn(&str) -> String,
+) {
+    // Shares, so that a session has principals.
+    let shares = [("limits.enabled", "true")];
+    create_user(redis, "documented", rule);
+    let worker = ready_on(&url("documented:secret"), &shares);
     let session = worker.create("hello");
     let second = worker.write(&session.id, &session.token, "ECDH");
     let third = worker
@@ -190,12 +213,10 @@ fn documented_acl_rule_is_sufficient_and_minimal() {
     // less.
     let needed = |word: &&String| word.starts_with('+') && !OPTIONAL.contains(&word.as_str());
     for missing in rule.iter().filter(needed) {
-        let url = user(
-            &redis,
-            &format!("without{missing}"),
-            &without(&rule, missing),
-        );
-        assert_unready(&launch_on(&url, &[]), "acl", "");
+        let name = format!("without{missing}");
+        create_user(redis, &name, &without(rule, missing));
+        let worker = launch_on(&url(&format!("{name}:secret")), &[]);
+        assert_unready(&worker, "acl", "");
     }
 }
 
@@ -217,8 +238,8 @@ fn acl_problem_names_the_missing_permission() {
     }
 }
 
-/// Words of the rule without which a worker still starts.
-const OPTIONAL: [&str; 3] = ["+eval", "+info", "+ping"];
+/// Words of the rule without which a worker still starts, or (`+cluster`) connects to no server.
+const OPTIONAL: [&str; 4] = ["+eval", "+info", "+ping", "+cluster"];
 
 #[test]
 fn all_pages_give_the_same_acl_rule() {
@@ -263,9 +284,14 @@ fn without(rule: &[String], word: &str) -> Vec<String> {
 
 /// Creates a user with exactly these rights, and returns the URL that logs in as it.
 fn user(redis: &RedisServer, name: &str, rule: &[String]) -> String {
+    create_user(redis, name, rule);
+    // Without a database number: SELECT needs an additional permission.
+    format!("redis://{name}:secret@127.0.0.1:{}", redis.port())
+}
+
+/// Creates a user with exactly these rights, and the password `secret`.
+fn create_user(redis: &RedisServer, name: &str, rule: &[String]) {
     let command = ["ACL", "SETUSER", name, "on", ">secret", "-@all"].map(str::to_owned);
     let reply = redis.command(&[&command[..], rule].concat());
     assert_eq!(reply.text(), "OK", "{rule:?}");
-    // Without a database number: SELECT needs an additional permission.
-    format!("redis://{name}:secret@127.0.0.1:{}", redis.port())
 }

@@ -9,8 +9,10 @@ use crate::server::{Server, launch_on, ready_on};
 use testkit::api::request;
 use testkit::redis::RedisServer;
 use testkit::redis::cluster::{Cluster, ClusterConfig};
+use testkit::redis::one_node_cluster::OneNodeCluster;
 use testkit::redis::sentinels::{Sentinels, SentinelsConfig};
 use testkit::redis::tls::TlsRedis;
+use testkit::until;
 
 /// Create, read, write, read by the other side, write in the other form, delete.
 #[track_caller]
@@ -139,4 +141,18 @@ fn cluster_spreads_sessions_under_one_limit() {
         worker.call(&request::read(id)).expect(200);
         worker.call(&request::delete(id)).expect(200);
     }
+}
+
+/// On a Cluster no script may touch a session and its lease. The URL decides which scripts run.
+#[test]
+fn standalone_url_of_a_cluster_names_the_mistake() {
+    let cluster = OneNodeCluster::start();
+    let worker = launch_on(&cluster.node.url(), &[]);
+    until("/readyz names the scheme", || {
+        let readyz = worker.admin_get("/readyz").expect(503);
+        let page = String::from_utf8(readyz.body).expect("text");
+        page.contains("use a redis-cluster:// URL") && page.contains("CROSSSLOT")
+    });
+    worker.assert_refused(&request::create("x"));
+    assert_serves(&ready_on(&cluster.url(), &[]));
 }

@@ -139,6 +139,11 @@ impl RedisEndpoint {
         self.config().map(drop)
     }
 
+    /// Whether the URL names a Redis Cluster, on which a script can touch only keys of one slot.
+    pub(super) fn is_cluster(&self) -> bool {
+        self.config.server.is_clustered()
+    }
+
     /// The configuration for fred.
     ///
     /// # Errors

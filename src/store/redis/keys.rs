@@ -73,6 +73,11 @@ impl Keys {
         iter::once(self.live_index.clone()).chain(own).collect()
     }
 
+    /// `<prefix>{lease}:`: what the keys of all principals begin with.
+    pub(super) fn principal_prefix(&self) -> String {
+        format!("{}{{lease}}:", self.prefix)
+    }
+
     fn principal_key(&self, principal: &str, suffix: &str) -> Key {
         let (kind, hash) = principal.split_at(1);
         format!("{}{{lease}}:{kind}:{hash}{suffix}", self.prefix).into()
@@ -96,7 +101,7 @@ pub(super) struct PrincipalKeys(String);
 
 impl PrincipalKey {
     /// Length in bytes. All of them are ASCII.
-    const LEN: usize = 1 + PRINCIPAL_HASH_BYTES / 3 * 4;
+    pub(super) const LEN: usize = 1 + PRINCIPAL_HASH_BYTES / 3 * 4;
 
     /// Builds the key from a hash of at least 12 bytes.
     pub(super) fn new(kind: char, hash: &[u8]) -> Self {

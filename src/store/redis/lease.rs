@@ -1,17 +1,20 @@
-//! The leases of live sessions: acquired before a session is created, and released after it was
-//! deleted (docs/adr/0003-lease-then-create.md). A lease counts towards the shares of its
-//! principals.
+//! The leases of live sessions: acquired with a session, and released with it
+//! (docs/adr/0003-lease-then-create.md). A lease counts towards the shares of its principals.
+//!
+//! `combined` changes a session and its lease by one script, `separate` by one script for each.
+
+mod combined;
+mod separate;
 
 use crate::model::{Limit, LimitExceeded, LimitSet};
 use crate::model::{Owner, SessionId, SharedPseudonymKey};
 use crate::store::redis::argument::Argument;
-use crate::store::redis::keys::{Keys, PrincipalKeys, index_member};
+use crate::store::redis::keys::{Keys, PrincipalKeys};
 use crate::store::redis::pseudonym_key_cache::{PseudonymKeyCache, principal_key};
 use crate::store::redis::reply::ScriptReply;
 use crate::store::redis::scripts::Scripts;
 use crate::store::session_limits::ShareClaim;
-use crate::store::{DeleteResult, SessionLimits, Share, StoreError};
-use std::slice;
+use crate::store::{DeleteResult, NewSession, SessionLimits, Share, StoreError};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,14 +22,24 @@ use std::time::Duration;
 /// stall Redis.
 pub(super) const SWEEP_BATCH: u64 = 16;
 
+/// The scripts that create and delete a session with its lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LeaseScripts {
+    /// One script for both, so one round trip: standalone Redis and Sentinel.
+    Combined,
+    /// One script for each, since each touches keys of one slot: Redis Cluster.
+    Separate,
+}
+
 /// Acquires and releases leases.
 #[derive(Debug)]
 pub(super) struct Leases {
     pub(super) scripts: Arc<Scripts>,
+    pub(super) lease_scripts: LeaseScripts,
     pub(super) keys: Keys,
     pub(super) limits: SessionLimits,
     /// TTL of a lease: the session's TTL and the command deadline. It bounds how long a lease
-    /// without a session stays if this process dies between the two calls.
+    /// without a session stays if this process dies between two scripts.
     hold: Duration,
     pseudonym_key: PseudonymKeyCache,
 }
@@ -40,16 +53,17 @@ pub(super) struct LeaseClaim {
 
 /// A lease that was just acquired.
 #[derive(Debug)]
-pub(super) struct AcquiredLease {
+struct AcquiredLease {
     /// Limits in shadow mode that would have rejected the lease.
-    pub(super) shadowed: LimitSet,
+    shadowed: LimitSet,
     /// Expired leases that this call removed from the index.
-    pub(super) expired: u64,
+    expired: u64,
 }
 
 impl Leases {
     pub(super) fn new(
         scripts: &Arc<Scripts>,
+        lease_scripts: LeaseScripts,
         keys: &Keys,
         limits: SessionLimits,
         deadline: Duration,
@@ -57,6 +71,7 @@ impl Leases {
     ) -> Self {
         Self {
             scripts: Arc::clone(scripts),
+            lease_scripts,
             keys: keys.clone(),
             hold: limits.ttl + deadline,
             limits,
@@ -81,18 +96,10 @@ impl Leases {
         Ok(LeaseClaim { principals, claims })
     }
 
-    /// Acquires a lease. The inner `Err` is the limit that rejected it.
-    ///
-    /// # Errors
-    /// [`StoreError`] if it is unknown whether the lease was acquired.
-    pub(super) async fn acquire(
-        &self,
-        id: SessionId,
-        claim: &LeaseClaim,
-    ) -> Result<Result<AcquiredLease, LimitExceeded>, StoreError> {
-        let member = index_member(id);
+    /// The arguments of `lua/lease.lua`.
+    fn lease_arguments<'a>(&self, member: &'a [u8], claim: &LeaseClaim) -> Vec<Argument<'a>> {
         let mut arguments = vec![
-            Argument::Bytes(&member),
+            Argument::Bytes(member),
             Argument::millis(self.hold),
             Argument::Number(SWEEP_BATCH),
             Argument::Number(self.limits.max_live),
@@ -115,71 +122,43 @@ impl Leases {
                 Argument::Bytes(shadow.as_bytes()),
             ]);
         }
-        let parse = |reply: ScriptReply| match reply.status {
-            'T' => reply.text(|text| {
-                let (expired, shadowed) = text.split_once(' ')?;
-                Some(Ok(AcquiredLease {
-                    shadowed: claim.parse_limits(shadowed)?,
-                    expired: expired.parse().ok()?,
-                }))
-            }),
-            'N' => reply.text(|text| {
-                let (limit, wait) = text.split_once(' ')?;
-                Some(Err(LimitExceeded {
-                    limit: claim.parse_limits(limit)?.iter().next()?,
-                    retry_after: Duration::from_millis(wait.parse().ok()?),
-                }))
-            }),
-            _ => Err(StoreError::BadReply),
-        };
-        let keys = self.keys.lease_and_rate_keys(&claim.principals);
-        self.scripts.acquire_lease(&keys, &arguments, parse).await
+        arguments
     }
 
-    /// Reads the principals that a session counts towards. Only the session has them, so they are
-    /// read before it is deleted. Costs no round trip if shares are switched off.
-    pub(super) async fn principal_keys(&self, id: SessionId) -> Result<PrincipalKeys, StoreError> {
-        if self.limits.shares.get().is_none() {
-            return Ok(PrincipalKeys::default());
-        }
-        let parse = |reply: ScriptReply| match reply.status {
-            'P' => reply.text(PrincipalKeys::parse),
-            _ => Err(StoreError::BadReply),
-        };
-        let session = self.keys.session(id);
-        let session = slice::from_ref(&session);
-        self.scripts.get_principals(session, &[], parse).await
+    /// The arguments of a script that creates a session.
+    fn session_arguments<'a>(
+        &self,
+        new: &'a NewSession,
+        claim: &'a LeaseClaim,
+    ) -> impl Iterator<Item = Argument<'a>> + use<'a> {
+        let required = [
+            Argument::Bytes(new.token.as_bytes()),
+            Argument::Payload(&new.data),
+            Argument::millis(self.limits.ttl),
+            Argument::Bytes(claim.principals.as_bytes()),
+        ];
+        let timestamps = new.timestamps.then_some(Argument::TIMESTAMPS);
+        required.into_iter().chain(timestamps)
     }
 
-    /// Deletes a session.
-    pub(super) async fn delete_session(&self, id: SessionId) -> Result<DeleteResult, StoreError> {
-        let parse = |reply: ScriptReply| match reply.status {
-            'D' => reply.expect_empty(DeleteResult::Deleted),
-            // An earlier attempt of this call may have deleted the session and lost its reply, so
-            // "not found" is reported as success.
-            'G' if reply.may_have_run_before => reply.expect_empty(DeleteResult::Deleted),
-            'G' => reply.expect_empty(DeleteResult::Gone),
-            _ => Err(StoreError::BadReply),
-        };
-        let session = self.keys.session(id);
-        let session = slice::from_ref(&session);
-        self.scripts.delete(session, &[], parse).await
-    }
-
-    /// Releases a lease.
-    pub(super) async fn release(
+    /// Deletes a session and releases its lease, if the two exist. `principals` are the session's;
+    /// the combined script does not need them.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it is unknown whether both are gone.
+    pub(super) async fn remove(
         &self,
         id: SessionId,
         principals: &PrincipalKeys,
     ) -> Result<(), StoreError> {
-        let member = index_member(id);
-        let parse = |reply: ScriptReply| match reply.status {
-            'R' => reply.expect_empty(()),
-            _ => Err(StoreError::BadReply),
-        };
-        let member = [Argument::Bytes(&member)];
-        let keys = self.keys.lease_keys(principals);
-        self.scripts.release_lease(&keys, &member, parse).await
+        match self.lease_scripts {
+            LeaseScripts::Combined => self.delete_with_lease(id).await.map(drop),
+            LeaseScripts::Separate => {
+                // The session comes first, so that the lease covers it to the end.
+                self.delete_session(id).await?;
+                self.release(id, principals).await
+            }
+        }
     }
 
     /// Fetches the pseudonym key now, so that no creation has to.
@@ -196,6 +175,24 @@ impl Leases {
 }
 
 impl LeaseClaim {
+    /// Parses what `add_lease()` of `lua/lease.lua` returns.
+    fn parse_acquired(&self, text: &str) -> Option<AcquiredLease> {
+        let (expired, shadowed) = text.split_once(' ')?;
+        Some(AcquiredLease {
+            shadowed: self.parse_limits(shadowed)?,
+            expired: expired.parse().ok()?,
+        })
+    }
+
+    /// Parses the data of a rejection by `check_lease()` of `lua/lease.lua`.
+    fn parse_exceeded(&self, text: &str) -> Option<LimitExceeded> {
+        let (limit, wait) = text.split_once(' ')?;
+        Some(LimitExceeded {
+            limit: self.parse_limits(limit)?.iter().next()?,
+            retry_after: Duration::from_millis(wait.parse().ok()?),
+        })
+    }
+
     /// Parses the limits in a reply: each is the number of a principal (0 for the total) and a
     /// kind.
     fn parse_limits(&self, text: &str) -> Option<LimitSet> {
@@ -216,5 +213,17 @@ impl LeaseClaim {
             limits = limits.with(limit);
         }
         Some(limits)
+    }
+}
+
+/// Parses the reply of a script that deletes a session.
+fn parse_deleted(reply: &ScriptReply) -> Result<DeleteResult, StoreError> {
+    match reply.status {
+        'D' => reply.expect_empty(DeleteResult::Deleted),
+        // An earlier attempt of this call may have deleted the session and lost its reply, so "not
+        // found" is reported as success.
+        'G' if reply.may_have_run_before => reply.expect_empty(DeleteResult::Deleted),
+        'G' => reply.expect_empty(DeleteResult::Gone),
+        _ => Err(StoreError::BadReply),
     }
 }

@@ -57,20 +57,14 @@ impl RollbackQueue {
     }
 }
 
-/// Deletes a session and releases its lease. Returns whether both calls succeeded.
-///
-/// The session comes first, so that the lease covers it to the end.
+/// Deletes a session and releases its lease within the deadline. Returns whether that succeeded.
 async fn delete_and_release(
     leases: &Leases,
     deadline: Duration,
     id: SessionId,
     principals: &PrincipalKeys,
 ) -> bool {
-    let calls = async {
-        leases.delete_session(id).await?;
-        leases.release(id, principals).await
-    };
-    tokio::time::timeout(deadline, calls)
+    tokio::time::timeout(deadline, leases.remove(id, principals))
         .await
         .is_ok_and(|done| done.is_ok())
 }

@@ -1,7 +1,8 @@
 //! Calls of the Lua scripts: one round trip, a checked reply, and a retry if it is harmless.
 //!
-//! `Scripts` has one method per file in `lua/`, declared by `calls!` below: `create`, `read`, `write`,
-//! `delete`, `acquire_lease`, `release_lease`, `get_principals`, `count_live` and `pseudonym_key`.
+//! `Scripts` has one method per script, declared by `calls!` below and named as its file in `lua/`.
+//! `lua/lease.lua`, `lua/session.lua` and `lua/release.lua` are no scripts: they hold the functions
+//! that two scripts share, and stand before the text of each.
 //!
 //! Every script is idempotent. So if the connection of a call breaks, the call is sent again within
 //! the operation's deadline, and the client sees a slow success instead of a failed sign-in.
@@ -62,6 +63,8 @@ pub(super) struct Scripts {
     release_lease: Script,
     count_live: Script,
     pseudonym_key: Script,
+    create_with_lease: Script,
+    delete_with_lease: Script,
 }
 
 /// The counters at the start of a call, to see later whether its connection was dropped or answered
@@ -70,6 +73,13 @@ struct CallStart {
     nonce: u64,
     dropped: u64,
     answered: u64,
+}
+
+/// A script made of these files in `lua/`.
+macro_rules! script {
+    ($($name:literal),+) => {
+        Script::new(concat!($(include_str!(concat!("lua/", $name, ".lua"))),+))
+    };
 }
 
 /// Declares one method per script, named as its file. `parse` turns the reply into a result. If it
@@ -106,15 +116,17 @@ impl Scripts {
             nonce,
             answered: AtomicU64::new(0),
             reconnect,
-            create: Script::new(include_str!("lua/create.lua")),
-            read: Script::new(include_str!("lua/read.lua")),
-            write: Script::new(include_str!("lua/write.lua")),
-            get_principals: Script::new(include_str!("lua/get_principals.lua")),
-            delete: Script::new(include_str!("lua/delete.lua")),
-            acquire_lease: Script::new(include_str!("lua/acquire_lease.lua")),
-            release_lease: Script::new(include_str!("lua/release_lease.lua")),
-            count_live: Script::new(include_str!("lua/count_live.lua")),
-            pseudonym_key: Script::new(include_str!("lua/pseudonym_key.lua")),
+            create: script!("session", "create"),
+            read: script!("read"),
+            write: script!("write"),
+            get_principals: script!("get_principals"),
+            delete: script!("delete"),
+            acquire_lease: script!("lease", "acquire_lease"),
+            release_lease: script!("release", "release_lease"),
+            count_live: script!("count_live"),
+            pseudonym_key: script!("pseudonym_key"),
+            create_with_lease: script!("lease", "session", "create_with_lease"),
+            delete_with_lease: script!("release", "delete_with_lease"),
         }
     }
 
@@ -132,7 +144,9 @@ impl Scripts {
         acquire_lease,
         release_lease,
         count_live,
-        pseudonym_key
+        pseudonym_key,
+        create_with_lease,
+        delete_with_lease
     );
 
     /// Runs a script, with retries within the deadline if the error is transient.

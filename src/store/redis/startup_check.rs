@@ -2,24 +2,18 @@
 //! check succeeds.
 //!
 //! The check reads INFO, since managed Redis often forbids CONFIG. It also takes one session of its
-//! own through every script, which shows whether the ACL allows their commands. What Redis does not
-//! reveal is logged as a warning. A problem keeps the replica unready until it is fixed or ignored
+//! own through every script (`script_check`). What Redis does not reveal is logged as a warning. A problem keeps the replica unready until it is fixed or ignored
 //! by name (`store.redis.ignore_checks`). An inconclusive check (no answer, a lost connection) is
 //! repeated.
 
 use crate::config::store::Check;
-use crate::model::{Payload, SequenceToken, SessionId};
-use crate::store::StoreError;
-use crate::store::redis::argument::Argument;
 use crate::store::redis::error_text::describe;
-use crate::store::redis::keys::index_member;
-use crate::store::redis::lease::{Leases, SWEEP_BATCH};
-use crate::store::redis::reply::ScriptReply;
+use crate::store::redis::lease::Leases;
+use crate::store::redis::script_check::{CheckError, exercise_scripts, is_permission_error};
 use fred::clients::Client;
 use fred::interfaces::ClientLike;
 use fred::types::{InfoKind, Value};
 use std::collections::HashMap;
-use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,45 +26,12 @@ const MIN_VERSION: (u64, u64) = (7, 0);
 /// sends, need up to 3.6 KB more for 64.
 const BYTES_PER_SESSION: u64 = 7 * 1024;
 
-/// TTL of the check's own session, in case the process dies during the check.
-const PROBE_TTL: Duration = Duration::from_secs(10);
-
 /// The start-up check and what it needs.
 pub(super) struct StartupCheck {
     pub(super) client: Client,
     pub(super) leases: Arc<Leases>,
     pub(super) command_timeout: Duration,
     pub(super) ignore_checks: Vec<Check>,
-}
-
-/// The cap on live sessions that the check's own session must pass: above any configured one.
-const NO_CAP: Argument<'static> = Argument::Number(1 << 53);
-
-/// Errors that stay until an operator changes a permission. They come from the ACL, from a script
-/// on Redis 7.0, from a script on later releases and Valkey, and from a managed Redis that has
-/// removed a command.
-const PERMISSION_ERRORS: [&str; 7] = [
-    "NOPERM",
-    "The user executing the script can't",
-    "ACL failure in script",
-    "has no permissions",
-    "ERR unknown command",
-    "Unknown Redis command called from script",
-    "Unknown command called from script",
-];
-
-fn is_permission_error(error: &str) -> bool {
-    PERMISSION_ERRORS
-        .iter()
-        .any(|permission_error| error.contains(permission_error))
-}
-
-/// Why the scripts could not be exercised to the end.
-enum CheckError {
-    /// Redis denies a command.
-    PermissionDenied(String),
-    /// The outcome is unknown this time.
-    Inconclusive(String),
 }
 
 impl StartupCheck {
@@ -94,7 +55,7 @@ impl StartupCheck {
             }
         }
         let mut problems = Vec::new();
-        match self.exercise_scripts().await {
+        match exercise_scripts(&self.leases).await {
             Ok(()) if self.is_fast_enough().await => {}
             Ok(()) => {
                 let limit = self.command_timeout / 4;
@@ -132,78 +93,6 @@ impl StartupCheck {
         Ok(infos)
     }
 
-    /// Takes one session from lease to release, so that every command of every script runs once.
-    async fn exercise_scripts(&self) -> Result<(), CheckError> {
-        let id = SessionId::random();
-        let scripts = &self.leases.scripts;
-        let status = |reply: ScriptReply| Ok(reply.status);
-        // Twice: the first call may create the key, the second reads it.
-        for _ in 0..2 {
-            let fetched = self.leases.fetch_pseudonym_key().await.map(|()| 'S');
-            expect("pseudonym_key", fetched, 'S')?;
-        }
-        let session = [self.leases.keys.session(id)];
-        let index = slice::from_ref(self.leases.keys.live_index());
-        let member = index_member(id);
-        let member = Argument::Bytes(&member);
-        let data =
-            Payload::new("probe").map_err(|error| CheckError::Inconclusive(error.to_string()))?;
-        let token = SequenceToken::first(id, &data);
-        let next = token.next(id, &data);
-        let (first, next) = (token.as_bytes().as_slice(), next.as_bytes().as_slice());
-        let (first, next) = (Argument::Bytes(first), Argument::Bytes(next));
-        let data = Argument::Payload(&data);
-        let lease = |cap| {
-            [
-                member,
-                Argument::millis(PROBE_TTL),
-                Argument::Number(SWEEP_BATCH),
-                cap,
-            ]
-        };
-        let acquire = lease(NO_CAP);
-        expect(
-            "acquire_lease",
-            scripts.acquire_lease(index, &acquire, status).await,
-            'T',
-        )?;
-        // A member that already has a lease keeps it, even if the cap is reached.
-        let again = lease(Argument::Number(0));
-        expect(
-            "acquire_lease",
-            scripts.acquire_lease(index, &again, status).await,
-            'T',
-        )?;
-        let create = [
-            first,
-            data,
-            Argument::millis(PROBE_TTL),
-            Argument::Bytes(b""),
-        ];
-        expect(
-            "create",
-            scripts.create(&session, &create, status).await,
-            'C',
-        )?;
-        let write = [first, next, data, Argument::Number(1)];
-        expect("write", scripts.write(&session, &write, status).await, 'W')?;
-        let with_timestamps = [Argument::Bytes(b""), Argument::TIMESTAMPS];
-        expect(
-            "read",
-            scripts.read(&session, &with_timestamps, status).await,
-            'F',
-        )?;
-        expect(
-            "count_live",
-            scripts.count_live(index, &[], status).await,
-            'L',
-        )?;
-        expect("delete", scripts.delete(&session, &[], status).await, 'D')?;
-        expect("read", scripts.read(&session, &[], status).await, 'G')?;
-        let released = scripts.release_lease(index, &[member], status).await;
-        expect("release_lease", released, 'R')
-    }
-
     /// Whether one of five PINGs is answered within a quarter of the command timeout.
     async fn is_fast_enough(&self) -> bool {
         for _ in 0..5 {
@@ -223,22 +112,6 @@ impl StartupCheck {
 /// be ignored.
 fn inconclusive(reason: &str) -> String {
     format!("Redis start-up check inconclusive, will retry: {reason}")
-}
-
-fn expect(
-    script: &str,
-    answered: Result<char, StoreError>,
-    expected: char,
-) -> Result<(), CheckError> {
-    let (error, reason): (fn(String) -> CheckError, _) = match answered {
-        Ok(answered) if answered == expected => return Ok(()),
-        Ok(answered) => (CheckError::Inconclusive, format!("answered {answered:?}")),
-        Err(StoreError::Rejected(error)) if is_permission_error(&error) => {
-            (CheckError::PermissionDenied, format!("cannot run: {error}"))
-        }
-        Err(error) => (CheckError::Inconclusive, format!("cannot run: {error}")),
-    };
-    Err(error(format!("the script {script} {reason}")))
 }
 
 fn check_info(info: &HashMap<String, String>, max_live: u64, found: &mut Vec<(Check, String)>) {

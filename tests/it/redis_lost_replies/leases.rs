@@ -1,7 +1,7 @@
 //! Leases of live sessions: a creation or deletion with a lost reply keeps none, and releases the
-//! session's own.
+//! session's own. On a standalone Redis each is one script; on a Cluster each is several.
 
-use super::two_workers::{LOSSES, TwoWorkers};
+use super::two_workers::{Kind, LOSSES, TwoWorkers};
 use crate::server::ready_on;
 use testkit::api::request;
 use testkit::http::Connection;
@@ -9,17 +9,53 @@ use testkit::proxy::{Fault, Proxy, Target};
 use testkit::redis::RedisServer;
 use testkit::until;
 
-/// Each loss on the way to the session, and on the way to its lease.
-fn losses() -> impl Iterator<Item = (Target, Fault, String)> {
-    let each = |target| LOSSES.map(|loss| (target, loss, format!("{target:?}, {loss:?}")));
-    [Target::Lease, Target::Session].into_iter().flat_map(each)
+/// Creates two tests of each function, one for each kind of Redis.
+macro_rules! on_both_kinds {
+    ($($name:ident),+ $(,)?) => { $(mod $name {
+        use super::Kind;
+
+        #[test]
+        fn standalone() {
+            super::$name(Kind::Standalone);
+        }
+
+        #[test]
+        fn cluster() {
+            super::$name(Kind::Cluster);
+        }
+    })+ };
 }
 
-#[test]
-fn create_with_lost_replies_leaves_nothing() {
-    let workers = TwoWorkers::start();
+on_both_kinds! {
+    create_with_lost_replies_leaves_nothing,
+    create_with_one_lost_reply_leaves_one_session,
+    delete_with_lost_replies_releases_the_lease,
+    delete_with_one_lost_reply_releases_the_lease,
+    client_gone_during_create_leaves_nothing,
+    repeated_creation_is_charged_once,
+}
+
+/// The scripts of a creation: on a Cluster one for the lease and one for the session.
+fn targets(kind: Kind) -> &'static [Target] {
+    match kind {
+        Kind::Standalone => &[Target::Session],
+        Kind::Cluster => &[Target::Lease, Target::Session],
+    }
+}
+
+/// Each loss on the way to each script of a creation.
+fn losses(kind: Kind) -> impl Iterator<Item = (Target, Fault, String)> {
+    let each = |target: &Target| {
+        let target = *target;
+        LOSSES.map(|loss| (target, loss, format!("{target:?}, {loss:?}")))
+    };
+    targets(kind).iter().flat_map(each)
+}
+
+fn create_with_lost_replies_leaves_nothing(kind: Kind) {
+    let workers = TwoWorkers::on(kind, &[]);
     workers.sound.create("somebody else's");
-    for (target, loss, what) in losses() {
+    for (target, loss, what) in losses(kind) {
         workers.proxy.every(target, loss);
         workers.faulty.assert_refused(&request::create("x"));
         workers.proxy.heal();
@@ -36,10 +72,9 @@ fn create_with_lost_replies_leaves_nothing() {
         .expect(200);
 }
 
-#[test]
-fn create_with_one_lost_reply_leaves_one_session() {
-    let workers = TwoWorkers::start();
-    for (before, (target, loss, what)) in losses().enumerate() {
+fn create_with_one_lost_reply_leaves_one_session(kind: Kind) {
+    let workers = TwoWorkers::on(kind, &[]);
+    for (before, (target, loss, what)) in losses(kind).enumerate() {
         workers.proxy.next(target, loss);
         let first = workers.faulty.call(&request::create("x"));
         workers.proxy.heal();
@@ -54,10 +89,9 @@ fn create_with_one_lost_reply_leaves_one_session() {
     }
 }
 
-#[test]
-fn delete_with_lost_replies_releases_the_lease() {
-    let workers = TwoWorkers::start();
-    for (target, loss, what) in losses() {
+fn delete_with_lost_replies_releases_the_lease(kind: Kind) {
+    let workers = TwoWorkers::on(kind, &[]);
+    for (target, loss, what) in losses(kind) {
         let session = workers.sound.create("hello");
         workers.proxy.every(target, loss);
         let reply = workers.faulty.call(&request::delete(&session.id));
@@ -75,20 +109,23 @@ fn delete_with_lost_replies_releases_the_lease() {
     }
 }
 
-#[test]
-fn delete_with_one_lost_reply_releases_the_lease() {
-    let workers = TwoWorkers::start();
+fn delete_with_one_lost_reply_releases_the_lease(kind: Kind) {
+    let workers = TwoWorkers::on(kind, &[]);
     // Redis knows the scripts from here on, so each call is one command.
     let known = workers.sound.create("the scripts");
     workers.sound.call(&request::delete(&known.id)).expect(200);
-    // A deletion reads the session's principals, deletes it, and releases the lease.
-    let losses = [
-        (0, Target::Session),
-        (1, Target::Session),
-        (0, Target::Lease),
-    ];
+    // On a Cluster a deletion reads the session's principals, deletes it, and releases the lease.
+    let losses: &[_] = match kind {
+        Kind::Standalone => &[(0, Target::Session)],
+        Kind::Cluster => &[
+            (0, Target::Session),
+            (1, Target::Session),
+            (0, Target::Lease),
+        ],
+    };
     for ((spared, target), loss) in losses
-        .into_iter()
+        .iter()
+        .copied()
         .flat_map(|place| LOSSES.map(|loss| (place, loss)))
     {
         let what = format!("{target:?}, {spared} spared, {loss:?}");
@@ -120,10 +157,10 @@ fn delete_with_one_lost_reply_releases_the_lease() {
 }
 
 /// No request follows, so the worker alone must release the lease, although the session with its
-/// principals is gone.
+/// principals is gone. Only a Cluster needs that: elsewhere one script does both.
 #[test]
 fn delete_of_unknown_outcome_releases_the_lease_later() {
-    let workers = TwoWorkers::start();
+    let workers = TwoWorkers::on(Kind::Cluster, &[]);
     let known = workers.sound.create("the scripts");
     workers.sound.call(&request::delete(&known.id)).expect(200);
     for loss in [Fault::CutReply, Fault::HoldReply] {
@@ -159,13 +196,12 @@ fn abandoned_orphan_is_counted() {
     assert_eq!(counted(given_up), 1);
 }
 
-#[test]
-fn client_gone_during_create_leaves_nothing() {
+fn client_gone_during_create_leaves_nothing(kind: Kind) {
     // Longer than a busy machine needs to notice that the client is gone: the client must leave
     // before the store gives up.
-    let workers = TwoWorkers::with(&[("store.redis.command_timeout", "2s")]);
-    for (before, target) in [Target::Lease, Target::Session].into_iter().enumerate() {
-        workers.proxy.every(target, Fault::HoldReply);
+    let workers = TwoWorkers::on(kind, &[("store.redis.command_timeout", "2s")]);
+    for (before, target) in targets(kind).iter().enumerate() {
+        workers.proxy.every(*target, Fault::HoldReply);
         let mut client = Connection::open(workers.faulty.http);
         client.write(&request::create("x").bytes());
         workers.proxy.wait_until_struck();
@@ -185,7 +221,8 @@ fn client_gone_during_create_leaves_nothing() {
 #[test]
 fn create_is_not_confirmed_by_a_demoted_primary() {
     // Long enough for attempts before and after.
-    let workers = TwoWorkers::with(&[("store.redis.command_timeout", "2s")]);
+    let settings = [("store.redis.command_timeout", "2s")];
+    let workers = TwoWorkers::on(Kind::Standalone, &settings);
     workers.proxy.every(Target::Session, Fault::CutReply);
     let mut client = Connection::open(workers.faulty.http);
     client.write(&request::create("x").bytes());
@@ -199,22 +236,20 @@ fn create_is_not_confirmed_by_a_demoted_primary() {
     workers.until_live(0, "no client knows the session");
 }
 
-/// The worker repeats a call with a lost reply. That is one creation, and two are allowed.
-#[test]
-fn repeated_creation_is_charged_once() {
-    let redis = RedisServer::start();
-    let proxy = Proxy::start(redis.address());
+/// The worker repeats a call with a lost reply. That is one creation, and three are allowed.
+fn repeated_creation_is_charged_once(kind: Kind) {
     let settings = [
-        ("limits.enabled", "true"),
         ("limits.create.client.burst", "3"),
         ("limits.create.client.per_second", "0.001"),
     ];
-    let worker = ready_on(&proxy.url(), &settings);
-    worker.create("one");
-    proxy.next(Target::Lease, Fault::CutReply);
-    worker.create("two");
-    worker.create("three");
-    worker
+    let workers = TwoWorkers::on(kind, &settings);
+    workers.faulty.create("one");
+    workers.proxy.next(Target::Lease, Fault::CutReply);
+    workers.faulty.create("two");
+    workers.proxy.heal();
+    workers.faulty.create("three");
+    workers
+        .faulty
         .try_create("four")
         .expect_error(429, "M_LIMIT_EXCEEDED");
 }

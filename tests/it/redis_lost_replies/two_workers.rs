@@ -3,6 +3,7 @@
 use crate::server::{NO_WAIT, Server, ready_on};
 use testkit::proxy::{Fault, Proxy};
 use testkit::redis::RedisServer;
+use testkit::redis::one_node_cluster::OneNodeCluster;
 use testkit::until;
 
 /// Each way to lose an exchange after its script may have run.
@@ -16,7 +17,19 @@ const SHARES: [(&str, &str); 4] = [
     ("limits.live.client", "1000000"),
 ];
 
+/// The kinds of Redis on which a session and its lease are changed by different scripts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// One script changes both.
+    Standalone,
+    /// One script for each.
+    Cluster,
+}
+
 /// One Redis, a worker behind the proxy and a worker with a direct connection.
+///
+/// A Cluster announces its own address, which is that of the proxy. So there both workers are behind
+/// the proxy, and the sound one may not be used while a fault is armed.
 pub struct TwoWorkers {
     pub redis: RedisServer,
     pub proxy: Proxy,
@@ -26,15 +39,28 @@ pub struct TwoWorkers {
 
 impl TwoWorkers {
     pub fn start() -> Self {
-        Self::with(&[])
+        Self::on(Kind::Standalone, &[])
     }
 
-    /// The same, with settings for the worker behind the proxy.
-    pub fn with(settings: &[(&str, &str)]) -> Self {
-        let redis = RedisServer::start();
-        let proxy = Proxy::start(redis.address());
-        let faulty = ready_on(&proxy.url(), &[&SHARES[..], &[NO_WAIT], settings].concat());
-        let sound = ready_on(&redis.url(), &SHARES);
+    /// On a Redis of this kind, with settings for the worker behind the proxy.
+    pub fn on(kind: Kind, settings: &[(&str, &str)]) -> Self {
+        let (redis, proxy, [faulty_url, sound_url]) = match kind {
+            Kind::Standalone => {
+                let redis = RedisServer::start();
+                let proxy = Proxy::start(redis.address());
+                let urls = [proxy.url(), redis.url()];
+                (redis, proxy, urls)
+            }
+            Kind::Cluster => {
+                let cluster = OneNodeCluster::start();
+                let proxy = Proxy::start(cluster.node.address());
+                cluster.announce(&proxy);
+                let urls = [cluster.url(), cluster.url()];
+                (cluster.node, proxy, urls)
+            }
+        };
+        let faulty = ready_on(&faulty_url, &[&SHARES[..], &[NO_WAIT], settings].concat());
+        let sound = ready_on(&sound_url, &SHARES);
         Self {
             redis,
             proxy,

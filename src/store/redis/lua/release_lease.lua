@@ -1,14 +1,15 @@
--- Releases the lease of one session.
+-- Releases the lease of one session, after the session was deleted. For a Cluster, where the two are
+-- in different slots; elsewhere delete_with_lease.lua does both.
 --
--- KEYS     the index and each principal's set of leases (acquire_lease.lua)
+-- KEYS     the index and each principal's set of leases (lease.lua)
 -- ARGV     1 nonce of this call, 2 the member
 -- Reply    nonce 'R'
 --
--- Idempotent: a second run finds no such member. A value of another type has no members either.
+-- Idempotent: release() is (release.lua).
 for _, leases in ipairs(KEYS) do
-  local removed = redis.pcall('ZREM', leases, ARGV[2])
-  if type(removed) == 'table' and not string.find(removed.err, 'WRONGTYPE', 1, true) then
-    return removed
+  local failed = release(leases, ARGV[2])
+  if failed then
+    return failed
   end
 end
 return ARGV[1] .. 'R'

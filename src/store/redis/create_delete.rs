@@ -1,0 +1,82 @@
+//! Creations and deletions: a session together with its lease, and a rollback of what an unknown
+//! outcome may have left behind.
+
+use crate::model::SessionId;
+use crate::store::redis::RedisStore;
+use crate::store::redis::lease::LeaseScripts;
+use crate::store::redis::rollback::RollbackGuard;
+use crate::store::{CreateResult, DeleteResult, NewSession, StoreError, WithTimestamps};
+use std::pin::{Pin, pin};
+
+impl RedisStore {
+    pub(super) async fn create_session(
+        &self,
+        new: &NewSession,
+    ) -> Result<WithTimestamps<CreateResult>, StoreError> {
+        self.with_deadline(pin!(self.create_or_roll_back(new)))
+            .await
+    }
+
+    pub(super) async fn delete_session(&self, id: SessionId) -> Result<DeleteResult, StoreError> {
+        match self.leases.lease_scripts {
+            // No rollback: if the outcome is unknown, the session and its lease are both gone, or
+            // both live on as if the call had never arrived.
+            LeaseScripts::Combined => self.leases.delete_with_lease(id).await,
+            LeaseScripts::Separate => {
+                // Once the session is deleted, the client gets a success, even if releasing the
+                // lease failed.
+                let mut deleted = None;
+                let outcome = {
+                    let calls = pin!(self.delete_then_release(id, &mut deleted));
+                    self.with_deadline(calls).await
+                };
+                deleted.map_or(outcome.and(Err(StoreError::BadReply)), Ok)
+            }
+        }
+    }
+
+    /// Applies one deadline to all calls of an operation, so that a client never waits for two.
+    async fn with_deadline<T>(
+        &self,
+        operation: Pin<&mut impl Future<Output = Result<T, StoreError>>>,
+    ) -> Result<T, StoreError> {
+        tokio::time::timeout(self.deadline, operation)
+            .await
+            .unwrap_or(Err(StoreError::Timeout))
+    }
+
+    async fn create_or_roll_back(
+        &self,
+        new: &NewSession,
+    ) -> Result<WithTimestamps<CreateResult>, StoreError> {
+        let claim = self.leases.claim(&new.owner).await?;
+        // From here on, a dropped future or an unknown outcome may leave a session or lease behind.
+        // The guard removes both.
+        let guard = RollbackGuard::new(&self.rollback, new.id, claim.principals.clone());
+        let created = match self.leases.lease_scripts {
+            LeaseScripts::Combined => self.leases.create_with_lease(new, &claim).await?,
+            LeaseScripts::Separate => self.leases.acquire_then_create(new, &claim).await?,
+        };
+        guard.disarm();
+        Ok(created)
+    }
+
+    /// Until the first reply arrives, nothing has been deleted for certain. From then on, a dropped
+    /// future leaves the lease behind; the guard removes it.
+    async fn delete_then_release(
+        &self,
+        id: SessionId,
+        deleted: &mut Option<DeleteResult>,
+    ) -> Result<(), StoreError> {
+        let principals = self.leases.principal_keys(id).await?;
+        let guard = RollbackGuard::new(&self.rollback, id, principals.clone());
+        let outcome = self.leases.delete_session(id).await?;
+        *deleted = Some(outcome);
+        // If the session did not exist, it has no lease either.
+        if outcome == DeleteResult::Deleted {
+            self.leases.release(id, &principals).await?;
+        }
+        guard.disarm();
+        Ok(())
+    }
+}

@@ -152,7 +152,7 @@ async fn assert_holds<R: StoreFixture>(
     }
 }
 
-/// Creates two tests of each function, one for each store.
+/// Creates three tests of each function: one in memory, and one on each kind of Redis.
 macro_rules! contract {
     ($($name:ident),+ $(,)?) => { $(mod $name {
         use super::{MemoryFixture, RedisFixture};
@@ -164,7 +164,12 @@ macro_rules! contract {
 
         #[tokio::test]
         async fn redis() {
-            super::$name(&mut RedisFixture::start().await).await;
+            super::$name(&mut RedisFixture::standalone().await).await;
+        }
+
+        #[tokio::test]
+        async fn redis_cluster() {
+            super::$name(&mut RedisFixture::cluster().await).await;
         }
     })+ };
 }

@@ -274,6 +274,17 @@ fn user_without_the_key_prefix_fails_the_check() {
     ready_on(&url, &[("store.redis.prefix", "other:")]).create("hello");
 }
 
+/// Requests of clients use keys that no worker knows in advance. The check has a principal of its own.
+#[test]
+fn user_without_keys_of_principals_fails_the_check() {
+    let redis = RedisServer::start();
+    let mut rule = without(&documented_rule(), "~mrv:*");
+    let keys = ["~mrv:s:*", "~mrv:{lease}:live", "~mrv:{lease}:secret"];
+    rule.extend(keys.map(str::to_owned));
+    let url = user(&redis, "no-principals", &rule);
+    assert_unready(&launch_on(&url, &[]), "acl", "create_with_lease");
+}
+
 fn without(rule: &[String], word: &str) -> Vec<String> {
     assert!(
         rule.iter().any(|one| one == word),

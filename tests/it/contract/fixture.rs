@@ -16,6 +16,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use testkit::redis::RedisServer;
+use testkit::redis::one_node_cluster::OneNodeCluster;
 use testkit::redis::resp::Connection;
 use tokio_util::sync::CancellationToken;
 
@@ -135,10 +136,23 @@ pub struct RedisFixture {
 }
 
 impl RedisFixture {
-    pub async fn start() -> Self {
+    /// On a standalone Redis: a session and its lease are changed by one script.
+    pub async fn standalone() -> Self {
         let server = RedisServer::start();
+        let url = server.url();
+        Self::on(server, &url).await
+    }
+
+    /// On a Cluster: a session and its lease are changed by one script each.
+    pub async fn cluster() -> Self {
+        let cluster = OneNodeCluster::start();
+        let url = cluster.url();
+        Self::on(cluster.node, &url).await
+    }
+
+    async fn on(server: RedisServer, url: &str) -> Self {
         let settings = RedisSettings {
-            endpoint: RedisEndpoint::parse(&server.url(), None).expect("a URL"),
+            endpoint: RedisEndpoint::parse(url, None).expect("a URL"),
             prefix: "t:".to_owned(),
             // Longer than the default, because a slow answer on a busy machine is not wrong.
             command_timeout: Duration::from_secs(10),

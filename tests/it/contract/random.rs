@@ -264,6 +264,13 @@ fn memory_store_matches_the_model() {
 #[test]
 fn redis_store_matches_the_model() {
     let runtime = runtime();
-    let fixture = runtime.block_on(RedisFixture::start());
+    let fixture = runtime.block_on(RedisFixture::standalone());
+    interleave(64, &runtime, fixture);
+}
+
+#[test]
+fn redis_cluster_store_matches_the_model() {
+    let runtime = runtime();
+    let fixture = runtime.block_on(RedisFixture::cluster());
     interleave(64, &runtime, fixture);
 }

@@ -104,7 +104,7 @@ metrics! {
     store_orphans_waiting: IntGauge = "rendezvous_store_orphans_waiting" [],
     /// Sessions of unknown outcome left to their TTL because the clean-up queue was full.
     store_orphans_dropped: IntCounter = "rendezvous_store_orphans_dropped_total" [],
-    /// Sessions of unknown outcome left to their TTL because ten attempts to clean them up failed.
+    /// Sessions of unknown outcome that could not be cleaned up before their TTL ended them.
     store_orphans_given_up: IntCounter = "rendezvous_store_orphans_given_up_total" [],
     /// Access-token checks by outcome. cached="true": answered from the token cache.
     auth_checks: Counters<(AuthOutcome, bool)> = "rendezvous_auth_checks_total" ["outcome": AuthOutcome::ALL, "cached": BOOLS],

@@ -35,6 +35,7 @@ mod redis_faults;
 mod redis_lost_replies;
 mod redis_memory;
 mod redis_reply_desync;
+mod redis_rollback;
 mod redis_round_trips;
 mod redis_start_checks;
 mod redis_topologies;

@@ -79,6 +79,11 @@ impl Leases {
         }
     }
 
+    /// Time until a lease has expired.
+    pub(super) fn ttl(&self) -> Duration {
+        self.hold
+    }
+
     /// Builds the claim for a session of this owner.
     ///
     /// # Errors

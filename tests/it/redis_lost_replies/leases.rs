@@ -179,8 +179,8 @@ fn delete_of_unknown_outcome_releases_the_lease_later() {
 fn abandoned_orphan_is_counted() {
     let redis = RedisServer::start();
     let proxy = Proxy::start(redis.address());
-    // Each attempt ends by the deadline, so a shorter one makes ten attempts quick.
-    let worker = ready_on(&proxy.url(), &[("store.redis.command_timeout", "200ms")]);
+    // Until the lease has expired.
+    let worker = ready_on(&proxy.url(), &[("session.ttl", "10s")]);
     let counted = |name| worker.metrics().sum(name, &[]);
     let given_up = "rendezvous_store_orphans_given_up_total";
     assert_eq!(counted(given_up), 0);

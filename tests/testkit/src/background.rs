@@ -19,6 +19,9 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// Pause of a client between two writes. A session accepts 250 writes.
 const WRITE_PAUSE: Duration = Duration::from_millis(80);
 
+/// The step of a sign-in that deletes the session, after a read, a write and a read.
+const LAST_STEP: u8 = 3;
+
 /// What a client does.
 #[derive(Debug, Clone)]
 pub enum Client {
@@ -39,8 +42,10 @@ pub enum Client {
 pub enum Kind {
     /// A creation, which may be refused while the store is unavailable.
     Create,
-    /// A read, write or deletion, of which a failure ends a sign-in.
+    /// A read or a write, of which a failure ends a sign-in.
     Use,
+    /// A deletion, which does not wait for the store, and comes after the sign-in.
+    Delete,
 }
 
 /// One request and its reply.
@@ -105,7 +110,7 @@ impl Samples {
         self.assert_status_200(|_| true);
     }
 
-    /// Asserts that each request but the creations succeeded.
+    /// Asserts that each read and each write succeeded.
     #[track_caller]
     pub fn assert_no_sign_in_lost(&self) {
         self.assert_status_200(|sample| sample.kind == Kind::Use);
@@ -188,11 +193,11 @@ impl Client {
         let mut number = 0;
         while !over.load(Ordering::SeqCst) {
             number += 1;
-            let is_creation = matches!(self, Self::Creator | Self::SignIns(None));
+            let kind = self.next_kind();
             let called = Instant::now();
             let (reply, session) = self.send(worker, number);
             let sample = Sample {
-                kind: if is_creation { Kind::Create } else { Kind::Use },
+                kind,
                 called,
                 returned: Instant::now(),
                 status: reply.status,
@@ -201,6 +206,14 @@ impl Client {
             samples.lock().push(sample);
             let is_writer = matches!(self, Self::Writer(_));
             std::thread::sleep(if is_writer { WRITE_PAUSE } else { PAUSE });
+        }
+    }
+
+    fn next_kind(&self) -> Kind {
+        match self {
+            Self::Creator | Self::SignIns(None) => Kind::Create,
+            Self::SignIns(Some((_, LAST_STEP))) => Kind::Delete,
+            Self::Reader(_) | Self::Writer(_) | Self::SignIns(Some(_)) => Kind::Use,
         }
     }
 
@@ -227,7 +240,7 @@ impl Client {
                         1 => write(worker, &mut session, number),
                         _ => worker.call(&request::delete(&session.id)),
                     };
-                    if reply.status == 200 && step < 3 {
+                    if reply.status == 200 && step < LAST_STEP {
                         *current = Some((session.clone(), step + 1));
                     }
                     (reply, Some(session))

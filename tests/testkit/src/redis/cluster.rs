@@ -261,14 +261,17 @@ impl Cluster {
     /// Promotes a replica by `CLUSTER FAILOVER`, which loses no write. Returns when all nodes know.
     #[track_caller]
     pub fn failover(&self, replica: usize) {
-        let is_promoted = |from| {
+        let is_primary = |from| {
             let view = self.view(from);
             let mut view = view.iter();
             view.any(|node| node.id == self.ids[replica] && node.is_primary)
         };
-        self.nodes[replica].assert_ok(&["CLUSTER", "FAILOVER"]);
-        until("the replica is promoted", || {
-            self.serving().all(is_promoted)
+        // A primary ignores a failover that a node begins of which it does not know that it is its
+        // replica by now.
+        until("each node knows the replica", || {
+            !self.serving().any(is_primary)
         });
+        self.nodes[replica].assert_ok(&["CLUSTER", "FAILOVER"]);
+        until("the replica is promoted", || self.serving().all(is_primary));
     }
 }

@@ -8,6 +8,11 @@ pub trait BreakableStore: Send {
     /// The value of `store.redis.url`.
     fn url(&self) -> String;
 
+    /// More settings of the workers.
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+
     /// Breaks the store while clients work, and repairs it. Returns when it was broken.
     ///
     /// # Errors
@@ -67,6 +72,7 @@ const HARMLESS: Fault = Fault {
     pending: None,
 };
 
+const FILES: Option<&str> = Some("the workers do not read the password file again");
 const REDIRECTS: Option<&str> = Some("the workers do not follow ASK");
 const SILENCE: Option<&str> = Some("the workers keep connections that have fallen silent");
 const ANNOUNCEMENTS: Option<&str> = Some("the workers do not follow the sentinels' announcements");
@@ -142,6 +148,12 @@ pub const FAULTS: &[Fault] = &[
         ..HARMLESS
     },
     Fault {
+        name: "password changed",
+        start: standalone::password_change,
+        pending: FILES,
+        ..HARMLESS
+    },
+    Fault {
         name: "maxclients",
         start: standalone::max_clients,
         ..HARMLESS
@@ -173,6 +185,7 @@ pub const FAULTS: &[Fault] = &[
         name: "Sentinel: primary paused and back",
         start: sentinel::pause_primary,
         store_loses: StoreLoss::Tail,
+        pending: ANNOUNCEMENTS,
         ..HARMLESS
     },
     Fault {

@@ -18,10 +18,13 @@ pub const RETRY_PAUSE: Duration = Duration::from_millis(100);
 /// A session that was created, and its history.
 #[derive(Debug, Clone)]
 pub struct Session {
+    /// Its name in reports.
+    pub name: String,
     id: String,
     /// The token after the creation.
     pub token: String,
-    recorder: Recorder,
+    /// Its history.
+    pub recorder: Recorder,
 }
 
 /// A client. Its requests go to the workers in turn, on one connection to each.
@@ -80,18 +83,15 @@ impl Client {
         };
         let token = token.clone();
         call.end(outcome);
-        self.progress.add_history(name, &recorder);
-        let id = handle
-            .path
-            .rsplit('/')
-            .next()
-            .unwrap_or_default()
-            .to_owned();
-        Some(Session {
-            id,
+        let id = handle.path.rsplit('/').next().unwrap_or_default();
+        let session = Session {
+            name: name.to_owned(),
+            id: id.to_owned(),
             token,
             recorder,
-        })
+        };
+        self.progress.add_session(&session);
+        Some(session)
     }
 
     /// Sends one request on a session, and records it.

@@ -120,6 +120,7 @@ pub fn pause_primary() -> Box<dyn BreakableStore> {
         let end = progress.now();
         progress.wait_for_requests(ENOUGH_REQUESTS)?;
         cluster.nodes[old].resume();
+        progress.release_idle_worker();
         until("the old primary is a replica", || {
             let info = cluster.nodes[old].info("replication", "role");
             info == "slave"

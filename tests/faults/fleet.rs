@@ -1,4 +1,4 @@
-//! Three workers on one store.
+//! The workers on one store: three for the clients, and one that stays idle until the fault is over.
 
 use std::net::SocketAddr;
 use testkit::process::free_address;
@@ -7,13 +7,16 @@ use testkit::until;
 
 const BINARY: ServerBinary = ServerBinary(env!("CARGO_BIN_EXE_matrix-rendezvous"));
 
-/// The workers.
+/// Workers that the clients use.
+const BUSY: usize = 3;
+
+/// The workers, the idle one last.
 #[derive(Debug)]
-pub struct Fleet([Server; 3]);
+pub struct Fleet([Server; BUSY + 1]);
 
 impl Fleet {
     /// Starts the workers, with more settings, and waits until they are ready.
-    pub fn start(url: &str, more: &[(&str, &str)]) -> Self {
+    pub fn start(url: &str, more: &[(&'static str, String)]) -> Self {
         let mut settings = vec![
             ("mode", "open"),
             ("msc4108.enabled", "true"),
@@ -24,8 +27,8 @@ impl Fleet {
             ("limits.enabled", "false"),
             ("telemetry.access_log", "false"),
         ];
-        settings.extend(more);
-        let workers = [(); 3].map(|()| {
+        settings.extend(more.iter().map(|(key, value)| (*key, value.as_str())));
+        let workers = [(); BUSY + 1].map(|()| {
             let worker = BINARY.launch_at([free_address(), free_address()], &[], &settings);
             until("a worker is ready", || worker.is_ready());
             worker
@@ -35,7 +38,12 @@ impl Fleet {
 
     /// The addresses for clients.
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.0.iter().map(|worker| worker.http).collect()
+        self.0[..BUSY].iter().map(|worker| worker.http).collect()
+    }
+
+    /// The address of the idle worker.
+    pub fn idle(&self) -> SocketAddr {
+        self.0[BUSY].http
     }
 
     /// The logs of the workers that have ended.

@@ -1,4 +1,5 @@
-//! Probes of one worker: it creates, reads and deletes sessions, and so shows when it serves again.
+//! Probes of one worker: they create, read and delete sessions, and so show when it serves again.
+//! And reads through a worker that was idle during the fault.
 
 use crate::client::Client;
 use crate::progress::Progress;
@@ -28,5 +29,29 @@ pub async fn run_probes(number: usize, progress: Arc<Progress>, worker: SocketAd
             progress.record_failed_probe(sent);
         }
         sleep(INTERVAL).await;
+    }
+}
+
+/// Time between two reads by the idle worker.
+const BETWEEN_READS: Duration = Duration::from_millis(4);
+
+/// Sessions that the idle worker reads, the newest ones.
+const READ_BY_IDLE: usize = 150;
+
+/// Reads the clients' sessions through the idle worker, from its release until the run ends. It may
+/// still have the connections of before the fault.
+pub async fn read_by_idle_worker(progress: Arc<Progress>, worker: SocketAddr) {
+    let name = "reader at the idle worker".to_owned();
+    let mut client = Client::new(name, Dialect::Json, &progress, &[worker], 0);
+    while !progress.is_stopped() {
+        sleep(INTERVAL).await;
+        if !progress.is_idle_worker_released() {
+            continue;
+        }
+        let sessions = progress.sessions();
+        for session in sessions.iter().rev().take(READ_BY_IDLE) {
+            client.call(session, Operation::Read { known: None }).await;
+            sleep(BETWEEN_READS).await;
+        }
     }
 }

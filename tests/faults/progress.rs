@@ -1,11 +1,11 @@
 //! What the clients of one run have done so far, for the fault, which waits for it, and for the
 //! report.
 
+use crate::client::Session;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use testkit::history::Recorder;
 
 /// Bound of every wait for the clients.
 const DEADLINE: Duration = Duration::from_secs(45);
@@ -31,8 +31,9 @@ pub struct Progress {
     statuses: Mutex<BTreeMap<String, u64>>,
     refused: Mutex<Vec<Duration>>,
     failed_probes: Mutex<Vec<Duration>>,
-    histories: Mutex<Vec<(String, Recorder)>>,
+    sessions: Mutex<Vec<Session>>,
     strike: Mutex<Option<Period>>,
+    idle_released: AtomicBool,
     stopped: AtomicBool,
 }
 
@@ -98,8 +99,9 @@ impl Progress {
             statuses: Mutex::default(),
             refused: Mutex::default(),
             failed_probes: Mutex::default(),
-            histories: Mutex::default(),
+            sessions: Mutex::default(),
             strike: Mutex::default(),
+            idle_released: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
         }
     }
@@ -148,14 +150,14 @@ impl Progress {
         lock(&self.failed_probes).clone()
     }
 
-    /// Adds the history of a session.
-    pub fn add_history(&self, name: &str, recorder: &Recorder) {
-        lock(&self.histories).push((name.to_owned(), recorder.clone()));
+    /// Adds a session that was created.
+    pub fn add_session(&self, session: &Session) {
+        lock(&self.sessions).push(session.clone());
     }
 
-    /// The histories of all sessions, with their names.
-    pub fn histories(&self) -> Vec<(String, Recorder)> {
-        lock(&self.histories).clone()
+    /// All sessions that were created so far, the oldest first.
+    pub fn sessions(&self) -> Vec<Session> {
+        lock(&self.sessions).clone()
     }
 
     /// Sign-ins with a session.
@@ -181,11 +183,23 @@ impl Progress {
     /// Records when the store was broken. The clients then complete their sign-ins and end.
     pub fn record_strike(&self, period: Period) {
         *lock(&self.strike) = Some(period);
+        self.release_idle_worker();
     }
 
     /// When the store was broken, once it is whole again.
     pub fn strike(&self) -> Option<Period> {
         *lock(&self.strike)
+    }
+
+    /// Sends requests to the worker that had none so far. By default it has none until the fault is
+    /// over.
+    pub fn release_idle_worker(&self) {
+        self.idle_released.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether the idle worker gets requests now.
+    pub fn is_idle_worker_released(&self) -> bool {
+        self.idle_released.load(Ordering::SeqCst)
     }
 
     /// Makes the clients complete what they do, and begin nothing more.

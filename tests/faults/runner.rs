@@ -46,7 +46,7 @@ pub struct FaultResult {
 /// Runs a fault.
 pub fn run_fault(runtime: &Runtime, fault: Fault, load: Load) -> FaultResult {
     let store = (fault.start)();
-    let fleet = Fleet::start(&store.url(), &[]);
+    let fleet = Fleet::start(&store.url(), &store.settings());
     let progress = Arc::new(Progress::new(load.sign_ins));
     let (store, mut failures) = runtime.block_on(run_load(load, store, &fleet, &progress));
     for log in fleet.ended() {
@@ -57,15 +57,15 @@ pub fn run_fault(runtime: &Runtime, fault: Fault, load: Load) -> FaultResult {
     }
     drop((fleet, store));
     let period = progress.strike();
-    let histories = progress.histories();
-    let (verdict, wrong) = judge(fault, &histories, period);
+    let sessions = progress.sessions();
+    let (verdict, wrong) = judge(fault, &sessions, period);
     failures.extend(wrong);
     let mut result = FaultResult {
         fault,
         progress,
         period,
         verdict,
-        sessions: histories.len(),
+        sessions: sessions.len(),
         failures,
     };
     result.check_sign_ins();
@@ -98,6 +98,10 @@ async fn run_load(
     for (number, worker) in workers.iter().enumerate() {
         probing.spawn(probes::run_probes(number, Arc::clone(progress), *worker));
     }
+    probing.spawn(probes::read_by_idle_worker(
+        Arc::clone(progress),
+        fleet.idle(),
+    ));
     let seen = Arc::clone(progress);
     let strike = spawn_blocking(move || {
         let result = store.strike(&seen);
@@ -133,7 +137,8 @@ async fn run_load(
         ));
     }
     progress.stop();
+    // A call that is cut has an unknown outcome.
     clients.shutdown().await;
-    probing.join_all().await;
+    probing.shutdown().await;
     (store, failures)
 }

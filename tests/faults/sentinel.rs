@@ -68,6 +68,7 @@ pub fn pause_primary() -> Box<dyn BreakableStore> {
         let end = progress.now();
         progress.wait_for_requests(ENOUGH_REQUESTS)?;
         sentinels.nodes[old].resume();
+        progress.release_idle_worker();
         sentinels.wait_until_replica(old);
         progress.wait_for_requests(ENOUGH_REQUESTS)?;
         Ok(Period { begin, end })

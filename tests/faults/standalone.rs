@@ -5,6 +5,7 @@ mod steps;
 use crate::catalogue::BreakableStore;
 use crate::progress::{Period, Progress};
 use std::time::Duration;
+use tempfile::NamedTempFile;
 use testkit::proxy::Proxy;
 use testkit::redis::{DURABLE, RedisServer};
 use testkit::relay::Relay;
@@ -16,14 +17,23 @@ const EVERY_SECOND: &[&str] = &["--appendonly", "yes", "--appendfsync", "everyse
 /// The user of the workers, if the fault changes its rights.
 const USER: &str = "worker";
 
+/// Its first password.
+const PASSWORD: &str = "secret";
+
 /// A standalone Redis, and what happens to it.
 struct Standalone {
     redis: RedisServer,
     /// Where the workers connect, if not to Redis.
     front: Option<Front>,
-    /// Whether the workers connect as [`USER`].
-    has_user: bool,
+    /// How the workers connect as [`USER`]; `None` if they have no user.
+    password: Option<Password>,
     strike: fn(&mut Self, &Progress) -> Result<(), String>,
+}
+
+/// Where the workers have their password from.
+enum Password {
+    InUrl,
+    InFile(NamedTempFile),
 }
 
 /// What is between the workers and Redis.
@@ -37,10 +47,23 @@ impl BreakableStore for Standalone {
         match &self.front {
             Some(Front::Proxy(proxy)) => proxy.url(),
             Some(Front::Relay(relay)) => format!("redis://{}/0", relay.address()),
-            None if self.has_user => {
-                format!("redis://{USER}:secret@{}/0", self.redis.address())
+            None => match &self.password {
+                Some(Password::InUrl) => {
+                    format!("redis://{USER}:{PASSWORD}@{}/0", self.redis.address())
+                }
+                Some(Password::InFile(_)) => format!("redis://{USER}@{}/0", self.redis.address()),
+                None => self.redis.url(),
+            },
+        }
+    }
+
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        match &self.password {
+            Some(Password::InFile(file)) => {
+                let path = file.path().to_str().expect("UTF-8").to_owned();
+                vec![("store.redis.password_file", path)]
             }
-            None => self.redis.url(),
+            Some(Password::InUrl) | None => Vec::new(),
         }
     }
 
@@ -60,7 +83,7 @@ fn standalone(
     Box::new(Standalone {
         redis: RedisServer::start_with(options),
         front: None,
-        has_user: false,
+        password: None,
         strike,
     })
 }
@@ -125,7 +148,7 @@ pub fn loading_5s() -> Box<dyn BreakableStore> {
     Box::new(Standalone {
         redis,
         front: None,
-        has_user: false,
+        password: None,
         strike: Standalone::load_5s,
     })
 }
@@ -148,12 +171,31 @@ pub fn full_memory() -> Box<dyn BreakableStore> {
 /// The workers' user may not run scripts any more, and then may again.
 pub fn acl_change() -> Box<dyn BreakableStore> {
     let redis = RedisServer::start();
-    redis.command(&["ACL", "SETUSER", USER, "on", ">secret", "~*", "+@all"]);
+    add_user(&redis);
     Box::new(Standalone {
         redis,
         front: None,
-        has_user: true,
+        password: Some(Password::InUrl),
         strike: Standalone::change_acl,
+    })
+}
+
+fn add_user(redis: &RedisServer) {
+    let password = format!(">{PASSWORD}");
+    redis.command(&["ACL", "SETUSER", USER, "on", &password, "~*", "+@all"]);
+}
+
+/// The workers' password changes, first in their file, and all connections are closed.
+pub fn password_change() -> Box<dyn BreakableStore> {
+    let redis = RedisServer::start();
+    add_user(&redis);
+    let file = NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), PASSWORD).expect("a file");
+    Box::new(Standalone {
+        redis,
+        front: None,
+        password: Some(Password::InFile(file)),
+        strike: Standalone::change_password,
     })
 }
 
@@ -169,7 +211,7 @@ pub fn cut_replies() -> Box<dyn BreakableStore> {
     Box::new(Standalone {
         redis,
         front: Some(Front::Proxy(proxy)),
-        has_user: false,
+        password: None,
         strike: Standalone::cut_replies,
     })
 }
@@ -181,7 +223,7 @@ pub fn partition_3s() -> Box<dyn BreakableStore> {
     Box::new(Standalone {
         redis,
         front: Some(Front::Relay(relay)),
-        has_user: false,
+        password: None,
         strike: |store, progress| store.partition(Duration::from_secs(3), progress),
     })
 }

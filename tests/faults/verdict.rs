@@ -1,11 +1,12 @@
 //! Checks the histories of a run, and what the fault may and must not do.
 
 use crate::catalogue::{Fault, LostSignIns, StoreLoss};
+use crate::client::Session;
 use crate::progress::{Period, SignIns, lock};
 use crate::runner::FaultResult;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-use testkit::history::{History, Loss, Outcome, Recorder, check};
+use testkit::history::{History, Loss, Outcome, check};
 
 /// `session.ttl`, by default.
 const LIFETIME: Duration = Duration::from_mins(5);
@@ -31,21 +32,17 @@ pub struct Verdict {
 }
 
 /// Checks each history, and that no token belongs to two sessions. Returns what is wrong.
-pub fn judge(
-    fault: Fault,
-    histories: &[(String, Recorder)],
-    period: Option<Period>,
-) -> (Verdict, Vec<String>) {
+pub fn judge(fault: Fault, sessions: &[Session], period: Option<Period>) -> (Verdict, Vec<String>) {
     let (mut verdict, mut wrong) = (Verdict::default(), Vec::new());
     let mut owners = BTreeMap::new();
-    for (number, (name, recorder)) in histories.iter().enumerate() {
+    for (number, Session { name, recorder, .. }) in sessions.iter().enumerate() {
         let mut history = recorder.history(LIFETIME);
         verdict.calls += history.calls.len();
         for token in shown_tokens(&history) {
             let owner = *owners.entry(token.to_owned()).or_insert(number);
             if owner != number {
                 verdict.violations += 1;
-                let other = &histories[owner].0;
+                let other = &sessions[owner].name;
                 wrong.push(format!("{name} and {other} have the same token {token}"));
             }
         }

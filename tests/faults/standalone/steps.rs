@@ -1,6 +1,6 @@
 //! What happens to a standalone Redis, step by step. Each method returns when Redis is whole again.
 
-use super::{Front, Standalone, USER};
+use super::{Front, Password, Standalone, USER};
 use crate::progress::Progress;
 use std::time::Duration;
 use testkit::proxy::{Fault, Target};
@@ -114,6 +114,17 @@ impl Standalone {
         progress.wait_for_refused(REFUSED)?;
         self.redis
             .command(&["ACL", "SETUSER", USER, "+evalsha", "+eval"]);
+        Ok(())
+    }
+
+    pub(super) fn change_password(&mut self, _: &Progress) -> Result<(), String> {
+        let Some(Password::InFile(file)) = &self.password else {
+            return Err("no password file".to_owned());
+        };
+        std::fs::write(file.path(), "another").map_err(|error| error.to_string())?;
+        let mut operator = self.redis.connect();
+        operator.command(&["ACL", "SETUSER", USER, "resetpass", ">another"]);
+        operator.command(&["CLIENT", "KILL", "TYPE", "normal"]);
         Ok(())
     }
 

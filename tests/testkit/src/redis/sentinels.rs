@@ -137,6 +137,11 @@ impl Sentinels {
         )
     }
 
+    /// The ports of the sentinels, on 127.0.0.1 and 127.0.0.2.
+    pub fn ports(&self) -> impl Iterator<Item = u16> {
+        self.processes.iter().map(|sentinel| sentinel.port)
+    }
+
     /// The index of the primary that all sentinels announce; `None` while they disagree.
     pub fn announced(&self) -> Option<usize> {
         let mut ports = self.processes.iter().map(Sentinel::announced_primary);
@@ -252,7 +257,8 @@ fn sentinel(config: &SentinelsConfig, primary: &str) -> Sentinel {
         let down_after = config.down_after.as_millis();
         let mut lines = vec![
             format!("port {port}"),
-            "bind 127.0.0.1".to_owned(),
+            // The second address is for tests of host names.
+            "bind 127.0.0.1 127.0.0.2".to_owned(),
             format!("sentinel monitor {SERVICE} 127.0.0.1 {primary} {QUORUM}"),
             format!("sentinel down-after-milliseconds {SERVICE} {down_after}"),
             // Twice this time passes before another attempt, if a failover or an election fails.

@@ -13,7 +13,6 @@ use crate::app::tasks::{RunningTasks, TaskPanicked};
 use crate::config::{Config, ShutdownConfig};
 use crate::lifecycle::{BackgroundTask, Lifecycle, ReloadSignal, Signals};
 use crate::startup::Prepared;
-use crate::store::redis::ConnectError;
 use crate::telemetry::traces::{ExporterBuildError, Traces};
 use std::net::SocketAddr;
 use tokio_util::task::TaskTracker;
@@ -45,9 +44,6 @@ pub enum RunError {
         /// The operating system's reason.
         source: std::io::Error,
     },
-    /// rustls rejects the TLS settings for Redis.
-    #[error(transparent)]
-    Redis(#[from] ConnectError),
     /// The exporter of traces cannot be built.
     #[error("telemetry.traces: {0}")]
     Traces(#[from] ExporterBuildError),

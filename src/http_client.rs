@@ -27,6 +27,10 @@ const MAX_IDLE_CONNECTIONS: usize = 16;
 /// longer, a request could be sent on a connection that is being closed, and be lost.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(45);
 
+/// Time to connect, over all addresses of a name. Less than the timeout of a request, which includes
+/// it, so that a name whose first address is silent is reached at its second.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// A client with a connection pool. Clones share the pool.
 #[derive(Clone)]
 pub struct HttpClient(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
@@ -55,8 +59,11 @@ impl HttpClient {
         let mut http = HttpConnector::new();
         http.enforce_http(false);
         http.set_nodelay(true);
+        // hyper-util divides this among the addresses of a name: one that is silent leaves time for
+        // the others.
+        http.set_connect_timeout(Some(CONNECT_TIMEOUT));
         let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls::client_config(extra_roots)?)
+            .with_tls_config(tls::client_config(extra_roots, None)?)
             .https_or_http()
             .enable_http1()
             .wrap_connector(http);

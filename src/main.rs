@@ -65,6 +65,7 @@ fn serve(startup: Startup, sources: Sources) -> Result<(), Box<dyn Error + Send 
     // Held to the end: dropping the last clone writes the lines that are left.
     let log = Arc::new(logs::init(level, config.telemetry.log_format)?);
     let reload = ReloadContext {
+        redis: startup.prepared.redis_layout(),
         sources,
         raw,
         log: Arc::clone(&log),

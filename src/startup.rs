@@ -3,13 +3,12 @@
 //! Every command does so. `config check` therefore rejects what `serve` would reject.
 
 use crate::clock::Clock;
-use crate::config::secret::Secret;
 use crate::config::{
     self, Config, ConfigError, ConfigProblem, RawConfig, Sources, UnvalidatedConfig,
 };
 use crate::policy::auth::{Authenticator, TokenVerifier, VerifierSetupError};
 use crate::policy::{Homeserver, Homeservers};
-use crate::store::redis::{ConnectError, RedisEndpoint, RedisSettings};
+use crate::store::redis::{Layout, RedisSettings, RedisSource};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::traces::{Collector, CollectorError};
 use std::collections::HashMap;
@@ -32,6 +31,17 @@ pub enum PreparedStore {
     Memory,
     /// Sessions in Redis, with validated settings.
     Redis(Box<RedisSettings>),
+}
+
+impl Prepared {
+    /// The Redis servers that the configuration names, if Redis is the store.
+    #[must_use]
+    pub fn redis_layout(&self) -> Option<Layout> {
+        match &self.store {
+            PreparedStore::Memory => None,
+            PreparedStore::Redis(settings) => Some(settings.layout.clone()),
+        }
+    }
 }
 
 /// A configuration that is valid and prepared.
@@ -158,26 +168,11 @@ fn prepare_store(config: &Config) -> Result<PreparedStore, Vec<ConfigProblem>> {
         config::store::StoreConfig::Memory => return Ok(PreparedStore::Memory),
         config::store::StoreConfig::Redis(redis) => redis,
     };
-    let problem = |error: ConnectError| {
-        let key = match error {
-            ConnectError::Url(_) | ConnectError::Tls(_) | ConnectError::Client(_) => redis.url_key,
-            ConnectError::Password(_) => config::store::PASSWORD_FILE,
-            ConnectError::SentinelPassword(_) => config::store::SENTINEL_PASSWORD_FILE,
-            ConnectError::CaFile { .. } => "store.redis.ca_file",
-        };
-        ConfigProblem::new(key, error.to_string())
-    };
-    let password = redis.password.as_ref().map(Secret::expose);
-    let sentinel = redis.sentinel_password.as_ref().map(Secret::expose);
-    let endpoint = RedisEndpoint::parse(redis.url.expose(), redis.ca_file.as_deref())
-        .and_then(|endpoint| endpoint.with_passwords(password, sentinel))
-        .and_then(|endpoint| match endpoint.check_tls() {
-            Ok(()) => Ok(endpoint),
-            Err(error) => Err(vec![error]),
-        })
-        .map_err(|errors| errors.into_iter().map(problem).collect::<Vec<_>>())?;
+    let source = RedisSource::new(redis);
+    let layout = source.read()?.layout().clone();
     Ok(PreparedStore::Redis(Box::new(RedisSettings {
-        endpoint,
+        source,
+        layout,
         prefix: redis.prefix.clone(),
         command_timeout: redis.command_timeout,
         ignore_checks: redis.ignore_checks.clone(),

@@ -8,13 +8,16 @@ pub mod memory;
 pub mod observed;
 pub mod redis;
 mod session_limits;
+mod state;
 
 pub use session_limits::{CurrentShares, SessionLimits, Share, Shares};
+pub use state::{StoreProblems, StoreState};
 
 use crate::lifecycle::BackgroundTask;
 use crate::model::{LimitExceeded, LimitSet};
 use crate::model::{Owner, Payload, SequenceToken, SessionId, SubmittedToken, TxnKey};
 use std::future::Future;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 
@@ -271,20 +274,10 @@ pub struct StoreParts<S> {
     pub store: S,
     /// Whether the store is fit to serve requests.
     pub state: watch::Receiver<StoreState>,
+    /// What is wrong with the store now, beside its state.
+    pub problems: Arc<StoreProblems>,
     /// The tasks that the store needs until the process ends. Without them it may not work.
     pub tasks: Vec<BackgroundTask>,
-}
-
-/// Whether the store is fit to serve requests.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StoreState {
-    /// The first connection is not made yet. The reason, if one is known.
-    Connecting(Option<String>),
-    /// Reached, but configured in a way that loses sign-ins. One line per problem.
-    Unfit(Vec<String>),
-    /// Reached and found fit once. A later outage does not change this: otherwise every replica
-    /// would leave the load balancer at once, and clients would not get the error bodies.
-    Ready,
 }
 
 /// Number of earlier tokens that a session remembers, to recognise the retry of a write that the

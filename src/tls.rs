@@ -2,11 +2,11 @@
 //!
 //! For Redis, token verifiers and the trace collector.
 
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// The error of a CA bundle that cannot be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -40,23 +40,72 @@ pub fn load_ca_bundle(ca_file: Option<&Path>) -> Result<RootCertStore, CaBundleE
     Ok(roots)
 }
 
-/// Returns a configuration for TLS 1.2 and 1.3 that trusts the platform's certificate authorities
-/// and `extra_roots`.
+/// A certificate chain and its private key, which this process presents to a server.
+#[derive(Debug)]
+pub struct ClientCertificate {
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+}
+
+impl Clone for ClientCertificate {
+    fn clone(&self) -> Self {
+        Self {
+            chain: self.chain.clone(),
+            key: self.key.clone_key(),
+        }
+    }
+}
+
+/// Loads a certificate chain from one PEM file and its private key from another.
 ///
 /// # Errors
-/// [`rustls::Error`] if rustls rejects the settings.
-pub fn client_config(extra_roots: &RootCertStore) -> Result<ClientConfig, rustls::Error> {
-    let mut roots = extra_roots.clone();
+/// [`CaBundleError`] and the path of the file that cannot be read, is not PEM, or lacks what it must
+/// have.
+pub fn load_client_certificate<'a>(
+    cert_file: &'a Path,
+    key_file: &'a Path,
+) -> Result<ClientCertificate, (&'a Path, CaBundleError)> {
+    let chain = CertificateDer::pem_file_iter(cert_file)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| (cert_file, error.into()))?;
+    if chain.is_empty() {
+        return Err((cert_file, CaBundleError::Empty));
+    }
+    let key = PrivateKeyDer::from_pem_file(key_file).map_err(|error| (key_file, error.into()))?;
+    Ok(ClientCertificate { chain, key })
+}
+
+/// The platform's certificate authorities. Loaded once: there are over a hundred, and a connection to
+/// Redis reads its settings again each time.
+static PLATFORM_ROOTS: LazyLock<RootCertStore> = LazyLock::new(|| {
     let platform = rustls_native_certs::load_native_certs();
     for error in &platform.errors {
         tracing::warn!(%error, "failed to load a certificate of the platform");
     }
+    let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(platform.certs);
+    roots
+});
+
+/// Returns a configuration for TLS 1.2 and 1.3 that trusts the platform's certificate authorities
+/// and `extra_roots`, and that presents `certificate` if the server asks for one.
+///
+/// # Errors
+/// [`rustls::Error`] if rustls rejects the settings, or if the key does not fit the certificate.
+pub fn client_config(
+    extra_roots: &RootCertStore,
+    certificate: Option<&ClientCertificate>,
+) -> Result<ClientConfig, rustls::Error> {
+    let mut roots = extra_roots.clone();
+    roots.extend(PLATFORM_ROOTS.roots.iter().cloned());
     // The provider is named here, so that no part of the program depends on a provider that another
     // part has installed.
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    Ok(ClientConfig::builder_with_provider(provider)
+    let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth())
+        .with_root_certificates(roots);
+    match certificate.cloned() {
+        Some(ClientCertificate { chain, key }) => builder.with_client_auth_cert(chain, key),
+        None => Ok(builder.with_no_client_auth()),
+    }
 }

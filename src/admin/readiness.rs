@@ -6,7 +6,7 @@
 
 use crate::lifecycle::Lifecycle;
 use crate::policy::{Homeservers, Policy};
-use crate::store::StoreState;
+use crate::store::{StoreProblems, StoreState};
 use std::fmt;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -16,6 +16,8 @@ use tokio::sync::watch;
 pub struct Readiness {
     /// The state of the store.
     pub state: watch::Receiver<StoreState>,
+    /// What is wrong with the store, although it may be ready.
+    pub problems: Arc<StoreProblems>,
     /// The phase of the process.
     pub lifecycle: Lifecycle,
     /// The maintenance switch.
@@ -126,13 +128,18 @@ impl Readiness {
     }
 
     fn store(&self, answers: bool) -> Component {
+        let problems = self.problems.texts().join("; ");
         let (health, text) = match self.check_store() {
             Err(reason) => (Health::NotReady, reason.to_string()),
-            Ok(()) if answers => (Health::Good, "fit, and answers".to_owned()),
-            Ok(()) => (
-                Health::Degraded,
-                "does not answer: requests on sessions get a 503".to_owned(),
-            ),
+            Ok(()) if answers && problems.is_empty() => {
+                (Health::Good, "fit, and answers".to_owned())
+            }
+            Ok(()) if answers => (Health::Degraded, format!("answers, but: {problems}")),
+            Ok(()) => {
+                let text = "does not answer: requests on sessions get a 503";
+                let separator = if problems.is_empty() { "" } else { "; " };
+                (Health::Degraded, format!("{text}{separator}{problems}"))
+            }
         };
         Component::new("store", health, text)
     }

@@ -26,8 +26,8 @@ impl App {
     /// Builds every part and binds both listeners.
     ///
     /// # Errors
-    /// [`RunError::Listen`] if an address cannot be bound, [`RunError::Redis`] and
-    /// [`RunError::Traces`] if a library rejects the settings.
+    /// [`RunError::Listen`] if an address cannot be bound, [`RunError::Traces`] if a library rejects
+    /// the settings.
     pub async fn build(
         config: Config,
         prepared: Prepared,
@@ -55,7 +55,7 @@ impl App {
                     .await
             }
             PreparedStore::Redis(settings) => {
-                let store = redis_store(&context, &settings)?;
+                let store = redis_store(&context, &settings);
                 context
                     .build(store, homeservers, reload, reload_signal)
                     .await
@@ -76,6 +76,7 @@ impl AppContext {
         let StoreParts {
             store,
             state,
+            problems,
             tasks,
         } = store;
         self.tasks.extend(tasks);
@@ -93,6 +94,7 @@ impl AppContext {
         let admin = bind("admin", self.config.admin_listen).await?;
         let readiness = Readiness {
             state,
+            problems,
             lifecycle: self.lifecycle.clone(),
             policy: Arc::clone(&policy),
             homeservers: Arc::clone(&homeservers),

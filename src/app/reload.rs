@@ -8,7 +8,8 @@ use crate::config::{ConfigError, RawConfig, Sources};
 use crate::lifecycle::ReloadSignal;
 use crate::lifecycle::background_task::join;
 use crate::policy::Policy;
-use crate::startup::{self, Startup};
+use crate::startup::{self, PreparedStore, Startup};
+use crate::store::redis::Layout;
 use crate::store::{CurrentShares, Shares};
 use crate::telemetry::labels::ReloadOutcome;
 use crate::telemetry::logs::{self, LevelError, Log};
@@ -22,6 +23,8 @@ pub struct ReloadContext {
     pub sources: Sources,
     /// The keys and values at the start.
     pub raw: RawConfig,
+    /// The Redis servers at the start, if Redis is the store.
+    pub redis: Option<Layout>,
     /// The log of this process.
     pub log: Arc<Log>,
 }
@@ -83,9 +86,26 @@ impl Reload {
 
     /// Applies the keys that may change. Returns the changed keys that need a restart.
     fn apply(&mut self) -> Result<Vec<String>, ReloadError> {
-        let Startup { config, raw, .. } = startup::load(&self.context.sources)?;
+        let Startup {
+            config,
+            raw,
+            prepared,
+        } = startup::load(&self.context.sources)?;
         let level = logs::parse_level(&config.telemetry.log_level)?;
-        let need_restart = self.context.raw.keys_requiring_restart(&raw);
+        let mut need_restart = self.context.raw.keys_requiring_restart(&raw);
+        if let PreparedStore::Redis(redis) = prepared.store
+            && self
+                .context
+                .redis
+                .as_ref()
+                .is_some_and(|at_start| *at_start != redis.layout)
+        {
+            // A file of the same name may name other servers.
+            let key = redis.source.url_key().to_owned();
+            if !need_restart.contains(&key) {
+                need_restart.push(key);
+            }
+        }
         self.context.log.set_level(level)?;
         self.shares.set(Shares::from_config(&config.limits));
         self.policy.set_limits(config.limits);

@@ -1,6 +1,5 @@
 //! Builds the store that the configuration selects, and the limits that both stores share.
 
-use super::RunError;
 use super::context::AppContext;
 use crate::lifecycle::BackgroundTask;
 use crate::model::{KEY_ROTATION, PseudonymKey};
@@ -35,6 +34,7 @@ pub(super) fn memory_store(context: &AppContext) -> StoreParts<MemoryStore> {
     StoreParts {
         store: MemoryStore::new(context.clock.clone(), session_limits(context)),
         state,
+        problems: Arc::default(),
         tasks: vec![BackgroundTask::new("pseudonym key renewal", renewal)],
     }
 }
@@ -43,12 +43,12 @@ pub(super) fn memory_store(context: &AppContext) -> StoreParts<MemoryStore> {
 pub(super) fn redis_store(
     context: &AppContext,
     settings: &RedisSettings,
-) -> Result<StoreParts<RedisStore>, RunError> {
-    Ok(RedisStore::build(
+) -> StoreParts<RedisStore> {
+    RedisStore::build(
         settings,
         session_limits(context),
         context.clock.clone(),
         &context.metrics,
         Arc::clone(&context.pseudonym_key),
-    )?)
+    )
 }

@@ -57,6 +57,12 @@ impl ConfigProblem {
     }
 }
 
+impl fmt::Display for ConfigProblem {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}: {}", self.key, self.reason)
+    }
+}
+
 /// All problems of a configuration, one per line: key, reason and source.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct ConfigError(Vec<String>);

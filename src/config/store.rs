@@ -6,18 +6,30 @@ pub use wait::StoreWaitConfig;
 
 use crate::config::ConfigProblem;
 use crate::config::de::{HumanDuration, Scalar, list, scalar};
-use crate::config::secret::{self, Secret, SecretUrl};
+use crate::config::secret::SecretUrl;
 use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// The key of the file with the Redis password.
-pub const PASSWORD_FILE: &str = "store.redis.password_file";
-
-/// The key of the file with the Sentinels' own password.
-pub const SENTINEL_PASSWORD_FILE: &str = "store.redis.sentinel_password_file";
+/// The keys that name the settings of a connection, for the errors of the store.
+pub mod keys {
+    /// The URL.
+    pub const URL: &str = "store.redis.url";
+    /// The file with the URL.
+    pub const URL_FILE: &str = "store.redis.url_file";
+    /// The file with the Redis password.
+    pub const PASSWORD_FILE: &str = "store.redis.password_file";
+    /// The file with the Sentinels' own password.
+    pub const SENTINEL_PASSWORD_FILE: &str = "store.redis.sentinel_password_file";
+    /// The file of certificate authorities.
+    pub const CA_FILE: &str = "store.redis.ca_file";
+    /// The file of the client certificate.
+    pub const CERT_FILE: &str = "store.redis.cert_file";
+    /// The file of the client certificate's key.
+    pub const KEY_FILE: &str = "store.redis.key_file";
+}
 
 /// The validated section `store`.
 #[derive(Debug, Clone)]
@@ -32,14 +44,11 @@ pub enum StoreConfig {
 #[derive(Debug, Clone)]
 pub struct RedisConfig {
     /// URL of Redis, with its password. The store parses it.
-    pub url: SecretUrl,
-    /// The key that set the URL, `store.redis.url` or `store.redis.url_file`, for the store's
-    /// errors.
-    pub url_key: &'static str,
-    /// The password, if it is not in the URL.
-    pub password: Option<Secret>,
-    /// The Sentinels' own password, if it is not in the URL.
-    pub sentinel_password: Option<Secret>,
+    pub url: RedisUrl,
+    /// File of the password, if it is not in the URL.
+    pub password_file: Option<PathBuf>,
+    /// File of the Sentinels' own password, if it is not in the URL.
+    pub sentinel_password_file: Option<PathBuf>,
     /// Prefix of every key.
     pub prefix: String,
     /// Upper bound of one operation on Redis, its short retries included.
@@ -48,8 +57,32 @@ pub struct RedisConfig {
     pub wait: Option<StoreWaitConfig>,
     /// PEM file of certificate authorities to trust beside the platform's.
     pub ca_file: Option<PathBuf>,
+    /// PEM file of the certificate that this process presents to Redis.
+    pub cert_file: Option<PathBuf>,
+    /// PEM file of the key of `cert_file`. Set if `cert_file` is set.
+    pub key_file: Option<PathBuf>,
     /// Start-up checks that may fail.
     pub ignore_checks: Vec<Check>,
+}
+
+/// Where the URL of Redis is.
+#[derive(Debug, Clone)]
+pub enum RedisUrl {
+    /// In the configuration.
+    Inline(SecretUrl),
+    /// In this file.
+    File(PathBuf),
+}
+
+impl RedisUrl {
+    /// The key that set it.
+    #[must_use]
+    pub const fn key(&self) -> &'static str {
+        match self {
+            Self::Inline(_) => keys::URL,
+            Self::File(_) => keys::URL_FILE,
+        }
+    }
 }
 
 /// A start-up check of Redis.
@@ -156,6 +189,8 @@ struct RawRedis {
     retry_timeout: HumanDuration,
     max_waiting: Option<Scalar<usize>>,
     ca_file: Option<Scalar<PathBuf>>,
+    cert_file: Option<Scalar<PathBuf>>,
+    key_file: Option<Scalar<PathBuf>>,
     #[serde(deserialize_with = "list")]
     ignore_checks: Vec<Check>,
 }
@@ -209,41 +244,39 @@ impl RawRedis {
         }
         let max_waiting = self.max_waiting.as_ref().map(|Scalar(number)| *number);
         let wait = StoreWaitConfig::validate(self.retry_timeout.0, max_waiting, problems);
-        let mut read_secret = |key, file: &Option<Scalar<PathBuf>>| {
-            let Scalar(path) = file.as_ref()?;
-            let secret = secret::read(key, path);
-            secret.map_err(|problem| problems.push(problem)).ok()
-        };
-        let password = read_secret(PASSWORD_FILE, &self.password_file);
-        let sentinel_password = read_secret(SENTINEL_PASSWORD_FILE, &self.sentinel_password_file);
-        let (url_key, url) = self.url(problems)?;
+        for (file, key, other) in [
+            (&self.cert_file, keys::KEY_FILE, &self.key_file),
+            (&self.key_file, keys::CERT_FILE, &self.cert_file),
+        ] {
+            if file.is_some() && other.is_none() {
+                let reason = "is required: a client certificate needs a certificate and a key";
+                problems.push(ConfigProblem::new(key, reason));
+            }
+        }
+        let path = |file: &Option<Scalar<PathBuf>>| file.as_ref().map(|Scalar(path)| path.clone());
         Some(RedisConfig {
-            url,
-            url_key,
-            password,
-            sentinel_password,
+            url: self.url(problems)?,
+            password_file: path(&self.password_file),
+            sentinel_password_file: path(&self.sentinel_password_file),
             prefix: self.prefix.clone(),
             command_timeout: self.command_timeout.0,
             wait,
-            ca_file: self.ca_file.as_ref().map(|Scalar(path)| path.clone()),
+            ca_file: path(&self.ca_file),
+            cert_file: path(&self.cert_file),
+            key_file: path(&self.key_file),
             ignore_checks: self.ignore_checks.clone(),
         })
     }
 
-    /// Returns the URL and the key that set it.
-    fn url(&self, problems: &mut Vec<ConfigProblem>) -> Option<(&'static str, SecretUrl)> {
-        const FILE: &str = "store.redis.url_file";
+    fn url(&self, problems: &mut Vec<ConfigProblem>) -> Option<RedisUrl> {
         let problem = match (&self.url, &self.url_file) {
-            (Some(Scalar(url)), None) => return Some(("store.redis.url", url.clone())),
-            (None, Some(Scalar(path))) => match secret::read(FILE, path) {
-                Ok(url) => return Some((FILE, url)),
-                Err(problem) => problem,
-            },
+            (Some(Scalar(url)), None) => return Some(RedisUrl::Inline(url.clone())),
+            (None, Some(Scalar(path))) => return Some(RedisUrl::File(path.clone())),
             (Some(_), Some(_)) => {
-                ConfigProblem::new(FILE, "is set beside store.redis.url; keep one")
+                ConfigProblem::new(keys::URL_FILE, "is set beside store.redis.url; keep one")
             }
             (None, None) => ConfigProblem::new(
-                "store.redis.url",
+                keys::URL,
                 "is required with store.backend = \"redis\" (or url_file)",
             ),
         };

@@ -5,36 +5,47 @@
 //! unfenced read, and never reports an unknown outcome as a success or a 404. The scripts are in
 //! `redis/lua/`, each with its contract at its head.
 
+mod address;
 mod argument;
+mod build;
+mod cluster;
 mod connection;
 mod create_delete;
+mod dial;
 mod endpoint;
 mod error_kind;
 mod error_text;
 mod keys;
 mod lease;
+mod node;
+mod outage_log;
 mod pseudonym_key_cache;
-mod reconnect;
 mod reply;
+mod retry;
 mod rollback;
+mod script;
 mod script_check;
 mod scripts;
+mod sentinel;
+mod slot_map;
+mod source;
 mod startup_check;
+mod supervisor;
+mod topology;
 
-pub use connection::RedisSettings;
-pub use endpoint::{ConnectError, RedisEndpoint, RedisUrlError};
+pub use address::Address;
+pub use build::RedisSettings;
+pub use endpoint::{ConnectError, Layout, RedisEndpoint, RedisUrlError};
+pub use source::RedisSource;
 
-use crate::clock::Clock;
-use crate::lifecycle::BackgroundTask;
-use crate::model::{SequenceToken, SessionId, SharedPseudonymKey, SubmittedToken};
+use crate::model::{SequenceToken, SessionId, SubmittedToken};
 use crate::store::{
     CreateResult, DeleteResult, NewSession, ReadRequest, ReadResult, SessionLimits, Store,
-    StoreError, StoreParts, WithTimestamps, WriteRequest, WriteResult,
+    StoreError, WithTimestamps, WriteRequest, WriteResult,
 };
-use crate::telemetry::metrics::Metrics;
 use argument::Argument;
 use keys::Keys;
-use lease::{LeaseScripts, Leases};
+use lease::Leases;
 use reply::ScriptReply;
 use rollback::RollbackQueue;
 use scripts::Scripts;
@@ -51,63 +62,6 @@ pub struct RedisStore {
     deadline: Duration,
     leases: Arc<Leases>,
     rollback: RollbackQueue,
-}
-
-impl RedisStore {
-    /// Builds the store. Its tasks connect and reconnect, without end. `key` is overwritten with the
-    /// pseudonym key that all replicas share.
-    ///
-    /// # Errors
-    /// [`ConnectError::Tls`] if rustls rejects the settings, [`ConnectError::Client`] if fred does.
-    pub fn build(
-        settings: &RedisSettings,
-        limits: SessionLimits,
-        clock: Clock,
-        metrics: &Arc<Metrics>,
-        key: Arc<SharedPseudonymKey>,
-    ) -> Result<StoreParts<Self>, ConnectError> {
-        let client = connection::build_client(settings)?;
-        let deadline = settings.command_timeout;
-        let scripts = Scripts::new(client.clone(), clock, deadline, Arc::clone(metrics));
-        let scripts = Arc::new(scripts);
-        let keys = Keys::new(&settings.prefix);
-        let lease_scripts = if settings.endpoint.is_cluster() {
-            LeaseScripts::Separate
-        } else {
-            LeaseScripts::Combined
-        };
-        let leases = Leases::new(
-            &scripts,
-            lease_scripts,
-            &keys,
-            limits.clone(),
-            deadline,
-            key,
-        );
-        let leases = Arc::new(leases);
-        let (state, mut tasks) = connection::supervise(client, settings, &leases, metrics);
-        let (rollback, rollback_task) = RollbackQueue::new(&leases, deadline, metrics);
-        let (refreshed, reconnect) = (Arc::clone(&leases), scripts.reconnect());
-        let refresh = async move { refreshed.refresh_pseudonym_key().await };
-        tasks.extend([
-            BackgroundTask::new("Redis rollback queue", rollback_task),
-            BackgroundTask::new("Redis pseudonym key", refresh),
-            BackgroundTask::new("Redis reconnect", async move { reconnect.run().await }),
-        ]);
-        let store = Self {
-            scripts,
-            keys,
-            limits,
-            deadline,
-            leases,
-            rollback,
-        };
-        Ok(StoreParts {
-            store,
-            state,
-            tasks,
-        })
-    }
 }
 
 impl Store for RedisStore {

@@ -56,11 +56,17 @@ const HOMES: [(&str, &[&str]); 7] = [
 
 /// Files that may start tasks or threads, and how a panic in those is noticed. Everything else that
 /// runs in the background is a `BackgroundTask`, and `app/tasks.rs` starts it.
-const SPAWNERS: [(&str, &str); 5] = [
+const SPAWNERS: [(&str, &str); 8] = [
     ("app/tasks.rs", "ends the process"),
     ("app/reload.rs", "continues in the reload task, by `join`"),
     ("net/listener.rs", "ends one connection"),
     ("net/http2.rs", "ends one stream"),
+    ("store/redis/supervisor.rs", "continues in its task"),
+    (
+        "store/redis/address.rs",
+        "is an address that did not accept",
+    ),
+    ("store/redis/dial.rs", "is a failed attempt to connect"),
     (
         "telemetry/traces/http_exporter.rs",
         "is a lost batch, counted and logged",

@@ -27,7 +27,7 @@ fn borrowed(options: &[String]) -> Vec<&str> {
 #[test]
 fn sentinels_serve_over_tls_and_with_an_acl_user() {
     let tls = RedisTls::make();
-    let (user, name) = documented_user(&["+select", "+role"]);
+    let (user, name) = documented_user(&["+select"]);
     let trio = Sentinels::start(&SentinelsConfig {
         options: &borrowed(&user),
         tls: Some(&tls),

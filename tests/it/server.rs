@@ -5,7 +5,8 @@ use std::process::Command;
 
 use testkit::server::{ServerBinary, Store};
 
-const BINARY: ServerBinary = ServerBinary(env!("CARGO_BIN_EXE_matrix-rendezvous"));
+/// The binary that Cargo has built.
+pub const BINARY: ServerBinary = ServerBinary(env!("CARGO_BIN_EXE_matrix-rendezvous"));
 
 /// Reads and writes do not wait for Redis (R0.3): for tests of what a single call does, and of the
 /// responses while Redis is down. `store_wait` tests the wait.
@@ -42,6 +43,9 @@ impl Deref for Server {
         &self.0
     }
 }
+
+/// Settings of a worker under load: its access log would hide the other lines.
+pub const NO_ACCESS_LOG: &[(&str, &str)] = &[("telemetry.log_level", "info,access=warn")];
 
 /// The command of the binary, without the caller's configuration and without input.
 pub fn command() -> Command {

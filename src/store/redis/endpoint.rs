@@ -1,19 +1,24 @@
-//! Validated Redis connection settings: URL, credentials, TLS roots. Parsing opens no connection.
+//! Validated Redis connection settings: URL, credentials, TLS. Parsing opens no connection.
 //!
-//! For `startup`, so that `config check` rejects what `serve` would reject.
+//! `source` reads them from the configuration and its files, at the start and before each connection.
 
-use crate::tls::{self, CaBundleError};
+use crate::store::redis::address::Address;
+use crate::tls::{self, ClientCertificate};
 use fred::error::Error;
-use fred::types::config::{Config, ServerConfig};
+use fred::types::RespVersion;
+use fred::types::config::{Config, Server, ServerConfig};
 use rustls::RootCertStore;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use url::Url;
 
 /// The accepted schemes, each also with `-sentinel` and `-cluster`. fred takes every other scheme
 /// (`http`, `redis+tls`) as plain text, and would send the password unencrypted.
 const PLAIN_SCHEMES: [&str; 2] = ["redis", "valkey"];
 const TLS_SCHEMES: [&str; 2] = ["rediss", "valkeys"];
+
+/// The scheme of a Unix socket, by its path.
+const UNIX_SCHEME: &str = "unix://";
 
 /// The error of a password that is configured twice.
 const PASSWORD_TWICE: &str = "is set in addition to a password in the URL; keep one";
@@ -30,20 +35,9 @@ pub enum ConnectError {
     /// The password of the Sentinels cannot be used with this URL.
     #[error("{0}")]
     SentinelPassword(&'static str),
-    /// The CA file is missing, unreadable, or holds no certificate.
-    #[error("{path}: {reason}")]
-    CaFile {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: CaBundleError,
-    },
     /// rustls rejects the TLS settings.
     #[error("TLS to Redis cannot be set up: {0}")]
     Tls(#[from] rustls::Error),
-    /// fred rejects the connection settings.
-    #[error("the connection to Redis cannot be set up: {}", .0.details())]
-    Client(Error),
 }
 
 /// Why a URL is not one of a Redis. No text repeats the URL, since it may hold a password.
@@ -54,9 +48,12 @@ pub enum RedisUrlError {
     Syntax(#[from] url::ParseError),
     /// The scheme is unknown.
     #[error(
-        "the scheme must be redis, rediss, valkey or valkeys, or one of these with -sentinel or -cluster"
+        "the scheme must be redis, rediss, valkey or valkeys, or one of these with -sentinel or -cluster, or unix"
     )]
     Scheme,
+    /// The URL of a Unix socket is not of the form `unix:///path`, with an optional `?db=N`.
+    #[error("the URL of a Unix socket must have the form unix:///path/to/socket?db=0")]
+    Unix,
     /// fred rejects the URL.
     #[error("{}", without_url(.0))]
     Rejected(Error),
@@ -68,40 +65,68 @@ fn without_url(error: &Error) -> &str {
     error.details().split(": ").next().unwrap_or_default()
 }
 
-/// A Redis to connect to: a URL that fred accepts, and trusted roots that rustls accepts.
+/// The TLS settings: trusted roots, and the certificate of this process if there is one.
+#[derive(Debug, Clone)]
+pub(super) struct TlsSettings {
+    pub(super) ca_roots: RootCertStore,
+    pub(super) certificate: Option<ClientCertificate>,
+}
+
+/// How the servers of a URL work together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Layout {
+    /// One server.
+    Standalone(Address),
+    /// Sentinels, which name the primary of a service.
+    Sentinel {
+        /// The sentinels.
+        sentinels: Vec<Address>,
+        /// The name of the service in their configuration.
+        service: String,
+    },
+    /// A Cluster, and some of its nodes.
+    Cluster(Vec<Address>),
+}
+
+/// A Redis to connect to: a URL that fred accepts, and TLS settings that rustls accepts.
 #[derive(Clone)]
 pub struct RedisEndpoint {
     config: Config,
-    tls: bool,
-    ca_roots: RootCertStore,
+    layout: Layout,
+    uses_tls: bool,
 }
 
 impl RedisEndpoint {
-    /// Parses the URL, and reads the PEM file of certificates to trust in addition to the
-    /// platform's.
+    /// Parses the URL.
     ///
     /// # Errors
-    /// All problems: [`ConnectError::Url`] and [`ConnectError::CaFile`].
-    pub fn parse(url: &str, ca_file: Option<&Path>) -> Result<Self, Vec<ConnectError>> {
-        let ca_roots = tls::load_ca_bundle(ca_file).map_err(|reason| ConnectError::CaFile {
-            path: ca_file.unwrap_or(Path::new("")).to_owned(),
-            reason,
-        });
-        match (parse_url(url).map_err(ConnectError::from), ca_roots) {
-            (Ok((config, tls)), Ok(ca_roots)) => Ok(Self {
-                config,
-                tls,
-                ca_roots,
-            }),
-            (url, ca_roots) => Err(url.err().into_iter().chain(ca_roots.err()).collect()),
+    /// [`ConnectError::Url`].
+    pub(super) fn parse(url: &str) -> Result<Self, ConnectError> {
+        let (config, layout, uses_tls) = parse_url(url)?;
+        Ok(Self {
+            config,
+            layout,
+            uses_tls,
+        })
+    }
+
+    /// Sets TLS up, if the URL requests it.
+    ///
+    /// # Errors
+    /// [`ConnectError::Tls`] if rustls rejects the settings.
+    pub(super) fn with_tls(mut self, tls: &TlsSettings) -> Result<Self, ConnectError> {
+        if self.uses_tls {
+            let client = tls::client_config(&tls.ca_roots, tls.certificate.as_ref())?;
+            self.config.tls = Some(client.into());
         }
+        Ok(self)
     }
 
     /// Adds passwords that are configured outside the URL, so that they need no percent-encoding.
     ///
     /// # Errors
     /// All problems: [`ConnectError::Password`] and [`ConnectError::SentinelPassword`].
-    pub fn with_passwords(
+    pub(super) fn with_passwords(
         mut self,
         password: Option<&str>,
         sentinel: Option<&str>,
@@ -130,30 +155,42 @@ impl RedisEndpoint {
         }
     }
 
-    /// Checks that rustls accepts the TLS settings, so that `config check` rejects what `serve` would
-    /// reject.
-    ///
-    /// # Errors
-    /// [`ConnectError::Tls`] if it does not.
-    pub fn check_tls(&self) -> Result<(), ConnectError> {
-        self.config().map(drop)
+    /// How the servers work together.
+    #[must_use]
+    pub fn layout(&self) -> &Layout {
+        &self.layout
     }
 
-    /// Whether the URL names a Redis Cluster, on which a script can touch only keys of one slot.
-    pub(super) fn is_cluster(&self) -> bool {
-        self.config.server.is_clustered()
-    }
-
-    /// The configuration for fred.
-    ///
-    /// # Errors
-    /// [`ConnectError::Tls`] if rustls rejects the TLS settings.
-    pub(super) fn config(&self) -> Result<Config, ConnectError> {
+    /// fred's configuration for a server that holds data. `host` is where to connect to; the name
+    /// in `address` is the one that a certificate must have.
+    pub(super) fn data_config(&self, address: &Address, host: &str) -> Config {
         let mut config = self.config.clone();
-        if self.tls {
-            config.tls = Some(tls::client_config(&self.ca_roots)?.into());
-        }
-        Ok(config)
+        config.server = server_config(address, host);
+        config
+    }
+
+    /// fred's configuration for a sentinel. RESP3, so that one connection carries both commands and
+    /// events.
+    pub(super) fn sentinel_config(&self, address: &Address, host: &str) -> Config {
+        let mut config = self.data_config(address, host);
+        config.database = None;
+        config.version = RespVersion::RESP3;
+        (config.username, config.password) = match &self.config.server {
+            ServerConfig::Sentinel {
+                username, password, ..
+            } => (username.clone(), password.clone()),
+            _ => (None, None),
+        };
+        config
+    }
+}
+
+fn server_config(address: &Address, host: &str) -> ServerConfig {
+    match address {
+        Address::Tcp(name, port) => ServerConfig::Centralized {
+            server: Server::new_with_tls(host, *port, Some(name.clone())),
+        },
+        Address::Unix(path) => ServerConfig::Unix { path: path.clone() },
     }
 }
 
@@ -161,13 +198,17 @@ impl RedisEndpoint {
 impl fmt::Debug for RedisEndpoint {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("RedisEndpoint")
-            .field("tls", &self.tls)
+            .field("layout", &self.layout)
+            .field("tls", &self.uses_tls)
             .finish_non_exhaustive()
     }
 }
 
-/// Returns fred's form of the URL, and whether it requests TLS.
-fn parse_url(text: &str) -> Result<(Config, bool), RedisUrlError> {
+/// Returns fred's form of the URL, the layout, and whether the URL requests TLS.
+fn parse_url(text: &str) -> Result<(Config, Layout, bool), RedisUrlError> {
+    if let Some(rest) = text.strip_prefix(UNIX_SCHEME) {
+        return parse_unix_url(rest);
+    }
     let url = Url::parse(text)?;
     let scheme = url.scheme();
     let kind = ["-sentinel", "-cluster"]
@@ -179,5 +220,87 @@ fn parse_url(text: &str) -> Result<(Config, bool), RedisUrlError> {
         return Err(RedisUrlError::Scheme);
     }
     let config = Config::from_url(text).map_err(RedisUrlError::Rejected)?;
-    Ok((config, tls))
+    let addresses = |hosts: &[Server]| {
+        let tcp = |server: &Server| Address::Tcp(server.host.to_string(), server.port);
+        hosts.iter().map(tcp).collect::<Vec<_>>()
+    };
+    let layout = match &config.server {
+        ServerConfig::Centralized { server } => {
+            Layout::Standalone(Address::Tcp(server.host.to_string(), server.port))
+        }
+        ServerConfig::Clustered { hosts, .. } => Layout::Cluster(addresses(hosts)),
+        ServerConfig::Sentinel {
+            hosts,
+            service_name,
+            ..
+        } => Layout::Sentinel {
+            sentinels: addresses(hosts),
+            service: service_name.clone(),
+        },
+        ServerConfig::Unix { .. } => return Err(RedisUrlError::Scheme),
+    };
+    Ok((config, layout, tls))
+}
+
+/// Parses `[user[:password]@]/path[?db=N]`. The crate `url` rejects a user without a host.
+fn parse_unix_url(text: &str) -> Result<(Config, Layout, bool), RedisUrlError> {
+    let decode = |text: &str| {
+        let decoded = percent_encoding::percent_decode_str(text).decode_utf8();
+        decoded.map(String::from).map_err(|_| RedisUrlError::Unix)
+    };
+    let (authority, rest) = text.split_once('/').ok_or(RedisUrlError::Unix)?;
+    let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let user = authority.strip_suffix('@').unwrap_or_default();
+    if path.is_empty() || user.len() + 1 < authority.len() {
+        return Err(RedisUrlError::Unix);
+    }
+    let mut database = None;
+    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+        if name != "db" {
+            return Err(RedisUrlError::Unix);
+        }
+        database = Some(value.parse().map_err(|_| RedisUrlError::Unix)?);
+    }
+    let (username, password) = match user.split_once(':') {
+        Some((username, password)) => (username, Some(decode(password)?)),
+        None => (user, None),
+    };
+    let path = PathBuf::from(format!("/{}", decode(path)?));
+    let config = Config {
+        server: ServerConfig::Unix { path: path.clone() },
+        username: Some(decode(username)?).filter(|name| !name.is_empty()),
+        password,
+        database,
+        ..Config::default()
+    };
+    Ok((config, Layout::Standalone(Address::Unix(path)), false))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Layout, parse_url};
+    use crate::store::redis::address::Address;
+
+    #[test]
+    fn urls_of_unix_sockets_are_parsed() {
+        let (config, layout, tls) =
+            parse_url("unix://me:se%40cret@/run/a%20b.sock?db=3").expect("a URL");
+        assert_eq!(
+            layout,
+            Layout::Standalone(Address::Unix("/run/a b.sock".into()))
+        );
+        assert_eq!(config.username.as_deref(), Some("me"));
+        assert_eq!(config.password.as_deref(), Some("se@cret"));
+        assert_eq!((config.database, tls), (Some(3), false));
+        assert!(parse_url("unix:///run/redis.sock").is_ok());
+        for invalid in [
+            "unix://",
+            "unix:///",
+            "unix://host/run/redis.sock",
+            "unix:///run/redis.sock?db=x",
+            "unix:///run/redis.sock?path=x",
+        ] {
+            assert!(parse_url(invalid).is_err(), "{invalid}");
+        }
+    }
 }

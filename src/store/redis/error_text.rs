@@ -181,7 +181,12 @@ pub(super) fn describe(error: &Error) -> String {
     match error.kind() {
         // Texts of the operating system, rustls and the URL parser. No reply of Redis has these
         // kinds.
-        ErrorKind::IO | ErrorKind::Tls | ErrorKind::Url => error.to_string(),
+        ErrorKind::IO | ErrorKind::Tls | ErrorKind::Url => {
+            // fred prints the operating system's error in the form of a Rust value.
+            let message = error.details().split_once("message: \"");
+            let message = message.and_then(|(_, rest)| rest.split('"').next());
+            message.map_or_else(|| error.to_string(), str::to_owned)
+        }
         kind => {
             let text = error.details();
             let first = text.split(' ').next().unwrap_or_default();

@@ -10,7 +10,6 @@ use crate::config::store::Check;
 use crate::store::redis::error_text::describe;
 use crate::store::redis::lease::Leases;
 use crate::store::redis::script_check::{CheckError, exercise_scripts, is_permission_error};
-use fred::clients::Client;
 use fred::interfaces::ClientLike;
 use fred::types::{InfoKind, Value};
 use std::collections::HashMap;
@@ -28,7 +27,6 @@ const BYTES_PER_SESSION: u64 = 7 * 1024;
 
 /// The start-up check and what it needs.
 pub(super) struct StartupCheck {
-    pub(super) client: Client,
     pub(super) leases: Arc<Leases>,
     pub(super) command_timeout: Duration,
     pub(super) ignore_checks: Vec<Check>,
@@ -75,36 +73,42 @@ impl StartupCheck {
         problems
     }
 
+    /// Waits until the server of the leases has a connection.
+    pub(super) async fn wait_for_connection(&self) {
+        let topology = self.leases.scripts.topology();
+        topology
+            .wait_for_connection(self.leases.keys.live_index())
+            .await;
+    }
+
     /// Fetches INFO from every primary.
     async fn fetch_infos(&self) -> Result<Vec<HashMap<String, String>>, fred::error::Error> {
         let mut infos = Vec::new();
-        if self.client.is_clustered() {
-            for server in self.client.active_connections() {
-                let node = self.client.with_cluster_node(server);
-                infos.push(parse_info(
-                    &node.info::<String>(Some(InfoKind::Default)).await?,
-                ));
-            }
-        } else {
-            infos.push(parse_info(
-                &self.client.info::<String>(Some(InfoKind::Default)).await?,
-            ));
+        for primary in self.leases.scripts.topology().primaries() {
+            let info = primary.client().info::<String>(Some(InfoKind::Default));
+            infos.push(parse_info(&info.await?));
         }
         Ok(infos)
     }
 
-    /// Whether one of five PINGs is answered within a quarter of the command timeout.
+    /// Whether each primary answers one of five PINGs within a quarter of the command timeout.
     async fn is_fast_enough(&self) -> bool {
-        for _ in 0..5 {
-            let ping = self.client.ping::<Value>(None);
-            if tokio::time::timeout(self.command_timeout / 4, ping)
-                .await
-                .is_ok()
-            {
-                return true;
+        for primary in self.leases.scripts.topology().primaries() {
+            let mut is_fast = false;
+            for _ in 0..5 {
+                let ping = primary.client().ping::<Value>(None);
+                is_fast |= tokio::time::timeout(self.command_timeout / 4, ping)
+                    .await
+                    .is_ok();
+                if is_fast {
+                    break;
+                }
+            }
+            if !is_fast {
+                return false;
             }
         }
-        false
+        true
     }
 }
 

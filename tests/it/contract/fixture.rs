@@ -2,11 +2,14 @@
 
 use matrix_rendezvous::app::tasks::RunningTasks;
 use matrix_rendezvous::clock::{Clock, ManualClock};
+use matrix_rendezvous::config::Sources;
 use matrix_rendezvous::config::limits::Rate;
+use matrix_rendezvous::config::store::StoreConfig;
 use matrix_rendezvous::model::LimitSet;
 use matrix_rendezvous::model::SessionId;
+use matrix_rendezvous::startup;
 use matrix_rendezvous::store::memory::MemoryStore;
-use matrix_rendezvous::store::redis::{RedisEndpoint, RedisSettings, RedisStore};
+use matrix_rendezvous::store::redis::{RedisSettings, RedisSource, RedisStore};
 use matrix_rendezvous::store::{
     CurrentShares, SessionLimits, Share, Shares, Store, StoreParts, StoreState,
 };
@@ -151,8 +154,20 @@ impl RedisFixture {
     }
 
     async fn on(server: RedisServer, url: &str) -> Self {
+        let flags = [("store.backend", "redis"), ("store.redis.url", url)]
+            .map(|(key, value)| ("--set".to_owned(), key.to_owned(), value.to_owned()));
+        let sources = Sources {
+            flags: flags.to_vec(),
+            ..Sources::default()
+        };
+        let config = startup::load(&sources).expect("good flags").config;
+        let StoreConfig::Redis(config) = config.store else {
+            panic!("the Redis store");
+        };
+        let source = RedisSource::new(&config);
         let settings = RedisSettings {
-            endpoint: RedisEndpoint::parse(url, None).expect("a URL"),
+            layout: source.read().expect("a URL").layout().clone(),
+            source,
             prefix: "t:".to_owned(),
             // Longer than the default, because a slow answer on a busy machine is not wrong.
             command_timeout: Duration::from_secs(10),
@@ -163,14 +178,14 @@ impl RedisFixture {
             store,
             mut state,
             tasks,
+            ..
         } = RedisStore::build(
             &settings,
             limits(),
             Clock::system(),
             &metrics,
             Arc::default(),
-        )
-        .expect("good settings");
+        );
         let running = RunningTasks::start(tasks, &CancellationToken::new());
         let ready = state.wait_for(|state| *state == StoreState::Ready);
         tokio::time::timeout(testkit::PATIENCE, ready)

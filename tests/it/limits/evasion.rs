@@ -208,6 +208,7 @@ fn future_rate_state_blocks_at_most_one_burst() {
         .expect("a number");
     let later = ((seconds + 3600) * 1_000_000).to_string();
     redis.command(&["SET", rate, &later]);
+    // One creation of the burst is left, and the next is a second away.
     worker.create("two");
     let refused = worker
         .try_create("three")

@@ -39,11 +39,10 @@ fn panic_in_any_task_of_the_memory_store_ends_the_process() {
 #[test]
 fn panic_in_any_task_of_the_redis_store_ends_the_process() {
     let own = [
-        "Redis events",
-        "Redis connection",
+        "Redis connections",
+        "Redis checks",
         "Redis rollback queue",
         "Redis pseudonym key",
-        "Redis reconnect",
     ];
     let url = shared_redis().url();
     check_each_task(&own, &format!("store.backend=redis\nstore.redis.url={url}"));
@@ -110,6 +109,7 @@ fn app_with_a_panicking_task() {
     let level = logs::parse_level("info").expect("a level");
     let log = Arc::new(logs::init(level, LogFormat::Text).expect("the first log"));
     let reload = ReloadContext {
+        redis: prepared.redis_layout(),
         sources,
         raw,
         log: Arc::clone(&log),

@@ -1,0 +1,109 @@
+//! Builds the Redis store and its tasks from the settings.
+
+use crate::clock::Clock;
+use crate::config::store::Check;
+use crate::lifecycle::BackgroundTask;
+use crate::model::SharedPseudonymKey;
+use crate::store::redis::RedisStore;
+use crate::store::redis::dial::Dialer;
+use crate::store::redis::endpoint::Layout;
+use crate::store::redis::keys::Keys;
+use crate::store::redis::lease::{LeaseScripts, Leases};
+use crate::store::redis::node::NodeContext;
+use crate::store::redis::rollback::RollbackQueue;
+use crate::store::redis::scripts::Scripts;
+use crate::store::redis::source::RedisSource;
+use crate::store::redis::startup_check::StartupCheck;
+use crate::store::redis::supervisor;
+use crate::store::redis::topology::Topology;
+use crate::store::{SessionLimits, StoreParts, StoreProblems, StoreState};
+use crate::telemetry::metrics::Metrics;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+
+/// Settings of the Redis store, from the configuration's section `store.redis`.
+#[derive(Debug, Clone)]
+pub struct RedisSettings {
+    /// The URL, credentials and TLS files, to be read again before each connection.
+    pub source: RedisSource,
+    /// The servers that the URL named at the start.
+    pub layout: Layout,
+    /// Prefix of every key. It contains no braces.
+    pub prefix: String,
+    /// Maximum duration of one operation, including all its calls and retries.
+    pub command_timeout: Duration,
+    /// Start-up checks to ignore.
+    pub ignore_checks: Vec<Check>,
+}
+
+impl RedisStore {
+    /// Builds the store. Its tasks connect and reconnect, without end. `key` is overwritten with the
+    /// pseudonym key that all replicas share.
+    #[must_use]
+    pub fn build(
+        settings: &RedisSettings,
+        limits: SessionLimits,
+        clock: Clock,
+        metrics: &Arc<Metrics>,
+        key: Arc<SharedPseudonymKey>,
+    ) -> StoreParts<Self> {
+        let deadline = settings.command_timeout;
+        let (state, receiver) = watch::channel(StoreState::Connecting(None));
+        let (node_tasks, started) = mpsc::unbounded_channel();
+        let problems = Arc::<StoreProblems>::default();
+        let context = Arc::new(NodeContext {
+            dialer: Dialer::new(settings.source.clone(), settings.layout.clone(), deadline),
+            clock: clock.clone(),
+            metrics: Arc::clone(metrics),
+            problems: Arc::clone(&problems),
+            state: state.clone(),
+            changed: watch::Sender::new(()),
+            tasks: node_tasks,
+        });
+        let (topology, mut tasks) = Topology::start(context, settings.layout.clone());
+        let scripts = Arc::new(Scripts::new(topology, clock, deadline, Arc::clone(metrics)));
+        let keys = Keys::new(&settings.prefix);
+        let lease_scripts = match settings.layout {
+            Layout::Cluster(_) => LeaseScripts::Separate,
+            Layout::Standalone(_) | Layout::Sentinel { .. } => LeaseScripts::Combined,
+        };
+        let leases = Leases::new(
+            &scripts,
+            lease_scripts,
+            &keys,
+            limits.clone(),
+            deadline,
+            key,
+        );
+        let leases = Arc::new(leases);
+        let (rollback, rollback_task) = RollbackQueue::new(&leases, deadline, metrics);
+        let refreshed = Arc::clone(&leases);
+        let refresh = async move { refreshed.refresh_pseudonym_key().await };
+        let check = StartupCheck {
+            leases: Arc::clone(&leases),
+            command_timeout: deadline,
+            ignore_checks: settings.ignore_checks.clone(),
+        };
+        tasks.extend([
+            BackgroundTask::new("Redis connections", supervisor::run_nodes(started)),
+            BackgroundTask::new("Redis checks", supervisor::check_until_fit(check, state)),
+            BackgroundTask::new("Redis rollback queue", rollback_task),
+            BackgroundTask::new("Redis pseudonym key", refresh),
+        ]);
+        let store = Self {
+            scripts,
+            keys,
+            limits,
+            deadline,
+            leases,
+            rollback,
+        };
+        StoreParts {
+            store,
+            state: receiver,
+            problems,
+            tasks,
+        }
+    }
+}

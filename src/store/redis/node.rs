@@ -1,0 +1,181 @@
+//! One Redis server, and the task that keeps a connection to it open, without end.
+//!
+//! Nodes fail apart from each other: what happens to one connection delays no call to another server.
+
+use crate::clock::Clock;
+use crate::lifecycle::BackgroundTask;
+use crate::store::redis::address::Address;
+use crate::store::redis::connection::Connection;
+use crate::store::redis::dial::{Dialer, Role};
+use crate::store::redis::error_text::describe;
+use crate::store::redis::outage_log::OutageLog;
+use crate::store::{StoreProblems, StoreState};
+use crate::telemetry::metrics::Metrics;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{AbortHandle, JoinError};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+/// Pauses between connection attempts, in milliseconds. The first is short, since most failures are
+/// a single dropped connection. The last one leaves room for R0.3: answers within half a second of
+/// the recovery.
+const FIRST_PAUSE_MS: u64 = 20;
+const LAST_PAUSE_MS: u64 = 200;
+
+/// Maximum jitter, in milliseconds, so that replicas do not reconnect in step.
+const JITTER_MS: u64 = 50;
+
+/// A connection that lasted this long was of use: the next pause is the first again. A demoted
+/// primary accepts connections and rejects the first command.
+const USEFUL_AFTER: Duration = Duration::from_secs(1);
+
+/// What all nodes share.
+#[derive(Debug)]
+pub(super) struct NodeContext {
+    pub(super) dialer: Dialer,
+    pub(super) clock: Clock,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) problems: Arc<StoreProblems>,
+    pub(super) state: watch::Sender<StoreState>,
+    /// Notified when a connection opens, or when another server becomes responsible. Calls without
+    /// a connection wait for it.
+    pub(super) changed: watch::Sender<()>,
+    /// Where new nodes send their tasks. `supervisor` runs them. Bounded by the number of servers.
+    pub(super) tasks: mpsc::UnboundedSender<BackgroundTask>,
+}
+
+impl NodeContext {
+    /// Publishes on `/readyz` why Redis was not reached yet. Without effect once it was.
+    pub(super) fn report_unreached(&self, reason: &str) {
+        self.state.send_if_modified(|state| match state {
+            StoreState::Connecting(known) => {
+                *known = Some(reason.to_owned());
+                true
+            }
+            StoreState::Unfit(_) | StoreState::Ready => false,
+        });
+    }
+}
+
+/// One server. Dropping it closes the connection and ends the task.
+#[derive(Debug)]
+pub(super) struct Node {
+    state: Arc<NodeState>,
+    _stop: DropGuard,
+}
+
+#[derive(Debug)]
+struct NodeState {
+    address: Address,
+    role: Role,
+    connection: watch::Sender<Option<Arc<Connection>>>,
+    context: Arc<NodeContext>,
+}
+
+impl Node {
+    /// Starts to connect to a server.
+    pub(super) fn start(context: &Arc<NodeContext>, address: Address, role: Role) -> Self {
+        let state = Arc::new(NodeState {
+            address,
+            role,
+            connection: watch::Sender::new(None),
+            context: Arc::clone(context),
+        });
+        let (kept, stop) = (Arc::clone(&state), CancellationToken::new());
+        let stopped = stop.clone();
+        let task = async move {
+            stopped.run_until_cancelled(kept.keep_connected()).await;
+            kept.leave();
+        };
+        // Fails only while the process ends.
+        let _ = context.tasks.send(BackgroundTask::new("Redis node", task));
+        Self {
+            state,
+            _stop: stop.drop_guard(),
+        }
+    }
+
+    /// The server.
+    pub(super) fn address(&self) -> &Address {
+        &self.state.address
+    }
+
+    /// The connection, if one is open.
+    pub(super) fn connection(&self) -> Option<Arc<Connection>> {
+        self.state.connection.borrow().clone()
+    }
+}
+
+impl NodeState {
+    async fn keep_connected(&self) {
+        let (context, mut log) = (&*self.context, OutageLog::default());
+        let (mut pause, mut was_connected) = (FIRST_PAUSE_MS, false);
+        loop {
+            let reason = match context.dialer.open(&self.address, self.role).await {
+                Ok(opened) => {
+                    let connected_at = context.clock.now();
+                    let connection = Arc::new(Connection::new(self.address.clone(), &opened));
+                    let _close = AbortOnDrop(opened.task.abort_handle());
+                    log.connected(&self.address);
+                    if std::mem::replace(&mut was_connected, true) {
+                        context.metrics.store_reconnects.inc();
+                    }
+                    context.problems.clear(&self.problem_key());
+                    self.connection.send_replace(Some(connection));
+                    context.changed.send_replace(());
+                    let ended = opened.task.await;
+                    self.connection.send_replace(None);
+                    if context.clock.now().saturating_sub(connected_at) > USEFUL_AFTER {
+                        pause = FIRST_PAUSE_MS;
+                    }
+                    reason_of(ended)
+                }
+                Err(reason) => reason,
+            };
+            log.failed(&self.address, &reason, was_connected, context.clock.now());
+            self.publish(&reason);
+            tokio::time::sleep(Duration::from_millis(pause + jitter())).await;
+            pause = (pause * 2).min(LAST_PAUSE_MS);
+        }
+    }
+
+    /// Forgets a server that is no longer needed. Its task has closed the connection.
+    fn leave(&self) {
+        self.connection.send_replace(None);
+        self.context.problems.clear(&self.problem_key());
+    }
+
+    /// Publishes on `/readyz` why the server has no connection.
+    fn publish(&self, reason: &str) {
+        let text = format!("{}: {reason}", self.address);
+        self.context.report_unreached(&text);
+        self.context.problems.set(self.problem_key(), text);
+    }
+
+    fn problem_key(&self) -> String {
+        format!("connection to {}", self.address)
+    }
+}
+
+/// Ends a connection's task, whatever ends the future that holds this.
+struct AbortOnDrop(AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+fn reason_of(ended: Result<Result<(), fred::error::Error>, JoinError>) -> String {
+    match ended {
+        Ok(Ok(())) => "closed".to_owned(),
+        Ok(Err(error)) => describe(&error),
+        Err(error) if error.is_cancelled() => "dropped by this process".to_owned(),
+        Err(error) => format!("the client's task ended: {error}"),
+    }
+}
+
+fn jitter() -> u64 {
+    uuid::Uuid::new_v4().as_u64_pair().0 % JITTER_MS
+}

@@ -1,0 +1,201 @@
+//! Sentinels: which server is the primary, followed as they announce it.
+//!
+//! Each sentinel has one connection for its events and for questions. Every event of a failover, every
+//! failed call and every second has all of them asked. Of their answers the one with the highest
+//! epoch counts, since each failover raises it.
+
+use crate::store::redis::address::Address;
+use crate::store::redis::dial::{Opened, Role};
+use crate::store::redis::error_text::describe;
+use crate::store::redis::node::{Node, NodeContext};
+use crate::store::redis::outage_log::OutageLog;
+use fred::clients::Client;
+use fred::interfaces::{ClientLike, EventInterface, PubsubInterface};
+use fred::types::{ClusterHash, CustomCommand};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+/// Events after which the sentinels are asked at once: the promoted replica is about to be announced,
+/// or was announced.
+const EVENTS: [&str; 3] = [
+    "+switch-master",
+    "+promoted-slave",
+    "+failover-state-reconf-slaves",
+];
+
+/// Interval at which each sentinel is asked.
+const ASK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Time limit of one answer. A sentinel that is slower gets a new connection.
+const ASK_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Minimum time between two questions to one sentinel.
+const MIN_INTERVAL: Duration = Duration::from_millis(20);
+
+/// Pause between two attempts to connect to a sentinel.
+const RECONNECT_PAUSE: Duration = Duration::from_millis(500);
+
+/// How long an answer counts. A sentinel that has not answered since may be cut off.
+const ANSWER_TTL: Duration = Duration::from_secs(5);
+
+/// The sentinels of one service, and the primary that they name.
+#[derive(Debug)]
+pub(super) struct Sentinels {
+    service: String,
+    primary: RwLock<Option<Arc<Node>>>,
+    answers: Mutex<HashMap<Address, Answer>>,
+    ask: watch::Sender<()>,
+    context: Arc<NodeContext>,
+}
+
+/// What one sentinel answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Answer {
+    primary: Address,
+    epoch: u64,
+    at: Duration,
+}
+
+impl Sentinels {
+    pub(super) fn new(context: &Arc<NodeContext>, service: String) -> Self {
+        Self {
+            service,
+            primary: RwLock::new(None),
+            answers: Mutex::default(),
+            ask: watch::Sender::new(()),
+            context: Arc::clone(context),
+        }
+    }
+
+    /// The primary, if it is known.
+    pub(super) fn primary(&self) -> Option<Arc<Node>> {
+        self.primary
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Has the sentinels asked soon.
+    pub(super) fn suspect(&self) {
+        self.ask.send_replace(());
+    }
+
+    /// Follows one sentinel. Never returns.
+    pub(super) async fn follow(&self, sentinel: Address) {
+        let (mut log, mut was_connected) = (OutageLog::default(), false);
+        let key = format!("sentinel {sentinel}");
+        loop {
+            let reason = match self.context.dialer.open(&sentinel, Role::Sentinel).await {
+                Ok(opened) => {
+                    log.connected(&sentinel);
+                    was_connected = true;
+                    self.context.problems.clear(&key);
+                    let reason = self.follow_connection(&sentinel, &opened).await;
+                    opened.task.abort();
+                    reason
+                }
+                Err(reason) => reason,
+            };
+            log.failed(&sentinel, &reason, was_connected, self.context.clock.now());
+            let text = format!("sentinel {sentinel}: {reason}");
+            self.context.report_unreached(&text);
+            self.context.problems.set(key.clone(), text);
+            tokio::time::sleep(RECONNECT_PAUSE).await;
+        }
+    }
+
+    /// Asks the sentinel, again and again, until it does not answer. Returns why.
+    async fn follow_connection(&self, sentinel: &Address, opened: &Opened) -> String {
+        let client = &opened.client;
+        let mut events = client.message_rx();
+        if let Err(error) = client.subscribe(EVENTS.to_vec()).await {
+            tracing::debug!(%error, server = %sentinel, "this sentinel's events are not available");
+        }
+        let mut ask = self.ask.subscribe();
+        loop {
+            match timeout(ASK_TIMEOUT, self.question(client)).await {
+                Ok(Ok((primary, epoch))) => self.record(sentinel, primary, epoch),
+                Ok(Err(reason)) => return reason,
+                Err(_) => return "no reply arrived".to_owned(),
+            }
+            tokio::time::sleep(MIN_INTERVAL).await;
+            tokio::select! {
+                // Any event of any service: the answer tells.
+                _ = events.recv() => self.suspect(),
+                _ = ask.changed() => {}
+                () = tokio::time::sleep(ASK_INTERVAL) => {}
+            }
+        }
+    }
+
+    /// Returns the primary and the epoch of its configuration.
+    async fn question(&self, client: &Client) -> Result<(Address, u64), String> {
+        let sentinel = CustomCommand::new_static("SENTINEL", ClusterHash::Random, false);
+        let question = |what: &'static str| vec![what.to_owned(), self.service.clone()];
+        let fields: HashMap<String, String> = client
+            .custom(sentinel.clone(), question("MASTER"))
+            .await
+            .map_err(|error| describe(&error))?;
+        let epoch = fields
+            .get("config-epoch")
+            .and_then(|epoch| epoch.parse().ok());
+        // Asked second: after a promotion the leader names the new primary here before MASTER does.
+        let named: Option<(String, u16)> = client
+            .custom(sentinel, question("GET-MASTER-ADDR-BY-NAME"))
+            .await
+            .map_err(|error| describe(&error))?;
+        match (named, epoch) {
+            (Some((host, port)), Some(epoch)) => Ok((Address::Tcp(host, port), epoch)),
+            _ => Err("the sentinel does not know the service's primary".to_owned()),
+        }
+    }
+
+    fn record(&self, sentinel: &Address, primary: Address, epoch: u64) {
+        let now = self.context.clock.now();
+        let newest = {
+            let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+            let answer = Answer {
+                primary,
+                epoch,
+                at: now,
+            };
+            answers.insert(sentinel.clone(), answer);
+            answers.retain(|_, answer| now.saturating_sub(answer.at) < ANSWER_TTL);
+            let current = self.primary();
+            let is_current = |answer: &Answer| {
+                current
+                    .as_ref()
+                    .is_some_and(|node| *node.address() == answer.primary)
+            };
+            // At the same epoch the current primary stays.
+            let newest = answers
+                .values()
+                .max_by_key(|answer| (answer.epoch, is_current(answer)));
+            newest
+                .filter(|answer| !is_current(answer))
+                .map(|answer| answer.primary.clone())
+        };
+        if let Some(primary) = newest {
+            self.switch_to(primary);
+        }
+    }
+
+    fn switch_to(&self, primary: Address) {
+        let node = Arc::new(Node::start(&self.context, primary, Role::Primary));
+        let to = node.address().clone();
+        let previous = {
+            let mut current = self.primary.write().unwrap_or_else(PoisonError::into_inner);
+            current.replace(node)
+        };
+        if let Some(previous) = previous {
+            let from = previous.address();
+            tracing::warn!(%from, %to, "the sentinels demoted this Redis, following the new primary");
+        } else {
+            tracing::info!(primary = %to, "the sentinels named the primary");
+        }
+        self.context.changed.send_replace(());
+    }
+}

@@ -1,0 +1,189 @@
+//! Which server a call goes to: the only one, the sentinels' primary, or the node of the key's slot.
+
+use crate::lifecycle::BackgroundTask;
+use crate::store::redis::address::Address;
+use crate::store::redis::cluster::Cluster;
+use crate::store::redis::connection::Connection;
+use crate::store::redis::dial::Role;
+use crate::store::redis::endpoint::Layout;
+use crate::store::redis::node::{Node, NodeContext};
+use crate::store::redis::sentinel::Sentinels;
+use fred::error::Error;
+use fred::types::Key;
+use fred::util::redis_keyslot;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// The servers of the store.
+#[derive(Debug)]
+pub(super) struct Topology {
+    kind: Kind,
+    context: Arc<NodeContext>,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Standalone(Node),
+    Sentinel(Arc<Sentinels>),
+    Cluster(Arc<Cluster>),
+}
+
+/// A reply that names another server for one slot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Redirect {
+    /// MOVED: for this call and all later ones.
+    Moved(u16, Address),
+    /// ASK: for this call only, since the slot is being moved.
+    Ask(Address),
+}
+
+impl Redirect {
+    /// Parses the error of a call to the server at `asked`.
+    pub(super) fn parse(error: &Error, asked: &Address) -> Option<Self> {
+        let mut words = error.details().split(' ');
+        let kind = words
+            .next()
+            .filter(|kind| ["MOVED", "ASK"].contains(kind))?;
+        let slot = words.next()?.parse().ok()?;
+        let target = words.next()?;
+        // Without a host: the one that was asked.
+        let port = target.strip_prefix(':').and_then(|port| port.parse().ok());
+        let address = match port {
+            Some(port) => Address::on_host_of(port, asked)?,
+            None => Address::parse(target)?,
+        };
+        Some(match kind {
+            "MOVED" => Self::Moved(slot, address),
+            _ => Self::Ask(address),
+        })
+    }
+}
+
+impl Topology {
+    /// Starts to connect. Also returns the tasks that follow the sentinels or the Cluster.
+    pub(super) fn start(context: Arc<NodeContext>, layout: Layout) -> (Self, Vec<BackgroundTask>) {
+        let mut tasks = Vec::new();
+        let kind = match layout {
+            Layout::Standalone(address) => {
+                Kind::Standalone(Node::start(&context, address, Role::Any))
+            }
+            Layout::Sentinel { sentinels, service } => {
+                let followed = Arc::new(Sentinels::new(&context, service));
+                for sentinel in sentinels {
+                    let followed = Arc::clone(&followed);
+                    let follow = async move { followed.follow(sentinel).await };
+                    tasks.push(BackgroundTask::new("Redis sentinel", follow));
+                }
+                Kind::Sentinel(followed)
+            }
+            Layout::Cluster(seeds) => {
+                let cluster = Arc::new(Cluster::new(&context, seeds));
+                let kept = Arc::clone(&cluster);
+                let keep = async move { kept.keep_map_current().await };
+                tasks.push(BackgroundTask::new("Redis cluster map", keep));
+                Kind::Cluster(cluster)
+            }
+        };
+        (Self { kind, context }, tasks)
+    }
+
+    /// The connection for a key, if one is open.
+    pub(super) fn connection(&self, key: &Key) -> Option<Arc<Connection>> {
+        match &self.kind {
+            Kind::Standalone(node) => node.connection(),
+            Kind::Sentinel(sentinels) => sentinels.primary()?.connection(),
+            Kind::Cluster(cluster) => cluster.owner(redis_keyslot(key.as_bytes()))?.connection(),
+        }
+    }
+
+    /// Waits until a connection for a key is open. The caller bounds the wait.
+    pub(super) async fn wait_for_connection(&self, key: &Key) -> Arc<Connection> {
+        wait_for(&self.context.changed, || self.connection(key)).await
+    }
+
+    /// Waits for a connection to the server of a redirection. The caller bounds the wait.
+    pub(super) async fn follow(&self, redirect: &Redirect, key: &Key) -> Arc<Connection> {
+        match (&self.kind, redirect) {
+            (Kind::Cluster(cluster), Redirect::Moved(slot, address)) => {
+                cluster.assign(*slot, address);
+                self.wait_for_connection(key).await
+            }
+            (Kind::Cluster(cluster), Redirect::Ask(address)) => {
+                let node = cluster.redirect_target(address);
+                wait_for(&self.context.changed, || node.connection()).await
+            }
+            // A single server of a Cluster, configured as if it were the only one.
+            (Kind::Standalone(_) | Kind::Sentinel(_), _) => self.wait_for_connection(key).await,
+        }
+    }
+
+    /// Notes that a call failed, so that sentinels or nodes are asked again soon.
+    pub(super) fn suspect(&self) {
+        match &self.kind {
+            Kind::Standalone(_) => {}
+            Kind::Sentinel(sentinels) => sentinels.suspect(),
+            Kind::Cluster(cluster) => cluster.suspect(),
+        }
+    }
+
+    /// The open connections to all primaries.
+    pub(super) fn primaries(&self) -> Vec<Arc<Connection>> {
+        match &self.kind {
+            Kind::Standalone(node) => node.connection().into_iter().collect(),
+            Kind::Sentinel(sentinels) => {
+                let primary = sentinels.primary();
+                primary
+                    .and_then(|node| node.connection())
+                    .into_iter()
+                    .collect()
+            }
+            Kind::Cluster(cluster) => cluster.primaries(),
+        }
+    }
+}
+
+async fn wait_for(
+    changed: &watch::Sender<()>,
+    connection: impl Fn() -> Option<Arc<Connection>>,
+) -> Arc<Connection> {
+    // Subscribed before the look, so that no change is missed between them.
+    let mut next = changed.subscribe();
+    loop {
+        if let Some(connection) = connection() {
+            return connection;
+        }
+        // The sender lives as long as `self`.
+        let _ = next.changed().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Redirect;
+    use crate::store::redis::address::Address;
+    use fred::error::{Error, ErrorKind};
+
+    #[test]
+    fn redirections_are_parsed() {
+        let asked = Address::Tcp("redis-0".to_owned(), 6379);
+        let parse =
+            |text: &'static str| Redirect::parse(&Error::new(ErrorKind::Cluster, text), &asked);
+        let other = |host: &str| Address::Tcp(host.to_owned(), 7000);
+        assert_eq!(
+            parse("MOVED 3999 127.0.0.1:7000"),
+            Some(Redirect::Moved(3999, other("127.0.0.1")))
+        );
+        assert_eq!(parse("ASK 1 ::1:7000"), Some(Redirect::Ask(other("::1"))));
+        assert_eq!(
+            parse("MOVED 1 :7000"),
+            Some(Redirect::Moved(1, other("redis-0")))
+        );
+        for text in [
+            "CLUSTERDOWN Hash slot not served",
+            "MOVED x 127.0.0.1:1",
+            "MOVED 1",
+        ] {
+            assert_eq!(parse(text), None, "{text}");
+        }
+    }
+}

@@ -32,11 +32,13 @@ mod source;
 mod startup_check;
 mod supervisor;
 mod topology;
+mod url;
 
 pub use address::Address;
 pub use build::RedisSettings;
-pub use endpoint::{ConnectError, Layout, RedisEndpoint, RedisUrlError};
+pub use endpoint::{ConnectError, RedisEndpoint};
 pub use source::RedisSource;
+pub use url::{Layout, RedisUrlError};
 
 use crate::model::{SequenceToken, SessionId, SubmittedToken};
 use crate::store::{

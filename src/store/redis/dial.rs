@@ -5,9 +5,10 @@
 //! each connection uses the secrets that are current.
 
 use crate::store::redis::address::{Address, reachable_host};
-use crate::store::redis::endpoint::{Layout, RedisEndpoint};
+use crate::store::redis::endpoint::RedisEndpoint;
 use crate::store::redis::error_text::describe;
 use crate::store::redis::source::RedisSource;
+use crate::store::redis::url::Layout;
 use fred::clients::Client;
 use fred::error::Error;
 use fred::interfaces::{ClientLike, ClusterInterface};

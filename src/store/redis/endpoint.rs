@@ -3,22 +3,12 @@
 //! `source` reads them from the configuration and its files, at the start and before each connection.
 
 use crate::store::redis::address::Address;
+use crate::store::redis::url::{Layout, RedisUrlError, parse_url};
 use crate::tls::{self, ClientCertificate};
-use fred::error::Error;
 use fred::types::RespVersion;
 use fred::types::config::{Config, Server, ServerConfig};
 use rustls::RootCertStore;
 use std::fmt;
-use std::path::PathBuf;
-use url::Url;
-
-/// The accepted schemes, each also with `-sentinel` and `-cluster`. fred takes every other scheme
-/// (`http`, `redis+tls`) as plain text, and would send the password unencrypted.
-const PLAIN_SCHEMES: [&str; 2] = ["redis", "valkey"];
-const TLS_SCHEMES: [&str; 2] = ["rediss", "valkeys"];
-
-/// The scheme of a Unix socket, by its path.
-const UNIX_SCHEME: &str = "unix://";
 
 /// The error of a password that is configured twice.
 const PASSWORD_TWICE: &str = "is set in addition to a password in the URL; keep one";
@@ -40,52 +30,11 @@ pub enum ConnectError {
     Tls(#[from] rustls::Error),
 }
 
-/// Why a URL is not one of a Redis. No text repeats the URL, since it may hold a password.
-#[derive(Debug, thiserror::Error)]
-pub enum RedisUrlError {
-    /// The text is not a URL.
-    #[error("{0}")]
-    Syntax(#[from] url::ParseError),
-    /// The scheme is unknown.
-    #[error(
-        "the scheme must be redis, rediss, valkey or valkeys, or one of these with -sentinel or -cluster, or unix"
-    )]
-    Scheme,
-    /// The URL of a Unix socket is not of the form `unix:///path`, with an optional `?db=N`.
-    #[error("the URL of a Unix socket must have the form unix:///path/to/socket?db=0")]
-    Unix,
-    /// fred rejects the URL.
-    #[error("{}", without_url(.0))]
-    Rejected(Error),
-}
-
-/// fred's message without what follows the first colon, where it quotes the part of the URL that it
-/// rejects.
-fn without_url(error: &Error) -> &str {
-    error.details().split(": ").next().unwrap_or_default()
-}
-
 /// The TLS settings: trusted roots, and the certificate of this process if there is one.
 #[derive(Debug, Clone)]
 pub(super) struct TlsSettings {
     pub(super) ca_roots: RootCertStore,
     pub(super) certificate: Option<ClientCertificate>,
-}
-
-/// How the servers of a URL work together.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Layout {
-    /// One server.
-    Standalone(Address),
-    /// Sentinels, which name the primary of a service.
-    Sentinel {
-        /// The sentinels.
-        sentinels: Vec<Address>,
-        /// The name of the service in their configuration.
-        service: String,
-    },
-    /// A Cluster, and some of its nodes.
-    Cluster(Vec<Address>),
 }
 
 /// A Redis to connect to: a URL that fred accepts, and TLS settings that rustls accepts.
@@ -201,106 +150,5 @@ impl fmt::Debug for RedisEndpoint {
             .field("layout", &self.layout)
             .field("tls", &self.uses_tls)
             .finish_non_exhaustive()
-    }
-}
-
-/// Returns fred's form of the URL, the layout, and whether the URL requests TLS.
-fn parse_url(text: &str) -> Result<(Config, Layout, bool), RedisUrlError> {
-    if let Some(rest) = text.strip_prefix(UNIX_SCHEME) {
-        return parse_unix_url(rest);
-    }
-    let url = Url::parse(text)?;
-    let scheme = url.scheme();
-    let kind = ["-sentinel", "-cluster"]
-        .iter()
-        .find_map(|kind| scheme.strip_suffix(kind))
-        .unwrap_or(scheme);
-    let tls = TLS_SCHEMES.contains(&kind);
-    if !tls && !PLAIN_SCHEMES.contains(&kind) {
-        return Err(RedisUrlError::Scheme);
-    }
-    let config = Config::from_url(text).map_err(RedisUrlError::Rejected)?;
-    let addresses = |hosts: &[Server]| {
-        let tcp = |server: &Server| Address::Tcp(server.host.to_string(), server.port);
-        hosts.iter().map(tcp).collect::<Vec<_>>()
-    };
-    let layout = match &config.server {
-        ServerConfig::Centralized { server } => {
-            Layout::Standalone(Address::Tcp(server.host.to_string(), server.port))
-        }
-        ServerConfig::Clustered { hosts, .. } => Layout::Cluster(addresses(hosts)),
-        ServerConfig::Sentinel {
-            hosts,
-            service_name,
-            ..
-        } => Layout::Sentinel {
-            sentinels: addresses(hosts),
-            service: service_name.clone(),
-        },
-        ServerConfig::Unix { .. } => return Err(RedisUrlError::Scheme),
-    };
-    Ok((config, layout, tls))
-}
-
-/// Parses `[user[:password]@]/path[?db=N]`. The crate `url` rejects a user without a host.
-fn parse_unix_url(text: &str) -> Result<(Config, Layout, bool), RedisUrlError> {
-    let decode = |text: &str| {
-        let decoded = percent_encoding::percent_decode_str(text).decode_utf8();
-        decoded.map(String::from).map_err(|_| RedisUrlError::Unix)
-    };
-    let (authority, rest) = text.split_once('/').ok_or(RedisUrlError::Unix)?;
-    let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let user = authority.strip_suffix('@').unwrap_or_default();
-    if path.is_empty() || user.len() + 1 < authority.len() {
-        return Err(RedisUrlError::Unix);
-    }
-    let mut database = None;
-    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
-        if name != "db" {
-            return Err(RedisUrlError::Unix);
-        }
-        database = Some(value.parse().map_err(|_| RedisUrlError::Unix)?);
-    }
-    let (username, password) = match user.split_once(':') {
-        Some((username, password)) => (username, Some(decode(password)?)),
-        None => (user, None),
-    };
-    let path = PathBuf::from(format!("/{}", decode(path)?));
-    let config = Config {
-        server: ServerConfig::Unix { path: path.clone() },
-        username: Some(decode(username)?).filter(|name| !name.is_empty()),
-        password,
-        database,
-        ..Config::default()
-    };
-    Ok((config, Layout::Standalone(Address::Unix(path)), false))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Layout, parse_url};
-    use crate::store::redis::address::Address;
-
-    #[test]
-    fn urls_of_unix_sockets_are_parsed() {
-        let (config, layout, tls) =
-            parse_url("unix://me:se%40cret@/run/a%20b.sock?db=3").expect("a URL");
-        assert_eq!(
-            layout,
-            Layout::Standalone(Address::Unix("/run/a b.sock".into()))
-        );
-        assert_eq!(config.username.as_deref(), Some("me"));
-        assert_eq!(config.password.as_deref(), Some("se@cret"));
-        assert_eq!((config.database, tls), (Some(3), false));
-        assert!(parse_url("unix:///run/redis.sock").is_ok());
-        for invalid in [
-            "unix://",
-            "unix:///",
-            "unix://host/run/redis.sock",
-            "unix:///run/redis.sock?db=x",
-            "unix:///run/redis.sock?path=x",
-        ] {
-            assert!(parse_url(invalid).is_err(), "{invalid}");
-        }
     }
 }

@@ -12,6 +12,7 @@ use testkit::homeserver::{HomeserverStub, KnownTokens};
 use testkit::process::free_port;
 use testkit::redis::RedisServer;
 use testkit::redis::cluster::{Cluster, ClusterConfig};
+use testkit::redis::sentinels::{Sentinels, SentinelsConfig};
 use testkit::server::{Server, ServerBinary};
 use testkit::silent::{Hosts, SilentListener};
 use testkit::until;
@@ -69,6 +70,16 @@ fn cluster_seed_is_reached_at_its_second_address() {
     let url = format!("redis-cluster://{NAME}:{port}");
     let worker = binary.launch_on(&url, NO_ACCESS_LOG);
     assert_connects(&worker, &cluster.nodes);
+}
+
+#[test]
+fn sentinels_are_reached_at_their_second_address() {
+    let trio = Sentinels::start(&SentinelsConfig::steady());
+    let _silent: Vec<_> = trio.ports().map(silent).collect();
+    let (binary, _hosts) = binary();
+    let url = trio.url().replace("127.0.0.1", NAME);
+    let worker = binary.launch_on(&url, NO_ACCESS_LOG);
+    assert_connects(&worker, &trio.nodes[..1]);
 }
 
 #[test]

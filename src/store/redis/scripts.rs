@@ -96,6 +96,11 @@ impl Scripts {
         }
     }
 
+    /// The clock of the deadlines.
+    pub(super) fn clock(&self) -> Clock {
+        self.clock.clone()
+    }
+
     /// The servers that the scripts run on.
     pub(super) fn topology(&self) -> &Topology {
         &self.topology

@@ -230,7 +230,13 @@ impl RawConfig {
                 RELOADABLE.iter().any(|section| is_in(section)) && *key != "limits.enabled";
             current.get(*key) != new.get(*key) && !is_reloadable
         };
-        keys.into_iter().filter(needs_restart).cloned().collect()
+        let mut keys: Vec<String> = keys.into_iter().filter(needs_restart).cloned().collect();
+        let url_key = store::keys::URL;
+        // The values above are masked: two passwords look the same.
+        if !self.store.has_same_url(&later.store) && !keys.iter().any(|key| key == url_key) {
+            keys.push(url_key.to_owned());
+        }
+        keys
     }
 }
 
@@ -244,6 +250,11 @@ fn flatten(key: String, value: toml::Value, values: &mut BTreeMap<String, toml::
                     section => format!("{section}.{name}"),
                 };
                 flatten(key, value, values);
+            }
+        }
+        toml::Value::Array(entries) if entries.iter().any(toml::Value::is_table) => {
+            for (number, entry) in entries.into_iter().enumerate() {
+                flatten(format!("{key}.{number}"), entry, values);
             }
         }
         value => {

@@ -142,7 +142,7 @@ pub(crate) fn homeservers(
 ) -> Homeservers {
     let mut by_host = HashMap::new();
     for (homeserver, verifier) in settings.iter().zip(verifiers) {
-        let name = homeserver.hosts.first().cloned().unwrap_or_default();
+        let name = homeserver.name().to_owned();
         let auth = verifier.map(|verifier| {
             Authenticator::new(verifier, &name, clock.clone(), Arc::clone(metrics))
         });

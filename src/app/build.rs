@@ -100,7 +100,7 @@ impl AppContext {
             homeservers: Arc::clone(&homeservers),
         };
         self.add_admin(admin, &store, readiness, &reload.log);
-        self.add_reload(reload, reload_signal, &policy);
+        self.add_reload(reload, reload_signal, &policy, &homeservers);
         self.add_housekeeping(&policy, &homeservers);
         self.add_accepting(http, store, policy, homeservers);
         Ok(App {
@@ -152,10 +152,17 @@ impl AppContext {
         self.add_task("admin listener", admin.run(listener));
     }
 
-    fn add_reload(&mut self, context: ReloadContext, signal: ReloadSignal, policy: &Arc<Policy>) {
+    fn add_reload(
+        &mut self,
+        context: ReloadContext,
+        signal: ReloadSignal,
+        policy: &Arc<Policy>,
+        homeservers: &Arc<Homeservers>,
+    ) {
         let reload = Reload {
             context,
             policy: Arc::clone(policy),
+            homeservers: Arc::clone(homeservers),
             shares: Arc::clone(&self.shares),
             metrics: Arc::clone(&self.metrics),
         };

@@ -1,13 +1,16 @@
 //! SIGHUP: reads the configuration again and applies the keys that may change in a running process.
 //!
-//! Those keys are the log level, the limits with their deny lists, and the maintenance switch. An
+//! Those keys are the log level, the limits with their deny lists, the maintenance switch, and the
+//! credentials and certificate authorities for the token verifiers, whose files are read again. An
 //! invalid configuration is rejected as a whole and the old one stays. The log names other changed keys:
 //! they need a restart. Environment variables and flags keep the values of the start.
 
+use crate::config::homeserver::HomeserverConfig;
 use crate::config::{ConfigError, RawConfig, Sources};
 use crate::lifecycle::ReloadSignal;
 use crate::lifecycle::background_task::join;
-use crate::policy::Policy;
+use crate::policy::auth::TokenVerifier;
+use crate::policy::{Homeservers, Policy};
 use crate::startup::{self, PreparedStore, Startup};
 use crate::store::redis::Layout;
 use crate::store::{CurrentShares, Shares};
@@ -36,6 +39,8 @@ pub struct Reload {
     pub context: ReloadContext,
     /// The limits of this replica, and the maintenance switch.
     pub policy: Arc<Policy>,
+    /// The token verifiers.
+    pub homeservers: Arc<Homeservers>,
     /// The shares of the live sessions over all replicas.
     pub shares: Arc<CurrentShares>,
     /// The counter of reloads.
@@ -73,6 +78,8 @@ impl Reload {
                         let keys = keys.join(", ");
                         tracing::warn!(keys, "changed keys that need a restart");
                     }
+                    // The log shows whether the new credentials work.
+                    self.homeservers.probe_verifiers().await;
                     ReloadOutcome::Applied
                 }
                 Err(error) => {
@@ -108,8 +115,24 @@ impl Reload {
         }
         self.context.log.set_level(level)?;
         self.shares.set(Shares::from_config(&config.limits));
+        let verifiers = config.homeservers.iter().zip(prepared.verifiers);
+        self.set_verifiers(verifiers, &mut need_restart);
         self.policy.set_limits(config.limits);
         self.policy.set_maintenance(config.maintenance);
         Ok(need_restart)
+    }
+
+    /// Applies the credentials and certificate authorities of the token verifiers, and removes their
+    /// keys from `need_restart`. A verifier with another URL stays as it was, with all its keys.
+    fn set_verifiers<'a>(
+        &self,
+        verifiers: impl Iterator<Item = (&'a HomeserverConfig, Option<TokenVerifier>)>,
+        need_restart: &mut Vec<String>,
+    ) {
+        for (homeserver, verifier) in verifiers {
+            let is_set = verifier
+                .is_some_and(|verifier| self.homeservers.set_verifier(homeserver.name(), verifier));
+            need_restart.retain(|key| !(is_set && homeserver.has_credential_key(key)));
+        }
     }
 }

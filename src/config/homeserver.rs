@@ -199,6 +199,27 @@ impl HomeserverKeys<'_> {
 }
 
 impl HomeserverConfig {
+    /// The first of its hosts. Empty if it is the only homeserver.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.hosts.first().map_or("", String::as_str)
+    }
+
+    /// Whether `key` is one of this homeserver's keys that say how to authenticate to its token
+    /// verifier and which certificate authorities to trust there.
+    #[must_use]
+    pub fn has_credential_key(&self, key: &str) -> bool {
+        const CREDENTIAL_KEYS: [&str; 4] = [
+            "ca_file",
+            "introspection.client_id",
+            "introspection.client_secret",
+            "introspection.client_secret_file",
+        ];
+        let key = key.strip_prefix(&self.key_prefix);
+        let key = key.and_then(|key| key.strip_prefix('.'));
+        key.is_some_and(|key| CREDENTIAL_KEYS.contains(&key))
+    }
+
     /// Appends a warning for each setting of this homeserver that is valid but probably unintended.
     /// `msc4108` is whether the ETag dialect is served.
     pub(super) fn warnings(&self, msc4108: bool, warnings: &mut Vec<String>) {

@@ -196,6 +196,13 @@ struct RawRedis {
 }
 
 impl RawStore {
+    /// Whether `store.redis.url` is the same in `other`, with its passwords.
+    pub(super) fn has_same_url(&self, other: &Self) -> bool {
+        let [own, others] =
+            [self, other].map(|store| store.redis.url.as_ref().map(|Scalar(url)| url));
+        own == others
+    }
+
     pub(super) fn validate(&self, problems: &mut Vec<ConfigProblem>) -> Option<StoreConfig> {
         match self.backend {
             RawBackend::Memory => Some(StoreConfig::Memory),

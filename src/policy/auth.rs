@@ -21,6 +21,7 @@ use crate::model::{ClientIp, User};
 use crate::telemetry::labels::AuthOutcome;
 use crate::telemetry::log_throttle::LogThrottle;
 use crate::telemetry::metrics::{Gauge, Metrics};
+use arc_swap::ArcSwap;
 use breaker::{CircuitBreaker, Transition};
 use cache::TokenCache;
 use concurrency::{MAX_PERMIT_WAIT, VerifierLimiter};
@@ -42,7 +43,8 @@ const BAD_REPLY_LOG_INTERVAL: Duration = Duration::from_mins(1);
 /// A token verifier, behind a cache, a concurrency limit and a circuit breaker.
 #[derive(Debug)]
 pub struct Authenticator {
-    verifier: TokenVerifier,
+    /// Replaced as a whole on a reload: a check uses either the old credentials or the new ones.
+    verifier: ArcSwap<TokenVerifier>,
     concurrency: VerifierLimiter,
     breaker: CircuitBreaker,
     cache: TokenCache,
@@ -64,7 +66,7 @@ impl Authenticator {
     ) -> Self {
         let circuit_open = metrics.auth_circuit_open.with_label_values(&[homeserver]);
         Self {
-            verifier,
+            verifier: ArcSwap::from_pointee(verifier),
             concurrency: VerifierLimiter::default(),
             breaker: CircuitBreaker::default(),
             cache: TokenCache::new(clock.clone()),
@@ -73,6 +75,19 @@ impl Authenticator {
             clock,
             metrics,
         }
+    }
+
+    /// Replaces the credentials and the trusted certificate authorities of the verifier. Returns
+    /// `false`, and changes nothing, if `verifier` has another URL.
+    ///
+    /// The cache and the circuit breaker's state are kept: they are about the server at that URL.
+    /// Checks in flight finish with the old verifier.
+    pub(super) fn set_verifier(&self, verifier: TokenVerifier) -> bool {
+        let is_same_server = self.verifier.load().url() == verifier.url();
+        if is_same_server {
+            self.verifier.store(Arc::new(verifier));
+        }
+        is_same_server
     }
 
     /// Whether the circuit breaker is open: no token is checked, since the verifier did not answer.
@@ -123,12 +138,13 @@ impl Authenticator {
 
     /// Sends one check to the verifier and logs whether it answers.
     pub(super) async fn probe(&self) {
-        match self.verifier.probe(CHECK_TIMEOUT).await {
+        let verifier = self.verifier.load_full();
+        match verifier.probe(CHECK_TIMEOUT).await {
             Ok(()) => {
-                tracing::info!(verifier = %self.verifier.url(), "access tokens can be checked");
+                tracing::info!(verifier = %verifier.url(), "access tokens can be checked");
             }
             Err(error) => tracing::warn!(
-                verifier = %self.verifier.url(),
+                verifier = %verifier.url(),
                 %error,
                 "access tokens cannot be checked: requests with a token create no session until they can"
             ),
@@ -151,7 +167,8 @@ impl Authenticator {
         // process.
         let waited = self.clock.now().saturating_sub(started_at);
         let timeout = CHECK_TIMEOUT.saturating_sub(waited.min(MAX_PERMIT_WAIT));
-        let status = self.verifier.check_token(token, timeout).await;
+        let verifier = self.verifier.load_full();
+        let status = verifier.check_token(token, timeout).await;
         if let Err(error @ AuthError::BadReply) = &status {
             self.log_bad_reply(error);
         }
@@ -167,7 +184,7 @@ impl Authenticator {
     fn log_bad_reply(&self, error: &AuthError) {
         if self.bad_reply_log.try_acquire(self.clock.now()) {
             tracing::warn!(
-                verifier = %self.verifier.url(),
+                verifier = %self.verifier.load().url(),
                 %error,
                 "an access token could not be checked, and its request created no session (logged once a minute)"
             );
@@ -180,12 +197,12 @@ impl Authenticator {
             .inspect(|is_open| self.circuit_open.set(i64::from(is_open)));
         match (transition, error) {
             (Transition::Opened, Some(error)) => tracing::warn!(
-                verifier = %self.verifier.url(),
+                verifier = %self.verifier.load().url(),
                 %error,
                 "access tokens cannot be checked: circuit breaker open, requests with a token create no session"
             ),
             (Transition::Opened | Transition::Closed, _) => {
-                tracing::info!(verifier = %self.verifier.url(), "access tokens can be checked again");
+                tracing::info!(verifier = %self.verifier.load().url(), "access tokens can be checked again");
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The homeservers that this service works for, selected by a request's `Host`.
 
 use crate::config::Mode;
-use crate::policy::auth::Authenticator;
+use crate::policy::auth::{Authenticator, TokenVerifier};
 use futures_util::future::join_all;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -37,6 +37,21 @@ impl Homeservers {
             Self::Only(homeserver) => Some(homeserver),
             Self::ByHost(by_host) => by_host.get(&host()?).map(Arc::as_ref),
         }
+    }
+
+    /// Replaces the credentials and the trusted certificate authorities of a homeserver's token
+    /// verifier. `name` is the first of the homeserver's hosts, and empty if it is the only one.
+    ///
+    /// Returns `false`, and changes nothing, if that homeserver is not running with a verifier of
+    /// the same URL: such a change needs a restart.
+    pub fn set_verifier(&self, name: &str, verifier: TokenVerifier) -> bool {
+        let homeserver = match self {
+            Self::Only(homeserver) => name.is_empty().then_some(homeserver.as_ref()),
+            Self::ByHost(by_host) => by_host.get(name).map(Arc::as_ref),
+        };
+        let running = homeserver.filter(|homeserver| homeserver.name == name);
+        let auth = running.and_then(|homeserver| homeserver.auth.as_ref());
+        auth.is_some_and(|auth| auth.set_verifier(verifier))
     }
 
     /// Sends one probe to each token verifier, and logs the result. A failure does not stop the

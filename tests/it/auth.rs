@@ -3,12 +3,14 @@
 //!
 //! Rules R1.41 to R1.47. Responses about tokens are in `auth/token_responses.rs`, cache lifetimes
 //! in `auth/cache_ttl.rs`, outages of the homeserver in `auth/outage.rs`, concurrent token checks
-//! in `auth/concurrency.rs`, OAuth in `auth/introspection.rs`, TLS in `auth/tls.rs`.
+//! in `auth/concurrency.rs`, OAuth in `auth/introspection.rs`, TLS in `auth/tls.rs`, rotated secrets
+//! and certificate authorities in `auth/reload.rs`.
 
 mod cache_ttl;
 mod concurrency;
 mod introspection;
 mod outage;
+mod reload;
 mod support;
 mod tls;
 mod token_responses;

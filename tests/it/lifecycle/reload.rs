@@ -246,6 +246,22 @@ fn reload_names_keys_read_only_at_start() {
     });
 }
 
+/// The log masks passwords, and must name the key all the same.
+#[test]
+fn reload_names_the_redis_url_if_only_its_password_changed() {
+    let of =
+        |password: &str| format!("[store.redis]\nurl = \"redis://:{password}@redis.example\"\n");
+    let running = Running::start(Store::Memory, &of("one"));
+    running.reload(&of("two"), "applied");
+    eventually("the key is named", || {
+        let log = running.server.log();
+        let line = log.lines().find(|line| line.contains("need a restart"))?;
+        assert!(line.contains("\"store.redis.url\""), "{line}");
+        assert!(!log.contains("two"), "{log}");
+        Some(())
+    });
+}
+
 /// Like a file on a network mount that is gone: the process must still end.
 #[test]
 fn reload_of_a_hanging_file_blocks_nothing() {

@@ -11,7 +11,7 @@ use testkit::redis::one_node_cluster::OneNodeCluster;
 use testkit::until;
 
 /// Pages that give operators the ACL rule of the Redis user.
-const PAGES: [&str; 2] = ["architecture.md", "operations.md"];
+const PAGES: [&str; 2] = ["architecture.md", "redis.md"];
 
 /// Returns the words of the ACL rule that the documentation gives operators.
 pub fn documented_rule() -> Vec<String> {

@@ -108,6 +108,14 @@ impl Call<'_> {
                 may_have_run_before,
                 ..replied
             }),
+            // The deadline came before the reply to EVAL. NOSCRIPT is no error of the call.
+            Err(_)
+                if failed
+                    .as_ref()
+                    .is_some_and(|failed| failed.class == ErrorClass::UnknownScript) =>
+            {
+                Err(StoreError::Timeout)
+            }
             Ok(Err(())) | Err(_) => Err(failed.map_or_else(
                 || StoreError::Unavailable("no connection".to_owned()),
                 |failed| failed.class.into_store_error(&failed.error),

@@ -51,6 +51,22 @@ fn transient_errors_are_waited_for() {
     assert_eq!(waits(&worker, "answered"), TRANSIENT.len() as u64);
 }
 
+/// Found in a fault run: a restarted Redis has no scripts, and a deadline that passed between NOSCRIPT
+/// and the reply to EVAL was taken for a final error.
+// R0.3
+#[test]
+fn deadline_after_noscript_is_waited_for() {
+    let (redis, proxy, worker, session) = start();
+    assert_eq!(redis.command(&["SCRIPT", "FLUSH"]).text(), "OK");
+    proxy.after(1, Target::Session, Fault::HoldReply);
+    // The deadline of the operation must pass before that of the second command.
+    redis.command(&["CLIENT", "PAUSE", "300", "ALL"]);
+    let mut waiting = send(&worker, &request::read(&session.id));
+    until_waiting(&worker, 1);
+    proxy.heal();
+    assert_eq!(waiting.reply().expect(200).text("data"), "hello");
+}
+
 // R0.3
 #[test]
 fn final_errors_are_503_at_once() {

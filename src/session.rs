@@ -182,6 +182,11 @@ impl<S: Store> Sessions<S> {
         Ok(written)
     }
 
+    /// Whether the store refused its last write probe, so that no session can be created (R0.39).
+    pub(crate) fn store_refuses_writes(&self) -> bool {
+        self.store.refuses_writes()
+    }
+
     /// Deletes a session.
     ///
     /// # Errors

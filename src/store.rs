@@ -69,6 +69,11 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// [`StoreError`] if the store did not answer.
     fn live(&self) -> impl Future<Output = Result<u64, StoreError>> + Send;
+
+    /// Returns whether the store refused its last write probe, so that no session can be created.
+    fn refuses_writes(&self) -> bool {
+        false
+    }
 }
 
 /// When a session was last written and when it expires, in wall-clock time by the store's clock.

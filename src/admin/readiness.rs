@@ -128,18 +128,24 @@ impl Readiness {
     }
 
     fn store(&self, answers: bool) -> Component {
-        let problems = self.problems.texts().join("; ");
+        let refusal = self.problems.write_refusal();
+        let refusal = refusal.map(|reason| format!("refuses writes: {reason}"));
+        let problems = self.problems.texts().into_iter();
         let (health, text) = match self.check_store() {
             Err(reason) => (Health::NotReady, reason.to_string()),
-            Ok(()) if answers && problems.is_empty() => {
-                (Health::Good, "fit, and answers".to_owned())
+            Ok(()) if !answers => {
+                let text = "does not answer: polls and writes wait for it, creations get a 503";
+                let reasons = [text.to_owned()].into_iter().chain(refusal).chain(problems);
+                (Health::Degraded, reasons.collect::<Vec<_>>().join("; "))
             }
-            Ok(()) if answers => (Health::Degraded, format!("answers, but: {problems}")),
-            Ok(()) => {
-                let text = "does not answer: requests on sessions get a 503";
-                let separator = if problems.is_empty() { "" } else { "; " };
-                (Health::Degraded, format!("{text}{separator}{problems}"))
-            }
+            Ok(()) => match (refusal, problems.collect::<Vec<_>>().join("; ")) {
+                (None, problems) if problems.is_empty() => {
+                    (Health::Good, "fit, and answers".to_owned())
+                }
+                (None, problems) => (Health::Degraded, format!("answers, but: {problems}")),
+                (Some(refusal), problems) if problems.is_empty() => (Health::Degraded, refusal),
+                (Some(refusal), problems) => (Health::Degraded, format!("{refusal}; {problems}")),
+            },
         };
         Component::new("store", health, text)
     }

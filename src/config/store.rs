@@ -102,7 +102,8 @@ pub enum Check {
 }
 
 impl Check {
-    const ALL: [Self; 5] = [
+    /// Every check.
+    pub const ALL: [Self; 5] = [
         Self::Version,
         Self::Eviction,
         Self::Memory,

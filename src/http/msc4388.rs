@@ -119,7 +119,7 @@ impl<S: Store> Msc4388<'_, S> {
         grant: Result<CreateGrant, PolicyRejection>,
     ) -> Result<ApiResponse, ApiError> {
         let create_available = match grant {
-            Ok(_) => true,
+            Ok(_) => !self.sessions.store_refuses_writes(),
             Err(
                 PolicyRejection::TokenRejection(
                     TokenRejection::NoToken | TokenRejection::Forbidden,

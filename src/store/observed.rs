@@ -139,6 +139,10 @@ impl<S: Store> Store for ObservedStore<S> {
         self.finish_call(call, &live);
         live
     }
+
+    fn refuses_writes(&self) -> bool {
+        self.store.refuses_writes()
+    }
 }
 
 #[cfg(test)]

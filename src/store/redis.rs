@@ -8,6 +8,8 @@
 mod address;
 mod argument;
 mod build;
+mod check_report;
+mod checks;
 mod cluster;
 mod connection;
 mod create_delete;
@@ -43,7 +45,7 @@ pub use url::{Layout, RedisUrlError};
 use crate::model::{SequenceToken, SessionId, SubmittedToken};
 use crate::store::{
     CreateResult, DeleteResult, NewSession, ReadRequest, ReadResult, SessionLimits, Store,
-    StoreError, WithTimestamps, WriteRequest, WriteResult,
+    StoreError, StoreProblems, WithTimestamps, WriteRequest, WriteResult,
 };
 use argument::Argument;
 use keys::Keys;
@@ -64,6 +66,7 @@ pub struct RedisStore {
     deadline: Duration,
     leases: Arc<Leases>,
     rollback: RollbackQueue,
+    problems: Arc<StoreProblems>,
 }
 
 impl Store for RedisStore {
@@ -161,6 +164,10 @@ impl Store for RedisStore {
         };
         let index = from_ref(self.keys.live_index());
         self.scripts.count_live(index, &[], parse_count).await
+    }
+
+    fn refuses_writes(&self) -> bool {
+        self.problems.write_refusal().is_some()
     }
 }
 

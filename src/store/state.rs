@@ -20,12 +20,15 @@ const MAX_PROBLEMS: usize = 64;
 
 /// The current problems, each under a key of its own.
 #[derive(Debug, Default)]
-pub struct StoreProblems(Mutex<BTreeMap<String, String>>);
+pub struct StoreProblems {
+    by_key: Mutex<BTreeMap<String, String>>,
+    write_refusal: Mutex<Option<String>>,
+}
 
 impl StoreProblems {
     /// Sets or replaces a problem. Past 64 problems, new ones are left out.
     pub fn set(&self, key: String, text: String) {
-        let mut problems = self.lock();
+        let mut problems = lock(&self.by_key);
         if problems.len() < MAX_PROBLEMS || problems.contains_key(&key) {
             problems.insert(key, text);
         }
@@ -33,16 +36,27 @@ impl StoreProblems {
 
     /// Removes a problem.
     pub fn clear(&self, key: &str) {
-        self.lock().remove(key);
+        lock(&self.by_key).remove(key);
     }
 
     /// Returns the texts of all problems, in the order of their keys.
     #[must_use]
     pub fn texts(&self) -> Vec<String> {
-        self.lock().values().cloned().collect()
+        lock(&self.by_key).values().cloned().collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Sets why the store refuses writes, or `None` if it does not.
+    pub fn set_write_refusal(&self, reason: Option<String>) {
+        *lock(&self.write_refusal) = reason;
     }
+
+    /// Returns why the store refused the last write probe. `None` if it wrote, or if there was none.
+    #[must_use]
+    pub fn write_refusal(&self) -> Option<String> {
+        lock(&self.write_refusal).clone()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -37,6 +37,24 @@ label! {
 }
 
 label! {
+    /// A check of Redis. All but `Write` have a name in `store.redis.ignore_checks`.
+    StoreCheck {
+        /// The version.
+        Version = "version",
+        /// The eviction policy.
+        Eviction = "eviction",
+        /// `maxmemory`.
+        Memory = "memory",
+        /// The permissions.
+        Acl = "acl",
+        /// The round trip.
+        Latency = "latency",
+        /// The write probe.
+        Write = "write",
+    }
+}
+
+label! {
     /// The outcome of a read.
     ReadOutcome {
         /// A payload.

@@ -7,7 +7,8 @@ mod requests;
 use crate::model::{Api, Limit, Rejection, ShadowRule};
 use crate::telemetry::labels::{
     AuthOutcome, ConnectionRefusal, ConnectionState, EtagForm, ExportOutcome, MethodLabel, Phase,
-    ReadOutcome, ReloadOutcome, RouteLabel, TimeoutKind, WaitOutcome, WriteNumber, WriteOutcome,
+    ReadOutcome, ReloadOutcome, RouteLabel, StoreCheck, TimeoutKind, WaitOutcome, WriteNumber,
+    WriteOutcome,
 };
 pub use crate::telemetry::labels::{Operation, OperationOutcome};
 use crate::telemetry::version::{REVISION, VERSION};
@@ -96,6 +97,9 @@ metrics! {
     store_waits: Histograms<WaitOutcome> = "rendezvous_store_wait_duration_seconds" ["outcome": WaitOutcome::ALL] in WAIT_BUCKETS,
     /// 1 if the store answered when the live sessions were last counted for a scrape, else 0.
     store_up: IntGauge = "rendezvous_store_up" [],
+    /// 1 if this check of Redis failed last and is not ignored (store.redis.ignore_checks), else 0.
+    /// write: Redis refused the last write probe.
+    store_check_failed: Gauges<StoreCheck> = "rendezvous_store_check_failed" ["check": StoreCheck::ALL],
     /// Reconnections to the store after a connection was lost.
     store_reconnects: IntCounter = "rendezvous_store_reconnects_total" [],
     /// Replies of the store that did not match their call. Each closes its connection.

@@ -43,6 +43,7 @@ mod redis_round_trips;
 mod redis_secrets;
 mod redis_sentinel;
 mod redis_start_checks;
+mod redis_store_checks;
 mod redis_topologies;
 mod redis_transports;
 mod redis_urls;

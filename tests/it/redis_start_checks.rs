@@ -294,7 +294,7 @@ fn without(rule: &[String], word: &str) -> Vec<String> {
 }
 
 /// Creates a user with exactly these rights, and returns the URL that logs in as it.
-fn user(redis: &RedisServer, name: &str, rule: &[String]) -> String {
+pub fn user(redis: &RedisServer, name: &str, rule: &[String]) -> String {
     create_user(redis, name, rule);
     // Without a database number: SELECT needs an additional permission.
     format!("redis://{name}:secret@127.0.0.1:{}", redis.port())

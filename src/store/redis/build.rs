@@ -5,6 +5,8 @@ use crate::config::store::Check;
 use crate::lifecycle::BackgroundTask;
 use crate::model::SharedPseudonymKey;
 use crate::store::redis::RedisStore;
+use crate::store::redis::check_report::CheckReport;
+use crate::store::redis::checks::Checks;
 use crate::store::redis::dial::Dialer;
 use crate::store::redis::keys::Keys;
 use crate::store::redis::lease::{LeaseScripts, Leases};
@@ -61,8 +63,14 @@ impl RedisStore {
             changed: watch::Sender::new(()),
             tasks: node_tasks,
         });
+        let connected = context.changed.subscribe();
         let (topology, mut tasks) = Topology::start(context, settings.layout.clone());
-        let scripts = Arc::new(Scripts::new(topology, clock, deadline, Arc::clone(metrics)));
+        let scripts = Arc::new(Scripts::new(
+            topology,
+            clock.clone(),
+            deadline,
+            Arc::clone(metrics),
+        ));
         let keys = Keys::new(&settings.prefix);
         let lease_scripts = match settings.layout {
             Layout::Cluster(_) => LeaseScripts::Separate,
@@ -85,9 +93,16 @@ impl RedisStore {
             command_timeout: deadline,
             ignore_checks: settings.ignore_checks.clone(),
         };
+        let checks = Checks {
+            check,
+            report: CheckReport::new(metrics, &problems),
+            clock,
+            state,
+            connected,
+        };
         tasks.extend([
             BackgroundTask::new("Redis connections", supervisor::run_nodes(started)),
-            BackgroundTask::new("Redis checks", supervisor::check_until_fit(check, state)),
+            BackgroundTask::new("Redis checks", checks.run()),
             BackgroundTask::new("Redis rollback queue", rollback_task),
             BackgroundTask::new("Redis pseudonym key", refresh),
         ]);
@@ -98,6 +113,7 @@ impl RedisStore {
             deadline,
             leases,
             rollback,
+            problems: Arc::clone(&problems),
         };
         StoreParts {
             store,

@@ -98,6 +98,11 @@ fn classify_client_error(kind: &ErrorKind) -> ErrorClass {
     }
 }
 
+/// Whether an error, as `error_text::describe` returns it, is a reply of Redis. Else there was none.
+pub(super) fn is_refusal(described: &str) -> bool {
+    reply_code(described).is_some()
+}
+
 /// The code of an error reply: its first word, which is in capitals. fred's own messages have none.
 fn reply_code(details: &str) -> Option<&str> {
     let word = details.split_whitespace().next()?;

@@ -1,5 +1,5 @@
 //! The start-up check: whether this Redis would lose sign-ins. A replica is not ready before the
-//! check succeeds.
+//! check succeeds. `checks` repeats it afterwards.
 //!
 //! The check reads INFO, since managed Redis often forbids CONFIG. It also takes one session of its
 //! own through every script (`script_check`). What Redis does not reveal is logged as a warning. A problem keeps the replica unready until it is fixed or ignored
@@ -32,45 +32,74 @@ pub(super) struct StartupCheck {
     pub(super) ignore_checks: Vec<Check>,
 }
 
+/// What the check found.
+pub(super) struct StartupResult {
+    /// The checks that failed and are not ignored, with the reason.
+    pub(super) failed: Vec<(Check, String)>,
+    /// Why some checks have no result. It has no check's name, since none failed that could be
+    /// ignored.
+    pub(super) inconclusive: Option<String>,
+    /// What an operator should know although nothing failed.
+    pub(super) notes: Vec<String>,
+}
+
+impl StartupResult {
+    /// Whether every check has passed or is ignored.
+    pub(super) const fn is_fit(&self) -> bool {
+        self.failed.is_empty() && self.inconclusive.is_none()
+    }
+}
+
 impl StartupCheck {
-    /// Runs the check. Returns one line per problem that is not ignored; empty if this Redis is
-    /// fit.
-    pub(super) async fn run(&self) -> Vec<String> {
-        let mut found = Vec::new();
+    /// Runs the check.
+    pub(super) async fn run(&self) -> StartupResult {
+        let (mut found, mut notes) = (Vec::new(), Vec::new());
+        let mut inconclusive = None;
         match self.fetch_infos().await {
-            Ok(infos) => infos
-                .iter()
-                .for_each(|info| check_info(info, self.leases.limits.max_live, &mut found)),
+            Ok(infos) if infos.is_empty() => {
+                inconclusive = Some("no server has a connection".to_owned());
+            }
+            Ok(infos) => infos.iter().for_each(|info| {
+                check_info(info, self.leases.limits.max_live, &mut found, &mut notes);
+            }),
             Err(error) => {
                 let error = describe(&error);
-                if !is_permission_error(&error) {
-                    return vec![inconclusive(&format!("INFO failed: {error}"))];
+                if is_permission_error(&error) {
+                    notes.push(format!("INFO is denied, so version, eviction policy and memory are not checked: {error}"));
+                } else {
+                    inconclusive = Some(format!("INFO failed: {error}"));
                 }
-                tracing::warn!(
-                    error,
-                    "INFO is denied, so version, eviction policy and memory are not checked"
-                );
             }
         }
-        let mut problems = Vec::new();
-        match exercise_scripts(&self.leases).await {
-            Ok(()) if self.is_fast_enough().await => {}
-            Ok(()) => {
-                let limit = self.command_timeout / 4;
-                let reason = format!("each of five round trips took over {limit:?}");
-                found.push((Check::Latency, reason));
+        if inconclusive.is_none() {
+            match exercise_scripts(&self.leases).await {
+                Ok(()) if self.is_fast_enough().await => {}
+                Ok(()) => {
+                    let limit = self.command_timeout / 4;
+                    let reason = format!("each of five round trips took over {limit:?}");
+                    found.push((Check::Latency, reason));
+                }
+                Err(CheckError::PermissionDenied(reason)) => found.push((Check::Acl, reason)),
+                Err(CheckError::Inconclusive(reason)) => inconclusive = Some(reason),
             }
-            Err(CheckError::PermissionDenied(reason)) => found.push((Check::Acl, reason)),
-            Err(CheckError::Inconclusive(reason)) => problems.push(inconclusive(&reason)),
         }
+        let mut failed = Vec::new();
         for (check, reason) in found {
             if self.ignore_checks.contains(&check) {
-                tracing::warn!("ignored by store.redis.ignore_checks: {check}: {reason}");
+                notes.push(format!(
+                    "ignored by store.redis.ignore_checks: {check}: {reason}"
+                ));
             } else {
-                problems.push(format!("{check}: {reason}"));
+                failed.push((check, reason));
             }
         }
-        problems
+        let inconclusive = inconclusive
+            .map(|reason| format!("Redis start-up check inconclusive, will retry: {reason}"));
+        StartupResult {
+            failed,
+            inconclusive,
+            notes,
+        }
     }
 
     /// Waits until the server of the leases has a connection.
@@ -112,13 +141,12 @@ impl StartupCheck {
     }
 }
 
-/// The problem line of an inconclusive check. It has no check's name, since none failed that could
-/// be ignored.
-fn inconclusive(reason: &str) -> String {
-    format!("Redis start-up check inconclusive, will retry: {reason}")
-}
-
-fn check_info(info: &HashMap<String, String>, max_live: u64, found: &mut Vec<(Check, String)>) {
+fn check_info(
+    info: &HashMap<String, String>,
+    max_live: u64,
+    found: &mut Vec<(Check, String)>,
+    notes: &mut Vec<String>,
+) {
     // Valkey reports a `redis_version` of 7.2, for compatibility with clients.
     match info
         .get("redis_version")
@@ -128,7 +156,7 @@ fn check_info(info: &HashMap<String, String>, max_live: u64, found: &mut Vec<(Ch
         Some((text, _)) => {
             found.push((Check::Version, format!("Redis {text} is older than 7.0")));
         }
-        None => tracing::warn!("INFO has no redis_version"),
+        None => notes.push("INFO has no redis_version".to_owned()),
     }
     match info.get("maxmemory_policy").map(String::as_str) {
         Some("noeviction") => {}
@@ -136,7 +164,7 @@ fn check_info(info: &HashMap<String, String>, max_live: u64, found: &mut Vec<(Ch
             Check::Eviction,
             format!("maxmemory-policy is {policy}, which evicts live sessions; set noeviction"),
         )),
-        None => tracing::warn!("INFO has no maxmemory_policy; it must be noeviction"),
+        None => notes.push("INFO has no maxmemory_policy; it must be noeviction".to_owned()),
     }
     let needed = max_live.saturating_mul(BYTES_PER_SESSION);
     match info
@@ -149,7 +177,7 @@ fn check_info(info: &HashMap<String, String>, max_live: u64, found: &mut Vec<(Ch
             Check::Memory,
             format!("maxmemory is {maxmemory} bytes; session.max_live = {max_live} needs {needed}"),
         )),
-        None => tracing::warn!("INFO has no maxmemory"),
+        None => notes.push("INFO has no maxmemory".to_owned()),
     }
 }
 

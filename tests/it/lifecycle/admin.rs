@@ -51,7 +51,7 @@ fn readyz_distinguishes_warnings_from_failures() {
     let mut redis = RedisServer::start();
     let worker = ready_on(&redis.url(), &[("shutdown.grace", "300s")]);
     redis.kill();
-    let of_store = "[!] store: does not answer: requests on sessions get a 503";
+    let of_store = "[!] store: does not answer: polls and writes wait for it, creations get a 503";
     eventually("the store does not answer", || {
         components(&worker, 200)[1]
             .starts_with(of_store)

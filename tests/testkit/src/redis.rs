@@ -13,7 +13,7 @@ pub mod sentinels;
 pub mod tls;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use launch::{LOADING, READY, launch};
 use resp::Connection;
@@ -124,6 +124,11 @@ impl RedisServer {
             .option("--cluster-announce-port")
             .or_else(|| self.option("--tls-port"));
         announced.map_or(self.port, |port| port.parse().expect("a port"))
+    }
+
+    /// The directory where it keeps its data.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
     }
 
     /// The path of the socket of `--unixsocket`, whose value is relative to the server's directory.

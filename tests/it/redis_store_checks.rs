@@ -1,0 +1,182 @@
+//! A ready worker keeps checking Redis: what Redis refuses, or how it was changed, is on
+//! `/readyz?verbose`, in a gauge and in the log, and is gone once Redis is well again. The worker
+//! stays ready.
+
+use crate::redis_start_checks::{documented_rule, user};
+use crate::server::{Server, ready_on};
+use std::fs;
+use testkit::api::UNSTABLE;
+use testkit::http::Request;
+use testkit::redis::RedisServer;
+use testkit::until;
+
+/// The line of the store on `/readyz?verbose`.
+fn store_line(worker: &Server) -> String {
+    let page = worker.admin_get("/readyz?verbose").expect(200).body;
+    let page = String::from_utf8(page).expect("text");
+    let line = page.lines().find(|line| line.contains("] store: "));
+    line.expect("a line of the store").to_owned()
+}
+
+fn has_failed(worker: &Server, check: &str) -> bool {
+    let series = format!("rendezvous_store_check_failed{{check=\"{check}\"}}");
+    worker.metrics().value(&series) == 1
+}
+
+/// What discovery says.
+fn may_create(worker: &Server) -> bool {
+    let reply = worker.raw(&Request::get(UNSTABLE)).expect(200);
+    reply.json()["create_available"] == true
+}
+
+/// Waits until this check has failed, and expects it everywhere. The line of the store is `expected`
+/// and then the reason.
+#[track_caller]
+fn assert_fails(worker: &Server, check: &str, expected: &str, reason: &str) {
+    until("the check fails", || has_failed(worker, check));
+    let line = store_line(worker);
+    assert!(
+        line.starts_with(expected) && line.contains(reason),
+        "{line}"
+    );
+    let log = worker.log();
+    let is_change = |line: &&str| {
+        line.contains("Redis fails a check") && line.contains(check) && line.contains(reason)
+    };
+    assert_eq!(log.lines().filter(is_change).count(), 1, "{log}");
+}
+
+/// Waits until nothing fails any more.
+#[track_caller]
+fn assert_passes(worker: &Server, check: &str) {
+    until("the check passes again", || !has_failed(worker, check));
+    until("the page shows nothing", || {
+        store_line(worker) == "[+] store: fit, and answers"
+    });
+    assert!(may_create(worker));
+    let log = worker.log();
+    assert!(log.contains("Redis passes this check again"), "{log}");
+    worker.create("hello");
+}
+
+/// Lets Redis refuse writes, expects that the worker reports it, and undoes it.
+#[track_caller]
+fn assert_refusal(redis: &RedisServer, refuse: &[&str], accept: &[&str], reason: &str) {
+    let worker = ready_on(&redis.url(), &[]);
+    assert!(may_create(&worker));
+    assert!(!has_failed(&worker, "write"));
+    assert_eq!(redis.command(refuse).text(), "OK");
+    assert_fails(&worker, "write", "[!] store: refuses writes: ", reason);
+    assert!(!may_create(&worker));
+    assert_eq!(redis.command(accept).text(), "OK");
+    assert_passes(&worker, "write");
+}
+
+/// Ends every connection, after which the worker connects and checks again.
+fn cut_connections(redis: &RedisServer) {
+    redis.command(&["CLIENT", "KILL", "TYPE", "normal"]);
+}
+
+// R0.39
+#[test]
+fn full_memory_is_a_refusal() {
+    let redis = RedisServer::start();
+    assert_refusal(
+        &redis,
+        &["CONFIG", "SET", "maxmemory", "1"],
+        &["CONFIG", "SET", "maxmemory", "0"],
+        "OOM",
+    );
+}
+
+// R0.39
+#[test]
+fn read_only_redis_is_a_refusal() {
+    let redis = RedisServer::start();
+    assert_refusal(
+        &redis,
+        &["REPLICAOF", "127.0.0.1", "1"],
+        &["REPLICAOF", "NO", "ONE"],
+        "READONLY",
+    );
+}
+
+// R0.39
+#[test]
+fn missing_replicas_are_a_refusal() {
+    let redis = RedisServer::start();
+    assert_refusal(
+        &redis,
+        &["CONFIG", "SET", "min-replicas-to-write", "1"],
+        &["CONFIG", "SET", "min-replicas-to-write", "0"],
+        "NOREPLICAS",
+    );
+}
+
+// R0.39
+#[test]
+fn failed_snapshot_is_a_refusal() {
+    let redis = RedisServer::start_with(&["--dbfilename", "blocked.rdb"]);
+    let worker = ready_on(&redis.url(), &[]);
+    // A directory, which even root cannot replace by a file.
+    let blocked = redis.dir().join("blocked.rdb");
+    fs::create_dir(&blocked).expect("a directory");
+    redis.command(&["CONFIG", "SET", "save", "3600 1"]);
+    let save = || {
+        redis.command(&["BGSAVE"]);
+        until("the snapshot ends", || {
+            redis.info("persistence", "rdb_bgsave_in_progress") == "0"
+        });
+    };
+    save();
+    assert_fails(&worker, "write", "[!] store: refuses writes: ", "MISCONF");
+    assert!(!may_create(&worker));
+    fs::remove_dir(&blocked).expect("removed");
+    save();
+    assert_passes(&worker, "write");
+}
+
+// R0.39
+#[test]
+fn lost_permission_is_a_refusal() {
+    let redis = RedisServer::start();
+    let url = user(&redis, "rendezvous", &documented_rule());
+    let worker = ready_on(&url, &[]);
+    redis.command(&["ACL", "SETUSER", "rendezvous", "-set"]);
+    let refusal = "[!] store: refuses writes: ";
+    assert_fails(&worker, "write", refusal, "can't run this command");
+    assert!(!may_create(&worker));
+    redis.command(&["ACL", "SETUSER", "rendezvous", "+set"]);
+    assert_passes(&worker, "write");
+    // The probe does not need this one; the check after a reconnect does.
+    redis.command(&["ACL", "SETUSER", "rendezvous", "-hset"]);
+    cut_connections(&redis);
+    assert_fails(&worker, "acl", refusal, "can't run this command");
+    assert!(!may_create(&worker));
+    redis.command(&["ACL", "SETUSER", "rendezvous", "+hset"]);
+    assert_passes(&worker, "acl");
+}
+
+#[test]
+fn changed_eviction_policy_is_found_at_a_reconnect() {
+    let mut redis = RedisServer::start();
+    let worker = ready_on(&redis.url(), &[]);
+    let other = ready_on(&redis.url(), &[("store.redis.ignore_checks", "eviction")]);
+    redis.command(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
+    cut_connections(&redis);
+    let degraded = "[!] store: answers, but: eviction: ";
+    assert_fails(&worker, "eviction", degraded, "allkeys-lru");
+    assert!(may_create(&worker));
+    until("the other worker has checked", || {
+        other.log().contains("ignored by store.redis.ignore_checks")
+    });
+    assert!(!has_failed(&other, "eviction"));
+    redis.command(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
+    assert_passes(&worker, "eviction");
+
+    redis.kill();
+    redis.restart_with(&["--maxmemory-policy", "volatile-ttl"]);
+    assert_fails(&worker, "eviction", degraded, "volatile-ttl");
+    redis.command(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
+    assert_passes(&worker, "eviction");
+}

@@ -195,12 +195,15 @@ impl Cluster {
                 .is_some_and(|at| now < at + REDIRECT_KEEP);
             was_redirected || ranges.iter().any(|(range, _)| range.primary == *address)
         });
-        self.map.store(Arc::new(SlotMap {
+        let previous = self.map.swap(Arc::new(SlotMap {
             ranges,
             moved: HashMap::new(),
             replicas: view.replicas,
         }));
-        self.context.changed.send_replace(());
+        // Only then: each notification has the start-up check repeated.
+        if !previous.has_same_owners(&self.map.load()) {
+            self.context.changed.send_replace(());
+        }
     }
 
     fn node<'a>(
@@ -224,6 +227,16 @@ impl Cluster {
 }
 
 impl SlotMap {
+    fn has_same_owners(&self, other: &Self) -> bool {
+        let ranges = |map: &Self| {
+            map.ranges
+                .iter()
+                .map(|(range, _)| range.clone())
+                .collect::<Vec<_>>()
+        };
+        self.moved.is_empty() && ranges(self) == ranges(other)
+    }
+
     fn owner(&self, slot: u16) -> Option<&Arc<Node>> {
         if let Some(node) = self.moved.get(&slot) {
             return Some(node);

@@ -147,7 +147,7 @@ fn script_without_answer_is_not_an_acl_failure() {
         (Fault::Alter(|_| b"-MISCONF no\r\n".to_vec()), "MISCONF"),
     ] {
         let proxy = Proxy::start(redis.address());
-        proxy.every(Target::Lease, fault);
+        proxy.every(Target::PseudonymKey, fault);
         let worker = launch_on(&proxy.url(), &[("store.redis.ignore_checks", "acl")]);
         assert_unready(&worker, "the script pseudonym_key", detail);
         let log = worker.log();

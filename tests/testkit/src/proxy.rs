@@ -21,6 +21,8 @@ pub enum Target {
     Session,
     /// Scripts on leases.
     Lease,
+    /// The script on the pseudonym key, which is also the server's write probe.
+    PseudonymKey,
     /// INFO.
     Info,
     /// PING.

@@ -196,10 +196,11 @@ fn is_meant(target: Target, words: &[Vec<u8>]) -> bool {
             let count = arguments.get(1).and_then(|count| parse(count)).unwrap_or(0);
             let mut keys = arguments.iter().skip(2).take(count);
             let is_session = |key: &Vec<u8>| key.windows(3).any(|part| part == b"s:{");
+            let is_pseudonym_key = |key: &Vec<u8>| key.ends_with(b":secret");
             match target {
                 Target::Session => keys.any(is_session),
-                // Without the pseudonym key: the server fetches it by itself, as its write probe.
-                Target::Lease => keys.any(|key| !is_session(key) && !key.ends_with(b":secret")),
+                Target::Lease => keys.any(|key| !is_session(key) && !is_pseudonym_key(key)),
+                Target::PseudonymKey => keys.any(is_pseudonym_key),
                 Target::Info | Target::Ping => false,
             }
         }

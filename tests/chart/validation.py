@@ -70,6 +70,7 @@ CASES = [
       for name, which in (("redis.url", URL), ("redis.bundled.enabled", BUNDLED))),
     *(({**MEMORY, "redis": {**NO_HOST, **setting}}, [f'store: "memory" does not use {name}$']) for name, setting in REDIS_SETTINGS.items()),
     ({**MEMORY, "redis": {**NO_HOST, "tls": {"ca": CA}}}, ['store: "memory" does not use redis.tls.ca$']),
+    ({**MEMORY, "redis": {**NO_HOST, "tls": {"certificateSecret": "s"}}}, ['store: "memory" does not use redis.tls.certificateSecret$']),
     *(({**MEMORY, "redis": NO_HOST, "networkPolicy": {"redis": policy}}, [f'store: "memory" does not use {name}$']) for policy, name in REDIS_POLICIES),
     # The token verifier and the homeservers.
     ({"config": {"mode": "authenticated"}}, ["config.mode"]),
@@ -112,6 +113,8 @@ CASES = [
       for name, setting in REDIS_SETTINGS.items() if name != "redis.tls.enabled"),
     ({"redis": {"tls": {"ca": CA}}}, ["redis.tls.ca"]),
     ({"redis": {"tls": {"ca": CA, "enabled": True}}}, []),
+    ({"redis": {"tls": {"certificateSecret": "s"}}}, ["redis.tls.certificateSecret"]),
+    ({"redis": {"tls": {"certificateSecret": "s", "enabled": True}}}, []),
     ({"redis": {"nodes": ["h:1"]}}, ["redis.nodes"]),
     ({"redis": {"nodes": ["h:1"], "topology": "cluster"}}, []),
     ({"redis": {"topology": "cluster", "db": 1}}, ["redis.db"]),

@@ -30,6 +30,10 @@
 {{- if .Values.introspectionClientSecret }}{{ $_ := set $auth "introspection" (dict "client_secret_file" "/run/secrets/introspection-client-secret/client-secret") }}{{ end -}}
 {{- $redis := dict -}}
 {{- if and .Values.redis.tls.enabled .Values.redis.tls.ca }}{{ $_ := set $redis "ca_file" "/run/ca/redis/ca.pem" }}{{ end -}}
+{{- if and .Values.redis.tls.enabled .Values.redis.tls.certificateSecret }}
+  {{- $_ := set $redis "cert_file" "/run/certificates/redis/tls.crt" -}}
+  {{- $_ := set $redis "key_file" "/run/certificates/redis/tls.key" -}}
+{{ end -}}
 {{- if .Values.redis.url }}{{ $_ := set $redis "url_file" "/run/secrets/redis-url/url" -}}
 {{- else if eq .Values.store "redis" }}{{ $_ := set $redis "url" (include "rendezvous.redis.url" .) }}{{ end -}}
 {{- if .Values.redis.password }}{{ $_ := set $redis "password_file" "/run/secrets/redis-password/password" }}{{ end -}}

@@ -24,6 +24,11 @@
 {{- include "rendezvous.secretMount" (dict "name" "introspection-client-secret" "source" .Values.introspectionClientSecret "ownSecret" $own "path" "client-secret") }}
 {{- if .Values.redis.tls.enabled }}
 {{- include "rendezvous.caMount" (dict "name" "redis" "source" .Values.redis.tls.ca) }}
+{{- with .Values.redis.tls.certificateSecret }}
+- name: redis-certificate
+  path: /run/certificates/redis
+  volume: { secret: { secretName: {{ . | quote }}, defaultMode: 0440 } }
+{{- end }}
 {{- end }}
 {{- include "rendezvous.caMount" (dict "name" "platform" "source" .Values.ca) }}
 {{- end }}

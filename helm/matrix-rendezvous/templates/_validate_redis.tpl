@@ -30,18 +30,21 @@ redis: {{ join " and " $sources }} exclude each other; keep one
 {{- if and $redis.tls.ca (not $redis.tls.enabled) }}
 redis.tls.ca: has no effect without redis.tls.enabled
 {{- end }}
-{{- if and $redis.tls.enabled (not $redis.tls.ca) $redis.url }}
-redis.tls.enabled: has no effect with redis.url unless redis.tls.ca is set; the scheme of the URL selects TLS
+{{- if and $redis.tls.certificateSecret (not $redis.tls.enabled) }}
+redis.tls.certificateSecret: has no effect without redis.tls.enabled
+{{- end }}
+{{- if and $redis.tls.enabled (not $redis.tls.ca) (not $redis.tls.certificateSecret) $redis.url }}
+redis.tls.enabled: has no effect with redis.url unless redis.tls.ca or redis.tls.certificateSecret is set; the scheme of the URL selects TLS
 {{- end }}
 {{- if $redis.url }}
-{{- with without $settings "redis.tls.enabled" "redis.tls.ca" }}
+{{- with without $settings "redis.tls.enabled" "redis.tls.ca" "redis.tls.certificateSecret" }}
 redis.url: replaces all other Redis values, and does not use {{ join ", " . }}
 {{- end }}
 {{- if and .Values.networkPolicy.enabled (not .Values.networkPolicy.redis.ports) }}
 networkPolicy.redis.ports: required by redis.url with networkPolicy.enabled
 {{- end }}
 {{- else if $redis.bundled.enabled }}
-{{- with concat (without $settings "redis.password" "redis.tls.ca") (include "rendezvous.redis.policySettings" . | splitList " " | compact) }}
+{{- with concat (without $settings "redis.password" "redis.tls.ca" "redis.tls.certificateSecret") (include "rendezvous.redis.policySettings" . | splitList " " | compact) }}
 redis.bundled: is one node without TLS on a fixed port, and does not use {{ join ", " . }}
 {{- end }}
 {{- include "rendezvous.validate.redis.memory" . }}
@@ -72,7 +75,8 @@ redis.db: must be 0 with a Cluster
     "redis.topology" (ne $redis.topology "standalone") "redis.port" (ne (int $redis.port) 6379) "redis.nodes" $redis.nodes
     "redis.db" (int $redis.db) "redis.username" $redis.username "redis.password" $redis.password
     "redis.sentinel.service" (ne $sentinel.service "mymaster") "redis.sentinel.username" $sentinel.username
-    "redis.sentinel.password" $sentinel.password "redis.tls.enabled" $redis.tls.enabled "redis.tls.ca" $redis.tls.ca) }}
+    "redis.sentinel.password" $sentinel.password "redis.tls.enabled" $redis.tls.enabled "redis.tls.ca" $redis.tls.ca
+    "redis.tls.certificateSecret" $redis.tls.certificateSecret) }}
 {{- end }}
 
 {{- define "rendezvous.redis.policySettings" -}}

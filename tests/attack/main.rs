@@ -35,18 +35,7 @@ const MIN_DESCRIPTORS: u64 = 5_500;
 
 fn main() -> ExitCode {
     let names: Vec<String> = std::env::args().skip(1).collect();
-    let failures = match run(&names) {
-        Ok(failures) => failures,
-        Err(error) => vec![error],
-    };
-    for failure in &failures {
-        eprintln!("FAILED {failure}");
-    }
-    if failures.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    testkit::verdict::exit_code(run(&names))
 }
 
 /// Runs the scenarios of these names, or all. Returns the failed assertions.

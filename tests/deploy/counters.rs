@@ -1,7 +1,7 @@
 //! Counters of requests and sign-ins.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use testkit::counter::Counter;
 
 /// Counters of one scenario.
 #[derive(Debug, Default)]
@@ -19,27 +19,6 @@ pub struct Counters {
     /// Completed sign-ins that retried a lost request. Without retries they would have failed.
     pub retried: Counter,
     failures: Mutex<Vec<String>>,
-}
-
-/// A number that several tasks change.
-#[derive(Debug, Default)]
-pub struct Counter(AtomicU64);
-
-impl Counter {
-    /// The value.
-    pub fn get(&self) -> u64 {
-        self.0.load(Ordering::SeqCst)
-    }
-
-    /// Adds one.
-    pub fn add(&self) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-
-    /// Subtracts one.
-    pub fn subtract(&self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
-    }
 }
 
 impl Counters {

@@ -27,18 +27,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let failures = match runtime.block_on(run()) {
-        Ok(failures) => failures,
-        Err(error) => vec![error],
-    };
-    for failure in &failures {
-        eprintln!("FAILED {failure}");
-    }
-    if failures.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    testkit::verdict::exit_code(runtime.block_on(run()))
 }
 
 /// Runs all scenarios. Returns the failed assertions.

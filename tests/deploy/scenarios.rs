@@ -1,11 +1,11 @@
 //! The scenarios: what happens to the workers, and what must not result from it.
 
-use crate::counters::Counter;
 use crate::device::{Rejection, Shared};
 use crate::fleet::{Change, Fleet, UNCHANGED};
 use crate::load::Load;
 use crate::self_check;
 use std::sync::Arc;
+use testkit::counter::Counter;
 use testkit::haproxy::Layer;
 use tokio::task::block_in_place;
 

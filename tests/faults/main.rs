@@ -53,18 +53,7 @@ const QUICK_LOAD: Load = Load {
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let failures = match run(&arguments) {
-        Ok(failures) => failures,
-        Err(error) => vec![error],
-    };
-    for failure in &failures {
-        eprintln!("FAILED {failure}");
-    }
-    if failures.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    testkit::verdict::exit_code(run(&arguments))
 }
 
 /// Runs the named faults, or all. Returns the failed assertions.

@@ -3,9 +3,10 @@
 
 use crate::client::Session;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use testkit::counter::Counter;
 
 /// Bound of every wait for the clients.
 const DEADLINE: Duration = Duration::from_secs(45);
@@ -55,22 +56,6 @@ pub struct SignIns {
     pub completed: Counter,
     /// Why a sign-in with a session did not complete.
     pub lost: Mutex<Vec<String>>,
-}
-
-/// A number that several tasks increase.
-#[derive(Debug, Default)]
-pub struct Counter(AtomicU64);
-
-impl Counter {
-    /// The value.
-    pub fn get(&self) -> u64 {
-        self.0.load(Ordering::SeqCst)
-    }
-
-    /// Adds one.
-    pub fn add(&self) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
 }
 
 /// Locks, also after a panic in another task, which fails the run by itself.

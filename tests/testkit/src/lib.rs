@@ -13,6 +13,7 @@
 pub mod api;
 pub mod background;
 pub mod certificates;
+pub mod counter;
 pub mod device;
 pub mod dialect;
 pub mod etag;
@@ -31,6 +32,7 @@ pub mod relay;
 pub mod server;
 pub mod sign_in;
 pub mod silent;
+pub mod verdict;
 
 use std::time::{Duration, Instant};
 

@@ -103,6 +103,26 @@ pub(super) fn is_refusal(described: &str) -> bool {
     reply_code(described).is_some()
 }
 
+/// Errors that stay until an operator changes a permission. They come from the ACL, from a script
+/// on Redis 7.0, from a script on later releases and Valkey, and from a managed Redis that has
+/// removed a command.
+const PERMISSION_ERRORS: [&str; 7] = [
+    "NOPERM",
+    "The user executing the script can't",
+    "ACL failure in script",
+    "has no permissions",
+    "ERR unknown command",
+    "Unknown Redis command called from script",
+    "Unknown command called from script",
+];
+
+/// Whether Redis denies a command or a key.
+pub(super) fn is_permission_error(error: &str) -> bool {
+    PERMISSION_ERRORS
+        .iter()
+        .any(|permission_error| error.contains(permission_error))
+}
+
 /// The code of an error reply: its first word, which is in capitals. fred's own messages have none.
 fn reply_code(details: &str) -> Option<&str> {
     let word = details.split_whitespace().next()?;

@@ -4,6 +4,7 @@
 use crate::model::{Payload, SequenceToken, SessionId};
 use crate::store::StoreError;
 use crate::store::redis::argument::Argument;
+use crate::store::redis::error_kind::is_permission_error;
 use crate::store::redis::keys::{PrincipalKey, PrincipalKeys, index_member};
 use crate::store::redis::lease::{LeaseScripts, Leases, SWEEP_BATCH};
 use crate::store::redis::reply::ScriptReply;
@@ -22,26 +23,6 @@ const CAP_REACHED: Argument<'static> = Argument::Number(0);
 
 /// The kind of the check's own principal. Sessions have others.
 const PROBE_KIND: char = 'p';
-
-/// Errors that stay until an operator changes a permission. They come from the ACL, from a script
-/// on Redis 7.0, from a script on later releases and Valkey, and from a managed Redis that has
-/// removed a command.
-const PERMISSION_ERRORS: [&str; 7] = [
-    "NOPERM",
-    "The user executing the script can't",
-    "ACL failure in script",
-    "has no permissions",
-    "ERR unknown command",
-    "Unknown Redis command called from script",
-    "Unknown command called from script",
-];
-
-/// Whether Redis denies a command or a key.
-pub(super) fn is_permission_error(error: &str) -> bool {
-    PERMISSION_ERRORS
-        .iter()
-        .any(|permission_error| error.contains(permission_error))
-}
 
 /// Why the scripts could not be exercised to the end.
 pub(super) enum CheckError {

@@ -2,14 +2,15 @@
 //! check succeeds. `checks` repeats it afterwards.
 //!
 //! The check reads INFO, since managed Redis often forbids CONFIG. It also takes one session of its
-//! own through every script (`script_check`). What Redis does not reveal is logged as a warning. A problem keeps the replica unready until it is fixed or ignored
-//! by name (`store.redis.ignore_checks`). An inconclusive check (no answer, a lost connection) is
-//! repeated.
+//! own through every script (`script_check`). What Redis does not reveal is logged as a warning. A
+//! problem keeps the replica unready until it is fixed or ignored by name
+//! (`store.redis.ignore_checks`). An inconclusive check (no answer, a lost connection) is repeated.
 
 use crate::config::store::Check;
+use crate::store::redis::error_kind::is_permission_error;
 use crate::store::redis::error_text::describe;
 use crate::store::redis::lease::Leases;
-use crate::store::redis::script_check::{CheckError, exercise_scripts, is_permission_error};
+use crate::store::redis::script_check::{CheckError, exercise_scripts};
 use fred::interfaces::ClientLike;
 use fred::types::{InfoKind, Value};
 use std::collections::HashMap;

@@ -165,15 +165,13 @@ impl Cluster {
                 return None;
             }
         };
-        let view = ask(&opened.client, seed).await;
-        opened.task.abort();
-        view
+        ask(&opened.client, seed).await
     }
 
     fn report_seed(&self, seed: &Address, reason: &str) {
         let now = self.context.clock.now();
         let mut log = self.seed_log.lock().unwrap_or_else(PoisonError::into_inner);
-        log.failed(seed, reason, false, now);
+        log.failed(seed, reason, now);
         self.context.report_unreached(&format!("{seed}: {reason}"));
     }
 

@@ -128,9 +128,3 @@ impl Connection {
         }
     }
 }
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}

@@ -6,6 +6,7 @@
 
 use crate::store::redis::address::{Address, reachable_host};
 use crate::store::redis::endpoint::RedisEndpoint;
+use crate::store::redis::error_kind::is_permission_error;
 use crate::store::redis::error_text::describe;
 use crate::store::redis::source::RedisSource;
 use crate::store::redis::url::Layout;
@@ -13,13 +14,14 @@ use fred::clients::Client;
 use fred::error::Error;
 use fred::interfaces::{ClientLike, ClusterInterface};
 use fred::types::config::{Config, ConnectionConfig, PerformanceConfig, ReconnectError};
-use fred::types::{Builder, ConnectHandle, InfoKind};
+use fred::types::{Builder, InfoKind};
 use futures_util::FutureExt;
 use std::path::Path;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::time::timeout;
+use tokio_util::task::AbortOnDropHandle;
 
 /// Maximum number of commands that wait to be sent on one connection. Past it, commands fail at
 /// once. So a connection that sends nothing costs at most 4,096 payloads, 16 MiB.
@@ -48,11 +50,11 @@ pub(super) enum Role {
 }
 
 /// An open connection, and the task of fred that reads and writes it. The task ends with the
-/// connection.
+/// connection; dropping this ends both.
 #[derive(Debug)]
 pub(super) struct Opened {
     pub(super) client: Client,
-    pub(super) task: ConnectHandle,
+    pub(super) task: AbortOnDropHandle<Result<(), Error>>,
 }
 
 /// Opens connections.
@@ -101,10 +103,7 @@ impl Dialer {
             .await
             .map_err(|error| describe(&error))?;
         let checked = timeout(HANDSHAKE_TIMEOUT, check_role(&opened.client, role)).await;
-        if let Err(reason) = checked.unwrap_or_else(|_| Err("no reply to INFO".to_owned())) {
-            opened.task.abort();
-            return Err(reason);
-        }
+        checked.unwrap_or_else(|_| Err("no reply to INFO".to_owned()))?;
         Ok(opened)
     }
 
@@ -158,7 +157,7 @@ impl Dialer {
         if let Some(Err(error)) = connected.as_mut().now_or_never() {
             return Err(error);
         }
-        let mut task = client.connect();
+        let mut task = AbortOnDropHandle::new(client.connect());
         let outcome = tokio::select! {
             ended = &mut task => match ended {
                 Ok(Err(error)) => Err(error),
@@ -169,13 +168,7 @@ impl Dialer {
                 Err(Error::from(std::io::Error::from(std::io::ErrorKind::TimedOut)))
             }
         };
-        match outcome {
-            Ok(()) => Ok(Opened { client, task }),
-            Err(error) => {
-                task.abort();
-                Err(error)
-            }
-        }
+        outcome.map(|()| Opened { client, task })
     }
 }
 
@@ -193,8 +186,10 @@ async fn check_role(client: &Client, role: Role) -> Result<(), String> {
         Role::Primary => match client.info::<String>(Some(InfoKind::Replication)).await {
             Ok(info) if info.contains("role:slave") => Err("is a replica".to_owned()),
             Ok(_) => Ok(()),
-            Err(error) if error.details().starts_with("NOPERM") => Ok(()),
-            Err(error) => Err(describe(&error)),
+            Err(error) => match describe(&error) {
+                reason if is_permission_error(&reason) => Ok(()),
+                reason => Err(reason),
+            },
         },
         Role::ClusterNode => {
             let info = client.cluster_info::<String>().await;

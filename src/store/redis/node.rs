@@ -14,7 +14,7 @@ use crate::telemetry::metrics::Metrics;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
-use tokio::task::{AbortHandle, JoinError};
+use tokio::task::JoinError;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// Pauses between connection attempts, in milliseconds. The first is short, since most failures are
@@ -110,21 +110,19 @@ impl Node {
 impl NodeState {
     async fn keep_connected(&self) {
         let (context, mut log) = (&*self.context, OutageLog::default());
-        let (mut pause, mut was_connected) = (FIRST_PAUSE_MS, false);
+        let mut pause = FIRST_PAUSE_MS;
         loop {
             let reason = match context.dialer.open(&self.address, self.role).await {
-                Ok(opened) => {
+                Ok(mut opened) => {
                     let connected_at = context.clock.now();
                     let connection = Arc::new(Connection::new(self.address.clone(), &opened));
-                    let _close = AbortOnDrop(opened.task.abort_handle());
-                    log.connected(&self.address);
-                    if std::mem::replace(&mut was_connected, true) {
+                    if log.connected(&self.address) {
                         context.metrics.store_reconnects.inc();
                     }
                     context.problems.clear(&self.problem_key());
                     self.connection.send_replace(Some(connection));
                     context.changed.send_replace(());
-                    let ended = opened.task.await;
+                    let ended = (&mut opened.task).await;
                     self.connection.send_replace(None);
                     if context.clock.now().saturating_sub(connected_at) > USEFUL_AFTER {
                         pause = FIRST_PAUSE_MS;
@@ -133,7 +131,7 @@ impl NodeState {
                 }
                 Err(reason) => reason,
             };
-            log.failed(&self.address, &reason, was_connected, context.clock.now());
+            log.failed(&self.address, &reason, context.clock.now());
             self.publish(&reason);
             tokio::time::sleep(Duration::from_millis(pause + jitter())).await;
             pause = (pause * 2).min(LAST_PAUSE_MS);
@@ -155,15 +153,6 @@ impl NodeState {
 
     fn problem_key(&self) -> String {
         format!("connection to {}", self.address)
-    }
-}
-
-/// Ends a connection's task, whatever ends the future that holds this.
-struct AbortOnDrop(AbortHandle);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }
 

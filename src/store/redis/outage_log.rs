@@ -21,22 +21,18 @@ pub(super) struct OutageLog {
 }
 
 impl OutageLog {
-    /// Logs a new connection, if it is the first or a failure was logged before.
-    pub(super) fn connected(&mut self, address: &Address) {
+    /// Logs a new connection, if it is the first or a failure was logged before. Returns whether
+    /// there was an earlier one.
+    pub(super) fn connected(&mut self, address: &Address) -> bool {
         if self.failure_logged || !self.connected_once {
             tracing::info!(server = %address, "Redis connected");
         }
-        (self.failure_logged, self.connected_once) = (false, true);
+        self.failure_logged = false;
+        std::mem::replace(&mut self.connected_once, true)
     }
 
     /// Logs a lost connection or a failed attempt, unless the same was logged within 10 s.
-    pub(super) fn failed(
-        &mut self,
-        address: &Address,
-        error: &str,
-        connected: bool,
-        now: Duration,
-    ) {
+    pub(super) fn failed(&mut self, address: &Address, error: &str, now: Duration) {
         self.reasons
             .retain(|(_, at)| now.saturating_sub(*at) < LOG_INTERVAL);
         // A script's error ends in the line.
@@ -47,7 +43,7 @@ impl OutageLog {
             return;
         }
         self.reasons.push((reason.to_owned(), now));
-        let event = match (connected, self.failure_logged) {
+        let event = match (self.connected_once, self.failure_logged) {
             (true, false) => "Redis connection lost",
             _ => "Redis is unreachable",
         };

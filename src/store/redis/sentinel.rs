@@ -85,21 +85,18 @@ impl Sentinels {
 
     /// Follows one sentinel. Never returns.
     pub(super) async fn follow(&self, sentinel: Address) {
-        let (mut log, mut was_connected) = (OutageLog::default(), false);
+        let mut log = OutageLog::default();
         let key = format!("sentinel {sentinel}");
         loop {
             let reason = match self.context.dialer.open(&sentinel, Role::Sentinel).await {
                 Ok(opened) => {
                     log.connected(&sentinel);
-                    was_connected = true;
                     self.context.problems.clear(&key);
-                    let reason = self.follow_connection(&sentinel, &opened).await;
-                    opened.task.abort();
-                    reason
+                    self.follow_connection(&sentinel, &opened).await
                 }
                 Err(reason) => reason,
             };
-            log.failed(&sentinel, &reason, was_connected, self.context.clock.now());
+            log.failed(&sentinel, &reason, self.context.clock.now());
             let text = format!("sentinel {sentinel}: {reason}");
             self.context.report_unreached(&text);
             self.context.problems.set(key.clone(), text);
@@ -112,7 +109,8 @@ impl Sentinels {
         let client = &opened.client;
         let mut events = client.message_rx();
         if let Err(error) = client.subscribe(EVENTS.to_vec()).await {
-            tracing::debug!(%error, server = %sentinel, "this sentinel's events are not available");
+            let error = describe(&error);
+            tracing::debug!(error, server = %sentinel, "this sentinel's events are not available");
         }
         let mut ask = self.ask.subscribe();
         loop {
@@ -123,7 +121,7 @@ impl Sentinels {
             }
             tokio::time::sleep(MIN_INTERVAL).await;
             tokio::select! {
-                // Any event of any service: the answer tells.
+                // An event of any service: the answer shows whether it is this one.
                 _ = events.recv() => self.suspect(),
                 _ = ask.changed() => {}
                 () = tokio::time::sleep(ASK_INTERVAL) => {}

@@ -1,14 +1,15 @@
 //! The section `store`: the backend that holds the sessions, and the connection to Redis.
 
+mod check;
 mod wait;
 
+pub use check::Check;
 pub use wait::StoreWaitConfig;
 
 use crate::config::ConfigProblem;
 use crate::config::de::{HumanDuration, Scalar, list, scalar};
 use crate::config::secret::SecretUrl;
-use serde::{Deserialize, Serialize, Serializer};
-use std::fmt;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -82,68 +83,6 @@ impl RedisUrl {
             Self::Inline(_) => keys::URL,
             Self::File(_) => keys::URL_FILE,
         }
-    }
-}
-
-/// A start-up check of Redis.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Check {
-    /// Redis 7.0 or later, or Valkey.
-    Version,
-    /// `maxmemory-policy noeviction`. Every session has a TTL, so any other policy evicts live
-    /// sessions.
-    Eviction,
-    /// `maxmemory` is large enough for `session.max_live` sessions.
-    Memory,
-    /// The ACL allows scripts and all commands that they call.
-    Acl,
-    /// A round trip takes less than a quarter of `store.redis.command_timeout`.
-    Latency,
-}
-
-impl Check {
-    /// Every check.
-    pub const ALL: [Self; 5] = [
-        Self::Version,
-        Self::Eviction,
-        Self::Memory,
-        Self::Acl,
-        Self::Latency,
-    ];
-
-    /// The name in `store.redis.ignore_checks`, on `/readyz` and in the log.
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Version => "version",
-            Self::Eviction => "eviction",
-            Self::Memory => "memory",
-            Self::Acl => "acl",
-            Self::Latency => "latency",
-        }
-    }
-}
-
-impl fmt::Display for Check {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(self.name())
-    }
-}
-
-impl FromStr for Check {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let has_name = |check: &Self| check.name() == text;
-        Self::ALL.into_iter().find(has_name).ok_or_else(|| {
-            let names = Self::ALL.map(Self::name);
-            format!("expected one of {}", names.join(", "))
-        })
-    }
-}
-
-impl Serialize for Check {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
     }
 }
 

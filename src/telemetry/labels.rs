@@ -49,6 +49,8 @@ label! {
         Acl = "acl",
         /// The round trip.
         Latency = "latency",
+        /// The replicas of each primary.
+        Replicas = "replicas",
         /// The write probe.
         Write = "write",
     }

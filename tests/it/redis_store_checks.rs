@@ -8,6 +8,7 @@ use std::fs;
 use testkit::api::UNSTABLE;
 use testkit::http::Request;
 use testkit::redis::RedisServer;
+use testkit::redis::cluster::{Cluster, ClusterConfig, PRIMARIES};
 use testkit::until;
 
 /// The line of the store on `/readyz?verbose`.
@@ -179,4 +180,46 @@ fn changed_eviction_policy_is_found_at_a_reconnect() {
     assert_fails(&worker, "eviction", degraded, "volatile-ttl");
     redis.command(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
     assert_passes(&worker, "eviction");
+}
+
+/// After a promotion of its only replica the new primary has none, and refuses writes. Until then
+/// all is well, so the worker serves.
+#[test]
+fn only_replica_with_min_replicas_to_write_is_reported() {
+    let primary = RedisServer::start_with(&["--min-replicas-to-write", "1"]);
+    let port = primary.port().to_string();
+    let replica = || RedisServer::start_with(&["--replicaof", "127.0.0.1", &port]);
+    let count_good = || primary.info("replication", "min_slaves_good_slaves");
+    let _first = replica();
+    until("the replica counts", || count_good() == "1");
+    let other = ready_on(&primary.url(), &[("store.redis.ignore_checks", "replicas")]);
+    let worker = ready_on(&primary.url(), &[]);
+    let degraded = "[!] store: answers, but: replicas: ";
+    assert_fails(&worker, "replicas", degraded, "has 1 connected replica");
+    assert!(may_create(&worker));
+    assert!(!has_failed(&other, "replicas"));
+    let log = other.log();
+    let ignored = "ignored by store.redis.ignore_checks: replicas: ";
+    assert!(log.contains(ignored), "{log}");
+    let _second = replica();
+    assert_passes(&worker, "replicas");
+}
+
+#[test]
+fn only_replica_of_any_cluster_primary_is_reported() {
+    let cluster = Cluster::start(&ClusterConfig {
+        replicas: true,
+        options: &["--min-replicas-to-write", "1"],
+        ..ClusterConfig::steady()
+    });
+    let worker = ready_on(&cluster.url(), &[]);
+    for primary in &cluster.nodes[..PRIMARIES] {
+        assert!(has_failed(&worker, "replicas"));
+        let problem = format!("{} has 1 connected replica", primary.address());
+        let is_reported = || store_line(&worker).contains(&problem);
+        assert!(is_reported(), "{problem}");
+        primary.command(&["CONFIG", "SET", "min-replicas-to-write", "0"]);
+        until("the primary is not reported", || !is_reported());
+    }
+    assert_passes(&worker, "replicas");
 }

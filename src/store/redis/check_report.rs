@@ -94,5 +94,6 @@ const fn label(check: Check) -> StoreCheck {
         Check::Memory => StoreCheck::Memory,
         Check::Acl => StoreCheck::Acl,
         Check::Latency => StoreCheck::Latency,
+        Check::Replicas => StoreCheck::Replicas,
     }
 }

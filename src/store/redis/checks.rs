@@ -80,6 +80,7 @@ impl Checks {
         let StartupResult { failed, .. } = &result;
         let problems = failed
             .iter()
+            .filter(|(check, _)| check.prevents_start())
             .map(|(check, reason)| format!("{check}: {reason}"));
         let problems: Vec<_> = problems.chain(result.inconclusive.clone()).collect();
         if problems.is_empty() {

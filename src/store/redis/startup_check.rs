@@ -3,10 +3,12 @@
 //!
 //! The check reads INFO, since managed Redis often forbids CONFIG. It also takes one session of its
 //! own through every script (`script_check`). What Redis does not reveal is logged as a warning. A
-//! problem keeps the replica unready until it is fixed or ignored by name
-//! (`store.redis.ignore_checks`). An inconclusive check (no answer, a lost connection) is repeated.
+//! problem with a check that `prevents_start` keeps the replica unready until it is fixed or ignored
+//! by name (`store.redis.ignore_checks`). An inconclusive check (no answer, a lost connection) is
+//! repeated.
 
 use crate::config::store::Check;
+use crate::store::redis::address::Address;
 use crate::store::redis::error_kind::is_permission_error;
 use crate::store::redis::error_text::describe;
 use crate::store::redis::lease::Leases;
@@ -25,6 +27,11 @@ const MIN_VERSION: (u64, u64) = (7, 0);
 /// principal has two sessions (docs/performance.md). Records of txnIds, which no released client
 /// sends, need up to 3.6 KB more for 64.
 const BYTES_PER_SESSION: u64 = 7 * 1024;
+
+/// Replicas of a primary with `min-replicas-to-write 1`. With one, a promotion leaves the new
+/// primary without any, and it refuses writes. INFO does not tell a larger `min-replicas-to-write`,
+/// and CONFIG is often forbidden.
+const MIN_REPLICAS: u64 = 2;
 
 /// The start-up check and what it needs.
 pub(super) struct StartupCheck {
@@ -60,9 +67,12 @@ impl StartupCheck {
             Ok(infos) if infos.is_empty() => {
                 inconclusive = Some("no server has a connection".to_owned());
             }
-            Ok(infos) => infos.iter().for_each(|info| {
-                check_info(info, self.leases.limits.max_live, &mut found, &mut notes);
-            }),
+            Ok(infos) => {
+                for (_, info) in &infos {
+                    check_info(info, self.leases.limits.max_live, &mut found, &mut notes);
+                }
+                found.extend(check_replicas(&infos).map(|reason| (Check::Replicas, reason)));
+            }
             Err(error) => {
                 let error = describe(&error);
                 if is_permission_error(&error) {
@@ -111,12 +121,12 @@ impl StartupCheck {
             .await;
     }
 
-    /// Fetches INFO from every primary.
-    async fn fetch_infos(&self) -> Result<Vec<HashMap<String, String>>, fred::error::Error> {
+    /// Fetches INFO from every primary, in a fixed order.
+    async fn fetch_infos(&self) -> Result<Vec<(Address, Info)>, fred::error::Error> {
         let mut infos = Vec::new();
         for primary in self.leases.scripts.topology().primaries() {
             let info = primary.client().info::<String>(Some(InfoKind::Default));
-            infos.push(parse_info(&info.await?));
+            infos.push((primary.address().clone(), parse_info(&info.await?)));
         }
         Ok(infos)
     }
@@ -142,8 +152,11 @@ impl StartupCheck {
     }
 }
 
+/// The fields of INFO.
+type Info = HashMap<String, String>;
+
 fn check_info(
-    info: &HashMap<String, String>,
+    info: &Info,
     max_live: u64,
     found: &mut Vec<(Check, String)>,
     notes: &mut Vec<String>,
@@ -182,12 +195,40 @@ fn check_info(
     }
 }
 
+/// Returns which primaries have `min-replicas-to-write` and too few replicas for a promotion. One
+/// text for all of them, since each check is reported once.
+fn check_replicas(infos: &[(Address, Info)]) -> Option<String> {
+    let count = |info: &Info| info.get("connected_slaves")?.parse::<u64>().ok();
+    let problems: Vec<_> = infos
+        .iter()
+        // Redis and Valkey report this field only if `min-replicas-to-write` is set. A replica
+        // that was a primary until now reports it too.
+        .filter(|(_, info)| {
+            info.contains_key("min_slaves_good_slaves")
+                && info.get("role").is_some_and(|role| role == "master")
+        })
+        .filter_map(|(address, info)| Some((address, count(info)?)))
+        .filter(|(_, replicas)| *replicas < MIN_REPLICAS)
+        .map(|(address, replicas)| {
+            let plural = if replicas == 1 { "" } else { "s" };
+            format!("{address} has {replicas} connected replica{plural}")
+        })
+        .collect();
+    (!problems.is_empty()).then(|| {
+        let problems = problems.join(", ");
+        format!(
+            "{problems}, and min-replicas-to-write is set: after the next promotion Redis refuses \
+             writes; connect {MIN_REPLICAS} replicas, or set min-replicas-to-write 0"
+        )
+    })
+}
+
 fn parse_version(text: &str) -> Option<(u64, u64)> {
     let mut parts = text.split('.').map(str::parse);
     Some((parts.next()?.ok()?, parts.next()?.ok()?))
 }
 
-fn parse_info(info: &str) -> HashMap<String, String> {
+fn parse_info(info: &str) -> Info {
     info.lines()
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))

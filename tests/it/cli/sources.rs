@@ -202,7 +202,9 @@ fn numbers_and_text_are_interchangeable_in_files() {
 /// The names appear in the documentation, in the printed configuration and in error messages.
 #[test]
 fn startup_check_has_one_name() {
-    let names = ["version", "eviction", "memory", "acl", "latency"];
+    let names = [
+        "version", "eviction", "memory", "acl", "latency", "replicas",
+    ];
     let documented = format!("may fail: {}.", names.join(", "));
     let defaults = include_str!("../../../config/default.toml");
     assert!(defaults.contains(&documented), "{documented}");

@@ -33,9 +33,6 @@ pub struct Fault {
     pub lost_sign_ins: LostSignIns,
     /// Whether it is part of the short form.
     pub is_quick: bool,
-    /// What the server does not do yet. Until it does, the fault is left out of the short form, and
-    /// failures are reported and fail no run.
-    pub pending: Option<&'static str>,
 }
 
 /// What a store loses by a fault.
@@ -69,13 +66,7 @@ const HARMLESS: Fault = Fault {
     store_loses: StoreLoss::Nothing,
     lost_sign_ins: LostSignIns::Never,
     is_quick: true,
-    pending: None,
 };
-
-const FILES: Option<&str> = Some("the workers do not read the password file again");
-const REDIRECTS: Option<&str> = Some("the workers do not follow ASK");
-const SILENCE: Option<&str> = Some("the workers keep connections that have fallen silent");
-const ANNOUNCEMENTS: Option<&str> = Some("the workers do not follow the sentinels' announcements");
 
 /// All faults.
 pub const FAULTS: &[Fault] = &[
@@ -150,7 +141,6 @@ pub const FAULTS: &[Fault] = &[
     Fault {
         name: "password changed",
         start: standalone::password_change,
-        pending: FILES,
         ..HARMLESS
     },
     Fault {
@@ -178,14 +168,12 @@ pub const FAULTS: &[Fault] = &[
         name: "Sentinel: planned failover",
         start: sentinel::planned_failover,
         store_loses: StoreLoss::Split,
-        pending: ANNOUNCEMENTS,
         ..HARMLESS
     },
     Fault {
         name: "Sentinel: primary paused and back",
         start: sentinel::pause_primary,
         store_loses: StoreLoss::Tail,
-        pending: ANNOUNCEMENTS,
         ..HARMLESS
     },
     Fault {
@@ -205,7 +193,6 @@ pub const FAULTS: &[Fault] = &[
         name: "Cluster: primary paused and back",
         start: cluster::pause_primary,
         store_loses: StoreLoss::Tail,
-        pending: SILENCE,
         ..HARMLESS
     },
     Fault {
@@ -216,27 +203,23 @@ pub const FAULTS: &[Fault] = &[
     Fault {
         name: "Cluster: reshard",
         start: cluster::reshard,
-        pending: REDIRECTS,
         ..HARMLESS
     },
     Fault {
         name: "Cluster: rebalance",
         start: cluster::rebalance,
         is_quick: false,
-        pending: REDIRECTS,
         ..HARMLESS
     },
     Fault {
         name: "Cluster: silent connections",
         start: cluster::silent_connections,
-        pending: SILENCE,
         ..HARMLESS
     },
     Fault {
         name: "Cluster: partition for 3 s",
         start: cluster::partition,
         is_quick: false,
-        pending: SILENCE,
         ..HARMLESS
     },
 ];

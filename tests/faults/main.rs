@@ -33,7 +33,7 @@ mod standalone;
 mod verdict;
 
 use catalogue::{FAULTS, Fault};
-use runner::{FaultResult, Load, run_fault};
+use runner::{Load, run_fault};
 use std::process::ExitCode;
 
 /// The option of the short form.
@@ -72,29 +72,17 @@ fn run(arguments: &[String]) -> Result<Vec<String>, String> {
         results.push(result);
     }
     report::print_table(&results);
-    let mut failures = Vec::new();
-    for FaultResult {
-        fault,
-        failures: wrong,
-        ..
-    } in &results
-    {
-        let name = fault.name;
-        match fault.pending {
-            None => failures.extend(wrong.iter().map(|failure| format!("{name}: {failure}"))),
-            Some(pending) if wrong.is_empty() => {
-                eprintln!("{name}: passed; it is marked as pending: {pending}");
-            }
-            Some(pending) => eprintln!("{name}: pending: {pending}"),
-        }
-    }
-    Ok(failures)
+    let failures = results.iter().flat_map(|result| {
+        let name = result.fault.name;
+        let failures = result.failures.iter();
+        failures.map(move |failure| format!("{name}: {failure}"))
+    });
+    Ok(failures.collect())
 }
 
 fn select(names: &[&String], is_quick: bool) -> Result<Vec<Fault>, String> {
     if names.is_empty() {
-        let is_short = |fault: &&Fault| fault.is_quick && fault.pending.is_none();
-        let selected = FAULTS.iter().filter(|fault| !is_quick || is_short(fault));
+        let selected = FAULTS.iter().filter(|fault| !is_quick || fault.is_quick);
         return Ok(selected.copied().collect());
     }
     let find = |name: &&String| {

@@ -28,9 +28,6 @@ pub fn print_table(results: &[FaultResult]) {
         if let StoreLoss::Tail | StoreLoss::Split = result.fault.store_loses {
             println!("{name}: Redis may lose the last writes.");
         }
-        if let Some(pending) = result.fault.pending {
-            println!("{name}: pending, since {pending}.");
-        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! A client that records each request and each response in the history of its session.
 
 use crate::progress::Progress;
+use fred::util::redis_keyslot;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +26,13 @@ pub struct Session {
     pub token: String,
     /// Its history.
     pub recorder: Recorder,
+}
+
+impl Session {
+    /// The hash slot of its key in a Cluster, which the id determines.
+    pub fn slot(&self) -> u16 {
+        redis_keyslot(self.id.as_bytes())
+    }
 }
 
 /// A client. Its requests go to the workers in turn, on one connection to each.

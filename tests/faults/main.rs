@@ -22,6 +22,7 @@ mod catalogue;
 mod client;
 mod cluster;
 mod fleet;
+mod other_slots;
 mod probes;
 mod progress;
 mod races;

@@ -2,7 +2,7 @@
 //! report.
 
 use crate::client::Session;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -34,6 +34,7 @@ pub struct Progress {
     failed_probes: Mutex<Vec<Duration>>,
     sessions: Mutex<Vec<Session>>,
     strike: Mutex<Option<Period>>,
+    struck_slots: Mutex<Option<BTreeSet<u16>>>,
     idle_released: AtomicBool,
     stopped: AtomicBool,
 }
@@ -86,6 +87,7 @@ impl Progress {
             failed_probes: Mutex::default(),
             sessions: Mutex::default(),
             strike: Mutex::default(),
+            struck_slots: Mutex::default(),
             idle_released: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
         }
@@ -174,6 +176,17 @@ impl Progress {
     /// When the store was broken, once it is whole again.
     pub fn strike(&self) -> Option<Period> {
         *lock(&self.strike)
+    }
+
+    /// Records the slots of the Cluster primary that the fault strikes. Requests on all others are
+    /// then expected not to notice.
+    pub fn record_struck_slots(&self, slots: impl IntoIterator<Item = u16>) {
+        *lock(&self.struck_slots) = Some(slots.into_iter().collect());
+    }
+
+    /// The slots of the struck primary, if the fault has named them.
+    pub fn struck_slots(&self) -> Option<BTreeSet<u16>> {
+        lock(&self.struck_slots).clone()
     }
 
     /// Sends requests to the worker that had none so far. By default it has none until the fault is

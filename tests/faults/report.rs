@@ -9,9 +9,9 @@ use std::time::Duration;
 pub fn print_table(results: &[FaultResult]) {
     println!(
         "| fault | completed, without retries | lost | completed, with retries | lost | lost by the store | refused \
-         creations | of them late | outage s | recovery s | responses | sessions checked | violations |"
+         creations | of them late | outage s | recovery s | requests on other slots, failed, slowest s | responses | sessions checked | violations |"
     );
-    println!("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|--:|--:|");
+    println!("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|--:|--:|");
     for result in results {
         println!("{}", row(result));
     }
@@ -41,6 +41,10 @@ fn row(result: &FaultResult) -> String {
     let statuses = statuses
         .iter()
         .map(|(status, count)| format!("{count} × {status}"));
+    let other_slots = result.other_slots.as_ref().map(|other| {
+        let (calls, failed) = (other.calls, other.failed.len());
+        format!("{calls}, {failed}, {}", seconds(Some(other.slowest)))
+    });
     let columns = [
         result.fault.name.to_owned(),
         without.completed.get().to_string(),
@@ -52,6 +56,7 @@ fn row(result: &FaultResult) -> String {
         result.late_refusals().to_string(),
         seconds(outage),
         seconds(result.recovery()),
+        other_slots.unwrap_or("–".to_owned()),
         statuses.collect::<Vec<_>>().join(", "),
         result.sessions.to_string(),
         result.verdict.violations.to_string(),

@@ -3,6 +3,7 @@
 
 use crate::catalogue::{BreakableStore, Fault};
 use crate::fleet::Fleet;
+use crate::other_slots::OtherSlots;
 use crate::progress::{Period, Progress};
 use crate::verdict::{Verdict, judge};
 use crate::{probes, races, sign_ins};
@@ -37,6 +38,8 @@ pub struct FaultResult {
     pub period: Option<Period>,
     /// What the histories show.
     pub verdict: Verdict,
+    /// Requests on slots that the fault did not strike; `None` if it strikes no single primary.
+    pub other_slots: Option<OtherSlots>,
     /// Number of sessions that were created.
     pub sessions: usize,
     /// The failed assertions.
@@ -60,11 +63,14 @@ pub fn run_fault(runtime: &Runtime, fault: Fault, load: Load) -> FaultResult {
     let sessions = progress.sessions();
     let (verdict, wrong) = judge(fault, &sessions, period);
     failures.extend(wrong);
+    let struck = progress.struck_slots().zip(period);
+    let other_slots = struck.map(|(slots, period)| OtherSlots::measure(&sessions, &slots, period));
     let mut result = FaultResult {
         fault,
         progress,
         period,
         verdict,
+        other_slots,
         sessions: sessions.len(),
         failures,
     };

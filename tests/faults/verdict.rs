@@ -136,6 +136,9 @@ impl FaultResult {
         if self.fault.lost_sign_ins == LostSignIns::Never {
             wrong.extend(without_retries);
         }
+        if let Some(other_slots) = &self.other_slots {
+            wrong.extend(other_slots.failures());
+        }
         let late = self.late_refusals();
         if late > 0 {
             wrong.push(format!(

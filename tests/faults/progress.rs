@@ -29,6 +29,8 @@ pub struct Progress {
     pub with_retries: SignIns,
     /// Sign-ins of both kinds of clients.
     pub without_retries: SignIns,
+    /// Completed sign-ins in the ETag dialect, of both kinds of clients.
+    pub completed_with_etag: Counter,
     statuses: Mutex<BTreeMap<String, u64>>,
     refused: Mutex<Vec<Duration>>,
     failed_probes: Mutex<Vec<Duration>>,
@@ -82,6 +84,7 @@ impl Progress {
             failed: Counter::default(),
             with_retries: SignIns::default(),
             without_retries: SignIns::default(),
+            completed_with_etag: Counter::default(),
             statuses: Mutex::default(),
             refused: Mutex::default(),
             failed_probes: Mutex::default(),

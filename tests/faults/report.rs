@@ -8,10 +8,10 @@ use std::time::Duration;
 /// Prints a row for each fault.
 pub fn print_table(results: &[FaultResult]) {
     println!(
-        "| fault | completed, without retries | lost | completed, with retries | lost | lost by the store | refused \
+        "| fault | completed, without retries | lost | completed, with retries | lost | completed, ETag dialect | lost by the store | refused \
          creations | of them late | outage s | recovery s | requests on other slots, failed, slowest s | responses | sessions checked | violations |"
     );
-    println!("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|--:|--:|");
+    println!("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|--:|--:|");
     for result in results {
         println!("{}", row(result));
     }
@@ -51,6 +51,7 @@ fn row(result: &FaultResult) -> String {
         result.lost(without).len().to_string(),
         with.completed.get().to_string(),
         result.lost(with).len().to_string(),
+        progress.completed_with_etag.get().to_string(),
         result.verdict.lost_by_store.len().to_string(),
         progress.refused().len().to_string(),
         result.late_refusals().to_string(),

@@ -67,7 +67,12 @@ pub async fn run_pair(number: usize, progress: Arc<Progress>, workers: Vec<Socke
         let first = exchange_messages(&mut one, &name, "", 1, PACE);
         let second = exchange_messages(&mut two, &name, "", 0, PACE);
         match tokio::try_join!(first, second) {
-            Ok(_) => counters.completed.add(),
+            Ok(_) => {
+                counters.completed.add();
+                if dialect == Dialect::Etag {
+                    progress.completed_with_etag.add();
+                }
+            }
             Err(failure) => lock(&counters.lost).push(format!("{name}: {failure}")),
         }
     }

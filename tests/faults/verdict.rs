@@ -127,6 +127,13 @@ impl FaultResult {
             self.failures
                 .push(format!("only {completed} sign-ins completed"));
         }
+        let with_etag = progress.completed_with_etag.get();
+        let third = progress.completed() / 3;
+        if with_etag < third || with_etag > 2 * third {
+            let failure =
+                format!("{with_etag} completed sign-ins in the ETag dialect, not about half");
+            self.failures.push(failure);
+        }
         let with_retries = self.lost(&progress.with_retries);
         let without_retries = self.lost(&progress.without_retries);
         let mut wrong = Vec::new();

@@ -1,6 +1,7 @@
 //! The faults, and what is expected of each.
 
 use crate::progress::{Period, Progress};
+use crate::setup::Setup;
 use crate::{cluster, sentinel, standalone};
 
 /// A store that can be broken, with the processes that it consists of.
@@ -26,7 +27,7 @@ pub struct Fault {
     /// Its name on the command line and in the table.
     pub name: &'static str,
     /// Starts the store.
-    pub start: fn() -> Box<dyn BreakableStore>,
+    pub start: fn(&Setup) -> Box<dyn BreakableStore>,
     /// What the store may lose of what it has acknowledged.
     pub store_loses: StoreLoss,
     /// Whether clients without retries may lose sign-ins.

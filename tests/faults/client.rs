@@ -1,6 +1,7 @@
 //! A client that records each request and each response in the history of its session.
 
 use crate::progress::Progress;
+use crate::setup;
 use fred::util::redis_keyslot;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -39,6 +40,7 @@ impl Session {
 #[derive(Debug)]
 pub struct Client {
     name: String,
+    caller: Caller,
     /// The dialect that it speaks.
     pub dialect: Dialect,
     progress: Arc<Progress>,
@@ -56,8 +58,14 @@ impl Client {
         workers: &[SocketAddr],
         first: usize,
     ) -> Self {
+        let caller = if progress.requires_tokens {
+            setup::user(first)
+        } else {
+            Caller::default()
+        };
         Self {
             name,
+            caller,
             dialect,
             progress: Arc::clone(progress),
             workers: workers.iter().map(|worker| (*worker, None)).collect(),
@@ -72,7 +80,7 @@ impl Client {
         let create = Operation::Create {
             data: data.to_owned(),
         };
-        let request = self.dialect.create(&Caller::default(), data);
+        let request = self.dialect.create(&self.caller, data);
         let sent = self.progress.now();
         let call = recorder.begin(&self.name, create.clone());
         let reply = self.send(&request).await;

@@ -2,6 +2,7 @@
 
 use crate::catalogue::BreakableStore;
 use crate::progress::{Period, Progress};
+use crate::setup::Setup;
 use std::time::Duration;
 use testkit::redis::cluster::{Cluster, ClusterConfig, PRIMARIES};
 use testkit::until;
@@ -37,12 +38,14 @@ fn isolating() -> ClusterConfig<'static> {
 
 struct ClusterStore {
     cluster: Cluster,
+    /// What stands before the host in the URL: `name:password@`.
+    user: String,
     strike: fn(&mut Cluster, &Progress) -> Result<Period, String>,
 }
 
 impl BreakableStore for ClusterStore {
     fn url(&self) -> String {
-        self.cluster.url()
+        self.cluster.url_as(&self.user)
     }
 
     fn strike(&mut self, progress: &Progress) -> Result<Period, String> {
@@ -52,11 +55,23 @@ impl BreakableStore for ClusterStore {
 }
 
 fn start(
+    setup: &Setup,
     config: &ClusterConfig,
     strike: fn(&mut Cluster, &Progress) -> Result<Period, String>,
 ) -> Box<dyn BreakableStore> {
+    let is_readable = setup.tls().is_none() || !config.relays;
+    assert!(is_readable, "nodes behind relays announce no TLS port");
+    let user = setup.redis_options();
+    let user = user.iter().map(String::as_str);
+    let options: Vec<_> = user.chain(config.options.iter().copied()).collect();
+    let cluster = Cluster::start(&ClusterConfig {
+        options: &options,
+        tls: setup.tls(),
+        ..*config
+    });
     Box::new(ClusterStore {
-        cluster: Cluster::start(config),
+        cluster,
+        user: setup.url_user(),
         strike,
     })
 }
@@ -104,24 +119,24 @@ fn during(
 }
 
 /// SIGKILL of the primary that has the lease.
-pub fn kill_lease_primary() -> Box<dyn BreakableStore> {
-    start(&isolating(), |cluster, progress| {
+pub fn kill_lease_primary(setup: &Setup) -> Box<dyn BreakableStore> {
+    start(setup, &isolating(), |cluster, progress| {
         let lease = lease(cluster);
         kill(cluster, lease, progress)
     })
 }
 
 /// SIGKILL of another primary.
-pub fn kill_other_primary() -> Box<dyn BreakableStore> {
-    start(&isolating(), |cluster, progress| {
+pub fn kill_other_primary(setup: &Setup) -> Box<dyn BreakableStore> {
+    start(setup, &isolating(), |cluster, progress| {
         let other = other(cluster);
         kill(cluster, other, progress)
     })
 }
 
 /// SIGSTOP of a primary until its replica is promoted, and then SIGCONT.
-pub fn pause_primary() -> Box<dyn BreakableStore> {
-    start(&isolating(), |cluster, progress| {
+pub fn pause_primary(setup: &Setup) -> Box<dyn BreakableStore> {
+    start(setup, &isolating(), |cluster, progress| {
         let (slot, old) = other(cluster);
         progress.record_struck_slots(cluster.slots_of(old));
         let begin = progress.now();
@@ -141,8 +156,8 @@ pub fn pause_primary() -> Box<dyn BreakableStore> {
 }
 
 /// `CLUSTER FAILOVER` of each primary.
-pub fn planned_failover() -> Box<dyn BreakableStore> {
-    start(&ClusterConfig::default(), |cluster, progress| {
+pub fn planned_failover(setup: &Setup) -> Box<dyn BreakableStore> {
+    start(setup, &ClusterConfig::default(), |cluster, progress| {
         during(progress, || {
             for primary in 0..PRIMARIES {
                 cluster.failover(cluster.replica_of(primary));
@@ -180,8 +195,8 @@ fn move_slots(
 }
 
 /// Slots move from one primary to another.
-pub fn reshard() -> Box<dyn BreakableStore> {
-    start(&ClusterConfig::default(), |cluster, progress| {
+pub fn reshard(setup: &Setup) -> Box<dyn BreakableStore> {
+    start(setup, &ClusterConfig::default(), |cluster, progress| {
         during(progress, || {
             let (_, from) = lease(cluster);
             let to = (from + 1) % PRIMARIES;
@@ -191,8 +206,8 @@ pub fn reshard() -> Box<dyn BreakableStore> {
 }
 
 /// Slots move from each primary to the next.
-pub fn rebalance() -> Box<dyn BreakableStore> {
-    start(&ClusterConfig::default(), |cluster, progress| {
+pub fn rebalance(setup: &Setup) -> Box<dyn BreakableStore> {
+    start(setup, &ClusterConfig::default(), |cluster, progress| {
         during(progress, || {
             (0..PRIMARIES).try_for_each(|from| {
                 let to = (from + 1) % PRIMARIES;
@@ -203,12 +218,12 @@ pub fn rebalance() -> Box<dyn BreakableStore> {
 }
 
 /// The workers' connections to a primary fall silent, and new ones work.
-pub fn silent_connections() -> Box<dyn BreakableStore> {
+pub fn silent_connections(setup: &Setup) -> Box<dyn BreakableStore> {
     let config = ClusterConfig {
         relays: true,
         ..ClusterConfig::default()
     };
-    start(&config, |cluster, progress| {
+    start(setup, &config, |cluster, progress| {
         let (_, primary) = other(cluster);
         during(progress, || {
             cluster.relay(primary).silence();
@@ -219,12 +234,12 @@ pub fn silent_connections() -> Box<dyn BreakableStore> {
 
 /// All connections between the workers and a primary are silent for a while. The other nodes reach
 /// it, so that no replica is promoted.
-pub fn partition() -> Box<dyn BreakableStore> {
+pub fn partition(setup: &Setup) -> Box<dyn BreakableStore> {
     let config = ClusterConfig {
         relays: true,
         ..ClusterConfig::default()
     };
-    start(&config, |cluster, progress| {
+    start(setup, &config, |cluster, progress| {
         let (_, primary) = other(cluster);
         during(progress, || {
             let begin = progress.now();

@@ -8,8 +8,10 @@
 //!
 //! `tests/faults/run` runs all faults, or those that it is given by name, with real processes:
 //! release builds of the worker, and redis-server.
-//! `--quick` runs fewer sign-ins, and leaves out faults that resemble another. A machine of two cores
-//! is enough. Each fault takes 12 s to 30 s.
+//! `--quick` runs fewer sign-ins, and leaves out faults that resemble another. `--tls` makes the
+//! workers connect with TLS and as an ACL user, for faults whose tools need no plain text.
+//! `--authenticated` runs the workers in that mode. A machine of two cores is enough. Each fault takes
+//! 12 s to 30 s.
 
 // The server takes clock and environment as arguments, so that tests can replace them. A simulation
 // uses the real ones.
@@ -29,16 +31,20 @@ mod races;
 mod report;
 mod runner;
 mod sentinel;
+mod setup;
 mod sign_ins;
 mod standalone;
 mod verdict;
 
 use catalogue::{FAULTS, Fault};
 use runner::{Load, run_fault};
+use setup::Setup;
 use std::process::ExitCode;
 
-/// The option of the short form.
+/// The options: the short form; TLS and an ACL user at Redis; mode `authenticated`.
 const QUICK: &str = "--quick";
+const TLS: &str = "--tls";
+const AUTHENTICATED: &str = "--authenticated";
 
 /// The load of the long form and of the short one.
 const LONG_LOAD: Load = Load {
@@ -59,14 +65,23 @@ fn main() -> ExitCode {
 
 /// Runs the named faults, or all. Returns the failed assertions.
 fn run(arguments: &[String]) -> Result<Vec<String>, String> {
-    let is_quick = arguments.iter().any(|argument| argument == QUICK);
-    let names: Vec<_> = arguments.iter().filter(|name| *name != QUICK).collect();
+    let has = |option: &str| arguments.iter().any(|argument| argument == option);
+    let is_quick = has(QUICK);
+    let mut setup = Setup::default();
+    if has(TLS) {
+        setup.secure_redis();
+    }
+    if has(AUTHENTICATED) {
+        setup.require_tokens();
+    }
+    let is_option = |argument: &&String| [QUICK, TLS, AUTHENTICATED].contains(&argument.as_str());
+    let names: Vec<_> = arguments.iter().filter(|name| !is_option(name)).collect();
     let load = if is_quick { QUICK_LOAD } else { LONG_LOAD };
     let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
     let mut results = Vec::new();
     for fault in select(&names, is_quick)? {
         eprintln!("--- {}", fault.name);
-        let result = run_fault(&runtime, fault, load);
+        let result = run_fault(&runtime, &setup, fault, load);
         for failure in &result.failures {
             eprintln!("    {failure}");
         }

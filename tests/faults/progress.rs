@@ -21,6 +21,8 @@ pub struct Progress {
     pub start: Instant,
     /// Sign-ins to create at least.
     pub sign_ins: u64,
+    /// Whether creations need a token.
+    pub requires_tokens: bool,
     /// Requests that were answered, and those that were not.
     pub requests: Counter,
     /// Requests without a usable response.
@@ -75,11 +77,12 @@ impl SignIns {
 }
 
 impl Progress {
-    /// The progress of a run that creates this many sign-ins.
-    pub fn new(sign_ins: u64) -> Self {
+    /// The progress of a run that creates this many sign-ins, each with a token or without.
+    pub fn new(sign_ins: u64, requires_tokens: bool) -> Self {
         Self {
             start: Instant::now(),
             sign_ins,
+            requires_tokens,
             requests: Counter::default(),
             failed: Counter::default(),
             with_retries: SignIns::default(),

@@ -5,6 +5,7 @@ use crate::catalogue::{BreakableStore, Fault};
 use crate::fleet::Fleet;
 use crate::other_slots::OtherSlots;
 use crate::progress::{Period, Progress};
+use crate::setup::Setup;
 use crate::verdict::{Verdict, judge};
 use crate::{probes, races, sign_ins};
 use std::sync::Arc;
@@ -47,10 +48,11 @@ pub struct FaultResult {
 }
 
 /// Runs a fault.
-pub fn run_fault(runtime: &Runtime, fault: Fault, load: Load) -> FaultResult {
-    let store = (fault.start)();
-    let fleet = Fleet::start(&store.url(), &store.settings());
-    let progress = Arc::new(Progress::new(load.sign_ins));
+pub fn run_fault(runtime: &Runtime, setup: &Setup, fault: Fault, load: Load) -> FaultResult {
+    let store = (fault.start)(setup);
+    let settings = [store.settings(), setup.worker_settings()].concat();
+    let fleet = Fleet::start(&store.url(), &settings);
+    let progress = Arc::new(Progress::new(load.sign_ins, setup.requires_tokens()));
     let (store, mut failures) = runtime.block_on(run_load(load, store, &fleet, &progress));
     for log in fleet.ended() {
         failures.push(format!("a worker ended:\n{log}"));

@@ -1,7 +1,10 @@
 //! Faults of a primary with two replicas and three sentinels.
+//!
+//! The workers have a user of their own. The replicas and the sentinels are the default user.
 
 use crate::catalogue::BreakableStore;
 use crate::progress::{Period, Progress};
+use crate::setup::{Setup, url_user, user_options};
 use testkit::redis::sentinels::{Sentinels, SentinelsConfig};
 
 /// Requests after which the clients have met the state of the fault.
@@ -14,7 +17,7 @@ struct SentinelStore {
 
 impl BreakableStore for SentinelStore {
     fn url(&self) -> String {
-        self.sentinels.url()
+        self.sentinels.url_as(&url_user())
     }
 
     fn strike(&mut self, progress: &Progress) -> Result<Period, String> {
@@ -24,17 +27,25 @@ impl BreakableStore for SentinelStore {
 }
 
 fn start(
+    setup: &Setup,
     strike: fn(&mut Sentinels, &Progress) -> Result<Period, String>,
 ) -> Box<dyn BreakableStore> {
+    let options = user_options();
+    let options: Vec<_> = options.iter().map(String::as_str).collect();
+    let config = SentinelsConfig {
+        options: &options,
+        tls: setup.tls(),
+        ..SentinelsConfig::default()
+    };
     Box::new(SentinelStore {
-        sentinels: Sentinels::start(&SentinelsConfig::default()),
+        sentinels: Sentinels::start(&config),
         strike,
     })
 }
 
 /// SIGKILL of the primary, which comes back as a replica.
-pub fn kill_primary() -> Box<dyn BreakableStore> {
-    start(|sentinels, progress| {
+pub fn kill_primary(setup: &Setup) -> Box<dyn BreakableStore> {
+    start(setup, |sentinels, progress| {
         let begin = progress.now();
         let old = sentinels.primary_index();
         sentinels.nodes[old].kill();
@@ -46,8 +57,8 @@ pub fn kill_primary() -> Box<dyn BreakableStore> {
 }
 
 /// `SENTINEL FAILOVER`. The old primary accepts writes until a sentinel makes it a replica.
-pub fn planned_failover() -> Box<dyn BreakableStore> {
-    start(|sentinels, progress| {
+pub fn planned_failover(setup: &Setup) -> Box<dyn BreakableStore> {
+    start(setup, |sentinels, progress| {
         let begin = progress.now();
         let old = sentinels.failover();
         sentinels.wait_for_promotion(old);
@@ -59,8 +70,8 @@ pub fn planned_failover() -> Box<dyn BreakableStore> {
 }
 
 /// SIGSTOP of the primary until a replica is promoted, and then SIGCONT.
-pub fn pause_primary() -> Box<dyn BreakableStore> {
-    start(|sentinels, progress| {
+pub fn pause_primary(setup: &Setup) -> Box<dyn BreakableStore> {
+    start(setup, |sentinels, progress| {
         let begin = progress.now();
         let old = sentinels.primary_index();
         sentinels.nodes[old].pause();

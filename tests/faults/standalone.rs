@@ -4,8 +4,10 @@ mod steps;
 
 use crate::catalogue::BreakableStore;
 use crate::progress::{Period, Progress};
+use crate::setup::{PASSWORD, Setup, USER, url_user};
 use std::time::Duration;
 use tempfile::NamedTempFile;
+use testkit::process::free_port;
 use testkit::proxy::Proxy;
 use testkit::redis::{DURABLE, RedisServer};
 use testkit::relay::Relay;
@@ -14,26 +16,17 @@ use testkit::until;
 /// Options of a Redis that syncs its log once a second.
 const EVERY_SECOND: &[&str] = &["--appendonly", "yes", "--appendfsync", "everysec"];
 
-/// The user of the workers, if the fault changes its rights.
-const USER: &str = "worker";
-
-/// Its first password.
-const PASSWORD: &str = "secret";
-
 /// A standalone Redis, and what happens to it.
 struct Standalone {
     redis: RedisServer,
     /// Where the workers connect, if not to Redis.
     front: Option<Front>,
-    /// How the workers connect as [`USER`]; `None` if they have no user.
-    password: Option<Password>,
+    has_tls: bool,
+    /// What stands before the host in the URL: `name:password@`.
+    user: String,
+    /// Where the workers have their password from, if not from the URL.
+    password_file: Option<NamedTempFile>,
     strike: fn(&mut Self, &Progress) -> Result<(), String>,
-}
-
-/// Where the workers have their password from.
-enum Password {
-    InUrl,
-    InFile(NamedTempFile),
 }
 
 /// What is between the workers and Redis.
@@ -44,27 +37,25 @@ enum Front {
 
 impl BreakableStore for Standalone {
     fn url(&self) -> String {
-        match &self.front {
-            Some(Front::Proxy(proxy)) => proxy.url(),
-            Some(Front::Relay(relay)) => format!("redis://{}/0", relay.address()),
-            None => match &self.password {
-                Some(Password::InUrl) => {
-                    format!("redis://{USER}:{PASSWORD}@{}/0", self.redis.address())
-                }
-                Some(Password::InFile(_)) => format!("redis://{USER}@{}/0", self.redis.address()),
-                None => self.redis.url(),
-            },
-        }
+        let port = match &self.front {
+            Some(Front::Proxy(proxy)) => return proxy.url(),
+            Some(Front::Relay(relay)) => relay.address().port(),
+            None => self.redis.announced_port(),
+        };
+        let scheme = if self.has_tls { "rediss" } else { "redis" };
+        format!("{scheme}://{}127.0.0.1:{port}/0", self.user)
     }
 
     fn settings(&self) -> Vec<(&'static str, String)> {
-        match &self.password {
-            Some(Password::InFile(file)) => {
-                let path = file.path().to_str().expect("UTF-8").to_owned();
-                vec![("store.redis.password_file", path)]
-            }
-            Some(Password::InUrl) | None => Vec::new(),
-        }
+        let setting = |file: &NamedTempFile| {
+            let path = file.path().to_str().expect("UTF-8").to_owned();
+            ("store.redis.password_file", path)
+        };
+        self.password_file
+            .as_ref()
+            .map(setting)
+            .into_iter()
+            .collect()
     }
 
     fn strike(&mut self, progress: &Progress) -> Result<Period, String> {
@@ -76,66 +67,99 @@ impl BreakableStore for Standalone {
     }
 }
 
+impl Standalone {
+    /// Starts a Redis with these options.
+    fn start(
+        setup: &Setup,
+        options: &[&str],
+        strike: fn(&mut Self, &Progress) -> Result<(), String>,
+    ) -> Self {
+        let mut all = setup.redis_options();
+        all.extend(
+            setup
+                .tls()
+                .into_iter()
+                .flat_map(|tls| tls.arguments(free_port())),
+        );
+        let mut all: Vec<_> = all.iter().map(String::as_str).collect();
+        all.extend(options);
+        Self {
+            redis: RedisServer::start_with(&all),
+            front: None,
+            has_tls: setup.tls().is_some(),
+            user: setup.url_user(),
+            password_file: None,
+            strike,
+        }
+    }
+
+    /// Adds the workers' user, with all permissions.
+    fn with_user(mut self) -> Self {
+        let password = format!(">{PASSWORD}");
+        let user = ["ACL", "SETUSER", USER, "on", &password, "~*", "+@all"];
+        self.redis.command(&user);
+        self.user = url_user();
+        self
+    }
+}
+
 fn standalone(
+    setup: &Setup,
     options: &[&str],
     strike: fn(&mut Standalone, &Progress) -> Result<(), String>,
 ) -> Box<dyn BreakableStore> {
-    Box::new(Standalone {
-        redis: RedisServer::start_with(options),
-        front: None,
-        password: None,
-        strike,
-    })
+    Box::new(Standalone::start(setup, options, strike))
 }
 
 /// SIGKILL, and a restart with a log that is synced before each reply.
-pub fn kill_aof_always() -> Box<dyn BreakableStore> {
-    standalone(DURABLE, Standalone::kill_and_restart)
+pub fn kill_aof_always(setup: &Setup) -> Box<dyn BreakableStore> {
+    standalone(setup, DURABLE, Standalone::kill_and_restart)
 }
 
 /// SIGKILL, and a restart with a log that is synced once a second.
-pub fn kill_aof_everysec() -> Box<dyn BreakableStore> {
-    standalone(EVERY_SECOND, Standalone::kill_and_restart)
+pub fn kill_aof_everysec(setup: &Setup) -> Box<dyn BreakableStore> {
+    standalone(setup, EVERY_SECOND, Standalone::kill_and_restart)
 }
 
 /// SIGKILL, and a restart without data.
-pub fn kill_without_aof() -> Box<dyn BreakableStore> {
-    standalone(&[], Standalone::kill_and_restart)
+pub fn kill_without_aof(setup: &Setup) -> Box<dyn BreakableStore> {
+    standalone(setup, &[], Standalone::kill_and_restart)
 }
 
 /// SIGKILL, and another Redis on its port, whose log is empty.
-pub fn empty_replacement() -> Box<dyn BreakableStore> {
-    standalone(DURABLE, Standalone::replace)
+pub fn empty_replacement(setup: &Setup) -> Box<dyn BreakableStore> {
+    standalone(setup, DURABLE, Standalone::replace)
 }
 
 /// SIGSTOP for a second.
-pub fn pause_1s() -> Box<dyn BreakableStore> {
-    standalone(&[], |store, _| {
+pub fn pause_1s(setup: &Setup) -> Box<dyn BreakableStore> {
+    standalone(setup, &[], |store, _| {
         store.pause(Duration::from_secs(1));
         Ok(())
     })
 }
 
 /// SIGSTOP for three seconds.
-pub fn pause_3s() -> Box<dyn BreakableStore> {
-    standalone(&[], |store, _| {
+pub fn pause_3s(setup: &Setup) -> Box<dyn BreakableStore> {
+    standalone(setup, &[], |store, _| {
         store.pause(Duration::from_secs(3));
         Ok(())
     })
 }
 
 /// SIGSTOP for five seconds.
-pub fn pause_5s() -> Box<dyn BreakableStore> {
-    standalone(&[], |store, _| {
+pub fn pause_5s(setup: &Setup) -> Box<dyn BreakableStore> {
+    standalone(setup, &[], |store, _| {
         store.pause(Duration::from_secs(5));
         Ok(())
     })
 }
 
 /// SIGKILL, and a restart that loads for five seconds.
-pub fn loading_5s() -> Box<dyn BreakableStore> {
+pub fn loading_5s(setup: &Setup) -> Box<dyn BreakableStore> {
     let options = [DURABLE, &["--enable-debug-command", "yes"]].concat();
-    let redis = RedisServer::start_with(&options);
+    let store = Standalone::start(setup, &options, Standalone::load_5s);
+    let redis = &store.redis;
     redis.command(&["DEBUG", "POPULATE", steps::LOADED_KEYS, "filler", "100"]);
     redis.command(&["BGREWRITEAOF"]);
     until("the filler is in the log", || {
@@ -145,85 +169,58 @@ pub fn loading_5s() -> Box<dyn BreakableStore> {
             .expect("bytes");
         size > 1_000_000 && redis.info("persistence", "aof_rewrite_in_progress") == "0"
     });
-    Box::new(Standalone {
-        redis,
-        front: None,
-        password: None,
-        strike: Standalone::load_5s,
-    })
+    Box::new(store)
 }
 
 /// All connections closed, again and again.
-pub fn client_kill() -> Box<dyn BreakableStore> {
-    standalone(&[], Standalone::kill_connections)
+pub fn client_kill(setup: &Setup) -> Box<dyn BreakableStore> {
+    standalone(setup, &[], Standalone::kill_connections)
 }
 
 /// All scripts forgotten, again and again.
-pub fn script_flush() -> Box<dyn BreakableStore> {
-    standalone(&[], Standalone::flush_scripts)
+pub fn script_flush(setup: &Setup) -> Box<dyn BreakableStore> {
+    standalone(setup, &[], Standalone::flush_scripts)
 }
 
 /// `maxmemory` reached.
-pub fn full_memory() -> Box<dyn BreakableStore> {
-    standalone(&[], Standalone::fill_memory)
+pub fn full_memory(setup: &Setup) -> Box<dyn BreakableStore> {
+    standalone(setup, &[], Standalone::fill_memory)
 }
 
 /// The workers' user may not run scripts any more, and then may again.
-pub fn acl_change() -> Box<dyn BreakableStore> {
-    let redis = RedisServer::start();
-    add_user(&redis);
-    Box::new(Standalone {
-        redis,
-        front: None,
-        password: Some(Password::InUrl),
-        strike: Standalone::change_acl,
-    })
-}
-
-fn add_user(redis: &RedisServer) {
-    let password = format!(">{PASSWORD}");
-    redis.command(&["ACL", "SETUSER", USER, "on", &password, "~*", "+@all"]);
+pub fn acl_change(setup: &Setup) -> Box<dyn BreakableStore> {
+    Box::new(Standalone::start(setup, &[], Standalone::change_acl).with_user())
 }
 
 /// The workers' password changes, first in their file, and all connections are closed.
-pub fn password_change() -> Box<dyn BreakableStore> {
-    let redis = RedisServer::start();
-    add_user(&redis);
+pub fn password_change(setup: &Setup) -> Box<dyn BreakableStore> {
+    let mut store = Standalone::start(setup, &[], Standalone::change_password).with_user();
     let file = NamedTempFile::new().expect("a file");
     std::fs::write(file.path(), PASSWORD).expect("a file");
-    Box::new(Standalone {
-        redis,
-        front: None,
-        password: Some(Password::InFile(file)),
-        strike: Standalone::change_password,
-    })
+    store.user = format!("{USER}@");
+    store.password_file = Some(file);
+    Box::new(store)
 }
 
 /// Connections closed, and fewer new ones accepted than there are workers.
-pub fn max_clients() -> Box<dyn BreakableStore> {
-    standalone(&[], Standalone::limit_connections)
+pub fn max_clients(setup: &Setup) -> Box<dyn BreakableStore> {
+    standalone(setup, &[], Standalone::limit_connections)
 }
 
 /// Connections that end in the middle of a reply.
-pub fn cut_replies() -> Box<dyn BreakableStore> {
-    let redis = RedisServer::start();
-    let proxy = Proxy::start(redis.address());
-    Box::new(Standalone {
-        redis,
-        front: Some(Front::Proxy(proxy)),
-        password: None,
-        strike: Standalone::cut_replies,
-    })
+pub fn cut_replies(setup: &Setup) -> Box<dyn BreakableStore> {
+    assert!(setup.tls().is_none(), "the proxy reads plain text");
+    let mut store = Standalone::start(setup, &[], Standalone::cut_replies);
+    store.front = Some(Front::Proxy(Proxy::start(store.redis.address())));
+    Box::new(store)
 }
 
 /// No packet passes for three seconds.
-pub fn partition_3s() -> Box<dyn BreakableStore> {
-    let redis = RedisServer::start();
-    let relay = Relay::start(redis.address());
-    Box::new(Standalone {
-        redis,
-        front: Some(Front::Relay(relay)),
-        password: None,
-        strike: |store, progress| store.partition(Duration::from_secs(3), progress),
-    })
+pub fn partition_3s(setup: &Setup) -> Box<dyn BreakableStore> {
+    let mut store = Standalone::start(setup, &[], |store, progress| {
+        store.partition(Duration::from_secs(3), progress)
+    });
+    let address = ([127, 0, 0, 1], store.redis.announced_port());
+    store.front = Some(Front::Relay(Relay::start(address.into())));
+    Box::new(store)
 }

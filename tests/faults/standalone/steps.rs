@@ -1,7 +1,8 @@
 //! What happens to a standalone Redis, step by step. Each method returns when Redis is whole again.
 
-use super::{Front, Password, Standalone, USER};
+use super::{Front, Standalone};
 use crate::progress::Progress;
+use crate::setup::USER;
 use std::time::Duration;
 use testkit::proxy::{Fault, Target};
 use testkit::random::Random;
@@ -118,7 +119,7 @@ impl Standalone {
     }
 
     pub(super) fn change_password(&mut self, _: &Progress) -> Result<(), String> {
-        let Some(Password::InFile(file)) = &self.password else {
+        let Some(file) = &self.password_file else {
             return Err("no password file".to_owned());
         };
         std::fs::write(file.path(), "another").map_err(|error| error.to_string())?;

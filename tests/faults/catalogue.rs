@@ -178,6 +178,19 @@ pub const FAULTS: &[Fault] = &[
         ..HARMLESS
     },
     Fault {
+        name: "Sentinel: partition of the primary",
+        start: sentinel::isolate_primary,
+        store_loses: StoreLoss::Split,
+        ..HARMLESS
+    },
+    Fault {
+        name: "Sentinel: partition, min-replicas-to-write 1",
+        start: sentinel::isolate_guarded_primary,
+        store_loses: StoreLoss::Tail,
+        is_quick: false,
+        ..HARMLESS
+    },
+    Fault {
         name: "Cluster: SIGKILL of the lease's primary",
         start: cluster::kill_lease_primary,
         store_loses: StoreLoss::Tail,

@@ -28,10 +28,12 @@ impl BreakableStore for SentinelStore {
 
 fn start(
     setup: &Setup,
+    options: &[&str],
     strike: fn(&mut Sentinels, &Progress) -> Result<Period, String>,
 ) -> Box<dyn BreakableStore> {
-    let options = user_options();
-    let options: Vec<_> = options.iter().map(String::as_str).collect();
+    let user = user_options();
+    let user = user.iter().map(String::as_str);
+    let options: Vec<_> = user.chain(options.iter().copied()).collect();
     let config = SentinelsConfig {
         options: &options,
         tls: setup.tls(),
@@ -45,7 +47,7 @@ fn start(
 
 /// SIGKILL of the primary, which comes back as a replica.
 pub fn kill_primary(setup: &Setup) -> Box<dyn BreakableStore> {
-    start(setup, |sentinels, progress| {
+    start(setup, &[], |sentinels, progress| {
         let begin = progress.now();
         let old = sentinels.primary_index();
         sentinels.nodes[old].kill();
@@ -58,7 +60,7 @@ pub fn kill_primary(setup: &Setup) -> Box<dyn BreakableStore> {
 
 /// `SENTINEL FAILOVER`. The old primary accepts writes until a sentinel makes it a replica.
 pub fn planned_failover(setup: &Setup) -> Box<dyn BreakableStore> {
-    start(setup, |sentinels, progress| {
+    start(setup, &[], |sentinels, progress| {
         let begin = progress.now();
         let old = sentinels.failover();
         sentinels.wait_for_promotion(old);
@@ -71,7 +73,7 @@ pub fn planned_failover(setup: &Setup) -> Box<dyn BreakableStore> {
 
 /// SIGSTOP of the primary until a replica is promoted, and then SIGCONT.
 pub fn pause_primary(setup: &Setup) -> Box<dyn BreakableStore> {
-    start(setup, |sentinels, progress| {
+    start(setup, &[], |sentinels, progress| {
         let begin = progress.now();
         let old = sentinels.primary_index();
         sentinels.nodes[old].pause();
@@ -84,4 +86,32 @@ pub fn pause_primary(setup: &Setup) -> Box<dyn BreakableStore> {
         progress.wait_for_requests(ENOUGH_REQUESTS)?;
         Ok(Period { begin, end })
     })
+}
+
+/// The primary is cut off from its replicas and from the sentinels, and the workers still reach it.
+pub fn isolate_primary(setup: &Setup) -> Box<dyn BreakableStore> {
+    start(setup, &[], isolate)
+}
+
+/// The same, and an isolated primary rejects writes.
+pub fn isolate_guarded_primary(setup: &Setup) -> Box<dyn BreakableStore> {
+    start(setup, &["--min-replicas-to-write", "1"], isolate)
+}
+
+/// Locks the default user out until a replica is promoted. Its connections are closed, and new ones
+/// are rejected; those of a real partition fall silent.
+fn isolate(sentinels: &mut Sentinels, progress: &Progress) -> Result<Period, String> {
+    let old = sentinels.primary_index();
+    let mut operator = sentinels.nodes[old].connect();
+    let begin = progress.now();
+    operator.command(&["ACL", "SETUSER", "default", "off"]);
+    operator.command(&["CLIENT", "KILL", "USER", "default"]);
+    sentinels.wait_for_promotion(old);
+    let end = progress.now();
+    progress.wait_for_requests(ENOUGH_REQUESTS)?;
+    operator.command(&["ACL", "SETUSER", "default", "on"]);
+    progress.release_idle_worker();
+    sentinels.wait_until_replica(old);
+    progress.wait_for_requests(ENOUGH_REQUESTS)?;
+    Ok(Period { begin, end })
 }

@@ -1,13 +1,19 @@
 # The tests that need Docker: run the rendered pods as their specs say. Sourced by ./run.
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj "/CN=test authority" \
     -keyout "$work/ca.key" -out "$work/ca.crt" 2>/dev/null
+certificate() { # certificate NAME EXTENSION: writes $work/NAME.crt and $work/NAME.key, signed by the CA
+    openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj "/CN=$1" -keyout "$work/$1.key" -out "$work/$1.csr" 2>/dev/null
+    openssl x509 -req -in "$work/$1.csr" -CA "$work/ca.crt" -CAkey "$work/ca.key" -CAcreateserial -days 2 -out "$work/$1.crt" \
+        -extfile <(echo "$2") 2>/dev/null
+}
+certificate client extendedKeyUsage=clientAuth
 python - "$work" $here/cluster.yaml <<'END'
 import sys, yaml
-authority = open(f"{sys.argv[1]}/ca.crt").read()
+files = {"AUTHORITY": "ca.crt", "CLIENT_CERTIFICATE": "client.crt", "CLIENT_KEY": "client.key"}
 objects = list(yaml.safe_load_all(open(sys.argv[2])))
 for item in objects:
     values = item.get("data") or item["stringData"]
-    values.update({key: authority for key, value in values.items() if value == "AUTHORITY"})
+    values.update({key: open(f"{sys.argv[1]}/{files[value]}").read() for key, value in values.items() if value in files})
 yaml.safe_dump_all(objects, open(f"{sys.argv[1]}/cluster", "w"))
 END
 images=registry.example.org/matrix-rendezvous=$image,curlimages/curl=lookalike/debian
@@ -96,13 +102,10 @@ docker run -d --name "existing-$$" --network $net --network-alias redis.matrix.s
     redis-server --save '' --requirepass 'of/an#operator@?%20' --protected-mode no >/dev/null
 for name in authenticated introspection-url; do check_server "$work/$name.yaml"; done
 
-echo "--- Redis behind Sentinels, both with TLS and a CA from a Secret, both with users and passwords"
-openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj "/CN=redis" -keyout "$work/redis.key" \
-    -out "$work/redis.csr" 2>/dev/null
-openssl x509 -req -in "$work/redis.csr" -CA "$work/ca.crt" -CAkey "$work/ca.key" -CAcreateserial -days 2 -out "$work/redis.crt" \
-    -extfile <(echo "subjectAltName=DNS:redis-0.example.org,DNS:sentinel-0.example.org,DNS:sentinel-1.example.org,DNS:sentinel-2.example.org") 2>/dev/null
+echo "--- Redis behind Sentinels, both with TLS and client certificates, CA and certificate from Secrets, both with users and passwords"
+certificate redis subjectAltName=DNS:redis-0.example.org,DNS:sentinel-0.example.org,DNS:sentinel-1.example.org,DNS:sentinel-2.example.org
 chmod 644 "$work/redis.key"
-tls=(--port 0 --tls-cert-file /tls/redis.crt --tls-key-file /tls/redis.key --tls-ca-cert-file /tls/ca.crt --tls-auth-clients no)
+tls=(--port 0 --tls-cert-file /tls/redis.crt --tls-key-file /tls/redis.key --tls-ca-cert-file /tls/ca.crt --tls-auth-clients yes)
 docker run -d --name "primary-$$" --network $net --network-alias redis-0.example.org -v "$work:/tls:ro" lookalike/debian \
     redis-server --save '' --tls-port 6379 "${tls[@]}" --user rendezvous on '>of/an#operator@?%20' '~*' '&*' +@all --user default off >/dev/null
 # One Sentinel process under three names: the test covers the pod's connection, not a failover.
@@ -122,7 +125,7 @@ docker run -d --name "sentinel-$$" --network $net "${names[@]}" -v "$work:/tls:r
 check_server "$work/sentinel-tls.yaml"
 
 echo "--- the same primary without Sentinels: by redis.host, and by redis.url"
-tls='tls: {enabled: true, ca: {secret: redis-ca, secretKey: ca.crt}}'
+tls='tls: {enabled: true, ca: {secret: redis-ca, secretKey: ca.crt}, certificateSecret: redis-client}'
 by_host="host: redis-0.example.org, username: rendezvous, password: {secret: redis, secretKey: password}"
 by_url='url: {value: "rediss://rendezvous:of%2Fan%23operator%40%3F%2520@redis-0.example.org:6379"}'
 for redis in "$by_host" "$by_url"; do

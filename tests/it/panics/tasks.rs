@@ -38,13 +38,30 @@ fn panic_in_any_task_of_the_memory_store_ends_the_process() {
 
 #[test]
 fn panic_in_any_task_of_the_redis_store_ends_the_process() {
-    let own = [
+    check_each_redis_task(&[], &shared_redis().url());
+}
+
+// The tasks exist before a server answers, so these need none.
+#[test]
+fn panic_in_any_task_of_a_sentinel_store_ends_the_process() {
+    let url = "redis-sentinel://127.0.0.1:1?sentinelServiceName=mymaster";
+    check_each_redis_task(&["Redis sentinel"], url);
+}
+
+#[test]
+fn panic_in_any_task_of_a_cluster_store_ends_the_process() {
+    check_each_redis_task(&["Redis cluster map"], "redis-cluster://127.0.0.1:1");
+}
+
+#[track_caller]
+fn check_each_redis_task(of_the_topology: &[&str], url: &str) {
+    let every_topology = [
         "Redis connections",
         "Redis checks",
         "Redis rollback queue",
         "Redis pseudonym key",
     ];
-    let url = shared_redis().url();
+    let own = [of_the_topology, &every_topology].concat();
     check_each_task(&own, &format!("store.backend=redis\nstore.redis.url={url}"));
 }
 

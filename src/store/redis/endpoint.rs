@@ -25,9 +25,9 @@ pub enum ConnectError {
     /// The password of the Sentinels cannot be used with this URL.
     #[error("{0}")]
     SentinelPassword(&'static str),
-    /// rustls rejects the TLS settings.
-    #[error("TLS to Redis cannot be set up: {0}")]
-    Tls(#[from] rustls::Error),
+    /// rustls rejects the client certificate.
+    #[error("the client certificate cannot be used: {0}")]
+    ClientCertificate(#[from] rustls::Error),
 }
 
 /// The TLS settings: trusted roots, and the certificate of this process if there is one.
@@ -62,7 +62,7 @@ impl RedisEndpoint {
     /// Sets TLS up, if the URL requests it.
     ///
     /// # Errors
-    /// [`ConnectError::Tls`] if rustls rejects the settings.
+    /// [`ConnectError::ClientCertificate`] if it is of an unknown form, or does not fit its key.
     pub(super) fn with_tls(mut self, tls: &TlsSettings) -> Result<Self, ConnectError> {
         if self.uses_tls {
             let client = tls::client_config(&tls.ca_roots, tls.certificate.as_ref())?;

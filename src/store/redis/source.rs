@@ -104,7 +104,8 @@ fn keep<T>(read: Result<T, ConfigProblem>, problems: &mut Vec<ConfigProblem>) ->
 
 fn problem_of(error: &ConnectError, url_key: &'static str) -> ConfigProblem {
     let key = match error {
-        ConnectError::Url(_) | ConnectError::Tls(_) => url_key,
+        ConnectError::Url(_) => url_key,
+        ConnectError::ClientCertificate(_) => keys::CERT_FILE,
         ConnectError::Password(_) => keys::PASSWORD_FILE,
         ConnectError::SentinelPassword(_) => keys::SENTINEL_PASSWORD_FILE,
     };

@@ -2,6 +2,7 @@
 //! `serve`, without printing a password.
 
 use super::{check, file, run};
+use testkit::certificates::Certificates;
 use testkit::server::variable;
 
 #[test]
@@ -101,6 +102,19 @@ fn redis_ca_file_without_certificates_is_rejected() {
         ("store.redis.ca_file", "not-there.pem"),
     ];
     redis_refused(&both, &["store.redis.url: ", "store.redis.ca_file: "]);
+}
+
+#[test]
+fn client_certificate_that_does_not_fit_its_key_is_rejected() {
+    let certificates = Certificates::make();
+    let (cert, key) = (certificates.client_cert_file(), certificates.key_file());
+    let settings = [
+        ("store.redis.url", "rediss://127.0.0.1:1"),
+        ("store.redis.cert_file", cert.to_str().expect("UTF-8")),
+        ("store.redis.key_file", key.to_str().expect("UTF-8")),
+    ];
+    let named = ["store.redis.cert_file: ", "the client certificate"];
+    redis_refused(&settings, &named);
 }
 
 #[test]

@@ -74,7 +74,7 @@ impl RedisStore {
         let keys = Keys::new(&settings.prefix);
         let lease_scripts = match settings.layout {
             Layout::Cluster(_) => LeaseScripts::Separate,
-            Layout::Standalone(_) | Layout::Sentinel { .. } => LeaseScripts::Combined,
+            Layout::Standalone { .. } | Layout::Sentinel { .. } => LeaseScripts::Combined,
         };
         let leases = Leases::new(
             &scripts,

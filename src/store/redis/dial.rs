@@ -64,7 +64,7 @@ pub(super) struct Dialer {
     /// The layout at the start.
     layout: Layout,
     command_timeout: Duration,
-    /// Whether the log says that the files now name other servers.
+    /// Whether the log says that the files now name other servers or another database.
     changed_layout_logged: AtomicBool,
 }
 
@@ -96,7 +96,9 @@ impl Dialer {
         };
         let config = match role {
             Role::Sentinel => endpoint.sentinel_config(address, &host),
-            Role::Any | Role::Primary | Role::ClusterNode => endpoint.data_config(address, &host),
+            Role::Any | Role::Primary | Role::ClusterNode => {
+                endpoint.data_config(address, &host, self.layout.database())
+            }
         };
         let opened = self
             .connect(config)
@@ -120,7 +122,9 @@ impl Dialer {
         if *endpoint.layout() != self.layout
             && !self.changed_layout_logged.swap(true, Ordering::Relaxed)
         {
-            tracing::warn!("the URL of Redis now names other servers: that needs a restart");
+            tracing::warn!(
+                "the URL of Redis now names other servers or another database: that needs a restart"
+            );
         }
         Ok(endpoint)
     }

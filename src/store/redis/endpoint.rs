@@ -104,24 +104,30 @@ impl RedisEndpoint {
         }
     }
 
-    /// How the servers work together.
+    /// How the servers work together, and their database.
     #[must_use]
     pub fn layout(&self) -> &Layout {
         &self.layout
     }
 
     /// fred's configuration for a server that holds data. `host` is where to connect to; the name
-    /// in `address` is the one that a certificate must have.
-    pub(super) fn data_config(&self, address: &Address, host: &str) -> Config {
+    /// in `address` is the one that a certificate must have. `database` is the one of the start: a
+    /// URL that was changed since must not move some connections to another.
+    pub(super) fn data_config(&self, address: &Address, host: &str, database: u8) -> Config {
         let mut config = self.config.clone();
         config.server = server_config(address, host);
+        // A URL without a database sends no SELECT, which its ACL user may lack.
+        if config.database.unwrap_or(0) != database {
+            config.database = Some(database);
+        }
         config
     }
 
     /// fred's configuration for a sentinel. RESP3, so that one connection carries both commands and
     /// events.
     pub(super) fn sentinel_config(&self, address: &Address, host: &str) -> Config {
-        let mut config = self.data_config(address, host);
+        let mut config = self.config.clone();
+        config.server = server_config(address, host);
         config.database = None;
         config.version = RespVersion::RESP3;
         (config.username, config.password) = match &self.config.server {

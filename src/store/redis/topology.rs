@@ -64,10 +64,12 @@ impl Topology {
     pub(super) fn start(context: Arc<NodeContext>, layout: Layout) -> (Self, Vec<BackgroundTask>) {
         let mut tasks = Vec::new();
         let kind = match layout {
-            Layout::Standalone(address) => {
+            Layout::Standalone { address, .. } => {
                 Kind::Standalone(Node::start(&context, address, Role::Any))
             }
-            Layout::Sentinel { sentinels, service } => {
+            Layout::Sentinel {
+                sentinels, service, ..
+            } => {
                 let followed = Arc::new(Sentinels::new(&context, service));
                 for sentinel in sentinels {
                     let followed = Arc::clone(&followed);

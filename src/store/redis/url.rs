@@ -39,20 +39,37 @@ fn without_url(error: &Error) -> &str {
     error.details().split(": ").next().unwrap_or_default()
 }
 
-/// How the servers of a URL work together.
+/// How the servers of a URL work together, and which of their databases holds the sessions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Layout {
     /// One server.
-    Standalone(Address),
+    Standalone {
+        /// Where it is.
+        address: Address,
+        /// The number of the database.
+        database: u8,
+    },
     /// Sentinels, which name the primary of a service.
     Sentinel {
         /// The sentinels.
         sentinels: Vec<Address>,
         /// The name of the service in their configuration.
         service: String,
+        /// The number of the database.
+        database: u8,
     },
-    /// A Cluster, and some of its nodes.
+    /// A Cluster, and some of its nodes. It has database 0 only.
     Cluster(Vec<Address>),
+}
+
+impl Layout {
+    /// The number of the database.
+    pub(super) const fn database(&self) -> u8 {
+        match self {
+            Self::Standalone { database, .. } | Self::Sentinel { database, .. } => *database,
+            Self::Cluster(_) => 0,
+        }
+    }
 }
 
 /// Returns fred's form of the URL, the layout, and whether the URL requests TLS.
@@ -75,10 +92,12 @@ pub(super) fn parse_url(text: &str) -> Result<(Config, Layout, bool), RedisUrlEr
         let tcp = |server: &Server| Address::Tcp(server.host.to_string(), server.port);
         hosts.iter().map(tcp).collect::<Vec<_>>()
     };
+    let database = config.database.unwrap_or(0);
     let layout = match &config.server {
-        ServerConfig::Centralized { server } => {
-            Layout::Standalone(Address::Tcp(server.host.to_string(), server.port))
-        }
+        ServerConfig::Centralized { server } => Layout::Standalone {
+            address: Address::Tcp(server.host.to_string(), server.port),
+            database,
+        },
         ServerConfig::Clustered { hosts, .. } => Layout::Cluster(addresses(hosts)),
         ServerConfig::Sentinel {
             hosts,
@@ -87,6 +106,7 @@ pub(super) fn parse_url(text: &str) -> Result<(Config, Layout, bool), RedisUrlEr
         } => Layout::Sentinel {
             sentinels: addresses(hosts),
             service: service_name.clone(),
+            database,
         },
         ServerConfig::Unix { .. } => return Err(RedisUrlError::Scheme),
     };
@@ -124,7 +144,11 @@ fn parse_unix_url(text: &str) -> Result<(Config, Layout, bool), RedisUrlError> {
         database,
         ..Config::default()
     };
-    Ok((config, Layout::Standalone(Address::Unix(path)), false))
+    let layout = Layout::Standalone {
+        address: Address::Unix(path),
+        database: database.unwrap_or(0),
+    };
+    Ok((config, layout, false))
 }
 
 #[cfg(test)]
@@ -138,7 +162,10 @@ mod tests {
             parse_url("unix://me:se%40cret@/run/a%20b.sock?db=3").expect("a URL");
         assert_eq!(
             layout,
-            Layout::Standalone(Address::Unix("/run/a b.sock".into()))
+            Layout::Standalone {
+                address: Address::Unix("/run/a b.sock".into()),
+                database: 3
+            }
         );
         assert_eq!(config.username.as_deref(), Some("me"));
         assert_eq!(config.password.as_deref(), Some("se@cret"));

@@ -153,31 +153,28 @@ impl Sentinels {
 
     fn record(&self, sentinel: &Address, primary: Address, epoch: u64) {
         let now = self.context.clock.now();
-        let newest = {
-            let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-            let answer = Answer {
-                primary,
-                epoch,
-                at: now,
-            };
-            answers.insert(sentinel.clone(), answer);
-            answers.retain(|_, answer| now.saturating_sub(answer.at) < ANSWER_TTL);
-            let current = self.primary();
-            let is_current = |answer: &Answer| {
-                current
-                    .as_ref()
-                    .is_some_and(|node| *node.address() == answer.primary)
-            };
-            // At the same epoch the current primary stays.
-            let newest = answers
-                .values()
-                .max_by_key(|answer| (answer.epoch, is_current(answer)));
-            newest
-                .filter(|answer| !is_current(answer))
-                .map(|answer| answer.primary.clone())
+        // Held until the switch: two sentinels that answer at once would both see the old primary,
+        // and the second would replace the new one.
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let answer = Answer {
+            primary,
+            epoch,
+            at: now,
         };
-        if let Some(primary) = newest {
-            self.switch_to(primary);
+        answers.insert(sentinel.clone(), answer);
+        answers.retain(|_, answer| now.saturating_sub(answer.at) < ANSWER_TTL);
+        let current = self.primary();
+        let is_current = |answer: &Answer| {
+            current
+                .as_ref()
+                .is_some_and(|node| *node.address() == answer.primary)
+        };
+        // At the same epoch the current primary stays.
+        let newest = answers
+            .values()
+            .max_by_key(|answer| (answer.epoch, is_current(answer)));
+        if let Some(answer) = newest.filter(|answer| !is_current(answer)) {
+            self.switch_to(answer.primary.clone());
         }
     }
 

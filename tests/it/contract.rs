@@ -152,25 +152,23 @@ async fn assert_holds<R: StoreFixture>(
     }
 }
 
-/// Creates three tests of each function: one in memory, and one on each kind of Redis.
+/// Creates tests of each function: one in memory, and one on each deployment of Redis.
 macro_rules! contract {
     ($($name:ident),+ $(,)?) => { $(mod $name {
         use super::{MemoryFixture, RedisFixture};
+        use crate::deployments::{Deployment, on_each_redis};
 
         #[tokio::test]
         async fn memory() {
             super::$name(&mut MemoryFixture::new()).await;
         }
 
-        #[tokio::test]
-        async fn redis() {
-            super::$name(&mut RedisFixture::standalone().await).await;
+        #[tokio::main(flavor = "current_thread")]
+        async fn on_redis(deployment: &Deployment) {
+            super::$name(&mut RedisFixture::on(deployment).await).await;
         }
 
-        #[tokio::test]
-        async fn redis_cluster() {
-            super::$name(&mut RedisFixture::cluster().await).await;
-        }
+        on_each_redis!(on_redis);
     })+ };
 }
 

@@ -1,58 +1,12 @@
-//! Each deployment of Redis that the kit can start: it serves sign-ins, and it moves as its real
-//! counterpart does. Faults under load are in `redis_sentinel` and `redis_cluster`.
+//! The deployments of Redis that the kit starts move as their real counterparts do. Faults under load
+//! are in `redis_sentinel` and `redis_cluster`, whole sign-ins in `redis_sign_ins`.
 
-use crate::redis_start_checks::documented_rule;
 use crate::redis_urls::assert_serves;
 use crate::server::ready_on;
 use testkit::redis::Reply;
 use testkit::redis::cluster::{Cluster, ClusterConfig};
 use testkit::redis::sentinels::{Sentinels, SentinelsConfig};
-use testkit::redis::tls::RedisTls;
 use testkit::until;
-
-/// Options of redis-server for a user with the documented rule, and the part of a URL that names it.
-fn documented_user(more: &[&str]) -> (Vec<String>, &'static str) {
-    let start = ["--user", "rendezvous", "on", ">secret"].map(str::to_owned);
-    let more: Vec<_> = more.iter().map(ToString::to_string).collect();
-    (
-        [&start[..], &documented_rule(), &more].concat(),
-        "rendezvous:secret@",
-    )
-}
-
-fn borrowed(options: &[String]) -> Vec<&str> {
-    options.iter().map(String::as_str).collect()
-}
-
-#[test]
-fn sentinels_serve_over_tls_and_with_an_acl_user() {
-    let tls = RedisTls::make();
-    let (user, name) = documented_user(&["+select"]);
-    let trio = Sentinels::start(&SentinelsConfig {
-        options: &borrowed(&user),
-        tls: Some(&tls),
-        ..SentinelsConfig::steady()
-    });
-    let ca = tls.certificates().ca_file();
-    let ca = [("store.redis.ca_file", ca.to_str().expect("UTF-8"))];
-    assert_serves(&ready_on(&trio.url(), &ca));
-    assert_serves(&ready_on(&trio.url_as(name), &ca));
-}
-
-#[test]
-fn cluster_serves_over_tls_and_with_an_acl_user() {
-    let tls = RedisTls::make();
-    let (user, name) = documented_user(&["+cluster"]);
-    let cluster = Cluster::start(&ClusterConfig {
-        options: &borrowed(&user),
-        tls: Some(&tls),
-        ..ClusterConfig::steady()
-    });
-    let ca = tls.certificates().ca_file();
-    let ca = [("store.redis.ca_file", ca.to_str().expect("UTF-8"))];
-    assert_serves(&ready_on(&cluster.url(), &ca));
-    assert_serves(&ready_on(&cluster.url_as(name), &ca));
-}
 
 #[test]
 fn sentinels_promote_a_replica_of_a_killed_primary() {

@@ -1,10 +1,12 @@
 //! A store and its time, with one interface for both stores.
 
+use crate::deployments::{Deployment, Keys};
 use matrix_rendezvous::app::tasks::RunningTasks;
 use matrix_rendezvous::clock::{Clock, ManualClock};
 use matrix_rendezvous::config::Sources;
 use matrix_rendezvous::config::limits::Rate;
 use matrix_rendezvous::config::store::StoreConfig;
+use matrix_rendezvous::lifecycle::BackgroundTask;
 use matrix_rendezvous::model::LimitSet;
 use matrix_rendezvous::model::SessionId;
 use matrix_rendezvous::startup;
@@ -18,9 +20,6 @@ use sha2::{Digest, Sha256};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use testkit::redis::RedisServer;
-use testkit::redis::one_node_cluster::OneNodeCluster;
-use testkit::redis::resp::Connection;
 use tokio_util::sync::CancellationToken;
 
 pub const TTL: Duration = Duration::from_mins(5);
@@ -130,45 +129,34 @@ impl StoreFixture for MemoryFixture {
 
 pub struct RedisFixture {
     store: RedisStore,
-    redis: Connection,
+    keys: Keys,
+    prefix: String,
     /// The time by our count, and when each session ends by it.
     now: Duration,
     ends: Vec<(SessionId, Duration)>,
     _running: RunningTasks,
-    _server: RedisServer,
 }
 
 impl RedisFixture {
-    /// On a standalone Redis: a session and its lease are changed by one script.
-    pub async fn standalone() -> Self {
-        let server = RedisServer::start();
-        let url = server.url();
-        Self::on(server, &url).await
-    }
-
-    /// On a Cluster: a session and its lease are changed by one script each.
-    pub async fn cluster() -> Self {
-        let cluster = OneNodeCluster::start();
-        let url = cluster.url();
-        Self::on(cluster.node, &url).await
-    }
-
-    async fn on(server: RedisServer, url: &str) -> Self {
-        let flags = [("store.backend", "redis"), ("store.redis.url", url)]
-            .map(|(key, value)| ("--set".to_owned(), key.to_owned(), value.to_owned()));
+    /// A store with keys of its own.
+    pub async fn on(deployment: &Deployment) -> Self {
+        let flags = deployment.settings().into_iter();
+        let flags = flags
+            .map(|(key, value)| ("--set".to_owned(), key.to_owned(), value.to_owned()))
+            .collect();
         let sources = Sources {
-            flags: flags.to_vec(),
+            flags,
             ..Sources::default()
         };
         let config = startup::load(&sources).expect("good flags").config;
         let StoreConfig::Redis(config) = config.store else {
             panic!("the Redis store");
         };
-        let source = RedisSource::new(&config);
+        let (source, prefix) = (RedisSource::new(&config), Deployment::prefix());
         let settings = RedisSettings {
             layout: source.read().expect("a URL").layout().clone(),
             source,
-            prefix: "t:".to_owned(),
+            prefix: prefix.clone(),
             // Longer than the default, because a slow answer on a busy machine is not wrong.
             command_timeout: Duration::from_secs(10),
             ignore_checks: Vec::new(),
@@ -177,7 +165,7 @@ impl RedisFixture {
         let StoreParts {
             store,
             mut state,
-            tasks,
+            mut tasks,
             ..
         } = RedisStore::build(
             &settings,
@@ -186,34 +174,41 @@ impl RedisFixture {
             &metrics,
             Arc::default(),
         );
-        let running = RunningTasks::start(tasks, &CancellationToken::new());
+        let is_check = |task: &mut BackgroundTask| task.name == "Redis checks";
+        let checks: Vec<_> = tasks.extract_if(.., is_check).collect();
+        assert_eq!(checks.len(), 1);
+        let stop = CancellationToken::new();
+        let running = RunningTasks::start(tasks, &stop);
+        let checks = RunningTasks::start(checks, &stop);
         let ready = state.wait_for(|state| *state == StoreState::Ready);
-        tokio::time::timeout(testkit::PATIENCE, ready)
-            .await
-            .expect("Redis answers")
-            .expect("somebody tries");
-        let redis = server.connect();
+        let ready = tokio::time::timeout(testkit::PATIENCE, ready).await;
+        let is_ready = ready.is_ok_and(|ready| ready.is_ok());
+        assert!(is_ready, "{:?}", *state.borrow());
+        // A later check has a session of its own for a moment, which would count as live; a write
+        // probe makes the pseudonym key again that `clear` deletes.
+        drop(checks);
         Self {
             store,
-            redis,
+            keys: deployment.connect(),
+            prefix,
             now: Duration::ZERO,
             ends: Vec::new(),
             _running: running,
-            _server: server,
         }
     }
 
     /// Ends a session as its TTL would: the key expires, and so does its lease.
     fn end(&mut self, id: SessionId) {
-        let key = format!("t:s:{{{id}}}");
-        self.redis.command(&["PEXPIRE", &key, "1"]);
+        let key = format!("{}s:{{{id}}}", self.prefix);
+        self.keys.command(&["PEXPIRE", &key, "1"]);
         testkit::eventually("a session expires", || {
-            (self.redis.command(&["EXISTS", &key]).int() == 0).then_some(())
+            (self.keys.command(&["EXISTS", &key]).int() == 0).then_some(())
         });
         let member = &Sha256::digest(id.as_bytes())[..12];
-        for set in self.redis.command(&["KEYS", "t:{lease}:*"]).texts() {
-            if set != "t:{lease}:secret" {
-                self.redis
+        let leases = format!("{}{{lease}}:", self.prefix);
+        for set in self.keys.matching(&format!("{leases}*")) {
+            if set != format!("{leases}secret") {
+                self.keys
                     .command(&[&b"ZADD"[..], set.as_bytes(), b"XX", b"1", member]);
             }
         }
@@ -246,7 +241,7 @@ impl StoreFixture for RedisFixture {
     }
 
     fn time_of_day(&mut self) -> SystemTime {
-        let time = self.redis.command(&["TIME"]).texts();
+        let time = self.keys.command(&["TIME"]).texts();
         let part = |at: usize| -> u64 { time[at].parse().expect("a number") };
         let seconds = Duration::from_secs(part(0));
         SystemTime::UNIX_EPOCH + seconds + Duration::from_millis(part(1) / 1000)
@@ -260,7 +255,9 @@ impl StoreFixture for RedisFixture {
     }
 
     fn clear(&mut self) {
-        self.redis.command(&["FLUSHDB"]);
+        for key in self.keys.matching(&format!("{}*", self.prefix)) {
+            self.keys.command(&["DEL", &key]);
+        }
         self.ends.clear();
     }
 }

@@ -261,16 +261,15 @@ fn memory_store_matches_the_model() {
     interleave(512, &runtime(), MemoryFixture::new());
 }
 
-#[test]
-fn redis_store_matches_the_model() {
-    let runtime = runtime();
-    let fixture = runtime.block_on(RedisFixture::standalone());
-    interleave(64, &runtime, fixture);
-}
+mod redis_store_matches_the_model {
+    use super::{RedisFixture, interleave, runtime};
+    use crate::deployments::{Deployment, on_each_redis};
 
-#[test]
-fn redis_cluster_store_matches_the_model() {
-    let runtime = runtime();
-    let fixture = runtime.block_on(RedisFixture::cluster());
-    interleave(64, &runtime, fixture);
+    fn on_redis(deployment: &Deployment) {
+        let runtime = runtime();
+        let fixture = runtime.block_on(RedisFixture::on(deployment));
+        interleave(64, &runtime, fixture);
+    }
+
+    on_each_redis!(on_redis);
 }

@@ -140,6 +140,13 @@ pub struct Loss {
     pub end: Duration,
 }
 
+/// A period in which two stores may have answered.
+#[derive(Debug, Clone, Copy)]
+struct Doubt {
+    begin: Duration,
+    end: Duration,
+}
+
 /// All calls on one session.
 #[derive(Debug, Clone)]
 pub struct History {
@@ -149,17 +156,19 @@ pub struct History {
     pub calls: Vec<Call>,
     /// When the store may lose data. Empty if it must not.
     pub losses: Vec<Loss>,
+    doubts: Vec<Doubt>,
 }
 
 impl History {
-    /// Makes the outcome of each call unknown that was under way in this period, in which two stores
-    /// may have answered: an old primary, and the one that replaces it.
+    /// Puts in doubt each answered call that was under way in this period, in which two stores may have
+    /// answered: an old primary, and the one that replaces it. Such a call has taken effect before its
+    /// response, or never.
     pub fn doubt(&mut self, begin: Duration, end: Duration) {
-        let is_doubtful = |call: &&mut Call| call.begin <= end && call.end >= begin;
-        for call in self.calls.iter_mut().filter(is_doubtful) {
-            if !matches!(call.outcome, Outcome::Malformed { .. }) {
-                call.outcome = Outcome::Unknown;
-            }
-        }
+        self.doubts.push(Doubt { begin, end });
+    }
+
+    fn is_doubtful(&self, call: &Call) -> bool {
+        let mut doubts = self.doubts.iter();
+        doubts.any(|doubt| call.begin <= doubt.end && call.end >= doubt.begin)
     }
 }

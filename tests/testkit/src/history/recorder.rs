@@ -52,6 +52,7 @@ impl Recorder {
             lifetime,
             calls: self.calls().clone(),
             losses: Vec::new(),
+            doubts: Vec::new(),
         }
     }
 

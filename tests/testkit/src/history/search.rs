@@ -63,8 +63,8 @@ impl Search {
             if !self.steps_left(&node).any(|(_, step)| step.is_required) {
                 return Ok(());
             }
-            let count = node.done.iter().map(|bits| bits.count_ones() as usize);
-            let count = count.sum();
+            let is_counted = |(at, step): &(usize, &Step)| step.is_required && node.is_done(*at);
+            let count = self.steps.iter().enumerate().filter(is_counted).count();
             if furthest.as_ref().is_none_or(|(most, _)| count > *most) {
                 let calls = candidates.iter().filter_map(|at| self.steps[*at].call);
                 furthest = Some((count, calls.collect()));
@@ -99,9 +99,27 @@ impl Search {
                 }
             }
             if !has_advanced {
+                self.drop_missed(node);
                 return candidates;
             }
         }
+    }
+
+    /// Marks the steps as done that had to come earlier, if at all. Nodes that differ in them alone
+    /// are the same then.
+    fn drop_missed(&self, node: &mut Node) {
+        let newest = self.newest_begin(node);
+        for (at, step) in self.steps.iter().enumerate() {
+            if !step.is_required && step.end < newest {
+                node.set_done(at);
+            }
+        }
+    }
+
+    /// The begin of the newest step that is done.
+    fn newest_begin(&self, node: &Node) -> Duration {
+        let newest = (0..self.steps.len()).rev().find(|at| node.is_done(*at));
+        newest.map_or(Duration::ZERO, |at| self.steps[at].begin)
     }
 
     fn changes_nothing(&self, node: &Node, at: usize) -> bool {
@@ -127,8 +145,7 @@ impl Search {
                 horizon = horizon.min(step.end);
             }
         }
-        let newest = (0..self.steps.len()).rev().find(|at| node.is_done(*at));
-        let newest = newest.map_or(Duration::ZERO, |at| self.steps[at].begin);
+        let newest = self.newest_begin(node);
         let mut unknown = Vec::new();
         let begun = self
             .steps_left(node)

@@ -33,9 +33,17 @@ pub(super) fn steps_of(history: &History) -> (Vec<Step>, Shown, Symbol) {
     let mut steps = Vec::new();
     for (index, call) in history.calls.iter().enumerate() {
         let request = symbols.request(&call.operation);
-        let Some(response) = symbols.response(&call.outcome) else {
+        let Some(mut response) = symbols.response(&call.outcome) else {
             continue;
         };
+        // A call without a response may take effect at any time after its begin.
+        let mut end = Duration::MAX;
+        if response != Response::Unknown {
+            end = call.end;
+            if history.is_doubtful(call) {
+                response = Response::Unknown;
+            }
+        }
         shown.learn(request, response);
         let is_required = response != Response::Unknown;
         // A read of unknown outcome changes nothing.
@@ -44,7 +52,7 @@ pub(super) fn steps_of(history: &History) -> (Vec<Step>, Shown, Symbol) {
                 request,
                 response,
                 begin: call.begin,
-                end: if is_required { call.end } else { Duration::MAX },
+                end,
                 is_required,
                 call: Some(index),
                 companion: None,

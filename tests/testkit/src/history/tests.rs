@@ -27,6 +27,7 @@ fn history(calls: &[Timed]) -> History {
         lifetime: LIFETIME,
         calls: calls.iter().map(call).collect(),
         losses: Vec::new(),
+        doubts: Vec::new(),
     }
 }
 
@@ -269,6 +270,23 @@ fn two_primaries_explain_only_the_calls_of_their_time() {
     assert_illegal(&lost);
     lost.doubt(Duration::ZERO, Duration::from_millis(5));
     assert_legal(&lost);
+}
+
+/// Each of these writes may have left the record of its conflict, or not.
+#[test]
+fn search_ends_if_two_primaries_refused_writes() {
+    let refused = |number: u64| {
+        let write = write_txn("never", "b", &number.to_string());
+        (number * 10, number * 10 + 5, write, conflict())
+    };
+    let calls: Vec<_> = (1..13).map(refused).collect();
+    let doubted = |last: Timed| {
+        let mut history = session(&[&calls[..], &[last]].concat());
+        history.doubt(Duration::from_millis(9), Duration::from_millis(140));
+        history
+    };
+    assert_legal(&doubted((200, 201, read(), found("t0", "a"))));
+    assert_illegal(&doubted((200, 201, read(), found("t1", "b"))));
 }
 
 #[test]

@@ -98,6 +98,7 @@ fn random_history(random: &mut Random, width: u64, unknown: Option<u64>) -> Hist
         lifetime: LIFETIME,
         calls,
         losses: Vec::new(),
+        doubts: Vec::new(),
     }
 }
 

@@ -34,9 +34,6 @@ pub fn print_table(results: &[FaultResult]) {
 fn row(result: &FaultResult) -> String {
     let progress = &result.progress;
     let [without, with] = [&progress.without_retries, &progress.with_retries];
-    let outage = result
-        .period
-        .map(|period| period.end.saturating_sub(period.begin));
     let statuses = progress.statuses();
     let statuses = statuses
         .iter()
@@ -55,7 +52,7 @@ fn row(result: &FaultResult) -> String {
         result.verdict.lost_by_store.len().to_string(),
         progress.refused().len().to_string(),
         result.late_refusals().to_string(),
-        seconds(outage),
+        seconds(result.outage()),
         seconds(result.recovery()),
         other_slots.unwrap_or("–".to_owned()),
         statuses.collect::<Vec<_>>().join(", "),

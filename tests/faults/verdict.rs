@@ -14,6 +14,9 @@ const LIFETIME: Duration = Duration::from_mins(5);
 /// A creation that is sent later than this after the fault must not be refused.
 pub const LATE: Duration = Duration::from_millis(500);
 
+/// `store.redis.retry_timeout`, by default: no request waits longer.
+const LONGEST_WAIT: Duration = Duration::from_secs(8);
+
 /// Time after its announcement in which all workers must use a new primary.
 const FOLLOWED: Duration = Duration::from_secs(1);
 
@@ -99,6 +102,12 @@ impl FaultResult {
         late.count()
     }
 
+    /// How long the store was broken.
+    pub fn outage(&self) -> Option<Duration> {
+        let Period { begin, end } = self.period?;
+        Some(end.saturating_sub(begin))
+    }
+
     /// Time from the end of the fault to the last probe that was sent and failed.
     pub fn recovery(&self) -> Option<Duration> {
         let end = self.period?.end;
@@ -141,6 +150,12 @@ impl FaultResult {
             wrong.extend(with_retries);
         }
         if self.fault.lost_sign_ins == LostSignIns::Never {
+            let outage = self.outage().filter(|outage| *outage > LONGEST_WAIT);
+            if let (Some(outage), false) = (outage, without_retries.is_empty()) {
+                wrong.push(format!(
+                    "the fault took {outage:?}, longer than requests wait: is the machine too busy?"
+                ));
+            }
             wrong.extend(without_retries);
         }
         if let Some(other_slots) = &self.other_slots {

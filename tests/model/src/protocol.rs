@@ -10,8 +10,8 @@ pub const RECENT_TOKENS: usize = 4;
 pub struct Protocol {
     /// How tokens are computed.
     pub scheme: TokenScheme,
-    /// Whether a worker sends the script of a creation again if its connection breaks. The server
-    /// does; the model shows what it costs.
+    /// Whether a worker sends the script of a creation again under the same id if its connection
+    /// breaks. The server does not; the model shows what it would cost.
     pub resends_creation: bool,
     /// Whether a change is acknowledged only once the replica has it (`WAIT`).
     pub waits_for_replica: bool,
@@ -54,7 +54,7 @@ impl Protocol {
     pub const fn hash_chain() -> Self {
         Self {
             scheme: TokenScheme::HashChain,
-            resends_creation: true,
+            resends_creation: false,
             waits_for_replica: false,
             flaw: None,
         }
@@ -78,11 +78,11 @@ impl Protocol {
         }
     }
 
-    /// Returns these rules with one difference: a creation is sent once under one id.
+    /// Returns these rules with one difference: a creation is sent again under the same id.
     #[must_use]
-    pub const fn with_creation_sent_once(self) -> Self {
+    pub const fn with_creation_resent(self) -> Self {
         Self {
-            resends_creation: false,
+            resends_creation: true,
             ..self
         }
     }

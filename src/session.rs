@@ -84,10 +84,9 @@ impl<S: Store> Sessions<S> {
         timestamps: bool,
     ) -> Result<WithTimestamps<CreatedSession>, CreateError> {
         let id = SessionId::random();
-        let token = SequenceToken::first(id, &data);
         let new = NewSession {
             id,
-            token,
+            token: SequenceToken::first(id, &data),
             data,
             owner,
             timestamps,
@@ -95,6 +94,8 @@ impl<S: Store> Sessions<S> {
         let WithTimestamps { result, timestamps } = self.store.create(&new).await?;
         match result {
             CreateResult::Created {
+                id,
+                token,
                 expires_in,
                 expired,
                 ..

@@ -26,7 +26,7 @@ use tokio::sync::watch;
 /// Every method is idempotent: it may be called again after an error, or after its future was
 /// dropped (docs/adr/0002-idempotent-writes.md).
 pub trait Store: Send + Sync + 'static {
-    /// Acquires a lease among the live sessions, then creates the session.
+    /// Acquires a lease, then creates the session: if the connection broke, under another id.
     ///
     /// # Errors
     /// [`StoreError`] if it is unknown whether the session exists. The store then deletes it in the
@@ -112,7 +112,7 @@ impl<T> WithTimestamps<T> {
 /// A session to create.
 #[derive(Debug, Clone)]
 pub struct NewSession {
-    /// A fresh random id.
+    /// A fresh random id. [`CreateResult::Created`] has the session's own.
     pub id: SessionId,
     /// `SequenceToken::first` of the id and the payload.
     pub token: SequenceToken,
@@ -129,6 +129,10 @@ pub struct NewSession {
 pub enum CreateResult {
     /// The session was created, or had been created by an earlier attempt of this call.
     Created {
+        /// The session's id, which may be another than the requested one.
+        id: SessionId,
+        /// The session's first token.
+        token: SequenceToken,
         /// Time until the session expires, by the store's clock.
         expires_in: Duration,
         /// Limits in shadow mode that would have rejected the session.
@@ -233,8 +237,7 @@ pub struct Progress {
 /// The result of [`Store::delete`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeleteResult {
-    /// The session existed and was deleted. If the call was sent to Redis twice, the session may
-    /// have been gone before.
+    /// The session was deleted. If the call was sent to Redis twice, it may have been gone before.
     Deleted,
     /// The session did not exist.
     Gone,
@@ -245,9 +248,12 @@ pub enum DeleteResult {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// The store has no connection, or rejects commands for now (loading, read-only, no quorum). The
-    /// text is the store's own and may name hosts, so it goes to the log only.
+    /// text may name hosts, so it goes to the log only.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
+    /// The connection broke before the reply. The call may have run, or run later. For the log only.
+    #[error("the connection to the store broke: {0}")]
+    ConnectionLost(String),
     /// The store rejects the call until an operator changes something (out of memory, no
     /// permission, an error in a script). The text goes to the log only.
     #[error("the store rejects the call: {0}")]
@@ -266,7 +272,7 @@ impl StoreError {
     #[must_use]
     pub const fn is_transient(&self) -> bool {
         match self {
-            Self::Unavailable(_) | Self::Timeout | Self::BadReply => true,
+            Self::Unavailable(_) | Self::ConnectionLost(_) | Self::Timeout | Self::BadReply => true,
             Self::Rejected(_) => false,
         }
     }

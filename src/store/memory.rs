@@ -69,6 +69,8 @@ impl MemoryStore {
             let expires_in = entry.expires_at.saturating_sub(now);
             let shadowed = LimitSet::default();
             let created = CreateResult::Created {
+                id: new.id,
+                token: new.token,
                 expires_in,
                 shadowed,
                 expired: 0,
@@ -120,6 +122,8 @@ impl MemoryStore {
             principals,
         );
         let created = CreateResult::Created {
+            id: new.id,
+            token: new.token,
             expires_in: self.limits.ttl,
             shadowed,
             expired: mem::take(&mut sessions.expired),

@@ -59,7 +59,7 @@ impl<S: Store> ObservedStore<S> {
         let now = self.clock.now();
         let outcome = match result {
             Ok(_) => OperationOutcome::Ok,
-            Err(StoreError::Unavailable(reason)) => {
+            Err(StoreError::Unavailable(reason) | StoreError::ConnectionLost(reason)) => {
                 self.log_failure(call.operation, reason, now);
                 OperationOutcome::Unavailable
             }

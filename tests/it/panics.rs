@@ -41,10 +41,12 @@ const PATH: &str = "/_matrix/client/unstable/io.element.msc4388/rendezvous";
 struct PanickingStore;
 
 impl Store for PanickingStore {
-    async fn create(&self, _: &NewSession) -> Result<WithTimestamps<CreateResult>, StoreError> {
+    async fn create(&self, new: &NewSession) -> Result<WithTimestamps<CreateResult>, StoreError> {
         let expires_in = Duration::from_mins(5);
         let shadowed = LimitSet::default();
         Ok(WithTimestamps::without_timestamps(CreateResult::Created {
+            id: new.id,
+            token: new.token,
             expires_in,
             shadowed,
             expired: 0,

@@ -62,7 +62,7 @@ fn create_during(worker: &Server, outage: impl FnOnce()) -> (Vec<String>, usize)
     )
 }
 
-/// Waits until this many orphans wait.
+/// Waits until this many orphans wait. A creation leaves one for each id that it took, up to three.
 fn until_waiting(worker: &Server, count: u64) {
     until("creations have an unknown outcome", || {
         worker.metrics().sum(WAITING, &[]) >= count
@@ -96,7 +96,7 @@ fn paused_redis_leaves_no_orphan() {
         until_waiting(&worker, 30);
         redis.resume();
     });
-    assert!(refused >= 30 && ids.len() >= 8, "{refused} {}", ids.len());
+    assert!(refused >= 10 && ids.len() >= 8, "{refused} {}", ids.len());
     assert_live_equals_sessions(&worker, &redis, &ids);
 }
 
@@ -109,7 +109,7 @@ fn restarted_redis_leaves_no_orphan() {
         until_waiting(&worker, 30);
         redis.restart();
     });
-    assert!(refused >= 30 && ids.len() >= 8, "{refused} {}", ids.len());
+    assert!(refused >= 10 && ids.len() >= 8, "{refused} {}", ids.len());
     assert_live_equals_sessions(&worker, &redis, &ids);
 }
 
@@ -124,7 +124,7 @@ fn lost_replies_leave_no_orphan() {
             until_waiting(&worker, 30);
             proxy.heal();
         });
-        assert!(refused >= 30 && ids.len() >= 8, "{refused} {}", ids.len());
+        assert!(refused >= 10 && ids.len() >= 8, "{refused} {}", ids.len());
         assert_live_equals_sessions(&worker, &redis, &ids);
     }
 }

@@ -251,6 +251,7 @@ impl ApiError {
             ),
             Self::Store(
                 StoreError::Unavailable(_)
+                | StoreError::ConnectionLost(_)
                 | StoreError::Rejected(_)
                 | StoreError::Timeout
                 | StoreError::BadReply,

@@ -1,12 +1,17 @@
 //! Creations and deletions: a session together with its lease, and a rollback of what an unknown
 //! outcome may have left behind.
 
-use crate::model::SessionId;
+use crate::model::{SequenceToken, SessionId};
 use crate::store::redis::RedisStore;
-use crate::store::redis::lease::LeaseScripts;
+use crate::store::redis::lease::{LeaseClaim, LeaseScripts};
 use crate::store::redis::rollback::RollbackGuard;
 use crate::store::{CreateResult, DeleteResult, NewSession, StoreError, WithTimestamps};
 use std::pin::{Pin, pin};
+use std::time::Duration;
+
+/// Pauses before each further id that a creation takes. Each id costs a rollback. Two are enough for a
+/// connection that breaks, and a second one that breaks at once, as to a demoted primary.
+const NEW_ID_PAUSES: [Duration; 2] = [Duration::from_millis(25), Duration::from_millis(50)];
 
 impl RedisStore {
     pub(super) async fn create_session(
@@ -53,12 +58,51 @@ impl RedisStore {
         // From here on, a dropped future or an unknown outcome may leave a session or lease behind.
         // The guard removes both.
         let guard = RollbackGuard::new(&self.rollback, new.id, claim.principals.clone());
-        let created = match self.leases.lease_scripts {
-            LeaseScripts::Combined => self.leases.create_with_lease(new, &claim).await?,
-            LeaseScripts::Separate => self.leases.acquire_then_create(new, &claim).await?,
-        };
-        guard.disarm();
-        Ok(created)
+        match self.leases.create(new, &claim).await {
+            Ok(created) => {
+                guard.disarm();
+                Ok(created)
+            }
+            Err(StoreError::ConnectionLost(_)) => {
+                // Boxed, so that a creation without a retry does not hold the space for one.
+                Box::pin(self.create_under_new_ids(new.clone(), claim, guard)).await
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Repeats a creation whose connection broke. The script of an earlier try may still be under way
+    /// in the buffer of a broken connection, and run after the client has deleted its session. So no
+    /// id is sent again: a late run creates a session that no client knows.
+    ///
+    /// The earlier ids are rolled back only at the end: until then the next try takes over their
+    /// lease.
+    async fn create_under_new_ids(
+        &self,
+        mut new: NewSession,
+        mut claim: LeaseClaim,
+        first: RollbackGuard<'_>,
+    ) -> Result<WithTimestamps<CreateResult>, StoreError> {
+        let mut earlier = vec![first];
+        let mut result = Err(StoreError::Timeout);
+        for pause in NEW_ID_PAUSES {
+            self.scripts.topology().suspect();
+            tokio::time::sleep(pause).await;
+            claim.add_earlier(new.id);
+            new.id = SessionId::random();
+            new.token = SequenceToken::first(new.id, &new.data);
+            let guard = RollbackGuard::new(&self.rollback, new.id, claim.principals.clone());
+            result = self.leases.create(&new, &claim).await;
+            match &result {
+                Ok(_) => {
+                    guard.disarm();
+                    break;
+                }
+                Err(StoreError::ConnectionLost(_)) => earlier.push(guard),
+                Err(_) => break,
+            }
+        }
+        result
     }
 
     /// Until the first reply arrives, nothing has been deleted for certain. From then on, a dropped

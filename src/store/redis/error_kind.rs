@@ -45,7 +45,8 @@ impl ErrorClass {
     pub(super) fn into_store_error(self, error: &Error) -> StoreError {
         match self {
             Self::NoReply => StoreError::Timeout,
-            Self::ConnectionLost | Self::NotSent | Self::Redirected | Self::NotReady => {
+            Self::ConnectionLost => StoreError::ConnectionLost(describe(error)),
+            Self::NotSent | Self::Redirected | Self::NotReady => {
                 StoreError::Unavailable(describe(error))
             }
             // Redis runs EVAL without a cache, so NOSCRIPT after an EVAL is as final as any error.

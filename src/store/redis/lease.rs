@@ -9,12 +9,14 @@ mod separate;
 use crate::model::{Limit, LimitExceeded, LimitSet};
 use crate::model::{Owner, SessionId, SharedPseudonymKey};
 use crate::store::redis::argument::Argument;
-use crate::store::redis::keys::{Keys, PrincipalKeys};
+use crate::store::redis::keys::{Keys, PrincipalKeys, index_member};
 use crate::store::redis::pseudonym_key_cache::{PseudonymKeyCache, principal_key};
 use crate::store::redis::reply::ScriptReply;
 use crate::store::redis::scripts::Scripts;
 use crate::store::session_limits::ShareClaim;
-use crate::store::{DeleteResult, NewSession, SessionLimits, Share, StoreError};
+use crate::store::{
+    CreateResult, DeleteResult, NewSession, SessionLimits, Share, StoreError, WithTimestamps,
+};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,6 +51,8 @@ pub(super) struct Leases {
 pub(super) struct LeaseClaim {
     pub(super) principals: PrincipalKeys,
     claims: Vec<ShareClaim>,
+    /// Members of earlier tries of this creation, one after the other.
+    earlier: Vec<u8>,
 }
 
 /// A lease that was just acquired.
@@ -98,16 +102,21 @@ impl Leases {
                 .map(|claim| principal_key(&key, &claim.principal));
             principals = keys.collect();
         }
-        Ok(LeaseClaim { principals, claims })
+        Ok(LeaseClaim {
+            principals,
+            claims,
+            earlier: Vec::new(),
+        })
     }
 
     /// The arguments of `lua/lease.lua`.
-    fn lease_arguments<'a>(&self, member: &'a [u8], claim: &LeaseClaim) -> Vec<Argument<'a>> {
+    fn lease_arguments<'a>(&self, member: &'a [u8], claim: &'a LeaseClaim) -> Vec<Argument<'a>> {
         let mut arguments = vec![
             Argument::Bytes(member),
             Argument::millis(self.hold),
             Argument::Number(SWEEP_BATCH),
             Argument::Number(self.limits.max_live),
+            Argument::Bytes(&claim.earlier),
         ];
         for share_claim in &claim.claims {
             let Share { live, create } = share_claim.share;
@@ -146,6 +155,21 @@ impl Leases {
         required.into_iter().chain(timestamps)
     }
 
+    /// Acquires a lease and creates the session.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it is unknown whether the lease and the session exist.
+    pub(super) async fn create(
+        &self,
+        new: &NewSession,
+        claim: &LeaseClaim,
+    ) -> Result<WithTimestamps<CreateResult>, StoreError> {
+        match self.lease_scripts {
+            LeaseScripts::Combined => self.create_with_lease(new, claim).await,
+            LeaseScripts::Separate => self.acquire_then_create(new, claim).await,
+        }
+    }
+
     /// Deletes a session and releases its lease, if the two exist. `principals` are the session's;
     /// the combined script does not need them.
     ///
@@ -180,6 +204,12 @@ impl Leases {
 }
 
 impl LeaseClaim {
+    /// Adds an id under which this creation was tried, with an unknown outcome. If it has a lease,
+    /// that lease becomes the next id's, so that the creation counts once.
+    pub(super) fn add_earlier(&mut self, id: SessionId) {
+        self.earlier.extend_from_slice(&index_member(id));
+    }
+
     /// Parses what `add_lease()` of `lua/lease.lua` returns.
     fn parse_acquired(&self, text: &str) -> Option<AcquiredLease> {
         let (expired, shadowed) = text.split_once(' ')?;

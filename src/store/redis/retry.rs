@@ -41,8 +41,9 @@ pub(super) struct Replied {
 }
 
 impl Call<'_> {
-    /// Repeats a call until it gets a reply, an error that is not transient, or no more time. `failed`
-    /// is the first try; `None` if there was no connection.
+    /// Repeats a call until it gets a reply, an error that is not transient, or no more time; if the
+    /// script is one to run once, also until a try may have run. `failed` is the first try; `None` if
+    /// there was no connection.
     pub(super) async fn retry(
         &self,
         topology: &Topology,
@@ -70,7 +71,8 @@ impl Call<'_> {
                 may_have_run_before |= class.may_have_executed();
                 tries += 1;
                 // A call without a reply has used all its time.
-                let is_last = matches!(class, ErrorClass::NoReply | ErrorClass::Rejected);
+                let is_last = matches!(class, ErrorClass::NoReply | ErrorClass::Rejected)
+                    || (may_have_run_before && self.script.runs_once());
                 if is_last || tries > MAX_TRIES {
                     return Err(());
                 }

@@ -8,6 +8,8 @@ use fred::util::sha1_hash;
 pub(super) struct Script {
     sha: Str,
     body: &'static str,
+    /// Whether a call ends if one of its tries may have run, since that try may run later.
+    runs_once: bool,
 }
 
 impl Script {
@@ -15,7 +17,23 @@ impl Script {
         // Leaked once per process: every call clones it, and clones of a counted string would share
         // one counter.
         let sha = Str::from_static(sha1_hash(body).leak());
-        Self { sha, body }
+        Self {
+            sha,
+            body,
+            runs_once: false,
+        }
+    }
+
+    /// A script whose calls end if one of their tries may have run.
+    pub(super) fn run_once(body: &'static str) -> Self {
+        Self {
+            runs_once: true,
+            ..Self::new(body)
+        }
+    }
+
+    pub(super) fn runs_once(&self) -> bool {
+        self.runs_once
     }
 
     pub(super) fn sha(&self) -> Str {

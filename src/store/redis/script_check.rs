@@ -104,12 +104,13 @@ impl<'a> Probe<'a> {
     }
 
     /// The arguments of a lease with this cap.
-    fn lease(&self, cap: Argument<'static>) -> [Argument<'_>; 4] {
+    fn lease(&self, cap: Argument<'static>) -> [Argument<'_>; 5] {
         [
             Argument::Bytes(&self.member),
             Argument::millis(PROBE_TTL),
             Argument::Number(SWEEP_BATCH),
             cap,
+            Argument::Bytes(b""),
         ]
     }
 
@@ -136,7 +137,7 @@ impl<'a> Probe<'a> {
         // The second call finds what the first one created.
         for cap in [NO_CAP, CAP_REACHED] {
             let create = self.create(self.principals.as_bytes());
-            let arguments = [self.lease(cap), share, create].concat();
+            let arguments = [&self.lease(cap)[..], &share, &create].concat();
             let scripts = &self.leases.scripts;
             let created = scripts.create_with_lease(&keys, &arguments, status).await;
             expect("create_with_lease", created, 'C')?;

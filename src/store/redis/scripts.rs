@@ -5,7 +5,10 @@
 //! that two scripts share, and stand before the text of each.
 //!
 //! Every script is idempotent. So if the connection of a call breaks, the call is sent again within
-//! the operation's deadline, and the client sees a slow success instead of a failed sign-in.
+//! the operation's deadline, and the client sees a slow success instead of a failed sign-in. Scripts
+//! that create a session are not sent again after a try that may have run: that try may still be
+//! under way, and would create the session anew after its deletion. `create_delete` retries them
+//! under another id.
 
 use crate::clock::Clock;
 use crate::store::StoreError;
@@ -47,7 +50,13 @@ pub(super) struct Scripts {
 /// A script made of these files in `lua/`.
 macro_rules! script {
     ($($name:literal),+) => {
-        Script::new(concat!($(include_str!(concat!("lua/", $name, ".lua"))),+))
+        Script::new(text!($($name),+))
+    };
+}
+
+macro_rules! text {
+    ($($name:literal),+) => {
+        concat!($(include_str!(concat!("lua/", $name, ".lua"))),+)
     };
 }
 
@@ -82,7 +91,7 @@ impl Scripts {
             deadline,
             metrics,
             nonce,
-            create: script!("session", "create"),
+            create: Script::run_once(text!("session", "create")),
             read: script!("read"),
             write: script!("write"),
             get_principals: script!("get_principals"),
@@ -91,7 +100,7 @@ impl Scripts {
             release_lease: script!("release", "release_lease"),
             count_live: script!("count_live"),
             pseudonym_key: script!("pseudonym_key"),
-            create_with_lease: script!("lease", "session", "create_with_lease"),
+            create_with_lease: Script::run_once(text!("lease", "session", "create_with_lease")),
             delete_with_lease: script!("release", "delete_with_lease"),
         }
     }

@@ -37,6 +37,9 @@ pub type Alteration = fn(&[u8]) -> Vec<u8>;
 pub enum Fault {
     /// Drops the command and closes the connection: the script does not run.
     CutCommand,
+    /// Closes the connection as `CutCommand`, and lets the script run after [`Proxy::heal`]: its bytes
+    /// were held up on the way to Redis.
+    HoldCommand,
     /// Lets the script run, drops its reply and closes the connection.
     CutReply,
     /// Lets the script run, and closes the connection after this many bytes of its reply, modulo

@@ -30,6 +30,8 @@ impl Leases {
                     let (expires_in, lease) = text.split_once(' ')?;
                     let AcquiredLease { shadowed, expired } = claim.parse_acquired(lease)?;
                     Some(CreateResult::Created {
+                        id: new.id,
+                        token: new.token,
                         expires_in: Duration::from_millis(expires_in.parse().ok()?),
                         shadowed,
                         expired,

@@ -34,6 +34,8 @@ impl Leases {
                 _ => return Err(StoreError::BadReply),
             };
             let result = CreateResult::Created {
+                id: new.id,
+                token: new.token,
                 expires_in,
                 shadowed,
                 expired,

@@ -7,7 +7,8 @@
 -- Reply    nonce 'C' ttl   created; ttl is the milliseconds until the session expires
 --          With timestamps, an array: that string, last write, expiry (write.lua).
 --
--- Idempotent: create_session() is (session.lua).
+-- Idempotent: create_session() is (session.lua). The worker does not rely on it, for the reason in
+-- create_with_lease.lua.
 local reply = ARGV[1] .. 'C' .. create_session(KEYS[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5])
 if ARGV[6] then
   return with_timestamps(reply, KEYS[1])

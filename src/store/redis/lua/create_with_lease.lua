@@ -11,7 +11,9 @@
 --          nonce 'N' n kind ' ' ms  rejected (check_lease() in lease.lua). No lease and no
 --                                   creation was counted.
 --
--- Idempotent: both functions are. A second run finds the lease and the session of the first one.
+-- Idempotent: both functions are. A second run finds the lease and the session of the first one. The
+-- worker does not rely on it: after a try that may have run, it takes another id. A late run would
+-- create the session anew if it was deleted meanwhile.
 --
 -- The session comes before its lease: if memory is short, Redis refuses a script at its first write,
 -- but not at a ZADD after the ZREM of expired leases. The HSET is that first write, unless
@@ -21,7 +23,7 @@ local rejection = check_lease()
 if rejection then
   return rejection
 end
-local session, first = KEYS[#KEYS], 6 + 4 * principals
+local session, first = KEYS[#KEYS], 7 + 4 * principals
 local ttl = create_session(session, ARGV[first], ARGV[first + 1], ARGV[first + 2], ARGV[first + 3])
 local reply = ARGV[1] .. 'C' .. ttl .. ' ' .. add_lease()
 if ARGV[first + 4] then

@@ -8,10 +8,10 @@
 --          principal's allowance is full again (GCRA). The script may have one more key.
 -- ARGV     1 nonce of this call, 2 the member, 3 TTL of the lease (the session's TTL and the
 --          command deadline, so that it never expires before its session), 4 how many expired
---          leases one call removes from each set, 5 maximum number of live sessions; then four for
---          each principal: its share of that, microseconds per creation, burst of creations, and
---          which of its limits are in shadow mode ('l' live, 'r' rate, both or neither). The script
---          may have more arguments.
+--          leases one call removes from each set, 5 maximum number of live sessions, 6 members of
+--          earlier tries of this creation, joined; then four for each principal: its share of the
+--          maximum, microseconds per creation, burst of creations, and which of its limits are in
+--          shadow mode ('l' live, 'r' rate, both or neither). The script may have more arguments.
 --
 -- check_lease()   Returns nil if the lease can be acquired, or the reply that rejects it:
 --                 nonce 'N' n kind ' ' ms: rejected for ms milliseconds by this limit; n is the
@@ -21,7 +21,8 @@
 --                 expired ' ' n kind …: the number of expired leases that it removed from the index,
 --                 and the limits in shadow mode that would have rejected the lease.
 --
--- Idempotent: a known member has its lease already, and is not counted again.
+-- Idempotent: a known member has its lease already, and is not counted again. A lease of an earlier
+-- try becomes the member's, and is not counted again either.
 --
 -- No value rejects creations for ever, whatever another application, an operator or a clock that
 -- was set back has left in these keys:
@@ -97,9 +98,10 @@ local function rejected_by_leases(n, leases)
   return rejected(n, 'l', until_first_expires(leases))
 end
 
--- What check_lease() found, for add_lease(): whether the member has its lease already; the limits in
--- shadow mode; and for each principal, whether it has no lease, and when its rate is full again.
-local has_lease, shadowed, is_new, full_again = false, '', {}, {}
+-- What check_lease() found, for add_lease(): whether the member has its lease already; the member of
+-- an earlier try that has a lease; the limits in shadow mode; and for each principal, whether it has
+-- no lease, and when its rate is full again.
+local has_lease, earlier, shadowed, is_new, full_again = false, nil, '', {}, {}
 
 local function check_lease()
   local total = count(index, max_live / 2)
@@ -108,6 +110,12 @@ local function check_lease()
   if (principals > 0 or total >= max_live) and redis.call('ZSCORE', index, member) then
     has_lease = true
     return nil
+  end
+  for tried in string.gmatch(ARGV[6], '............') do
+    if redis.call('ZSCORE', index, tried) then
+      earlier = tried
+      return nil
+    end
   end
   if total >= max_live then
     return rejected_by_leases(0, index)
@@ -119,7 +127,7 @@ local function check_lease()
   local twice_free = math.min(max_live, 2 * (max_live - total))
 
   for n = 1, principals do
-    local leases, rate, at = KEYS[2 * n], KEYS[2 * n + 1], 4 * n + 1
+    local leases, rate, at = KEYS[2 * n], KEYS[2 * n + 1], 4 * n + 2
     local period, burst, shadow = tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3]), ARGV[at + 4]
     local share = math.max(1, math.floor(ARGV[at + 1] * twice_free * twice_free / (max_live * max_live)))
     local own, all = count(leases, share)
@@ -175,8 +183,15 @@ local function add_lease()
   if has_lease then
     return '0 '
   end
+  if earlier then
+    redis.call('ZREM', index, earlier)
+  end
   local expired = add(index, false)
   for n = 1, principals do
+    -- ZCARD removes a value of another type, as count() does for a new creation.
+    if earlier and call_typed('ZCARD', KEYS[2 * n]) > 0 then
+      redis.call('ZREM', KEYS[2 * n], earlier)
+    end
     add(KEYS[2 * n], is_new[n])
     if full_again[n] then
       local ttl = math.ceil((full_again[n] - micros) / 1000)

@@ -99,8 +99,22 @@ impl Link {
             }
             // This comes before the write, so that the reply cannot overtake the entry.
             self.expected().push_back(armed);
+            if let Some(armed) = armed.filter(|armed| matches!(armed.fault, Fault::HoldCommand)) {
+                self.client.shutdown(Shutdown::Both)?;
+                self.wait_until_healed(&armed);
+                // The reply closes the connection, since nobody reads it.
+                return (&self.server).write_all(&command);
+            }
             (&self.server).write_all(&command)?;
         }
+    }
+
+    /// Waits until faults that were armed as this one are disarmed.
+    fn wait_until_healed(&self, armed: &Armed) {
+        let state = self.shared.state();
+        // The counter decides: the next fault may be armed before this thread wakes.
+        let held = |state: &mut State| state.heals == armed.heals && !state.stopped;
+        drop(self.shared.released.wait_while(state, held));
     }
 
     fn fault_for(&self, command: &Frame) -> Option<Armed> {
@@ -116,7 +130,7 @@ impl Link {
             .take_if(|armed| meant(armed))
             .or(state.every.filter(meant))?;
         // This fault strikes now, before a heal can disarm it.
-        state.struck += usize::from(matches!(fault, Fault::CutCommand));
+        state.struck += usize::from(matches!(fault, Fault::CutCommand | Fault::HoldCommand));
         Some(Armed {
             target,
             fault,
@@ -156,7 +170,7 @@ impl Link {
 
     fn strike(&self, armed: &Armed, reply: &Frame) -> std::io::Result<()> {
         match armed.fault {
-            Fault::CutCommand | Fault::CutReply => {
+            Fault::CutCommand | Fault::HoldCommand | Fault::CutReply => {
                 Err(std::io::ErrorKind::ConnectionAborted.into())
             }
             Fault::CutWithinReply(at) => {
@@ -165,10 +179,7 @@ impl Link {
             }
             Fault::SwallowReply => Ok(()),
             Fault::HoldReply => {
-                let state = self.shared.state();
-                // The counter decides: the next fault may be armed before this thread wakes.
-                let held = |state: &mut State| state.heals == armed.heals && !state.stopped;
-                drop(self.shared.released.wait_while(state, held));
+                self.wait_until_healed(armed);
                 (&self.client).write_all(reply)
             }
             Fault::Alter(alter) => (&self.client).write_all(&alter(reply)),

@@ -1,4 +1,4 @@
-//! Whole sign-ins through two workers on each deployment of Redis, in both dialects, in the modes
+//! Whole sign-ins through three workers on each deployment of Redis, in both dialects, in the modes
 //! `open` and `authenticated`.
 //!
 //! Each request goes to another worker than the one before. The limits are on, so that sessions have
@@ -23,8 +23,8 @@ const PACE: Pace = Pace {
 /// The token that the homeserver knows.
 const TOKEN: &str = "good";
 
-/// Starts two workers that share their sessions, and waits until both are ready.
-fn start(deployment: &Deployment, settings: &[(&str, &str)]) -> [Server; 2] {
+/// Starts workers that share their sessions, and waits until each is ready.
+fn start(deployment: &Deployment, settings: &[(&str, &str)]) -> [Server; 3] {
     let prefix = Deployment::prefix();
     let mut all = deployment.settings();
     all.extend([
@@ -33,7 +33,7 @@ fn start(deployment: &Deployment, settings: &[(&str, &str)]) -> [Server; 2] {
         ("http.public_base_url", "https://matrix.example.org"),
     ]);
     all.extend(settings);
-    let workers = [(); 2].map(|()| Server::launch(&all));
+    let workers = [(); 3].map(|()| Server::launch(&all));
     for worker in &workers {
         until("the worker is ready", || worker.is_ready());
     }
@@ -42,8 +42,8 @@ fn start(deployment: &Deployment, settings: &[(&str, &str)]) -> [Server; 2] {
 
 /// The other device of a sign-in has no access token yet.
 #[tokio::main(flavor = "current_thread")]
-async fn sign_in(workers: &[Server; 2], dialect: Dialect, token: Option<&str>) {
-    let servers = [workers[0].http, workers[1].http];
+async fn sign_in(workers: &[Server; 3], dialect: Dialect, token: Option<&str>) {
+    let servers = workers.each_ref().map(|worker| worker.http);
     let token = token.map(str::to_owned);
     let creator = Caller {
         token,
@@ -65,16 +65,22 @@ async fn sign_in(workers: &[Server; 2], dialect: Dialect, token: Option<&str>) {
     }
 }
 
-/// Expects that each write of two sign-ins happened once, and that both workers took part.
+/// Expects that each write of two sign-ins happened once, and that each worker took part.
 #[track_caller]
-fn assert_complete(workers: &[Server; 2]) {
+fn assert_complete(workers: &[Server; 3]) {
     let metrics = workers.each_ref().map(|worker| worker.metrics());
     let writes = |metrics: &Metrics| metrics.sum("rendezvous_writes_total", &[]);
     assert_eq!(
         metrics.iter().map(writes).sum::<u64>(),
         u64::from(2 * WRITES)
     );
-    assert!(metrics.iter().all(|metrics| writes(metrics) > 0));
+    let found = [("outcome", "found")];
+    let reads = |metrics: &Metrics| metrics.sum("rendezvous_reads_total", &found);
+    assert!(
+        metrics
+            .iter()
+            .all(|metrics| reads(metrics) + writes(metrics) > 0)
+    );
     for worker in workers {
         let log = worker.log();
         assert!(!log.contains("WARN") && !log.contains("ERROR"), "{log}");

@@ -19,6 +19,11 @@ pub trait BreakableStore: Send {
     /// # Errors
     /// Describes the step that was not possible, or the progress that the clients did not make.
     fn strike(&mut self, progress: &Progress) -> Result<Period, String>;
+
+    /// What has happened to the store beside the fault, and makes the run worthless.
+    fn disturbance(&self) -> Option<String> {
+        None
+    }
 }
 
 /// A fault.

@@ -144,6 +144,7 @@ async fn run_load(
             "{left} clients did not complete within {DEADLINE:?} after the fault"
         ));
     }
+    failures.extend(store.as_ref().and_then(|store| store.disturbance()));
     progress.stop();
     // A call that is cut has an unknown outcome.
     clients.shutdown().await;

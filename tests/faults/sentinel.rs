@@ -5,13 +5,19 @@
 use crate::catalogue::BreakableStore;
 use crate::progress::{Period, Progress};
 use crate::setup::{Setup, url_user, user_options};
+use std::time::Duration;
 use testkit::redis::sentinels::{Sentinels, SentinelsConfig};
 
 /// Requests after which the clients have met the state of the fault.
 const ENOUGH_REQUESTS: u64 = 200;
 
+/// Time after which a sentinel considers a primary down. Less, and a busy machine fails over by itself.
+const DOWN_AFTER: Duration = Duration::from_secs(2);
+
 struct SentinelStore {
     sentinels: Sentinels,
+    /// The primary after the fault.
+    promoted: Option<usize>,
     strike: fn(&mut Sentinels, &Progress) -> Result<Period, String>,
 }
 
@@ -22,7 +28,16 @@ impl BreakableStore for SentinelStore {
 
     fn strike(&mut self, progress: &Progress) -> Result<Period, String> {
         progress.wait_for_load()?;
-        (self.strike)(&mut self.sentinels, progress)
+        let period = (self.strike)(&mut self.sentinels, progress)?;
+        self.promoted = self.sentinels.announced();
+        Ok(period)
+    }
+
+    fn disturbance(&self) -> Option<String> {
+        let promoted = self.promoted?;
+        let is_primary = self.sentinels.announced() == Some(promoted);
+        (!is_primary)
+            .then(|| "the sentinels failed over again: is the machine too busy?".to_owned())
     }
 }
 
@@ -36,11 +51,13 @@ fn start(
     let options: Vec<_> = user.chain(options.iter().copied()).collect();
     let config = SentinelsConfig {
         options: &options,
+        down_after: DOWN_AFTER,
         tls: setup.tls(),
         ..SentinelsConfig::default()
     };
     Box::new(SentinelStore {
         sentinels: Sentinels::start(&config),
+        promoted: None,
         strike,
     })
 }

@@ -48,8 +48,8 @@ pub enum StoreLoss {
     Nothing,
     /// Possibly the last writes.
     Tail,
-    /// Possibly what an old primary has acknowledged until the workers knew the new one. Reads may
-    /// come from either until then.
+    /// Possibly what an old primary has acknowledged until the workers knew the new one, and the last
+    /// writes before, of which the new one was not sent all. Reads may come from either until then.
     Split,
     /// All sessions. The check must notice that.
     Everything,

@@ -49,14 +49,14 @@ pub fn judge(fault: Fault, sessions: &[Session], period: Option<Period>) -> (Ver
                 wrong.push(format!("{name} and {other} have the same token {token}"));
             }
         }
-        let Err(violation) = check(&history) else {
-            continue;
-        };
-        allow_loss(&mut history, fault.store_loses, period);
         if check(&history).is_ok() {
-            verdict.lost_by_store.insert(name.clone());
             continue;
         }
+        allow_loss(&mut history, fault.store_loses, period);
+        let Err(violation) = check(&history) else {
+            verdict.lost_by_store.insert(name.clone());
+            continue;
+        };
         verdict.violations += 1;
         wrong.push(format!("{name}: {violation}\n  in\n{history}"));
     }
@@ -74,7 +74,10 @@ fn allow_loss(history: &mut History, store_loses: StoreLoss, period: Option<Peri
     match store_loses {
         StoreLoss::Nothing => {}
         StoreLoss::Tail | StoreLoss::Everything => history.losses.push(Loss { begin, end }),
-        StoreLoss::Split => history.doubt(begin, end + FOLLOWED),
+        StoreLoss::Split => {
+            history.doubt(begin, end + FOLLOWED);
+            history.losses.push(Loss { begin, end });
+        }
     }
 }
 

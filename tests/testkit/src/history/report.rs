@@ -58,6 +58,10 @@ impl fmt::Display for History {
         calls
             .iter()
             .try_for_each(|call| writeln!(f, "    {call}"))?;
+        self.doubts.iter().try_for_each(|doubt| {
+            let (begin, end) = (doubt.begin.as_secs_f64(), doubt.end.as_secs_f64());
+            writeln!(f, "    {begin:.3}–{end:.3} s: two stores may answer")
+        })?;
         self.losses.iter().try_for_each(|loss| {
             let (begin, end) = (loss.begin.as_secs_f64(), loss.end.as_secs_f64());
             writeln!(f, "    {begin:.3}–{end:.3} s: the store may lose data")

@@ -35,11 +35,11 @@ const RECONNECT_PAUSE: Duration = Duration::from_millis(10);
 /// sessions by the last round. With this maximum it takes 300 MB.
 const MAX_CREATES: u64 = 40_000;
 
-/// One round of one scenario against one server.
-#[derive(Debug, Clone, Copy)]
+/// One round of one scenario.
+#[derive(Debug, Clone)]
 pub struct LoadPlan {
-    /// The address of the server.
-    pub address: SocketAddr,
+    /// The addresses of the servers. Connections are spread over them.
+    pub addresses: Arc<[SocketAddr]>,
     /// The requests.
     pub scenario: Scenario,
     /// Whether the server sends fixed bytes and creates no sessions.
@@ -73,19 +73,24 @@ pub struct RunningLoad {
 }
 
 /// Starts a round. Returns when its warm-up begins.
-pub fn start(plan: LoadPlan) -> RunningLoad {
+pub fn start(plan: &LoadPlan) -> RunningLoad {
     let threads = plan.threads.min(plan.connections);
     let gate = Arc::new(Barrier::new(threads + 1));
     let budget = match plan.scenario {
         Scenario::Create => MAX_CREATES,
-        Scenario::Poll | Scenario::Write | Scenario::Flow => u64::MAX,
+        Scenario::Poll
+        | Scenario::Unchanged
+        | Scenario::Write
+        | Scenario::Flow
+        | Scenario::Delete => u64::MAX,
     };
     let budget = Arc::new(AtomicU64::new(budget));
     let threads = (0..threads)
         .map(|thread| {
             let share = (plan.connections + thread) / threads;
             let (gate, budget) = (Arc::clone(&gate), Arc::clone(&budget));
-            std::thread::spawn(move || run_thread(plan, share, &gate, budget))
+            let plan = plan.clone();
+            std::thread::spawn(move || run_thread(&plan, share, &gate, budget))
         })
         .collect();
     // Every thread reaches the gate in bounded time, even if its set-up failed.
@@ -117,7 +122,7 @@ impl RunningLoad {
 }
 
 fn run_thread(
-    plan: LoadPlan,
+    plan: &LoadPlan,
     share: usize,
     gate: &Barrier,
     budget: Arc<AtomicU64>,
@@ -142,14 +147,15 @@ fn runtime() -> Result<LocalRuntime, String> {
     built.map_err(|error| format!("no runtime for the load: {error}"))
 }
 
-async fn set_up(plan: LoadPlan, share: usize) -> Result<Vec<(KeepAliveClient, Driver)>, String> {
+/// The connections of one thread.
+type Clients = Vec<(SocketAddr, KeepAliveClient, Driver)>;
+
+async fn set_up(plan: &LoadPlan, share: usize) -> Result<Clients, String> {
     let payloads: Rc<[String]> = payload::typical().into();
     let mut clients = Vec::with_capacity(share);
-    for _ in 0..share {
+    for address in plan.addresses.iter().cycle().take(share) {
         let failed = |error: std::io::Error| format!("set-up: {error}");
-        let mut client = KeepAliveClient::connect(plan.address)
-            .await
-            .map_err(failed)?;
+        let mut client = KeepAliveClient::connect(*address).await.map_err(failed)?;
         let mut driver = Driver::new(plan.scenario, Rc::clone(&payloads));
         if plan.fixed {
             driver.assume_session();
@@ -163,7 +169,7 @@ async fn set_up(plan: LoadPlan, share: usize) -> Result<Vec<(KeepAliveClient, Dr
                 ));
             }
         }
-        clients.push((client, driver));
+        clients.push((*address, client, driver));
     }
     Ok(clients)
 }
@@ -180,11 +186,7 @@ struct Shared {
     exhausted: Cell<Option<Instant>>,
 }
 
-async fn drive_all(
-    clients: Vec<(KeepAliveClient, Driver)>,
-    plan: LoadPlan,
-    budget: Arc<AtomicU64>,
-) -> LoadResult {
+async fn drive_all(clients: Clients, plan: &LoadPlan, budget: Arc<AtomicU64>) -> LoadResult {
     let start = Instant::now() + plan.warm_up;
     let shared = Rc::new(Shared {
         start,
@@ -195,8 +197,8 @@ async fn drive_all(
         exhausted: Cell::new(None),
     });
     let mut tasks = JoinSet::new();
-    for (client, driver) in clients {
-        tasks.spawn_local(drive(client, driver, plan.address, Rc::clone(&shared)));
+    for (address, client, driver) in clients {
+        tasks.spawn_local(drive(client, driver, address, Rc::clone(&shared)));
     }
     let all = async { while tasks.join_next().await.is_some() {} };
     let late = timeout(plan.warm_up + plan.window + STRAGGLERS, all)

@@ -23,6 +23,7 @@ mod options;
 mod payload;
 mod report;
 mod runner;
+mod scale;
 mod scenario;
 mod servers;
 mod targets;
@@ -63,6 +64,11 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options, arguments: &[String]) -> Result<(), String> {
+    if options.scale {
+        let redis = scale::run(options)?;
+        print_origin(Some(&redis), arguments);
+        return Ok(());
+    }
     let stores = options.stores();
     let redis = if stores.contains(&Store::Redis) {
         require_redis_server().map_err(|error| {
@@ -87,13 +93,17 @@ fn run(options: &Options, arguments: &[String]) -> Result<(), String> {
             &model,
         )?);
     }
-    println!("Machine: {}.", machine::describe(redis.as_ref()));
-    println!("Command: `{}`\n", command(arguments));
+    print_origin(redis.as_ref(), arguments);
     report::print_cases(&cases);
     report::print_other_processes(&cases);
     println!();
     report::print_targets(&targets::evaluate(&cases, &sizes));
     Ok(())
+}
+
+fn print_origin(redis: Option<&RedisServer>, arguments: &[String]) {
+    println!("Machine: {}.", machine::describe(redis));
+    println!("Command: `{}`\n", command(arguments));
 }
 
 fn sizes(stores: &[Store], redis: Option<&RedisServer>) -> Result<Sizes, String> {

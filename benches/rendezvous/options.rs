@@ -12,6 +12,9 @@ pub struct Options {
     /// Half a minute instead of nine: one connection count and short rounds, for a first look only
     #[arg(long)]
     pub quick: bool,
+    /// Measures how far one Redis goes, for docs/redis.md, instead of the baselines
+    #[arg(long, conflicts_with_all = ["only", "store", "connections"])]
+    pub scale: bool,
     /// Scenarios to measure [default: all]
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Scenario>,

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 /// Duration of the load before the clock of a round starts. By then connections are warm and every
 /// script is loaded.
-const WARM_UP: Duration = Duration::from_millis(200);
+pub const WARM_UP: Duration = Duration::from_millis(200);
 
 /// A case to measure.
 #[derive(Debug, Clone, Copy)]
@@ -139,8 +139,8 @@ impl ServerResult {
         if let Some(redis) = options.redis {
             memory::empty(redis);
         }
-        let running = load::start(LoadPlan {
-            address: server.address(),
+        let running = load::start(&LoadPlan {
+            addresses: [server.address()].into(),
             scenario: case.scenario,
             fixed: self.kind == ServerKind::Bare,
             connections: case.connections,
@@ -221,7 +221,8 @@ impl Cpu {
     }
 }
 
-fn median(values: &[f64]) -> f64 {
+/// The median of these values, NaN if there are none.
+pub fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let middle = sorted.len() / 2;

@@ -5,6 +5,7 @@
 
 use clap::ValueEnum;
 use std::rc::Rc;
+use testkit::dialect::{Caller, Dialect};
 use testkit::keep_alive::ReplyBytes;
 
 /// The path of the dialect.
@@ -32,6 +33,12 @@ pub enum Scenario {
     Write,
     /// Makes sign-ins as two devices do, over one connection as of a proxy's pool.
     Flow,
+    /// Polls one session of the `ETag` dialect, of which the client has the payload: status 304.
+    #[value(skip)]
+    Unchanged,
+    /// Creates a session and deletes it, in turn.
+    #[value(skip)]
+    Delete,
 }
 
 impl Scenario {
@@ -42,6 +49,8 @@ impl Scenario {
             Self::Poll => "poll",
             Self::Write => "write",
             Self::Flow => "flow",
+            Self::Unchanged => "poll (304)",
+            Self::Delete => "create, delete",
         }
     }
 }
@@ -95,13 +104,21 @@ impl Driver {
 
     /// Whether a session must be created before the scenario itself can begin.
     pub fn needs_session(&self) -> bool {
-        matches!(self.scenario, Scenario::Poll | Scenario::Write) && self.session.is_none()
+        let polls_or_writes = matches!(
+            self.scenario,
+            Scenario::Poll | Scenario::Unchanged | Scenario::Write
+        );
+        polls_or_writes && self.session.is_none()
     }
 
     /// The next request.
     pub fn request(&mut self) -> &[u8] {
         let payload = &self.payloads[self.step % self.payloads.len()];
         let action = self.action();
+        if self.scenario == Scenario::Unchanged {
+            self.request = self.etag_request(payload);
+            return &self.request;
+        }
         let out = &mut self.request;
         out.clear();
         match (action, &self.session) {
@@ -136,7 +153,10 @@ impl Driver {
 
     /// Accepts the reply to the last request. Returns false if it is not the expected one.
     pub fn accept(&mut self, reply: ReplyBytes<'_>) -> bool {
-        let good = (200..300).contains(&reply.status) && self.parse(reply.body).is_some();
+        let good = match self.scenario {
+            Scenario::Unchanged => self.parse_etag(reply).is_some(),
+            _ => (200..300).contains(&reply.status) && self.parse(reply.body).is_some(),
+        };
         self.step += 1;
         let full = self.scenario == Scenario::Write && self.step > SESSION_WRITES;
         if !good || full {
@@ -175,10 +195,34 @@ impl Driver {
         Some(())
     }
 
+    fn etag_request(&self, payload: &str) -> Vec<u8> {
+        let (etag, caller) = (Dialect::Etag, Caller::default());
+        match &self.session {
+            Some(session) => etag.poll(&caller, &etag.path(&session.id), &session.token),
+            None => etag.create(&caller, payload),
+        }
+    }
+
+    /// Accepts a 201, and then 304 only.
+    fn parse_etag(&mut self, reply: ReplyBytes<'_>) -> Option<()> {
+        if self.session.is_some() {
+            return (reply.status == 304).then_some(());
+        }
+        let created = Dialect::Etag.created(&reply.into())?;
+        let (_, id) = created.path.rsplit_once('/')?;
+        self.session = Some(Session {
+            id: id.to_owned(),
+            token: created.token,
+        });
+        Some(())
+    }
+
     fn action(&self) -> Action {
         match self.scenario {
             Scenario::Create => Action::Create,
-            Scenario::Poll => Action::Poll,
+            Scenario::Delete if self.step.is_multiple_of(2) => Action::Create,
+            Scenario::Delete => Action::Delete,
+            Scenario::Poll | Scenario::Unchanged => Action::Poll,
             Scenario::Write => Action::Write,
             Scenario::Flow => match self.step % FLOW_REQUESTS {
                 0 => Action::Create,

@@ -96,13 +96,7 @@ impl Server {
     pub fn start_ours(options: ServerOptions<'_>) -> Result<Self, String> {
         let limits = options.limits.to_string();
         let mut settings = vec![
-            ("mode", "open"),
             ("limits.enabled", &*limits),
-            ("telemetry.access_log", "false"),
-            ("telemetry.log_level", "error"),
-            // More than a run creates before its sessions expire. A full store would reject
-            // creations.
-            ("session.max_live", "2000000"),
             ("store.backend", options.store.name()),
         ];
         let url;
@@ -110,9 +104,7 @@ impl Server {
             url = redis_url(options)?;
             settings.push(("store.redis.url", &url));
         }
-        let server = BINARY.launch_at([free_address(), free_address()], &[], &settings);
-        server.process().wait_until(|| server.is_ready());
-        Ok(Self::Ours(server))
+        Ok(Self::Ours(start_worker(&settings)))
     }
 
     /// Starts a baseline and waits until it listens.
@@ -155,6 +147,22 @@ impl Server {
             Self::Baseline(_, address) => *address,
         }
     }
+}
+
+/// Starts our server with these settings and waits until it is ready.
+pub fn start_worker(settings: &[(&str, &str)]) -> server::Server {
+    let mut all = vec![
+        ("mode", "open"),
+        ("telemetry.access_log", "false"),
+        ("telemetry.log_level", "error"),
+        // More than a run creates before its sessions expire. A full store would reject
+        // creations.
+        ("session.max_live", "2000000"),
+    ];
+    all.extend(settings);
+    let server = BINARY.launch_at([free_address(), free_address()], &[], &all);
+    server.process().wait_until(|| server.is_ready());
+    server
 }
 
 /// Our server's reply to a poll, which the baselines send too.

@@ -74,6 +74,19 @@ fn sentinels_can_have_a_separate_password() {
     stranger.admin_get("/readyz").expect(503);
 }
 
+/// fred sends both in one line, where a space or a quote would have a meaning.
+#[test]
+fn sentinels_can_have_a_user_and_any_password() {
+    let (user, password) = ("watch'er\\\"é", "p@ss word/1 \"\\'é\r\nPING");
+    let trio = Sentinels::start(&SentinelsConfig::steady());
+    trio.require_user(user, password);
+    let query = [("sentinelUsername", user), ("sentinelPassword", password)];
+    let query = url::form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(query)
+        .finish();
+    assert_serves(&ready_on(&format!("{}&{query}", trio.url()), &[]));
+}
+
 #[test]
 fn wrong_password_keeps_worker_unready_unprinted() {
     let redis = RedisServer::start_with(&["--requirepass", "correct"]);

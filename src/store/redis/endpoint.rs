@@ -8,7 +8,7 @@ use crate::tls::{self, ClientCertificate};
 use fred::types::RespVersion;
 use fred::types::config::{Config, Server, ServerConfig};
 use rustls::RootCertStore;
-use std::fmt;
+use std::fmt::{self, Write};
 
 /// The error of a password that is configured twice.
 const PASSWORD_TWICE: &str = "is set in addition to a password in the URL; keep one";
@@ -133,11 +133,31 @@ impl RedisEndpoint {
         (config.username, config.password) = match &self.config.server {
             ServerConfig::Sentinel {
                 username, password, ..
-            } => (username.clone(), password.clone()),
+            } => (
+                username.as_deref().map(quote),
+                password.as_deref().map(quote),
+            ),
             _ => (None, None),
         };
         config
     }
+}
+
+/// Quotes a word of an inline command, as Redis splits it (`sdssplitargs`). With RESP3, fred sends
+/// user and password in an inline HELLO as they are: a space would end the password, and a line break
+/// would begin another command. AUTH, which fred sends with RESP2, needs no quotes.
+fn quote(word: &str) -> String {
+    let mut quoted = String::with_capacity(word.len() + 2);
+    quoted.push('"');
+    for byte in word.bytes() {
+        if byte.is_ascii_alphanumeric() {
+            quoted.push(char::from(byte));
+        } else {
+            let _infallible = write!(quoted, "\\x{byte:02x}");
+        }
+    }
+    quoted.push('"');
+    quoted
 }
 
 fn server_config(address: &Address, host: &str) -> ServerConfig {

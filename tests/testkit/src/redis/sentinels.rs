@@ -108,9 +108,20 @@ impl Sentinels {
     /// themselves.
     pub fn require(&self, password: &str) {
         let only = format!(">{password}");
+        self.set_user("default", &["resetpass", &only]);
+    }
+
+    /// Makes each sentinel require this user and password of its clients.
+    pub fn require_user(&self, user: &str, password: &str) {
+        let password = format!(">{password}");
+        self.set_user(user, &["on", &password, "&*", "+@all"]);
+        self.set_user("default", &["resetpass"]);
+    }
+
+    fn set_user(&self, user: &str, rule: &[&str]) {
+        let command = [&["ACL", "SETUSER", user], rule].concat();
         for sentinel in &self.processes {
-            let reply = sentinel.command(&["ACL", "SETUSER", "default", "resetpass", &only]);
-            assert_eq!(reply.text(), "OK");
+            assert_eq!(sentinel.command(&command).text(), "OK");
         }
     }
 

@@ -57,9 +57,7 @@ pub fn run_fault(runtime: &Runtime, setup: &Setup, fault: Fault, load: Load) -> 
     for log in fleet.ended() {
         failures.push(format!("a worker ended:\n{log}"));
     }
-    if !failures.is_empty() {
-        fleet.logs().iter().for_each(|log| eprintln!("{log}---"));
-    }
+    let logs = fleet.logs();
     drop((fleet, store));
     let period = progress.strike();
     let sessions = progress.sessions();
@@ -77,6 +75,9 @@ pub fn run_fault(runtime: &Runtime, setup: &Setup, fault: Fault, load: Load) -> 
         failures,
     };
     result.check_sign_ins();
+    if !result.failures.is_empty() {
+        logs.iter().for_each(|log| eprintln!("{log}---"));
+    }
     result
 }
 

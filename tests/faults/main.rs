@@ -10,8 +10,9 @@
 //! release builds of the worker, and redis-server.
 //! `--quick` runs fewer sign-ins, and leaves out faults that resemble another. `--tls` makes the
 //! workers connect with TLS and as an ACL user, for faults whose tools need no plain text.
-//! `--authenticated` runs the workers in that mode. A machine of two cores is enough. Each fault takes
-//! 12 s to 30 s.
+//! `--authenticated` runs the workers in that mode. A machine of two cores is enough, and
+//! must do nothing else: at a load of 17, creations are refused longer than the contract allows. Each
+//! fault takes 12 s to 30 s, and a minute or more if slots move.
 
 // The server takes clock and environment as arguments, so that tests can replace them. A simulation
 // uses the real ones.

@@ -40,11 +40,13 @@ fn assert_fails(worker: &Server, check: &str, expected: &str, reason: &str) {
         line.starts_with(expected) && line.contains(reason),
         "{line}"
     );
-    let log = worker.log();
     let is_change = |line: &&str| {
         line.contains("Redis fails a check") && line.contains(check) && line.contains(reason)
     };
-    assert_eq!(log.lines().filter(is_change).count(), 1, "{log}");
+    let count_changes = || worker.log().lines().filter(is_change).count();
+    // The log is read from a pipe, so it may be behind.
+    until("the log has the change", || count_changes() > 0);
+    assert_eq!(count_changes(), 1, "{}", worker.log());
 }
 
 /// Waits until nothing fails any more.
@@ -55,8 +57,9 @@ fn assert_passes(worker: &Server, check: &str) {
         store_line(worker) == "[+] store: fit, and answers"
     });
     assert!(may_create(worker));
-    let log = worker.log();
-    assert!(log.contains("Redis passes this check again"), "{log}");
+    until("the log has the change", || {
+        worker.log().contains("Redis passes this check again")
+    });
     worker.create("hello");
 }
 
@@ -198,9 +201,8 @@ fn only_replica_with_min_replicas_to_write_is_reported() {
     assert_fails(&worker, "replicas", degraded, "has 1 connected replica");
     assert!(may_create(&worker));
     assert!(!has_failed(&other, "replicas"));
-    let log = other.log();
     let ignored = "ignored by store.redis.ignore_checks: replicas: ";
-    assert!(log.contains(ignored), "{log}");
+    until("the log names the check", || other.log().contains(ignored));
     let _second = replica();
     assert_passes(&worker, "replicas");
 }

@@ -175,6 +175,7 @@ fn prepare_store(config: &Config) -> Result<PreparedStore, Vec<ConfigProblem>> {
         layout,
         prefix: redis.prefix.clone(),
         command_timeout: redis.command_timeout,
+        wait_for_replicas: redis.wait_for_replicas,
         ignore_checks: redis.ignore_checks.clone(),
     })))
 }

@@ -10,6 +10,7 @@ use crate::config::ConfigProblem;
 use crate::config::de::{HumanDuration, Scalar, list, scalar};
 use crate::config::secret::SecretUrl;
 use serde::{Deserialize, Serialize};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -31,6 +32,9 @@ pub mod keys {
     /// The file of the client certificate's key.
     pub const KEY_FILE: &str = "store.redis.key_file";
 }
+
+/// More replicas than any Redis needs. A larger number is a mistake that would refuse every write.
+const MAX_REPLICAS: u32 = 5;
 
 /// The validated section `store`.
 #[derive(Debug, Clone)]
@@ -54,6 +58,8 @@ pub struct RedisConfig {
     pub prefix: String,
     /// Upper bound of one operation on Redis, its short retries included.
     pub command_timeout: Duration,
+    /// Number of replicas that must have a change before it is acknowledged. `None` if none must.
+    pub wait_for_replicas: Option<NonZeroU32>,
     /// How long reads and writes wait for Redis. `None` if they do not.
     pub wait: Option<StoreWaitConfig>,
     /// PEM file of certificate authorities to trust beside the platform's.
@@ -128,6 +134,8 @@ struct RawRedis {
     #[serde(deserialize_with = "scalar")]
     retry_timeout: HumanDuration,
     max_waiting: Option<Scalar<usize>>,
+    #[serde(deserialize_with = "scalar")]
+    wait_for_replicas: u32,
     ca_file: Option<Scalar<PathBuf>>,
     cert_file: Option<Scalar<PathBuf>>,
     key_file: Option<Scalar<PathBuf>>,
@@ -191,6 +199,12 @@ impl RawRedis {
         }
         let max_waiting = self.max_waiting.as_ref().map(|Scalar(number)| *number);
         let wait = StoreWaitConfig::validate(self.retry_timeout.0, max_waiting, problems);
+        if self.wait_for_replicas > MAX_REPLICAS {
+            problems.push(ConfigProblem::new(
+                "store.redis.wait_for_replicas",
+                "must be between 0 (off) and 5",
+            ));
+        }
         for (file, key, other) in [
             (&self.cert_file, keys::KEY_FILE, &self.key_file),
             (&self.key_file, keys::CERT_FILE, &self.cert_file),
@@ -207,6 +221,7 @@ impl RawRedis {
             sentinel_password_file: path(&self.sentinel_password_file),
             prefix: self.prefix.clone(),
             command_timeout: self.command_timeout.0,
+            wait_for_replicas: NonZeroU32::new(self.wait_for_replicas),
             wait,
             ca_file: path(&self.ca_file),
             cert_file: path(&self.cert_file),

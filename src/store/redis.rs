@@ -22,6 +22,7 @@ mod lease;
 mod node;
 mod outage_log;
 mod pseudonym_key_cache;
+mod replication;
 mod reply;
 mod retry;
 mod rollback;
@@ -57,7 +58,8 @@ use std::slice::from_ref;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The sessions in Redis. Cheap to share. It holds one multiplexed connection per Redis primary.
+/// The sessions in Redis. Cheap to share. It holds one multiplexed connection per Redis primary,
+/// and a second one if it waits for replicas.
 #[derive(Debug)]
 pub struct RedisStore {
     scripts: Arc<Scripts>,

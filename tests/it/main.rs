@@ -38,6 +38,7 @@ mod redis_faults;
 mod redis_lost_replies;
 mod redis_memory;
 mod redis_reconnect_reasons;
+mod redis_replication;
 mod redis_reply_desync;
 mod redis_rollback;
 mod redis_round_trips;

@@ -11,6 +11,7 @@ use crate::store::redis::dial::Dialer;
 use crate::store::redis::keys::Keys;
 use crate::store::redis::lease::{LeaseScripts, Leases};
 use crate::store::redis::node::NodeContext;
+use crate::store::redis::replication::ReplicationConfig;
 use crate::store::redis::rollback::RollbackQueue;
 use crate::store::redis::scripts::Scripts;
 use crate::store::redis::source::RedisSource;
@@ -20,6 +21,7 @@ use crate::store::redis::topology::Topology;
 use crate::store::redis::url::Layout;
 use crate::store::{SessionLimits, StoreParts, StoreProblems, StoreState};
 use crate::telemetry::metrics::Metrics;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -35,6 +37,8 @@ pub struct RedisSettings {
     pub prefix: String,
     /// Maximum duration of one operation, including all its calls and retries.
     pub command_timeout: Duration,
+    /// Number of replicas that must have a change before it is acknowledged. `None` if none must.
+    pub wait_for_replicas: Option<NonZeroU32>,
     /// Start-up checks to ignore.
     pub ignore_checks: Vec<Check>,
 }
@@ -55,7 +59,18 @@ impl RedisStore {
         let (node_tasks, started) = mpsc::unbounded_channel();
         let problems = Arc::<StoreProblems>::default();
         let context = Arc::new(NodeContext {
-            dialer: Dialer::new(settings.source.clone(), settings.layout.clone(), deadline),
+            dialer: Dialer::new(
+                settings.source.clone(),
+                settings.layout.clone(),
+                deadline,
+                settings
+                    .wait_for_replicas
+                    .map(|replicas| ReplicationConfig {
+                        replicas,
+                        // Shorter than the deadline, so that Redis ends the wait and not this process.
+                        timeout: deadline / 2,
+                    }),
+            ),
             clock: clock.clone(),
             metrics: Arc::clone(metrics),
             problems: Arc::clone(&problems),

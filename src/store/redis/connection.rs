@@ -6,6 +6,7 @@
 use crate::store::redis::address::Address;
 use crate::store::redis::dial::Opened;
 use crate::store::redis::error_kind::ErrorClass;
+use crate::store::redis::replication::ReplicationWait;
 use crate::store::redis::script::Script;
 use fred::clients::Client;
 use fred::error::Error;
@@ -20,6 +21,7 @@ pub(super) struct Connection {
     client: Client,
     task: AbortHandle,
     address: Address,
+    replication: Option<ReplicationWait>,
     /// Number of replies. It distinguishes a slow Redis from a connection that has stopped
     /// answering.
     answered: AtomicU64,
@@ -41,6 +43,10 @@ impl Connection {
             client: opened.client.clone(),
             task: opened.task.abort_handle(),
             address,
+            replication: opened
+                .replication
+                .as_ref()
+                .map(|(second, config)| ReplicationWait::new(second.client.clone(), *config)),
             answered: AtomicU64::new(0),
             dropped: AtomicBool::new(false),
         }
@@ -59,6 +65,11 @@ impl Connection {
     /// Number of replies so far.
     pub(super) fn answered(&self) -> u64 {
         self.answered.load(Ordering::Relaxed)
+    }
+
+    /// Waits for replicas; `None` if workers do not.
+    pub(super) fn replication(&self) -> Option<&ReplicationWait> {
+        self.replication.as_ref()
     }
 
     /// Counts a reply.

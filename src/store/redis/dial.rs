@@ -8,6 +8,7 @@ use crate::store::redis::address::{Address, reachable_host};
 use crate::store::redis::endpoint::RedisEndpoint;
 use crate::store::redis::error_kind::is_permission_error;
 use crate::store::redis::error_text::describe;
+use crate::store::redis::replication::ReplicationConfig;
 use crate::store::redis::source::RedisSource;
 use crate::store::redis::url::Layout;
 use fred::clients::Client;
@@ -20,6 +21,7 @@ use std::path::Path;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::task::JoinError;
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -55,6 +57,21 @@ pub(super) enum Role {
 pub(super) struct Opened {
     pub(super) client: Client,
     pub(super) task: AbortOnDropHandle<Result<(), Error>>,
+    /// The second connection, for WAIT, if workers wait for replicas.
+    pub(super) replication: Option<(Box<Opened>, ReplicationConfig)>,
+}
+
+impl Opened {
+    /// Waits until the connection, or the second one, has ended.
+    pub(super) async fn ended(&mut self) -> Result<Result<(), Error>, JoinError> {
+        match &mut self.replication {
+            Some((second, _)) => tokio::select! {
+                ended = &mut self.task => ended,
+                ended = &mut second.task => ended,
+            },
+            None => (&mut self.task).await,
+        }
+    }
 }
 
 /// Opens connections.
@@ -64,13 +81,20 @@ pub(super) struct Dialer {
     /// The layout at the start.
     layout: Layout,
     command_timeout: Duration,
+    replication: Option<ReplicationConfig>,
     /// Whether the log says that the files now name other servers or another database.
     changed_layout_logged: AtomicBool,
 }
 
 impl Dialer {
-    pub(super) fn new(source: RedisSource, layout: Layout, command_timeout: Duration) -> Self {
+    pub(super) fn new(
+        source: RedisSource,
+        layout: Layout,
+        command_timeout: Duration,
+        replication: Option<ReplicationConfig>,
+    ) -> Self {
         Self {
+            replication,
             source,
             layout,
             command_timeout,
@@ -100,10 +124,18 @@ impl Dialer {
                 endpoint.data_config(address, &host, self.layout.database())
             }
         };
-        let opened = self
-            .connect(config)
+        let mut opened = self
+            .connect(config.clone())
             .await
             .map_err(|error| describe(&error))?;
+        if let Some(replication) = self.replication.filter(|_| role != Role::Sentinel) {
+            let second = self.connect(config).await;
+            let second = second.map_err(|error| describe(&error))?;
+            let checked = check_same_server(&opened.client, &second.client);
+            let checked = timeout(HANDSHAKE_TIMEOUT, checked).await;
+            checked.unwrap_or_else(|_| Err("no reply to INFO".to_owned()))?;
+            opened.replication = Some((Box::new(second), replication));
+        }
         let checked = timeout(HANDSHAKE_TIMEOUT, check_role(&opened.client, role)).await;
         checked.unwrap_or_else(|_| Err("no reply to INFO".to_owned()))?;
         Ok(opened)
@@ -172,7 +204,11 @@ impl Dialer {
                 Err(Error::from(std::io::Error::from(std::io::ErrorKind::TimedOut)))
             }
         };
-        outcome.map(|()| Opened { client, task })
+        outcome.map(|()| Opened {
+            client,
+            task,
+            replication: None,
+        })
     }
 }
 
@@ -181,6 +217,23 @@ fn check_socket(path: &Path) -> Result<(), String> {
     path.metadata()
         .map(drop)
         .map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// Checks that two connections lead to one process. Behind a name that moves, or a proxy, they might
+/// not, and WAIT would say nothing about the scripts.
+async fn check_same_server(one: &Client, other: &Client) -> Result<(), String> {
+    let run_id = async |client: &Client| {
+        let info = client.info::<String>(Some(InfoKind::Server)).await;
+        let info = info.map_err(|error| describe(&error))?;
+        let line = info.lines().find(|line| line.starts_with("run_id:"));
+        line.map(str::to_owned)
+            .ok_or_else(|| "INFO has no run_id".to_owned())
+    };
+    if run_id(one).await? == run_id(other).await? {
+        Ok(())
+    } else {
+        Err("two connections lead to different servers".to_owned())
+    }
 }
 
 /// Checks the role of a server. What it does not reveal is taken as right.

@@ -122,7 +122,7 @@ impl NodeState {
                     context.problems.clear(&self.problem_key());
                     self.connection.send_replace(Some(connection));
                     context.changed.send_replace(());
-                    let ended = (&mut opened.task).await;
+                    let ended = opened.ended().await;
                     self.connection.send_replace(None);
                     if context.clock.now().saturating_sub(connected_at) > USEFUL_AFTER {
                         pause = FIRST_PAUSE_MS;

@@ -10,6 +10,8 @@ pub(super) struct Script {
     body: &'static str,
     /// Whether a call ends if one of its tries may have run, since that try may run later.
     runs_once: bool,
+    /// The status letters that acknowledge a change. Replicas must have it, if workers wait for them.
+    acknowledging: &'static str,
 }
 
 impl Script {
@@ -21,6 +23,7 @@ impl Script {
             sha,
             body,
             runs_once: false,
+            acknowledging: "",
         }
     }
 
@@ -30,6 +33,19 @@ impl Script {
             runs_once: true,
             ..Self::new(body)
         }
+    }
+
+    /// Sets the status letters that acknowledge a change.
+    pub(super) fn acknowledging(self, acknowledging: &'static str) -> Self {
+        Self {
+            acknowledging,
+            ..self
+        }
+    }
+
+    /// Whether a reply with this status acknowledges a change.
+    pub(super) fn acknowledges(&self, status: char) -> bool {
+        self.acknowledging.contains(status)
     }
 
     pub(super) fn runs_once(&self) -> bool {

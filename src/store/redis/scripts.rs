@@ -91,17 +91,19 @@ impl Scripts {
             deadline,
             metrics,
             nonce,
-            create: Script::run_once(text!("session", "create")),
+            create: Script::run_once(text!("session", "create")).acknowledging("C"),
             read: script!("read"),
-            write: script!("write"),
+            // A conflict acknowledges nothing, but its txnId is recorded.
+            write: script!("write").acknowledging("WRPC"),
             get_principals: script!("get_principals"),
-            delete: script!("delete"),
+            delete: script!("delete").acknowledging("DG"),
             acquire_lease: script!("lease", "acquire_lease"),
             release_lease: script!("release", "release_lease"),
             count_live: script!("count_live"),
             pseudonym_key: script!("pseudonym_key"),
-            create_with_lease: Script::run_once(text!("lease", "session", "create_with_lease")),
-            delete_with_lease: script!("release", "delete_with_lease"),
+            create_with_lease: Script::run_once(text!("lease", "session", "create_with_lease"))
+                .acknowledging("C"),
+            delete_with_lease: script!("release", "delete_with_lease").acknowledging("DG"),
         }
     }
 
@@ -158,7 +160,7 @@ impl Scripts {
                             connection,
                             may_have_run_before: false,
                         };
-                        return self.receive(call.nonce, replied, parse);
+                        return self.receive(&call, replied, started_at, parse).await;
                     }
                     Err(error) => Some(Failed::new(error, connection, answered)),
                 }
@@ -168,14 +170,16 @@ impl Scripts {
         // Boxed, so that a call without a retry does not hold the space for one.
         let left = (started_at + self.deadline).saturating_sub(self.clock.now());
         let replied = Box::pin(call.retry(&self.topology, first, left)).await?;
-        self.receive(call.nonce, replied, parse)
+        self.receive(&call, replied, started_at, parse).await
     }
 
-    /// Counts a reply, and drops the connection if the reply does not fit its call.
-    fn receive<T>(
+    /// Counts a reply, and drops the connection if the reply does not fit its call. Waits for replicas
+    /// if they must have what the reply acknowledges.
+    async fn receive<T>(
         &self,
-        nonce: u64,
+        call: &Call<'_>,
         replied: Replied,
+        started_at: Duration,
         parse: impl FnOnce(ScriptReply) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let Replied {
@@ -184,11 +188,23 @@ impl Scripts {
             may_have_run_before,
         } = replied;
         connection.count_reply();
-        let result = ScriptReply::parse(nonce, may_have_run_before, value).and_then(parse);
+        let reply = ScriptReply::parse(call.nonce, may_have_run_before, value);
+        let is_change = reply
+            .as_ref()
+            .is_ok_and(|reply| call.script.acknowledges(reply.status));
+        let result = reply.and_then(parse);
         if matches!(result, Err(StoreError::BadReply)) {
             // If one reply belongs to another call, all that follow are shifted too.
             self.metrics.store_bad_replies.inc();
             connection.drop_because("a reply does not fit its call");
+        }
+        if let (true, Ok(_), Some(replication)) = (is_change, &result, connection.replication()) {
+            let left = (started_at + self.deadline).saturating_sub(self.clock.now());
+            // Boxed, so that a call without this does not hold the space for it.
+            let wait = Box::pin(replication.wait(&call.keys[0]));
+            tokio::time::timeout(left, wait)
+                .await
+                .unwrap_or(Err(StoreError::Timeout))?;
         }
         result
     }

@@ -159,6 +159,7 @@ impl RedisFixture {
             prefix: prefix.clone(),
             // Longer than the default, because a slow answer on a busy machine is not wrong.
             command_timeout: Duration::from_secs(10),
+            wait_for_replicas: None,
             ignore_checks: Vec::new(),
         };
         let metrics = Arc::new(Metrics::new());

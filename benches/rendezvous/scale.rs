@@ -16,6 +16,7 @@ mod worker_load;
 
 use crate::REDIS_OPTIONS;
 use crate::options::Options;
+use saturation::Topologies;
 use testkit::redis::RedisServer;
 use testkit::redis::launch::require_redis_server;
 
@@ -25,6 +26,9 @@ pub fn run(options: &Options) -> Result<RedisServer, String> {
     let redis = RedisServer::start_with(REDIS_OPTIONS);
     let cases = comparison::measure(&redis, options)?;
     report::print_comparison(&cases);
-    report::print_saturation(&saturation::measure(&redis, options)?);
+    let topologies = Topologies::start(&redis);
+    report::print_bare_creations(&topologies.measure_bare(options)?);
+    report::print_creations(&topologies.measure_workers(options)?);
+    drop(topologies);
     Ok(redis)
 }

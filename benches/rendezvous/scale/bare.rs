@@ -93,7 +93,7 @@ impl BareCall {
         let before = Usage::now(redis);
         let failed = |error: &dyn std::fmt::Display| format!("redis-benchmark: {error}");
         let output = command.output().map_err(|error| failed(&error))?;
-        let usage = Usage::since(before, redis)?;
+        let usage = Usage::since(before, redis).expect_success()?;
         if !output.status.success() {
             return Err(failed(&String::from_utf8_lossy(&output.stderr)));
         }

@@ -95,6 +95,10 @@ impl Round {
             sessions.restore(redis)?;
         }
         let through = WorkerLoad::measure(scenario, workers, &[redis], CONNECTIONS, window)?;
+        if through.errors > 0 {
+            return Err(format!("{}: {} errors", scenario.name(), through.errors));
+        }
+        through.redis[0].expect_success()?;
         let pipelines = Pipelines {
             connections: workers.len(),
             depth: through.redis[0].whole_depth(),

@@ -1,7 +1,7 @@
 //! Prints the tables of the scale measurement, for docs/redis.md.
 
 use super::comparison::{Round, ScaleCase};
-use super::saturation::Saturation;
+use super::saturation::{BareRow, ThroughRow};
 use super::usage::count;
 
 /// Maximum of Redis' CPU time per script through three workers, as a multiple of the bare script's.
@@ -37,11 +37,11 @@ pub fn print_comparison(cases: &[ScaleCase]) {
     println!("\nTarget: the first ratio is at most {TARGET} with three workers.\n");
 }
 
-/// Prints the rates of creations.
-pub fn print_saturation(saturation: &Saturation) {
+/// Prints the rates of the scripts of a creation.
+pub fn print_bare_creations(rows: &[BareRow]) {
     println!("| script | connections × pipeline | calls/s | Redis CPU µs | Redis cores | p99 ms |");
     println!("|---|--:|--:|--:|--:|--:|");
-    for row in &saturation.bare {
+    for row in rows {
         let pipelines = row.pipelines;
         println!(
             "| {} | {} × {} | {:.0} | {:.1} | {:.2} | {:.2} |",
@@ -54,14 +54,19 @@ pub fn print_saturation(saturation: &Saturation) {
             row.p99
         );
     }
+    println!();
+}
+
+/// Prints the rates of creations through workers.
+pub fn print_creations(rows: &[ThroughRow]) {
     println!(
-        "\n| topology | workers | connections | creations/s | worker CPU µs | CPU µs of all Redis nodes \
-         | CPU µs of the node with the leases | its cores | creations/s that saturate it |"
+        "| topology | workers | connections | creations/s | worker CPU µs | CPU µs of all Redis nodes \
+         | CPU µs of the node with the leases | its cores | creations/s that saturate it | errors |"
     );
-    println!("|---|--:|--:|--:|--:|--:|--:|--:|--:|");
-    for row in &saturation.through {
+    println!("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|");
+    for row in rows {
         println!(
-            "| {} | {} | {} | {:.0} | {:.1} | {:.1} | {:.1} | {:.2} | {:.0} |",
+            "| {} | {} | {} | {:.0} | {:.1} | {:.1} | {:.1} | {:.2} | {:.0} | {} |",
             row.topology,
             row.workers,
             row.connections,
@@ -71,6 +76,7 @@ pub fn print_saturation(saturation: &Saturation) {
             row.lease_node,
             row.rate * row.lease_node / 1e6,
             1e6 / row.lease_node,
+            row.errors,
         );
     }
     println!();

@@ -45,14 +45,7 @@ const PIPELINES: [Pipelines; 4] = [
 const CONNECTIONS: [usize; 2] = [48, 480];
 
 /// Calls of one run of redis-benchmark, and leases that a release finds.
-const CALLS: u32 = 40_000;
-
-/// Both parts of the measurement.
-#[derive(Debug)]
-pub struct Saturation {
-    pub bare: Vec<BareRow>,
-    pub through: Vec<ThroughRow>,
-}
+const CALLS: u32 = 20_000;
 
 /// One script at one depth of pipelines.
 #[derive(Debug)]
@@ -83,60 +76,78 @@ pub struct ThroughRow {
     pub all_nodes: f64,
     /// CPU time of the workers per creation, in microseconds.
     pub worker: f64,
+    /// Creations that failed, of all rounds.
+    pub errors: u64,
 }
 
-/// Measures on this standalone Redis, and on a Cluster.
-pub fn measure(redis: &RedisServer, options: &Options) -> Result<Saturation, String> {
-    let cluster = Cluster::start(&ClusterConfig {
-        options: REDIS_OPTIONS,
-        ..ClusterConfig::steady()
-    });
-    let owner = cluster.owner_of_key(INDEX);
-    let lease_first = |at: &usize| *at != owner;
-    let mut order: Vec<usize> = (0..cluster.nodes.len()).collect();
-    order.sort_by_key(lease_first);
-    let nodes: Vec<&RedisServer> = order.into_iter().map(|at| &cluster.nodes[at]).collect();
-    let urls = [redis.url(), cluster.url()];
-    let topologies = [("standalone", vec![redis]), ("Cluster of 3", nodes)];
+/// The topologies to measure.
+#[derive(Debug)]
+pub struct Topologies<'a> {
+    standalone: &'a RedisServer,
+    cluster: Cluster,
+}
 
-    let mut scripts = Vec::new();
-    for limits in ["false", "true"] {
-        let start = |url| start_workers(url, limits, 1).remove(0);
-        let [standalone, clustered] = urls.each_ref().map(|url| start(url));
-        scripts.extend(capture_scripts(
-            redis,
-            &standalone,
-            topologies[1].1[0],
-            &clustered,
-            limits,
-        )?);
-    }
-    let mut bare = Vec::new();
-    for (what, node, call) in &scripts {
-        eprintln!("{what}…");
-        for pipelines in PIPELINES {
-            bare.push(BareRow::measure(what, node, call, pipelines, options)?);
+impl<'a> Topologies<'a> {
+    /// Starts a Cluster beside this standalone Redis.
+    pub fn start(standalone: &'a RedisServer) -> Self {
+        let cluster = Cluster::start(&ClusterConfig {
+            options: REDIS_OPTIONS,
+            ..ClusterConfig::steady()
+        });
+        Self {
+            standalone,
+            cluster,
         }
     }
 
-    let mut through = Vec::new();
-    for ((topology, nodes), url) in topologies.iter().zip(&urls) {
-        let workers = start_workers(url, "false", WORKERS[0]);
-        for connections in CONNECTIONS {
-            for number in WORKERS {
-                eprintln!("creations, {topology}, {number} workers, {connections} connections…");
-                let workers = &workers[..number];
-                through.push(ThroughRow::measure(
-                    topology,
-                    nodes,
-                    workers,
-                    connections,
-                    options,
-                )?);
+    /// The nodes of the Cluster, the one with the leases first.
+    fn nodes(&self) -> Vec<&RedisServer> {
+        let owner = self.cluster.owner_of_key(INDEX);
+        let mut nodes: Vec<_> = self.cluster.nodes.iter().collect();
+        nodes.swap(0, owner);
+        nodes
+    }
+
+    /// Measures the scripts alone.
+    pub fn measure_bare(&self, options: &Options) -> Result<Vec<BareRow>, String> {
+        let lease_node = self.nodes()[0];
+        let mut rows = Vec::new();
+        for limits in ["false", "true"] {
+            let standalone = start_workers(&self.standalone.url(), limits, 1).remove(0);
+            let clustered = start_workers(&self.cluster.url(), limits, 1).remove(0);
+            let scripts =
+                capture_scripts(self.standalone, &standalone, lease_node, &clustered, limits)?;
+            for (what, node, call) in &scripts {
+                eprintln!("{what}…");
+                for pipelines in PIPELINES {
+                    rows.push(BareRow::measure(what, node, call, pipelines, options)?);
+                }
             }
         }
+        Ok(rows)
     }
-    Ok(Saturation { bare, through })
+
+    /// Measures creations through workers.
+    pub fn measure_workers(&self, options: &Options) -> Result<Vec<ThroughRow>, String> {
+        let mut rows = Vec::new();
+        for (topology, nodes, url) in [
+            ("standalone", vec![self.standalone], self.standalone.url()),
+            ("Cluster of 3", self.nodes(), self.cluster.url()),
+        ] {
+            let workers = start_workers(&url, "false", WORKERS[0]);
+            for connections in CONNECTIONS {
+                for number in WORKERS {
+                    eprintln!(
+                        "creations, {topology}, {number} workers, {connections} connections…"
+                    );
+                    let workers = &workers[..number];
+                    let row = ThroughRow::measure(topology, &nodes, workers, connections, options)?;
+                    rows.push(row);
+                }
+            }
+        }
+        Ok(rows)
+    }
 }
 
 fn start_workers(url: &str, limits: &str, count: usize) -> Vec<Server> {
@@ -266,6 +277,7 @@ impl ThroughRow {
             lease_node: of_runs(|run| run.per_request(0..1)),
             all_nodes: of_runs(|run| run.per_request(0..run.redis.len())),
             worker: of_runs(|run| run.worker),
+            errors: runs.iter().map(|run| run.errors).sum(),
         })
     }
 }

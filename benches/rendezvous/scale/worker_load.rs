@@ -23,6 +23,8 @@ pub struct WorkerLoad {
     pub worker: f64,
     /// Number of requests.
     pub requests: f64,
+    /// Number of other replies than successes.
+    pub errors: u64,
     /// What each Redis used.
     pub redis: Vec<Usage>,
 }
@@ -58,16 +60,14 @@ impl WorkerLoad {
         let result = running.finish()?;
         let used = nodes.iter().zip(before);
         let redis = used.map(|(node, before)| Usage::since(before, node));
-        let redis = redis.collect::<Result<_, _>>()?;
+        let redis = redis.collect();
         let workers_after: Duration = cpu();
-        if result.errors > 0 {
-            return Err(format!("{}: {} errors", scenario.name(), result.errors));
-        }
         let requests = count(result.latencies.total());
         Ok(Self {
             rate: requests / result.elapsed.as_secs_f64(),
             worker: workers_after.saturating_sub(workers_before).as_secs_f64() * 1e6 / requests,
             requests,
+            errors: result.errors,
             redis,
         })
     }

@@ -106,8 +106,15 @@ echo "--- Redis behind Sentinels, both with TLS and client certificates, CA and 
 certificate redis subjectAltName=DNS:redis-0.example.org,DNS:sentinel-0.example.org,DNS:sentinel-1.example.org,DNS:sentinel-2.example.org
 chmod 644 "$work/redis.key"
 tls=(--port 0 --tls-cert-file /tls/redis.crt --tls-key-file /tls/redis.key --tls-ca-cert-file /tls/ca.crt --tls-auth-clients yes)
-docker run -d --name "primary-$$" --network $net --network-alias redis-0.example.org -v "$work:/tls:ro" lookalike/debian \
-    redis-server --save '' --tls-port 6379 "${tls[@]}" --user rendezvous on '>of/an#operator@?%20' '~*' '&*' +@all --user default off >/dev/null
+start_redis() { # start_redis NAME HOST [OPTION...]: starts a Redis with TLS and the user of the chart's values
+    docker run -d --name "$1-$$" --network $net --network-alias "$2" -v "$work:/tls:ro" lookalike/debian \
+        redis-server --save '' --tls-port 6379 "${tls[@]}" "${@:3}" \
+        --user rendezvous on '>of/an#operator@?%20' '~*' '&*' +@all --user default off >/dev/null
+}
+start_redis primary redis-0.example.org
+# For wait_for_replicas in the values.
+start_redis replica redis-1.example.org --tls-replication yes --replicaof redis-0.example.org 6379 \
+    --masteruser rendezvous --masterauth 'of/an#operator@?%20'
 # One Sentinel process under three names: the test covers the pod's connection, not a failover.
 cat >"$work/sentinel.conf" <<END
 tls-replication yes

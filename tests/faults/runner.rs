@@ -76,7 +76,9 @@ pub fn run_fault(runtime: &Runtime, setup: &Setup, fault: Fault, load: Load) -> 
     };
     result.check_sign_ins();
     if !result.failures.is_empty() {
-        logs.iter().for_each(|log| eprintln!("{log}---"));
+        for log in &logs {
+            eprintln!("{log}---");
+        }
     }
     result
 }

@@ -27,9 +27,9 @@ pub struct Progress {
     pub requests: Counter,
     /// Requests without a usable response.
     pub failed: Counter,
-    /// Sign-ins of both kinds of clients.
+    /// Sign-ins of clients that retry.
     pub with_retries: SignIns,
-    /// Sign-ins of both kinds of clients.
+    /// Sign-ins of clients that retry nothing.
     pub without_retries: SignIns,
     /// Completed sign-ins in the ETag dialect, of both kinds of clients.
     pub completed_with_etag: Counter,

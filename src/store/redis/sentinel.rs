@@ -46,9 +46,17 @@ const ANSWER_TTL: Duration = Duration::from_secs(5);
 pub(super) struct Sentinels {
     service: String,
     primary: RwLock<Option<Arc<Node>>>,
-    answers: Mutex<HashMap<Address, Answer>>,
+    answers: Mutex<Answers>,
     ask: watch::Sender<()>,
     context: Arc<NodeContext>,
+}
+
+/// The last answer of each sentinel.
+#[derive(Debug, Default)]
+struct Answers {
+    by_sentinel: HashMap<Address, Answer>,
+    /// The highest epoch at which the current primary was named.
+    epoch: u64,
 }
 
 /// What one sentinel answered.
@@ -57,6 +65,32 @@ struct Answer {
     primary: Address,
     epoch: u64,
     at: Duration,
+}
+
+impl Answers {
+    /// Returns the server to switch to, if any. A lower epoch than the current primary's is that of a
+    /// sentinel that was cut off, unless that primary is not reachable either (after SENTINEL RESET
+    /// epochs begin anew).
+    fn next(
+        &mut self,
+        now: Duration,
+        current: Option<&Address>,
+        is_connected: bool,
+    ) -> Option<Address> {
+        let is_recent = |answer: &Answer| now.saturating_sub(answer.at) < ANSWER_TTL;
+        self.by_sentinel.retain(|_, answer| is_recent(answer));
+        let is_current = |answer: &Answer| current == Some(&answer.primary);
+        // At the same epoch the current primary stays.
+        let newest = self
+            .by_sentinel
+            .values()
+            .max_by_key(|answer| (answer.epoch, is_current(answer)))?;
+        if newest.epoch < self.epoch && is_connected {
+            return None;
+        }
+        self.epoch = newest.epoch;
+        (!is_current(newest)).then(|| newest.primary.clone())
+    }
 }
 
 impl Sentinels {
@@ -161,20 +195,14 @@ impl Sentinels {
             epoch,
             at: now,
         };
-        answers.insert(sentinel.clone(), answer);
-        answers.retain(|_, answer| now.saturating_sub(answer.at) < ANSWER_TTL);
+        answers.by_sentinel.insert(sentinel.clone(), answer);
         let current = self.primary();
-        let is_current = |answer: &Answer| {
-            current
-                .as_ref()
-                .is_some_and(|node| *node.address() == answer.primary)
-        };
-        // At the same epoch the current primary stays.
-        let newest = answers
-            .values()
-            .max_by_key(|answer| (answer.epoch, is_current(answer)));
-        if let Some(answer) = newest.filter(|answer| !is_current(answer)) {
-            self.switch_to(answer.primary.clone());
+        let is_connected = current
+            .as_ref()
+            .is_some_and(|node| node.connection().is_some());
+        let current = current.as_ref().map(|node| node.address());
+        if let Some(primary) = answers.next(now, current, is_connected) {
+            self.switch_to(primary);
         }
     }
 
@@ -192,5 +220,45 @@ impl Sentinels {
             tracing::info!(primary = %to, "the sentinels named the primary");
         }
         self.context.changed.send_replace(());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ANSWER_TTL, Address, Answer, Answers};
+    use std::time::Duration;
+
+    fn address(port: u16) -> Address {
+        Address::Tcp("redis".to_owned(), port)
+    }
+
+    /// Sentinel `n` answered at this second.
+    fn hear(answers: &mut Answers, n: u16, primary: u16, epoch: u64, at: u64) {
+        let answer = Answer {
+            primary: address(primary),
+            epoch,
+            at: Duration::from_secs(at),
+        };
+        answers.by_sentinel.insert(address(n), answer);
+    }
+
+    #[test]
+    fn sentinel_that_was_cut_off_brings_back_no_old_primary() {
+        let mut answers = Answers::default();
+        hear(&mut answers, 1, 7001, 1, 0);
+        assert_eq!(
+            answers.next(Duration::ZERO, None, false),
+            Some(address(7001))
+        );
+        hear(&mut answers, 2, 7002, 2, 0);
+        let (old, new) = (address(7001), address(7002));
+        let next = answers.next(Duration::ZERO, Some(&old), true);
+        assert_eq!(next, Some(new.clone()));
+        // Only the one that was cut off still answers.
+        let late = 2 * ANSWER_TTL.as_secs();
+        hear(&mut answers, 1, 7001, 1, late);
+        let now = Duration::from_secs(late);
+        assert_eq!(answers.next(now, Some(&new), true), None);
+        assert_eq!(answers.next(now, Some(&new), false), Some(old));
     }
 }

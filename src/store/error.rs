@@ -15,6 +15,9 @@ pub enum StoreError {
     /// permission, an error in a script). The text goes to the log only.
     #[error("the store rejects the call: {0}")]
     Rejected(String),
+    /// The call has run, but too few replicas have what it changed (`store.redis.wait_for_replicas`).
+    #[error("too few replicas have the change: {0}")]
+    NotReplicated(String),
     /// No reply arrived within the command's deadline.
     #[error("the store did not answer in time")]
     Timeout,
@@ -29,7 +32,11 @@ impl StoreError {
     #[must_use]
     pub const fn is_transient(&self) -> bool {
         match self {
-            Self::Unavailable(_) | Self::ConnectionLost(_) | Self::Timeout | Self::BadReply => true,
+            Self::Unavailable(_)
+            | Self::ConnectionLost(_)
+            | Self::NotReplicated(_)
+            | Self::Timeout
+            | Self::BadReply => true,
             Self::Rejected(_) => false,
         }
     }

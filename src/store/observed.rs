@@ -59,7 +59,11 @@ impl<S: Store> ObservedStore<S> {
         let now = self.clock.now();
         let outcome = match result {
             Ok(_) => OperationOutcome::Ok,
-            Err(StoreError::Unavailable(reason) | StoreError::ConnectionLost(reason)) => {
+            Err(
+                StoreError::Unavailable(reason)
+                | StoreError::ConnectionLost(reason)
+                | StoreError::NotReplicated(reason),
+            ) => {
                 self.log_failure(call.operation, reason, now);
                 OperationOutcome::Unavailable
             }

@@ -2,8 +2,10 @@
 
 use crate::redis_start_checks::{documented_rule, user};
 use crate::server::{NO_ACCESS_LOG, NO_WAIT, Server, launch_on, ready_on};
-use testkit::api::request;
+use testkit::api::{UNSTABLE, request};
 use testkit::background::{Client, run_clients, wait_for_each};
+use testkit::http::Request;
+use testkit::proxy::{Fault, Proxy, Target};
 use testkit::redis::RedisServer;
 use testkit::redis::sentinels::{Sentinels, SentinelsConfig};
 use testkit::until;
@@ -48,6 +50,66 @@ fn change_without_its_replica_is_not_acknowledged() {
     let key = format!("mrv:s:{{{}}}", session.id);
     assert_eq!(replica.command(&["HGET", &key, "d"]).text(), "ECDH");
     worker.assert_gone(&deleted.id);
+}
+
+// R0.39
+#[test]
+fn missing_replica_is_a_refusal() {
+    let [primary, replica] = pair();
+    let worker = ready_on(&primary.url(), &[WAIT]);
+    let has_failed = || {
+        worker
+            .metrics()
+            .value("rendezvous_store_check_failed{check=\"write\"}")
+            == 1
+    };
+    let may_create = || worker.raw(&Request::get(UNSTABLE)).json()["create_available"] == true;
+    assert!(may_create());
+    replica.pause();
+    until("the probe fails", has_failed);
+    assert!(!may_create());
+    replica.resume();
+    until("the probe passes", || !has_failed());
+    assert!(may_create());
+}
+
+/// A creation that failed leaves nothing for as long as the replica is away.
+#[test]
+fn rollback_does_not_wait_for_replicas() {
+    let [primary, replica] = pair();
+    let worker = ready_on(&primary.url(), &[WAIT]);
+    replica.pause();
+    worker.assert_refused(&request::create("x"));
+    until("the session is removed", || {
+        primary.command(&["KEYS", "mrv:s:*"]).array().is_empty()
+            && worker.metrics().value("rendezvous_store_orphans_waiting") == 0
+    });
+    replica.resume();
+}
+
+#[test]
+fn full_redis_with_replicas_finishes_sign_ins() {
+    let [primary, _replica] = pair();
+    let worker = ready_on(&primary.url(), &[WAIT]);
+    let session = worker.create("hello");
+    primary.command(&["CONFIG", "SET", "maxmemory", "1"]);
+    worker.assert_refused(&request::create("x"));
+    let second = worker.write(&session.id, &session.token, "ECDH");
+    worker.assert_holds(&session.id, "ECDH", &second);
+    worker.call(&request::delete(&session.id)).expect(200);
+}
+
+/// The connection of the scripts answers all the time.
+#[test]
+fn silent_connection_for_wait_is_replaced() {
+    let [primary, _replica] = pair();
+    let proxy = Proxy::start(primary.address());
+    let worker = ready_on(&proxy.url(), &[WAIT]);
+    let session = worker.create("hello");
+    proxy.next(Target::Wait, Fault::HoldReply);
+    let second = worker.write(&session.id, &session.token, "ECDH");
+    worker.assert_holds(&session.id, "ECDH", &second);
+    worker.create("hello again");
 }
 
 /// The replicas lack the write when the primary dies, and one of them is promoted.

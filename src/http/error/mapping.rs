@@ -252,6 +252,7 @@ impl ApiError {
             Self::Store(
                 StoreError::Unavailable(_)
                 | StoreError::ConnectionLost(_)
+                | StoreError::NotReplicated(_)
                 | StoreError::Rejected(_)
                 | StoreError::Timeout
                 | StoreError::BadReply,

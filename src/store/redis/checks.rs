@@ -104,6 +104,9 @@ impl Checks {
             {
                 self.report.record_probe(Some(&reason));
             }
+            Err(error @ StoreError::NotReplicated(_)) => {
+                self.report.record_probe(Some(&error.to_string()));
+            }
             Err(error) => tracing::debug!(%error, "the write probe got no reply"),
         }
     }

@@ -43,10 +43,9 @@ impl Connection {
             client: opened.client.clone(),
             task: opened.task.abort_handle(),
             address,
-            replication: opened
-                .replication
-                .as_ref()
-                .map(|(second, config)| ReplicationWait::new(second.client.clone(), *config)),
+            replication: opened.replication.as_ref().map(|(second, config)| {
+                ReplicationWait::new(second.client.clone(), second.task.abort_handle(), *config)
+            }),
             answered: AtomicU64::new(0),
             dropped: AtomicBool::new(false),
         }

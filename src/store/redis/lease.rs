@@ -171,7 +171,7 @@ impl Leases {
     }
 
     /// Deletes a session and releases its lease, if the two exist. `principals` are the session's;
-    /// the combined script does not need them.
+    /// the combined script does not need them. Replicas need not have it: no client waits for it.
     ///
     /// # Errors
     /// [`StoreError`] if it is unknown whether both are gone.
@@ -181,10 +181,10 @@ impl Leases {
         principals: &PrincipalKeys,
     ) -> Result<(), StoreError> {
         match self.lease_scripts {
-            LeaseScripts::Combined => self.delete_with_lease(id).await.map(drop),
+            LeaseScripts::Combined => here(self.delete_with_lease(id).await),
             LeaseScripts::Separate => {
                 // The session comes first, so that the lease covers it to the end.
-                self.delete_session(id).await?;
+                here(self.delete_session(id).await)?;
                 self.release(id, principals).await
             }
         }
@@ -248,6 +248,14 @@ impl LeaseClaim {
             limits = limits.with(limit);
         }
         Some(limits)
+    }
+}
+
+/// The result of a deletion that replicas need not have.
+fn here(deleted: Result<DeleteResult, StoreError>) -> Result<(), StoreError> {
+    match deleted {
+        Ok(_) | Err(StoreError::NotReplicated(_)) => Ok(()),
+        Err(error) => Err(error),
     }
 }
 

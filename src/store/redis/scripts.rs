@@ -100,7 +100,8 @@ impl Scripts {
             acquire_lease: script!("lease", "acquire_lease"),
             release_lease: script!("release", "release_lease"),
             count_live: script!("count_live"),
-            pseudonym_key: script!("pseudonym_key"),
+            // It is the write probe too, which must fail as a creation does.
+            pseudonym_key: script!("pseudonym_key").acknowledging("S"),
             create_with_lease: Script::run_once(text!("lease", "session", "create_with_lease"))
                 .acknowledging("C"),
             delete_with_lease: script!("release", "delete_with_lease").acknowledging("DG"),

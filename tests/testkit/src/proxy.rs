@@ -27,6 +27,8 @@ pub enum Target {
     Info,
     /// PING.
     Ping,
+    /// WAIT.
+    Wait,
 }
 
 /// Returns the reply that replaces this one.

@@ -212,11 +212,12 @@ fn is_meant(target: Target, words: &[Vec<u8>]) -> bool {
                 Target::Session => keys.any(is_session),
                 Target::Lease => keys.any(|key| !is_session(key) && !is_pseudonym_key(key)),
                 Target::PseudonymKey => keys.any(is_pseudonym_key),
-                Target::Info | Target::Ping => false,
+                Target::Info | Target::Ping | Target::Wait => false,
             }
         }
         b"INFO" => target == Target::Info,
         b"PING" => target == Target::Ping,
+        b"WAIT" => target == Target::Wait,
         _ => false,
     }
 }

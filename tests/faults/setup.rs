@@ -4,6 +4,7 @@ use std::time::Duration;
 use testkit::dialect::Caller;
 use testkit::homeserver::{HomeserverStub, KnownTokens};
 use testkit::process::free_address;
+use testkit::redis::acl_rule::documented_rule;
 use testkit::redis::tls::RedisTls;
 
 /// The workers' user at Redis, where they have one.
@@ -74,10 +75,12 @@ impl Setup {
 /// Options of a Redis: the workers' user, with the rule of the documentation.
 pub fn user_options() -> Vec<String> {
     let password = format!(">{PASSWORD}");
-    let more = ["+select", "+cluster", "+asking"];
-    let user = ["--user", USER, "on", &password].into_iter();
-    let words = user.chain(documented_rule().split(' ')).chain(more);
-    words.map(str::to_owned).collect()
+    let user = ["--user", USER, "on", &password].map(str::to_owned);
+    let more = ["+select", "+cluster", "+asking"].map(str::to_owned);
+    user.into_iter()
+        .chain(documented_rule())
+        .chain(more)
+        .collect()
 }
 
 /// What stands before the host in the URL of that user.
@@ -91,14 +94,4 @@ pub fn user(number: usize) -> Caller {
         token: Some(format!("{VALID_TOKEN}{number}")),
         ..Caller::default()
     }
-}
-
-/// The ACL rule of the documentation, from the key pattern on.
-fn documented_rule() -> &'static str {
-    let page = include_str!("../../docs/redis.md");
-    let rule = page
-        .lines()
-        .find(|line| line.starts_with("user rendezvous on"));
-    let start = rule.and_then(|rule| Some(&rule[rule.find("~mrv:*")?..]));
-    start.expect("docs/redis.md has the rule")
 }

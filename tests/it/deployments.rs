@@ -10,8 +10,8 @@ use std::net::SocketAddr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::redis_start_checks::documented_rule;
 use testkit::process::free_port;
+use testkit::redis::acl_rule::documented_rule;
 use testkit::redis::cluster::{Cluster, ClusterConfig, PRIMARIES};
 use testkit::redis::resp::Connection;
 use testkit::redis::sentinels::{Sentinels, SentinelsConfig};

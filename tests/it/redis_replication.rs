@@ -1,12 +1,13 @@
 //! `store.redis.wait_for_replicas`: what is acknowledged is on a replica, and survives a failover.
 
-use crate::redis_start_checks::{documented_rule, user};
+use crate::redis_start_checks::user;
 use crate::server::{NO_ACCESS_LOG, NO_WAIT, Server, launch_on, ready_on};
 use testkit::api::{UNSTABLE, request};
 use testkit::background::{Client, run_clients, wait_for_each};
 use testkit::http::Request;
 use testkit::proxy::{Fault, Proxy, Target};
 use testkit::redis::RedisServer;
+use testkit::redis::acl_rule::documented_rule;
 use testkit::redis::sentinels::{Sentinels, SentinelsConfig};
 use testkit::until;
 

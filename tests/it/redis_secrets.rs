@@ -8,10 +8,10 @@ use std::path::Path;
 use nix::sys::signal::Signal;
 
 use crate::cli::file;
-use crate::redis_start_checks::documented_rule;
 use crate::server::{NO_ACCESS_LOG, Server, ready_on};
 use testkit::api::{Session, request};
 use testkit::certificates::Certificates;
+use testkit::redis::acl_rule::documented_rule;
 use testkit::redis::tls::TlsRedis;
 use testkit::redis::{RedisServer, Reply};
 use testkit::until;

@@ -7,31 +7,12 @@ use crate::server::{Server, launch_on, ready_on};
 use testkit::api::request;
 use testkit::proxy::{Fault, Proxy, Target};
 use testkit::redis::RedisServer;
+use testkit::redis::acl_rule::{documented_rule, rule_of};
 use testkit::redis::one_node_cluster::OneNodeCluster;
 use testkit::until;
 
 /// Pages that give operators the ACL rule of the Redis user.
 const PAGES: [&str; 2] = ["architecture.md", "redis.md"];
-
-/// Returns the words of the ACL rule that the documentation gives operators.
-pub fn documented_rule() -> Vec<String> {
-    rule_of(PAGES[0])
-}
-
-/// Returns the words of the ACL rule in a page of `docs`, from the key pattern on. Panics if the page
-/// does not have exactly one line with a rule.
-fn rule_of(page: &str) -> Vec<String> {
-    let path = format!("{}/docs/{page}", env!("CARGO_MANIFEST_DIR"));
-    let text = std::fs::read_to_string(path).expect("the documentation");
-    let mut rules = text
-        .lines()
-        .filter(|line| line.contains("+evalsha"))
-        .filter_map(|line| line.find("~mrv:*").map(|start| &line[start..]));
-    let rule = rules.next().expect("one line with the rule");
-    assert_eq!(rules.next(), None, "{page} has two rules");
-    let words = rule.trim().trim_matches('`').split(' ');
-    words.map(str::to_owned).collect()
-}
 
 /// Expects an unready worker with this reason, in one line on `/readyz` and one in the log.
 #[track_caller]

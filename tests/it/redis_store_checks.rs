@@ -2,12 +2,13 @@
 //! `/readyz?verbose`, in a gauge and in the log, and is gone once Redis is well again. The worker
 //! stays ready.
 
-use crate::redis_start_checks::{documented_rule, user};
+use crate::redis_start_checks::user;
 use crate::server::{Server, ready_on};
 use std::fs;
 use testkit::api::UNSTABLE;
 use testkit::http::Request;
 use testkit::redis::RedisServer;
+use testkit::redis::acl_rule::documented_rule;
 use testkit::redis::cluster::{Cluster, ClusterConfig, PRIMARIES};
 use testkit::until;
 

@@ -1,12 +1,12 @@
 //! Redis that asks its clients for certificates, and Redis on a Unix socket.
 
 use crate::cli::file;
-use crate::redis_start_checks::documented_rule;
 use crate::redis_urls::assert_serves;
 use crate::server::{launch_on, ready_on};
 use testkit::api::request;
 use testkit::certificates::Certificates;
 use testkit::redis::RedisServer;
+use testkit::redis::acl_rule::documented_rule;
 use testkit::redis::cluster::{Cluster, ClusterConfig};
 use testkit::redis::sentinels::{Sentinels, SentinelsConfig};
 use testkit::redis::tls::{RedisTls, TlsRedis};

@@ -5,6 +5,7 @@
 //! is not installed, it panics and says what to install; no test is skipped. The environment
 //! variable `TESTKIT_REDIS_SERVER` names another executable, such as a `valkey-server`.
 
+pub mod acl_rule;
 pub mod cluster;
 pub mod launch;
 pub mod one_node_cluster;

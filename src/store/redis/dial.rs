@@ -102,11 +102,39 @@ impl Dialer {
         }
     }
 
-    /// Opens a connection to a server that has the role.
+    /// Opens a connection to a server that has the role, for questions about the other servers.
     ///
     /// # Errors
     /// Why that failed, in a text without secrets.
     pub(super) async fn open(&self, address: &Address, role: Role) -> Result<Opened, String> {
+        let config = self.read_config(address, role).await?;
+        self.connect_as(config, role).await
+    }
+
+    /// Opens a connection for scripts to a server that has the role, and the second one if workers wait
+    /// for replicas.
+    ///
+    /// # Errors
+    /// Why that failed, in a text without secrets.
+    pub(super) async fn open_for_scripts(
+        &self,
+        address: &Address,
+        role: Role,
+    ) -> Result<Opened, String> {
+        let config = self.read_config(address, role).await?;
+        let mut opened = self.connect_as(config.clone(), role).await?;
+        if let Some(replication) = self.replication {
+            let second = self.connect_as(config, role).await?;
+            let checked = check_same_server(&opened.client, &second.client);
+            let checked = timeout(HANDSHAKE_TIMEOUT, checked).await;
+            checked.unwrap_or_else(|_| Err("no reply to INFO".to_owned()))?;
+            opened.replication = Some((Box::new(second), replication));
+        }
+        Ok(opened)
+    }
+
+    /// Reads the files, and finds an address that accepts connections.
+    async fn read_config(&self, address: &Address, role: Role) -> Result<Config, String> {
         let endpoint = self.read_settings().await?;
         let host = match address {
             Address::Tcp(host, port) => timeout(RESOLVE_TIMEOUT, reachable_host(host, *port))
@@ -118,24 +146,17 @@ impl Dialer {
                 String::new()
             }
         };
-        let config = match role {
+        Ok(match role {
             Role::Sentinel => endpoint.sentinel_config(address, &host),
             Role::Any | Role::Primary | Role::ClusterNode => {
                 endpoint.data_config(address, &host, self.layout.database())
             }
-        };
-        let mut opened = self
-            .connect(config.clone())
-            .await
-            .map_err(|error| describe(&error))?;
-        if let Some(replication) = self.replication.filter(|_| role != Role::Sentinel) {
-            let second = self.connect(config).await;
-            let second = second.map_err(|error| describe(&error))?;
-            let checked = check_same_server(&opened.client, &second.client);
-            let checked = timeout(HANDSHAKE_TIMEOUT, checked).await;
-            checked.unwrap_or_else(|_| Err("no reply to INFO".to_owned()))?;
-            opened.replication = Some((Box::new(second), replication));
-        }
+        })
+    }
+
+    async fn connect_as(&self, config: Config, role: Role) -> Result<Opened, String> {
+        let opened = self.connect(config).await;
+        let opened = opened.map_err(|error| describe(&error))?;
         let checked = timeout(HANDSHAKE_TIMEOUT, check_role(&opened.client, role)).await;
         checked.unwrap_or_else(|_| Err("no reply to INFO".to_owned()))?;
         Ok(opened)

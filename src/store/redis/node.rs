@@ -112,7 +112,11 @@ impl NodeState {
         let (context, mut log) = (&*self.context, OutageLog::default());
         let mut pause = FIRST_PAUSE_MS;
         loop {
-            let reason = match context.dialer.open(&self.address, self.role).await {
+            let reason = match context
+                .dialer
+                .open_for_scripts(&self.address, self.role)
+                .await
+            {
                 Ok(mut opened) => {
                     let connected_at = context.clock.now();
                     let connection = Arc::new(Connection::new(self.address.clone(), &opened));

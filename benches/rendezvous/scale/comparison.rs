@@ -15,7 +15,7 @@ use testkit::server::Server;
 /// Connections of the load, the same number to each worker.
 const CONNECTIONS: usize = 48;
 
-/// What redis-benchmark does if it is not told otherwise.
+/// What redis-benchmark does by default.
 const DEFAULT_PIPELINES: Pipelines = Pipelines {
     connections: 50,
     depth: 1,

@@ -13,7 +13,7 @@ const CALLS: u32 = 40_000;
 /// Sessions that are polled: as many as the load has connections.
 const POLLED: u32 = 48;
 
-/// Sessions that are written: so many that none reaches `session.max_writes`.
+/// Sessions that are written: enough that none reaches `session.max_writes`.
 const WRITTEN: u32 = 1000;
 
 /// Sessions of which redis-benchmark deletes a tenth, so that a random one still exists with 95 %. They

@@ -181,10 +181,10 @@ impl Leases {
         principals: &PrincipalKeys,
     ) -> Result<(), StoreError> {
         match self.lease_scripts {
-            LeaseScripts::Combined => here(self.delete_with_lease(id).await),
+            LeaseScripts::Combined => ignore_replicas(self.delete_with_lease(id).await),
             LeaseScripts::Separate => {
                 // The session comes first, so that the lease covers it to the end.
-                here(self.delete_session(id).await)?;
+                ignore_replicas(self.delete_session(id).await)?;
                 self.release(id, principals).await
             }
         }
@@ -252,7 +252,7 @@ impl LeaseClaim {
 }
 
 /// The result of a deletion that replicas need not have.
-fn here(deleted: Result<DeleteResult, StoreError>) -> Result<(), StoreError> {
+fn ignore_replicas(deleted: Result<DeleteResult, StoreError>) -> Result<(), StoreError> {
     match deleted {
         Ok(_) | Err(StoreError::NotReplicated(_)) => Ok(()),
         Err(error) => Err(error),

@@ -102,7 +102,7 @@ impl Link {
             if let Some(armed) = armed.filter(|armed| matches!(armed.fault, Fault::HoldCommand)) {
                 self.client.shutdown(Shutdown::Both)?;
                 self.wait_until_healed(&armed);
-                // The reply closes the connection, since nobody reads it.
+                // The reply closes the connection, since it has no reader.
                 return (&self.server).write_all(&command);
             }
             (&self.server).write_all(&command)?;

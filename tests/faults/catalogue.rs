@@ -3,6 +3,7 @@
 use crate::progress::{Period, Progress};
 use crate::setup::Setup;
 use crate::{cluster, sentinel, standalone};
+use testkit::redis::RedisServer;
 
 /// A store that can be broken, with the processes that it consists of.
 pub trait BreakableStore: Send {
@@ -13,6 +14,9 @@ pub trait BreakableStore: Send {
     fn settings(&self) -> Vec<(&'static str, String)> {
         Vec::new()
     }
+
+    /// All Redis servers that it consists of, replicas included.
+    fn nodes(&self) -> &[RedisServer];
 
     /// Breaks the store while clients work, and repairs it. Returns when it was broken.
     ///

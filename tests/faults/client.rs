@@ -30,6 +30,11 @@ pub struct Session {
 }
 
 impl Session {
+    /// The id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
     /// The hash slot of its key in a Cluster, which the id determines.
     pub fn slot(&self) -> u16 {
         redis_keyslot(self.id.as_bytes())

@@ -4,6 +4,7 @@ use crate::catalogue::BreakableStore;
 use crate::progress::{Period, Progress};
 use crate::setup::Setup;
 use std::time::Duration;
+use testkit::redis::RedisServer;
 use testkit::redis::cluster::{Cluster, ClusterConfig, PRIMARIES};
 use testkit::until;
 
@@ -46,6 +47,10 @@ struct ClusterStore {
 impl BreakableStore for ClusterStore {
     fn url(&self) -> String {
         self.cluster.url_as(&self.user)
+    }
+
+    fn nodes(&self) -> &[RedisServer] {
+        &self.cluster.nodes
     }
 
     fn strike(&mut self, progress: &Progress) -> Result<Period, String> {

@@ -25,6 +25,7 @@ mod catalogue;
 mod client;
 mod cluster;
 mod fleet;
+mod leases;
 mod other_slots;
 mod probes;
 mod progress;

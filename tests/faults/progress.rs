@@ -52,6 +52,13 @@ pub struct Period {
     pub end: Duration,
 }
 
+impl Period {
+    /// Whether this moment is in the period.
+    pub fn contains(self, moment: Duration) -> bool {
+        self.begin <= moment && moment <= self.end
+    }
+}
+
 /// Counters of sign-ins.
 #[derive(Debug, Default)]
 pub struct SignIns {

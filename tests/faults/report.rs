@@ -9,9 +9,9 @@ use std::time::Duration;
 pub fn print_table(results: &[FaultResult]) {
     println!(
         "| fault | completed, without retries | lost | completed, with retries | lost | completed, ETag dialect | lost by the store | refused \
-         creations | of them late | outage s | recovery s | requests on other slots, failed, slowest s | responses | sessions checked | violations |"
+         creations | of them late | outage s | recovery s | requests on other slots, failed, slowest s | leases at the end, sessions, differences allowed, s | responses | sessions checked | violations |"
     );
-    println!("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|--:|--:|");
+    println!("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|--:|--:|");
     for result in results {
         println!("{}", row(result));
     }
@@ -42,6 +42,13 @@ fn row(result: &FaultResult) -> String {
         let (calls, failed) = (other.calls, other.failed.len());
         format!("{calls}, {failed}, {}", seconds(Some(other.slowest)))
     });
+    let leases = result.leases.as_ref().map(|found| {
+        let (leases, sessions, allowed) = (found.leases, found.sessions, found.allowed);
+        format!(
+            "{leases}, {sessions}, {allowed}, {}",
+            seconds(Some(found.time))
+        )
+    });
     let columns = [
         result.fault.name.to_owned(),
         without.completed.get().to_string(),
@@ -55,6 +62,7 @@ fn row(result: &FaultResult) -> String {
         seconds(result.outage()),
         seconds(result.recovery()),
         other_slots.unwrap_or("–".to_owned()),
+        leases.unwrap_or("–".to_owned()),
         statuses.collect::<Vec<_>>().join(", "),
         result.sessions.to_string(),
         result.verdict.violations.to_string(),

@@ -3,10 +3,11 @@
 
 use crate::catalogue::{BreakableStore, Fault};
 use crate::fleet::Fleet;
+use crate::leases::{self, LeaseComparison};
 use crate::other_slots::OtherSlots;
 use crate::progress::{Period, Progress};
 use crate::setup::Setup;
-use crate::verdict::{Verdict, judge};
+use crate::verdict::{Verdict, first_few, judge};
 use crate::{probes, races, sign_ins};
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +42,8 @@ pub struct FaultResult {
     pub verdict: Verdict,
     /// Requests on slots that the fault did not strike; `None` if it strikes no single primary.
     pub other_slots: Option<OtherSlots>,
+    /// Leases and sessions that were left; `None` if the store could not be broken or repaired.
+    pub leases: Option<LeaseComparison>,
     /// Number of sessions that were created.
     pub sessions: usize,
     /// The failed assertions.
@@ -57,9 +60,15 @@ pub fn run_fault(runtime: &Runtime, setup: &Setup, fault: Fault, load: Load) -> 
     for log in fleet.ended() {
         failures.push(format!("a worker ended:\n{log}"));
     }
+    let period = progress.strike();
+    let leases = store.as_deref().zip(period).map(|(store, period)| {
+        leases::compare(store.nodes(), fault.store_loses, period, &progress)
+    });
+    if let Some(leases) = &leases {
+        failures.extend(first_few(leases.failures.clone()));
+    }
     let logs = fleet.logs();
     drop((fleet, store));
-    let period = progress.strike();
     let sessions = progress.sessions();
     let (verdict, wrong) = judge(fault, &sessions, period);
     failures.extend(wrong);
@@ -71,6 +80,7 @@ pub fn run_fault(runtime: &Runtime, setup: &Setup, fault: Fault, load: Load) -> 
         period,
         verdict,
         other_slots,
+        leases,
         sessions: sessions.len(),
         failures,
     };

@@ -6,6 +6,7 @@ use crate::catalogue::BreakableStore;
 use crate::progress::{Period, Progress};
 use crate::setup::{Setup, url_user, user_options};
 use std::time::Duration;
+use testkit::redis::RedisServer;
 use testkit::redis::sentinels::{Sentinels, SentinelsConfig};
 
 /// Requests after which the clients have met the state of the fault.
@@ -24,6 +25,10 @@ struct SentinelStore {
 impl BreakableStore for SentinelStore {
     fn url(&self) -> String {
         self.sentinels.url_as(&url_user())
+    }
+
+    fn nodes(&self) -> &[RedisServer] {
+        &self.sentinels.nodes
     }
 
     fn strike(&mut self, progress: &Progress) -> Result<Period, String> {

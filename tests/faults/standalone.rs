@@ -58,6 +58,10 @@ impl BreakableStore for Standalone {
             .collect()
     }
 
+    fn nodes(&self) -> &[RedisServer] {
+        std::slice::from_ref(&self.redis)
+    }
+
     fn strike(&mut self, progress: &Progress) -> Result<Period, String> {
         progress.wait_for_load()?;
         let begin = progress.now();

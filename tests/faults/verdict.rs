@@ -9,7 +9,7 @@ use std::time::Duration;
 use testkit::history::{History, Loss, Outcome, check};
 
 /// `session.ttl`, by default.
-const LIFETIME: Duration = Duration::from_mins(5);
+pub const LIFETIME: Duration = Duration::from_mins(5);
 
 /// A creation that is sent later than this after the fault must not be refused.
 pub const LATE: Duration = Duration::from_millis(500);
@@ -175,7 +175,7 @@ impl FaultResult {
 }
 
 /// The first few, and how many there are.
-fn first_few(mut failures: Vec<String>) -> Vec<String> {
+pub fn first_few(mut failures: Vec<String>) -> Vec<String> {
     let count = failures.len();
     if count > LISTED {
         failures.truncate(LISTED);

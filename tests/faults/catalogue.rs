@@ -41,6 +41,8 @@ pub struct Fault {
     pub store_loses: StoreLoss,
     /// Whether clients without retries may lose sign-ins.
     pub lost_sign_ins: LostSignIns,
+    /// Whether the limits are enabled, whose state is in Redis. They reject no client of a run.
+    pub has_limits: bool,
     /// Whether it is part of the short form.
     pub is_quick: bool,
 }
@@ -52,6 +54,9 @@ pub enum StoreLoss {
     Nothing,
     /// Possibly the last writes.
     Tail,
+    /// Possibly the last writes, but none that was acknowledged (`store.redis.wait_for_replicas`). A read may
+    /// have shown them.
+    Unacknowledged,
     /// Possibly what an old primary has acknowledged until the workers knew the new one, and the last
     /// writes before, of which the new one was not sent all. Reads may come from either until then.
     Split,
@@ -75,6 +80,7 @@ const HARMLESS: Fault = Fault {
     start: standalone::pause_1s,
     store_loses: StoreLoss::Nothing,
     lost_sign_ins: LostSignIns::Never,
+    has_limits: false,
     is_quick: true,
 };
 
@@ -83,6 +89,13 @@ pub const FAULTS: &[Fault] = &[
     Fault {
         name: "SIGKILL, AOF always",
         start: standalone::kill_aof_always,
+        ..HARMLESS
+    },
+    Fault {
+        name: "SIGKILL, AOF always, limits enabled",
+        start: standalone::kill_aof_always,
+        has_limits: true,
+        is_quick: false,
         ..HARMLESS
     },
     Fault {
@@ -172,6 +185,21 @@ pub const FAULTS: &[Fault] = &[
         name: "Sentinel: SIGKILL of the primary",
         start: sentinel::kill_primary,
         store_loses: StoreLoss::Tail,
+        ..HARMLESS
+    },
+    Fault {
+        name: "Sentinel: SIGKILL of the primary, limits enabled",
+        start: sentinel::kill_primary,
+        store_loses: StoreLoss::Tail,
+        has_limits: true,
+        is_quick: false,
+        ..HARMLESS
+    },
+    Fault {
+        name: "Sentinel: SIGKILL ahead of the replicas, wait_for_replicas 1",
+        start: sentinel::kill_ahead_of_replicas,
+        store_loses: StoreLoss::Unacknowledged,
+        is_quick: false,
         ..HARMLESS
     },
     Fault {

@@ -7,6 +7,20 @@ use testkit::until;
 
 const BINARY: ServerBinary = ServerBinary(env!("CARGO_BIN_EXE_matrix-rendezvous"));
 
+/// Limits that reject no client of a run. All clients have one address, and the tokens of few users.
+const GENEROUS_LIMITS: &[(&str, &str)] = &[
+    ("limits.enabled", "true"),
+    ("http.max_connections_per_client", "10000"),
+    ("limits.create.client.burst", "10000"),
+    ("limits.create.client.per_second", "1000"),
+    ("limits.create.user.burst", "10000"),
+    ("limits.create.user.per_second", "1000"),
+    ("limits.requests.client.burst", "100000"),
+    ("limits.requests.client.per_second", "10000"),
+    ("limits.live.client", "5000"),
+    ("limits.live.user", "5000"),
+];
+
 /// Workers that the clients use.
 const BUSY: usize = 3;
 
@@ -15,8 +29,8 @@ const BUSY: usize = 3;
 pub struct Fleet([Server; BUSY + 1]);
 
 impl Fleet {
-    /// Starts the workers, with more settings, and waits until they are ready.
-    pub fn start(url: &str, more: &[(&'static str, String)]) -> Self {
+    /// Starts the workers, with limits or without and with more settings, and waits until they are ready.
+    pub fn start(url: &str, has_limits: bool, more: &[(&'static str, String)]) -> Self {
         let mut settings = vec![
             ("mode", "open"),
             ("msc4108.enabled", "true"),
@@ -27,6 +41,9 @@ impl Fleet {
             ("limits.enabled", "false"),
             ("telemetry.access_log", "false"),
         ];
+        if has_limits {
+            settings.extend(GENEROUS_LIMITS);
+        }
         settings.extend(more.iter().map(|(key, value)| (*key, value.as_str())));
         let workers = [(); BUSY + 1].map(|()| {
             let worker = BINARY.launch_at([free_address(), free_address()], &[], &settings);

@@ -1,7 +1,9 @@
 //! Compares the leases in the index of live sessions with the sessions in Redis, at the end of a run.
 //!
 //! Each live session must have a lease, and each lease a live session. A lease that a fault leaves
-//! behind counts towards `session.max_live` until it expires.
+//! behind counts towards `session.max_live` until it expires. With limits enabled, it also counts
+//! towards the share of its principal (a client, a user), so the leases of all principals must be those
+//! of the index.
 //!
 //! On standalone and Sentinel one script writes both. So a Redis that loses data loses both or neither,
 //! and no difference is allowed, not even after the loss of all sessions. In a Cluster they are in
@@ -9,7 +11,7 @@
 //! is left until it expires. That is allowed for sessions that were created or deleted in the last
 //! moment before such a fault, and for no other.
 
-use crate::catalogue::StoreLoss;
+use crate::catalogue::{Fault, StoreLoss};
 use crate::client::Session;
 use crate::progress::{Period, Progress};
 use crate::verdict::LIFETIME;
@@ -34,9 +36,10 @@ const LAST_MOMENT: Duration = Duration::from_secs(1);
 /// By which a lease outlasts its session: `store.redis.command_timeout`, by default.
 const OUTLASTS: Duration = Duration::from_millis(800);
 
-/// The index of live sessions, and the keys of the sessions.
+/// The index of live sessions, the leases of each principal, and the keys of the sessions.
 const INDEX: &str = "mrv:{lease}:live";
-const SESSION_PREFIX: &str = "mrv:s:{";
+const SHARES: &str = "mrv:{lease}:?:????????????????";
+const SESSIONS: [&str; 2] = ["mrv:s:{", "}"];
 
 /// A session's name in the index.
 type Member = Vec<u8>;
@@ -60,18 +63,20 @@ pub struct LeaseComparison {
 struct Contents {
     leases: BTreeMap<Member, Duration>,
     sessions: BTreeMap<Member, Duration>,
+    /// The leases of all principals.
+    shares: BTreeSet<Member>,
 }
 
 /// Compares until nothing is left that is not allowed, for up to [`SETTLED`]. No client may work
 /// meanwhile.
 pub fn compare(
     nodes: &[RedisServer],
-    store_loses: StoreLoss,
+    fault: &Fault,
     period: Period,
     progress: &Progress,
 ) -> LeaseComparison {
     let is_cluster = serving(nodes).any(|node| node.info("cluster", "cluster_enabled") == "1");
-    let may_differ = is_cluster && store_loses != StoreLoss::Nothing;
+    let may_differ = is_cluster && fault.store_loses != StoreLoss::Nothing;
     let last_moment = may_differ.then(|| Period {
         begin: period.begin.saturating_sub(LAST_MOMENT),
         end: period.begin + LAST_MOMENT,
@@ -85,6 +90,9 @@ pub fn compare(
     loop {
         let contents = Contents::read(nodes, progress);
         let mut comparison = contents.compare(is_allowed);
+        comparison
+            .failures
+            .extend(contents.wrong_shares(fault.has_limits));
         comparison.time = begin.elapsed();
         if comparison.failures.is_empty() || comparison.time > SETTLED {
             return comparison;
@@ -123,6 +131,7 @@ impl Contents {
         let mut contents = Self {
             leases: BTreeMap::new(),
             sessions: BTreeMap::new(),
+            shares: BTreeSet::new(),
         };
         let is_primary = |node: &&RedisServer| node.info("replication", "role") == "master";
         for primary in serving(nodes).filter(is_primary) {
@@ -142,40 +151,53 @@ impl Contents {
             |ttl: Duration, lifetime: Duration| (since_start + ttl).saturating_sub(lifetime);
         // A lease that will expire earlier outlasts its session, which has expired.
         let ended = (now + OUTLASTS).as_millis().to_string();
-        let range = [
-            "ZRANGE",
-            INDEX,
-            &format!("({ended}"),
-            "+inf",
-            "BYSCORE",
-            "WITHSCORES",
-        ];
-        // In a Cluster, the primaries of other slots reply MOVED.
-        let leases = match operator.command(&range) {
-            Reply::Array(leases) => leases,
-            Reply::Error(moved) if moved.starts_with("MOVED") => Vec::new(),
-            other => panic!("{other:?}"),
+        let later = format!("({ended}");
+        let mut read = |key: &str| {
+            let range = ["ZRANGE", key, &later, "+inf", "BYSCORE", "WITHSCORES"];
+            match operator.command(&range) {
+                Reply::Array(leases) => leases,
+                // In a Cluster, from the primaries of other slots.
+                Reply::Error(moved) if moved.starts_with("MOVED") => Vec::new(),
+                other => panic!("{other:?}"),
+            }
         };
-        for lease in leases.chunks(2) {
+        for lease in read(INDEX).chunks(2) {
             let expiry: u64 = lease[1].text().parse().expect("milliseconds");
             let ttl = Duration::from_millis(expiry).saturating_sub(now);
             let member = lease[0].bytes().to_vec();
             self.leases
                 .insert(member, created(ttl, LIFETIME + OUTLASTS));
         }
-        for key in operator
-            .command(&["KEYS", &format!("{SESSION_PREFIX}*")])
-            .texts()
-        {
-            let ttl = operator.command(&["PTTL", &key]).int();
-            // Negative if it has expired just now.
-            let Ok(ttl) = u64::try_from(ttl) else {
-                continue;
+        for key in primary.command(&["KEYS", SHARES]).texts() {
+            let leases = read(&key);
+            let members = leases.chunks(2).map(|lease| lease[0].bytes().to_vec());
+            self.shares.extend(members);
+        }
+        let [before, after] = SESSIONS;
+        let pattern = format!("{before}*{after}");
+        for key in operator.command(&["KEYS", &pattern]).texts() {
+            // MOVED if the key has another primary by now, and negative if it has just expired.
+            let ttl = match operator.command(&["PTTL", &key]) {
+                Reply::Integer(ttl) => u64::try_from(ttl).ok(),
+                _ => None,
             };
-            let id = key.trim_start_matches(SESSION_PREFIX).trim_end_matches('}');
+            let Some(ttl) = ttl else { continue };
+            let id = key.trim_start_matches(before).trim_end_matches(after);
             let created = created(Duration::from_millis(ttl), LIFETIME);
             self.sessions.insert(member(id), created);
         }
+    }
+
+    /// Compares the leases of the principals with those of the index.
+    fn wrong_shares(&self, has_limits: bool) -> Option<String> {
+        let in_index: BTreeSet<_> = self.leases.keys().cloned().collect();
+        let is_right = if has_limits {
+            self.shares == in_index
+        } else {
+            self.shares.is_empty()
+        };
+        let (counted, left) = (self.shares.len(), in_index.len());
+        (!is_right).then(|| format!("principals have {counted} leases, and the index has {left}"))
     }
 
     /// Compares, with what is allowed about a member and the creation of its session.

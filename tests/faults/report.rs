@@ -25,8 +25,14 @@ pub fn print_table(results: &[FaultResult]) {
         if let LostSignIns::Possible(reason) = reason {
             println!("{name}: sign-ins may be lost, since {reason}.");
         }
-        if let StoreLoss::Tail | StoreLoss::Split = result.fault.store_loses {
-            println!("{name}: Redis may lose the last writes.");
+        match result.fault.store_loses {
+            StoreLoss::Tail | StoreLoss::Split => {
+                println!("{name}: Redis may lose the last writes.");
+            }
+            StoreLoss::Unacknowledged => {
+                println!("{name}: Redis may lose the last writes, but none that was acknowledged.");
+            }
+            StoreLoss::Nothing | StoreLoss::Everything => {}
         }
     }
 }

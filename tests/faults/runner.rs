@@ -54,16 +54,17 @@ pub struct FaultResult {
 pub fn run_fault(runtime: &Runtime, setup: &Setup, fault: Fault, load: Load) -> FaultResult {
     let store = (fault.start)(setup);
     let settings = [store.settings(), setup.worker_settings()].concat();
-    let fleet = Fleet::start(&store.url(), &settings);
+    let fleet = Fleet::start(&store.url(), fault.has_limits, &settings);
     let progress = Arc::new(Progress::new(load.sign_ins, setup.requires_tokens()));
     let (store, mut failures) = runtime.block_on(run_load(load, store, &fleet, &progress));
     for log in fleet.ended() {
         failures.push(format!("a worker ended:\n{log}"));
     }
     let period = progress.strike();
-    let leases = store.as_deref().zip(period).map(|(store, period)| {
-        leases::compare(store.nodes(), fault.store_loses, period, &progress)
-    });
+    let leases = store
+        .as_deref()
+        .zip(period)
+        .map(|(store, period)| leases::compare(store.nodes(), &fault, period, &progress));
     if let Some(leases) = &leases {
         failures.extend(first_few(leases.failures.clone()));
     }

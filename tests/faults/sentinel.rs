@@ -12,11 +12,16 @@ use testkit::redis::sentinels::{Sentinels, SentinelsConfig};
 /// Requests after which the clients have met the state of the fault.
 const ENOUGH_REQUESTS: u64 = 200;
 
+/// Requests to a primary without replicas before it is killed: about a fifth of a second.
+const UNREPLICATED_REQUESTS: u64 = 40;
+
 /// Time after which a sentinel considers a primary down. Less, and a busy machine fails over by itself.
 const DOWN_AFTER: Duration = Duration::from_secs(2);
 
 struct SentinelStore {
     sentinels: Sentinels,
+    /// More settings of the workers.
+    settings: Vec<(&'static str, String)>,
     /// The primary after the fault.
     promoted: Option<usize>,
     strike: fn(&mut Sentinels, &Progress) -> Result<Period, String>,
@@ -25,6 +30,10 @@ struct SentinelStore {
 impl BreakableStore for SentinelStore {
     fn url(&self) -> String {
         self.sentinels.url_as(&url_user())
+    }
+
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        self.settings.clone()
     }
 
     fn nodes(&self) -> &[RedisServer] {
@@ -51,6 +60,14 @@ fn start(
     options: &[&str],
     strike: fn(&mut Sentinels, &Progress) -> Result<Period, String>,
 ) -> Box<dyn BreakableStore> {
+    Box::new(start_store(setup, options, strike))
+}
+
+fn start_store(
+    setup: &Setup,
+    options: &[&str],
+    strike: fn(&mut Sentinels, &Progress) -> Result<Period, String>,
+) -> SentinelStore {
     let user = user_options();
     let user = user.iter().map(String::as_str);
     let options: Vec<_> = user.chain(options.iter().copied()).collect();
@@ -60,11 +77,12 @@ fn start(
         tls: setup.tls(),
         ..SentinelsConfig::default()
     };
-    Box::new(SentinelStore {
+    SentinelStore {
         sentinels: Sentinels::start(&config),
+        settings: Vec::new(),
         promoted: None,
         strike,
-    })
+    }
 }
 
 /// SIGKILL of the primary, which comes back as a replica.
@@ -78,6 +96,38 @@ pub fn kill_primary(setup: &Setup) -> Box<dyn BreakableStore> {
         sentinels.restart_as_replica(old);
         Ok(Period { begin, end })
     })
+}
+
+/// SIGKILL of the primary, after it lost its replicas and executed writes that they lack. The workers
+/// wait for one replica, so they have acknowledged none of these writes. It lasts until the new primary
+/// has a replica: the workers acknowledge no write earlier.
+pub fn kill_ahead_of_replicas(setup: &Setup) -> Box<dyn BreakableStore> {
+    let mut store = start_store(setup, &[], |sentinels, progress| {
+        let begin = progress.now();
+        let old = sentinels.primary_index();
+        let is_replica = |index: &usize| *index != old;
+        let replicas: Vec<_> = (0..sentinels.nodes.len()).filter(is_replica).collect();
+        for replica in &replicas {
+            sentinels.nodes[*replica].pause();
+        }
+        // Otherwise the kernel delivers after the SIGKILL what the primary has sent.
+        sentinels.nodes[old].command(&["CLIENT", "KILL", "TYPE", "replica"]);
+        progress.wait_for_requests(UNREPLICATED_REQUESTS)?;
+        sentinels.nodes[old].kill();
+        for replica in &replicas {
+            sentinels.nodes[*replica].resume();
+        }
+        let new = sentinels.wait_for_promotion(old);
+        for replica in replicas.into_iter().filter(|index| *index != new) {
+            sentinels.wait_until_replica(replica);
+        }
+        let end = progress.now();
+        sentinels.restart_as_replica(old);
+        progress.wait_for_requests(ENOUGH_REQUESTS)?;
+        Ok(Period { begin, end })
+    });
+    store.settings = vec![("store.redis.wait_for_replicas", "1".to_owned())];
+    Box::new(store)
 }
 
 /// `SENTINEL FAILOVER`. The old primary accepts writes until a sentinel makes it a replica.

@@ -76,7 +76,7 @@ impl Setup {
 pub fn user_options() -> Vec<String> {
     let password = format!(">{PASSWORD}");
     let user = ["--user", USER, "on", &password].map(str::to_owned);
-    let more = ["+select", "+cluster", "+asking"].map(str::to_owned);
+    let more = ["+select", "+cluster", "+asking", "+wait"].map(str::to_owned);
     user.into_iter()
         .chain(documented_rule())
         .chain(more)

@@ -74,11 +74,28 @@ fn allow_loss(history: &mut History, store_loses: StoreLoss, period: Option<Peri
     match store_loses {
         StoreLoss::Nothing => {}
         StoreLoss::Tail | StoreLoss::Everything => history.losses.push(Loss { begin, end }),
+        StoreLoss::Unacknowledged => {
+            for call in &mut history.calls {
+                let is_during = call.begin <= end && call.end >= begin;
+                if is_during && !is_acknowledgement(&call.outcome) {
+                    call.outcome = Outcome::Unknown;
+                }
+            }
+        }
         StoreLoss::Split => {
             history.doubt(begin, end + FOLLOWED);
             history.losses.push(Loss { begin, end });
         }
     }
+}
+
+/// Whether the response promises that a change is kept. The others only show a state, which may be one
+/// that no replica has.
+fn is_acknowledgement(outcome: &Outcome) -> bool {
+    matches!(
+        outcome,
+        Outcome::Created { .. } | Outcome::Written { .. } | Outcome::Deleted
+    )
 }
 
 fn shown_tokens(history: &History) -> BTreeSet<&str> {
@@ -144,6 +161,11 @@ impl FaultResult {
         if with_etag < third || with_etag > 2 * third {
             let failure =
                 format!("{with_etag} completed sign-ins in the ETag dialect, not about half");
+            self.failures.push(failure);
+        }
+        let limited = progress.statuses().get("429").copied().unwrap_or_default();
+        if self.fault.has_limits && limited > 0 {
+            let failure = format!("limits rejected {limited} requests");
             self.failures.push(failure);
         }
         let with_retries = self.lost(&progress.with_retries);

@@ -247,11 +247,7 @@ pub fn partition(setup: &Setup) -> Box<dyn BreakableStore> {
     start(setup, &config, |cluster, progress| {
         let (_, primary) = other(cluster);
         during(progress, || {
-            let begin = progress.now();
-            while progress.now() < begin + PARTITION {
-                cluster.relay(primary).silence();
-                std::thread::sleep(Duration::from_millis(2));
-            }
+            cluster.relay(primary).silence_for(PARTITION);
             Ok(())
         })
     })

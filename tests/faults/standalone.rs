@@ -221,8 +221,8 @@ pub fn cut_replies(setup: &Setup) -> Box<dyn BreakableStore> {
 
 /// No packet passes for three seconds.
 pub fn partition_3s(setup: &Setup) -> Box<dyn BreakableStore> {
-    let mut store = Standalone::start(setup, &[], |store, progress| {
-        store.partition(Duration::from_secs(3), progress)
+    let mut store = Standalone::start(setup, &[], |store, _| {
+        store.partition(Duration::from_secs(3))
     });
     let address = ([127, 0, 0, 1], store.redis.announced_port());
     store.front = Some(Front::Relay(Relay::start(address.into())));

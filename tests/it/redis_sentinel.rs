@@ -12,7 +12,8 @@ use testkit::background::{Client, Samples, run_clients, wait_for_each};
 use testkit::redis::sentinels::{Sentinels, SentinelsConfig};
 
 /// The contract: a worker follows `+switch-master` at once, and asks the sentinels every second. The
-/// rest is for a loaded machine.
+/// second one is for a loaded machine, since tests run beside each other; a fault run
+/// (`tests/faults/verdict.rs`) does not have it.
 const FOLLOWED: Duration = Duration::from_secs(2);
 
 /// Asserts that no request failed, but writes that the old primary had acknowledged before the

@@ -39,19 +39,11 @@ impl Standalone {
     }
 
     /// No byte passes, in either direction, and connections stay open.
-    pub(super) fn partition(
-        &mut self,
-        duration: Duration,
-        progress: &Progress,
-    ) -> Result<(), String> {
+    pub(super) fn partition(&self, duration: Duration) -> Result<(), String> {
         let Some(Front::Relay(relay)) = &self.front else {
             return Err("no relay".to_owned());
         };
-        let end = progress.now() + duration;
-        while progress.now() < end {
-            relay.silence();
-            std::thread::sleep(Duration::from_millis(2));
-        }
+        relay.silence_for(duration);
         Ok(())
     }
 

@@ -8,6 +8,7 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// The relay. Dropping it closes every connection.
 #[derive(Debug)]
@@ -54,6 +55,15 @@ impl Relay {
             link.silent.store(true, Ordering::SeqCst);
         }
         links.len()
+    }
+
+    /// Delivers nothing for this long, on present and on new connections, which stay silent for good.
+    pub fn silence_for(&self, duration: Duration) {
+        let begin = Instant::now();
+        while begin.elapsed() < duration {
+            self.silence();
+            std::thread::sleep(Duration::from_millis(2));
+        }
     }
 
     /// Closes the present connections.

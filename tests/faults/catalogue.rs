@@ -43,6 +43,9 @@ pub struct Fault {
     pub lost_sign_ins: LostSignIns,
     /// Whether the limits are enabled, whose state is in Redis. They reject no client of a run.
     pub has_limits: bool,
+    /// Whether what stands between the workers and Redis needs plain text: a proxy that reads replies, or relays
+    /// in front of Cluster nodes, which announce no TLS port. With `--tls` it is left out.
+    pub needs_plain_text: bool,
     /// Whether it is part of the short form.
     pub is_quick: bool,
 }
@@ -81,6 +84,7 @@ const HARMLESS: Fault = Fault {
     store_loses: StoreLoss::Nothing,
     lost_sign_ins: LostSignIns::Never,
     has_limits: false,
+    needs_plain_text: false,
     is_quick: true,
 };
 
@@ -174,6 +178,7 @@ pub const FAULTS: &[Fault] = &[
     Fault {
         name: "replies cut at random bytes",
         start: standalone::cut_replies,
+        needs_plain_text: true,
         ..HARMLESS
     },
     Fault {
@@ -265,11 +270,13 @@ pub const FAULTS: &[Fault] = &[
     Fault {
         name: "Cluster: silent connections",
         start: cluster::silent_connections,
+        needs_plain_text: true,
         ..HARMLESS
     },
     Fault {
         name: "Cluster: partition for 3 s",
         start: cluster::partition,
+        needs_plain_text: true,
         is_quick: false,
         ..HARMLESS
     },

@@ -9,7 +9,8 @@
 //! `tests/faults/run` runs all faults, or those that it is given by name, with real processes:
 //! release builds of the worker, and redis-server.
 //! `--quick` runs fewer sign-ins, and leaves out faults that resemble another. `--tls` makes the
-//! workers connect with TLS and as an ACL user, for faults whose tools need no plain text.
+//! workers connect with TLS and as an ACL user, and leaves out the faults that need plain text
+//! (`Fault::needs_plain_text`).
 //! `--authenticated` runs the workers in that mode. A machine of two cores is enough, and
 //! must do nothing else: at a load of 17, creations are refused longer than the contract allows. Each
 //! fault takes 12 s to 30 s, and a minute or more if slots move.
@@ -81,7 +82,7 @@ fn run(arguments: &[String]) -> Result<Vec<String>, String> {
     let load = if is_quick { QUICK_LOAD } else { LONG_LOAD };
     let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
     let mut results = Vec::new();
-    for fault in select(&names, is_quick)? {
+    for fault in select(&names, is_quick, has(TLS))? {
         eprintln!("--- {}", fault.name);
         let result = run_fault(&runtime, &setup, fault, load);
         for failure in &result.failures {
@@ -98,20 +99,30 @@ fn run(arguments: &[String]) -> Result<Vec<String>, String> {
     Ok(failures.collect())
 }
 
-fn select(names: &[&String], is_quick: bool) -> Result<Vec<Fault>, String> {
+/// The named faults; if none is named, those of the long or the short form that are possible.
+fn select(names: &[&String], is_quick: bool, has_tls: bool) -> Result<Vec<Fault>, String> {
+    let is_possible = |fault: &&Fault| !(has_tls && fault.needs_plain_text);
     if names.is_empty() {
         let selected = FAULTS.iter().filter(|fault| !is_quick || fault.is_quick);
-        return Ok(selected.copied().collect());
+        let (possible, left_out): (Vec<&Fault>, Vec<&Fault>) = selected.partition(is_possible);
+        for fault in left_out {
+            eprintln!("--- left out: {} needs plain text", fault.name);
+        }
+        return Ok(possible.into_iter().copied().collect());
     }
     let find = |name: &&String| {
         let found = FAULTS.iter().find(|fault| fault.name == **name);
-        found.copied().ok_or_else(|| {
+        let fault = found.ok_or_else(|| {
             let known: Vec<_> = FAULTS.iter().map(|fault| fault.name).collect();
             format!(
                 "unknown fault {name}; the faults are:\n{}",
                 known.join("\n")
             )
-        })
+        })?;
+        if !is_possible(&fault) {
+            return Err(format!("{name} needs plain text: run it without {TLS}"));
+        }
+        Ok(*fault)
     };
     names.iter().map(find).collect()
 }

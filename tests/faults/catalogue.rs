@@ -2,7 +2,9 @@
 
 use crate::progress::{Period, Progress};
 use crate::setup::Setup;
+use crate::verdict::COMMAND_TIMEOUT;
 use crate::{cluster, sentinel, standalone};
+use std::time::Duration;
 use testkit::redis::RedisServer;
 
 /// A store that can be broken, with the processes that it consists of.
@@ -41,6 +43,8 @@ pub struct Fault {
     pub store_loses: StoreLoss,
     /// Whether clients without retries may lose sign-ins.
     pub lost_sign_ins: LostSignIns,
+    /// How long after the fault a worker may use a connection that the fault made silent.
+    pub unnoticed: Duration,
     /// Whether the limits are enabled, whose state is in Redis. They reject no client of a run.
     pub has_limits: bool,
     /// Whether what stands between the workers and Redis needs plain text: a proxy that reads replies, or relays
@@ -83,6 +87,7 @@ const HARMLESS: Fault = Fault {
     start: standalone::pause_1s,
     store_loses: StoreLoss::Nothing,
     lost_sign_ins: LostSignIns::Never,
+    unnoticed: Duration::ZERO,
     has_limits: false,
     needs_plain_text: false,
     is_quick: true,
@@ -184,6 +189,7 @@ pub const FAULTS: &[Fault] = &[
     Fault {
         name: "partition for 3 s",
         start: standalone::partition_3s,
+        unnoticed: COMMAND_TIMEOUT,
         ..HARMLESS
     },
     Fault {
@@ -271,12 +277,14 @@ pub const FAULTS: &[Fault] = &[
         name: "Cluster: silent connections",
         start: cluster::silent_connections,
         needs_plain_text: true,
+        unnoticed: COMMAND_TIMEOUT,
         ..HARMLESS
     },
     Fault {
         name: "Cluster: partition for 3 s",
         start: cluster::partition,
         needs_plain_text: true,
+        unnoticed: COMMAND_TIMEOUT,
         is_quick: false,
         ..HARMLESS
     },

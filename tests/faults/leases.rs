@@ -14,7 +14,7 @@
 use crate::catalogue::{Fault, StoreLoss};
 use crate::client::Session;
 use crate::progress::{Period, Progress};
-use crate::verdict::LIFETIME;
+use crate::verdict::{COMMAND_TIMEOUT, LIFETIME};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -33,8 +33,8 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(100);
 /// has acknowledged. The replica of a busy machine is not further behind, and the fault is not later.
 const LAST_MOMENT: Duration = Duration::from_secs(1);
 
-/// By which a lease outlasts its session: `store.redis.command_timeout`, by default.
-const OUTLASTS: Duration = Duration::from_millis(800);
+/// By which a lease outlasts its session.
+const OUTLASTS: Duration = COMMAND_TIMEOUT;
 
 /// The index of live sessions, the leases of each principal, and the keys of the sessions.
 const INDEX: &str = "mrv:{lease}:live";

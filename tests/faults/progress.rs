@@ -34,7 +34,7 @@ pub struct Progress {
     /// Completed sign-ins in the ETag dialect, of both kinds of clients.
     pub completed_with_etag: Counter,
     statuses: Mutex<BTreeMap<String, u64>>,
-    refused: Mutex<Vec<Duration>>,
+    refused: Mutex<Vec<RefusedCreation>>,
     failed_probes: Mutex<Vec<Duration>>,
     sessions: Mutex<Vec<Session>>,
     strike: Mutex<Option<Period>>,
@@ -57,6 +57,15 @@ impl Period {
     pub fn contains(self, moment: Duration) -> bool {
         self.begin <= moment && moment <= self.end
     }
+}
+
+/// A creation that was refused, or got no response. Both times are since the start of the run.
+#[derive(Debug, Clone, Copy)]
+pub struct RefusedCreation {
+    /// When it was sent.
+    pub sent: Duration,
+    /// When its response arrived, or its connection broke.
+    pub answered: Duration,
 }
 
 /// Counters of sign-ins.
@@ -130,13 +139,14 @@ impl Progress {
         lock(&self.statuses).clone()
     }
 
-    /// Records a refused creation that was sent at this time.
+    /// Records a creation that was sent at this time, and is refused now.
     pub fn record_refused(&self, sent: Duration) {
-        lock(&self.refused).push(sent);
+        let answered = self.now();
+        lock(&self.refused).push(RefusedCreation { sent, answered });
     }
 
-    /// When refused creations were sent.
-    pub fn refused(&self) -> Vec<Duration> {
+    /// All refused creations.
+    pub fn refused(&self) -> Vec<RefusedCreation> {
         lock(&self.refused).clone()
     }
 

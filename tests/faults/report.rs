@@ -17,8 +17,8 @@ pub fn print_table(results: &[FaultResult]) {
     }
     println!();
     println!(
-        "Lost: the session was created, the sign-in did not complete, and the store did not lose the session. Late: sent \
-         more than {LATE:?} after the end of the fault. Recovery: from the end of the fault to the last probe that failed."
+        "Lost: the session was created, the sign-in did not complete, and the store did not lose the session. Late: answered \
+         more than {LATE:?} after recovery, and not sent before it. Recovery: from the end of the fault to the last probe that failed."
     );
     for result in results {
         let (name, reason) = (result.fault.name, result.fault.lost_sign_ins);
@@ -64,7 +64,7 @@ fn row(result: &FaultResult) -> String {
         progress.completed_with_etag.get().to_string(),
         result.verdict.lost_by_store.len().to_string(),
         progress.refused().len().to_string(),
-        result.late_refusals().to_string(),
+        result.late_refusals().len().to_string(),
         seconds(result.outage()),
         seconds(result.recovery()),
         other_slots.unwrap_or("–".to_owned()),

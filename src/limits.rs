@@ -36,7 +36,7 @@
 //! - \[3\] `limits.live.*`. A share shrinks once more than half of `session.max_live` is in use:
 //!   `store/session_limits.rs`.
 //! - `store/memory*` applies with the memory store, `store/redis/*` with Redis. `store/redis/lease.rs`
-//!   runs `store/redis/lua/lease.lua`.
+//!   runs `store/redis/lua/check_lease.lua`.
 //!
 //! Two bounds on memory can reject a client that has used nothing up:
 //!

@@ -25,14 +25,15 @@ use tokio::sync::watch;
 
 /// Keeps sessions, and decides about each write in one atomic step.
 ///
-/// Every method is idempotent: it may be called again after an error, or after its future was
-/// dropped (docs/adr/0002-idempotent-writes.md).
+/// Every method but `create` is idempotent: it may be called again after an error, or after its future
+/// was dropped (docs/adr/0002-idempotent-writes.md).
 pub trait Store: Send + Sync + 'static {
-    /// Acquires a lease, then creates the session: if the connection broke, under another id.
+    /// Acquires a lease, then creates the session: if the connection broke, under another id. Takes
+    /// each id once: what is left of one after an error is deleted in the background.
     ///
     /// # Errors
-    /// [`StoreError`] if it is unknown whether the session exists. The store then deletes it in the
-    /// background; if that fails, its TTL ends it.
+    /// [`StoreError`] if it is unknown whether the session exists. If the deletion in the background
+    /// fails, its TTL ends it.
     fn create(
         &self,
         new: &NewSession,

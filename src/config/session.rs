@@ -52,7 +52,7 @@ impl RawSession {
                 "must be between 10s and 1h",
             ));
         }
-        // Lua's numbers are exact up to 2^53, and lease.lua multiplies this number by
+        // Lua's numbers are exact up to 2^53, and check_lease.lua multiplies this number by
         // itself and by a share.
         if !(1..=MAX_LIVE).contains(&self.max_live) {
             problems.push(ConfigProblem::new(

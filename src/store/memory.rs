@@ -65,18 +65,6 @@ impl MemoryStore {
 
     fn create_sync(&self, new: &NewSession) -> WithTimestamps<CreateResult> {
         let (mut sessions, now) = self.lock_live();
-        if let Some(entry) = sessions.entries.get(&new.id) {
-            let expires_in = entry.expires_at.saturating_sub(now);
-            let shadowed = LimitSet::default();
-            let created = CreateResult::Created {
-                id: new.id,
-                token: new.token,
-                expires_in,
-                shadowed,
-                expired: 0,
-            };
-            return entry.with_timestamps(new.timestamps, created);
-        }
         let reject = |live: &BTreeSet<(Duration, SessionId)>, limit| {
             let first = live.first().map(|(deadline, _)| *deadline);
             let retry_after = first.map_or(self.limits.ttl, |first| first.saturating_sub(now));

@@ -123,7 +123,7 @@ impl SessionLimits {
 
     /// The share of live sessions when `total` sessions live: unchanged up to half of `max_live`,
     /// then shrinking with the square of the free rest, down to one
-    /// (docs/adr/0011-per-client-session-quotas.md). `lease.lua` computes the same.
+    /// (docs/adr/0011-per-client-session-quotas.md). `check_lease.lua` computes the same.
     pub(super) fn reduced_share(&self, share: u64, total: u64) -> u64 {
         let free = u128::from(self.max_live.saturating_sub(total));
         let max_live = u128::from(self.max_live.max(1));

@@ -175,7 +175,6 @@ macro_rules! contract {
 contract! {
     timestamps_are_returned_on_request,
     session_holds_the_last_write,
-    repeated_create_keeps_a_write_in_between,
     unchanged_read_returns_no_payload,
     session_expires_at_its_deadline_despite_writes,
     full_store_rejects_a_creation_and_evicts_none,
@@ -214,21 +213,6 @@ async fn session_holds_the_last_write<R: StoreFixture>(fixture: &mut R) {
         Ok(WriteResult::Gone)
     );
     assert_eq!(fixture.store().live().await, Ok(0));
-}
-
-async fn repeated_create_keeps_a_write_in_between<R: StoreFixture>(fixture: &mut R) {
-    let new = created(fixture, "one").await;
-    let second = written(fixture, new.id, new.token, "two").await;
-    let again = unwrap_result(fixture.store().create(&new))
-        .await
-        .expect("a store");
-    assert!(matches!(again, CreateResult::Created { .. }), "{again:?}");
-    assert_holds(fixture, new.id, second, "two").await;
-    assert_eq!(
-        fixture.store().live().await,
-        Ok(1),
-        "one place is taken, not two"
-    );
 }
 
 async fn unchanged_read_returns_no_payload<R: StoreFixture>(fixture: &mut R) {

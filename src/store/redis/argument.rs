@@ -20,6 +20,15 @@ impl Argument<'static> {
     /// Requests the session's timestamps.
     pub(super) const TIMESTAMPS: Self = Argument::Bytes(b"dates");
 
+    /// Requests the session's timestamps, or not.
+    pub(super) fn timestamps(requested: bool) -> Self {
+        if requested {
+            Self::TIMESTAMPS
+        } else {
+            Self::Bytes(b"")
+        }
+    }
+
     /// A duration in milliseconds.
     pub(super) fn millis(duration: Duration) -> Self {
         Self::Number(duration.as_millis().try_into().unwrap_or(u64::MAX))

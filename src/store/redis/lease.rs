@@ -20,10 +20,6 @@ use crate::store::{
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Expired leases that one creation removes from each set: enough to outrun the growth, too few to
-/// stall Redis.
-pub(super) const SWEEP_BATCH: u64 = 16;
-
 /// The scripts that create and delete a session with its lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LeaseScripts {
@@ -109,12 +105,11 @@ impl Leases {
         })
     }
 
-    /// The arguments of `lua/lease.lua`.
+    /// The arguments of `lua/check_lease.lua`.
     fn lease_arguments<'a>(&self, member: &'a [u8], claim: &'a LeaseClaim) -> Vec<Argument<'a>> {
         let mut arguments = vec![
             Argument::Bytes(member),
             Argument::millis(self.hold),
-            Argument::Number(SWEEP_BATCH),
             Argument::Number(self.limits.max_live),
             Argument::Bytes(&claim.earlier),
         ];
@@ -139,20 +134,19 @@ impl Leases {
         arguments
     }
 
-    /// The arguments of a script that creates a session.
+    /// The arguments of `lua/create_session.lua`.
     fn session_arguments<'a>(
         &self,
         new: &'a NewSession,
         claim: &'a LeaseClaim,
-    ) -> impl Iterator<Item = Argument<'a>> + use<'a> {
-        let required = [
+    ) -> [Argument<'a>; 5] {
+        [
             Argument::Bytes(new.token.as_bytes()),
             Argument::Payload(&new.data),
             Argument::millis(self.limits.ttl),
             Argument::Bytes(claim.principals.as_bytes()),
-        ];
-        let timestamps = new.timestamps.then_some(Argument::TIMESTAMPS);
-        required.into_iter().chain(timestamps)
+            Argument::timestamps(new.timestamps),
+        ]
     }
 
     /// Acquires a lease and creates the session.
@@ -210,7 +204,7 @@ impl LeaseClaim {
         self.earlier.extend_from_slice(&index_member(id));
     }
 
-    /// Parses what `add_lease()` of `lua/lease.lua` returns.
+    /// Parses what `lua/add_lease.lua` acquires.
     fn parse_acquired(&self, text: &str) -> Option<AcquiredLease> {
         let (expired, shadowed) = text.split_once(' ')?;
         Some(AcquiredLease {
@@ -219,7 +213,7 @@ impl LeaseClaim {
         })
     }
 
-    /// Parses the data of a rejection by `check_lease()` of `lua/lease.lua`.
+    /// Parses the data of a rejection by `lua/check_lease.lua`.
     fn parse_exceeded(&self, text: &str) -> Option<LimitExceeded> {
         let (limit, wait) = text.split_once(' ')?;
         Some(LimitExceeded {

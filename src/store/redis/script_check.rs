@@ -6,7 +6,7 @@ use crate::store::StoreError;
 use crate::store::redis::argument::Argument;
 use crate::store::redis::error_kind::is_permission_error;
 use crate::store::redis::keys::{PrincipalKey, PrincipalKeys, index_member};
-use crate::store::redis::lease::{LeaseScripts, Leases, SWEEP_BATCH};
+use crate::store::redis::lease::{LeaseScripts, Leases};
 use crate::store::redis::reply::ScriptReply;
 use fred::types::Key;
 use std::slice;
@@ -18,7 +18,7 @@ const PROBE_TTL: Duration = Duration::from_secs(10);
 /// The cap on live sessions that the check's own session must pass: above any configured one.
 const NO_CAP: Argument<'static> = Argument::Number(1 << 53);
 
-/// A cap that rejects every new lease. A member that already has a lease keeps it.
+/// A cap that rejects every new lease.
 const CAP_REACHED: Argument<'static> = Argument::Number(0);
 
 /// The kind of the check's own principal. Sessions have others.
@@ -103,24 +103,28 @@ impl<'a> Probe<'a> {
         expect("read", scripts.read(session, &[], status).await, 'G')
     }
 
-    /// The arguments of a lease with this cap.
-    fn lease(&self, cap: Argument<'static>) -> [Argument<'_>; 5] {
+    /// The arguments of tries to acquire a lease, and the status of each; `acquired` is that of
+    /// success. One is rejected, and the last one takes over the lease of the first, which no cap
+    /// rejects.
+    fn lease_tries(&self, acquired: char) -> [([Argument<'_>; 4], char); 3] {
+        let member = Argument::Bytes(&self.member);
+        let ttl = Argument::millis(PROBE_TTL);
+        let none = Argument::Bytes(b"");
         [
-            Argument::Bytes(&self.member),
-            Argument::millis(PROBE_TTL),
-            Argument::Number(SWEEP_BATCH),
-            cap,
-            Argument::Bytes(b""),
+            ([member, ttl, NO_CAP, none], acquired),
+            ([member, ttl, CAP_REACHED, none], 'N'),
+            ([member, ttl, CAP_REACHED, member], acquired),
         ]
     }
 
     /// The arguments that create the session, with these principals.
-    fn create<'p>(&'p self, principals: &'p [u8]) -> [Argument<'p>; 4] {
+    fn create<'p>(&'p self, principals: &'p [u8]) -> [Argument<'p>; 5] {
         [
             Argument::Bytes(self.first.as_bytes()),
             Argument::Payload(&self.data),
             Argument::millis(PROBE_TTL),
             Argument::Bytes(principals),
+            Argument::timestamps(true),
         ]
     }
 
@@ -134,13 +138,12 @@ impl<'a> Probe<'a> {
             Argument::Number(1),
             Argument::Bytes(b""),
         ];
-        // The second call finds what the first one created.
-        for cap in [NO_CAP, CAP_REACHED] {
+        for (lease, expected) in self.lease_tries('C') {
             let create = self.create(self.principals.as_bytes());
-            let arguments = [&self.lease(cap)[..], &share, &create].concat();
+            let arguments = [&lease[..], &share, &create].concat();
             let scripts = &self.leases.scripts;
             let created = scripts.create_with_lease(&keys, &arguments, status).await;
-            expect("create_with_lease", created, 'C')?;
+            expect("create_with_lease", created, expected)?;
         }
         Ok(())
     }
@@ -161,11 +164,9 @@ impl<'a> Probe<'a> {
 
     async fn acquire_then_create(&self, index: &[Key]) -> Result<(), CheckError> {
         let scripts = &self.leases.scripts;
-        // The second call finds the lease of the first one.
-        for cap in [NO_CAP, CAP_REACHED] {
-            let lease = self.lease(cap);
+        for (lease, expected) in self.lease_tries('T') {
             let acquired = scripts.acquire_lease(index, &lease, status).await;
-            expect("acquire_lease", acquired, 'T')?;
+            expect("acquire_lease", acquired, expected)?;
         }
         let create = self.create(b"");
         let created = scripts.create(&self.session, &create, status).await;

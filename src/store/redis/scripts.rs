@@ -1,14 +1,13 @@
 //! Calls of the Lua scripts: one round trip, a checked reply, and a retry if it is harmless.
 //!
 //! `Scripts` has one method per script, declared by `calls!` below and named as its file in `lua/`.
-//! `lua/lease.lua`, `lua/session.lua` and `lua/release.lua` are no scripts: they hold the functions
-//! that two scripts share, and stand before the text of each.
+//! The other files in `lua/` are parts that two scripts share.
 //!
-//! Every script is idempotent. So if the connection of a call breaks, the call is sent again within
-//! the operation's deadline, and the client sees a slow success instead of a failed sign-in. Scripts
-//! that create a session are not sent again after a try that may have run: that try may still be
-//! under way, and would create the session anew after its deletion. `create_delete` retries them
-//! under another id.
+//! Scripts that create a session or its lease run once: they are not sent again after a try that may
+//! have run. That try may still be under way, and would create the session anew after its deletion.
+//! `create_delete` repeats the creation under another id. Every other script is idempotent. So if the
+//! connection of a call breaks, the call is sent again within the operation's deadline, and the
+//! client sees a slow success instead of a failed sign-in.
 
 use crate::clock::Clock;
 use crate::store::StoreError;
@@ -91,19 +90,26 @@ impl Scripts {
             deadline,
             metrics,
             nonce,
-            create: Script::run_once(text!("session", "create")).acknowledging("C"),
+            create: Script::run_once(text!("create_session", "create", "reply_created"))
+                .acknowledging("C"),
             read: script!("read"),
             // A conflict acknowledges nothing, but its txnId is recorded.
             write: script!("write").acknowledging("WRPC"),
             get_principals: script!("get_principals"),
             delete: script!("delete").acknowledging("DG"),
-            acquire_lease: script!("lease", "acquire_lease"),
+            acquire_lease: Script::run_once(text!("check_lease", "add_lease", "acquire_lease")),
             release_lease: script!("release", "release_lease"),
             count_live: script!("count_live"),
             // It is the write probe too, which must fail as a creation does.
             pseudonym_key: script!("pseudonym_key").acknowledging("S"),
-            create_with_lease: Script::run_once(text!("lease", "session", "create_with_lease"))
-                .acknowledging("C"),
+            create_with_lease: Script::run_once(text!(
+                "check_lease",
+                "create_session",
+                "add_lease",
+                "create_with_lease",
+                "reply_created"
+            ))
+            .acknowledging("C"),
             delete_with_lease: script!("release", "delete_with_lease").acknowledging("DG"),
         }
     }

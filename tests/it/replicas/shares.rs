@@ -114,10 +114,10 @@ fn expired_leases_are_removed_from_each_set() {
         .command(&["KEYS", "mrv:{lease}:c:????????????????"])
         .texts();
     for set in ["mrv:{lease}:live", &own[0]] {
-        for number in 0..10 {
+        for number in 0..15 {
             redis.command(&["ZADD", set, "1", &format!("ended {number}")]);
         }
-        assert_eq!(redis.command(&["ZCARD", set]).int(), 11, "{set}");
+        assert_eq!(redis.command(&["ZCARD", set]).int(), 16, "{set}");
     }
     create_from(&worker, ADDRESS).expect(200);
     for set in ["mrv:{lease}:live", &own[0]] {

@@ -26,7 +26,7 @@ impl Leases {
                 return Ok(WithTimestamps::without_timestamps(rejected));
             }
         };
-        let arguments: Vec<_> = self.session_arguments(new, claim).collect();
+        let arguments = self.session_arguments(new, claim);
         let parse = |reply: ScriptReply| {
             let timestamps = reply.timestamps(new.timestamps)?;
             let expires_in = match reply.status {

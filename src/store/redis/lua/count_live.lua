@@ -1,6 +1,6 @@
 -- Counts the live sessions.
 --
--- KEYS[1]  the index (lease.lua)
+-- KEYS[1]  the index (check_lease.lua)
 -- ARGV     1 nonce of this call
 -- Reply    nonce 'L' count
 --

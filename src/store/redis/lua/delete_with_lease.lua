@@ -1,7 +1,8 @@
 -- Deletes one session and releases its lease, in one step. Not for a Cluster, where the two are in
 -- different slots.
 --
--- KEYS     1 the session's hash (session.lua), 2 the index of all leases (lease.lua)
+-- KEYS     1 the session's hash (create_session.lua), 2 the index of all leases
+--          (check_lease.lua)
 -- ARGV     1 nonce of this call, 2 the member, 3 what the keys of the principals begin with
 -- Reply    nonce 'D'   the session existed
 --          nonce 'G'   the session did not exist

@@ -3,7 +3,7 @@
 --
 -- KEYS[1]  the session's hash
 -- ARGV     1 nonce of this call
--- Reply    nonce 'P' principals   (session.lua); empty if the session has none or does not exist
+-- Reply    nonce 'P' principals   (create_session.lua); empty if the session has none or does not exist
 --
 -- Idempotent: it changes nothing. It begins with the write of read.lua, so that a demoted primary
 -- refuses.

@@ -1,6 +1,6 @@
 -- Reads one session.
 --
--- KEYS[1]  the session's hash (session.lua)
+-- KEYS[1]  the session's hash (create_session.lua)
 -- ARGV     1 nonce of this call; optional: 2 the token for which the payload is left out (or ''),
 --          3 'dates' to request timestamps
 -- Reply    nonce 'F' token, payload, ttl   found

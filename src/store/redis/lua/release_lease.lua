@@ -1,7 +1,7 @@
 -- Releases the lease of one session, after the session was deleted. For a Cluster, where the two are
 -- in different slots; elsewhere delete_with_lease.lua does both.
 --
--- KEYS     the index and each principal's set of leases (lease.lua)
+-- KEYS     the index and each principal's set of leases (check_lease.lua)
 -- ARGV     1 nonce of this call, 2 the member
 -- Reply    nonce 'R'
 --

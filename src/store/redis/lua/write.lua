@@ -1,7 +1,7 @@
 -- Compares and swaps, or recognises a write that happened before (docs/protocol.md, R1.19 to
 -- R1.30).
 --
--- KEYS[1]  the session's hash (session.lua)
+-- KEYS[1]  the session's hash (create_session.lua)
 -- ARGV     1 nonce of this call, 2 the token that the client submitted, 3 the token that the write
 --          results in (both '' if the client's cannot be one of this server), 4 payload, 5 maximum
 --          number of writes to a session; with a txnId also 6 its key (16 bytes, else '') and
@@ -25,7 +25,7 @@
 -- applied is its own fence. Every other reply comes after a write that changes
 -- nothing, as in read.lua. That write has one more effect: a Redis that is out of memory refuses a
 -- script at its first HSET, but not at an HSET after an HDEL. So a full Redis rejects new sessions
--- (session.lua), and lets live sign-ins finish, which hardly grow.
+-- (create_session.lua), and lets live sign-ins finish, which hardly grow.
 local session, nonce, submitted, next_token, payload = KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local txn = ARGV[6] ~= '' and ARGV[6]
 -- The length of a token, and of the current token with the 4 tokens before it.

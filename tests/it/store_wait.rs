@@ -3,6 +3,7 @@
 //! Released clients of the ETag dialect retry no poll and no write, and each 503 ends a sign-in. So
 //! a failure of Redis that lasts for seconds must cost them nothing but time.
 
+mod attack;
 mod bounds;
 mod ends;
 mod replies;

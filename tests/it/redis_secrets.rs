@@ -1,7 +1,11 @@
-//! Secrets of Redis that are rotated while the server runs: password file, URL file, CA file.
+//! Secrets of Redis that are rotated while the server runs: passwords, URL file, CA file, client
+//! certificate.
 //!
 //! Found in a fault run: the files were read once, at the start. Redis gets the new secret and
 //! closes its connections, and the worker must return with what its file holds by then.
+
+mod certificates;
+mod sentinels;
 
 use std::path::Path;
 

@@ -2,6 +2,8 @@
 //!
 //! All processes run on loopback and are ready when `start` returns.
 
+mod passwords;
+
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -102,27 +104,6 @@ impl Sentinels {
             });
         }
         started
-    }
-
-    /// Makes each sentinel require this password of its clients. The sentinels do not have it
-    /// themselves.
-    pub fn require(&self, password: &str) {
-        let only = format!(">{password}");
-        self.set_user("default", &["resetpass", &only]);
-    }
-
-    /// Makes each sentinel require this user and password of its clients.
-    pub fn require_user(&self, user: &str, password: &str) {
-        let password = format!(">{password}");
-        self.set_user(user, &["on", &password, "&*", "+@all"]);
-        self.set_user("default", &["resetpass"]);
-    }
-
-    fn set_user(&self, user: &str, rule: &[&str]) {
-        let command = [&["ACL", "SETUSER", user], rule].concat();
-        for sentinel in &self.processes {
-            assert_eq!(sentinel.command(&command).text(), "OK");
-        }
     }
 
     /// A URL of the form that names the sentinels and the service.

@@ -1,5 +1,7 @@
 //! `store.redis.wait_for_replicas`: what is acknowledged is on a replica, and survives a failover.
 
+mod topologies;
+
 use crate::redis_start_checks::user;
 use crate::server::{NO_ACCESS_LOG, NO_WAIT, Server, launch_on, ready_on};
 use testkit::api::{UNSTABLE, request};

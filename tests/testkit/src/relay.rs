@@ -35,11 +35,17 @@ struct Link {
 impl Relay {
     /// Starts a relay on a free port. `upstream` need not listen yet.
     pub fn start(upstream: SocketAddr) -> Self {
+        Self::balance(&[upstream])
+    }
+
+    /// Starts a relay that connects each client to the next of these servers, in turn.
+    pub fn balance(upstreams: &[SocketAddr]) -> Self {
+        let upstreams = upstreams.to_vec();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let address = listener.local_addr().expect("an address");
         let shared = Arc::new(Shared::default());
         let accepting = Arc::clone(&shared);
-        std::thread::spawn(move || accept(&listener, upstream, &accepting));
+        std::thread::spawn(move || accept(&listener, &upstreams, &accepting));
         Self { address, shared }
     }
 
@@ -96,8 +102,9 @@ impl Drop for Relay {
 }
 
 /// Forwards each connection, until the relay is dropped.
-fn accept(listener: &TcpListener, upstream: SocketAddr, shared: &Shared) {
-    for client in listener.incoming().map_while(Result::ok) {
+fn accept(listener: &TcpListener, upstreams: &[SocketAddr], shared: &Shared) {
+    let clients = listener.incoming().map_while(Result::ok);
+    for (client, upstream) in clients.zip(upstreams.iter().cycle()) {
         if shared.stopped.load(Ordering::SeqCst) {
             return;
         }

@@ -4,7 +4,8 @@
 //! Every request and every response is recorded, and each session's history is checked: there must
 //! be an order of the calls that explains all responses (`testkit::history`). So no fault may lose
 //! an acknowledged write that Redis kept, apply a write twice, return an old payload, or return 404
-//! for a session that lives. The table on standard output says, for each fault, what clients saw.
+//! for a session that lives. At the end the leases must be those of the live sessions (`leases`). The
+//! table on standard output says, for each fault, what clients saw.
 //!
 //! `tests/faults/run` runs all faults, or those that it is given by name, with real processes:
 //! release builds of the worker, and redis-server.

@@ -10,22 +10,26 @@ use crate::server::{NO_ACCESS_LOG, Server, ready_on};
 use testkit::api::{Session, request};
 use testkit::background::{Client, Samples, run_clients, wait_for_each};
 use testkit::redis::sentinels::{Sentinels, SentinelsConfig};
+use testkit::until;
 
-/// The contract: a worker follows `+switch-master` at once, and asks the sentinels every second. The
-/// second one is for a loaded machine, since tests run beside each other; a fault run
-/// (`tests/faults/verdict.rs`) does not have it.
-const FOLLOWED: Duration = Duration::from_secs(2);
+/// The contract: a worker follows `+switch-master`, and is answered 0.5 s later. As much again is for a
+/// loaded machine, since tests run beside each other; a fault run (`tests/faults/verdict.rs`) does not
+/// have it.
+const FOLLOWED: Duration = Duration::from_secs(1);
+
+/// Without the event, the question of every second comes first.
+const FOLLOWED_WITHOUT_EVENTS: Duration = Duration::from_secs(2);
 
 /// Asserts that no request failed, but writes that the old primary had acknowledged before the
 /// worker left it: the first write on the new primary then conflicts.
 #[track_caller]
-fn assert_followed(samples: &Samples, announced: Instant) {
+fn assert_followed(samples: &Samples, recovered: Instant) {
     for sample in samples.failed() {
-        let is_conflict = sample.status == 409 && sample.called < announced + FOLLOWED;
-        let after = sample.called.saturating_duration_since(announced);
+        let is_conflict = sample.status == 409 && sample.called < recovered;
+        let after = sample.called.saturating_duration_since(recovered);
         assert!(
             is_conflict,
-            "{} at {after:?} after the announcement",
+            "{} at {after:?} after the recovery",
             sample.status
         );
     }
@@ -61,6 +65,31 @@ fn assert_creations_followed(worker: &Server, samples: &Samples, recovered: Inst
 #[test]
 fn planned_failover_is_followed_when_announced() {
     let trio = Sentinels::start(&SentinelsConfig::default());
+    assert_planned_failover_is_followed(&trio, FOLLOWED);
+}
+
+/// A worker may not see the events: the user has no permission, or a message was lost. The questions
+/// of every second must be enough.
+#[test]
+fn planned_failover_is_followed_without_events() {
+    let trio = Sentinels::start(&SentinelsConfig::default());
+    trio.deny_events();
+    assert_planned_failover_is_followed(&trio, FOLLOWED_WITHOUT_EVENTS);
+}
+
+/// The events make a worker leave the old primary sooner than its next question would.
+#[test]
+fn worker_subscribes_to_the_events_of_each_sentinel() {
+    let trio = Sentinels::start(&SentinelsConfig::steady());
+    let _worker = ready_on(&trio.url(), NO_ACCESS_LOG);
+    // Two of a promotion, and the announcement.
+    until("each sentinel has the subscriptions", || {
+        trio.subscriptions() == [3; 3]
+    });
+}
+
+#[track_caller]
+fn assert_planned_failover_is_followed(trio: &Sentinels, within: Duration) {
     let worker = ready_on(&trio.url(), NO_ACCESS_LOG);
     let session = worker.create("hello");
     let clients = [
@@ -77,8 +106,8 @@ fn planned_failover_is_followed_when_announced() {
     });
     let [creations, writes, reads] = &samples;
     reads.assert_none_failed();
-    assert_followed(writes, announced);
-    assert_creations_followed(&worker, creations, announced + FOLLOWED);
+    assert_followed(writes, announced + within);
+    assert_creations_followed(&worker, creations, announced + within);
     assert_holds_last(&worker, writes);
     worker.assert_holds(&session.id, "hello", &session.token);
     let log = worker.log();
@@ -153,7 +182,7 @@ fn primary_without_its_replicas_is_left_when_announced() {
     });
     let [reads, writes, creations] = &samples;
     reads.assert_none_failed();
-    assert_followed(writes, recovered);
+    assert_followed(writes, recovered + FOLLOWED);
     assert_creations_followed(&worker, creations, recovered + FOLLOWED);
     assert_holds_last(&worker, writes);
     for sample in reads.all() {
@@ -188,7 +217,7 @@ fn killed_primary_ends_no_sign_in() {
     let [reads, writes, creations, sign_ins] = &samples;
     reads.assert_none_failed();
     // What was acknowledged and not replicated in the last moment is lost, by Redis.
-    assert_followed(writes, recovered);
+    assert_followed(writes, recovered + FOLLOWED);
     sign_ins.assert_no_sign_in_lost();
     for sample in creations.failed() {
         let is_early = sample.called < recovered + FOLLOWED;

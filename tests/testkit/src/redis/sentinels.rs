@@ -2,6 +2,7 @@
 //!
 //! All processes run on loopback and are ready when `start` returns.
 
+mod events;
 mod passwords;
 
 use std::time::Duration;

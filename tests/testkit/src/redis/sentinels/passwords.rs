@@ -19,7 +19,7 @@ impl Sentinels {
         self.set_user("default", &["resetpass"]);
     }
 
-    fn set_user(&self, user: &str, rule: &[&str]) {
+    pub(super) fn set_user(&self, user: &str, rule: &[&str]) {
         let command = [&["ACL", "SETUSER", user], rule].concat();
         for sentinel in &self.processes {
             assert_eq!(sentinel.command(&command).text(), "OK");

@@ -16,8 +16,9 @@ const NODE_TIMEOUT: Duration = Duration::from_secs(2);
 /// A request that needs no node that is down takes at most this long, on a loaded machine too.
 const UNDELAYED: Duration = Duration::from_millis(1500);
 
-/// The contract allows 0.5 s from the promotion to the reply. The rest is for a loaded machine.
-const RECOVERY: Duration = Duration::from_secs(2);
+/// The contract allows 0.5 s from the promotion to the reply. As much again is for a loaded machine, on
+/// which 0.2 s were measured.
+const RECOVERY: Duration = Duration::from_secs(1);
 
 fn start(full_coverage: &str) -> (Cluster, Server) {
     let cluster = Cluster::start(&ClusterConfig {

@@ -54,14 +54,17 @@ fn node_without_cluster_mode_is_left_when_it_rejoins() {
     };
     cluster.nodes[NODE].kill();
     cluster.nodes[NODE].restart_with(&["--cluster-enabled", "no"]);
-    // The worker reaches it, by a script or by a question about the Cluster.
+    let commands = || {
+        let stats = cluster.nodes[NODE].command(&["INFO", "commandstats"]);
+        stats.text()
+    };
     until("the worker reaches the node", || {
         reads().for_each(drop);
-        let commands = cluster.nodes[NODE]
-            .command(&["INFO", "commandstats"])
-            .text();
+        let commands = commands();
         commands.contains("cmdstat_eval") || commands.contains("cmdstat_cluster")
     });
+    // It still has its data, and would answer from them.
+    assert!(!commands().contains("cmdstat_eval"), "{}", commands());
     cluster.nodes[NODE].kill();
     cluster.nodes[NODE].restart();
     cluster.wait_until_ok();

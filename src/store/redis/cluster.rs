@@ -29,6 +29,9 @@ const URGENT_INTERVAL: Duration = Duration::from_millis(100);
 /// Time limit of one node's answer about the map. A node that is slower is not asked this time.
 const ASK_TIMEOUT: Duration = Duration::from_millis(200);
 
+// R0.3: an answer 0.5 s after the promotion, of which a waiting request pauses for 0.1 s.
+const _: () = assert!(URGENT_INTERVAL.as_millis() + ASK_TIMEOUT.as_millis() <= 400);
+
 /// How long a node that a redirection named is kept although it has no slots yet.
 const REDIRECT_KEEP: Duration = Duration::from_mins(1);
 
@@ -260,4 +263,33 @@ async fn ask(client: &Client, address: &Address) -> Option<ClusterView> {
 fn newest(views: Vec<Option<ClusterView>>) -> Option<ClusterView> {
     let views = views.into_iter().flatten();
     views.max_by_key(|view| (view.epoch, view.coverage()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Address, ClusterView, SlotRange, newest};
+
+    /// A view of a Cluster with one primary.
+    fn view(epoch: u64, last: u16, port: u16) -> ClusterView {
+        let range = SlotRange {
+            first: 0,
+            last,
+            primary: Address::Tcp("redis".to_owned(), port),
+        };
+        ClusterView {
+            epoch,
+            ranges: vec![range],
+            replicas: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn view_with_the_highest_epoch_and_most_slots_wins() {
+        let new = view(2, 100, 7002);
+        let [old, partial] = [view(1, 16383, 7001), view(2, 99, 7003)].map(Some);
+        let views = [old, Some(new.clone()), partial, None];
+        assert_eq!(newest(views.to_vec()), Some(new.clone()));
+        assert_eq!(newest(views.into_iter().rev().collect()), Some(new));
+        assert_eq!(newest(vec![None]), None);
+    }
 }

@@ -26,6 +26,9 @@ const LAST_PAUSE_MS: u64 = 200;
 /// Maximum jitter, in milliseconds, so that replicas do not reconnect in step.
 const JITTER_MS: u64 = 50;
 
+// R0.3: half a second, of which a waiting request pauses for 0.1 s.
+const _: () = assert!(LAST_PAUSE_MS + JITTER_MS <= 400);
+
 /// A connection that lasted this long was of use: the next pause is the first again. A demoted
 /// primary accepts connections and rejects the first command.
 const USEFUL_AFTER: Duration = Duration::from_secs(1);

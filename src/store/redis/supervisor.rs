@@ -23,3 +23,21 @@ pub(super) async fn run_nodes(mut tasks: mpsc::UnboundedReceiver<BackgroundTask>
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{BackgroundTask, mpsc, run_nodes};
+
+    #[tokio::test]
+    async fn panic_of_a_node_ends_the_supervisor() {
+        let (tasks, started) = mpsc::unbounded_channel();
+        let supervisor = tokio::spawn(run_nodes(started));
+        let idle = BackgroundTask::new("idle", std::future::pending());
+        let failing = BackgroundTask::new("failing", async { panic!("a bug") });
+        for task in [idle, failing] {
+            tasks.send(task).expect("the supervisor runs");
+        }
+        let ended = supervisor.await.expect_err("a panic");
+        assert!(ended.is_panic());
+    }
+}

@@ -109,10 +109,12 @@ impl<'a> Probe<'a> {
     fn lease_tries(&self, acquired: char) -> [([Argument<'_>; 4], char); 3] {
         let member = Argument::Bytes(&self.member);
         let ttl = Argument::millis(PROBE_TTL);
+        // A rejection shortens each lease that ends later than the TTL of its arguments.
+        let lease_ttl = Argument::millis(self.leases.ttl());
         let none = Argument::Bytes(b"");
         [
             ([member, ttl, NO_CAP, none], acquired),
-            ([member, ttl, CAP_REACHED, none], 'N'),
+            ([member, lease_ttl, CAP_REACHED, none], 'N'),
             ([member, ttl, CAP_REACHED, member], acquired),
         ]
     }

@@ -207,6 +207,14 @@ impl Contents {
             sessions: self.sessions.len(),
             ..LeaseComparison::default()
         };
+        for (member, created) in &self.leases {
+            let session = self.sessions.get(member);
+            if let Some(session) = session.filter(|session| **session > *created + OUTLASTS) {
+                let at = session.as_secs_f64();
+                let failure = format!("a lease expires before its session, created at {at:.3} s");
+                comparison.failures.push(failure);
+            }
+        }
         let sides = [
             (&self.leases, &self.sessions, "a lease has no session"),
             (&self.sessions, &self.leases, "a session has no lease"),

@@ -7,6 +7,7 @@ use crate::server::{Server, ready_on};
 use testkit::api::request;
 use testkit::http::Reply;
 use testkit::redis::RedisServer;
+use testkit::redis::one_node_cluster::OneNodeCluster;
 use testkit::until;
 
 const ADDRESS: &str = "203.0.113.77";
@@ -253,4 +254,21 @@ fn pseudonym_key_always_expires() {
     let _third = worker(&redis, &[]);
     assert!((1..=day).contains(&redis.command(&["PTTL", key]).int()));
     assert_eq!(redis.command(&["GET", key]), stored);
+}
+
+/// The start check has a lease of its own rejected. A rejection corrects leases in the future, and this
+/// one must not: they may be those of a worker with a longer `session.ttl`.
+#[test]
+fn start_check_shortens_no_lease() {
+    let cluster = OneNodeCluster::start();
+    let standalone = RedisServer::start();
+    for (redis, url) in [
+        (&cluster.node, cluster.url()),
+        (&standalone, standalone.url()),
+    ] {
+        let in_an_hour = (now_ms(redis) + HOUR_MS).to_string();
+        redis.command(&["ZADD", INDEX, &in_an_hour, "live"]);
+        ready_on(&url, &[]);
+        assert_eq!(redis.command(&["ZSCORE", INDEX, "live"]).text(), in_an_hour);
+    }
 }

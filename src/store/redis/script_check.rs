@@ -21,6 +21,10 @@ const NO_CAP: Argument<'static> = Argument::Number(1 << 53);
 /// A cap that rejects every new lease.
 const CAP_REACHED: Argument<'static> = Argument::Number(0);
 
+/// Longer than any lease. A rejection shortens each lease that ends later than its own would, and the
+/// check's own rejection is to shorten none.
+const MAX_TTL: Argument<'static> = Argument::Number(1 << 50);
+
 /// The kind of the check's own principal. Sessions have others.
 const PROBE_KIND: char = 'p';
 
@@ -109,12 +113,10 @@ impl<'a> Probe<'a> {
     fn lease_tries(&self, acquired: char) -> [([Argument<'_>; 4], char); 3] {
         let member = Argument::Bytes(&self.member);
         let ttl = Argument::millis(PROBE_TTL);
-        // A rejection shortens each lease that ends later than the TTL of its arguments.
-        let lease_ttl = Argument::millis(self.leases.ttl());
         let none = Argument::Bytes(b"");
         [
             ([member, ttl, NO_CAP, none], acquired),
-            ([member, lease_ttl, CAP_REACHED, none], 'N'),
+            ([member, MAX_TTL, CAP_REACHED, none], 'N'),
             ([member, ttl, CAP_REACHED, member], acquired),
         ]
     }

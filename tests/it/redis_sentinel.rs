@@ -74,7 +74,12 @@ fn planned_failover_is_followed_when_announced() {
 fn planned_failover_is_followed_without_events() {
     let trio = Sentinels::start(&SentinelsConfig::default());
     trio.deny_events();
-    assert_planned_failover_is_followed(&trio, FOLLOWED_WITHOUT_EVENTS);
+    let log = assert_planned_failover_is_followed(&trio, FOLLOWED_WITHOUT_EVENTS);
+    assert!(log.contains("denies its events"), "{log}");
+    assert!(
+        !log.contains("NOPERM"),
+        "a denial ends no connection: {log}"
+    );
 }
 
 /// The events make a worker leave the old primary sooner than its next question would.
@@ -89,7 +94,7 @@ fn worker_subscribes_to_the_events_of_each_sentinel() {
 }
 
 #[track_caller]
-fn assert_planned_failover_is_followed(trio: &Sentinels, within: Duration) {
+fn assert_planned_failover_is_followed(trio: &Sentinels, within: Duration) -> String {
     let worker = ready_on(&trio.url(), NO_ACCESS_LOG);
     let session = worker.create("hello");
     let clients = [
@@ -112,6 +117,7 @@ fn assert_planned_failover_is_followed(trio: &Sentinels, within: Duration) {
     worker.assert_holds(&session.id, "hello", &session.token);
     let log = worker.log();
     assert!(log.contains("demoted"), "no line about the demotion: {log}");
+    log
 }
 
 /// The session of a writer holds what was acknowledged last.

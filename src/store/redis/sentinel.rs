@@ -4,11 +4,14 @@
 //! failed call and every second has all of them asked. Of their answers the one with the highest
 //! epoch counts, since each failover raises it.
 
+mod answers;
+
 use crate::store::redis::address::Address;
 use crate::store::redis::dial::{Opened, Role};
 use crate::store::redis::error_text::describe;
 use crate::store::redis::node::{Node, NodeContext};
 use crate::store::redis::outage_log::OutageLog;
+use crate::store::redis::sentinel::answers::{Answer, Answers};
 use fred::clients::Client;
 use fred::interfaces::{ClientLike, EventInterface, PubsubInterface};
 use fred::types::{ClusterHash, CustomCommand};
@@ -38,9 +41,6 @@ const MIN_INTERVAL: Duration = Duration::from_millis(20);
 /// Pause between two attempts to connect to a sentinel.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(500);
 
-/// How long an answer counts. A sentinel that has not answered since may be cut off.
-const ANSWER_TTL: Duration = Duration::from_secs(5);
-
 /// The sentinels of one service, and the primary that they name.
 #[derive(Debug)]
 pub(super) struct Sentinels {
@@ -51,45 +51,22 @@ pub(super) struct Sentinels {
     context: Arc<NodeContext>,
 }
 
-/// The last answer of each sentinel.
-#[derive(Debug, Default)]
-struct Answers {
-    by_sentinel: HashMap<Address, Answer>,
-    /// The highest epoch at which the current primary was named.
-    epoch: u64,
+/// Why a connection to a sentinel is left.
+enum End {
+    /// The sentinel denied its events.
+    EventsDenied,
+    /// It did not answer, for this reason.
+    Lost(String),
 }
 
-/// What one sentinel answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Answer {
-    primary: Address,
-    epoch: u64,
-    at: Duration,
-}
-
-impl Answers {
-    /// Returns the server to switch to, if any. A lower epoch than the current primary's is that of a
-    /// sentinel that was cut off, unless that primary is not reachable either (after SENTINEL RESET
-    /// epochs begin anew).
-    fn next(
-        &mut self,
-        now: Duration,
-        current: Option<&Address>,
-        is_connected: bool,
-    ) -> Option<Address> {
-        let is_recent = |answer: &Answer| now.saturating_sub(answer.at) < ANSWER_TTL;
-        self.by_sentinel.retain(|_, answer| is_recent(answer));
-        let is_current = |answer: &Answer| current == Some(&answer.primary);
-        // At the same epoch the current primary stays.
-        let newest = self
-            .by_sentinel
-            .values()
-            .max_by_key(|answer| (answer.epoch, is_current(answer)))?;
-        if newest.epoch < self.epoch && is_connected {
-            return None;
+impl End {
+    /// The end after this error, which may be the reply to a subscription.
+    fn after(error: String, may_be_of_subscription: bool) -> Self {
+        if may_be_of_subscription && error.starts_with("NOPERM") {
+            Self::EventsDenied
+        } else {
+            Self::Lost(error)
         }
-        self.epoch = newest.epoch;
-        (!is_current(newest)).then(|| newest.primary.clone())
     }
 }
 
@@ -121,14 +98,25 @@ impl Sentinels {
     pub(super) async fn follow(&self, sentinel: Address) {
         let mut log = OutageLog::default();
         let key = format!("sentinel {sentinel}");
+        // Denied events end a connection. The next one does without, and the one after that has them
+        // again, since permissions may change.
+        let mut has_events = true;
         loop {
             let reason = match self.context.dialer.open(&sentinel, Role::Sentinel).await {
                 Ok(opened) => {
                     log.connected(&sentinel);
                     self.context.problems.clear(&key);
-                    self.follow_connection(&sentinel, &opened).await
+                    let end = self.follow_connection(&sentinel, &opened, has_events).await;
+                    has_events = !matches!(end, End::EventsDenied);
+                    match end {
+                        End::EventsDenied => continue,
+                        End::Lost(reason) => reason,
+                    }
                 }
-                Err(reason) => reason,
+                Err(reason) => {
+                    has_events = true;
+                    reason
+                }
             };
             log.failed(&sentinel, &reason, self.context.clock.now());
             let text = format!("sentinel {sentinel}: {reason}");
@@ -138,21 +126,33 @@ impl Sentinels {
         }
     }
 
-    /// Asks the sentinel, again and again, until it does not answer. Returns why.
-    async fn follow_connection(&self, sentinel: &Address, opened: &Opened) -> String {
+    /// Asks the sentinel, again and again, until it does not answer.
+    async fn follow_connection(
+        &self,
+        sentinel: &Address,
+        opened: &Opened,
+        has_events: bool,
+    ) -> End {
         let client = &opened.client;
         let mut events = client.message_rx();
-        if let Err(error) = client.subscribe(EVENTS.to_vec()).await {
-            let error = describe(&error);
-            tracing::debug!(error, server = %sentinel, "this sentinel's events are not available");
+        if has_events && let Err(error) = client.subscribe(EVENTS.to_vec()).await {
+            return End::after(describe(&error), true);
         }
         let mut ask = self.ask.subscribe();
+        let mut is_first = true;
         loop {
             match timeout(ASK_TIMEOUT, self.question(client)).await {
                 Ok(Ok((primary, epoch))) => self.record(sentinel, primary, epoch),
-                Ok(Err(reason)) => return reason,
-                Err(_) => return "no reply arrived".to_owned(),
+                // fred does not wait for the reply to the subscription. So if the sentinel denies the
+                // events, the next command may get the error.
+                Ok(Err(reason)) => return End::after(reason, has_events && is_first),
+                Err(_) => return End::Lost("no reply arrived".to_owned()),
             }
+            if is_first && !has_events {
+                let server = sentinel;
+                tracing::warn!(%server, "this sentinel denies its events, so it is only asked every second");
+            }
+            is_first = false;
             tokio::time::sleep(MIN_INTERVAL).await;
             tokio::select! {
                 // An event of any service: the answer shows whether it is this one.
@@ -195,7 +195,7 @@ impl Sentinels {
             epoch,
             at: now,
         };
-        answers.by_sentinel.insert(sentinel.clone(), answer);
+        answers.keep(sentinel.clone(), answer);
         let current = self.primary();
         let is_connected = current
             .as_ref()
@@ -220,45 +220,5 @@ impl Sentinels {
             tracing::info!(primary = %to, "the sentinels named the primary");
         }
         self.context.changed.send_replace(());
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{ANSWER_TTL, Address, Answer, Answers};
-    use std::time::Duration;
-
-    fn address(port: u16) -> Address {
-        Address::Tcp("redis".to_owned(), port)
-    }
-
-    /// Sentinel `n` answered at this second.
-    fn hear(answers: &mut Answers, n: u16, primary: u16, epoch: u64, at: u64) {
-        let answer = Answer {
-            primary: address(primary),
-            epoch,
-            at: Duration::from_secs(at),
-        };
-        answers.by_sentinel.insert(address(n), answer);
-    }
-
-    #[test]
-    fn sentinel_that_was_cut_off_brings_back_no_old_primary() {
-        let mut answers = Answers::default();
-        hear(&mut answers, 1, 7001, 1, 0);
-        assert_eq!(
-            answers.next(Duration::ZERO, None, false),
-            Some(address(7001))
-        );
-        hear(&mut answers, 2, 7002, 2, 0);
-        let (old, new) = (address(7001), address(7002));
-        let next = answers.next(Duration::ZERO, Some(&old), true);
-        assert_eq!(next, Some(new.clone()));
-        // Only the one that was cut off still answers.
-        let late = 2 * ANSWER_TTL.as_secs();
-        hear(&mut answers, 1, 7001, 1, late);
-        let now = Duration::from_secs(late);
-        assert_eq!(answers.next(now, Some(&new), true), None);
-        assert_eq!(answers.next(now, Some(&new), false), Some(old));
     }
 }

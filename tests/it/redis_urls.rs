@@ -84,7 +84,9 @@ fn sentinels_can_have_a_user_and_any_password() {
     let query = url::form_urlencoded::Serializer::new(String::new())
         .extend_pairs(query)
         .finish();
-    assert_serves(&ready_on(&format!("{}&{query}", trio.url()), &[]));
+    let worker = ready_on(&format!("{}&{query}", trio.url()), &[]);
+    assert_serves(&worker);
+    assert!(!worker.log().contains("denies"), "{}", worker.log());
 }
 
 #[test]

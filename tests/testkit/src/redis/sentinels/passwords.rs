@@ -2,6 +2,7 @@
 
 use super::Sentinels;
 use crate::redis::Reply;
+use crate::redis::acl_rule::documented_sentinel_rule;
 use crate::redis::resp::Connection;
 
 impl Sentinels {
@@ -12,10 +13,17 @@ impl Sentinels {
         self.set_user("default", &["resetpass", &only]);
     }
 
-    /// Makes each sentinel require this user and password of its clients.
+    /// Makes each sentinel require this user and password of its clients, and allows the user what the
+    /// documentation says.
     pub fn require_user(&self, user: &str, password: &str) {
         let password = format!(">{password}");
-        self.set_user(user, &["on", &password, "&*", "+@all"]);
+        let rule = documented_sentinel_rule();
+        let rule = rule.iter().map(String::as_str);
+        let rule: Vec<_> = ["on", &password, "resetchannels"]
+            .into_iter()
+            .chain(rule)
+            .collect();
+        self.set_user(user, &rule);
         self.set_user("default", &["resetpass"]);
     }
 

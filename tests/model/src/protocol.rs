@@ -33,8 +33,6 @@ pub enum Flaw {
     BlindWrite,
     /// The write script compares in one step and sets in another.
     TwoStepWrite,
-    /// The create script does not check if the session exists.
-    CreateOverwrites,
     /// The read script does not begin with a write.
     UnfencedRead,
     /// The write script returns a conflict or a retry without a write.

@@ -142,12 +142,7 @@ pub fn run_script(
         // DEL is a write, even if the key does not exist.
         Script::Delete | Script::Create if read_only => Reply::Refused,
         Script::Delete => session.take().map_or(Reply::Gone, |_| Reply::Deleted),
-        Script::Create => match session {
-            Some(known) if !protocol.has(Flaw::CreateOverwrites) => {
-                Reply::Created(known.snapshot())
-            }
-            _ => Reply::Created(session.insert(Session::new(protocol)).snapshot()),
-        },
+        Script::Create => Reply::Created(session.insert(Session::new(protocol)).snapshot()),
         Script::Read { .. } if read_only && !protocol.has(Flaw::UnfencedRead) => Reply::Refused,
         Script::Read { known } => session.as_ref().map_or(Reply::Gone, |session| {
             let current = session.snapshot();

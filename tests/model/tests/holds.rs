@@ -1,7 +1,8 @@
 //! The server's rules: every property holds in every state.
 
 use protocol_model::properties::{
-    ENDED_SESSION_STAYS_GONE, NO_ANSWER_IS_STALE, NO_TOKEN_COMES_BACK, RETRY_GETS_THE_FIRST_RESULT,
+    ACKNOWLEDGED_WRITE_IS_KEPT, ENDED_SESSION_STAYS_GONE, NO_ANSWER_IS_STALE, NO_TOKEN_COMES_BACK,
+    RETRY_GETS_THE_FIRST_RESULT,
 };
 use protocol_model::{
     Failover, OperationCounts, Protocol, Scope, explore, shortest_counterexample,
@@ -140,9 +141,10 @@ fn late_creation_cannot_come_back() {
 
 /// What the server would do if it sent a creation again under the same id.
 #[test]
-fn late_creation_that_was_resent_revives_a_deleted_session() {
+fn late_creation_that_was_resent_overwrites_and_revives() {
     let resent = OURS.with_creation_resent();
     explore(resent, creation()).assert_violates(&[
+        ACKNOWLEDGED_WRITE_IS_KEPT,
         NO_ANSWER_IS_STALE,
         NO_TOKEN_COMES_BACK,
         ENDED_SESSION_STAYS_GONE,

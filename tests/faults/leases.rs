@@ -23,8 +23,8 @@ use testkit::redis::{RedisServer, Reply};
 use uuid::Uuid;
 
 /// Bound of the time that the workers have to remove what calls of unknown outcome left behind.
-/// They retry a removal every second.
-const SETTLED: Duration = Duration::from_secs(5);
+/// They retry a removal every second. A start check that the fault interrupted leaves a lease of 10 s.
+const SETTLED: Duration = Duration::from_secs(12);
 
 /// Time between two comparisons.
 const CHECK_INTERVAL: Duration = Duration::from_millis(100);
@@ -33,12 +33,12 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(100);
 /// has acknowledged. The replica of a busy machine is not further behind, and the fault is not later.
 const LAST_MOMENT: Duration = Duration::from_secs(1);
 
-/// By which a lease outlasts its session.
+/// Time by which a lease outlasts its session.
 const OUTLASTS: Duration = COMMAND_TIMEOUT;
 
 /// The index of live sessions, the leases of each principal, and the keys of the sessions.
 const INDEX: &str = "mrv:{lease}:live";
-const SHARES: &str = "mrv:{lease}:?:????????????????";
+const SHARES: &str = "mrv:{lease}:[cnu]:????????????????";
 const SESSIONS: [&str; 2] = ["mrv:s:{", "}"];
 
 /// A session's name in the index.

@@ -18,15 +18,14 @@ pub const COMMAND_TIMEOUT: Duration = Duration::from_millis(800);
 /// a busy machine.
 const CREATION_DEADLINE: Duration = Duration::from_secs(1);
 
-/// No creation is refused later than this after recovery.
+/// No creation that is sent after recovery is refused later than this after it.
 pub const LATE: Duration = Duration::from_millis(500);
 
 /// `store.redis.retry_timeout`, by default: no request waits longer.
 const LONGEST_WAIT: Duration = Duration::from_secs(8);
 
 /// Time after its announcement in which all workers must use a new primary: they ask the sentinels every
-/// second, if they miss the message. A fault run needs a machine that does nothing else. The tests of
-/// `tests/it/redis_sentinel.rs`, which run beside others, allow a second more.
+/// second, if they miss the message. A fault run needs a machine that does nothing else.
 const FOLLOWED: Duration = Duration::from_secs(1);
 
 /// Failures of one kind that are listed.

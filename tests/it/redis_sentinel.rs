@@ -13,8 +13,7 @@ use testkit::redis::sentinels::{Sentinels, SentinelsConfig};
 use testkit::until;
 
 /// The contract: a worker follows `+switch-master`, and is answered 0.5 s later. As much again is for a
-/// loaded machine, since tests run beside each other; a fault run (`tests/faults/verdict.rs`) does not
-/// have it.
+/// loaded machine, since tests run beside each other.
 const FOLLOWED: Duration = Duration::from_secs(1);
 
 /// Without the event, the question of every second comes first.

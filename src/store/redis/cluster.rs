@@ -29,7 +29,7 @@ const URGENT_INTERVAL: Duration = Duration::from_millis(100);
 /// Time limit of one node's answer about the map. A node that is slower is not asked this time.
 const ASK_TIMEOUT: Duration = Duration::from_millis(200);
 
-// R0.3: an answer 0.5 s after the promotion, of which a waiting request pauses for 0.1 s.
+// A waiting request is to be answered 0.5 s after the promotion, and pauses for up to 0.1 s itself (R0.3).
 const _: () = assert!(URGENT_INTERVAL.as_millis() + ASK_TIMEOUT.as_millis() <= 400);
 
 /// How long a node that a redirection named is kept although it has no slots yet.

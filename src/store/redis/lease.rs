@@ -204,7 +204,7 @@ impl LeaseClaim {
         self.earlier.extend_from_slice(&index_member(id));
     }
 
-    /// Parses what `lua/add_lease.lua` acquires.
+    /// Parses the variable `acquired` of `lua/add_lease.lua`.
     fn parse_acquired(&self, text: &str) -> Option<AcquiredLease> {
         let (expired, shadowed) = text.split_once(' ')?;
         Some(AcquiredLease {

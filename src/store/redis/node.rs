@@ -26,7 +26,7 @@ const LAST_PAUSE_MS: u64 = 200;
 /// Maximum jitter, in milliseconds, so that replicas do not reconnect in step.
 const JITTER_MS: u64 = 50;
 
-// R0.3: half a second, of which a waiting request pauses for 0.1 s.
+// A waiting request is to be answered 0.5 s after the recovery, and pauses for up to 0.1 s itself (R0.3).
 const _: () = assert!(LAST_PAUSE_MS + JITTER_MS <= 400);
 
 /// A connection that lasted this long was of use: the next pause is the first again. A demoted

@@ -52,16 +52,16 @@ pub(super) struct Sentinels {
 }
 
 /// Why a connection to a sentinel is left.
-enum End {
+enum ConnectionEnd {
     /// The sentinel denied its events.
     EventsDenied,
     /// It did not answer, for this reason.
     Lost(String),
 }
 
-impl End {
+impl ConnectionEnd {
     /// The end after this error, which may be the reply to a subscription.
-    fn after(error: String, may_be_of_subscription: bool) -> Self {
+    fn from_error(error: String, may_be_of_subscription: bool) -> Self {
         if may_be_of_subscription && error.starts_with("NOPERM") {
             Self::EventsDenied
         } else {
@@ -107,10 +107,10 @@ impl Sentinels {
                     log.connected(&sentinel);
                     self.context.problems.clear(&key);
                     let end = self.follow_connection(&sentinel, &opened, has_events).await;
-                    has_events = !matches!(end, End::EventsDenied);
+                    has_events = !matches!(end, ConnectionEnd::EventsDenied);
                     match end {
-                        End::EventsDenied => continue,
-                        End::Lost(reason) => reason,
+                        ConnectionEnd::EventsDenied => continue,
+                        ConnectionEnd::Lost(reason) => reason,
                     }
                 }
                 Err(reason) => {
@@ -132,25 +132,27 @@ impl Sentinels {
         sentinel: &Address,
         opened: &Opened,
         has_events: bool,
-    ) -> End {
+    ) -> ConnectionEnd {
         let client = &opened.client;
         let mut events = client.message_rx();
         if has_events && let Err(error) = client.subscribe(EVENTS.to_vec()).await {
-            return End::after(describe(&error), true);
+            return ConnectionEnd::from_error(describe(&error), true);
         }
         let mut ask = self.ask.subscribe();
         let mut is_first = true;
         loop {
-            match timeout(ASK_TIMEOUT, self.question(client)).await {
+            match timeout(ASK_TIMEOUT, self.query_primary(client)).await {
                 Ok(Ok((primary, epoch))) => self.record(sentinel, primary, epoch),
                 // fred does not wait for the reply to the subscription. So if the sentinel denies the
                 // events, the next command may get the error.
-                Ok(Err(reason)) => return End::after(reason, has_events && is_first),
-                Err(_) => return End::Lost("no reply arrived".to_owned()),
+                Ok(Err(reason)) => {
+                    return ConnectionEnd::from_error(reason, has_events && is_first);
+                }
+                Err(_) => return ConnectionEnd::Lost("no reply arrived".to_owned()),
             }
             if is_first && !has_events {
                 let server = sentinel;
-                tracing::warn!(%server, "this sentinel denies its events, so it is only asked every second");
+                tracing::warn!(%server, "this sentinel denies its events, so it is only asked every second; allow the worker's user +subscribe and the channels (docs/redis.md)");
             }
             is_first = false;
             tokio::time::sleep(MIN_INTERVAL).await;
@@ -164,7 +166,7 @@ impl Sentinels {
     }
 
     /// Returns the primary and the epoch of its configuration.
-    async fn question(&self, client: &Client) -> Result<(Address, u64), String> {
+    async fn query_primary(&self, client: &Client) -> Result<(Address, u64), String> {
         let sentinel = CustomCommand::new_static("SENTINEL", ClusterHash::Random, false);
         let question = |what: &'static str| vec![what.to_owned(), self.service.clone()];
         let fields: HashMap<String, String> = client
@@ -195,13 +197,13 @@ impl Sentinels {
             epoch,
             at: now,
         };
-        answers.keep(sentinel.clone(), answer);
+        answers.record(sentinel.clone(), answer);
         let current = self.primary();
         let is_connected = current
             .as_ref()
             .is_some_and(|node| node.connection().is_some());
         let current = current.as_ref().map(|node| node.address());
-        if let Some(primary) = answers.next(now, current, is_connected) {
+        if let Some(primary) = answers.next_primary(now, current, is_connected) {
             self.switch_to(primary);
         }
     }

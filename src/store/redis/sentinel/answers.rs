@@ -27,15 +27,15 @@ pub(super) struct Answer {
 }
 
 impl Answers {
-    /// Keeps the answer of this sentinel, in place of its last one.
-    pub(super) fn keep(&mut self, sentinel: Address, answer: Answer) {
+    /// Replaces the last answer of this sentinel.
+    pub(super) fn record(&mut self, sentinel: Address, answer: Answer) {
         self.by_sentinel.insert(sentinel, answer);
     }
 
     /// Returns the server to switch to, if any. A lower epoch than the current primary's is that of a
     /// sentinel that was cut off, unless that primary is not reachable either (after SENTINEL RESET
     /// epochs begin anew).
-    pub(super) fn next(
+    pub(super) fn next_primary(
         &mut self,
         now: Duration,
         current: Option<&Address>,
@@ -68,32 +68,32 @@ mod tests {
     }
 
     /// Sentinel `n` answered at this second.
-    fn hear(answers: &mut Answers, n: u16, primary: u16, epoch: u64, at: u64) {
+    fn record_answer(answers: &mut Answers, n: u16, primary: u16, epoch: u64, at: u64) {
         let answer = Answer {
             primary: address(primary),
             epoch,
             at: Duration::from_secs(at),
         };
-        answers.keep(address(n), answer);
+        answers.record(address(n), answer);
     }
 
     #[test]
     fn sentinel_that_was_cut_off_brings_back_no_old_primary() {
         let mut answers = Answers::default();
-        hear(&mut answers, 1, 7001, 1, 0);
+        record_answer(&mut answers, 1, 7001, 1, 0);
         assert_eq!(
-            answers.next(Duration::ZERO, None, false),
+            answers.next_primary(Duration::ZERO, None, false),
             Some(address(7001))
         );
-        hear(&mut answers, 2, 7002, 2, 0);
+        record_answer(&mut answers, 2, 7002, 2, 0);
         let (old, new) = (address(7001), address(7002));
-        let next = answers.next(Duration::ZERO, Some(&old), true);
+        let next = answers.next_primary(Duration::ZERO, Some(&old), true);
         assert_eq!(next, Some(new.clone()));
         // Only the one that was cut off still answers.
         let late = 2 * ANSWER_TTL.as_secs();
-        hear(&mut answers, 1, 7001, 1, late);
+        record_answer(&mut answers, 1, 7001, 1, late);
         let now = Duration::from_secs(late);
-        assert_eq!(answers.next(now, Some(&new), true), None);
-        assert_eq!(answers.next(now, Some(&new), false), Some(old));
+        assert_eq!(answers.next_primary(now, Some(&new), true), None);
+        assert_eq!(answers.next_primary(now, Some(&new), false), Some(old));
     }
 }

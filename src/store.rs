@@ -29,7 +29,7 @@ use tokio::sync::watch;
 /// was dropped (docs/adr/0002-idempotent-writes.md).
 pub trait Store: Send + Sync + 'static {
     /// Acquires a lease, then creates the session: if the connection broke, under another id. Takes
-    /// each id once: what is left of one after an error is deleted in the background.
+    /// each id once: after an error, what it may have created is deleted in the background.
     ///
     /// # Errors
     /// [`StoreError`] if it is unknown whether the session exists. If the deletion in the background

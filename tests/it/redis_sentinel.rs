@@ -86,10 +86,29 @@ fn planned_failover_is_followed_without_events() {
 fn worker_subscribes_to_the_events_of_each_sentinel() {
     let trio = Sentinels::start(&SentinelsConfig::steady());
     let _worker = ready_on(&trio.url(), NO_ACCESS_LOG);
-    // Two of a promotion, and the announcement.
+    // Three of a promotion, and the announcement.
     until("each sentinel has the subscriptions", || {
-        trio.subscriptions() == [3; 3]
+        trio.subscriptions() == [4; 3]
     });
+}
+
+/// What the old primary executes between the promotion of a replica and its announcement is lost.
+#[test]
+fn promoted_replica_is_used_before_its_announcement() {
+    let trio = Sentinels::start(&SentinelsConfig::default());
+    let worker = ready_on(&trio.url(), NO_ACCESS_LOG);
+    let clients = [Client::Writer(worker.create("hello")), Client::Creator];
+    let (executed, _) = run_clients(&worker, clients, |_| {
+        let old = trio.failover();
+        let new = trio.wait_for_promoted_replica(old);
+        let scripts = || [old, new].map(|index| trio.nodes[index].script_calls());
+        let promoted = scripts();
+        trio.wait_for_announcement(old);
+        let announced = scripts();
+        [0, 1].map(|node: usize| announced[node] - promoted[node])
+    });
+    let [by_old, by_new] = executed;
+    assert!(by_old <= by_new, "{by_old} calls were lost, {by_new} not");
 }
 
 #[track_caller]

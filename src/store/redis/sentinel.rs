@@ -2,7 +2,8 @@
 //!
 //! Each sentinel has one connection for its events and for questions. Every event of a failover, every
 //! failed call and every second has all of them asked. Of their answers the one with the highest
-//! epoch counts, since each failover raises it.
+//! epoch counts, since each failover raises it. A replica that a sentinel promotes is used before they
+//! name it.
 
 mod answers;
 
@@ -14,16 +15,20 @@ use crate::store::redis::outage_log::OutageLog;
 use crate::store::redis::sentinel::answers::{Answer, Answers};
 use fred::clients::Client;
 use fred::interfaces::{ClientLike, EventInterface, PubsubInterface};
-use fred::types::{ClusterHash, CustomCommand};
+use fred::types::{ClusterHash, CustomCommand, Message};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-/// Events after which the sentinels are asked at once: the promoted replica is about to be announced,
-/// or was announced.
-const EVENTS: [&str; 3] = [
+/// The event of a sentinel that has just told a replica to become the primary.
+const PROMOTION: &str = "+failover-state-wait-promotion";
+
+/// Events after which the sentinels are asked at once: a replica was told to become the primary, is
+/// about to be announced as the primary, or was announced.
+const EVENTS: [&str; 4] = [
+    PROMOTION,
     "+switch-master",
     "+promoted-slave",
     "+failover-state-reconf-slaves",
@@ -158,7 +163,12 @@ impl Sentinels {
             tokio::time::sleep(MIN_INTERVAL).await;
             tokio::select! {
                 // An event of any service: the answer shows whether it is this one.
-                _ = events.recv() => self.suspect(),
+                event = events.recv() => {
+                    if let Some(promoted) = event.ok().and_then(|event| self.promoted(&event)) {
+                        self.follow_promotion(promoted);
+                    }
+                    self.suspect();
+                }
                 _ = ask.changed() => {}
                 () = tokio::time::sleep(ASK_INTERVAL) => {}
             }
@@ -185,6 +195,33 @@ impl Sentinels {
             (Some((host, port)), Some(epoch)) => Ok((Address::Tcp(host, port), epoch)),
             _ => Err("the sentinel does not know the service's primary".to_owned()),
         }
+    }
+
+    /// The replica that an event says was told to become the primary of this service.
+    fn promoted(&self, event: &Message) -> Option<Address> {
+        if event.channel != PROMOTION {
+            return None;
+        }
+        let text = event.value.as_str()?;
+        let fields: Vec<_> = text.split(' ').collect();
+        let ["slave", _, host, port, "@", service, ..] = fields[..] else {
+            return None;
+        };
+        let port = port.parse().ok()?;
+        (service == self.service).then(|| Address::Tcp(host.to_owned(), port))
+    }
+
+    /// Uses a replica that was told to become the primary. The sentinels name it up to a second later,
+    /// and what the old primary acknowledges meanwhile is lost. If it does not become the primary, their
+    /// answers count again after [`ANSWER_TTL`](answers::ANSWER_TTL).
+    fn follow_promotion(&self, promoted: Address) {
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let current = self.primary();
+        if current.is_some_and(|node| *node.address() == promoted) {
+            return;
+        }
+        answers.record_promotion(promoted.clone(), self.context.clock.now());
+        self.switch_to(promoted);
     }
 
     fn record(&self, sentinel: &Address, primary: Address, epoch: u64) {

@@ -222,6 +222,19 @@ impl RedisServer {
             .to_owned()
     }
 
+    /// Number of EVALSHA that it has executed.
+    #[track_caller]
+    pub fn script_calls(&self) -> u64 {
+        let info = self.command(&["INFO", "commandstats"]).text();
+        let calls = info.lines().find_map(|line| {
+            let (calls, _) = line
+                .strip_prefix("cmdstat_evalsha:calls=")?
+                .split_once(',')?;
+            calls.parse().ok()
+        });
+        calls.unwrap_or(0)
+    }
+
     /// A field of `INFO memory`, in bytes: `used_memory`, `used_memory_peak`.
     #[track_caller]
     pub fn memory(&self, field: &str) -> u64 {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 /// How long an answer counts. A sentinel that has not answered since may be cut off.
-const ANSWER_TTL: Duration = Duration::from_secs(5);
+pub(super) const ANSWER_TTL: Duration = Duration::from_secs(5);
 
 /// The last answer of each sentinel.
 #[derive(Debug, Default)]
@@ -30,6 +30,18 @@ impl Answers {
     /// Replaces the last answer of this sentinel.
     pub(super) fn record(&mut self, sentinel: Address, answer: Answer) {
         self.by_sentinel.insert(sentinel, answer);
+    }
+
+    /// Records that a replica was told to become the primary, as the answer of an epoch above the current
+    /// one: the failover will raise it.
+    pub(super) fn record_promotion(&mut self, promoted: Address, now: Duration) {
+        self.epoch += 1;
+        let answer = Answer {
+            primary: promoted.clone(),
+            epoch: self.epoch,
+            at: now,
+        };
+        self.record(promoted, answer);
     }
 
     /// Returns the server to switch to, if any. A lower epoch than the current primary's is that of a
@@ -94,6 +106,29 @@ mod tests {
         record_answer(&mut answers, 1, 7001, 1, late);
         let now = Duration::from_secs(late);
         assert_eq!(answers.next_primary(now, Some(&new), true), None);
+        assert_eq!(answers.next_primary(now, Some(&new), false), Some(old));
+    }
+
+    #[test]
+    fn promoted_replica_counts_until_its_failover_must_be_over() {
+        let mut answers = Answers::default();
+        record_answer(&mut answers, 1, 7001, 1, 0);
+        let (old, new) = (address(7001), address(7002));
+        assert_eq!(
+            answers.next_primary(Duration::ZERO, None, false),
+            Some(old.clone())
+        );
+        answers.record_promotion(new.clone(), Duration::ZERO);
+        // The sentinels still name the old primary.
+        record_answer(&mut answers, 1, 7001, 1, 0);
+        assert_eq!(
+            answers.next_primary(Duration::ZERO, Some(&new), false),
+            None
+        );
+        // The replica never became the primary.
+        let late = ANSWER_TTL.as_secs();
+        record_answer(&mut answers, 1, 7001, 1, late);
+        let now = Duration::from_secs(late);
         assert_eq!(answers.next_primary(now, Some(&new), false), Some(old));
     }
 }

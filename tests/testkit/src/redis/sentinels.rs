@@ -169,6 +169,22 @@ impl Sentinels {
         old
     }
 
+    /// Waits until a replica is a primary, announced or not, and returns its index.
+    #[track_caller]
+    pub fn wait_for_promoted_replica(&self, old: usize) -> usize {
+        // A promotion closes the replica's connections.
+        let is_promoted = |index: &usize| {
+            let info = self.nodes[*index]
+                .connect()
+                .try_command(&["INFO", "replication"]);
+            info.is_ok_and(|info| info.text().contains("role:master"))
+        };
+        eventually("a replica is promoted", || {
+            let mut replicas = (0..self.nodes.len()).filter(|index| *index != old);
+            replicas.find(is_promoted)
+        })
+    }
+
     /// Waits until all sentinels announce another primary than `old`, and returns its index.
     #[track_caller]
     pub fn wait_for_announcement(&self, old: usize) -> usize {

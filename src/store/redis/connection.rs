@@ -9,10 +9,13 @@ use crate::store::redis::error_kind::ErrorClass;
 use crate::store::redis::replication::ReplicationWait;
 use crate::store::redis::script::Script;
 use fred::clients::Client;
-use fred::error::Error;
+use fred::error::{Error, ErrorKind};
 use fred::interfaces::{ClientLike, LuaInterface};
 use fred::types::{ClusterHash, CustomCommand, Key, Value};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
 /// An open connection.
@@ -26,6 +29,20 @@ pub(super) struct Connection {
     /// answering.
     answered: AtomicU64,
     dropped: AtomicBool,
+    has_ended: AtomicBool,
+    end: Notify,
+}
+
+/// Ends the calls of a connection when it is dropped: fred leaves a call that comes while its task ends
+/// in a queue that nothing reads.
+#[derive(Debug)]
+pub(super) struct EndOfCalls(pub(super) Arc<Connection>);
+
+impl Drop for EndOfCalls {
+    fn drop(&mut self) {
+        self.0.has_ended.store(true, Ordering::Release);
+        self.0.end.notify_waiters();
+    }
 }
 
 /// In which form to send a script.
@@ -48,6 +65,8 @@ impl Connection {
             }),
             answered: AtomicU64::new(0),
             dropped: AtomicBool::new(false),
+            has_ended: AtomicBool::new(false),
+            end: Notify::new(),
         }
     }
 
@@ -76,7 +95,7 @@ impl Connection {
         self.answered.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Runs a script.
+    /// Runs a script. If the connection ends, the call ends too.
     ///
     /// fred's future is 7 KB. Callers must await it where it is created: pinned, and never passed
     /// as an argument. A box would cost a copy of it. When it was moved through every layer, that
@@ -89,8 +108,33 @@ impl Connection {
         arguments: Vec<Value>,
     ) -> Result<Value, Error> {
         match form {
-            ScriptForm::Digest => self.client.evalsha(script.sha(), keys, arguments).await,
-            ScriptForm::Text => self.client.eval(script.body(), keys, arguments).await,
+            ScriptForm::Digest => {
+                let call = pin!(self.client.evalsha(script.sha(), keys, arguments));
+                self.until_end(call).await
+            }
+            ScriptForm::Text => {
+                let call = pin!(self.client.eval(script.body(), keys, arguments));
+                self.until_end(call).await
+            }
+        }
+    }
+
+    /// Waits for a call or for the end of the connection, whichever comes first.
+    async fn until_end(
+        &self,
+        call: Pin<&mut impl Future<Output = Result<Value, Error>>>,
+    ) -> Result<Value, Error> {
+        // Before the flag is read, so that no end is missed between the two.
+        let end = self.end.notified();
+        let ended = async {
+            if !self.has_ended.load(Ordering::Acquire) {
+                end.await;
+            }
+        };
+        tokio::select! {
+            biased;
+            reply = call => reply,
+            () = ended => Err(Error::new(ErrorKind::IO, "Connection closed")),
         }
     }
 
@@ -112,7 +156,7 @@ impl Connection {
         words.extend(keys.into_iter().map(Value::from));
         words.extend(arguments);
         let _: () = pipeline.custom(eval, words).await?;
-        pipeline.last().await
+        self.until_end(pin!(pipeline.last())).await
     }
 
     /// Drops the connection: every call on it fails at once, and `node` opens another.
@@ -136,5 +180,42 @@ impl Connection {
             | ErrorClass::UnknownScript
             | ErrorClass::Rejected => self.count_reply(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Connection, EndOfCalls, ScriptForm};
+    use crate::store::redis::address::Address;
+    use crate::store::redis::dial::Opened;
+    use crate::store::redis::script::Script;
+    use fred::error::ErrorKind;
+    use fred::types::Builder;
+    use std::future::pending;
+    use std::sync::Arc;
+    use std::time::Duration;
+    use tokio_util::task::AbortOnDropHandle;
+
+    /// fred queues a call for a client that is not connected, as it does while a client's task ends.
+    #[tokio::test]
+    async fn queued_call_ends_with_its_connection() {
+        let opened = Opened {
+            client: Builder::default_centralized().build().expect("a client"),
+            task: AbortOnDropHandle::new(tokio::spawn(pending())),
+            replication: None,
+        };
+        let address = Address::Tcp("redis".to_owned(), 6379);
+        let connection = Arc::new(Connection::new(address, &opened));
+        let script = Script::new("return 1");
+        let end_of_calls = EndOfCalls(Arc::clone(&connection));
+        let call = connection.run(&script, ScriptForm::Digest, vec!["key".into()], vec![]);
+        let call = tokio::time::timeout(Duration::from_secs(10), call);
+        let (reply, ()) = tokio::join!(call, async { drop(end_of_calls) });
+        let error = reply.expect("an end").expect_err("no connection");
+        assert_eq!(*error.kind(), ErrorKind::IO);
+        // A call that finds the connection ended.
+        let late = connection.run(&script, ScriptForm::Text, vec!["key".into()], vec![]);
+        let late = tokio::time::timeout(Duration::from_secs(10), late).await;
+        late.expect("an end").expect_err("no connection");
     }
 }

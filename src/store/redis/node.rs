@@ -5,7 +5,7 @@
 use crate::clock::Clock;
 use crate::lifecycle::BackgroundTask;
 use crate::store::redis::address::Address;
-use crate::store::redis::connection::Connection;
+use crate::store::redis::connection::{Connection, EndOfCalls};
 use crate::store::redis::dial::{Dialer, Role};
 use crate::store::redis::error_text::describe;
 use crate::store::redis::outage_log::OutageLog;
@@ -127,10 +127,13 @@ impl NodeState {
                         context.metrics.store_reconnects.inc();
                     }
                     context.problems.clear(&self.problem_key());
+                    // Dropped at the end of the connection, or with this node.
+                    let end_of_calls = EndOfCalls(Arc::clone(&connection));
                     self.connection.send_replace(Some(connection));
                     context.changed.send_replace(());
                     let ended = opened.ended().await;
                     self.connection.send_replace(None);
+                    drop(end_of_calls);
                     if context.clock.now().saturating_sub(connected_at) > USEFUL_AFTER {
                         pause = FIRST_PAUSE_MS;
                     }

@@ -45,7 +45,7 @@ pub struct Fault {
     pub lost_sign_ins: LostSignIns,
     /// How long after the fault a worker may use a connection that the fault made silent.
     pub unnoticed: Duration,
-    /// Whether the limits are enabled, whose state is in Redis. They reject no client of a run.
+    /// Whether the limits are enabled. Their state is in Redis, and they reject no client of a run.
     pub has_limits: bool,
     /// Whether what stands between the workers and Redis needs plain text: a proxy that reads replies, or relays
     /// in front of Cluster nodes, which announce no TLS port. With `--tls` it is left out.

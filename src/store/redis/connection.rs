@@ -124,7 +124,8 @@ impl Connection {
         &self,
         call: Pin<&mut impl Future<Output = Result<Value, Error>>>,
     ) -> Result<Value, Error> {
-        // Before the flag is read, so that no end is missed between the two.
+        // Before the flag is read, so that no end is missed between the two. (A CancellationToken would
+        // take a lock at each poll.)
         let end = self.end.notified();
         let ended = async {
             if !self.has_ended.load(Ordering::Acquire) {

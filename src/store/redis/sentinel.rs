@@ -22,11 +22,11 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-/// The event of a sentinel that has just told a replica to become the primary.
+/// The event of a sentinel that promotes a replica: it has just sent REPLICAOF NO ONE.
 const PROMOTION: &str = "+failover-state-wait-promotion";
 
-/// Events after which the sentinels are asked at once: a replica was told to become the primary, is
-/// about to be announced as the primary, or was announced.
+/// Events after which the sentinels are asked at once: a replica is being promoted, is about to be
+/// announced as the primary, or was announced.
 const EVENTS: [&str; 4] = [
     PROMOTION,
     "+switch-master",
@@ -197,7 +197,7 @@ impl Sentinels {
         }
     }
 
-    /// The replica that an event says was told to become the primary of this service.
+    /// The replica of this service that is being promoted, according to the event.
     fn promoted(&self, event: &Message) -> Option<Address> {
         if event.channel != PROMOTION {
             return None;
@@ -211,7 +211,7 @@ impl Sentinels {
         (service == self.service).then(|| Address::Tcp(host.to_owned(), port))
     }
 
-    /// Uses a replica that was told to become the primary. The sentinels name it up to a second later,
+    /// Uses a replica that is being promoted. The sentinels name it up to a second later,
     /// and what the old primary acknowledges meanwhile is lost. If it does not become the primary, their
     /// answers count again after [`ANSWER_TTL`](answers::ANSWER_TTL).
     fn follow_promotion(&self, promoted: Address) {

@@ -27,6 +27,8 @@ pub(super) async fn run_nodes(mut tasks: mpsc::UnboundedReceiver<BackgroundTask>
 #[cfg(test)]
 mod tests {
     use super::{BackgroundTask, mpsc, run_nodes};
+    use std::time::Duration;
+    use tokio::time::timeout;
 
     #[tokio::test]
     async fn panic_of_a_node_ends_the_supervisor() {
@@ -37,7 +39,9 @@ mod tests {
         for task in [idle, failing] {
             tasks.send(task).expect("the supervisor runs");
         }
-        let ended = supervisor.await.expect_err("a panic");
+        // If the panic were swallowed, the idle task would go on for ever.
+        let ended = timeout(Duration::from_secs(10), supervisor).await;
+        let ended = ended.expect("an end").expect_err("a panic");
         assert!(ended.is_panic());
     }
 }

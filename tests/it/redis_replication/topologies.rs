@@ -98,7 +98,7 @@ fn planned_failover_loses_no_write_that_all_replicas_have() {
     }
 }
 
-/// A balancer sends the connection for `WAIT` to another server, whose replica is there: its `WAIT`
+/// A balancer sends the connection for `WAIT` to another server, which has its replica: its `WAIT`
 /// would acknowledge what no replica has.
 #[test]
 fn connections_to_different_servers_are_refused() {

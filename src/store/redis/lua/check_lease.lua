@@ -98,7 +98,7 @@ elseif not earlier then
     local latest = micros + burst * period
     local known = tonumber(call_typed('GET', KEYS[2 * n + 1])) or 0
     -- No creation leaves a later rate. One creation is allowed, and leaves the latest; more would
-    -- allow a burst to each of two replicas whose configurations differ. (NaN is no number below.)
+    -- allow a burst to each of two replicas with different configurations. (NaN is no number below.)
     if not (known <= latest) then
       known = latest - period
     end

@@ -32,8 +32,8 @@ impl Answers {
         self.by_sentinel.insert(sentinel, answer);
     }
 
-    /// Records that a replica was told to become the primary, as the answer of an epoch above the current
-    /// one: the failover will raise it.
+    /// Records that a replica is being promoted, as the answer of an epoch above the current one: the
+    /// failover will raise it.
     pub(super) fn record_promotion(&mut self, promoted: Address, now: Duration) {
         self.epoch += 1;
         let answer = Answer {

@@ -3,7 +3,7 @@
 //! - `listener` accepts connections, each with a permit.
 //! - `admission` reads the PROXY protocol (`proxy_protocol`) and enforces the limit per client
 //!   (`limits::client_concurrency`).
-//! - `connection` serves HTTP/1.1 or HTTP/2 (`http2`).
+//! - `connection` serves HTTP/1.1 (`http1`) or HTTP/2 (`http2`).
 //! - `timeout_stream` bounds every wait on a socket.
 //! - `client_ip` finds the client of a request in the header that `forwarded` parses.
 //! - `proxy_detector` warns if all requests come from proxies that are not configured as trusted.
@@ -12,6 +12,7 @@ pub mod admission;
 pub mod client_ip;
 pub mod connection;
 pub mod forwarded;
+pub mod http1;
 pub mod http2;
 pub mod listener;
 pub mod proxy_detector;

@@ -10,6 +10,7 @@ use crate::http::service::Service;
 use crate::lifecycle::Lifecycle;
 use crate::net::admission::{AdmittedConnection, ConnectionAdmission};
 use crate::net::client_ip::{Peer, is_https};
+use crate::net::http1;
 use crate::net::http2::{self, StreamExecutor};
 use crate::net::proxy_detector::UnconfiguredProxyDetector;
 use crate::net::timeout_stream::{RequestActivity, SocketTimeouts, TimeoutStream};
@@ -21,10 +22,9 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, HeaderValue};
-use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, Version};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
 use std::io;
 use std::net::IpAddr;
@@ -157,16 +157,9 @@ impl<S: Store> Connections<S> {
             let (connections, context) = (Arc::clone(self), Arc::clone(&context));
             async move { connections.handle_request(&mut request, &context).await }
         });
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            // `TimeoutStream` has both deadlines. hyper's own would close idle connections too
-            // early.
-            .header_read_timeout(None)
-            .max_buf_size(MAX_HEAD_BYTES)
-            // A head and a body of a few KiB: one copy costs less than two buffers.
-            .writev(false)
-            .serve_connection(TokioIo::new(stream), service);
-        let graceful_shutdown = http1::Connection::graceful_shutdown;
+        let connection =
+            http1::builder(MAX_HEAD_BYTES).serve_connection(TokioIo::new(stream), service);
+        let graceful_shutdown = hyper::server::conn::http1::Connection::graceful_shutdown;
         let is_unused = || context.activity.is_unused();
         let is_finished = || context.activity.is_write_closed();
         self.run_to_completion(connection, graceful_shutdown, is_unused, is_finished)

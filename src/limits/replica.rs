@@ -6,8 +6,11 @@
 use crate::clock::Clock;
 use crate::config::limits::{DenyConfig, DenyListConfig, LimitsConfig, RateConfig};
 use crate::limits::keyed_rate::{KeyedRateLimiter, OverflowPolicy, SweepStats};
-use crate::model::{ClientIp, DenyList, Limit, LimitExceeded, LimitSet, SessionId, User};
+use crate::model::{
+    ClientIp, DenyList, Limit, LimitExceeded, LimitSet, SessionId, User, embedded_ipv4,
+};
 use crate::telemetry::metrics::Metrics;
+use ipnet::IpNet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -169,8 +172,15 @@ impl ReplicaLimits {
         config: &DenyListConfig,
         address: IpAddr,
     ) -> Result<(), LimitRejection> {
-        let mut networks = config.networks.iter();
-        if !networks.any(|network| network.contains(&address)) {
+        let in_ipv4 = match address {
+            IpAddr::V4(_) => None,
+            IpAddr::V6(v6) => embedded_ipv4(v6).map(IpAddr::V4),
+        };
+        // Both forms: a list can contain the IPv4 address, or the range of a translator.
+        let is_listed = |network: &IpNet| {
+            network.contains(&address) || in_ipv4.is_some_and(|v4| network.contains(&v4))
+        };
+        if !config.networks.iter().any(is_listed) {
             return Ok(());
         }
         if config.is_shadow {

@@ -1,20 +1,25 @@
 //! The key by which limits count a client.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// The well-known prefix of translators between IPv6 and IPv4 (RFC 6052 §2.1), a /96.
+const TRANSLATED: Ipv6Addr = Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0);
 
 /// A client: an IPv4 address or an IPv6 /64.
 ///
 /// Limits count an IPv6 client by its /64, because one household has all 2^64 addresses of it and
-/// would otherwise have as many allowances.
+/// would otherwise have as many allowances. An IPv4 address in an IPv6 form ([`embedded_ipv4`]) is the
+/// IPv4 client, because all IPv4 clients behind a translator share one /64.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ClientIp(Ipv6Addr);
 
 impl From<IpAddr> for ClientIp {
     fn from(address: IpAddr) -> Self {
-        match address.to_canonical() {
-            // Stored in the mapped form, so that one type of key serves IPv4 and IPv6.
-            IpAddr::V4(v4) => Self(v4.to_ipv6_mapped()),
-            IpAddr::V6(v6) => Self(leading(v6, 64)),
+        // Stored in the mapped form, so that one type of key serves IPv4 and IPv6.
+        let mapped = |v4: Ipv4Addr| Self(v4.to_ipv6_mapped());
+        match address {
+            IpAddr::V4(v4) => mapped(v4),
+            IpAddr::V6(v6) => embedded_ipv4(v6).map_or_else(|| Self(leading(v6, 64)), mapped),
         }
     }
 }
@@ -38,6 +43,20 @@ impl ClientIp {
     }
 }
 
+/// Returns the IPv4 address in an IPv4-mapped address (RFC 4291 §2.5.5.2) or in one of a
+/// translator, `64:ff9b::/96` (RFC 6052 §2.1); otherwise `None`.
+///
+/// Limits and deny lists use it. `http.trusted_proxies` does not: a translated address is a trusted
+/// proxy only if it is listed in that form.
+#[must_use]
+pub fn embedded_ipv4(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    let embedded = || {
+        let [.., a, b, c, d] = address.octets();
+        (leading(address, 96) == TRANSLATED).then_some(Ipv4Addr::new(a, b, c, d))
+    };
+    address.to_ipv4_mapped().or_else(embedded)
+}
+
 /// Returns `address` with all but its first `bits` bits set to 0.
 fn leading(address: Ipv6Addr, bits: u32) -> Ipv6Addr {
     let rest = 128 - bits;
@@ -59,6 +78,20 @@ mod tests {
         assert_eq!(client("192.0.2.1"), client("::ffff:192.0.2.1"));
         assert_eq!(client("2001:db8::1"), client("2001:db8::ffff:0:0:1"));
         assert_ne!(client("2001:db8::1"), client("2001:db8:0:1::1"));
+    }
+
+    #[test]
+    fn translated_address_is_the_ipv4_client() {
+        for translated in ["64:ff9b::192.0.2.1", "64:ff9b::c000:201"] {
+            assert_eq!(client(translated), client("192.0.2.1"));
+            assert_eq!(client(translated).network(), None);
+        }
+        assert_ne!(client("64:ff9b::192.0.2.1"), client("64:ff9b::192.0.2.2"));
+        // RFC 8215 reserves 64:ff9b:1::/48 for translators with prefixes of their own choice.
+        for other in ["64:ff9b:0:0:0:1:c000:201", "64:ff9b:1::c000:201"] {
+            assert_ne!(client(other), client("192.0.2.1"), "{other}");
+            assert!(client(other).network().is_some(), "{other}");
+        }
     }
 
     #[test]

@@ -46,6 +46,23 @@ fn addresses_of_one_ipv6_64_are_one_client() {
     ));
 }
 
+/// RFC 6052: a server that is reached through NAT64 sees IPv4 clients in `64:ff9b::/96`.
+#[test]
+fn ipv4_clients_behind_nat64_are_distinguished() {
+    let server = start(&CREATES, &[TRUSTED]);
+    let same = |one, other| are_one_client(&server, one, other);
+    assert!(!same("64:ff9b::203.0.113.1", "64:ff9b::203.0.113.2"));
+    assert!(same("64:ff9b::203.0.113.3", "203.0.113.3"));
+}
+
+/// Else a client of the translator could write a trusted proxy's address after the prefix.
+#[test]
+fn translated_address_is_not_a_trusted_proxy() {
+    let server = start(&CREATES, &[TRUSTED]);
+    let [one, other] = [1, 2].map(|n| format!("203.0.113.{n}, 64:ff9b::10.0.0.1"));
+    assert!(are_one_client(&server, &one, &other));
+}
+
 #[test]
 fn forwarded_header_from_an_untrusted_peer_is_ignored() {
     for trusted in [&[][..], &[("http.trusted_proxies", "10.0.0.0/8")]] {

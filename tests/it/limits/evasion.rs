@@ -42,7 +42,8 @@ fn client_sent_header_does_not_hide_its_address() {
 /// A range is what an operator wrote: one host, or a network in any notation.
 #[test]
 fn denied_range_matches_every_address_notation() {
-    let denied = "2001:db8:0:1::5,2001:db8:0:2:ffff::/80,::ffff:203.0.113.0/120,::ffff:192.0.2.1";
+    let denied = "2001:db8:0:1::5,2001:db8:0:2:ffff::/80,::ffff:203.0.113.0/120,::ffff:192.0.2.1,\
+                  64:ff9b::198.51.100.0/120";
     let server = start(&[("limits.deny.create", denied)], &[TRUSTED]);
     for client in [
         "2001:db8:0:1::5",
@@ -50,6 +51,9 @@ fn denied_range_matches_every_address_notation() {
         "203.0.113.77",
         "::ffff:203.0.113.77",
         "192.0.2.1",
+        "64:ff9b::192.0.2.1",
+        "64:ff9b::203.0.113.77",
+        "64:ff9b::198.51.100.1",
     ] {
         create_as(&server, client).expect_error(403, "M_FORBIDDEN");
     }
@@ -58,6 +62,8 @@ fn denied_range_matches_every_address_notation() {
         "2001:db8:0:2::1",
         "203.0.114.1",
         "192.0.2.2",
+        "64:ff9b::192.0.2.2",
+        "198.51.100.1",
     ] {
         create_as(&server, client).expect(200);
     }

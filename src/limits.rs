@@ -17,8 +17,8 @@
 //! | `create_client` | creations: rate \[1\] | client | fleet | `store/redis/lease.rs` |
 //! | `create_network` | creations: rate \[1\] | network | fleet | `store/redis/lease.rs` |
 //! | `create_user` | creations: rate \[1\] | user | fleet | `store/redis/lease.rs` |
-//! | `requests_client` | requests on sessions: rate \[2\] | client | replica | `limits/replica.rs` |
-//! | `requests_network` | requests on sessions: rate \[2\] | network | replica | `limits/replica.rs` |
+//! | `requests_client` | requests on sessions and on unknown paths: rate \[2\] | client | replica | `limits/replica.rs` |
+//! | `requests_network` | requests on sessions and on unknown paths: rate \[2\] | network | replica | `limits/replica.rs` |
 //! | `requests_session` | requests on a session: rate \[2\] | session | replica | `limits/replica.rs` |
 //! | `session_busy` | 64 requests in flight | session | replica | `limits/in_flight.rs` |
 //! | `client_busy` | 256 requests in flight | client | replica | `limits/in_flight.rs` |

@@ -210,6 +210,17 @@ impl Policy {
         })
     }
 
+    /// Counts a request that no handler receives: of an unknown path or host, of a dialect that is
+    /// off, or with an unsupported method. It is charged like a request on a session (R0.41):
+    /// otherwise its rate would have no bound.
+    ///
+    /// # Errors
+    /// [`PolicyRejection`] if the rate of the client or of its network is exceeded, or if the
+    /// client's address is on the deny list `requests`.
+    pub fn charge_unrouted(&self, address: IpAddr) -> Result<(), PolicyRejection> {
+        Ok(self.limits.load().check_request(address, None)?)
+    }
+
     /// Decides whether the sender may create sessions through MSC4388 (docs/protocol.md, R1.41 to
     /// R1.46). In mode `open` every client may, except with a rejected token: a rejected token
     /// never counts as absent. In mode `authenticated` only a user may.

@@ -96,7 +96,7 @@ pub struct Rate {
 pub struct DenyConfig {
     /// Addresses that may not create or discover sessions.
     pub create: DenyListConfig,
-    /// Addresses that may not read, write or delete sessions.
+    /// Addresses that may not read, write or delete sessions, nor request an unknown path.
     pub requests: DenyListConfig,
 }
 

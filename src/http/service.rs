@@ -21,7 +21,7 @@ use crate::http::response::ApiResponse;
 use crate::http::route::{Route, Target};
 use crate::lifecycle::Lifecycle;
 use crate::model::Api;
-use crate::policy::{Homeservers, Intent, Policy};
+use crate::policy::{Homeserver, Homeservers, Intent, Policy};
 use crate::session::{Sessions, StoreRetries};
 use crate::store::Store;
 use crate::telemetry::labels::TimeoutKind;
@@ -167,20 +167,19 @@ impl<S: Store> Service<S> {
         request: &mut Request<B>,
         caller: Caller,
     ) -> Result<ApiResponse, ApiError> {
-        if host::violates_host_rule(request) {
-            return Err(ApiError::InvalidHost);
-        }
         // A preflight has no credentials and changes nothing, so the answer is the same for all
-        // paths.
+        // paths. No limit applies: a browser ends the sign-in if its preflight is rejected (R0.14).
         if request.method() == Method::OPTIONS {
+            check_host(request)?;
             return Ok(ApiResponse::preflight());
         }
-        let host = || host::normalized_host(request);
-        let homeserver = self.homeservers.find(host).ok_or(ApiError::UnknownHost)?;
-        if !self.is_served(route.api, homeserver.mode) {
-            return Err(ApiError::Unrecognized);
-        }
-        let intent = parse_intent(route, request.method())?;
+        let (homeserver, intent) = match self.resolve(route, request) {
+            Ok(resolved) => resolved,
+            Err(error) => {
+                self.policy.charge_unrouted(caller.ip)?;
+                return Err(error);
+            }
+        };
         let context = RequestContext {
             request,
             caller,
@@ -210,6 +209,22 @@ impl<S: Store> Service<S> {
         }
     }
 
+    /// Returns the homeserver and the intent of a request: all checks of its head that need no
+    /// limit and no store.
+    fn resolve<B>(
+        &self,
+        route: Route,
+        request: &Request<B>,
+    ) -> Result<(&Homeserver, Intent), ApiError> {
+        check_host(request)?;
+        let host = || host::normalized_host(request);
+        let homeserver = self.homeservers.find(host).ok_or(ApiError::UnknownHost)?;
+        if !self.is_served(route.api, homeserver.mode) {
+            return Err(ApiError::Unrecognized);
+        }
+        Ok((homeserver, parse_intent(route, request.method())?))
+    }
+
     fn is_served(&self, api: Api, mode: Mode) -> bool {
         match api {
             Api::Msc4388 => mode != Mode::Off,
@@ -228,6 +243,14 @@ impl<S: Store> Service<S> {
             self.headers.clone()
         }
     }
+}
+
+/// Checks R0.36.
+fn check_host<B>(request: &Request<B>) -> Result<(), ApiError> {
+    if host::violates_host_rule(request) {
+        return Err(ApiError::InvalidHost);
+    }
+    Ok(())
 }
 
 /// The intent of a method on a path.

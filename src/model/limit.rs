@@ -15,9 +15,9 @@ label! {
         CreateNetwork = "create_network",
         /// `limits.create.user`: rate of creations per user.
         CreateUser = "create_user",
-        /// `limits.requests.client`: rate of requests on sessions per client.
+        /// `limits.requests.client`: rate of requests on sessions and on unknown paths per client.
         RequestsClient = "requests_client",
-        /// `limits.requests.network`: rate of requests on sessions per IPv6 /48.
+        /// `limits.requests.network`: rate of requests on sessions and on unknown paths per IPv6 /48.
         RequestsNetwork = "requests_network",
         /// `limits.requests.session`: rate of requests per session.
         RequestsSession = "requests_session",
@@ -37,7 +37,7 @@ label! {
     DenyList {
         /// `limits.deny.create`: addresses that may not create or discover sessions.
         Create = "deny_create",
-        /// `limits.deny.requests`: addresses that may not read, write or delete sessions.
+        /// `limits.deny.requests`: addresses that may only create, discover and send preflights.
         Requests = "deny_requests",
     }
 }

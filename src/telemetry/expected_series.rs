@@ -18,12 +18,13 @@ pub(super) fn is_expected(api: Api, route: RouteLabel, method: MethodLabel, stat
     if (api == Api::None && route != R::Other) || (etag && route == R::Txn) {
         return false;
     }
-    // 400: no valid Host (R0.36). 403: the address is on a deny list (R0.32).
+    // 400: no valid Host (R0.36). 403: the address is on a deny list (R0.32). 429: a rate is used up,
+    // also on an unknown path (R0.41).
     let is_possible_on_any_request = matches!(status, 400 | 403 | 404 | 429 | 500 | 503);
     let on_body_error = matches!(status, 408 | 413);
     match (route, method) {
         (_, M::Options) => matches!(status, 204 | 400),
-        (R::Other, _) => matches!(status, 400 | 404),
+        (R::Other, _) => matches!(status, 400 | 403 | 404 | 429),
         (R::Rendezvous, M::Post) if etag => {
             is_possible_on_any_request || on_body_error || status == 201
         }
@@ -45,6 +46,8 @@ pub(super) fn is_expected(api: Api, route: RouteLabel, method: MethodLabel, stat
         (R::Session, M::Delete) if etag => is_possible_on_any_request || status == 204,
         (R::Session, M::Delete) => is_possible_on_any_request || status == 200,
         // Any other method gets a 405, or a 404 if the API is off.
-        (R::Rendezvous | R::Session | R::Txn, _) => matches!(status, 400 | 404 | 405),
+        (R::Rendezvous | R::Session | R::Txn, _) => {
+            matches!(status, 400 | 403 | 404 | 405 | 429)
+        }
     }
 }

@@ -11,6 +11,7 @@ mod evasion;
 mod forwarded;
 mod log;
 mod proxy_detector;
+mod unrouted;
 
 use crate::server::{Server, on_both_stores};
 use testkit::api::{UNSTABLE, at, body};

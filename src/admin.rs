@@ -33,7 +33,7 @@ use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 /// Connections at once: enough for a few Prometheus servers and an orchestrator.
-const MAX_CONNECTIONS: usize = 64;
+pub(crate) const MAX_CONNECTIONS: usize = 64;
 
 /// Operators' tools are near, send a request's head at once, and return within a scrape interval.
 const TIMEOUTS: SocketTimeouts = SocketTimeouts {

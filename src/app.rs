@@ -12,6 +12,7 @@ use crate::app::reload::ReloadContext;
 use crate::app::tasks::{RunningTasks, TaskPanicked};
 use crate::config::{Config, ShutdownConfig};
 use crate::lifecycle::{BackgroundTask, Lifecycle, ReloadSignal, Signals};
+use crate::open_files;
 use crate::startup::Prepared;
 use crate::telemetry::traces::{ExporterBuildError, Traces};
 use std::net::SocketAddr;
@@ -59,11 +60,12 @@ pub enum RunError {
 /// # Errors
 /// [`RunError`] if the service cannot start, or if a background task panics.
 pub async fn run(
-    config: Config,
+    mut config: Config,
     prepared: Prepared,
     reload: ReloadContext,
 ) -> Result<bool, RunError> {
-    for warning in config.warnings() {
+    let too_few_files = open_files::limit_connections(&mut config);
+    for warning in config.warnings().into_iter().chain(too_few_files) {
         tracing::warn!("{warning}");
     }
     // Before anything listens: an early signal would kill the process with requests in it.

@@ -21,7 +21,7 @@ use std::time::Duration;
 const MAX_RESPONSE_BODY: usize = 64 * 1024;
 
 /// Upper bound of idle connections to one server.
-const MAX_IDLE_CONNECTIONS: usize = 16;
+pub(crate) const MAX_IDLE_CONNECTIONS: usize = 16;
 
 /// How long an idle connection is kept. Common proxies close theirs after 60 s; if ours lived
 /// longer, a request could be sent on a connection that is being closed, and be lost.

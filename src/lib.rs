@@ -7,8 +7,8 @@
 //! ```
 //!
 //! An import follows an arrow or goes to a leaf, never back, and there is no cycle between files or
-//! modules; `tests/it/architecture.rs` enforces both. Beside the path of a request are `cli`, `healthcheck`, `admin` (the operators' listener), `startup`
-//! and `app`, which alone names every concrete type.
+//! modules; `tests/it/architecture.rs` enforces both. Beside the path of a request are `cli`, `healthcheck`, `admin` (the operators' listener), `startup`,
+//! `open_files` and `app`, which alone names every concrete type.
 
 pub mod admin;
 pub mod app;
@@ -22,6 +22,7 @@ pub mod lifecycle;
 pub mod limits;
 pub mod model;
 pub mod net;
+pub mod open_files;
 pub mod policy;
 pub mod session;
 pub mod startup;

@@ -5,7 +5,7 @@ use matrix_rendezvous::cli::{Cli, Command, ConfigCommand, EXIT_USAGE};
 use matrix_rendezvous::config::Sources;
 use matrix_rendezvous::startup::{self, Startup};
 use matrix_rendezvous::telemetry::logs;
-use matrix_rendezvous::{app, healthcheck};
+use matrix_rendezvous::{app, healthcheck, open_files};
 use std::error::Error;
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -32,7 +32,9 @@ fn main() -> ExitCode {
     let result = match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => serve(startup, sources),
         Command::Config(ConfigCommand::Check) => {
-            for warning in startup.config.warnings() {
+            let mut config = startup.config;
+            let too_few_files = open_files::limit_connections(&mut config);
+            for warning in config.warnings().into_iter().chain(too_few_files) {
                 eprintln!("warning: {warning}");
             }
             println!("the configuration is valid");

@@ -24,6 +24,7 @@ use crate::telemetry::metrics::{Gauge, Metrics};
 use arc_swap::ArcSwap;
 use breaker::{CircuitBreaker, Transition};
 use cache::TokenCache;
+pub(crate) use concurrency::MAX_CHECKS;
 use concurrency::{MAX_PERMIT_WAIT, VerifierLimiter};
 use hyper::HeaderMap;
 use outcome::TokenStatus;

@@ -57,7 +57,7 @@ metrics! {
     http_abandoned: IntCounter = "rendezvous_http_requests_abandoned_total" [],
     /// Open client connections by state. An active connection has a request in flight.
     connections: Gauges<ConnectionState> = "rendezvous_connections" ["state": ConnectionState::ALL],
-    /// Upper bound of open client connections (http.max_connections).
+    /// Upper bound of open client connections (http.max_connections, or what the limit of open files allows).
     connections_limit: IntGauge = "rendezvous_connections_limit" [],
     /// Client connections closed because of their source or their behaviour, by reason.
     connections_refused: Counters<ConnectionRefusal> = "rendezvous_connections_refused_total" ["reason": ConnectionRefusal::ALL],

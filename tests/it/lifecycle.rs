@@ -4,6 +4,7 @@
 //! in `redis_*.rs`.
 
 mod admin;
+mod open_files;
 mod reload;
 
 use std::net::TcpStream;

@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::process::Command;
 
-use testkit::server::{ServerBinary, Store};
+use testkit::server::{OpenFiles, ServerBinary, Store};
 
 /// The binary that Cargo has built.
 pub const BINARY: ServerBinary = ServerBinary(env!("CARGO_BIN_EXE_matrix-rendezvous"));
@@ -33,6 +33,12 @@ impl Server {
     #[track_caller]
     pub fn launch_with_arguments(arguments: &[&str]) -> Self {
         Self(BINARY.launch_with_arguments(arguments, &[]))
+    }
+
+    /// Starts a server with these limits of open files, ready or not.
+    #[track_caller]
+    pub fn launch_with_open_files(limits: OpenFiles, settings: &[(&str, &str)]) -> Self {
+        Self(BINARY.launch_with_open_files(limits, settings))
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Maximum number of checks in flight. A homeserver's worker answers a few hundred a second, so 64
 /// are half a second of its work.
-const MAX_CHECKS: usize = 64;
+pub(crate) const MAX_CHECKS: usize = 64;
 
 /// Checks of one client, in flight or waiting. The household behind one address signs in one device
 /// at a time.

@@ -48,6 +48,15 @@ pub fn shared_redis() -> &'static RedisServer {
     SHARED.get_or_init(RedisServer::start)
 }
 
+/// The limits of open files of a server: `RLIMIT_NOFILE`.
+#[derive(Clone, Copy, Debug)]
+pub struct OpenFiles {
+    /// The limit that applies until the process raises it.
+    pub soft: u32,
+    /// The highest value of `soft`.
+    pub hard: u32,
+}
+
 /// The server's executable, which the caller names: `env!("CARGO_BIN_EXE_matrix-rendezvous")`.
 #[derive(Clone, Copy, Debug)]
 pub struct ServerBinary(pub &'static str);
@@ -88,8 +97,21 @@ impl ServerBinary {
     /// or not.
     #[track_caller]
     pub fn launch_with_arguments(self, arguments: &[&str], settings: &[(&str, &str)]) -> Server {
+        let mut command = self.command();
+        Self::launch_command(command.args(arguments), settings)
+    }
+
+    /// Starts a server with these limits of open files, and waits until it listens, ready or not.
+    #[track_caller]
+    pub fn launch_with_open_files(self, limits: OpenFiles, settings: &[(&str, &str)]) -> Server {
+        let mut command = self.command_with_open_files(limits);
+        Self::launch_command(&mut command, settings)
+    }
+
+    #[track_caller]
+    fn launch_command(command: &mut Command, settings: &[(&str, &str)]) -> Server {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut server = self.launch_at([any, any], arguments, settings);
+        let mut server = Self::spawn(command, [any, any], settings);
         let [http, admin] = ["http", "admin"].map(|listener| {
             eventually("the server logs where it listens", || {
                 let exit = server.process.exit_status();
@@ -107,19 +129,27 @@ impl ServerBinary {
     #[track_caller]
     pub fn launch_at(
         self,
-        [http, admin]: [SocketAddr; 2],
+        addresses: [SocketAddr; 2],
         arguments: &[&str],
         settings: &[(&str, &str)],
     ) -> Server {
         let mut command = self.command();
-        command.args(arguments);
+        Self::spawn(command.args(arguments), addresses, settings)
+    }
+
+    #[track_caller]
+    fn spawn(
+        command: &mut Command,
+        [http, admin]: [SocketAddr; 2],
+        settings: &[(&str, &str)],
+    ) -> Server {
         command.env("RENDEZVOUS_HTTP__LISTEN", http.to_string());
         command.env("RENDEZVOUS_ADMIN__LISTEN", admin.to_string());
         command.envs(settings.iter().map(|(key, value)| (variable(key), *value)));
         let (errors, written) = std::io::pipe().expect("a pipe");
         let process = Process::start("matrix-rendezvous", command.stderr(written));
-        // The command holds a copy of the pipe's end; while it lives, the log does not end.
-        drop(command);
+        // The command holds a copy of the pipe's end; while it has that, the log does not end.
+        command.stderr(Stdio::inherit());
         let prefix_of = |(key, prefix): &(&str, &str)| {
             (*key == "store.redis.prefix").then(|| (*prefix).to_owned())
         };
@@ -155,7 +185,18 @@ impl ServerBinary {
 
     /// The command of the binary, without the caller's configuration and without input.
     pub fn command(self) -> Command {
-        let mut command = Command::new(self.0);
+        Self::clean(Command::new(self.0))
+    }
+
+    /// The same command with these limits of open files, which a shell sets.
+    pub fn command_with_open_files(self, OpenFiles { soft, hard }: OpenFiles) -> Command {
+        let script = format!("ulimit -Sn {soft} && ulimit -Hn {hard} && exec \"$@\"");
+        let mut command = Command::new("sh");
+        command.args(["-c", &script, "sh", self.0]);
+        Self::clean(command)
+    }
+
+    fn clean(mut command: Command) -> Command {
         let inherited = std::env::vars_os().map(|(name, _)| name);
         for name in inherited.filter(|name| name.to_string_lossy().starts_with("RENDEZVOUS_")) {
             command.env_remove(name);

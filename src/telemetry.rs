@@ -5,6 +5,7 @@
 pub mod access_log;
 mod expected_series;
 pub mod labels;
+mod log_budget;
 pub mod log_throttle;
 pub mod logs;
 pub mod metrics;

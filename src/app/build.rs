@@ -185,10 +185,17 @@ impl AppContext {
         homeservers: Arc<Homeservers>,
     ) {
         let rejection_log = Arc::clone(&self.rejection_log);
-        let access_log = AccessLog::new(
+        let access_log = Arc::new(AccessLog::new(
             self.config.telemetry.access_log,
             self.replica.clone(),
             self.pseudonyms.clone(),
+            self.clock.clone(),
+            Arc::clone(&self.metrics),
+        ));
+        let reporting = Arc::clone(&access_log);
+        self.add_task(
+            "access log",
+            async move { reporting.report_forever().await },
         );
         let telemetry = RequestTelemetry {
             metrics: Arc::clone(&self.metrics),

@@ -3,11 +3,21 @@
 //!
 //! A line has the template of the path and never the path, a pseudonym of the session and never its
 //! id, and no address, token or payload. Requests that a limit rejects are not in it: the rejection
-//! log samples them.
+//! log samples them. Other rejected requests and preflights have a budget (`log_budget`); the log
+//! says how many lines it left out.
 
+use crate::clock::Clock;
 use crate::model::Rejection;
+use crate::telemetry::log_budget::LogBudget;
+use crate::telemetry::metrics::Metrics;
 use crate::telemetry::pseudonym::Pseudonyms;
 use crate::telemetry::request_record::RequestRecord;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Interval at which the log says how many lines it left out.
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Writes the access log.
 #[derive(Debug)]
@@ -15,24 +25,43 @@ pub struct AccessLog {
     is_enabled: bool,
     replica: String,
     pseudonyms: Pseudonyms,
+    budget: LogBudget,
+    clock: Clock,
+    metrics: Arc<Metrics>,
+    /// How many of the omitted lines the log has reported.
+    reported: AtomicU64,
 }
 
 impl AccessLog {
     /// Creates the access log of this `replica`. It writes nothing unless it `is_enabled`.
     #[must_use]
-    pub fn new(is_enabled: bool, replica: String, pseudonyms: Pseudonyms) -> Self {
+    pub fn new(
+        is_enabled: bool,
+        replica: String,
+        pseudonyms: Pseudonyms,
+        clock: Clock,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         Self {
             is_enabled,
             replica,
             pseudonyms,
+            budget: LogBudget::new(),
+            clock,
+            metrics,
+            reported: AtomicU64::new(0),
         }
     }
 
-    /// Writes one line.
+    /// Writes one line, unless the request was not served and the budget for such lines is used up.
     pub fn record(&self, request: &RequestRecord<'_>) {
         // Checked before the pseudonym is computed: the hash costs as much as the rest of a request
         // to the memory store.
         if !self.is_enabled || !tracing::enabled!(target: "access", tracing::Level::INFO) {
+            return;
+        }
+        if !request.is_served() && !self.budget.try_acquire(request.client, self.clock.now()) {
+            self.metrics.access_log_lines_omitted.inc();
             return;
         }
         let session = request.session.map(|id| self.pseudonyms.session(id));
@@ -49,5 +78,34 @@ impl AccessLog {
             replica = self.replica,
             "request"
         );
+    }
+
+    /// Logs each second how many lines were left out, if any. Runs beside the service and never
+    /// returns.
+    pub async fn report_forever(&self) {
+        loop {
+            tokio::time::sleep(REPORT_INTERVAL).await;
+            self.report();
+        }
+    }
+
+    fn report(&self) {
+        let total = self.metrics.access_log_lines_omitted.get();
+        let omitted = total.saturating_sub(self.reported.fetch_max(total, Ordering::Relaxed));
+        if omitted > 0 {
+            tracing::info!(
+                target: "access",
+                omitted,
+                replica = self.replica,
+                "lines left out: rejected requests and preflights beyond the budget of the log"
+            );
+        }
+    }
+}
+
+/// Reports the lines that were left out since the last report.
+impl Drop for AccessLog {
+    fn drop(&mut self) {
+        self.report();
     }
 }

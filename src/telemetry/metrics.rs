@@ -81,6 +81,9 @@ metrics! {
     trace_exports: Counters<ExportOutcome> = "rendezvous_trace_exports_total" ["outcome": ExportOutcome::ALL],
     /// Log lines dropped because standard error was not read fast enough.
     log_lines_lost: IntCounter = "rendezvous_log_lines_lost_total" [],
+    /// Access-log lines left out: rejected requests and preflights beyond the log's budget for them.
+    /// rendezvous_http_requests_total counts these requests, too.
+    access_log_lines_omitted: IntCounter = "rendezvous_access_log_lines_omitted_total" [],
     /// Estimated number of distinct clients (IPv4 addresses or IPv6 /64s) that this replica
     /// limited, in the current or the previous minute, whichever is higher.
     limited_clients: IntGauge = "rendezvous_limited_clients" [],

@@ -8,14 +8,14 @@ use std::sync::Arc;
 /// Chooses the log of each request.
 #[derive(Debug)]
 pub struct RequestLog {
-    access: AccessLog,
+    access: Arc<AccessLog>,
     rejections: Arc<RejectionLog>,
 }
 
 impl RequestLog {
     /// Writes to these two logs.
     #[must_use]
-    pub fn new(access: AccessLog, rejections: Arc<RejectionLog>) -> Self {
+    pub fn new(access: Arc<AccessLog>, rejections: Arc<RejectionLog>) -> Self {
         Self { access, rejections }
     }
 

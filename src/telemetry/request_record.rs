@@ -7,7 +7,7 @@ use std::time::Duration;
 /// One answered request.
 #[derive(Debug)]
 pub struct RequestRecord<'a> {
-    /// The client. Only the rejection log contains it, as a pseudonym.
+    /// The client. Only the rejection log contains it, as a pseudonym; the access log counts by it.
     pub client: ClientIp,
     /// The API that the path belongs to.
     pub api: Api,
@@ -25,4 +25,12 @@ pub struct RequestRecord<'a> {
     pub request_id: &'a str,
     /// The session that the request named or created. Logs and traces contain it as a pseudonym.
     pub session: Option<SessionId>,
+}
+
+impl RequestRecord<'_> {
+    /// Whether the request got what it asked for. A preflight does not count: it asks for nothing.
+    #[must_use]
+    pub fn is_served(&self) -> bool {
+        self.reason.is_none() && self.method != MethodLabel::Options
+    }
 }

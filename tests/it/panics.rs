@@ -111,12 +111,16 @@ fn serve() -> TestService {
         clock.clone(),
     ));
     let rejection_log = Arc::clone(&refusals);
+    let access_log = AccessLog::new(
+        false,
+        "worker".to_owned(),
+        pseudonyms,
+        clock.clone(),
+        Arc::clone(&metrics),
+    );
     let telemetry = RequestTelemetry {
         metrics: counted,
-        request_log: RequestLog::new(
-            AccessLog::new(false, "worker".to_owned(), pseudonyms),
-            rejection_log,
-        ),
+        request_log: RequestLog::new(Arc::new(access_log), rejection_log),
         traces: Traces::default(),
     };
     let (counted, lifecycle) = (Arc::clone(&metrics), Lifecycle::new());

@@ -1,6 +1,7 @@
 //! What the server reports about itself: logs, metrics, traces, and the documents that describe them.
 
 mod access;
+mod access_flood;
 pub mod collector;
 mod documented;
 mod logs;

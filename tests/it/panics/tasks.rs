@@ -22,11 +22,12 @@ const SETTINGS: &str = "TEST_SETTINGS";
 /// How long the real task runs before it panics.
 const RUNS_FOR: Duration = Duration::from_millis(20);
 
-const EVERY_APP: [&str; 5] = [
+const EVERY_APP: [&str; 6] = [
     "admin listener",
     "reload",
     "housekeeping",
     "homeserver probe",
+    "access log",
     "http listener",
 ];
 

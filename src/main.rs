@@ -5,6 +5,7 @@ use matrix_rendezvous::cli::{Cli, Command, ConfigCommand, EXIT_USAGE};
 use matrix_rendezvous::config::Sources;
 use matrix_rendezvous::startup::{self, Startup};
 use matrix_rendezvous::telemetry::logs;
+use matrix_rendezvous::telemetry::printable::Printable;
 use matrix_rendezvous::{app, healthcheck, open_files};
 use std::error::Error;
 use std::ffi::OsString;
@@ -25,7 +26,7 @@ fn main() -> ExitCode {
     let startup = match startup::load(&sources) {
         Ok(startup) => startup,
         Err(error) => {
-            eprintln!("configuration error:\n{error}");
+            print_error(&format!("configuration error:\n{error}"));
             return ExitCode::from(EXIT_USAGE);
         }
     };
@@ -35,7 +36,7 @@ fn main() -> ExitCode {
             let mut config = startup.config;
             let too_few_files = open_files::limit_connections(&mut config);
             for warning in config.warnings().into_iter().chain(too_few_files) {
-                eprintln!("warning: {warning}");
+                print_error(&format!("warning: {warning}"));
             }
             println!("the configuration is valid");
             Ok(())
@@ -47,10 +48,18 @@ fn main() -> ExitCode {
         Command::Healthcheck => healthcheck::run(startup.config.admin_listen).map_err(Into::into),
     };
     if let Err(error) = result {
-        eprintln!("matrix-rendezvous: {error}");
+        print_error(&format!("matrix-rendezvous: {error}"));
         return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS
+}
+
+/// Prints to standard error. The text may quote a file, a variable or a peer, so what a terminal would
+/// interpret is escaped.
+fn print_error(text: &str) {
+    for line in text.lines() {
+        eprintln!("{}", Printable(line));
+    }
 }
 
 #[expect(

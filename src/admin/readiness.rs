@@ -7,6 +7,7 @@
 use crate::lifecycle::Lifecycle;
 use crate::policy::{Homeservers, Policy};
 use crate::store::{StoreProblems, StoreState};
+use crate::telemetry::printable::Printable;
 use std::fmt;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -73,7 +74,7 @@ impl fmt::Display for Component {
             Health::NotReady => '-',
         };
         let text = self.text.replace('\n', "; ");
-        writeln!(out, "[{mark}] {}: {text}", self.name)
+        writeln!(out, "[{mark}] {}: {}", self.name, Printable(&text))
     }
 }
 

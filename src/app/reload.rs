@@ -83,7 +83,9 @@ impl Reload {
                     ReloadOutcome::Applied
                 }
                 Err(error) => {
-                    tracing::error!("the configuration is rejected, the old one stays: {error}");
+                    // One line of the log, whatever the number of problems.
+                    let problems = error.to_string().replace('\n', "; ");
+                    tracing::error!("the configuration is rejected, the old one stays: {problems}");
                     ReloadOutcome::Refused
                 }
             };

@@ -1,5 +1,6 @@
 //! The log: its filter, its format and its output to standard error.
 
+use crate::telemetry::printable::PrintableWriter;
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::{fmt, io};
@@ -114,7 +115,8 @@ impl fmt::Debug for Log {
     }
 }
 
-/// Sends all further log lines to standard error, from a thread of their own.
+/// Sends all further log lines to standard error, from a thread of their own. Each event is one line
+/// of printable text, whatever its fields contain.
 ///
 /// # Errors
 /// If a subscriber was set before.
@@ -126,7 +128,7 @@ pub fn init(level: EnvFilter, format: LogFormat) -> Result<Log, InitError> {
     let dropped = writer.error_counter();
     let lines = tracing_subscriber::fmt()
         .with_env_filter(level)
-        .with_writer(writer);
+        .with_writer(PrintableWriter(writer));
     let level: Box<dyn Fn(EnvFilter) -> _ + Send + Sync> = match format {
         LogFormat::Text => {
             let lines = lines.with_ansi(false).with_filter_reloading();

@@ -6,6 +6,7 @@ pub mod collector;
 mod documented;
 mod logs;
 mod metrics;
+mod printable;
 mod runbook;
 mod sign_ins;
 mod traces;

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! bytes ─► net ─► http ─► policy ─► session ─► store ─► { memory | redis }
-//!            └── model, config, telemetry, clock, tls, http_client, limits, lifecycle (leaves for all) ──┘
+//!            └── model, config, telemetry, clock, tls, http_client, limits, lifecycle, json (leaves for all) ──┘
 //! ```
 //!
 //! An import follows an arrow or goes to a leaf, never back, and there is no cycle between files or
@@ -18,6 +18,7 @@ pub mod config;
 pub mod healthcheck;
 pub mod http;
 pub mod http_client;
+pub mod json;
 pub mod lifecycle;
 pub mod limits;
 pub mod model;

@@ -2,16 +2,16 @@
 //! Matrix Authentication Service does.
 
 use crate::config::verifier::Credentials;
+use crate::json::JsonValue;
 use crate::model::User;
 use crate::policy::auth::outcome::{AuthError, Errcode, TokenStatus};
-use crate::policy::auth::verifier_response::VerifierResponse;
+use crate::policy::auth::verifier_response::{VerifierResponse, required_text};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, InvalidHeaderValue};
 use hyper::{Method, Request, StatusCode, Uri};
-use serde::Deserialize;
 use url::form_urlencoded::byte_serialize;
 
 /// The scope of the client-server API (MSC2967): its accepted spelling, and the one before MSC2967
@@ -62,28 +62,6 @@ fn form_encode(text: &str) -> String {
     byte_serialize(text.as_bytes()).collect()
 }
 
-/// The one required member of a response (RFC 7662 §2.2). The others matter only if it is true.
-#[derive(Deserialize)]
-struct ActiveFlag {
-    active: bool,
-}
-
-/// The other members that are used.
-#[derive(Deserialize)]
-struct IntrospectionResponse {
-    scope: Option<String>,
-    /// Seconds since 1970, a JSON number of any form (RFC 7519 §2, `NumericDate`).
-    exp: Option<f64>,
-    username: Option<String>,
-    sub: Option<String>,
-}
-
-/// An error response (RFC 6749 §5.2).
-#[derive(Deserialize)]
-struct OAuthError {
-    error: String,
-}
-
 /// Parses a response.
 ///
 /// A 400 may be about the token: oidc-provider rejects everything that looks like a JWT with it,
@@ -97,8 +75,9 @@ pub(super) fn parse_response(response: &VerifierResponse) -> Result<TokenStatus,
     match response.status {
         StatusCode::OK => {}
         StatusCode::BAD_REQUEST => {
-            let OAuthError { error } = response.json()?;
-            return if error == "unsupported_token_type" {
+            // An error response (RFC 6749 §5.2).
+            let [error] = response.members(["error"])?;
+            return if required_text(&error)? == "unsupported_token_type" {
                 Ok(inactive_token())
             } else {
                 Err(AuthError::BadReply)
@@ -106,24 +85,51 @@ pub(super) fn parse_response(response: &VerifierResponse) -> Result<TokenStatus,
         }
         _ => return Err(response.error()),
     }
-    let ActiveFlag { active } = response.json()?;
-    if !active {
-        return Ok(inactive_token());
+    let [active, scope, exp, username, sub] =
+        response.members(["active", "scope", "exp", "username", "sub"])?;
+    // The one required member (RFC 7662 §2.2). The others matter only if it is true.
+    match active {
+        JsonValue::Bool(true) => {}
+        JsonValue::Bool(false) => return Ok(inactive_token()),
+        JsonValue::Missing
+        | JsonValue::Null
+        | JsonValue::Number(_)
+        | JsonValue::Text(_)
+        | JsonValue::Other => return Err(AuthError::BadReply),
     }
-    let claims: IntrospectionResponse = response.json()?;
-    let scopes = claims.scope.unwrap_or_default();
-    if !scopes.split(' ').any(|scope| API_SCOPES.contains(&scope)) {
+    let expires = optional_time(&exp)?;
+    let mut scopes = optional_text(&scope)?.split(' ');
+    let names = [optional_text(&username)?, optional_text(&sub)?];
+    if !scopes.any(|scope| API_SCOPES.contains(&scope)) {
         return Ok(TokenStatus::Forbidden);
     }
     // A client's own token (RFC 6749 §4.4) belongs to no user.
-    let mut names = [claims.username, claims.sub].into_iter().flatten();
-    let Some(user) = names.find(|name| !name.is_empty()) else {
+    let Some(user) = names.into_iter().find(|name| !name.is_empty()) else {
         return Ok(TokenStatus::Forbidden);
     };
     Ok(TokenStatus::Accepted {
-        user: User::parse(&user).ok_or(AuthError::BadReply)?,
-        expires: claims.exp.map(truncate_to_seconds),
+        user: User::parse(user).ok_or(AuthError::BadReply)?,
+        expires,
     })
+}
+
+/// Returns an optional string. An absent one, `null` and the empty string are the same.
+fn optional_text<'a>(value: &'a JsonValue<'_>) -> Result<&'a str, AuthError> {
+    match value {
+        JsonValue::Missing | JsonValue::Null => Ok(""),
+        JsonValue::Text(text) => Ok(text),
+        JsonValue::Bool(_) | JsonValue::Number(_) | JsonValue::Other => Err(AuthError::BadReply),
+    }
+}
+
+/// Returns an optional time in seconds since 1970: a JSON number of any form (RFC 7519 §2,
+/// `NumericDate`).
+fn optional_time(value: &JsonValue<'_>) -> Result<Option<u64>, AuthError> {
+    match value {
+        JsonValue::Missing | JsonValue::Null => Ok(None),
+        JsonValue::Number(time) => Ok(Some(truncate_to_seconds(*time))),
+        JsonValue::Bool(_) | JsonValue::Text(_) | JsonValue::Other => Err(AuthError::BadReply),
+    }
 }
 
 /// Rounds down, so that a token is cached for less than its lifetime, never for more.
@@ -197,6 +203,16 @@ mod tests {
                 Ok(TokenStatus::Forbidden),
             ),
             (r#"{"scope":"x"}"#, Err(AuthError::BadReply)),
+            (
+                r#"[true,"urn:matrix:client:api:*",null,"anna"]"#,
+                Err(AuthError::BadReply),
+            ),
+            ("[false]", Err(AuthError::BadReply)),
+            (
+                r#"{"active":false,"active":true}"#,
+                Err(AuthError::BadReply),
+            ),
+            (r#"{"active":false} {}"#, Err(AuthError::BadReply)),
             (r#"{"active":true,"scope":["x"]}"#, Err(AuthError::BadReply)),
         ] {
             assert_eq!(parsed(200, body), expected, "{body}");
@@ -211,6 +227,7 @@ mod tests {
         for (status, body, expected) in [
             (400, r#"{"error":"invalid_request"}"#, AuthError::BadReply),
             (400, "unsupported_token_type", AuthError::BadReply),
+            (400, r#"["unsupported_token_type"]"#, AuthError::BadReply),
             (401, unsupported, AuthError::BadReply),
             (401, r#"{"error":"invalid_client"}"#, AuthError::BadReply),
             (429, "", unavailable(429)),

@@ -1,11 +1,11 @@
 //! One HTTP request to a token verifier, and the classification of what can go wrong with it.
 
 use crate::http_client::{HttpClient, HttpClientError};
+use crate::json::{JsonValue, parse_object};
 use crate::policy::auth::outcome::AuthError;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Request, StatusCode};
-use serde::Deserialize;
 use std::time::Duration;
 
 /// A response of any status.
@@ -16,12 +16,15 @@ pub(super) struct VerifierResponse {
 }
 
 impl VerifierResponse {
-    /// Parses the body as JSON.
+    /// Returns the members of the body with these names.
     ///
     /// # Errors
-    /// [`AuthError::BadReply`] if the body is not of the expected form.
-    pub(super) fn json<'a, T: Deserialize<'a>>(&'a self) -> Result<T, AuthError> {
-        serde_json::from_slice(&self.body).map_err(|_| AuthError::BadReply)
+    /// [`AuthError::BadReply`] if the body is not one JSON object with unique keys.
+    pub(super) fn members<const N: usize>(
+        &self,
+        names: [&str; N],
+    ) -> Result<[JsonValue<'_>; N], AuthError> {
+        parse_object(&self.body, names).map_err(|_| AuthError::BadReply)
     }
 
     /// The error of a response that says nothing about the token.
@@ -35,6 +38,35 @@ impl VerifierResponse {
                 AuthError::Unavailable(status)
             }
             _ => AuthError::BadReply,
+        }
+    }
+}
+
+/// Returns a string that the response must have.
+///
+/// # Errors
+/// [`AuthError::BadReply`] if the value is no string.
+pub(super) fn required_text<'a>(value: &'a JsonValue<'_>) -> Result<&'a str, AuthError> {
+    match value {
+        JsonValue::Text(text) => Ok(text),
+        JsonValue::Missing
+        | JsonValue::Null
+        | JsonValue::Bool(_)
+        | JsonValue::Number(_)
+        | JsonValue::Other => Err(AuthError::BadReply),
+    }
+}
+
+/// Returns a boolean, which is `false` if the response lacks it.
+///
+/// # Errors
+/// [`AuthError::BadReply`] if the value is no boolean.
+pub(super) const fn optional_bool(value: &JsonValue<'_>) -> Result<bool, AuthError> {
+    match value {
+        JsonValue::Missing => Ok(false),
+        JsonValue::Bool(value) => Ok(*value),
+        JsonValue::Null | JsonValue::Number(_) | JsonValue::Text(_) | JsonValue::Other => {
+            Err(AuthError::BadReply)
         }
     }
 }

@@ -2,12 +2,11 @@
 
 use crate::model::User;
 use crate::policy::auth::outcome::{AuthError, Errcode, TokenStatus};
-use crate::policy::auth::verifier_response::VerifierResponse;
+use crate::policy::auth::verifier_response::{VerifierResponse, optional_bool, required_text};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{ACCEPT, AUTHORIZATION, HeaderValue};
 use hyper::{Request, StatusCode, Uri};
-use serde::Deserialize;
 use url::Url;
 
 /// The URL of `homeserver`'s endpoint.
@@ -31,20 +30,6 @@ pub(super) fn build_request(target: &Uri, token: &str) -> Request<Full<Bytes>> {
     request
 }
 
-#[derive(Deserialize)]
-struct WhoAmI {
-    user_id: String,
-    #[serde(default)]
-    is_guest: bool,
-}
-
-#[derive(Deserialize)]
-struct WhoamiError {
-    errcode: String,
-    #[serde(default)]
-    soft_logout: bool,
-}
-
 /// Parses a response.
 ///
 /// Guests, and users for whom the homeserver returns 403 (suspended ones, for example), may not
@@ -57,33 +42,36 @@ struct WhoamiError {
 pub(super) fn parse_response(response: &VerifierResponse) -> Result<TokenStatus, AuthError> {
     match response.status {
         StatusCode::OK => {
-            let who: WhoAmI = response.json()?;
-            if who.is_guest {
+            let [user_id, is_guest] = response.members(["user_id", "is_guest"])?;
+            let user = User::parse(required_text(&user_id)?).ok_or(AuthError::BadReply)?;
+            if optional_bool(&is_guest)? {
                 return Ok(TokenStatus::Forbidden);
             }
-            let user = User::parse(&who.user_id).ok_or(AuthError::BadReply)?;
             Ok(TokenStatus::Accepted {
                 user,
                 expires: None,
             })
         }
         StatusCode::UNAUTHORIZED => {
-            let error: WhoamiError = response.json()?;
+            let (errcode, soft_logout) = parse_error(response)?;
             // This server did send a token. A proxy on the way removed it, and no client must be
             // signed out for that.
-            if error.errcode == "M_MISSING_TOKEN" {
+            if errcode.as_str() == "M_MISSING_TOKEN" {
                 return Err(AuthError::BadReply);
             }
-            let errcode = Errcode::parse(&error.errcode).ok_or(AuthError::BadReply)?;
             Ok(TokenStatus::Rejected {
                 errcode,
-                soft_logout: error.soft_logout,
+                soft_logout,
             })
         }
-        StatusCode::FORBIDDEN => {
-            let WhoamiError { .. } = response.json()?;
-            Ok(TokenStatus::Forbidden)
-        }
+        StatusCode::FORBIDDEN => parse_error(response).map(|_| TokenStatus::Forbidden),
         _ => Err(response.error()),
     }
+}
+
+/// Returns the code of a Matrix error, and its `soft_logout`.
+fn parse_error(response: &VerifierResponse) -> Result<(Errcode, bool), AuthError> {
+    let [errcode, soft_logout] = response.members(["errcode", "soft_logout"])?;
+    let errcode = Errcode::parse(required_text(&errcode)?).ok_or(AuthError::BadReply)?;
+    Ok((errcode, optional_bool(&soft_logout)?))
 }

@@ -11,6 +11,8 @@ use testkit::eventually;
 use testkit::homeserver::{HomeserverStub, TokenReply};
 use testkit::http::Request;
 
+const USER: &str = r#"{"user_id":"@user:example.org"}"#;
+
 /// Expects 503 with `Retry-After`, and never a 401, which would sign the user out.
 #[track_caller]
 fn assert_unknown(server: &Server, token: &str) {
@@ -48,6 +50,16 @@ fn malformed_response_is_503() {
         json(401, &json!({"error": "x"})),
         json(401, &json!({"errcode": "no code", "error": "x"})),
         TokenReply::Body(403, "<html>".to_owned()),
+        // serde's derived code takes an array for a struct.
+        json(200, &json!(["@user:example.org"])),
+        json(200, &json!(["@user:example.org", false])),
+        json(401, &json!(["M_UNKNOWN_TOKEN", false])),
+        json(403, &json!(["M_USER_SUSPENDED"])),
+        TokenReply::Body(200, format!("{USER}{USER}")),
+        TokenReply::Body(200, format!("[{USER}]")),
+        TokenReply::Body(200, USER.replace('}', r#","user_id":"@b:example.org"}"#)),
+        TokenReply::Body(200, USER.replace('}', r#","is_guest":1e400}"#)),
+        TokenReply::Body(200, USER.replace('}', r#","is_guest":null}"#)),
         // The token did not arrive at the homeserver.
         json(401, &json!({"errcode": "M_MISSING_TOKEN", "error": "x"})),
     ];

@@ -73,6 +73,13 @@ impl Clock {
             ClockSource::Manual { .. } => SystemTime::UNIX_EPOCH + self.now(),
         }
     }
+
+    /// Returns the wall-clock time as the time since 1970, or zero if the clock is set before that.
+    #[must_use]
+    pub fn since_epoch(&self) -> Duration {
+        let time = self.time_of_day().duration_since(SystemTime::UNIX_EPOCH);
+        time.unwrap_or_default()
+    }
 }
 
 impl ManualClock {

@@ -11,6 +11,7 @@ mod breaker;
 mod cache;
 mod concurrency;
 mod introspection;
+mod introspection_response;
 mod outcome;
 mod verifier;
 mod verifier_response;
@@ -140,7 +141,7 @@ impl Authenticator {
     /// Sends one check to the verifier and logs whether it answers.
     pub(super) async fn probe(&self) {
         let verifier = self.verifier.load_full();
-        match verifier.probe(CHECK_TIMEOUT).await {
+        match verifier.probe(CHECK_TIMEOUT, &self.clock).await {
             Ok(()) => {
                 tracing::info!(verifier = %verifier.url(), "access tokens can be checked");
             }
@@ -169,7 +170,7 @@ impl Authenticator {
         let waited = self.clock.now().saturating_sub(started_at);
         let timeout = CHECK_TIMEOUT.saturating_sub(waited.min(MAX_PERMIT_WAIT));
         let verifier = self.verifier.load_full();
-        let status = verifier.check_token(token, timeout).await;
+        let status = verifier.check_token(token, timeout, &self.clock).await;
         if let Err(error @ AuthError::BadReply) = &status {
             self.log_bad_reply(error);
         }

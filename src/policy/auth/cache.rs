@@ -5,7 +5,7 @@ use crate::clock::Clock;
 use crate::policy::auth::outcome::{AuthError, TokenStatus};
 use moka::future::Cache;
 use sha2::{Digest, Sha256};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 /// Cache TTL of an accepted token. A logged-out token keeps working for up to this long.
 const ACCEPTED_TTL: Duration = Duration::from_mins(1);
@@ -75,7 +75,6 @@ impl TokenCache {
 
     /// Time until `expires`, in seconds since 1970. Zero if it has passed.
     fn time_until(&self, expires: u64) -> Duration {
-        let now = self.clock.time_of_day().duration_since(UNIX_EPOCH);
-        Duration::from_secs(expires).saturating_sub(now.unwrap_or_default())
+        Duration::from_secs(expires).saturating_sub(self.clock.since_epoch())
     }
 }

@@ -1,10 +1,11 @@
 //! The token verifier: the homeserver or OAuth 2.0 server that checks access tokens.
 
+use crate::clock::Clock;
 use crate::config::verifier::{AuthConfig, VerifierConfig};
 use crate::http_client::HttpClient;
 use crate::policy::auth::outcome::{AuthError, TokenStatus};
 use crate::policy::auth::verifier_response::send;
-use crate::policy::auth::{introspection, whoami};
+use crate::policy::auth::{introspection, introspection_response, whoami};
 use crate::tls::{self, CaBundleError};
 use hyper::Uri;
 use hyper::header::HeaderValue;
@@ -76,7 +77,8 @@ impl TokenVerifier {
         }
     }
 
-    /// Checks one token. `timeout` covers the connection and the whole response.
+    /// Checks one token. `timeout` covers the connection and the whole response. `clock` is compared
+    /// with the times that the response contains.
     ///
     /// # Errors
     /// [`AuthError`] if the verifier says nothing about the token.
@@ -84,6 +86,7 @@ impl TokenVerifier {
         &self,
         token: &str,
         timeout: Duration,
+        clock: &Clock,
     ) -> Result<TokenStatus, AuthError> {
         match &self.endpoint {
             VerifierEndpoint::Whoami { whoami } => {
@@ -95,7 +98,8 @@ impl TokenVerifier {
                 authorization,
             } => {
                 let request = introspection::build_request(endpoint, authorization, token);
-                introspection::parse_response(&send(&self.client, request, timeout).await?)
+                let response = send(&self.client, request, timeout).await?;
+                introspection_response::parse_response(&response, clock.since_epoch())
             }
         }
     }
@@ -104,8 +108,8 @@ impl TokenVerifier {
     ///
     /// # Errors
     /// As [`TokenVerifier::check_token`].
-    pub(super) async fn probe(&self, timeout: Duration) -> Result<(), AuthError> {
-        self.check_token("matrix-rendezvous-probe", timeout)
+    pub(super) async fn probe(&self, timeout: Duration, clock: &Clock) -> Result<(), AuthError> {
+        self.check_token("matrix-rendezvous-probe", timeout, clock)
             .await
             .map(|_| ())
     }

@@ -89,17 +89,41 @@ fn inactive_token_is_rejected_and_missing_scope_forbidden() {
     }
 }
 
+/// A refresh token is no access token. A server that reports a token of 1970 as active, or one of the
+/// year 2286, has another clock: that must not sign the user out.
+// R1.43, R1.44
 #[test]
-fn introspected_token_is_never_cached_past_exp() {
+fn refresh_or_expired_token_creates_no_session() {
     let (verifier, server) = start(&[("auth.introspection.client_secret", "shared")]);
-    // The token expired in 1970. A server that still reports it as active has another clock, and is
-    // queried every time.
-    let body = json!({"active": true, "scope": SCOPE, "username": "user", "exp": 1});
-    verifier.set_reply("ending", TokenReply::json(200, &body));
-    for _ in 0..3 {
-        server.call(&with_token(creation(), "ending")).expect(200);
+    let answer = |name: &str, value: serde_json::Value| {
+        let mut body = json!({"active": true, "scope": SCOPE, "username": "user"});
+        body[name] = value;
+        TokenReply::json(200, &body)
+    };
+    verifier.set_reply("refresh-1", answer("token_type", json!("refresh_token")));
+    let reply = server.call(&with_token(creation(), "refresh-1"));
+    assert_refused(reply, "M_UNKNOWN_TOKEN", false);
+    for (token, name, value) in [
+        ("expired-1", "exp", json!(1)),
+        ("early-1", "nbf", json!(10_000_000_000_u64)),
+        ("text-1", "exp", json!("10000000000")),
+    ] {
+        verifier.set_reply(token, answer(name, value));
+        for request in [discovery(), creation()] {
+            server
+                .call(&with_token(request, token))
+                .expect_error(503, "M_UNKNOWN");
+        }
     }
-    assert_eq!(verifier.requests_about("ending").len(), 3);
+    for (token, name, value) in [
+        ("bearer-1", "token_type", json!("Bearer")),
+        ("access-1", "token_type", json!("access_token")),
+        ("valid-1", "exp", json!(10_000_000_000_u64)),
+        ("begun-1", "nbf", json!(1)),
+    ] {
+        verifier.set_reply(token, answer(name, value));
+        server.call(&with_token(creation(), token)).expect(200);
+    }
 }
 
 #[test]

@@ -170,8 +170,12 @@ impl AppContext {
     }
 
     fn add_housekeeping(&mut self, policy: &Arc<Policy>, homeservers: &Arc<Homeservers>) {
-        let (policy, homeservers) = (Arc::clone(policy), Arc::clone(homeservers));
+        let (policy, probed) = (Arc::clone(policy), Arc::clone(homeservers));
+        let homeservers = Arc::clone(homeservers);
         self.add_task("housekeeping", async move { policy.sweep_forever().await });
+        self.add_task("circuit breaker probes", async move {
+            probed.run_breaker_probes().await;
+        });
         self.add_task("homeserver probe", async move {
             homeservers.probe_verifiers().await;
         });

@@ -153,15 +153,28 @@ impl Authenticator {
         }
     }
 
+    /// Sends a probe whenever the circuit breaker needs one. Never ends.
+    ///
+    /// The probe is a request without a token, so that no client chooses what the verifier answers.
+    pub async fn run_breaker_probes(&self) {
+        loop {
+            self.breaker.probe_due(&self.clock).await;
+            let verifier = self.verifier.load_full();
+            let answer = verifier.probe_without_token(CHECK_TIMEOUT).await;
+            let transition = self.breaker.record_probe(answer.is_ok(), self.clock.now());
+            self.publish_transition(transition, answer.err().as_ref());
+        }
+    }
+
     /// Checks a token at the verifier, unless the circuit breaker is open or too many checks are in
     /// flight.
     async fn verify(&self, client: ClientIp, token: &str) -> Result<TokenStatus, AuthError> {
         // Before the wait for a permit: the checks that hold the permits may wait for a response
         // that never comes.
         let started_at = self.clock.now();
-        let breaker_permit = self
-            .breaker
-            .try_acquire(started_at)
+        let breaker = &self.breaker;
+        breaker
+            .ensure_closed(started_at)
             .map_err(AuthError::CircuitOpen)?;
         let _permit = self.concurrency.acquire(client).await?;
         // Capped, however late this task is polled after the wait: the verifier gets the whole rest
@@ -174,9 +187,10 @@ impl Authenticator {
         if let Err(error @ AuthError::BadReply) = &status {
             self.log_bad_reply(error);
         }
-        let (success, now) = (is_breaker_success(&status), self.clock.now());
-        if let Some(transition) = self.breaker.record(breaker_permit, success, now) {
-            self.log_breaker_transition(transition, status.as_ref().err());
+        match status.as_ref().map_err(AuthError::is_outage) {
+            Ok(_) => self.publish_transition(breaker.record_success(), None),
+            Err(true) => breaker.record_failure(client, self.clock.now()),
+            Err(false) => {}
         }
         status
     }
@@ -193,8 +207,12 @@ impl Authenticator {
         }
     }
 
-    /// Logs that the breaker opened, with the last error, or that it closed. Updates the gauge.
-    fn log_breaker_transition(&self, transition: Transition, error: Option<&AuthError>) {
+    /// Logs that the breaker opened, with the error of the probe, or that it closed. Updates the
+    /// gauge.
+    fn publish_transition(&self, transition: Option<Transition>, error: Option<&AuthError>) {
+        let Some(transition) = transition else {
+            return;
+        };
         self.breaker
             .inspect(|is_open| self.circuit_open.set(i64::from(is_open)));
         match (transition, error) {
@@ -208,12 +226,6 @@ impl Authenticator {
             }
         }
     }
-}
-
-/// Whether the breaker counts a check as a success. An invalid response is one: a single made-up
-/// token can cause it, and must not open the breaker for all other clients.
-const fn is_breaker_success(status: &Result<TokenStatus, AuthError>) -> bool {
-    matches!(status, Ok(_) | Err(AuthError::BadReply))
 }
 
 fn auth_outcome(status: &Result<TokenStatus, AuthError>) -> AuthOutcome {

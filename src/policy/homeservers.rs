@@ -60,6 +60,12 @@ impl Homeservers {
         join_all(self.verifiers().map(|(_, auth)| auth.probe())).await;
     }
 
+    /// Sends the probes of every token verifier's circuit breaker. Ends only if there is no token
+    /// verifier.
+    pub async fn run_breaker_probes(&self) {
+        join_all(self.verifiers().map(|(_, auth)| auth.run_breaker_probes())).await;
+    }
+
     /// The name of each homeserver with a token verifier, and whether its circuit breaker is
     /// closed.
     pub fn verifier_states(&self) -> impl Iterator<Item = (&str, bool)> {

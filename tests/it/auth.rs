@@ -2,10 +2,11 @@
 //! everyone without a bad token.
 //!
 //! Rules R1.41 to R1.47. Responses about tokens are in `auth/token_responses.rs`, cache lifetimes
-//! in `auth/cache_ttl.rs`, outages of the homeserver in `auth/outage.rs`, concurrent token checks
-//! in `auth/concurrency.rs`, OAuth in `auth/introspection.rs`, TLS in `auth/tls.rs`, rotated secrets
+//! in `auth/cache_ttl.rs`, outages of the homeserver in `auth/outage.rs`, the circuit breaker in
+//! `auth/breaker.rs`, concurrent token checks in `auth/concurrency.rs`, OAuth in `auth/introspection.rs`, TLS in `auth/tls.rs`, rotated secrets
 //! and certificate authorities in `auth/reload.rs`.
 
+mod breaker;
 mod cache_ttl;
 mod concurrency;
 mod introspection;

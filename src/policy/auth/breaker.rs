@@ -1,15 +1,24 @@
 //! A circuit breaker: while a token verifier does not answer, token checks fail at once.
 //!
-//! While the breaker is open, it lets one check through after each wait. That check's outcome
-//! closes the breaker, or opens it for a wait twice as long, up to [`MAX_WAIT`]. No crate is used,
-//! since time is an argument here.
+//! Clients choose the tokens, and with them what the verifier answers: one that makes up tokens may
+//! get a 502 of a firewall for each. So failed checks do not open the breaker. Enough of them from
+//! different networks request a probe, which is a request of this server without a token. The probe
+//! decides: if it fails, the breaker opens, and a later probe closes it. No crate is used, since
+//! time is an argument here.
 
-use std::sync::{Mutex, PoisonError};
+use crate::clock::Clock;
+use crate::model::ClientIp;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::Notify;
 
-/// Consecutive failures that open the breaker. A single failure may be a connection that was just
-/// closed.
-const FAILURE_THRESHOLD: u32 = 5;
+/// Networks (IPv4 addresses, IPv6 /48) with a failed check that request a probe. A single failure
+/// may be a connection that was just closed, and one customer has few networks.
+const FAILURE_THRESHOLD: usize = 5;
+
+/// The time in which the failures of different networks count together. In an outage, five sign-ins
+/// within it find the homeserver down; with fewer sign-ins, each may wait for its own timeout.
+const WINDOW: Duration = Duration::from_secs(30);
 
 /// The first wait: the least that a small homeserver needs to restart.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
@@ -19,23 +28,20 @@ const MAX_WAIT: Duration = Duration::from_secs(15);
 
 /// A circuit breaker around one token verifier.
 #[derive(Debug, Default)]
-pub(super) struct CircuitBreaker(Mutex<BreakerState>);
+pub(super) struct CircuitBreaker {
+    state: Mutex<BreakerState>,
+    probe_requested: Notify,
+}
 
 #[derive(Debug, Default)]
 struct BreakerState {
-    failures: u32,
-    /// When the next check may be sent. `None` while the breaker is closed.
+    /// The networks with a failed check since `window_start`, at most [`FAILURE_THRESHOLD`]. Empty
+    /// while the breaker is open.
+    failing: Vec<ClientIp>,
+    window_start: Duration,
+    /// When the next probe is sent. `None` while the breaker is closed.
     retry_at: Option<Duration>,
     wait: Duration,
-    /// How often the breaker has opened.
-    generation: u64,
-}
-
-/// Permission to send one check. Its outcome is to be recorded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct BreakerPermit {
-    /// The breaker's generation when the permit was given.
-    generation: u64,
 }
 
 /// A change of the breaker's state, to be logged.
@@ -48,155 +54,95 @@ pub(super) enum Transition {
 }
 
 impl CircuitBreaker {
-    /// Returns a permit to send a check.
+    /// Returns whether checks may be sent.
     ///
     /// # Errors
-    /// The time until the next attempt, if the breaker is open.
-    pub(super) fn try_acquire(&self, now: Duration) -> Result<BreakerPermit, Duration> {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match state.retry_at {
-            Some(retry_at) if now < retry_at => return Err(retry_at.saturating_sub(now)),
-            // This check probes the verifier. If its outcome is never recorded, the next probe may
-            // run after the same wait.
-            Some(_) => state.retry_at = Some(now + state.wait),
-            None => {}
+    /// The time until the next probe, if the breaker is open. Zero while the probe is in flight.
+    pub(super) fn ensure_closed(&self, now: Duration) -> Result<(), Duration> {
+        match self.lock().retry_at {
+            Some(retry_at) => Err(retry_at.saturating_sub(now)),
+            None => Ok(()),
         }
-        Ok(BreakerPermit {
-            generation: state.generation,
-        })
     }
 
-    /// Records the outcome of a check. Returns the transition that it caused, if any.
-    pub(super) fn record(
-        &self,
-        permit: BreakerPermit,
-        success: bool,
-        now: Duration,
-    ) -> Option<Transition> {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Records a check that the verifier did not answer. Failures of one network count once.
+    pub(super) fn record_failure(&self, client: ClientIp, now: Duration) {
+        let mut state = self.lock();
+        // The check was in flight when the breaker opened.
+        if state.retry_at.is_some() {
+            return;
+        }
+        if now.saturating_sub(state.window_start) >= WINDOW {
+            state.failing.clear();
+        }
+        if state.failing.is_empty() {
+            state.window_start = now;
+        }
+        let network = client.network().unwrap_or(client);
+        if state.is_suspected() || state.failing.contains(&network) {
+            return;
+        }
+        state.failing.push(network);
+        if state.is_suspected() {
+            self.probe_requested.notify_one();
+        }
+    }
+
+    /// Records a check that the verifier answered. Returns the transition that it caused, if any.
+    pub(super) fn record_success(&self) -> Option<Transition> {
+        self.lock().close()
+    }
+
+    /// Waits until a probe is due. While the breaker is closed, that may be never.
+    pub(super) async fn probe_due(&self, clock: &Clock) {
+        let retry_at = self.lock().retry_at;
+        match retry_at {
+            Some(retry_at) => tokio::time::sleep(retry_at.saturating_sub(clock.now())).await,
+            None => self.probe_requested.notified().await,
+        }
+    }
+
+    /// Records the outcome of a probe. Returns the transition that it caused, if any.
+    pub(super) fn record_probe(&self, success: bool, now: Duration) -> Option<Transition> {
+        let mut state = self.lock();
         if success {
-            let was_open = state.retry_at.is_some();
-            *state = BreakerState {
-                generation: state.generation,
-                ..BreakerState::default()
-            };
-            return was_open.then_some(Transition::Closed);
-        }
-        // The check was in flight when the breaker opened, with others. Together they are one
-        // failure, and must not double the wait once each.
-        if permit.generation != state.generation {
-            return None;
-        }
-        state.failures = state.failures.saturating_add(1);
-        if state.failures < FAILURE_THRESHOLD {
-            return None;
+            return state.close();
         }
         let was_open = state.retry_at.is_some();
+        // A check that succeeded while the probe was in flight refutes it.
+        if !was_open && !state.is_suspected() {
+            return None;
+        }
+        state.failing.clear();
         state.wait = (state.wait * 2).clamp(FIRST_WAIT, MAX_WAIT);
         state.retry_at = Some(now + state.wait);
-        state.generation += 1;
         (!was_open).then_some(Transition::Opened)
     }
 
     /// Calls `with` with whether the breaker is open, under the breaker's lock. If several tasks
     /// publish the state at the same time, the last one publishes the current state.
     pub(super) fn inspect<T>(&self, with: impl FnOnce(bool) -> T) -> T {
-        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        with(state.retry_at.is_some())
+        with(self.lock().retry_at.is_some())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BreakerState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl BreakerState {
+    /// Whether enough networks failed for a probe.
+    const fn is_suspected(&self) -> bool {
+        self.failing.len() >= FAILURE_THRESHOLD
+    }
+
+    /// Removes all failures. Keeps the allocation of `failing`.
+    fn close(&mut self) -> Option<Transition> {
+        self.failing.clear();
+        self.wait = Duration::ZERO;
+        self.retry_at.take().map(|_| Transition::Closed)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{CircuitBreaker, FAILURE_THRESHOLD, FIRST_WAIT, MAX_WAIT, Transition};
-    use std::time::Duration;
-
-    const MOMENT: Duration = Duration::from_millis(1);
-
-    /// Sends a check that fails.
-    #[track_caller]
-    fn fail(breaker: &CircuitBreaker, now: Duration) -> Option<Transition> {
-        let permit = breaker.try_acquire(now).expect("a permit");
-        breaker.record(permit, false, now)
-    }
-
-    /// Fails until the breaker opens.
-    fn open(breaker: &CircuitBreaker, now: Duration) {
-        for _ in 1..FAILURE_THRESHOLD {
-            assert_eq!(fail(breaker, now), None);
-        }
-        assert_eq!(fail(breaker, now), Some(Transition::Opened));
-    }
-
-    #[test]
-    fn failures_in_a_row_open_and_one_success_closes() {
-        let breaker = CircuitBreaker::default();
-        let mut now = Duration::from_secs(5);
-        for _ in 1..FAILURE_THRESHOLD {
-            fail(&breaker, now);
-        }
-        let permit = breaker.try_acquire(now).expect("a permit");
-        assert_eq!(breaker.record(permit, true, now), None);
-        assert!(!breaker.inspect(|is_open| is_open));
-        open(&breaker, now);
-        assert_eq!(breaker.try_acquire(now), Err(FIRST_WAIT));
-        now += FIRST_WAIT;
-        let permit = breaker.try_acquire(now).expect("a probe");
-        assert_eq!(
-            breaker.try_acquire(now),
-            Err(FIRST_WAIT),
-            "one probe at a time"
-        );
-        assert!(breaker.inspect(|is_open| is_open));
-        assert_eq!(breaker.record(permit, true, now), Some(Transition::Closed));
-        assert!(!breaker.inspect(|is_open| is_open));
-        open(&breaker, now);
-        assert_eq!(
-            breaker.try_acquire(now),
-            Err(FIRST_WAIT),
-            "the first wait again"
-        );
-    }
-
-    #[test]
-    fn waits_double_up_to_a_bound_and_a_lost_probe_is_replaced() {
-        let breaker = CircuitBreaker::default();
-        let mut now = Duration::ZERO;
-        open(&breaker, now);
-        let mut expected = FIRST_WAIT;
-        for _ in 0..8 {
-            assert_eq!(breaker.try_acquire(now), Err(expected));
-            now += expected;
-            assert_eq!(fail(&breaker, now), None, "it stays open");
-            expected = (expected * 2).min(MAX_WAIT);
-        }
-        assert_eq!(breaker.try_acquire(now), Err(MAX_WAIT));
-        now += MAX_WAIT;
-        breaker.try_acquire(now).expect("a probe without outcome");
-        let before = (now + MAX_WAIT).saturating_sub(MOMENT);
-        assert_eq!(breaker.try_acquire(before), Err(MOMENT));
-        assert!(breaker.try_acquire(now + MAX_WAIT).is_ok());
-    }
-
-    #[test]
-    fn checks_in_flight_at_opening_do_not_prolong_the_wait() {
-        let breaker = CircuitBreaker::default();
-        let now = Duration::ZERO;
-        let in_flight: Vec<_> = (0..64)
-            .filter_map(|_| breaker.try_acquire(now).ok())
-            .collect();
-        assert_eq!(in_flight.len(), 64);
-        for permit in &in_flight {
-            breaker.record(*permit, false, now);
-        }
-        assert_eq!(breaker.try_acquire(now), Err(FIRST_WAIT));
-        // A check that fails only after the next probe was sent does not prolong it either.
-        let probe = breaker.try_acquire(now + FIRST_WAIT).expect("a probe");
-        assert_eq!(breaker.record(in_flight[0], false, now + FIRST_WAIT), None);
-        assert_eq!(breaker.record(probe, false, now + FIRST_WAIT), None);
-        assert_eq!(breaker.try_acquire(now + FIRST_WAIT), Err(FIRST_WAIT * 2));
-        // A late success still closes the breaker.
-        let late = breaker.record(in_flight[0], true, now + FIRST_WAIT);
-        assert_eq!(late, Some(Transition::Closed));
-    }
-}
+mod tests;

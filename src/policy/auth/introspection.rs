@@ -30,12 +30,15 @@ pub(super) fn authorization_header(
     Ok(value)
 }
 
+/// Builds the request about a token. Without one, a server answers 400 `invalid_request`.
 pub(super) fn build_request(
     endpoint: &Uri,
     authorization: &HeaderValue,
-    token: &str,
+    token: Option<&str>,
 ) -> Request<Full<Bytes>> {
-    let body = format!("token={}&token_type_hint=access_token", form_encode(token));
+    let body = token.map_or_else(String::new, |token| {
+        format!("token={}&token_type_hint=access_token", form_encode(token))
+    });
     let mut request = Request::new(Full::from(body));
     *request.method_mut() = Method::POST;
     *request.uri_mut() = endpoint.clone();

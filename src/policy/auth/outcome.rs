@@ -54,7 +54,7 @@ pub enum AuthError {
     /// No complete response arrived in time.
     #[error("the token verifier did not answer within 3 s")]
     Timeout,
-    /// The response was a 429, or a 5xx other than 500.
+    /// The response was a 429, or a 5xx other than 500 (of a probe: any 5xx).
     #[error("the token verifier answered {0}")]
     Unavailable(StatusCode),
     /// The response was malformed or unexpected.
@@ -69,6 +69,16 @@ pub enum AuthError {
 }
 
 impl AuthError {
+    /// Whether the verifier may be down for every token. An invalid response and a 429 are answers:
+    /// the one may be about a single made-up token, the other about the rate of one client.
+    pub(super) fn is_outage(&self) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::Timeout => true,
+            Self::Unavailable(status) => *status != StatusCode::TOO_MANY_REQUESTS,
+            Self::BadReply | Self::Busy | Self::CircuitOpen(_) => false,
+        }
+    }
+
     /// Time until the next attempt, if the circuit breaker is open; otherwise zero.
     #[must_use]
     pub const fn retry_after(&self) -> Duration {

@@ -90,14 +90,14 @@ impl TokenVerifier {
     ) -> Result<TokenStatus, AuthError> {
         match &self.endpoint {
             VerifierEndpoint::Whoami { whoami } => {
-                let request = whoami::build_request(whoami, token);
+                let request = whoami::build_request(whoami, Some(token));
                 whoami::parse_response(&send(&self.client, request, timeout).await?)
             }
             VerifierEndpoint::Introspection {
                 endpoint,
                 authorization,
             } => {
-                let request = introspection::build_request(endpoint, authorization, token);
+                let request = introspection::build_request(endpoint, authorization, Some(token));
                 let response = send(&self.client, request, timeout).await?;
                 introspection_response::parse_response(&response, clock.since_epoch())
             }
@@ -112,5 +112,29 @@ impl TokenVerifier {
         self.check_token("matrix-rendezvous-probe", timeout, clock)
             .await
             .map(|_| ())
+    }
+
+    /// Sends a request without a token. No client can influence the outcome, as long as the verifier
+    /// answers this server at all.
+    ///
+    /// A homeserver answers 401, and an OAuth 2.0 server 400. Every status below 500 shows that it is
+    /// there: after a 429, too, other requests may be answered.
+    ///
+    /// # Errors
+    /// [`AuthError::Unreachable`], [`AuthError::Timeout`], [`AuthError::BadReply`] if the response
+    /// breaks off, or [`AuthError::Unavailable`] if it is a 5xx.
+    pub(super) async fn probe_without_token(&self, timeout: Duration) -> Result<(), AuthError> {
+        let request = match &self.endpoint {
+            VerifierEndpoint::Whoami { whoami } => whoami::build_request(whoami, None),
+            VerifierEndpoint::Introspection {
+                endpoint,
+                authorization,
+            } => introspection::build_request(endpoint, authorization, None),
+        };
+        let status = send(&self.client, request, timeout).await?.status;
+        if status.is_server_error() {
+            return Err(AuthError::Unavailable(status));
+        }
+        Ok(())
     }
 }

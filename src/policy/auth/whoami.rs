@@ -18,12 +18,14 @@ pub(super) fn whoami_uri(homeserver: &Url) -> Result<Uri, hyper::http::uri::Inva
     format!("{base}/_matrix/client/v3/account/whoami").parse()
 }
 
-pub(super) fn build_request(target: &Uri, token: &str) -> Request<Full<Bytes>> {
+/// Builds the request about a token. Without one, a homeserver answers 401.
+pub(super) fn build_request(target: &Uri, token: Option<&str>) -> Request<Full<Bytes>> {
     let mut request = Request::new(Full::default());
     *request.uri_mut() = target.clone();
     let headers = request.headers_mut();
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-    if let Ok(mut bearer) = HeaderValue::try_from(format!("Bearer {token}")) {
+    let bearer = token.map(|token| HeaderValue::try_from(format!("Bearer {token}")));
+    if let Some(Ok(mut bearer)) = bearer {
         bearer.set_sensitive(true);
         headers.insert(AUTHORIZATION, bearer);
     }

@@ -15,7 +15,7 @@ use testkit::eventually;
 use testkit::homeserver::{HomeserverStub, TokenReply};
 use tokio::task::spawn_blocking;
 
-/// The limit on concurrent checks, and the number of failures in a row that opens the breaker.
+/// The limit on concurrent checks, and the number of failing networks that request a probe.
 const PLACES: usize = 64;
 const FAILURES: usize = 5;
 
@@ -64,6 +64,45 @@ impl Clients {
         check(&self.auth, client, &token).await
     }
 
+    /// Waits until the breaker is open. Time stands still.
+    async fn wait_until_open(&self) {
+        for _ in 0..100_000 {
+            if self.auth.is_circuit_open() {
+                return;
+            }
+            // Other tasks run, and what arrived on a socket is read.
+            spawn_blocking(|| ()).await.expect("it ends");
+        }
+        panic!("the breaker stays closed");
+    }
+
+    /// Checks tokens until no probe is in flight. The breaker is open, and time stands still.
+    async fn rejection_after_the_probe(&mut self) -> TokenRejection {
+        for _ in 0..100_000 {
+            let failing = TokenReply::Body(503, String::new());
+            let rejected = self.check(failing).await.expect_err("no check is sent");
+            let in_flight = TokenRejection::Unverified(AuthError::CircuitOpen(Duration::ZERO));
+            if rejected != in_flight {
+                return rejected;
+            }
+            spawn_blocking(|| ()).await.expect("it ends");
+        }
+        panic!("no probe ends");
+    }
+
+    /// Waits until a request without a token arrives.
+    async fn wait_for_probe(&self) {
+        let verifier = Arc::clone(&self.verifier);
+        let arrived = spawn_blocking(move || {
+            eventually("the probe arrives", || {
+                let requests = verifier.requests();
+                let mut probes = requests.iter().map(|asked| asked.authorization.is_empty());
+                probes.any(|is_probe| is_probe).then_some(())
+            });
+        });
+        arrived.await.expect("it arrives");
+    }
+
     /// Starts a check that never gets an answer, and returns once the verifier has the query.
     async fn start_hanging_check(&mut self, questions: usize) {
         for _ in 0..questions {
@@ -74,7 +113,9 @@ impl Clients {
         let (verifier, asked) = (Arc::clone(&self.verifier), self.asked);
         let arrived = spawn_blocking(move || {
             eventually("the questions arrive", || {
-                (verifier.requests().len() == asked).then_some(())
+                let requests = verifier.requests().into_iter();
+                let checks = requests.filter(|request| !request.authorization.is_empty());
+                (checks.count() == asked).then_some(())
             });
         });
         arrived.await.expect("they arrive");
@@ -130,29 +171,28 @@ async fn query_that_waited_for_a_permit_ends_within_3s() {
 /// wait for nothing.
 #[tokio::test(start_paused = true)]
 async fn open_breaker_returns_retry_after() {
-    let (clock, hand) = Clock::manual();
-    let mut clients = Clients::new(clock);
-    let _still = stop_time();
+    let mut clients = Clients::new(Clock::system());
     let failing = || TokenReply::Body(503, String::new());
+    clients.verifier.set_default_reply(Some(failing()));
+    let auth = Arc::clone(&clients.auth);
+    tokio::spawn(async move { auth.run_breaker_probes().await });
+    let _still = stop_time();
     for _ in 0..FAILURES {
         clients.check(failing()).await.expect_err("it fails");
     }
+    clients.wait_until_open().await;
     for seconds in [1, 2, 4, 8, 15, 15] {
-        let suspended = clients.check(failing()).await.expect_err("not asked");
         let wait = Duration::from_secs(seconds);
+        let rejected = clients.rejection_after_the_probe().await;
         assert_eq!(
-            suspended,
+            rejected,
             TokenRejection::Unverified(AuthError::CircuitOpen(wait)),
             "{seconds}"
         );
-        let error = ApiError::Refused(PolicyRejection::TokenRejection(suspended));
+        let error = ApiError::Refused(PolicyRejection::TokenRejection(rejected));
         assert_eq!(error.response().retry_after, Some(wait));
-        hand.advance(wait);
-        let asked = clients.check(failing()).await.expect_err("it fails");
-        assert_ne!(
-            asked,
-            TokenRejection::Unverified(AuthError::CircuitOpen(wait))
-        );
+        // tokio's timers have millisecond resolution.
+        tokio::time::advance(wait + Duration::from_millis(1)).await;
     }
 }
 
@@ -160,30 +200,24 @@ async fn open_breaker_returns_retry_after() {
 /// homeserver.
 #[tokio::test(start_paused = true)]
 async fn open_breaker_rejects_before_the_permit_wait() {
-    let (clock, hand) = Clock::manual();
-    let mut clients = Clients::new(clock);
+    let mut clients = Clients::new(Clock::system());
+    clients.verifier.set_default_reply(Some(TokenReply::Hang));
     let still = stop_time();
-    clients.start_hanging_check(PLACES - FAILURES).await;
     for _ in 0..FAILURES {
         let failing = TokenReply::Body(503, String::new());
         let unavailable = AuthError::Unavailable(StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(clients.check(failing).await, unknown(unavailable));
     }
-    // The breaker is open from here on. After each wait it lets one query through, which takes one
-    // of the remaining permits.
-    for _ in 0..FAILURES {
-        hand.advance(Duration::from_secs(1));
-        clients.start_hanging_check(1).await;
-    }
+    let auth = Arc::clone(&clients.auth);
+    tokio::spawn(async move { auth.run_breaker_probes().await });
+    clients.wait_for_probe().await;
+    // The probe gets no answer, and neither do the checks that begin one second later.
+    tokio::time::advance(Duration::from_secs(1)).await;
+    clients.start_hanging_check(PLACES).await;
+    // The probe's timeout opens the breaker. The checks hold their permits for another second.
+    tokio::time::advance(Duration::from_millis(2_001)).await;
+    clients.wait_until_open().await;
     drop(still);
-    assert_eq!(
-        clients.check(TokenReply::Hang).await,
-        unknown(AuthError::CircuitOpen(Duration::from_secs(1)))
-    );
-    // The breaker lets the check through, but no permit is left, so all permits were taken.
-    hand.advance(Duration::from_secs(1));
-    assert_eq!(
-        clients.check(TokenReply::Hang).await,
-        unknown(AuthError::Busy)
-    );
+    let circuit_open = AuthError::CircuitOpen(Duration::from_secs(1));
+    assert_eq!(clients.check(TokenReply::Hang).await, unknown(circuit_open));
 }

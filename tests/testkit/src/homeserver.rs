@@ -94,6 +94,8 @@ struct Shared {
     /// The known tokens, and the time that a reply takes. If it is `None`, replies are scripted.
     known: Option<(KnownTokens, Duration)>,
     replies: Mutex<HashMap<String, TokenReply>>,
+    /// The reply to all other requests. `None` is that of an unknown token.
+    default_reply: Mutex<Option<TokenReply>>,
     requests: Mutex<Vec<TokenRequest>>,
     connections: Mutex<Vec<TcpStream>>,
     stopped: Mutex<bool>,
@@ -144,6 +146,12 @@ impl HomeserverStub {
     pub fn set_reply(&self, token: &str, reply: TokenReply) {
         let mut replies = self.shared.replies.lock().expect("a lock");
         replies.insert(token.to_owned(), reply);
+    }
+
+    /// Sets the reply to every request without a scripted token, and to those without a token. `None`
+    /// is the reply to an unknown token, as at the start.
+    pub fn set_default_reply(&self, reply: Option<TokenReply>) {
+        *self.shared.default_reply.lock().expect("a lock") = reply;
     }
 
     /// The requests about this token so far.
@@ -248,7 +256,10 @@ impl Shared {
         let reply = replies.iter().find(|(token, _)| request.is_about(token));
         let reply = reply.map(|(_, reply)| reply.clone());
         self.requests.lock().expect("a lock").push(request);
-        reply.unwrap_or_else(TokenReply::unknown_token)
+        let default = || self.default_reply.lock().expect("a lock").clone();
+        reply
+            .or_else(default)
+            .unwrap_or_else(TokenReply::unknown_token)
     }
 }
 

@@ -11,7 +11,8 @@ pub use readiness::Readiness;
 
 use crate::clock::Clock;
 use crate::net::listener;
-use crate::net::timeout_stream::{RequestActivity, SocketTimeouts, TimeoutStream};
+use crate::net::request_activity::RequestActivity;
+use crate::net::timeout_stream::{SocketTimeouts, TimeoutStream};
 use crate::store::Store;
 use crate::telemetry::labels::ConnectionState;
 use crate::telemetry::logs::Log;

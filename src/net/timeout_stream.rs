@@ -8,6 +8,7 @@
 
 use crate::clock::Clock;
 use crate::clock::lazy_timeout::LazyTimeout;
+use crate::net::request_activity::RequestActivity;
 use crate::telemetry::labels::TimeoutKind;
 use crate::telemetry::metrics::Metrics;
 use bytes::{Buf, Bytes};
@@ -15,7 +16,6 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -29,50 +29,6 @@ const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 /// Bytes that a client must receive within `send`, if that many are pending: one of hyper's
 /// buffers. Otherwise a client could hold a connection indefinitely by reading a byte now and then.
 const SEND_QUOTA_BYTES: usize = 16 * 1024;
-
-/// The requests of one connection: how many are in flight, how many have started, and whether the
-/// server has closed its side.
-#[derive(Debug, Default)]
-pub struct RequestActivity {
-    in_flight: AtomicU32,
-    started: AtomicU32,
-    write_closed: AtomicBool,
-}
-
-/// A request in flight, until it is dropped.
-#[derive(Debug)]
-pub struct ActiveRequest<'a>(&'a RequestActivity);
-
-impl RequestActivity {
-    /// Records that a request's head is complete.
-    pub fn start_request(&self) -> ActiveRequest<'_> {
-        self.in_flight.fetch_add(1, Ordering::Relaxed);
-        self.started.fetch_add(1, Ordering::Relaxed);
-        ActiveRequest(self)
-    }
-
-    /// Whether no request has started yet.
-    pub fn is_unused(&self) -> bool {
-        self.started.load(Ordering::Relaxed) == 0
-    }
-
-    /// Whether no request is in flight.
-    pub fn is_idle(&self) -> bool {
-        self.in_flight.load(Ordering::Relaxed) == 0
-    }
-
-    /// Whether the server has closed its side: the last response is sent, and only the client's
-    /// close is missing.
-    pub fn is_write_closed(&self) -> bool {
-        self.write_closed.load(Ordering::Relaxed)
-    }
-}
-
-impl Drop for ActiveRequest<'_> {
-    fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
-    }
-}
 
 /// The timeouts of a socket.
 #[derive(Debug, Clone, Copy)]
@@ -147,7 +103,7 @@ impl<Io> TimeoutStream<Io> {
 
     /// Starts a new wait if a request has started since the last call.
     fn on_new_request(&mut self) {
-        let started = self.activity.started.load(Ordering::Relaxed);
+        let started = self.activity.started();
         if started != self.requests_seen {
             self.requests_seen = started;
             self.head_started = false;
@@ -157,7 +113,7 @@ impl<Io> TimeoutStream<Io> {
 
     /// Checks the read timeout while there is nothing to read.
     fn poll_read_deadline(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
-        if self.activity.in_flight.load(Ordering::Relaxed) > 0 {
+        if !self.activity.is_idle() {
             return Poll::Pending;
         }
         self.on_new_request();
@@ -172,7 +128,7 @@ impl<Io> TimeoutStream<Io> {
 
     /// Records that bytes were read.
     fn on_read(&mut self) {
-        if self.activity.in_flight.load(Ordering::Relaxed) > 0 {
+        if !self.activity.is_idle() {
             return;
         }
         self.on_new_request();
@@ -265,7 +221,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TimeoutStream<Io> {
         let this = &mut *self;
         if this.linger.is_none() {
             ready!(Pin::new(&mut this.io).poll_shutdown(cx))?;
-            this.activity.write_closed.store(true, Ordering::Relaxed);
+            this.activity.close_write();
         }
         let timer = || (LINGER_BYTES, Box::pin(tokio::time::sleep(LINGER_TIMEOUT)));
         let (remaining, timer) = this.linger.get_or_insert_with(timer);

@@ -2,8 +2,9 @@
 
 mod hyper_tests;
 
-use super::{RequestActivity, SocketTimeouts, TimeoutStream};
+use super::{SocketTimeouts, TimeoutStream};
 use crate::clock::Clock;
+use crate::net::request_activity::RequestActivity;
 use crate::telemetry::labels::TimeoutKind;
 use crate::telemetry::metrics::Metrics;
 use bytes::Bytes;

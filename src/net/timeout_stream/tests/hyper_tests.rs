@@ -1,8 +1,9 @@
 //! The idle timeout as hyper experiences it.
 
-use super::super::{RequestActivity, SocketTimeouts, TimeoutStream};
+use super::super::{SocketTimeouts, TimeoutStream};
 use super::{TIMEOUTS, assert_about};
 use crate::clock::Clock;
+use crate::net::request_activity::RequestActivity;
 use crate::telemetry::metrics::Metrics;
 use bytes::Bytes;
 use http_body_util::Full;

@@ -1,0 +1,59 @@
+//! What a connection's requests and its socket report to each other.
+//!
+//! `connection` reports when a request starts and ends, `timeout_stream` when the server closes.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+/// The requests of one connection: how many are in flight, how many have started, and whether the
+/// server has closed its side.
+#[derive(Debug, Default)]
+pub struct RequestActivity {
+    in_flight: AtomicU32,
+    started: AtomicU32,
+    write_closed: AtomicBool,
+}
+
+/// A request in flight, until it is dropped.
+#[derive(Debug)]
+pub struct ActiveRequest<'a>(&'a RequestActivity);
+
+impl RequestActivity {
+    /// Records that a request's head is complete.
+    pub fn start_request(&self) -> ActiveRequest<'_> {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        self.started.fetch_add(1, Ordering::Relaxed);
+        ActiveRequest(self)
+    }
+
+    /// Returns the number of requests that have started. It wraps around.
+    pub fn started(&self) -> u32 {
+        self.started.load(Ordering::Relaxed)
+    }
+
+    /// Whether no request has started yet.
+    pub fn is_unused(&self) -> bool {
+        self.started() == 0
+    }
+
+    /// Whether no request is in flight.
+    pub fn is_idle(&self) -> bool {
+        self.in_flight.load(Ordering::Relaxed) == 0
+    }
+
+    /// Records that the server has closed its side.
+    pub fn close_write(&self) {
+        self.write_closed.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the server has closed its side: the last response is sent, and only the client's
+    /// close is missing.
+    pub fn is_write_closed(&self) -> bool {
+        self.write_closed.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for ActiveRequest<'_> {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -7,6 +7,7 @@ pub mod body;
 pub mod context;
 pub mod error;
 pub mod etag;
+mod framing;
 mod host;
 pub mod json;
 pub mod msc4108;

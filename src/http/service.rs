@@ -11,6 +11,7 @@ use crate::config::{Config, Mode};
 use crate::http::body::{self, RequestBody};
 use crate::http::context::{Caller, RequestContext};
 use crate::http::error::ApiError;
+use crate::http::framing;
 use crate::http::host;
 use crate::http::msc4108::Msc4108;
 use crate::http::msc4388::Msc4388;
@@ -170,7 +171,7 @@ impl<S: Store> Service<S> {
         // A preflight has no credentials and changes nothing, so the answer is the same for all
         // paths. No limit applies: a browser ends the sign-in if its preflight is rejected (R0.14).
         if request.method() == Method::OPTIONS {
-            check_host(request)?;
+            check_head(request)?;
             return Ok(ApiResponse::preflight());
         }
         let (homeserver, intent) = match self.resolve(route, request) {
@@ -216,7 +217,7 @@ impl<S: Store> Service<S> {
         route: Route,
         request: &Request<B>,
     ) -> Result<(&Homeserver, Intent), ApiError> {
-        check_host(request)?;
+        check_head(request)?;
         let host = || host::normalized_host(request);
         let homeserver = self.homeservers.find(host).ok_or(ApiError::UnknownHost)?;
         if !self.is_served(route.api, homeserver.mode) {
@@ -245,10 +246,13 @@ impl<S: Store> Service<S> {
     }
 }
 
-/// Checks R0.36.
-fn check_host<B>(request: &Request<B>) -> Result<(), ApiError> {
+/// Checks R0.36 and R0.42, which apply to every method.
+fn check_head<B>(request: &Request<B>) -> Result<(), ApiError> {
     if host::violates_host_rule(request) {
         return Err(ApiError::InvalidHost);
+    }
+    if framing::has_unsupported_transfer_coding(request) {
+        return Err(ApiError::InvalidTransferCoding);
     }
     Ok(())
 }

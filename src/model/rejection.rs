@@ -10,6 +10,8 @@ label! {
         Unrecognized = "unrecognized",
         /// The request is HTTP/1.1 without `Host`, or with two.
         InvalidHost = "invalid_host",
+        /// The request has a transfer coding other than `chunked`, once.
+        InvalidTransferCoding = "invalid_transfer_coding",
         /// The request's `Host` is not in any entry of `auth.homeserver`.
         UnknownHost = "unknown_host",
         /// The path does not support the method.
@@ -82,6 +84,7 @@ impl Rejection {
             | Self::TxnsFull => true,
             Self::Unrecognized
             | Self::InvalidHost
+            | Self::InvalidTransferCoding
             | Self::UnknownHost
             | Self::MethodNotAllowed
             | Self::NotFound

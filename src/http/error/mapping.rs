@@ -77,6 +77,15 @@ impl ApiError {
                 "HTTP/1.1 requires exactly one Host header",
                 R::InvalidHost,
             ),
+            Self::InvalidTransferCoding => ErrorResponse {
+                close: true,
+                ..matrix_error(
+                    S::BAD_REQUEST,
+                    "M_UNKNOWN",
+                    "The only supported Transfer-Encoding is chunked, once",
+                    R::InvalidTransferCoding,
+                )
+            },
             Self::UnknownHost => matrix_error(
                 S::NOT_FOUND,
                 "M_UNRECOGNIZED",

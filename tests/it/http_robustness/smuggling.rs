@@ -155,6 +155,89 @@ fn rejected_body_is_not_parsed_as_a_request() {
     }
 }
 
+/// hyper accepts any list that ends in `chunked`.
+// R0.42
+#[test]
+fn transfer_coding_but_chunked_once_is_rejected() {
+    let server = start(&[]);
+    for framing in [
+        "Transfer-Encoding: gzip, chunked",
+        "Transfer-Encoding: chunked, chunked",
+        "Transfer-Encoding: identity,chunked",
+        "Transfer-Encoding: , chunked",
+        "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+        "Transfer-Encoding: \"chunked\", chunked",
+    ] {
+        for path in [UNSTABLE, "/unknown"] {
+            for behind in [String::new(), smuggled()] {
+                let mut connection = Connection::open(server.http);
+                let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\n{framing}\r\n\r\n");
+                connection.write(format!("{head}{CHUNKED_BODY}{behind}").as_bytes());
+                let reply = connection.reply().expect_error(400, "M_UNKNOWN");
+                reply.assert_common_headers();
+                assert!(reply.says_close(), "{framing}: {reply}");
+                assert_eq!(connection.read_to_close(), b"", "{framing}");
+            }
+        }
+    }
+    let reason = [("reason", "invalid_transfer_coding")];
+    let rejected = server.metrics().sum("rendezvous_rejections_total", &reason);
+    assert_eq!(rejected, 28);
+}
+
+/// The name of a coding has no case, and white space around a value is not part of it.
+// R0.42
+#[test]
+fn chunked_in_any_case_is_accepted() {
+    let server = start(&[]);
+    for coding in ["chunked", "Chunked", "CHUNKED", " \t chunked \t"] {
+        let mut connection = Connection::open(server.http);
+        let framing = format!("Transfer-Encoding:{coding}");
+        connection.write(create_with(&framing, CHUNKED_BODY).as_bytes());
+        connection.reply().expect(200);
+        connection.reply().expect(200);
+    }
+}
+
+/// A bare LF ends a line of a head (RFC 9112 §2.2), and not one of a chunked body.
+#[test]
+fn bare_line_feed_ends_a_line_of_a_head_only() {
+    let server = start(&[]);
+    let create = create_with("Content-Length: 12", BODY).replace("\r\n", "\n");
+    let mut connection = Connection::open(server.http);
+    connection.write(create.as_bytes());
+    connection.reply().expect(200);
+    connection.reply().expect(200);
+    for body in [
+        CHUNKED_BODY.replace("\r\n", "\n"),
+        CHUNKED_BODY.replacen("\r\n", "\n", 1),
+        CHUNKED_BODY.replacen("}\r\n", "}\n", 1),
+        CHUNKED_BODY.replacen("c\r\n", "c;x\n\r\n", 1),
+    ] {
+        assert_one_reply_at_most("Transfer-Encoding: chunked", &body);
+    }
+}
+
+/// Within a line, neither character is part of a value.
+#[test]
+fn line_end_characters_in_a_value_are_rejected() {
+    let server = start(&[]);
+    for value in ["a\rContent-Length: 12", "a\0b", "a\r\rb"] {
+        let bytes = create_with(&format!("X: {value}\r\nContent-Length: 12"), BODY);
+        let mut connection = Connection::open(server.http);
+        connection.write(bytes.as_bytes());
+        let received = connection.read_to_close();
+        assert!(received.starts_with(b"HTTP/1.1 400 "), "{value:?}");
+        assert_eq!(
+            String::from_utf8_lossy(&received)
+                .matches("HTTP/1.")
+                .count(),
+            1
+        );
+    }
+}
+
 /// The same two requests with valid framing get two responses.
 #[test]
 fn pipelined_requests_are_answered_in_order() {

@@ -15,6 +15,9 @@ pub fn builder(max_head_bytes: usize) -> Builder {
         // `TimeoutStream` has both deadlines. hyper's own would close idle connections too early.
         .header_read_timeout(None)
         .max_buf_size(max_head_bytes)
+        // A client may close its side behind a request and wait for the response (RFC 9112 §9.6).
+        // Without this, a request whose response takes a while, as with Redis, would be dropped.
+        .half_close(true)
         // A head and a body of a few KiB: one copy costs less than two buffers.
         .writev(false);
     builder

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
 /// Bytes that are still read after the last response, and for how long. A close with unread bytes
@@ -39,6 +40,26 @@ pub struct SocketTimeouts {
     pub idle: Duration,
     /// For a client to receive its response, in steps of 16 KiB.
     pub send: Duration,
+}
+
+/// A socket that reports a reset without being read.
+pub trait PollReset {
+    /// Returns the error if the peer has reset the connection. A peer that has only closed its side
+    /// may still read.
+    fn poll_reset(&self, cx: &mut Context<'_>) -> Poll<io::Error>;
+}
+
+impl PollReset for TcpStream {
+    fn poll_reset(&self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        // Also ready if there are bytes to read, or at their end. Only an error is of interest.
+        if let Err(error) = ready!(self.poll_read_ready(cx)) {
+            return Poll::Ready(error);
+        }
+        match self.take_error() {
+            Ok(None) => Poll::Pending,
+            Ok(Some(error)) | Err(error) => Poll::Ready(error),
+        }
+    }
 }
 
 /// A socket with timeouts.
@@ -182,7 +203,7 @@ impl<Io: AsyncRead + Unpin> AsyncRead for TimeoutStream<Io> {
     }
 }
 
-impl<Io: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TimeoutStream<Io> {
+impl<Io: AsyncRead + AsyncWrite + PollReset + Unpin> AsyncWrite for TimeoutStream<Io> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -207,10 +228,18 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TimeoutStream<Io> {
 
     /// Flushes a response. The connection is idle from now on. hyper does not poll for the next
     /// request before the socket wakes it, so the idle timeout is started here.
+    ///
+    /// hyper also flushes while a request waits for its response, and reads nothing then, because a
+    /// client may have closed its side (`http1`). A client that has reset the connection is gone.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.io).poll_flush(cx))?;
         self.reset_write_deadline();
-        match self.poll_read_deadline(cx) {
+        let ended = if self.activity.is_idle() {
+            self.poll_read_deadline(cx)
+        } else {
+            self.io.poll_reset(cx)
+        };
+        match ended {
             Poll::Ready(error) => Poll::Ready(Err(error)),
             Poll::Pending => Poll::Ready(Ok(())),
         }

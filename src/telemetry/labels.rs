@@ -146,7 +146,7 @@ label! {
         /// The store rejected the call until an operator changes something, or the session cannot
         /// be read.
         Failed = "failed",
-        /// The client was gone.
+        /// The client reset the connection or the stream.
         Abandoned = "abandoned",
     }
 }

@@ -52,8 +52,8 @@ metrics! {
     http_durations: Histograms<(Api, RouteLabel)> = "rendezvous_http_request_duration_seconds" ["api": Api::ALL, "route": RouteLabel::ALL] in DURATION_BUCKETS,
     /// HTTP requests in flight.
     http_in_flight: IntGauge = "rendezvous_http_requests_in_flight" [],
-    /// Requests aborted by the client before a response. Not part of
-    /// rendezvous_http_requests_total.
+    /// Requests aborted by the client before a response, by a reset of the connection or the
+    /// stream. Not part of rendezvous_http_requests_total.
     http_abandoned: IntCounter = "rendezvous_http_requests_abandoned_total" [],
     /// Open client connections by state. An active connection has a request in flight.
     connections: Gauges<ConnectionState> = "rendezvous_connections" ["state": ConnectionState::ALL],

@@ -12,6 +12,7 @@ mod config_documented;
 mod contract;
 mod deployments;
 mod docs_links;
+mod half_close;
 mod homeservers;
 mod http_robustness;
 mod language;

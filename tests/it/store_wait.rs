@@ -83,6 +83,26 @@ fn reads_and_writes_of_both_forms_wait() {
     assert_eq!(waits(&worker, "answered"), 4);
 }
 
+/// A client that has closed its side waits as others do, and its write happens.
+// R0.3, R0.43
+#[test]
+fn half_closed_requests_wait_too() {
+    let (redis, worker, session) = start(&[]);
+    isolate(&redis, true);
+    let mut read = send(&worker, &request::read(&session.id));
+    read.close_write();
+    until_waiting(&worker, 1);
+    let write = request::write(&session.id, None, &session.token, "ECDH");
+    let mut write = send(&worker, &write);
+    write.close_write();
+    until_waiting(&worker, 2);
+    isolate(&redis, false);
+    read.reply().expect(200);
+    let token = write.reply().expect(200).text("sequence_token");
+    worker.assert_holds(&session.id, "ECDH", &token);
+    assert_eq!(waits(&worker, "answered"), 2);
+}
+
 /// A wait changes no other result: a session that does not exist is 404, a stale token is 409.
 // R0.3
 #[test]

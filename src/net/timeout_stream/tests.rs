@@ -2,14 +2,15 @@
 
 mod hyper_tests;
 
-use super::{SocketTimeouts, TimeoutStream};
+use super::{PollReset, SocketTimeouts, TimeoutStream};
 use crate::clock::Clock;
 use crate::net::request_activity::RequestActivity;
 use crate::telemetry::labels::TimeoutKind;
 use crate::telemetry::metrics::Metrics;
 use bytes::Bytes;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
@@ -18,6 +19,14 @@ const TIMEOUTS: SocketTimeouts = SocketTimeouts {
     idle: Duration::from_secs(90),
     send: Duration::from_secs(30),
 };
+
+impl PollReset for DuplexStream {
+    fn poll_reset(&self, _: &mut Context<'_>) -> Poll<io::Error> {
+        Poll::Pending
+    }
+}
+
+const NO_BODY: BodyLength = BodyLength::Known(0);
 
 struct Fixture {
     metrics: Arc<Metrics>,

@@ -264,6 +264,16 @@ fn proxy_header_precedes_http_1_1_and_http_2() {
     assert_eq!(kind, 4, "the server's SETTINGS");
 }
 
+#[test]
+fn half_closed_request_after_proxy_header_is_answered() {
+    let server = connect_through_proxy("127.0.0.1", &[]);
+    let mut connection = Connection::open(server.http);
+    connection.write(&[v1("203.0.113.1"), create().bytes()].concat());
+    connection.close_write();
+    connection.reply().expect(200);
+    assert_eq!(connection.read_to_close(), b"");
+}
+
 /// Without `http.proxy_protocol` the header is just invalid HTTP.
 #[test]
 fn proxy_header_is_rejected_unless_configured() {

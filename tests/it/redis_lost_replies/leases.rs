@@ -208,7 +208,7 @@ fn client_gone_during_create_leaves_nothing(kind: Kind) {
         let mut client = Connection::open(workers.faulty.http);
         client.write(&request::create("x").bytes());
         workers.proxy.wait_until_struck();
-        drop(client);
+        client.reset();
         // No response was sent, so nothing else would report it.
         until("the request is seen to be abandoned", || {
             let abandoned = "rendezvous_http_requests_abandoned_total";

@@ -56,8 +56,8 @@ fn max_waiting_bounds_all_clients() {
     let mut refused = read_from(&worker, "203.0.113.3", &session);
     refused.reply().expect_error(503, "M_UNKNOWN");
 
-    // The place of a client that went away is free again.
-    waiting.pop();
+    // The place of a client that reset its connection is free again.
+    waiting.pop().expect("two").reset();
     until_waiting(&worker, 1);
     waiting.push(read_from(&worker, "203.0.113.3", &session));
     until_waiting(&worker, 2);

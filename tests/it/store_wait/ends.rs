@@ -8,6 +8,7 @@ use nix::sys::signal::Signal;
 use super::{isolate, send, start, until_waiting, waits};
 use crate::server::{NO_WAIT, ready_on};
 use testkit::api::request;
+use testkit::http::Connection;
 use testkit::outage::HANG;
 use testkit::redis::RedisServer;
 
@@ -97,7 +98,7 @@ fn creations_and_deletions_do_not_wait() {
 
 // R0.3
 #[test]
-fn client_that_goes_away_frees_its_place() {
+fn client_that_resets_frees_its_place() {
     let (redis, worker, session) = start(&[]);
     isolate(&redis, true);
     let write = request::write(&session.id, None, &session.token, "ECDH");
@@ -106,7 +107,7 @@ fn client_that_goes_away_frees_its_place() {
         send(&worker, &write),
     ];
     until_waiting(&worker, 2);
-    drop(clients);
+    clients.into_iter().for_each(Connection::reset);
     until_waiting(&worker, 0);
     assert_eq!(waits(&worker, "abandoned"), 2);
     isolate(&redis, false);

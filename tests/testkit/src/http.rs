@@ -7,10 +7,11 @@
 mod message;
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 pub use message::{Reply, Request};
+use socket2::SockRef;
 
 use super::PATIENCE;
 
@@ -64,6 +65,23 @@ impl Connection {
     /// Sends the same bytes `times` times. Returns false if the server has closed the connection.
     pub fn takes(&mut self, bytes: &[u8], times: usize) -> bool {
         (0..times).all(|_| self.stream.write_all(bytes).is_ok())
+    }
+
+    /// Closes the sending side, and keeps reading.
+    #[track_caller]
+    pub fn close_write(&mut self) {
+        self.stream
+            .shutdown(Shutdown::Write)
+            .expect("the connection is open");
+    }
+
+    /// Resets the connection (RST), as the kernel of a client does that was killed with unread bytes.
+    #[track_caller]
+    pub fn reset(self) {
+        let no_linger = Some(Duration::ZERO);
+        SockRef::from(&self.stream)
+            .set_linger(no_linger)
+            .expect("the connection is open");
     }
 
     /// Reads the next reply, interim replies (1xx) included.

@@ -21,6 +21,7 @@ use crate::telemetry::rejection_log::RejectionLog;
 use crate::telemetry::version::{REVISION, VERSION};
 use bytes::Bytes;
 use http_body_util::Full;
+use hyper::body::{Body, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -86,10 +87,10 @@ impl<S: Store> Admin<S> {
             metrics,
             &self.clock,
         );
-        let service = service_fn(|request| {
+        let service = service_fn(|request: Request<Incoming>| {
             let (admin, activity) = (Arc::clone(&self), Arc::clone(&activity));
             async move {
-                let _active = activity.start_request();
+                let _active = activity.start_request(request.body().size_hint().into());
                 Ok::<_, Infallible>(admin.page(&request).await)
             }
         });

@@ -4,7 +4,8 @@
 //! - `admission` reads the PROXY protocol (`proxy_protocol`) and enforces the limit per client
 //!   (`limits::client_concurrency`).
 //! - `connection` serves HTTP/1.1 (`http1`) or HTTP/2 (`http2`).
-//! - `timeout_stream` bounds every wait on a socket. `request_activity` reports which requests wait.
+//! - `timeout_stream` bounds every wait on a socket. `request_activity` reports which requests wait,
+//!   `request_boundary` whether a part of a request was read.
 //! - `client_ip` finds the client of a request in the header that `forwarded` parses.
 //! - `proxy_detector` warns if all requests come from proxies that are not configured as trusted.
 
@@ -18,4 +19,5 @@ pub mod listener;
 pub mod proxy_detector;
 pub mod proxy_protocol;
 pub mod request_activity;
+pub mod request_boundary;
 pub mod timeout_stream;

@@ -21,7 +21,7 @@ use crate::telemetry::metrics::Metrics;
 use crate::telemetry::rejection_log::RejectionLog;
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::header::{CONNECTION, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Request, Response, Version};
@@ -250,7 +250,8 @@ impl<S: Store> Connections<S> {
         request: &mut Request<Incoming>,
         context: &ConnectionContext,
     ) -> Result<Response<Full<Bytes>>, Infallible> {
-        let _active = context.activity.start_request();
+        let body_length = request.body().size_hint().into();
+        let _active = context.activity.start_request(body_length);
         let is_http2 = request.version() == Version::HTTP_2;
         let spare = context.spare_timeout().take();
         let mut timeout = spare.unwrap_or_else(|| LazyTimeout::new(self.clock.clone()));

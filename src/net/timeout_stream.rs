@@ -9,6 +9,7 @@
 use crate::clock::Clock;
 use crate::clock::lazy_timeout::LazyTimeout;
 use crate::net::request_activity::RequestActivity;
+use crate::net::request_boundary::RequestBoundary;
 use crate::telemetry::labels::TimeoutKind;
 use crate::telemetry::metrics::Metrics;
 use bytes::{Buf, Bytes};
@@ -78,6 +79,7 @@ pub struct TimeoutStream<Io> {
     /// Whether bytes of the next head have arrived, and the number of requests at that time.
     head_started: bool,
     requests_seen: u32,
+    boundary: RequestBoundary,
     /// After the server's close: how many bytes are still read, and until when.
     linger: Option<(usize, Pin<Box<Sleep>>)>,
 }
@@ -102,12 +104,14 @@ impl<Io> TimeoutStream<Io> {
             sent_bytes: 0,
             head_started: false,
             requests_seen: 0,
+            boundary: RequestBoundary::default(),
             linger: None,
         }
     }
 
-    /// Pushes bytes back, so that they are read first.
+    /// Pushes bytes back, so that they are read first. For all bytes that were read so far.
     pub fn push_back(&mut self, bytes: Bytes) {
+        self.boundary = RequestBoundary::default();
         self.pushed_back = if self.pushed_back.is_empty() {
             bytes
         } else {
@@ -127,7 +131,9 @@ impl<Io> TimeoutStream<Io> {
         let started = self.activity.started();
         if started != self.requests_seen {
             self.requests_seen = started;
-            self.head_started = false;
+            // hyper may have read a part of the next head with the request.
+            self.head_started = self.timeouts.header.is_some()
+                && self.boundary.end_request(self.activity.body_length());
             self.read_timeout.reset();
         }
     }
@@ -147,16 +153,19 @@ impl<Io> TimeoutStream<Io> {
         Poll::Ready(io::ErrorKind::TimedOut.into())
     }
 
-    /// Records that bytes were read.
-    fn on_read(&mut self) {
-        if !self.activity.is_idle() {
+    /// Records that these bytes were read.
+    fn on_read(&mut self, bytes: &[u8]) {
+        if self.timeouts.header.is_none() {
             return;
         }
-        self.on_new_request();
-        if !self.head_started && self.timeouts.header.is_some() {
-            self.head_started = true;
-            self.read_timeout.reset();
+        if self.activity.is_idle() {
+            self.on_new_request();
+            if !self.head_started {
+                self.head_started = true;
+                self.read_timeout.reset();
+            }
         }
+        self.boundary.on_read(bytes);
     }
 
     fn check_write_deadline(
@@ -191,12 +200,14 @@ impl<Io: AsyncRead + Unpin> AsyncRead for TimeoutStream<Io> {
     ) -> Poll<io::Result<()>> {
         if self.pushed_back.has_remaining() {
             let length = self.pushed_back.len().min(buf.remaining());
-            buf.put_slice(&self.pushed_back.split_to(length));
-            self.on_read();
+            let bytes = self.pushed_back.split_to(length);
+            buf.put_slice(&bytes);
+            self.on_read(&bytes);
             return Poll::Ready(Ok(()));
         }
+        let filled = buf.filled().len();
         if let Poll::Ready(read) = Pin::new(&mut self.io).poll_read(cx, buf) {
-            self.on_read();
+            self.on_read(&buf.filled()[filled..]);
             return Poll::Ready(read);
         }
         self.poll_read_deadline(cx).map(Err)

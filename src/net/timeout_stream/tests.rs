@@ -5,6 +5,7 @@ mod hyper_tests;
 use super::{PollReset, SocketTimeouts, TimeoutStream};
 use crate::clock::Clock;
 use crate::net::request_activity::RequestActivity;
+use crate::net::request_boundary::BodyLength;
 use crate::telemetry::labels::TimeoutKind;
 use crate::telemetry::metrics::Metrics;
 use bytes::Bytes;
@@ -58,6 +59,13 @@ fn fixture() -> Fixture {
 }
 
 impl Fixture {
+    /// The server reads a whole head.
+    async fn receive_head(&mut self) {
+        let mut head = *b"GET / HTTP/1.1\r\n\r\n";
+        self.client.write_all(&head).await.expect("room");
+        self.stream.read_exact(&mut head).await.expect("a head");
+    }
+
     /// The client sends a byte every three seconds.
     fn send_byte_every_3s(&mut self) {
         let mut client = std::mem::replace(&mut self.client, duplex(1).0);
@@ -150,10 +158,9 @@ async fn slow_head_does_not_extend_its_timeout() {
 #[tokio::test(start_paused = true)]
 async fn request_in_flight_suspends_the_read_timeout() {
     let mut fixture = fixture();
-    fixture.client.write_all(b"G").await.expect("room");
-    fixture.stream.read_u8().await.expect("a byte");
+    fixture.receive_head().await;
     let activity = Arc::clone(&fixture.activity);
-    let active = activity.start_request();
+    let active = activity.start_request(NO_BODY);
     let waited = tokio::time::timeout(Duration::from_mins(10), fixture.stream.read_u8()).await;
     assert!(
         waited.is_err(),
@@ -167,9 +174,8 @@ async fn request_in_flight_suspends_the_read_timeout() {
 async fn second_head_has_its_own_timeout() {
     let mut fixture = fixture();
     for _ in 0..2 {
-        fixture.client.write_all(b"G").await.expect("room");
-        fixture.stream.read_u8().await.expect("a byte");
-        drop(Arc::clone(&fixture.activity).start_request());
+        fixture.receive_head().await;
+        drop(Arc::clone(&fixture.activity).start_request(NO_BODY));
         let idle = tokio::time::timeout(Duration::from_secs(50), fixture.stream.read_u8()).await;
         assert!(idle.is_err(), "idle for 50 s is allowed");
     }

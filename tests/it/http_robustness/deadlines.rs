@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{partial_create, rest_of_create, start, timed_out};
 use crate::server::Server;
-use testkit::api::UNSTABLE;
+use testkit::api::{UNSTABLE, request};
 use testkit::http::{Connection, Request};
 
 const FAR: &str = "300s";
@@ -72,6 +72,32 @@ fn incomplete_second_head_is_closed() {
     assert_no_success(&connection.read_to_close());
 }
 
+/// Whole requests in each framing.
+fn whole_requests() -> [Vec<u8>; 3] {
+    let chunked = format!(
+        "POST {UNSTABLE} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n\
+         c\r\n{{\"data\":\"x\"}}\r\n0\r\n\r\n"
+    );
+    [
+        Request::get(UNSTABLE).bytes(),
+        request::create("x").bytes(),
+        chunked.into_bytes(),
+    ]
+}
+
+/// hyper reads the part with the request, and the socket has nothing more.
+#[test]
+fn incomplete_head_behind_a_request_is_closed() {
+    let server = start_with_short("http.header_timeout", &[]);
+    for (count, request) in (1..).zip(whole_requests()) {
+        let mut connection = Connection::open(server.http);
+        connection.write(&[&request[..], b"GET /"].concat());
+        connection.reply().expect(200);
+        assert_eq!(connection.read_to_close(), b"");
+        assert_eq!(timed_out(&server, "header"), count);
+    }
+}
+
 #[test]
 fn head_in_pieces_within_the_deadline_is_answered() {
     let server = start(&[]);
@@ -87,13 +113,19 @@ fn head_in_pieces_within_the_deadline_is_answered() {
 #[test]
 fn idle_connection_outlives_the_header_timeout() {
     let server = start_with_short("http.header_timeout", &[]);
-    let mut idle = Connection::open(server.http);
-    idle.send(&Request::get(UNSTABLE)).expect(200);
+    let mut idle = whole_requests().map(|request| {
+        let mut connection = Connection::open(server.http);
+        connection.write(&request);
+        connection.reply().expect(200);
+        connection
+    });
     let mut silent = Connection::open(server.http);
     // Opened after both and closed by the timeout, so their timeouts would have passed too.
     partial_head(&server).read_to_close();
     partial_head(&server).read_to_close();
-    idle.send(&Request::get(UNSTABLE)).expect(200);
+    for idle in &mut idle {
+        idle.send(&Request::get(UNSTABLE)).expect(200);
+    }
     silent.send(&Request::get(UNSTABLE)).expect(200);
 }
 

@@ -1,7 +1,7 @@
 //! The idle timeout as hyper experiences it.
 
 use super::super::{SocketTimeouts, TimeoutStream};
-use super::{TIMEOUTS, assert_about};
+use super::{NO_BODY, TIMEOUTS, assert_about};
 use crate::clock::Clock;
 use crate::net::request_activity::RequestActivity;
 use crate::telemetry::metrics::Metrics;
@@ -32,7 +32,7 @@ async fn idle_timeout_begins_after_the_response() {
         let service = service_fn(move |_: Request<Incoming>| {
             let activity = Arc::clone(&activity);
             async move {
-                let _active = activity.start_request();
+                let _active = activity.start_request(NO_BODY);
                 tokio::time::sleep(Duration::from_secs(1)).await;
                 Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"hello"))))
             }

@@ -151,7 +151,9 @@ impl ConnectionAdmission {
     /// Records that a connection was closed because of what its client did.
     pub fn record_refusal(&self, reason: ConnectionRefusal, ip: IpAddr) {
         self.metrics.connections_refused.inc(reason);
-        self.rejection_log.record_connection(reason, ip.into());
+        let proxy = self.trusted_proxies.contains(ip).then_some(ip);
+        self.rejection_log
+            .record_connection(reason, ip.into(), proxy);
     }
 
     fn refuse<T>(&self, reason: ConnectionRefusal, ip: IpAddr) -> Option<T> {

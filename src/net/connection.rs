@@ -163,8 +163,14 @@ impl<S: Store> Connections<S> {
         let graceful_shutdown = hyper::server::conn::http1::Connection::graceful_shutdown;
         let is_unused = || context.activity.is_unused();
         let is_finished = || context.activity.is_write_closed();
-        self.run_to_completion(connection, graceful_shutdown, is_unused, is_finished)
-            .await
+        let ended = self
+            .run_to_completion(connection, graceful_shutdown, is_unused, is_finished)
+            .await;
+        let rejected_head = |error| http1::rejected_head(error, context.activity.is_tls());
+        if let Some(reason) = ended.as_ref().err().and_then(rejected_head) {
+            self.admission.record_refusal(reason, context.peer.ip);
+        }
+        ended
     }
 
     async fn serve_http2(

@@ -6,7 +6,7 @@ use crate::net::request_boundary::BodyLength;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 /// The requests of one connection: how many are in flight, how many have started, and whether the
-/// server has closed its side.
+/// server has closed its side; and whether the client speaks TLS.
 #[derive(Debug, Default)]
 pub struct RequestActivity {
     in_flight: AtomicU32,
@@ -14,6 +14,7 @@ pub struct RequestActivity {
     /// Length of the last request's body. [`CHUNKED`] if it is chunked.
     body_length: AtomicU64,
     write_closed: AtomicBool,
+    is_tls: AtomicBool,
 }
 
 /// No body has this length.
@@ -57,6 +58,16 @@ impl RequestActivity {
     /// Whether no request is in flight.
     pub fn is_idle(&self) -> bool {
         self.in_flight.load(Ordering::Relaxed) == 0
+    }
+
+    /// Records that a TLS record arrived instead of a request.
+    pub fn record_tls(&self) {
+        self.is_tls.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a TLS record arrived instead of a request.
+    pub fn is_tls(&self) -> bool {
+        self.is_tls.load(Ordering::Relaxed)
     }
 
     /// Records that the server has closed its side.

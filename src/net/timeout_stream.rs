@@ -32,6 +32,9 @@ const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 /// buffers. Otherwise a client could hold a connection indefinitely by reading a byte now and then.
 const SEND_QUOTA_BYTES: usize = 16 * 1024;
 
+/// The first byte of a TLS handshake (RFC 8446 §5.1), which begins no request.
+const TLS_HANDSHAKE: u8 = 0x16;
+
 /// The timeouts of a socket.
 #[derive(Debug, Clone, Copy)]
 pub struct SocketTimeouts {
@@ -163,6 +166,9 @@ impl<Io> TimeoutStream<Io> {
             if !self.head_started {
                 self.head_started = true;
                 self.read_timeout.reset();
+                if bytes.first() == Some(&TLS_HANDSHAKE) {
+                    self.activity.record_tls();
+                }
             }
         }
         self.boundary.on_read(bytes);

@@ -183,6 +183,14 @@ label! {
         UntrustedPeer = "untrusted_peer",
         /// The client reset too many HTTP/2 streams, or caused the server to reset them.
         Http2Flood = "http2_flood",
+        /// The peer speaks TLS to `http.listen`, which does not.
+        Tls = "tls",
+        /// The peer speaks HTTP/2 without TLS, and `http.h2c` is off.
+        Http2Off = "http2_off",
+        /// A request head has more than 16 KiB or 100 header lines; the response is 431.
+        HeadTooLarge = "head_too_large",
+        /// A request head is not valid HTTP/1; the response is 400.
+        MalformedHead = "malformed_head",
     }
 }
 

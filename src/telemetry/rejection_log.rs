@@ -12,6 +12,7 @@ use crate::telemetry::log_throttle::LogThrottle;
 use crate::telemetry::pseudonym::Pseudonyms;
 use crate::telemetry::request_record::RequestRecord;
 use crate::telemetry::unique_counter::UniqueCounter;
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// Samples rejections for the log and estimates the number of limited clients.
@@ -63,8 +64,14 @@ impl RejectionLog {
         );
     }
 
-    /// Records a connection that was closed for `reason`, and logs the first one of each second.
-    pub fn record_connection(&self, reason: ConnectionRefusal, client: ClientIp) {
+    /// Records a connection that was closed for `reason`, and logs the first one of each second. If
+    /// a trusted proxy made the connection, `proxy` is its address, which the line has as it is.
+    pub fn record_connection(
+        &self,
+        reason: ConnectionRefusal,
+        client: ClientIp,
+        proxy: Option<IpAddr>,
+    ) {
         let now = self.clock.now();
         self.clients.insert(client, now);
         if self.connection_throttles[reason.index()].try_acquire(now) {
@@ -73,6 +80,8 @@ impl RejectionLog {
                 target: "refused",
                 reason = reason.label(),
                 client,
+                proxy = proxy.map(display),
+                hint = hint(reason),
                 "connection closed (sampled: one line per second and reason)"
             );
         }
@@ -83,6 +92,27 @@ impl RejectionLog {
     #[must_use]
     pub fn limited_clients(&self) -> u64 {
         self.clients.estimate(self.clock.now())
+    }
+}
+
+/// What an operator can do if a peer of the deployment itself causes the reason.
+const fn hint(reason: ConnectionRefusal) -> Option<&'static str> {
+    match reason {
+        ConnectionRefusal::Tls => Some(
+            "the peer speaks TLS and http.listen does not: let the proxy use http:// to it, or send \
+             clients to the proxy",
+        ),
+        ConnectionRefusal::Http2Off => {
+            Some("the peer speaks HTTP/2 without TLS: set http.h2c = true, or let it use HTTP/1.1")
+        }
+        ConnectionRefusal::HeadTooLarge => {
+            Some("a request head has at most 16 KiB and 100 header lines: look for large cookies")
+        }
+        ConnectionRefusal::MalformedHead
+        | ConnectionRefusal::PerClient
+        | ConnectionRefusal::ProxyHeader
+        | ConnectionRefusal::UntrustedPeer
+        | ConnectionRefusal::Http2Flood => None,
     }
 }
 

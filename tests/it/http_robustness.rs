@@ -7,6 +7,7 @@ mod deadlines;
 mod early_replies;
 mod h2c;
 mod host;
+mod malformed_heads;
 mod proxy_protocol;
 mod slow_readers;
 mod smuggling;

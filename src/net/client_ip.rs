@@ -49,6 +49,32 @@ impl TrustedProxies {
             .any(|network| network.contains(&address))
     }
 
+    /// Whether a request has the header in which proxies name the client.
+    #[must_use]
+    pub fn has_header(&self, headers: &HeaderMap) -> bool {
+        headers.contains_key(&self.header.name)
+    }
+
+    /// The name of the header in which proxies name the client, in lower case.
+    #[must_use]
+    pub fn header_name(&self) -> &str {
+        self.header.name.as_str()
+    }
+
+    /// Returns the proxies and one more, as `http.trusted_proxies` lists them.
+    #[must_use]
+    pub fn list_with(&self, proxy: IpAddr) -> Vec<String> {
+        let text = |network: &IpNet| {
+            if network.prefix_len() == network.max_prefix_len() {
+                network.addr().to_string()
+            } else {
+                network.to_string()
+            }
+        };
+        let listed = self.networks.iter().map(text);
+        listed.chain([proxy.to_string()]).collect()
+    }
+
     /// Whether the client's `X-Request-Id` may be used: a trusted proxy set it, or no trusted
     /// proxies are configured (R0.37).
     #[must_use]

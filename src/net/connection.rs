@@ -263,12 +263,10 @@ impl<S: Store> Connections<S> {
         let mut timeout = spare.unwrap_or_else(|| LazyTimeout::new(self.clock.clone()));
         let trusted_proxies = &self.admission.trusted_proxies;
         let ip = trusted_proxies.client_ip(context.peer, request.headers());
-        if let Some(client) = self.proxy_detector.observe(ip) {
-            tracing::warn!(
-                %client,
-                "all requests so far came from this private address and a few others: if these are \
-                 proxies, add them to http.trusted_proxies and let them send http.forwarded_header"
-            );
+        let headers = request.headers();
+        let proxy_detector = &self.proxy_detector;
+        if let Some(warning) = proxy_detector.observe(trusted_proxies, context.peer, headers, ip) {
+            tracing::warn!("{warning}");
         }
         let caller = Caller {
             ip,

@@ -21,7 +21,7 @@ type ParseEntry = fn(&str) -> Option<IpAddr>;
 /// A header that names the client, and its grammar.
 #[derive(Debug, Clone)]
 pub struct ForwardedHeader {
-    name: HeaderName,
+    pub(super) name: HeaderName,
     /// Whether the grammar is RFC 7239's, not a list of addresses.
     has_parameters: bool,
 }

@@ -1,48 +1,103 @@
-//! Detects that all requests come from a few private addresses, as they do behind proxies that are
-//! not in `http.trusted_proxies`.
+//! Detects proxies that are not in `http.trusted_proxies`: by the header that they send, or because
+//! all requests come from a few private addresses.
 
+use crate::net::client_ip::{Peer, TrustedProxies};
+use hyper::HeaderMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// Requests from at most `MAX_ADDRESSES` private addresses, and from no other, that justify the
-/// warning. A sign-in is some hundred polls, so this is more than one person's.
+/// warning about clients. A sign-in is some hundred polls, so this is more than one person's.
 const MIN_REQUESTS: u32 = 1000;
 
 /// Proxies in front of one deployment: an ingress has two or three pods, and few have more than
-/// this.
+/// this. Also the number of peers that are reported because of their header.
 const MAX_ADDRESSES: usize = 8;
 
 /// The decision is made. Concurrent requests may still increment the counter, which does no harm.
 const DECIDED: u32 = 1 << 31;
 
-/// Examines the clients of the first requests of a process.
+/// Examines the requests of a process.
 #[derive(Debug, Default)]
 pub struct UnconfiguredProxyDetector {
-    /// Requests so far, all from `seen`. From `DECIDED` on, requests are ignored.
+    /// Peers that sent the header although they are not trusted. Each is reported once.
+    senders: Mutex<Vec<IpAddr>>,
+    has_all_senders: AtomicBool,
+    /// Requests so far, all from `seen`. From `DECIDED` on, clients are ignored.
     requests: AtomicU32,
     seen: Mutex<Vec<IpAddr>>,
 }
 
 impl UnconfiguredProxyDetector {
-    /// Records a request. Returns the client's address once, when the first `MIN_REQUESTS`
-    /// requests all came from at most `MAX_ADDRESSES` private addresses.
+    /// Examines a request. Returns a warning for the log:
     ///
-    /// After the decision it costs a request one relaxed load.
-    pub fn observe(&self, client: IpAddr) -> Option<IpAddr> {
+    /// - at the first request of a private peer that sends `http.forwarded_header` and is not
+    ///   trusted, for up to `MAX_ADDRESSES` peers. A public peer can be any client, so its header
+    ///   proves nothing;
+    /// - once, if no such peer was reported and the first `MIN_REQUESTS` requests all came from at
+    ///   most `MAX_ADDRESSES` private clients.
+    ///
+    /// A request of a trusted peer costs one relaxed load after the decision about clients. A request
+    /// of any other peer also costs the lookup of the header.
+    pub fn observe(
+        &self,
+        trusted_proxies: &TrustedProxies,
+        peer: Peer,
+        headers: &HeaderMap,
+        client: IpAddr,
+    ) -> Option<String> {
+        if !peer.is_trusted && trusted_proxies.has_header(headers) {
+            let proxy = peer.ip.to_canonical();
+            if self.is_new_sender(trusted_proxies, proxy) {
+                // The other warning would repeat this one.
+                self.requests.store(DECIDED, Ordering::Relaxed);
+                return Some(sender_warning(trusted_proxies, proxy));
+            }
+        }
+        self.is_due(client).then(|| {
+            format!(
+                "all requests so far came from this private address and a few others: {client}. If these \
+                 are proxies, add them to http.trusted_proxies and let them send http.forwarded_header"
+            )
+        })
+    }
+
+    /// Whether this peer must be reported because it sent the header.
+    fn is_new_sender(&self, trusted_proxies: &TrustedProxies, proxy: IpAddr) -> bool {
+        // A proxy that the PROXY protocol left unnamed is listed, and its header is the client's.
+        if self.has_all_senders.load(Ordering::Relaxed)
+            || !is_private(proxy)
+            || trusted_proxies.contains(proxy)
+        {
+            return false;
+        }
+        let mut senders = self.senders.lock().unwrap_or_else(PoisonError::into_inner);
+        if senders.contains(&proxy) || senders.len() >= MAX_ADDRESSES {
+            return false;
+        }
+        senders.push(proxy);
+        let has_all = senders.len() == MAX_ADDRESSES;
+        self.has_all_senders.store(has_all, Ordering::Relaxed);
+        true
+    }
+
+    /// Records a request. Returns `true` once, for request number `MIN_REQUESTS`, if all so far came
+    /// from few private clients.
+    fn is_due(&self, client: IpAddr) -> bool {
         if self.requests.load(Ordering::Relaxed) >= DECIDED {
-            return None;
+            return false;
         }
         if !is_private(client) || !self.is_within_max_addresses(client) {
             self.requests.store(DECIDED, Ordering::Relaxed);
-            return None;
+            return false;
         }
         // Each number belongs to one request, so only one request reports.
         let is_due = self.requests.fetch_add(1, Ordering::Relaxed) + 1 == MIN_REQUESTS;
-        is_due.then(|| {
+        if is_due {
             self.requests.store(DECIDED, Ordering::Relaxed);
-            client
-        })
+        }
+        is_due
     }
 
     fn is_within_max_addresses(&self, client: IpAddr) -> bool {
@@ -53,6 +108,19 @@ impl UnconfiguredProxyDetector {
         seen.push(client);
         seen.len() <= MAX_ADDRESSES
     }
+}
+
+/// The warning about a peer that sends the header and is not trusted, with the value to set. It shows
+/// no part of the header, which any client may have written.
+fn sender_warning(trusted_proxies: &TrustedProxies, proxy: IpAddr) -> String {
+    let header = trusted_proxies.header_name();
+    let with_proxy = trusted_proxies.list_with(proxy);
+    let (toml, variable) = (with_proxy.join("\", \""), with_proxy.join(","));
+    format!(
+        "{proxy} sends {header} but is not in http.trusted_proxies, so all clients behind it count as one. \
+         If it is your proxy, set http.trusted_proxies = [\"{toml}\"] \
+         (RENDEZVOUS_HTTP__TRUSTED_PROXIES={variable}), or the range of its addresses, and restart"
+    )
 }
 
 /// Whether the address is private, so that no client on the internet has it: RFC 1918, RFC 6598
@@ -80,7 +148,7 @@ mod tests {
     fn count_reports(detector: &UnconfiguredProxyDetector, client: &str, requests: u32) -> usize {
         let client = ip(client);
         (0..requests)
-            .filter_map(|_| detector.observe(client))
+            .filter(|_| detector.is_due(client))
             .count()
     }
 
@@ -88,7 +156,7 @@ mod tests {
     fn thousandth_request_reports_once() {
         let detector = UnconfiguredProxyDetector::default();
         assert_eq!(count_reports(&detector, "10.0.0.1", MIN_REQUESTS - 1), 0);
-        assert_eq!(detector.observe(ip("10.0.0.1")), Some(ip("10.0.0.1")));
+        assert!(detector.is_due(ip("10.0.0.1")));
         assert_eq!(count_reports(&detector, "10.0.0.1", 3 * MIN_REQUESTS), 0);
     }
 
@@ -104,8 +172,8 @@ mod tests {
     fn at_most_eight_private_addresses_are_proxies() {
         let reports = |addresses: usize| {
             let detector = UnconfiguredProxyDetector::default();
-            let observe = |number| detector.observe(ip(&format!("10.0.0.{}", number % addresses)));
-            (0..MIN_REQUESTS as usize).filter_map(observe).count()
+            let is_due = |number: usize| detector.is_due(ip(&format!("10.0.0.{}", number % addresses)));
+            (0..MIN_REQUESTS as usize).filter(|number| is_due(*number)).count()
         };
         assert_eq!(
             [2, MAX_ADDRESSES, MAX_ADDRESSES + 1].map(reports),

@@ -1,5 +1,5 @@
-//! The log warns if all clients seem to be one private address: then the proxy in front is not
-//! configured.
+//! The log warns about proxies that are not configured: at the first header that they send, or if all
+//! clients seem to be a few private addresses.
 
 use super::{TRUSTED, start};
 use crate::server::Server;
@@ -8,6 +8,10 @@ use testkit::eventually;
 use testkit::http::{Connection, Request};
 
 const ENOUGH: usize = 1000;
+
+/// The warnings: about a header, and about clients.
+const OF_HEADER: &str = "is not in http.trusted_proxies";
+const OF_CLIENTS: &str = "came from this private address";
 
 /// Sends this number of requests of these clients in turn, on one connection, as a proxy does.
 fn send_requests(server: &Server, clients: &[&str], requests: usize) {
@@ -18,9 +22,28 @@ fn send_requests(server: &Server, clients: &[&str], requests: usize) {
     }
 }
 
-fn warnings(server: &Server) -> usize {
-    let log = server.log();
-    log.matches("came from this private address").count()
+/// Sends this number of requests without the header.
+fn send_without_header(server: &Server, requests: usize) {
+    let mut connection = Connection::open(server.http);
+    for _ in 0..requests {
+        connection.send(&Request::get(UNSTABLE)).expect(200);
+    }
+}
+
+/// Sends a request of this client through a proxy of layer 4, with the header.
+fn send_announced(server: &Server, source: &str) {
+    let announced = match source {
+        "" => "PROXY UNKNOWN\r\n".to_owned(),
+        source => format!("PROXY TCP4 {source} 192.0.2.80 4711 443\r\n"),
+    };
+    let request = Request::get(UNSTABLE).header("X-Forwarded-For", "203.0.113.1");
+    let mut connection = Connection::open(server.http);
+    connection.write(&[announced.as_bytes(), &request.bytes()].concat());
+    connection.reply().expect(200);
+}
+
+fn warnings(server: &Server, text: &str) -> usize {
+    server.log().matches(text).count()
 }
 
 /// Waits until this number of requests is in the log, and with them all earlier lines.
@@ -33,21 +56,70 @@ fn everything_is_logged(server: &Server, requests: usize) {
 
 /// The address is 127.0.0.1, because no proxy is trusted.
 #[test]
-fn unconfigured_proxy_is_reported_once() {
+fn first_header_of_an_unconfigured_proxy_is_reported() {
     let server = start(&[], &[]);
-    send_requests(&server, &["203.0.113.1", "203.0.113.2"], ENOUGH - 1);
-    everything_is_logged(&server, ENOUGH - 1);
-    assert_eq!(warnings(&server), 0);
-    send_requests(&server, &["203.0.113.1"], 1);
-    eventually("the warning", || (warnings(&server) == 1).then_some(()));
+    send_requests(&server, &["198.51.100.77"], 1);
+    everything_is_logged(&server, 1);
     let log = server.log();
-    let warning = log.lines().find(|line| line.contains("private address"));
+    let warning = log.lines().find(|line| line.contains(OF_HEADER));
+    let warning = warning.unwrap_or_else(|| panic!("no warning: {log}"));
+    for expected in [
+        "WARN",
+        "127.0.0.1 sends x-forwarded-for",
+        "http.trusted_proxies = [\"127.0.0.1\"] (RENDEZVOUS_HTTP__TRUSTED_PROXIES=127.0.0.1)",
+    ] {
+        assert!(warning.contains(expected), "{expected}: {warning}");
+    }
+    assert!(!warning.contains("198.51.100.77"), "{warning}");
+    // Once, and no second warning about the same.
+    send_requests(&server, &["203.0.113.1"], ENOUGH + 1);
+    everything_is_logged(&server, ENOUGH + 2);
+    assert_eq!([OF_HEADER, OF_CLIENTS].map(|of| warnings(&server, of)), [1, 0]);
+}
+
+#[test]
+fn eight_private_peers_are_reported_once_each() {
+    let server = start(&[], &[TRUSTED, ("http.proxy_protocol", "true")]);
+    for _ in 0..2 {
+        for last in 1..=9 {
+            send_announced(&server, &format!("192.168.0.{last}"));
+        }
+    }
+    everything_is_logged(&server, 18);
+    assert_eq!(warnings(&server, OF_HEADER), 8);
+    let line = "http.trusted_proxies = [\"127.0.0.1\", \"10.0.0.0/8\", \"192.168.0.8\"]";
+    assert_eq!(warnings(&server, line), 1, "{}", server.log());
+}
+
+/// Any client can send the header, and a listed proxy that names no client passes on the client's.
+#[test]
+fn header_of_public_or_listed_peers_is_not_reported() {
+    let server = start(&[], &[TRUSTED, ("http.proxy_protocol", "true")]);
+    for source in ["203.0.113.9", "", "10.1.2.3"] {
+        send_announced(&server, source);
+    }
+    everything_is_logged(&server, 3);
+    assert_eq!(warnings(&server, OF_HEADER), 0);
+}
+
+#[test]
+fn unconfigured_proxy_without_header_is_reported_once() {
+    let server = start(&[], &[]);
+    send_without_header(&server, ENOUGH - 1);
+    everything_is_logged(&server, ENOUGH - 1);
+    assert_eq!(warnings(&server, OF_CLIENTS), 0);
+    send_without_header(&server, 1);
+    eventually("the warning", || {
+        (warnings(&server, OF_CLIENTS) == 1).then_some(())
+    });
+    let log = server.log();
+    let warning = log.lines().find(|line| line.contains(OF_CLIENTS));
     let warning = warning.expect("a line");
     assert!(warning.contains("WARN"), "{warning}");
     assert!(warning.contains("http.trusted_proxies"), "{warning}");
-    send_requests(&server, &["203.0.113.1"], 2 * ENOUGH);
+    send_without_header(&server, 2 * ENOUGH);
     everything_is_logged(&server, 3 * ENOUGH);
-    assert_eq!(warnings(&server), 1);
+    assert_eq!(warnings(&server, OF_CLIENTS), 1);
 }
 
 /// The proxy is trusted, and forwards no address.
@@ -55,7 +127,7 @@ fn unconfigured_proxy_is_reported_once() {
 fn proxy_without_forwarded_header_is_reported() {
     let server = start(&[], &[TRUSTED]);
     send_requests(&server, &["unknown"], ENOUGH);
-    eventually("the warning", || (warnings(&server) == 1).then_some(()));
+    eventually("the warning", || (warnings(&server, OF_CLIENTS) == 1).then_some(()));
 }
 
 /// The pods of an ingress, of which only one is trusted.
@@ -63,7 +135,7 @@ fn proxy_without_forwarded_header_is_reported() {
 fn few_private_addresses_are_reported() {
     let server = start(&[], &[TRUSTED]);
     send_requests(&server, &["192.168.0.1", "192.168.0.2"], ENOUGH);
-    eventually("the warning", || (warnings(&server) == 1).then_some(()));
+    eventually("the warning", || (warnings(&server, OF_CLIENTS) == 1).then_some(()));
 }
 
 #[test]
@@ -72,6 +144,6 @@ fn distinct_clients_cause_no_proxy_warning() {
         let server = start(&[], &[TRUSTED]);
         send_requests(&server, clients, ENOUGH);
         everything_is_logged(&server, ENOUGH);
-        assert_eq!(warnings(&server), 0, "{clients:?}");
+        assert_eq!(warnings(&server, OF_CLIENTS), 0, "{clients:?}");
     }
 }

@@ -3,12 +3,14 @@
 //! For orchestrators and Prometheus, on an address of its own that is never exposed. It stays up
 //! until the very end, so that a probe sees the whole shutdown. It never touches a session.
 
+mod connections;
 mod live_count;
 mod readiness;
 
 pub use live_count::LiveCount;
 pub use readiness::Readiness;
 
+use crate::admin::connections::AdminConnections;
 use crate::clock::Clock;
 use crate::net::listener;
 use crate::net::request_activity::RequestActivity;
@@ -36,6 +38,10 @@ use tokio_util::task::TaskTracker;
 
 /// Connections at once: enough for a few Prometheus servers and an orchestrator.
 pub(crate) const MAX_CONNECTIONS: usize = 64;
+
+/// At this number each new connection closes the oldest idle one. The other permits are for
+/// connections that are being closed.
+const EVICTION_THRESHOLD: usize = MAX_CONNECTIONS - 8;
 
 /// Operators' tools are near, send a request's head at once, and return within a scrape interval.
 const TIMEOUTS: SocketTimeouts = SocketTimeouts {
@@ -68,17 +74,20 @@ impl<S: Store> Admin<S> {
     pub async fn run(self: Arc<Self>, listener: TcpListener) {
         let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         let (tasks, stop) = (TaskTracker::new(), self.readiness.lifecycle.hard().clone());
-        listener::accept(listener, permits, &tasks, &stop, |stream, _peer| {
+        let connections = AdminConnections::new(EVICTION_THRESHOLD, self.clock.clone());
+        let connections = Arc::new(connections);
+        listener::accept(listener, permits, &tasks, &stop, |stream, peer| {
             let (admin, stop) = (Arc::clone(&self), stop.clone());
+            let connections = Arc::clone(&connections);
             async move {
-                stop.run_until_cancelled(admin.serve(stream)).await;
+                let serving = connections.run(peer, |activity| admin.serve(stream, activity));
+                stop.run_until_cancelled(serving).await;
             }
         })
         .await;
     }
 
-    async fn serve(self: Arc<Self>, stream: TcpStream) {
-        let activity = Arc::new(RequestActivity::default());
+    async fn serve(self: Arc<Self>, stream: TcpStream, activity: Arc<RequestActivity>) {
         let metrics = Arc::clone(&self.metrics);
         let stream = TimeoutStream::new(
             stream,

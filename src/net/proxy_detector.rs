@@ -147,9 +147,7 @@ mod tests {
     /// Returns how many of the requests report.
     fn count_reports(detector: &UnconfiguredProxyDetector, client: &str, requests: u32) -> usize {
         let client = ip(client);
-        (0..requests)
-            .filter(|_| detector.is_due(client))
-            .count()
+        (0..requests).filter(|_| detector.is_due(client)).count()
     }
 
     #[test]
@@ -172,8 +170,11 @@ mod tests {
     fn at_most_eight_private_addresses_are_proxies() {
         let reports = |addresses: usize| {
             let detector = UnconfiguredProxyDetector::default();
-            let is_due = |number: usize| detector.is_due(ip(&format!("10.0.0.{}", number % addresses)));
-            (0..MIN_REQUESTS as usize).filter(|number| is_due(*number)).count()
+            let is_due =
+                |number: usize| detector.is_due(ip(&format!("10.0.0.{}", number % addresses)));
+            (0..MIN_REQUESTS as usize)
+                .filter(|number| is_due(*number))
+                .count()
         };
         assert_eq!(
             [2, MAX_ADDRESSES, MAX_ADDRESSES + 1].map(reports),

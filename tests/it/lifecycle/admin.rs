@@ -6,6 +6,7 @@ use testkit::api::UNSTABLE;
 use testkit::eventually;
 use testkit::http::{Connection, Request};
 use testkit::redis::RedisServer;
+use testkit::server::Store;
 
 on_both_stores! {
     probe_endpoints_answer,
@@ -13,6 +14,39 @@ on_both_stores! {
     version_endpoint_returns_the_package_version,
     admin_listener_serves_no_sessions,
     admin_listener_survives_invalid_requests,
+}
+
+/// Connections that the admin listener allows at once.
+const MAX_CONNECTIONS: usize = 64;
+
+/// Held open, they blocked every probe: idle from the start or after a request, in the middle of a
+/// head, and not reading.
+#[test]
+fn idle_admin_connections_do_not_block_probes() {
+    let server = Server::start(Store::Memory, &[]);
+    let mut held = Vec::new();
+    for number in 0..3 * MAX_CONNECTIONS {
+        let mut connection = Connection::open(server.admin);
+        match number % 4 {
+            0 => {}
+            1 => drop(connection.send(&Request::get("/healthz")).expect(200)),
+            2 => connection.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: "),
+            _ => connection.write(&Request::get("/metrics").bytes()),
+        }
+        held.push(connection);
+        if number + 1 >= MAX_CONNECTIONS && number % 16 == 0 {
+            server.admin_get("/healthz").expect(200);
+        }
+    }
+    server.admin_get("/readyz").expect(200);
+    let open = server.metrics().value("process_open_fds");
+    assert!(open < 2 * MAX_CONNECTIONS as u64, "{open} descriptors");
+    let warning = "the admin listener has 56 connections";
+    assert_eq!(server.log().matches(warning).count(), 1, "{}", server.log());
+    // The oldest ended, the newest did not.
+    assert_eq!(held[0].read_to_close(), b"");
+    let newest = held.len() - 3;
+    held[newest].send(&Request::get("/healthz")).expect(200);
 }
 
 fn probe_endpoints_answer(server: &Server) {

@@ -74,7 +74,10 @@ fn first_header_of_an_unconfigured_proxy_is_reported() {
     // Once, and no second warning about the same.
     send_requests(&server, &["203.0.113.1"], ENOUGH + 1);
     everything_is_logged(&server, ENOUGH + 2);
-    assert_eq!([OF_HEADER, OF_CLIENTS].map(|of| warnings(&server, of)), [1, 0]);
+    assert_eq!(
+        [OF_HEADER, OF_CLIENTS].map(|of| warnings(&server, of)),
+        [1, 0]
+    );
 }
 
 #[test]
@@ -127,7 +130,9 @@ fn unconfigured_proxy_without_header_is_reported_once() {
 fn proxy_without_forwarded_header_is_reported() {
     let server = start(&[], &[TRUSTED]);
     send_requests(&server, &["unknown"], ENOUGH);
-    eventually("the warning", || (warnings(&server, OF_CLIENTS) == 1).then_some(()));
+    eventually("the warning", || {
+        (warnings(&server, OF_CLIENTS) == 1).then_some(())
+    });
 }
 
 /// The pods of an ingress, of which only one is trusted.
@@ -135,7 +140,9 @@ fn proxy_without_forwarded_header_is_reported() {
 fn few_private_addresses_are_reported() {
     let server = start(&[], &[TRUSTED]);
     send_requests(&server, &["192.168.0.1", "192.168.0.2"], ENOUGH);
-    eventually("the warning", || (warnings(&server, OF_CLIENTS) == 1).then_some(()));
+    eventually("the warning", || {
+        (warnings(&server, OF_CLIENTS) == 1).then_some(())
+    });
 }
 
 #[test]

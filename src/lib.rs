@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! bytes ─► net ─► http ─► policy ─► session ─► store ─► { memory | redis }
-//!            └── model, config, telemetry, clock, tls, http_client, limits, lifecycle, json (leaves for all) ──┘
+//!            └── model, config, telemetry, clock, tls, http_client, limits, lifecycle, json, file (leaves for all) ──┘
 //! ```
 //!
 //! An import follows an arrow or goes to a leaf, never back, and there is no cycle between files or
@@ -15,6 +15,7 @@ pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod file;
 pub mod healthcheck;
 pub mod http;
 pub mod http_client;

@@ -12,6 +12,8 @@ use crate::store::redis::{Layout, RedisSettings, RedisSource};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::traces::{Collector, CollectorError};
 use std::collections::HashMap;
+use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 /// The parts that can fail, built from the configuration.
@@ -114,8 +116,19 @@ fn collector(config: &Config) -> Result<Option<Collector>, ConfigProblem> {
             CollectorError::CaFile(_) | CollectorError::Tls(_) => "telemetry.traces.ca_file",
             CollectorError::Endpoint(_) | CollectorError::Uri(_) => "telemetry.traces.endpoint",
         };
-        ConfigProblem::new(key, error.to_string())
+        let settings = config.telemetry.traces.as_ref();
+        let ca_file = settings.and_then(|settings| settings.ca_file.as_deref());
+        let path = ca_file.filter(|_| matches!(error, CollectorError::CaFile(_)));
+        ConfigProblem::new(key, with_path(path, &error))
     })
+}
+
+/// Names the file that an error is about.
+fn with_path(path: Option<&Path>, error: &dyn fmt::Display) -> String {
+    path.map_or_else(
+        || error.to_string(),
+        |path| format!("{}: {error}", path.display()),
+    )
 }
 
 fn build_verifier(
@@ -129,7 +142,10 @@ fn build_verifier(
             VerifierSetupError::Url(_) => at.clone(),
             VerifierSetupError::Secret(_) => format!("{at}.introspection.client_secret"),
         };
-        ConfigProblem::new(key, error.to_string())
+        let settings = homeserver.auth.as_ref();
+        let ca_file = settings.and_then(|settings| settings.ca_file.as_deref());
+        let path = ca_file.filter(|_| matches!(error, VerifierSetupError::CaFile(_)));
+        ConfigProblem::new(key, with_path(path, &error))
     })
 }
 

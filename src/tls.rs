@@ -2,6 +2,7 @@
 //!
 //! For Redis, token verifiers and the trace collector.
 
+use crate::file::{self, FileError};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
@@ -11,7 +12,10 @@ use std::sync::{Arc, LazyLock};
 /// The error of a CA bundle that cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum CaBundleError {
-    /// The file cannot be read, or is not PEM.
+    /// The file cannot be read.
+    #[error("{0}")]
+    File(#[from] FileError),
+    /// The file is not PEM.
     #[error("{0}")]
     Pem(#[from] pem::Error),
     /// rustls rejected a certificate of the file.
@@ -31,7 +35,7 @@ pub fn load_ca_bundle(ca_file: Option<&Path>) -> Result<RootCertStore, CaBundleE
     let Some(path) = ca_file else {
         return Ok(roots);
     };
-    for certificate in CertificateDer::pem_file_iter(path)? {
+    for certificate in CertificateDer::pem_slice_iter(&file::read(path)?) {
         roots.add(certificate?)?;
     }
     if roots.is_empty() {
@@ -65,14 +69,22 @@ pub fn load_client_certificate<'a>(
     cert_file: &'a Path,
     key_file: &'a Path,
 ) -> Result<ClientCertificate, (&'a Path, CaBundleError)> {
-    let chain = CertificateDer::pem_file_iter(cert_file)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| (cert_file, error.into()))?;
-    if chain.is_empty() {
-        return Err((cert_file, CaBundleError::Empty));
-    }
-    let key = PrivateKeyDer::from_pem_file(key_file).map_err(|error| (key_file, error.into()))?;
+    let chain = read_chain(cert_file).map_err(|error| (cert_file, error))?;
+    let key = read_key(key_file).map_err(|error| (key_file, error))?;
     Ok(ClientCertificate { chain, key })
+}
+
+fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, CaBundleError> {
+    let pem = file::read(path)?;
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(&pem).collect::<Result<_, _>>()?;
+    if chain.is_empty() {
+        return Err(CaBundleError::Empty);
+    }
+    Ok(chain)
+}
+
+fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, CaBundleError> {
+    Ok(PrivateKeyDer::from_pem_slice(&file::read(path)?)?)
 }
 
 /// The platform's certificate authorities. Loaded once: there are over a hundred, and a connection to

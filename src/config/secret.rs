@@ -1,6 +1,7 @@
 //! Secrets: values that `config print`, errors and logs must mask.
 
 use crate::config::ConfigProblem;
+use crate::file;
 use serde::{Serialize, Serializer};
 use std::convert::Infallible;
 use std::fmt;
@@ -110,7 +111,7 @@ pub fn read<T: FromStr<Err = Infallible>>(
     path: &Path,
 ) -> Result<T, ConfigProblem> {
     let problem = |reason: &str| ConfigProblem::new(key, format!("{}: {reason}", path.display()));
-    match std::fs::read_to_string(path).as_deref().map(str::trim) {
+    match file::read_text(path).as_deref().map(str::trim) {
         Err(error) => Err(problem(&error.to_string())),
         Ok("") => Err(problem("is empty")),
         Ok(secret) => Ok(secret

@@ -1,5 +1,6 @@
 //! Merges the sources of the configuration, and names the source of each error.
 
+use crate::file;
 use figment::providers::Serialized;
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
@@ -77,7 +78,7 @@ impl Sources {
     /// Merges the sources.
     ///
     /// # Errors
-    /// [`ConfigError`] if the file cannot be read, or a variable with [`ENV_PREFIX`] is not UTF-8.
+    /// [`ConfigError`] if the file cannot be read or contains no key, or if a variable with [`ENV_PREFIX`] is not UTF-8.
     pub(super) fn merge(&self) -> Result<Merged, ConfigError> {
         let defaults = File {
             path: "built-in defaults".to_owned(),
@@ -90,8 +91,16 @@ impl Sources {
             .find(|(name, path)| name == ENV_FILE && !path.is_empty())
             .map(|(_, path)| path.into());
         if let Some(path) = self.file.clone().or(env_file) {
-            let text = std::fs::read_to_string(&path)
-                .map_err(|error| ConfigError(vec![format!("{}: {error}", path.display())]))?;
+            let problem = |reason: &str| ConfigError(vec![format!("{}: {reason}", path.display())]);
+            let text = file::read_text(&path).map_err(|error| problem(&error.to_string()))?;
+            // Editors truncate a file before they write it. At SIGHUP an empty file would remove the
+            // deny lists, and at a restart in that moment the mode.
+            if text
+                .parse::<toml::Table>()
+                .is_ok_and(|table| table.is_empty())
+            {
+                return Err(problem("contains no key"));
+            }
             figment = figment.merge(File {
                 path: path.display().to_string(),
                 text,
@@ -117,9 +126,10 @@ impl Sources {
             if is_service_link(rest, value) {
                 service_links.push(source.clone());
             }
+            let key = rest.to_ascii_lowercase().replace("__", ".");
             figment = figment.merge(KeyValue {
                 source,
-                key: rest.to_ascii_lowercase().replace("__", "."),
+                key,
                 value: value.to_owned(),
             });
         }

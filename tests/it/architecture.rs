@@ -9,7 +9,7 @@ use crate::repository;
 const WALK: [&str; 5] = ["net", "http", "policy", "session", "store"];
 
 /// Anyone may import these; they import only each other.
-const LEAVES: [&str; 9] = [
+const LEAVES: [&str; 10] = [
     "model",
     "config",
     "telemetry",
@@ -19,6 +19,7 @@ const LEAVES: [&str; 9] = [
     "lifecycle",
     "limits",
     "json",
+    "file",
 ];
 
 /// Beside the walk: they may import anything, and nothing imports them.
@@ -34,7 +35,7 @@ const BESIDE: [&str; 8] = [
 ];
 
 /// Crates that belong to one part of the house.
-const HOMES: [(&str, &[&str]); 9] = [
+const HOMES: [(&str, &[&str]); 11] = [
     ("rustix::", &["open_files.rs"]),
     ("fred::", &["store/redis"]),
     ("prometheus::", &["telemetry/metrics"]),
@@ -57,6 +58,9 @@ const HOMES: [(&str, &[&str]); 9] = [
     ("opentelemetry", &["telemetry/traces"]),
     // serde's derived code takes an array for a struct.
     ("serde_json::from_", &["json.rs"]),
+    // Every file is read up to a bound.
+    ("fs::", &["file.rs"]),
+    ("pem_file", &[]),
 ];
 
 /// Files that may start tasks or threads, and how a panic in those is noticed. Everything else that
@@ -139,7 +143,7 @@ fn imports_run_one_way_down() {
 fn each_crate_has_its_home() {
     for (file, text) in sources() {
         for (name, homes) in HOMES {
-            let used = text.lines().any(|line| {
+            let used = without_tests(&text).lines().any(|line| {
                 let line = line.trim_start();
                 !line.starts_with("//") && line.contains(name)
             });

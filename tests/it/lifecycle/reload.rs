@@ -163,6 +163,10 @@ fn invalid_reload_keeps_the_old_configuration() {
         "maintenance = true\n[limits.create.client]\nburst = 0\n",
         "maintenance = true\n[session]\nttl = \"1s\"\n",
         "maintenance = tru",
+        // An editor has truncated the file, and not written it yet.
+        "",
+        "\n",
+        "# maintenance = true\n",
     ] {
         running.reload(wrong, "refused");
         assert_eq!(running.available(), json!(true), "{wrong}");
@@ -173,6 +177,7 @@ fn invalid_reload_keeps_the_old_configuration() {
             "nonsense: unknown key",
             "limits.create.client.burst",
             "session.ttl",
+            "contains no key",
         ];
         messages.iter().all(|text| log.contains(text)).then_some(())
     });
@@ -184,9 +189,22 @@ fn invalid_reload_keeps_the_old_configuration() {
         let refused = server
             .metrics()
             .sum("rendezvous_config_reloads_total", &labels);
-        (refused == 5).then_some(())
+        (refused == 8).then_some(())
     });
     server.create("x");
+}
+
+/// Otherwise the deny lists would be gone until the next SIGHUP.
+#[test]
+fn empty_file_at_sighup_keeps_the_deny_lists() {
+    let text = "[limits.deny]\ncreate = [\"127.0.0.1\"]\n";
+    let running = Running::start(Store::Memory, text);
+    let discovery = || running.server.call(&Request::get(UNSTABLE)).status;
+    assert_eq!(discovery(), 403);
+    running.reload("", "refused");
+    assert_eq!(discovery(), 403);
+    running.reload("maintenance = false\n", "applied");
+    assert_eq!(discovery(), 200);
 }
 
 #[test]
@@ -262,13 +280,17 @@ fn reload_names_the_redis_url_if_only_its_password_changed() {
     });
 }
 
-/// Like a file on a network mount that is gone: the process must still end.
+/// Opening a FIFO waits for its writer, which may never come.
 #[test]
-fn reload_of_a_hanging_file_blocks_nothing() {
+fn fifo_is_refused_at_sighup() {
     let running = Running::start(Store::Memory, "shutdown.grace = \"1ms\"\n");
     std::fs::remove_file(running.file.path()).expect("it is ours");
     mkfifo(running.file.path(), Mode::S_IRWXU).expect("a FIFO without a writer");
     running.server.signal(Signal::SIGHUP);
+    eventually("the FIFO is refused", || {
+        let log = running.server.log();
+        log.contains("is not a regular file").then_some(())
+    });
     running.available();
     running.server.signal(Signal::SIGTERM);
     assert!(running.server.ended().success());

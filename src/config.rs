@@ -10,6 +10,7 @@ pub mod de;
 pub mod homeserver;
 pub mod http;
 pub mod limits;
+pub mod optional_keys;
 pub mod secret;
 pub mod session;
 pub mod sources;

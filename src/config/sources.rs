@@ -1,5 +1,6 @@
 //! Merges the sources of the configuration, and names the source of each error.
 
+use crate::config::optional_keys::OPTIONAL_KEYS;
 use crate::file;
 use figment::providers::Serialized;
 use figment::value::{Dict, Map, Value};
@@ -127,6 +128,9 @@ impl Sources {
                 service_links.push(source.clone());
             }
             let key = rest.to_ascii_lowercase().replace("__", ".");
+            if is_unset(&key, value) {
+                continue;
+            }
             figment = figment.merge(KeyValue {
                 source,
                 key,
@@ -136,7 +140,8 @@ impl Sources {
         if !not_utf8.is_empty() {
             return Err(ConfigError(not_utf8));
         }
-        for (flag, key, value) in &self.flags {
+        let set = |(_, key, value): &&(String, String, String)| !is_unset(key, value);
+        for (flag, key, value) in self.flags.iter().filter(set) {
             let (key, value) = (key.clone(), value.clone());
             figment = figment.merge(KeyValue {
                 source: format!("flag {flag}"),
@@ -215,6 +220,12 @@ impl Merged {
                 });
         ConfigError(lines.collect())
     }
+}
+
+/// Whether a value counts as not given. Compose passes `${X:-}` on as an empty variable. Such a value
+/// would be an error for each optional key, and keys with a default keep its meaning.
+fn is_unset(key: &str, value: &str) -> bool {
+    value.is_empty() && OPTIONAL_KEYS.contains(&key)
 }
 
 /// Whether Kubernetes may have set this variable: it sets such variables in every pod for a Service

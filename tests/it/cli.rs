@@ -4,6 +4,8 @@
 //! sources are in `cli/sources.rs`, rejected configurations in `cli/invalid_config.rs`, homeservers
 //! in `cli/homeservers.rs`, Redis in `cli/redis.rs`.
 
+mod empty_values;
+mod files;
 mod homeservers;
 mod invalid_config;
 mod redis;

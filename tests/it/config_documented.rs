@@ -1,6 +1,6 @@
 //! Holds `docs/configuration.md` against `config/default.toml`: the same keys, the same defaults.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -55,6 +55,14 @@ fn documented(page: &str) -> BTreeMap<String, String> {
         }
     }
     keys
+}
+
+/// Returns every key that has no default and that a variable can set.
+pub fn keys_without_default() -> BTreeSet<String> {
+    let keys = defaults(&read("config/default.toml")).into_iter();
+    let optional =
+        keys.filter(|(key, value)| value == "none" && !key.starts_with("auth.homeserver."));
+    optional.map(|(key, _)| key).collect()
 }
 
 #[test]

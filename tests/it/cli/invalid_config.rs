@@ -179,7 +179,6 @@ fn wrong_value_is_reported_with_key_and_source() {
         ("telemetry.log_level", "warning"),
         ("telemetry.log_level", ""),
         ("telemetry.log_level", "fred=debug"),
-        ("telemetry.replica", ""),
         ("telemetry.replica", "worker 7"),
         ("telemetry.traces.endpoint", "otel-collector:4318"),
         ("telemetry.traces.sample", "1.1"),

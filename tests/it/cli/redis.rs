@@ -43,7 +43,7 @@ const PASSWORD: &str = "correct-horse";
 #[test]
 fn invalid_redis_url_is_rejected() {
     for url in [
-        "",
+        " ",
         "nonsense",
         PASSWORD,
         &format!("redis://user:{PASSWORD}@127.0.0.1:port/0"),

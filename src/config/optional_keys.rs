@@ -1,0 +1,25 @@
+//! The keys without a default.
+
+/// Keys that may be missing. An empty value of the environment or the command line counts as missing.
+/// A test holds the list against `config/default.toml`. The keys of `[[auth.homeserver]]` are not in
+/// it, as only a file can have those.
+pub const OPTIONAL_KEYS: [&str; 18] = [
+    "auth.homeserver_url",
+    "auth.ca_file",
+    "auth.introspection.endpoint",
+    "auth.introspection.client_id",
+    "auth.introspection.client_secret",
+    "auth.introspection.client_secret_file",
+    "http.public_base_url",
+    "store.redis.url",
+    "store.redis.url_file",
+    "store.redis.password_file",
+    "store.redis.sentinel_password_file",
+    "store.redis.max_waiting",
+    "store.redis.ca_file",
+    "store.redis.cert_file",
+    "store.redis.key_file",
+    "telemetry.replica",
+    "telemetry.traces.endpoint",
+    "telemetry.traces.ca_file",
+];

@@ -16,7 +16,8 @@ pub const VALID_TOKEN: &str = "good-";
 /// limit of concurrent token checks.
 const TOKEN_LOOKUP: Duration = Duration::from_millis(20);
 
-const BINARY: ServerBinary = ServerBinary(env!("CARGO_BIN_EXE_matrix-rendezvous"));
+/// The worker.
+pub const BINARY: ServerBinary = ServerBinary(env!("CARGO_BIN_EXE_matrix-rendezvous"));
 
 /// Who may create sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,6 +6,8 @@
 //! and a stand-in for a homeserver. It prints a table. It fails if an honest sign-in fails, if a
 //! worker or Redis uses more memory than the documents allow, or if the attack did not take place.
 //! A machine of two cores is enough. All scenarios take seven minutes.
+//!
+//! `tests/attack/run --soak SECONDS` runs the soak instead (`soak`).
 
 // The server takes clock and environment as arguments, so that tests can replace them. A simulation
 // uses the real ones.
@@ -23,24 +25,35 @@ mod scenarios;
 mod session_abuse;
 mod sign_in_clients;
 mod slowloris;
+mod soak;
 mod source_ips;
 
 use runner::ScenarioResult;
 use scenarios::Scenario;
 use std::process::ExitCode;
+use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 
 /// File descriptors for the slow connections and everything else. A worker needs half as many.
 const MIN_DESCRIPTORS: u64 = 5_500;
 
 fn main() -> ExitCode {
-    let names: Vec<String> = std::env::args().skip(1).collect();
-    testkit::verdict::exit_code(run(&names))
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    testkit::verdict::exit_code(run(&arguments))
 }
 
-/// Runs the scenarios of these names, or all. Returns the failed assertions.
-fn run(names: &[String]) -> Result<Vec<String>, String> {
-    let selected = select(names)?;
+/// Runs the scenarios of these names, or all, or the soak. Returns the failed assertions.
+fn run(arguments: &[String]) -> Result<Vec<String>, String> {
+    if let [option, seconds] = arguments
+        && option == "--soak"
+    {
+        let seconds = seconds
+            .parse()
+            .map_err(|error| format!("--soak {seconds}: {error}"))?;
+        let homeserver = environment::start_homeserver();
+        return soak::run(Duration::from_secs(seconds), &homeserver);
+    }
+    let selected = select(arguments)?;
     let descriptors = testkit::process::open_files_limit();
     if descriptors < MIN_DESCRIPTORS {
         return Err(format!(

@@ -28,8 +28,11 @@ impl OwnedSessions {
             let dialect = context.dialect(number);
             let create = dialect.create(&caller, "mine");
             let reply = client.send(&create, &context.counters).await;
-            let handle = reply.and_then(|reply| dialect.created(&reply));
-            let handle = handle.ok_or("an attacker could not create its first session")?;
+            let reply = reply.ok_or("an attacker got no response to its first creation")?;
+            let handle = dialect.created(&reply).ok_or_else(|| {
+                let (status, body) = (reply.status, &reply.body);
+                format!("an attacker could not create its first session: {status} {body}")
+            })?;
             owned.push(Arc::new(OwnedSession {
                 caller,
                 dialect,

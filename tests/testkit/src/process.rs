@@ -177,6 +177,12 @@ impl Process {
         bytes.unwrap_or_else(|| panic!("no {field} of {}", self.name))
     }
 
+    /// Number of open file descriptors.
+    pub fn open_files(&self) -> usize {
+        let files = std::fs::read_dir(format!("/proc/{}/fd", self.pid));
+        files.map_or(0, Iterator::count)
+    }
+
     /// CPU time used so far, in user and kernel mode.
     pub fn cpu_time(&self) -> Duration {
         let time = cpu_time(&self.pid.to_string());

@@ -1,6 +1,7 @@
-//! The environment of one scenario: a Redis, two workers on it, and a stand-in for a homeserver.
-//! Redis and the workers are new for each scenario.
+//! The environment of one scenario: a Redis, two workers on it, and a stand-in for a homeserver. In
+//! front of each worker may be a proxy. All but the homeserver are new for each scenario.
 
+use crate::tls_proxy::TlsProxy;
 use std::net::SocketAddr;
 use std::time::Duration;
 use testkit::homeserver::{HomeserverStub, KnownTokens};
@@ -37,6 +38,17 @@ pub struct Settings {
     pub max_live: u32,
     /// `http.max_connections`.
     pub max_connections: usize,
+    /// How clients connect to the workers.
+    pub front: Front,
+}
+
+/// How clients connect to the workers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Front {
+    /// Directly.
+    None,
+    /// Through a proxy that terminates TLS and speaks the PROXY protocol.
+    TlsProxy,
 }
 
 /// The processes.
@@ -44,6 +56,8 @@ pub struct Settings {
 pub struct Environment {
     redis: RedisServer,
     workers: [Server; 2],
+    /// The proxies in front of the workers, if there are any.
+    proxies: Vec<TlsProxy>,
 }
 
 /// Starts the homeserver of all scenarios.
@@ -72,6 +86,9 @@ impl Environment {
             ("telemetry.access_log", "false"),
             ("telemetry.log_level", "error"),
         ];
+        if settings.front == Front::TlsProxy {
+            all.push(("http.proxy_protocol", "true"));
+        }
         match settings.mode {
             Mode::Open => all.extend([
                 ("mode", "open"),
@@ -89,18 +106,34 @@ impl Environment {
             worker
         };
         let workers = [start(), start()];
-        Self { redis, workers }
+        let proxies = match settings.front {
+            Front::None => Vec::new(),
+            Front::TlsProxy => workers
+                .iter()
+                .map(|worker| TlsProxy::start(worker.http))
+                .collect(),
+        };
+        Self {
+            redis,
+            workers,
+            proxies,
+        }
     }
 
-    /// The addresses of the workers.
+    /// The addresses at which clients reach the workers.
     pub fn addresses(&self) -> [SocketAddr; 2] {
-        self.workers.each_ref().map(|worker| worker.http)
+        match self.proxies.as_slice() {
+            [one, two] => [one.address, two.address],
+            _ => self.workers.each_ref().map(|worker| worker.http),
+        }
     }
 
     /// Whether every process still runs.
     pub fn is_alive(&self) -> bool {
         let workers = self.workers.iter().map(Server::process);
+        let proxies = self.proxies.iter().map(TlsProxy::process);
         workers
+            .chain(proxies)
             .chain([self.redis.process()])
             .all(testkit::process::Process::is_alive)
     }

@@ -3,7 +3,7 @@
 //!
 //! For docs/threat-model.md, and for changes of a limit. `tests/attack/run` runs all scenarios, or
 //! those that it is given by name, with real processes: release builds of the worker, redis-server,
-//! and a stand-in for a homeserver. It prints a table. It fails if an honest sign-in fails, if a
+//! haproxy, and a stand-in for a homeserver. It prints a table. It fails if an honest sign-in fails, if a
 //! worker or Redis uses more memory than the documents allow, or if the attack did not take place.
 //! A machine of two cores is enough. All scenarios take seven minutes.
 //!
@@ -27,6 +27,7 @@ mod sign_in_clients;
 mod slowloris;
 mod soak;
 mod source_ips;
+mod tls_proxy;
 
 use runner::ScenarioResult;
 use scenarios::Scenario;

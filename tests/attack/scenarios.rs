@@ -4,7 +4,7 @@
 //! together have theirs too, except in (b) and in one (e), which give the reason.
 
 use crate::attacks::Attack;
-use crate::environment::{Mode, Settings};
+use crate::environment::{Front, Mode, Settings};
 use crate::slowloris::SlowSources;
 use crate::source_ips::SourceIps;
 
@@ -13,6 +13,7 @@ const OPEN: Settings = Settings {
     mode: Mode::Open,
     max_live: 10_000,
     max_connections: 10_000,
+    front: Front::None,
 };
 
 /// Minimum number of requests of a flood. The slowest one so far had ten times as many.
@@ -20,6 +21,9 @@ const FLOOD: u64 = 10_000;
 
 /// Slow connections to each worker, 5,000 in all.
 const SLOW: usize = 2_500;
+
+/// Slow connections to each proxy, 400 in all. With more, haproxy's TLS handshakes take the cores.
+const SLOW_OVER_TLS: usize = 200;
 
 /// Seconds between the start of an attack and the first honest sign-in. A flood uses up its burst
 /// in that time, and slow connections open.
@@ -198,6 +202,24 @@ pub const ALL: &[Scenario] = &[
             ),
             (r#"rendezvous_timeouts_total{kind="body"}"#, SLOW as u64 / 4),
         ],
+        ..FLOODED
+    },
+    // The worker learns the attacker's address from the PROXY header. It accepts fewer connections
+    // here than the attacker opens.
+    Scenario {
+        key: "e-tls",
+        name: "(e) 400 slow connections, one address, over TLS and the PROXY protocol",
+        settings: Settings {
+            max_connections: SLOW_OVER_TLS - 20,
+            front: Front::TlsProxy,
+            ..OPEN
+        },
+        attack: Attack::Slow(SLOW_OVER_TLS, SlowSources::One),
+        min_requests: 2 * SLOW_OVER_TLS as u64,
+        min_metrics: &[(
+            r#"rendezvous_connections_refused_total{reason="per_client"}"#,
+            2 * SLOW_OVER_TLS as u64,
+        )],
         ..FLOODED
     },
     Scenario {

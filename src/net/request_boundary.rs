@@ -50,8 +50,7 @@ impl RequestBoundary {
     /// Records that hyper has read these bytes.
     pub fn on_read(&mut self, bytes: &[u8]) {
         let before = self.last;
-        let tail = &bytes[bytes.len().saturating_sub(size_of::<u32>())..];
-        self.last = tail.iter().copied().fold(before, push);
+        self.last = last_bytes(before, bytes);
         self.position = match self.position {
             Position::Start => match bytes.iter().position(|byte| !b"\r\n".contains(byte)) {
                 Some(start) => self.position_in_head(0, &bytes[start..]),
@@ -69,11 +68,8 @@ impl RequestBoundary {
         if is_empty_line(self.last) {
             return Position::AfterHead(0);
         }
-        let mut last = before;
-        let end = bytes.iter().position(|byte| {
-            last = push(last, *byte);
-            is_empty_line(last)
-        });
+        let mut line_ends = (0..bytes.len()).filter(|at| bytes[*at] == b'\n');
+        let end = line_ends.find(|end| is_empty_line(last_bytes(before, &bytes[..=*end])));
         end.map_or(Position::Head, |end| {
             Position::AfterHead((bytes.len() - end - 1) as u64)
         })
@@ -97,8 +93,12 @@ impl RequestBoundary {
     }
 }
 
-fn push(last: u32, byte: u8) -> u32 {
-    last << 8 | u32::from(byte)
+/// The last four bytes after these, which follow the last four bytes `before`. The newest is the
+/// lowest.
+fn last_bytes(before: u32, bytes: &[u8]) -> u32 {
+    let tail = &bytes[bytes.len().saturating_sub(size_of::<u32>())..];
+    tail.iter()
+        .fold(before, |last, byte| last << 8 | u32::from(*byte))
 }
 
 /// Whether these bytes end a head: with an empty line, whose line ends may be bare LF (RFC 9112

@@ -73,7 +73,9 @@ impl RejectionLog {
         proxy: Option<IpAddr>,
     ) {
         let now = self.clock.now();
-        self.clients.insert(client, now);
+        if is_limited(reason) {
+            self.clients.insert(client, now);
+        }
         if self.connection_throttles[reason.index()].try_acquire(now) {
             let client = self.pseudonyms.client(client);
             tracing::info!(
@@ -92,6 +94,20 @@ impl RejectionLog {
     #[must_use]
     pub fn limited_clients(&self) -> u64 {
         self.clients.estimate(self.clock.now())
+    }
+}
+
+/// Whether a client is refused that would be served otherwise. A port scan speaks no HTTP.
+const fn is_limited(reason: ConnectionRefusal) -> bool {
+    match reason {
+        ConnectionRefusal::PerClient
+        | ConnectionRefusal::ProxyHeader
+        | ConnectionRefusal::UntrustedPeer
+        | ConnectionRefusal::Http2Flood => true,
+        ConnectionRefusal::Tls
+        | ConnectionRefusal::Http2Off
+        | ConnectionRefusal::HeadTooLarge
+        | ConnectionRefusal::MalformedHead => false,
     }
 }
 

@@ -9,7 +9,7 @@ use testkit::http::{Connection, Request};
 const REFUSED: &str = "rendezvous_connections_refused_total";
 const CLIENT_HELLO: &[u8] = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03";
 
-/// Sends these bytes on each a connection of their own, and checks how each response begins, that
+/// Sends each of these heads on a connection of its own, and checks how each response begins, that
 /// there is no second one, and what is counted and logged.
 #[track_caller]
 fn assert_refused(server: &Server, reason: &str, status: &str, heads: &[Vec<u8>]) {
@@ -28,6 +28,9 @@ fn assert_refused(server: &Server, reason: &str, status: &str, heads: &[Vec<u8>]
         (refused == count).then_some(())
     });
     logged(server, reason);
+    // A port scan must not look like an attack that the limits hold off.
+    let limited = server.metrics().sum("rendezvous_limited_clients", &[]);
+    assert_eq!(limited, 0);
 }
 
 /// The first line about this reason.

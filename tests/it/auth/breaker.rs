@@ -78,6 +78,7 @@ fn late_answers_to_one_client_open_no_breaker() {
         assert_users_create(&verifier, &server, "meanwhile");
     });
     assert_users_create(&verifier, &server, "afterwards");
+    assert_eq!(probes(&verifier), 0, "one network requests no probe");
 }
 
 /// The homeserver answers the probe, so the failures are those of the clients.
@@ -96,6 +97,23 @@ fn made_up_tokens_of_many_clients_open_no_breaker() {
         });
         assert_users_create(&verifier, &server, &round.to_string());
     }
+}
+
+/// The breaker does not open before the probe has failed.
+// R1.44
+#[test]
+fn users_create_while_the_probe_is_in_flight() {
+    let (verifier, server) = start();
+    verifier.set_reply("made-up", TokenReply::Body(502, String::new()));
+    verifier.set_default_reply(Some(TokenReply::Hang));
+    for number in 0..5 {
+        let address = format!("192.0.2.{number}");
+        create_from(&server, &address, "made-up").expect_error(503, "M_UNKNOWN");
+    }
+    eventually("the breaker probes", || {
+        (probes(&verifier) == 1).then_some(())
+    });
+    assert_users_create(&verifier, &server, "meanwhile");
 }
 
 /// A dead homeserver costs nothing, and is not flooded when it returns: only probes reach it.

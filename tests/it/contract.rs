@@ -8,7 +8,10 @@ mod expiry;
 mod fixture;
 mod model;
 mod random;
+mod redis_fixture;
+mod requests;
 mod retries;
+mod run;
 mod shares;
 mod strategies;
 mod txns;
@@ -18,61 +21,32 @@ use expiry::{
     expired_sessions_are_reported_once, full_store_rejects_a_creation_and_evicts_none,
     session_expires_at_its_deadline_despite_writes,
 };
-use fixture::{MemoryFixture, RedisFixture, StoreFixture, TTL};
-use matrix_rendezvous::model::{Payload, SequenceToken, SessionId, SubmittedToken, TxnKey};
+use fixture::{MemoryFixture, StoreFixture, TTL};
+use matrix_rendezvous::model::{SequenceToken, SessionId, SubmittedToken, TxnKey};
 use matrix_rendezvous::store::{
-    CreateResult, DeleteResult, NewSession, ReadRequest, ReadResult, Store, StoreError,
-    WithTimestamps, WriteRequest, WriteResult,
+    CreateResult, DeleteResult, NewSession, ReadResult, Store, StoreError, WriteRequest,
+    WriteResult,
 };
+use redis_fixture::RedisFixture;
+use requests::{owner, payload, read_request, session, txn, unwrap_result};
 use retries::{
     retry_is_recognised_after_the_peers_write, retry_is_recognised_within_the_last_four_tokens,
     write_limit_rejects_and_session_lives_on,
 };
 use shares::{
-    client_quota_rejects_only_that_client, network_quota_is_separate_from_client_quotas, owner,
+    client_quota_rejects_only_that_client, network_quota_is_separate_from_client_quotas,
     quotas_shrink_as_the_store_fills, user_quota_holds_from_any_client,
 };
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 use txns::{txn_record_alone_decides, txn_records_are_bounded_and_replay_when_full};
 
-fn payload(text: &str) -> Payload {
-    Payload::new(text).expect("short")
-}
-
-fn txn(text: &str) -> TxnKey {
-    TxnKey::parse(text.as_bytes()).expect("an identifier")
-}
-
 /// A session of a client that has no other session.
 fn new_session(data: &str) -> NewSession {
     static CLIENTS: AtomicU8 = AtomicU8::new(0);
-    let (id, data) = (SessionId::random(), payload(data));
     let client = CLIENTS.fetch_add(1, Ordering::Relaxed);
-    NewSession {
-        owner: owner(&format!("198.51.100.{client}"), None),
-        id,
-        token: SequenceToken::first(id, &data),
-        data,
-        timestamps: false,
-    }
-}
-
-fn read_request(id: SessionId, if_none_match: Option<SequenceToken>) -> ReadRequest {
-    ReadRequest {
-        id,
-        if_none_match,
-        timestamps: false,
-    }
-}
-
-/// The result of a call that did not request timestamps, and got none.
-async fn unwrap_result<T>(
-    call: impl Future<Output = Result<WithTimestamps<T>, StoreError>>,
-) -> Result<T, StoreError> {
-    let WithTimestamps { result, timestamps } = call.await?;
-    assert_eq!(timestamps, None, "timestamps were not requested");
-    Ok(result)
+    let owner = owner(&format!("198.51.100.{client}"), None);
+    session(SessionId::random(), owner, data)
 }
 
 fn write(id: SessionId, token: SequenceToken, data: &str, txn: Option<TxnKey>) -> WriteRequest {

@@ -1,4 +1,5 @@
 //! A plain model of the store: docs/protocol.md, R1.13 to R1.30, over lists that forget nothing.
+//! The fuzz target `store_model` (tests/fuzz) includes this file.
 
 use super::fixture::{MAX_LIVE, MAX_TXN_IDS, MAX_WRITES, SHARES, TTL};
 use matrix_rendezvous::model::Limit;

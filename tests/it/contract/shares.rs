@@ -2,21 +2,11 @@
 //! rejected, and no other.
 
 use super::fixture::{MAX_LIVE, SHARES, StoreFixture, TTL};
-use super::{new_session, unwrap_result};
+use super::{new_session, owner, unwrap_result};
+use matrix_rendezvous::model::Owner;
 use matrix_rendezvous::model::{Limit, LimitExceeded};
-use matrix_rendezvous::model::{Owner, User};
 use matrix_rendezvous::store::{CreateResult, DeleteResult, NewSession, Store};
-use std::net::IpAddr;
 use std::time::Duration;
-
-/// An owner with an address and a user name.
-pub fn owner(address: &str, user: Option<&str>) -> Owner {
-    let address: IpAddr = address.parse().expect("an address");
-    Owner {
-        client: address.into(),
-        user: user.map(|name| User::parse(name).expect("a name")),
-    }
-}
 
 async fn create<R: StoreFixture>(fixture: &mut R, owner: &Owner) -> (NewSession, CreateResult) {
     let mut new = new_session("x");

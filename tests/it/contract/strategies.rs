@@ -1,45 +1,8 @@
 //! The steps of random interleavings.
 
+use super::run::{OWNERS, Step, Token};
 use proptest::collection::vec;
 use proptest::prelude::*;
-
-/// One step. Numbers select among what exists at that point, so that every step is meaningful.
-#[derive(Debug, Clone)]
-pub enum Step {
-    Create {
-        data: u8,
-        owner: u8,
-    },
-    Read {
-        session: usize,
-        if_none_match: Token,
-    },
-    Write {
-        session: usize,
-        token: Token,
-        data: u8,
-        txn: Option<u8>,
-    },
-    /// An earlier write again, unchanged.
-    Retry {
-        write: usize,
-    },
-    Delete {
-        session: usize,
-    },
-    Pass {
-        milliseconds: u64,
-    },
-}
-
-/// The token that a step uses.
-#[derive(Debug, Clone, Copy)]
-pub enum Token {
-    Current,
-    Past(usize),
-    Elsewhere(usize),
-    Foreign,
-}
 
 /// Up to 119 steps.
 pub fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -57,7 +20,7 @@ pub fn steps() -> impl Strategy<Value = Vec<Step>> {
         proptest::option::weighted(0.4, 0_u8..8),
     );
     let step = prop_oneof![
-        8 => (0_u8..4, 0_u8..12).prop_map(|(data, owner)| Step::Create { data, owner }),
+        8 => (0_u8..4, 0_u8..OWNERS).prop_map(|(data, owner)| Step::Create { data, owner }),
         4 => (any::<usize>(), token).prop_map(|(session, if_none_match)| Step::Read { session, if_none_match }),
         12 => write.prop_map(|(session, token, data, txn)| Step::Write { session, token, data, txn }),
         5 => any::<usize>().prop_map(|write| Step::Retry { write }),

@@ -1,0 +1,154 @@
+//! The Redis store and its time: a session's end is simulated in Redis.
+
+use super::fixture::{StoreFixture, TTL, limits};
+use crate::deployments::{Deployment, Keys};
+use matrix_rendezvous::app::tasks::RunningTasks;
+use matrix_rendezvous::clock::Clock;
+use matrix_rendezvous::config::Sources;
+use matrix_rendezvous::config::store::StoreConfig;
+use matrix_rendezvous::lifecycle::BackgroundTask;
+use matrix_rendezvous::model::SessionId;
+use matrix_rendezvous::startup;
+use matrix_rendezvous::store::redis::{RedisSettings, RedisSource, RedisStore};
+use matrix_rendezvous::store::{StoreParts, StoreState};
+use matrix_rendezvous::telemetry::metrics::Metrics;
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio_util::sync::CancellationToken;
+
+pub struct RedisFixture {
+    store: RedisStore,
+    keys: Keys,
+    prefix: String,
+    /// The time by our count, and when each session ends by it.
+    now: Duration,
+    ends: Vec<(SessionId, Duration)>,
+    _running: RunningTasks,
+}
+
+impl RedisFixture {
+    /// A store with keys of its own.
+    pub async fn on(deployment: &Deployment) -> Self {
+        let flags = deployment.settings().into_iter();
+        let flags = flags
+            .map(|(key, value)| ("--set".to_owned(), key.to_owned(), value.to_owned()))
+            .collect();
+        let sources = Sources {
+            flags,
+            ..Sources::default()
+        };
+        let config = startup::load(&sources).expect("good flags").config;
+        let StoreConfig::Redis(config) = config.store else {
+            panic!("the Redis store");
+        };
+        let (source, prefix) = (RedisSource::new(&config), Deployment::prefix());
+        let settings = RedisSettings {
+            layout: source.read().expect("a URL").layout().clone(),
+            source,
+            prefix: prefix.clone(),
+            // Longer than the default, because a slow answer on a busy machine is not wrong.
+            command_timeout: Duration::from_secs(10),
+            wait_for_replicas: None,
+            ignore_checks: Vec::new(),
+        };
+        let metrics = Arc::new(Metrics::new());
+        let StoreParts {
+            store,
+            mut state,
+            mut tasks,
+            ..
+        } = RedisStore::build(
+            &settings,
+            limits(),
+            Clock::system(),
+            &metrics,
+            Arc::default(),
+        );
+        let is_check = |task: &mut BackgroundTask| task.name == "Redis checks";
+        let checks: Vec<_> = tasks.extract_if(.., is_check).collect();
+        assert_eq!(checks.len(), 1);
+        let stop = CancellationToken::new();
+        let running = RunningTasks::start(tasks, &stop);
+        let checks = RunningTasks::start(checks, &stop);
+        let ready = state.wait_for(|state| *state == StoreState::Ready);
+        let ready = tokio::time::timeout(testkit::PATIENCE, ready).await;
+        let is_ready = ready.is_ok_and(|ready| ready.is_ok());
+        assert!(is_ready, "{:?}", *state.borrow());
+        // A later check has a session of its own for a moment, which would count as live; a write
+        // probe makes the pseudonym key again that `clear` deletes.
+        drop(checks);
+        Self {
+            store,
+            keys: deployment.connect(),
+            prefix,
+            now: Duration::ZERO,
+            ends: Vec::new(),
+            _running: running,
+        }
+    }
+
+    /// Ends a session as its TTL would: the key expires, and so does its lease.
+    fn end(&mut self, id: SessionId) {
+        let key = format!("{}s:{{{id}}}", self.prefix);
+        self.keys.command(&["PEXPIRE", &key, "1"]);
+        testkit::eventually("a session expires", || {
+            (self.keys.command(&["EXISTS", &key]).int() == 0).then_some(())
+        });
+        let member = &Sha256::digest(id.as_bytes())[..12];
+        let leases = format!("{}{{lease}}:", self.prefix);
+        for set in self.keys.matching(&format!("{leases}*")) {
+            if set != format!("{leases}secret") {
+                self.keys
+                    .command(&[&b"ZADD"[..], set.as_bytes(), b"XX", b"1", member]);
+            }
+        }
+    }
+}
+
+impl StoreFixture for RedisFixture {
+    type Store = RedisStore;
+
+    fn store(&self) -> &RedisStore {
+        &self.store
+    }
+
+    fn created(&mut self, id: SessionId) {
+        self.ends.push((id, self.now + TTL));
+    }
+
+    async fn advance(&mut self, by: Duration) {
+        self.now += by;
+        let now = self.now;
+        let due: Vec<_> = self.ends.extract_if(.., |(_, end)| *end <= now).collect();
+        for (id, _) in due {
+            self.end(id);
+        }
+    }
+
+    /// Redis' clock cannot be moved, and hardly advances within a test.
+    fn is_time_left(&self, reported: Duration, _: Duration) -> bool {
+        reported <= TTL && reported > TTL / 2
+    }
+
+    fn time_of_day(&mut self) -> SystemTime {
+        let time = self.keys.command(&["TIME"]).texts();
+        let part = |at: usize| -> u64 { time[at].parse().expect("a number") };
+        let seconds = Duration::from_secs(part(0));
+        SystemTime::UNIX_EPOCH + seconds + Duration::from_millis(part(1) / 1000)
+    }
+
+    async fn tick(&mut self) {
+        let begun = self.time_of_day();
+        testkit::eventually("a millisecond passes", || {
+            (self.time_of_day() > begun).then_some(())
+        });
+    }
+
+    fn clear(&mut self) {
+        for key in self.keys.matching(&format!("{}*", self.prefix)) {
+            self.keys.command(&["DEL", &key]);
+        }
+        self.ends.clear();
+    }
+}

@@ -10,6 +10,8 @@ mod bearer;
 mod breaker;
 mod cache;
 mod concurrency;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod introspection;
 mod introspection_response;
 mod outcome;

@@ -17,6 +17,8 @@ mod dial;
 mod endpoint;
 mod error_kind;
 mod error_text;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod keys;
 mod lease;
 mod node;

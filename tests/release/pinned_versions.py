@@ -91,7 +91,7 @@ def check_rust_version():
     """Every file that contains a Rust version has the one in Cargo.toml."""
     [rust] = re.findall(r'^rust-version = "(.*)"', read("Cargo.toml"), re.M)
     required = {"Dockerfile", "README.md", "docs/install.md", "rust-toolchain.toml", "test", ".github/workflows/ci.yaml"}
-    optional = {"tests/interop/rust/Cargo.toml", "tests/model/Cargo.toml", "tests/image/engine.sh", *WORKFLOWS}
+    optional = {"tests/fuzz/Cargo.toml", "tests/interop/rust/Cargo.toml", "tests/model/Cargo.toml", "tests/image/engine.sh", *WORKFLOWS}
     found = {}
     for path in required | optional:
         for version in re.findall(r'(?:rust:|Rust |rust-version = "|channel = ")(\d+\.\d+)', read(path)):

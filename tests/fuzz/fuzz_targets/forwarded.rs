@@ -1,0 +1,5 @@
+//! See `src/forwarded.rs`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| parser_fuzzing::forwarded::check(data));

@@ -11,6 +11,7 @@ on_both_stores!(
     half_closed_requests_are_answered,
     half_closed_pipeline_is_answered,
     half_closed_body_is_rejected,
+    half_closed_scrape_is_answered,
 );
 
 /// As often as it takes to see a lost response: most were, before R0.43.
@@ -64,4 +65,14 @@ fn half_closed_body_is_rejected(server: &Server) {
     let reply = connection.reply().expect_error(400, "M_NOT_JSON");
     assert!(reply.says_close(), "{reply}");
     assert_eq!(connection.read_to_close(), b"");
+}
+
+/// `/metrics` counts the live sessions in the store.
+fn half_closed_scrape_is_answered(server: &Server) {
+    for _ in 0..ROUNDS {
+        let mut connection = Connection::open(server.admin);
+        connection.write(&Request::get("/metrics").bytes());
+        connection.close_write();
+        connection.reply().expect(200);
+    }
 }

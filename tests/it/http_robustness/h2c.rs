@@ -7,55 +7,32 @@ use crate::server::Server;
 use nix::sys::signal::Signal;
 use testkit::api::UNSTABLE;
 use testkit::http::{Connection, Request};
+use testkit::http2::{
+    DATA, END_HEADERS, END_STREAM, HEADERS, PING, PREFACE, RST_STREAM, SETTINGS, frame, get,
+    get_head,
+};
 
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
-const PING: u8 = 6;
-const END_STREAM: u8 = 1;
-const END_HEADERS: u8 = 4;
-
+/// A received frame.
 struct Frame {
     kind: u8,
     flags: u8,
-    stream: u8,
+    stream: u32,
     payload: Vec<u8>,
 }
 
 impl Frame {
-    fn bytes(&self) -> Vec<u8> {
-        let [high, low] = u16::try_from(self.payload.len())
-            .expect("a short frame")
-            .to_be_bytes();
-        let mut bytes = vec![0, high, low, self.kind, self.flags, 0, 0, 0, self.stream];
-        bytes.extend_from_slice(&self.payload);
-        bytes
-    }
-
     #[track_caller]
     fn next(connection: &mut Connection) -> Self {
         let head = connection.take(9);
         let length = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
+        let stream = head[5..].try_into().expect("four bytes");
         Self {
             kind: head[3],
             flags: head[4],
-            stream: head[8],
+            stream: u32::from_be_bytes(stream),
             payload: connection.take(length),
         }
     }
-}
-
-/// HPACK without dynamic table and Huffman coding: indexed `:method GET` and `:scheme http`,
-/// literal path and authority.
-fn get(path: &str) -> Vec<u8> {
-    let mut block = vec![0x82, 0x86];
-    for (name, value) in [(0x04, path), (0x01, "rendezvous.test")] {
-        block.extend([name, u8::try_from(value.len()).expect("a short value")]);
-        block.extend_from_slice(value.as_bytes());
-    }
-    block
 }
 
 #[test]
@@ -77,15 +54,7 @@ fn h2_preface_is_rejected_without_h2c() {
 fn open(server: &Server) -> Connection {
     let mut connection = Connection::open(server.http);
     connection.write(PREFACE);
-    connection.write(
-        &Frame {
-            kind: SETTINGS,
-            flags: 0,
-            stream: 0,
-            payload: vec![],
-        }
-        .bytes(),
-    );
+    connection.write(&frame(SETTINGS, 0, 0, &[]));
     let first = Frame::next(&mut connection);
     assert_eq!((first.kind, first.stream), (SETTINGS, 0));
     connection
@@ -94,13 +63,7 @@ fn open(server: &Server) -> Connection {
 /// Sends a discovery, and returns the response body.
 #[track_caller]
 fn discover(connection: &mut Connection) -> String {
-    let request = Frame {
-        kind: HEADERS,
-        flags: END_STREAM | END_HEADERS,
-        stream: 1,
-        payload: get(UNSTABLE),
-    };
-    connection.write(&request.bytes());
+    connection.write(&get(1, UNSTABLE));
     let mut body = Vec::new();
     loop {
         let frame = Frame::next(connection);
@@ -147,32 +110,26 @@ fn h2c_early_response_does_not_reset_the_stream() {
     let server = start(&[("http.h2c", "true")]);
     let mut connection = Connection::open(server.http);
     connection.write(PREFACE);
-    let frame = |kind, flags, stream, payload| Frame {
-        kind,
-        flags,
-        stream,
-        payload,
-    };
-    let part = || vec![b'x'; 16_000];
+    let part = [b'x'; 16_000];
     let sent = [
-        frame(SETTINGS, 0, 0, vec![]),
-        frame(HEADERS, END_HEADERS, 1, get("/nothing/of/ours")),
-        frame(DATA, 0, 1, part()),
-        frame(DATA, END_STREAM, 1, part()),
+        frame(SETTINGS, 0, 0, &[]),
+        frame(HEADERS, END_HEADERS, 1, &get_head("/nothing/of/ours")),
+        frame(DATA, 0, 1, &part),
+        frame(DATA, END_STREAM, 1, &part),
     ];
     // The last part of the body arrives after the server had time to answer. The server has seen
     // everything before it, because it answered a PING sent after that.
     let (before, last) = sent.split_at(3);
     for frame in before {
-        connection.write(&frame.bytes());
+        connection.write(frame);
     }
-    let ping = frame(PING, 0, 0, vec![7; 8]);
+    let ping = frame(PING, 0, 0, &[7; 8]);
     let mut seen = Vec::new();
     for last in [None, Some(&last[0])] {
         if let Some(frame) = last {
-            connection.write(&frame.bytes());
+            connection.write(frame);
         }
-        connection.write(&ping.bytes());
+        connection.write(&ping);
         loop {
             let frame = Frame::next(&mut connection);
             if (frame.kind, frame.flags) == (PING, 1) {

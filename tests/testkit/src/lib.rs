@@ -21,6 +21,7 @@ pub mod haproxy;
 pub mod history;
 pub mod homeserver;
 pub mod http;
+pub mod http2;
 pub mod keep_alive;
 pub mod metrics;
 pub mod outage;

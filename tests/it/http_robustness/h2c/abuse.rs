@@ -1,42 +1,26 @@
 //! What a client can do on HTTP/2 and not on HTTP/1.1: request without opening a window, request
 //! and reset.
 
-use super::{
-    DATA, END_HEADERS, END_STREAM, Frame, HEADERS, PREFACE, RST_STREAM, SETTINGS, get, open,
-};
+use super::{Frame, open};
 use crate::http_robustness::{start, timed_out};
 use crate::server::Server;
 use testkit::api::UNSTABLE;
 use testkit::eventually;
 use testkit::http::{Connection, Request};
+use testkit::http2::{
+    DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PREFACE, RST_STREAM, SETTINGS, WINDOW_UPDATE,
+    frame, get, get_head, initial_window,
+};
 
 const CANCEL: [u8; 4] = [0, 0, 0, 8];
 
-fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
-    let payload = payload.to_vec();
-    let frame = Frame {
-        kind,
-        flags,
-        stream,
-        payload,
-    };
-    frame.bytes()
-}
-
-/// SETTINGS with the initial window of each stream's response (RFC 9113, 6.5.2).
-fn window(bytes: u16) -> Vec<u8> {
-    let [high, low] = bytes.to_be_bytes();
-    frame(SETTINGS, 0, 0, &[0, 4, 0, 0, high, low])
-}
-
-fn discovery(stream: u8) -> Vec<u8> {
-    let flags = END_STREAM | END_HEADERS;
-    frame(HEADERS, flags, stream, &get(UNSTABLE))
+fn discovery(stream: u32) -> Vec<u8> {
+    get(stream, UNSTABLE)
 }
 
 /// The frames of one stream, up to its end or its reset.
 #[track_caller]
-fn kinds_until_its_end(connection: &mut Connection, stream: u8) -> Vec<u8> {
+fn kinds_until_its_end(connection: &mut Connection, stream: u32) -> Vec<u8> {
     let mut kinds = Vec::new();
     loop {
         let frame = Frame::next(connection);
@@ -54,13 +38,13 @@ fn kinds_until_its_end(connection: &mut Connection, stream: u8) -> Vec<u8> {
 fn stream_without_window_is_reset_alone() {
     let server = start(&[("http.h2c", "true"), ("http.request_timeout", "300ms")]);
     let mut connection = open(&server);
-    connection.write(&[window(0), discovery(1)].concat());
+    connection.write(&[initial_window(0), discovery(1)].concat());
     assert_eq!(
         kinds_until_its_end(&mut connection, 1),
         [HEADERS, RST_STREAM]
     );
     assert_eq!(timed_out(&server, "stream"), 1);
-    connection.write(&[window(1000), discovery(3)].concat());
+    connection.write(&[initial_window(1000), discovery(3)].concat());
     assert_eq!(kinds_until_its_end(&mut connection, 3), [HEADERS, DATA]);
     assert_eq!(timed_out(&server, "stream"), 1);
 }
@@ -71,21 +55,21 @@ fn streams_without_window_release_their_permits() {
     let server = start(&[("http.h2c", "true"), ("http.request_timeout", "300ms")]);
     let mut connection = open(&server);
     let asked: Vec<u8> = (1..=63).step_by(2).flat_map(discovery).collect();
-    connection.write(&[window(0), asked].concat());
+    connection.write(&[initial_window(0), asked].concat());
     eventually("all are reset", || {
         (timed_out(&server, "stream") == 32).then_some(())
     });
-    connection.write(&[window(1000), discovery(65)].concat());
+    connection.write(&[initial_window(1000), discovery(65)].concat());
     assert_eq!(kinds_until_its_end(&mut connection, 65), [HEADERS, DATA]);
 }
 
 /// Sends everything at once, on all 128 streams that these tests can address, and waits for the
 /// end.
 #[track_caller]
-fn assert_flooded(server: &Server, each: impl Fn(u8) -> Vec<u8>) {
+fn assert_flooded(server: &Server, each: impl Fn(u32) -> Vec<u8>) {
     let frames: Vec<u8> = (1..=255).step_by(2).flat_map(each).collect();
     let mut connection = Connection::open(server.http);
-    connection.write(&[PREFACE, &window(1000), &frames].concat());
+    connection.write(&[PREFACE, &initial_window(1000), &frames].concat());
     connection.read_to_close();
     let name = "rendezvous_connections_refused_total";
     let counted = || server.metrics().sum(name, &[("reason", "http2_flood")]);
@@ -115,7 +99,12 @@ fn reset_flood_ends_the_connection() {
 fn protocol_error_flood_ends_the_connection() {
     let server = start(&[("http.h2c", "true")]);
     // HPACK literals: `:method POST` and `:scheme http` of the static table, a Content-Length of 1.
-    let head = [&[0x83][..], &get(UNSTABLE)[1..], &[0x0f, 0x0d, 1, b'1']].concat();
+    let head = [
+        &[0x83][..],
+        &get_head(UNSTABLE)[1..],
+        &[0x0f, 0x0d, 1, b'1'],
+    ]
+    .concat();
     assert_flooded(&server, |stream| {
         let wrong = frame(DATA, END_STREAM, stream, b"22");
         [frame(HEADERS, END_HEADERS, stream, &head), wrong].concat()
@@ -125,7 +114,6 @@ fn protocol_error_flood_ends_the_connection() {
 /// A client may send `ENHANCE_YOUR_CALM` to us; that is not a flood by the client.
 #[test]
 fn goaway_from_a_client_is_not_a_flood() {
-    const GOAWAY: u8 = 7;
     const ENHANCE_YOUR_CALM: u8 = 11;
     let server = start(&[("http.h2c", "true")]);
     let mut connection = open(&server);
@@ -139,10 +127,9 @@ fn goaway_from_a_client_is_not_a_flood() {
 /// The bounds of one connection (src/net/http2.rs), as announced to the client.
 #[test]
 fn h2_settings_announce_small_windows() {
-    const WINDOW_UPDATE: u8 = 8;
     let server = start(&[("http.h2c", "true")]);
     let mut connection = Connection::open(server.http);
-    connection.write(&[PREFACE, &window(1000)].concat());
+    connection.write(&[PREFACE, &initial_window(1000)].concat());
     let settings = Frame::next(&mut connection);
     assert_eq!(settings.kind, SETTINGS);
     let announced: Vec<_> = settings

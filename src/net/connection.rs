@@ -1,25 +1,26 @@
 //! Serves one connection: detects the HTTP version, runs its requests, and closes it without losing
 //! a response.
 
+mod context;
+
 use crate::clock::Clock;
-use crate::clock::lazy_timeout::LazyTimeout;
 use crate::config::Config;
 use crate::config::http::HttpConfig;
 use crate::http::context::Caller;
 use crate::http::service::Service;
 use crate::lifecycle::Lifecycle;
 use crate::net::admission::{AdmittedConnection, ConnectionAdmission};
-use crate::net::client_ip::{Peer, is_https};
+use crate::net::client_ip::is_https;
 use crate::net::http1;
 use crate::net::http2::{self, StreamExecutor};
 use crate::net::proxy_detector::UnconfiguredProxyDetector;
-use crate::net::request_activity::RequestActivity;
 use crate::net::timeout_stream::{SocketTimeouts, TimeoutStream};
 use crate::store::Store;
 use crate::telemetry::labels::ConnectionRefusal;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::rejection_log::RejectionLog;
 use bytes::Bytes;
+use context::ConnectionContext;
 use http_body_util::Full;
 use hyper::body::{Body, Incoming};
 use hyper::header::{CONNECTION, HeaderValue};
@@ -30,7 +31,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::IpAddr;
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
 
@@ -51,23 +52,6 @@ pub struct Connections<S> {
     lifecycle: Lifecycle,
     metrics: Arc<Metrics>,
     clock: Clock,
-}
-
-/// The state that the requests of one connection share.
-struct ConnectionContext {
-    peer: Peer,
-    activity: Arc<RequestActivity>,
-    /// The timeout of the last request, for the next one. Concurrent requests create their own.
-    spare_timeout: Mutex<Option<LazyTimeout>>,
-}
-
-impl ConnectionContext {
-    /// Ignores a poisoned lock: a panic leaves a timeout or none, and both are valid.
-    fn spare_timeout(&self) -> MutexGuard<'_, Option<LazyTimeout>> {
-        self.spare_timeout
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl<S: Store> Connections<S> {
@@ -123,11 +107,7 @@ impl<S: Store> Connections<S> {
             idle: self.config.timeouts.idle,
             send: self.config.timeouts.request,
         };
-        let context = Arc::new(ConnectionContext {
-            peer,
-            activity: Arc::default(),
-            spare_timeout: Mutex::default(),
-        });
+        let context = Arc::new(ConnectionContext::new(peer));
         let activity = Arc::clone(&context.activity);
         let metrics = Arc::clone(&self.metrics);
         let mut stream = TimeoutStream::new(stream, timeouts, activity, metrics, &self.clock);
@@ -259,8 +239,7 @@ impl<S: Store> Connections<S> {
         let body_length = request.body().size_hint().into();
         let _active = context.activity.start_request(body_length);
         let is_http2 = request.version() == Version::HTTP_2;
-        let spare = context.spare_timeout().take();
-        let mut timeout = spare.unwrap_or_else(|| LazyTimeout::new(self.clock.clone()));
+        let mut timeout = context.take_timeout(&self.clock);
         let trusted_proxies = &self.admission.trusted_proxies;
         let ip = trusted_proxies.client_ip(context.peer, request.headers());
         let headers = request.headers();
@@ -274,7 +253,7 @@ impl<S: Store> Connections<S> {
             may_set_request_id: trusted_proxies.may_set_request_id(context.peer),
         };
         let mut response = self.service.respond(request, caller, &mut timeout).await;
-        *context.spare_timeout() = Some(timeout);
+        context.keep_timeout(timeout);
         if is_http2 {
             // HTTP/2 has no such header (RFC 9113 §8.2.2). Its connections end with GOAWAY.
             response.headers_mut().remove(CONNECTION);

@@ -12,6 +12,8 @@ use crate::lifecycle::Lifecycle;
 use crate::net::admission::{AdmittedConnection, ConnectionAdmission};
 use crate::net::client_ip::is_https;
 use crate::net::http1;
+use crate::net::http2::limited_stream::FrameLimitedStream;
+use crate::net::http2::preface::begins_with_preface;
 use crate::net::http2::{self, StreamExecutor};
 use crate::net::proxy_detector::UnconfiguredProxyDetector;
 use crate::net::timeout_stream::{SocketTimeouts, TimeoutStream};
@@ -115,7 +117,7 @@ impl<S: Store> Connections<S> {
         if self.config.h2c {
             // A silent connection has no request, so the shutdown may close it.
             let is_http2 = {
-                let is_http2 = pin!(http2::begins_with_preface(&mut stream));
+                let is_http2 = pin!(begins_with_preface(&mut stream));
                 self.lifecycle.until_draining(is_http2).await
             };
             let Some(is_http2) = is_http2 else {
@@ -165,8 +167,8 @@ impl<S: Store> Connections<S> {
         let peer = context.peer.ip;
         let streams = StreamExecutor::new(self.config.timeouts.request, Arc::clone(&self.metrics));
         let max_head_bytes = u32::try_from(MAX_HEAD_BYTES).unwrap_or(u32::MAX);
-        let connection =
-            http2::builder(streams, max_head_bytes).serve_connection(TokioIo::new(stream), service);
+        let stream = TokioIo::new(FrameLimitedStream::new(stream));
+        let connection = http2::builder(streams, max_head_bytes).serve_connection(stream, service);
         // hyper sends GOAWAY with a PING, and waits for a response that a vanished client never
         // sends.
         let is_finished = || context.activity.is_idle();

@@ -2,16 +2,19 @@
 //!
 //! For `connection`. HTTP/2 lets a client do to a stream what it cannot do to a socket: send a
 //! request and never give its response any window, or send a request and reset it at once
-//! (CVE-2023-44487).
+//! (CVE-2023-44487). It also lets a client send frames without any request, which `frame_budget`
+//! bounds.
 //!
 //! The server sends no PINGs, since what they would find is found without them. A client that has
 //! vanished has no request in flight, or one that ends by its deadline. Then `timeout_stream`
 //! closes the connection after `http.idle_timeout`, which neither PINGs nor window updates extend.
 
-use crate::net::timeout_stream::TimeoutStream;
+pub mod frame_budget;
+pub mod limited_stream;
+pub mod preface;
+
 use crate::telemetry::labels::TimeoutKind;
 use crate::telemetry::metrics::Metrics;
-use bytes::BytesMut;
 use hyper::rt::Executor;
 use hyper::server::conn::http2::Builder;
 use hyper_util::rt::TokioTimer;
@@ -20,11 +23,6 @@ use std::future::Future;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
-
-/// The first bytes of a client that uses HTTP/2 without TLS (RFC 9113 §3.4).
-const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Concurrent streams of one connection. A proxy with more requests opens another connection. A
 /// stream whose client gives its response no window holds some 6 KiB until [`StreamExecutor`] ends
@@ -109,7 +107,7 @@ where
 }
 
 /// Whether a connection ended because its client caused too much work: the server's own GOAWAY had
-/// `ENHANCE_YOUR_CALM` (RFC 9113 §7).
+/// `ENHANCE_YOUR_CALM` (RFC 9113 §7), or the client exceeded its frame budget.
 #[must_use]
 pub fn is_flood_error(error: &io::Error) -> bool {
     let mut cause: Option<&(dyn Error + 'static)> = error.get_ref().map(|error| error as _);
@@ -117,21 +115,10 @@ pub fn is_flood_error(error: &io::Error) -> bool {
         if let Some(error) = error.downcast_ref::<h2::Error>() {
             return error.is_library() && error.reason() == Some(h2::Reason::ENHANCE_YOUR_CALM);
         }
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            return error.kind() == limited_stream::OVER_BUDGET;
+        }
         cause = error.source();
     }
     false
-}
-
-/// Whether the first bytes are the HTTP/2 preface. The bytes stay readable.
-pub(super) async fn begins_with_preface(stream: &mut TimeoutStream<TcpStream>) -> io::Result<bool> {
-    let mut received = BytesMut::with_capacity(HTTP2_PREFACE.len());
-    while received.len() < HTTP2_PREFACE.len() && HTTP2_PREFACE.starts_with(&received) {
-        let mut limited = (&mut *stream).take((HTTP2_PREFACE.len() - received.len()) as u64);
-        if limited.read_buf(&mut received).await? == 0 {
-            break;
-        }
-    }
-    let is_http2 = *received == *HTTP2_PREFACE;
-    stream.push_back(received.freeze());
-    Ok(is_http2)
 }

@@ -181,7 +181,8 @@ label! {
         /// The peer is not in `http.trusted_proxies`; with `http.proxy_protocol` only those may
         /// connect.
         UntrustedPeer = "untrusted_peer",
-        /// The client reset too many HTTP/2 streams, or caused the server to reset them.
+        /// The client reset too many HTTP/2 streams, caused the server to reset them, or sent too
+        /// many HTTP/2 frames without requests.
         Http2Flood = "http2_flood",
         /// The peer speaks TLS to `http.listen`, which does not.
         Tls = "tls",

@@ -13,7 +13,7 @@ mod slow_readers;
 mod smuggling;
 
 use crate::server::Server;
-use testkit::api::UNSTABLE;
+use testkit::api::{UNSTABLE, at};
 use testkit::http::Connection;
 use testkit::server::Store;
 
@@ -26,6 +26,14 @@ fn start(settings: &[(&str, &str)]) -> Server {
 fn timed_out(server: &Server, kind: &str) -> u64 {
     let name = "rendezvous_timeouts_total";
     server.metrics().sum(name, &[("kind", kind)])
+}
+
+/// Creates the session with the largest replies: JSON writes each of 4,096 bytes as six. Returns
+/// its path.
+#[track_caller]
+fn large_session(server: &Server) -> String {
+    let data = "\u{1}".repeat(4096);
+    at(&server.create(&data).id)
 }
 
 /// A creation with a head that promises more body than is sent.

@@ -1,6 +1,7 @@
 //! HTTP/2 without TLS: only if configured, and with the same timeouts.
 
 mod abuse;
+mod frame_floods;
 
 use super::start;
 use crate::server::Server;
@@ -49,6 +50,11 @@ fn h2_preface_is_rejected_without_h2c() {
     );
 }
 
+/// A request on this stream.
+fn discovery(stream: u32) -> Vec<u8> {
+    get(stream, UNSTABLE)
+}
+
 /// A connection after its handshake.
 #[track_caller]
 fn open(server: &Server) -> Connection {
@@ -60,10 +66,26 @@ fn open(server: &Server) -> Connection {
     connection
 }
 
+/// The kinds of the frames of one stream, up to its end or its reset.
+#[track_caller]
+fn kinds_until_its_end(connection: &mut Connection, stream: u32) -> Vec<u8> {
+    let mut kinds = Vec::new();
+    loop {
+        let frame = Frame::next(connection);
+        if frame.stream == stream {
+            kinds.push(frame.kind);
+            let is_end = [HEADERS, DATA].contains(&frame.kind) && frame.flags & END_STREAM != 0;
+            if is_end || frame.kind == RST_STREAM {
+                return kinds;
+            }
+        }
+    }
+}
+
 /// Sends a discovery, and returns the response body.
 #[track_caller]
 fn discover(connection: &mut Connection) -> String {
-    connection.write(&get(1, UNSTABLE));
+    connection.write(&discovery(1));
     let mut body = Vec::new();
     loop {
         let frame = Frame::next(connection);

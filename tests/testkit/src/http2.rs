@@ -44,6 +44,16 @@ pub fn get(stream: u32, path: &str) -> Vec<u8> {
     frame(HEADERS, END_STREAM | END_HEADERS, stream, &get_head(path))
 }
 
+/// Returns a request that a proxy forwards for this client.
+pub fn get_for(stream: u32, path: &str, client: &str) -> Vec<u8> {
+    let mut head = get_head(path);
+    // A literal without indexing, with a literal name.
+    head.push(0);
+    push_short(&mut head, "x-forwarded-for");
+    push_short(&mut head, client);
+    frame(HEADERS, END_STREAM | END_HEADERS, stream, &head)
+}
+
 /// Returns the head of a GET request: HPACK without dynamic table and Huffman coding. `:method GET`
 /// and `:scheme http` are indexed, path and authority are literals.
 ///
@@ -52,13 +62,19 @@ pub fn get(stream: u32, path: &str) -> Vec<u8> {
 pub fn get_head(path: &str) -> Vec<u8> {
     let mut block = vec![0x82, 0x86];
     for (name, value) in [(0x04, path), (0x01, "rendezvous.test")] {
-        let length = u8::try_from(value.len())
-            .ok()
-            .filter(|length| *length < 127);
-        block.extend([name, length.expect("a short value")]);
-        block.extend_from_slice(value.as_bytes());
+        block.push(name);
+        push_short(&mut block, value);
     }
     block
+}
+
+/// Appends a string of less than 127 bytes, without Huffman coding.
+fn push_short(block: &mut Vec<u8>, value: &str) {
+    let length = u8::try_from(value.len())
+        .ok()
+        .filter(|length| *length < 127);
+    block.push(length.expect("a short value"));
+    block.extend_from_slice(value.as_bytes());
 }
 
 /// Returns SETTINGS with the initial window of each stream's response (RFC 9113, 6.5.2).

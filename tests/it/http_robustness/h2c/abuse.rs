@@ -1,7 +1,7 @@
 //! What a client can do on HTTP/2 and not on HTTP/1.1: request without opening a window, request
 //! and reset.
 
-use super::{Frame, open};
+use super::{Frame, discovery, kinds_until_its_end, open};
 use crate::http_robustness::{start, timed_out};
 use crate::server::Server;
 use testkit::api::UNSTABLE;
@@ -9,30 +9,10 @@ use testkit::eventually;
 use testkit::http::{Connection, Request};
 use testkit::http2::{
     DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PREFACE, RST_STREAM, SETTINGS, WINDOW_UPDATE,
-    frame, get, get_head, initial_window,
+    frame, get_head, initial_window,
 };
 
 const CANCEL: [u8; 4] = [0, 0, 0, 8];
-
-fn discovery(stream: u32) -> Vec<u8> {
-    get(stream, UNSTABLE)
-}
-
-/// The frames of one stream, up to its end or its reset.
-#[track_caller]
-fn kinds_until_its_end(connection: &mut Connection, stream: u32) -> Vec<u8> {
-    let mut kinds = Vec::new();
-    loop {
-        let frame = Frame::next(connection);
-        if frame.stream == stream {
-            kinds.push(frame.kind);
-            let is_end = [HEADERS, DATA].contains(&frame.kind) && frame.flags & END_STREAM != 0;
-            if is_end || frame.kind == RST_STREAM {
-                return kinds;
-            }
-        }
-    }
-}
 
 #[test]
 fn stream_without_window_is_reset_alone() {
@@ -45,7 +25,10 @@ fn stream_without_window_is_reset_alone() {
     );
     assert_eq!(timed_out(&server, "stream"), 1);
     connection.write(&[initial_window(1000), discovery(3)].concat());
-    assert_eq!(kinds_until_its_end(&mut connection, 3), [HEADERS, DATA]);
+    assert_eq!(
+        kinds_until_its_end(&mut connection, 3),
+        [HEADERS, DATA]
+    );
     assert_eq!(timed_out(&server, "stream"), 1);
 }
 
@@ -60,7 +43,10 @@ fn streams_without_window_release_their_permits() {
         (timed_out(&server, "stream") == 32).then_some(())
     });
     connection.write(&[initial_window(1000), discovery(65)].concat());
-    assert_eq!(kinds_until_its_end(&mut connection, 65), [HEADERS, DATA]);
+    assert_eq!(
+        kinds_until_its_end(&mut connection, 65),
+        [HEADERS, DATA]
+    );
 }
 
 /// Sends everything at once, on all 128 streams that these tests can address, and waits for the

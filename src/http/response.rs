@@ -5,6 +5,7 @@ mod error_body;
 use crate::http::error::ApiError;
 use crate::http::request_id::X_REQUEST_ID;
 use crate::http::route::CORS_METHODS;
+use crate::model::MAX_PAYLOAD_BYTES;
 use crate::model::Rejection;
 use crate::model::SessionId;
 use crate::store::Timestamps;
@@ -20,6 +21,13 @@ use hyper::header::{
 };
 use hyper::{Response, StatusCode};
 use serde::Serialize;
+
+/// The largest body of a response, in bytes: the JSON dialect writes each byte of a payload of
+/// control characters as six (`\u0001`), and the other fields have less than 1 KiB.
+pub const MAX_RESPONSE_BYTES: usize = 6 * MAX_PAYLOAD_BYTES + 1024;
+
+/// Spare capacity of a JSON body that is not worth a reallocation.
+const MAX_SPARE_BYTES: usize = 1024;
 
 /// One response of the API.
 #[derive(Debug)]
@@ -64,7 +72,12 @@ impl ApiResponse {
 
     /// 200 with a body that is JSON already.
     #[must_use]
-    pub fn raw_json(body: Vec<u8>) -> Self {
+    pub fn raw_json(mut body: Vec<u8>) -> Self {
+        // Only an escaped payload is longer than expected, and it grew by doubling. Half of that
+        // would be unused while the response waits for its client.
+        if body.capacity() - body.len() > MAX_SPARE_BYTES {
+            body.shrink_to_fit();
+        }
         Self::new(StatusCode::OK, Content::Json(body))
     }
 

@@ -8,6 +8,7 @@ use crate::clock::lazy_timeout::LazyTimeout;
 use crate::config::Config;
 use crate::lifecycle::Lifecycle;
 use crate::limits::client_concurrency::{ClientConcurrencyLimiter, ClientPermit};
+use crate::limits::http2_streams::{StreamLimiter, StreamPermit};
 use crate::net::client_ip::{Peer, TrustedProxies};
 use crate::net::proxy_protocol::{self, ProxyHeaderError};
 use crate::telemetry::labels::{ConnectionRefusal, TimeoutKind};
@@ -33,6 +34,7 @@ pub struct ConnectionAdmission {
     proxy_header_timeout: Option<Duration>,
     /// The limit per client. `None` if `limits.enabled` is false.
     per_client: Option<Arc<ClientConcurrencyLimiter>>,
+    streams: StreamLimiter,
     lifecycle: Lifecycle,
     metrics: Arc<Metrics>,
     rejection_log: Arc<RejectionLog>,
@@ -69,10 +71,12 @@ impl ConnectionAdmission {
                 max_per_client.saturating_mul(CLIENTS_PER_NETWORK),
             )
         };
+        let limits_clients = config.limits.rates.is_some();
         Self {
             trusted_proxies: TrustedProxies::new(http),
             proxy_header_timeout: http.proxy_protocol.then_some(http.timeouts.header),
-            per_client: config.limits.rates.is_some().then(per_client),
+            per_client: limits_clients.then(per_client),
+            streams: StreamLimiter::new(http.max_connections, limits_clients.then(per_client)),
             lifecycle,
             metrics,
             rejection_log,
@@ -104,6 +108,13 @@ impl ConnectionAdmission {
             buffered,
             permit,
         })
+    }
+
+    /// Admits an HTTP/2 stream of the client `ip`. Returns `None` if it must be refused.
+    #[must_use]
+    pub fn admit_stream(&self, ip: IpAddr) -> Option<StreamPermit> {
+        let permit = self.streams.try_acquire(ip.into());
+        permit.or_else(|| self.refuse(ConnectionRefusal::Http2Streams, ip))
     }
 
     /// Reads the PROXY protocol's header within `timeout` of the accept: a proxy sends it at once.
@@ -148,7 +159,7 @@ impl ConnectionAdmission {
         }
     }
 
-    /// Records that a connection was closed because of what its client did.
+    /// Records that a connection was closed, or a stream refused, because of what its client did.
     pub fn record_refusal(&self, reason: ConnectionRefusal, ip: IpAddr) {
         self.metrics.connections_refused.inc(reason);
         let proxy = self.trusted_proxies.contains(ip).then_some(ip);

@@ -14,6 +14,7 @@ use crate::net::client_ip::is_https;
 use crate::net::http1;
 use crate::net::http2::limited_stream::FrameLimitedStream;
 use crate::net::http2::preface::begins_with_preface;
+use crate::net::http2::response_body::ResponseBody;
 use crate::net::http2::{self, StreamExecutor};
 use crate::net::proxy_detector::UnconfiguredProxyDetector;
 use crate::net::timeout_stream::{SocketTimeouts, TimeoutStream};
@@ -138,7 +139,11 @@ impl<S: Store> Connections<S> {
     ) -> io::Result<()> {
         let service = service_fn(|mut request| {
             let (connections, context) = (Arc::clone(self), Arc::clone(&context));
-            async move { connections.handle_request(&mut request, &context).await }
+            async move {
+                let ip = connections.client_ip(&request, &context);
+                let response = connections.handle_request(&mut request, ip, &context);
+                Ok::<_, Infallible>(response.await)
+            }
         });
         let connection =
             http1::builder(MAX_HEAD_BYTES).serve_connection(TokioIo::new(stream), service);
@@ -162,7 +167,20 @@ impl<S: Store> Connections<S> {
     ) -> io::Result<()> {
         let service = service_fn(|mut request| {
             let (connections, context) = (Arc::clone(self), Arc::clone(&context));
-            async move { connections.handle_request(&mut request, &context).await }
+            // On the heap, and freed with the response: a stream that waits for its client does not
+            // keep 10 KB of a request's state.
+            Box::pin(async move {
+                let ip = connections.client_ip(&request, &context);
+                let Some(permit) = connections.admission.admit_stream(ip) else {
+                    // The client may send the request again (RFC 9113 §8.7).
+                    return Err(h2::Error::from(h2::Reason::REFUSED_STREAM));
+                };
+                let response = connections.handle_request(&mut request, ip, &context);
+                let to_body = |body: Full<Bytes>| {
+                    ResponseBody::new(body.into_inner().unwrap_or_default(), permit)
+                };
+                Ok(response.await.map(to_body))
+            })
         });
         let peer = context.peer.ip;
         let streams = StreamExecutor::new(self.config.timeouts.request, Arc::clone(&self.metrics));
@@ -233,17 +251,23 @@ impl<S: Store> Connections<S> {
         }
     }
 
+    /// The address of the client that sent the request.
+    fn client_ip(&self, request: &Request<Incoming>, context: &ConnectionContext) -> IpAddr {
+        let trusted_proxies = &self.admission.trusted_proxies;
+        trusted_proxies.client_ip(context.peer, request.headers())
+    }
+
     async fn handle_request(
         &self,
         request: &mut Request<Incoming>,
+        ip: IpAddr,
         context: &ConnectionContext,
-    ) -> Result<Response<Full<Bytes>>, Infallible> {
+    ) -> Response<Full<Bytes>> {
         let body_length = request.body().size_hint().into();
         let _active = context.activity.start_request(body_length);
         let is_http2 = request.version() == Version::HTTP_2;
         let mut timeout = context.take_timeout(&self.clock);
         let trusted_proxies = &self.admission.trusted_proxies;
-        let ip = trusted_proxies.client_ip(context.peer, request.headers());
         let headers = request.headers();
         let proxy_detector = &self.proxy_detector;
         if let Some(warning) = proxy_detector.observe(trusted_proxies, context.peer, headers, ip) {
@@ -264,6 +288,6 @@ impl<S: Store> Connections<S> {
                 .headers_mut()
                 .insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        Ok(response)
+        response
     }
 }

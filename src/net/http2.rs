@@ -12,9 +12,12 @@
 pub mod frame_budget;
 pub mod limited_stream;
 pub mod preface;
+pub mod response_body;
 
+use crate::http::response::MAX_RESPONSE_BYTES;
 use crate::telemetry::labels::TimeoutKind;
 use crate::telemetry::metrics::Metrics;
+use futures_util::FutureExt;
 use hyper::rt::Executor;
 use hyper::server::conn::http2::Builder;
 use hyper_util::rt::TokioTimer;
@@ -25,8 +28,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Concurrent streams of one connection. A proxy with more requests opens another connection. A
-/// stream whose client gives its response no window holds some 6 KiB until [`StreamExecutor`] ends
-/// it, so this allows 200 KiB per connection.
+/// stream whose client gives its response no window holds at most [`MAX_RESPONSE_BYTES`] and some
+/// 2 KiB until [`StreamExecutor`] ends it, so this allows 860 KiB per connection. For a client over
+/// all its connections, `limits::http2_streams` is the bound.
 const MAX_STREAMS: u32 = 32;
 
 /// Streams that the client reset before the server accepted them. This is h2's default, fixed here
@@ -48,9 +52,8 @@ const STREAM_WINDOW_BYTES: u32 = 65_535;
 /// four whole bodies (hyper's default is 1 MiB).
 const CONNECTION_WINDOW_BYTES: u32 = 128 * 1024;
 
-/// Bytes of a stream's response that are buffered for a client that gives it no window. A response
-/// has at most 8 KiB.
-const SEND_BUFFER_BYTES: usize = 16 * 1024;
+/// Bytes of a stream's response that h2 buffers: a whole response.
+const SEND_BUFFER_BYTES: usize = MAX_RESPONSE_BYTES;
 
 /// Returns a builder with these bounds. `max_head_bytes` bounds the head of a request.
 #[must_use]
@@ -97,12 +100,14 @@ where
             stream_timeout,
             metrics,
         } = self.clone();
-        tokio::spawn(async move {
-            // A dropped stream resets itself.
-            if tokio::time::timeout(stream_timeout, stream).await.is_err() {
+        // A dropped stream resets itself. An `async` block would hold the future twice, as its
+        // capture and as what it awaits.
+        let bounded = tokio::time::timeout(stream_timeout, stream).map(move |ended| {
+            if ended.is_err() {
                 metrics.timeouts.inc(TimeoutKind::Stream);
             }
         });
+        tokio::spawn(bounded);
     }
 }
 

@@ -172,7 +172,7 @@ label! {
 }
 
 label! {
-    /// Why a connection was closed, apart from timeouts.
+    /// Why a connection was closed or a stream refused, apart from timeouts.
     ConnectionRefusal {
         /// The client has `http.max_connections_per_client` connections open.
         PerClient = "per_client",
@@ -184,6 +184,9 @@ label! {
         /// The client reset too many HTTP/2 streams, caused the server to reset them, or sent too
         /// many HTTP/2 frames without requests.
         Http2Flood = "http2_flood",
+        /// An HTTP/2 stream was refused: its client has `http.max_connections_per_client` streams
+        /// open, or all clients have `http.max_connections`.
+        Http2Streams = "http2_streams",
         /// The peer speaks TLS to `http.listen`, which does not.
         Tls = "tls",
         /// The peer speaks HTTP/2 without TLS, and `http.h2c` is off.

@@ -59,7 +59,7 @@ metrics! {
     connections: Gauges<ConnectionState> = "rendezvous_connections" ["state": ConnectionState::ALL],
     /// Upper bound of open client connections (http.max_connections, or what the limit of open files allows).
     connections_limit: IntGauge = "rendezvous_connections_limit" [],
-    /// Client connections closed because of their source or their behaviour, by reason.
+    /// Client connections closed, or HTTP/2 streams refused, because of their source or their behaviour, by reason.
     connections_refused: Counters<ConnectionRefusal> = "rendezvous_connections_refused_total" ["reason": ConnectionRefusal::ALL],
     /// Waits for a client that timed out, by kind.
     timeouts: Counters<TimeoutKind> = "rendezvous_timeouts_total" ["kind": TimeoutKind::ALL],

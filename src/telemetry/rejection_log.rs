@@ -64,8 +64,8 @@ impl RejectionLog {
         );
     }
 
-    /// Records a connection that was closed for `reason`, and logs the first one of each second. If
-    /// a trusted proxy made the connection, `proxy` is its address, which the line has as it is.
+    /// Records a connection or stream that was closed for `reason`, and logs the first one of each
+    /// second. If a trusted proxy made the connection, `proxy` is its address, which the line has as it is.
     pub fn record_connection(
         &self,
         reason: ConnectionRefusal,
@@ -84,7 +84,7 @@ impl RejectionLog {
                 client,
                 proxy = proxy.map(display),
                 hint = hint(reason),
-                "connection closed (sampled: one line per second and reason)"
+                "connection or stream closed (sampled: one line per second and reason)"
             );
         }
     }
@@ -103,7 +103,8 @@ const fn is_limited(reason: ConnectionRefusal) -> bool {
         ConnectionRefusal::PerClient
         | ConnectionRefusal::ProxyHeader
         | ConnectionRefusal::UntrustedPeer
-        | ConnectionRefusal::Http2Flood => true,
+        | ConnectionRefusal::Http2Flood
+        | ConnectionRefusal::Http2Streams => true,
         ConnectionRefusal::Tls
         | ConnectionRefusal::Http2Off
         | ConnectionRefusal::HeadTooLarge
@@ -128,7 +129,8 @@ const fn hint(reason: ConnectionRefusal) -> Option<&'static str> {
         | ConnectionRefusal::PerClient
         | ConnectionRefusal::ProxyHeader
         | ConnectionRefusal::UntrustedPeer
-        | ConnectionRefusal::Http2Flood => None,
+        | ConnectionRefusal::Http2Flood
+        | ConnectionRefusal::Http2Streams => None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod abuse;
 mod frame_floods;
+mod unread_responses;
 
 use super::start;
 use crate::server::Server;

@@ -27,7 +27,7 @@ fn stream_without_window_is_reset_alone() {
     connection.write(&[initial_window(1000), discovery(3)].concat());
     assert_eq!(
         kinds_until_its_end(&mut connection, 3),
-        [HEADERS, DATA]
+        [HEADERS, DATA, DATA]
     );
     assert_eq!(timed_out(&server, "stream"), 1);
 }
@@ -45,7 +45,7 @@ fn streams_without_window_release_their_permits() {
     connection.write(&[initial_window(1000), discovery(65)].concat());
     assert_eq!(
         kinds_until_its_end(&mut connection, 65),
-        [HEADERS, DATA]
+        [HEADERS, DATA, DATA]
     );
 }
 

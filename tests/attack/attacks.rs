@@ -2,10 +2,12 @@
 //!
 //! They run on one thread with a bounded number of connections. Each connection sends its next
 //! request as soon as it has a reply, whatever the reply. So the attackers use one core at most,
-//! and leave the other to the workers. The slow attackers are in `slowloris`.
+//! and leave the other to the workers. The slow attackers are in `slowloris`, and those of HTTP/2 in
+//! `http2_abuse`.
 
 use crate::counters::Counters;
 use crate::environment::{Mode, VALID_TOKEN};
+use crate::http2_abuse::{self, Http2Abuse};
 use crate::session_abuse::OwnedSessions;
 use crate::slowloris::{self, SlowSources};
 use crate::source_ips::SourceIps;
@@ -45,6 +47,8 @@ pub enum Attack {
     Tokens(SourceIps),
     /// A user with one valid token creates, polls, guesses and writes from 200 addresses.
     User,
+    /// Does what only HTTP/2 makes possible.
+    Http2(Http2Abuse),
     /// Holds this many slow connections to each worker.
     Slow(usize, SlowSources),
 }
@@ -147,6 +151,7 @@ async fn start_one(attack: Attack, context: AttackContext) -> Result<(), String>
             let sessions = OwnedSessions::create(sessions, &context).await?;
             sessions.write(&context);
         }
+        Attack::Http2(abuse) => http2_abuse::start(abuse, &context).await?,
         Attack::Slow(connections, sources) => slowloris::start(connections, sources, &context),
     }
     Ok(())

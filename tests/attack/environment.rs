@@ -82,6 +82,8 @@ impl Environment {
             ("store.redis.url", &redis_url),
             ("session.max_live", &max_live),
             ("http.max_connections", &max_connections),
+            // Some attackers use HTTP/2, and connect without a proxy.
+            ("http.h2c", "true"),
             // A line for each request of a flood would measure the disk.
             ("telemetry.access_log", "false"),
             ("telemetry.log_level", "error"),

@@ -19,6 +19,7 @@
 mod attacks;
 mod counters;
 mod environment;
+mod http2_abuse;
 mod report;
 mod runner;
 mod scenarios;

@@ -3,6 +3,8 @@
 //! Every limit per client, network, user or session has its default. The limits of all clients
 //! together have theirs too, except in (b) and in one (e), which give the reason.
 
+mod http2;
+
 use crate::attacks::Attack;
 use crate::environment::{Front, Mode, Settings};
 use crate::slowloris::SlowSources;
@@ -288,4 +290,6 @@ pub const ALL: &[Scenario] = &[
         ],
         ..AUTHENTICATED
     },
+    http2::UNREAD,
+    http2::FRAMES,
 ];

@@ -22,10 +22,11 @@ const SETTINGS: &str = "TEST_SETTINGS";
 /// How long the real task runs before it panics.
 const RUNS_FOR: Duration = Duration::from_millis(20);
 
-const EVERY_APP: [&str; 6] = [
+const EVERY_APP: [&str; 7] = [
     "admin listener",
     "reload",
     "housekeeping",
+    "circuit breaker probes",
     "homeserver probe",
     "access log",
     "http listener",

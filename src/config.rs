@@ -16,6 +16,7 @@ pub mod session;
 pub mod sources;
 pub mod store;
 pub mod telemetry;
+mod toml_file;
 pub mod verifier;
 pub mod web_url;
 

@@ -1,18 +1,14 @@
 //! Merges the sources of the configuration, and names the source of each error.
 
 use crate::config::optional_keys::OPTIONAL_KEYS;
+use crate::config::toml_file::{DEFAULTS, TomlFile};
 use crate::file;
-use figment::providers::Serialized;
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
 use serde::de::DeserializeOwned;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
-
-/// All defaults, as a commented sample. It is embedded, so the documented values are those that
-/// run.
-pub const DEFAULTS: &str = include_str!("../../config/default.toml");
 
 /// Prefix of the environment variables that set a key.
 pub const ENV_PREFIX: &str = "RENDEZVOUS_";
@@ -81,7 +77,7 @@ impl Sources {
     /// # Errors
     /// [`ConfigError`] if the file cannot be read or contains no key, or if a variable with [`ENV_PREFIX`] is not UTF-8.
     pub(super) fn merge(&self) -> Result<Merged, ConfigError> {
-        let defaults = File {
+        let defaults = TomlFile {
             path: "built-in defaults".to_owned(),
             text: DEFAULTS.to_owned(),
         };
@@ -102,7 +98,7 @@ impl Sources {
             {
                 return Err(problem("contains no key"));
             }
-            figment = figment.merge(File {
+            figment = figment.merge(TomlFile {
                 path: path.display().to_string(),
                 text,
             });
@@ -240,39 +236,6 @@ fn is_service_link(name: &str, value: &str) -> bool {
         || ["tcp://", "udp://", "sctp://"]
             .iter()
             .any(|scheme| value.starts_with(scheme))
-}
-
-/// A TOML file. Errors name it by its path.
-struct File {
-    path: String,
-    text: String,
-}
-
-impl Provider for File {
-    fn metadata(&self) -> Metadata {
-        Metadata::named(self.path.clone())
-    }
-
-    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
-        // Not parsed by figment: its error would quote the line, which may contain a password.
-        let table = self.text.parse::<toml::Table>().map_err(|error| {
-            let position = error
-                .span()
-                .map_or_else(String::new, |span| line_and_column(&self.text, span.start));
-            let mut error = figment::Error::from(format!("{position}{}", error.message()));
-            error.metadata = Some(self.metadata());
-            error
-        })?;
-        Serialized::defaults(table).data()
-    }
-}
-
-/// Returns the line and the column of a byte offset, for an error message.
-fn line_and_column(text: &str, offset: usize) -> String {
-    let before = text.get(..offset).unwrap_or(text);
-    let line = before.matches('\n').count() + 1;
-    let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
-    format!("line {line}, column {column}: ")
 }
 
 /// One key from the environment or the command line. Its value is always text, which [`super::de`]

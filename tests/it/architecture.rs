@@ -40,7 +40,7 @@ const HOMES: [(&str, &[&str]); 11] = [
     ("fred::", &["store/redis"]),
     ("prometheus::", &["telemetry/metrics"]),
     ("governor::", &["limits/keyed_rate"]),
-    ("figment::", &["config/sources.rs"]),
+    ("figment::", &["config/sources.rs", "config/toml_file.rs"]),
     ("proxy_header::", &["net/proxy_protocol.rs"]),
     (
         "hyper::",

@@ -261,3 +261,24 @@ fn ca_file_without_certificates_is_reported() {
     ];
     check(&named).expect_refused(&["telemetry.traces.ca_file: "]);
 }
+
+/// serde's derived code takes an array for a section, and its elements for the keys in order.
+#[test]
+fn section_written_as_a_list_is_rejected() {
+    for (text, key) in [
+        ("shutdown = [\"5s\", \"20s\"]\n", "shutdown: "),
+        (
+            "limits.create.client = [5, 1.0]\n",
+            "limits.create.client: ",
+        ),
+        ("auth.introspection = []\n", "auth.introspection: "),
+        ("store.redis = 1\n", "store.redis: "),
+        ("http = \"127.0.0.1:1\"\n", "http: "),
+        ("[[shutdown]]\ngrace = \"5s\"\n", "shutdown: "),
+    ] {
+        let file = file(text);
+        let path = file.path().to_str().expect("a path");
+        let refused = run(&["config", "check", "--config", path], &[]);
+        refused.expect_refused(&[key, "expected a section", path]);
+    }
+}

@@ -8,6 +8,7 @@
 mod address;
 mod argument;
 mod build;
+mod call_permits;
 mod check_report;
 mod checks;
 mod cluster;

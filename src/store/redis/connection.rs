@@ -4,6 +4,7 @@
 //! pipelining batches better. Nagle's algorithm stays on (docs/adr/0008-nagle-towards-redis.md).
 
 use crate::store::redis::address::Address;
+use crate::store::redis::call_permits::CallPermits;
 use crate::store::redis::dial::Opened;
 use crate::store::redis::error_kind::ErrorClass;
 use crate::store::redis::replication::ReplicationWait;
@@ -15,7 +16,8 @@ use fred::types::{ClusterHash, CustomCommand, Key, Value};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use tokio::sync::Notify;
+use std::time::Duration;
+use tokio::sync::{Notify, SemaphorePermit};
 use tokio::task::AbortHandle;
 
 /// An open connection.
@@ -25,6 +27,7 @@ pub(super) struct Connection {
     task: AbortHandle,
     address: Address,
     replication: Option<ReplicationWait>,
+    permits: CallPermits,
     /// Number of replies. It distinguishes a slow Redis from a connection that has stopped
     /// answering.
     answered: AtomicU64,
@@ -55,7 +58,8 @@ pub(super) enum ScriptForm {
 }
 
 impl Connection {
-    pub(super) fn new(address: Address, opened: &Opened) -> Self {
+    /// `permit_timeout` is the longest wait of a call before it is sent.
+    pub(super) fn new(address: Address, opened: &Opened, permit_timeout: Duration) -> Self {
         Self {
             client: opened.client.clone(),
             task: opened.task.abort_handle(),
@@ -63,6 +67,7 @@ impl Connection {
             replication: opened.replication.as_ref().map(|(second, config)| {
                 ReplicationWait::new(second.client.clone(), second.task.abort_handle(), *config)
             }),
+            permits: CallPermits::new(permit_timeout),
             answered: AtomicU64::new(0),
             dropped: AtomicBool::new(false),
             has_ended: AtomicBool::new(false),
@@ -95,7 +100,8 @@ impl Connection {
         self.answered.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Runs a script. If the connection ends, the call ends too.
+    /// Runs a script, after a wait if too many calls are in flight. If the connection ends, the call
+    /// ends too.
     ///
     /// fred's future is 7 KB. Callers must await it where it is created: pinned, and never passed
     /// as an argument. A box would cost a copy of it. When it was moved through every layer, that
@@ -107,6 +113,11 @@ impl Connection {
         keys: Vec<Key>,
         arguments: Vec<Value>,
     ) -> Result<Value, Error> {
+        let _permit = match self.permits.try_acquire(script) {
+            Some(permit) => permit,
+            // Boxed, so that a call that does not wait does not hold the space for it.
+            None => Box::pin(self.acquire_permit(script)).await?,
+        };
         match form {
             ScriptForm::Digest => {
                 let call = pin!(self.client.evalsha(script.sha(), keys, arguments));
@@ -119,11 +130,16 @@ impl Connection {
         }
     }
 
+    async fn acquire_permit(&self, script: &Script) -> Result<SemaphorePermit<'_>, Error> {
+        let acquiring = pin!(self.permits.acquire(script));
+        self.until_end(acquiring).await
+    }
+
     /// Waits for a call or for the end of the connection, whichever comes first.
-    async fn until_end(
+    async fn until_end<T>(
         &self,
-        call: Pin<&mut impl Future<Output = Result<Value, Error>>>,
-    ) -> Result<Value, Error> {
+        call: Pin<&mut impl Future<Output = Result<T, Error>>>,
+    ) -> Result<T, Error> {
         // Before the flag is read, so that no end is missed between the two. (A CancellationToken would
         // take a lock at each poll.)
         let end = self.end.notified();
@@ -206,7 +222,7 @@ mod tests {
             replication: None,
         };
         let address = Address::Tcp("redis".to_owned(), 6379);
-        let connection = Arc::new(Connection::new(address, &opened));
+        let connection = Arc::new(Connection::new(address, &opened, Duration::from_secs(1)));
         let script = Script::new("return 1");
         let end_of_calls = EndOfCalls(Arc::clone(&connection));
         let call = connection.run(&script, ScriptForm::Digest, vec!["key".into()], vec![]);

@@ -102,6 +102,11 @@ impl Dialer {
         }
     }
 
+    /// The time limit of a call.
+    pub(super) fn command_timeout(&self) -> Duration {
+        self.command_timeout
+    }
+
     /// Opens a connection to a server that has the role, for questions about the other servers.
     ///
     /// # Errors

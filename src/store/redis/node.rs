@@ -122,7 +122,11 @@ impl NodeState {
             {
                 Ok(mut opened) => {
                     let connected_at = context.clock.now();
-                    let connection = Arc::new(Connection::new(self.address.clone(), &opened));
+                    let connection = Arc::new(Connection::new(
+                        self.address.clone(),
+                        &opened,
+                        context.dialer.command_timeout(),
+                    ));
                     if log.connected(&self.address) {
                         context.metrics.store_reconnects.inc();
                     }

@@ -27,6 +27,10 @@
 //! | `live_client` | live sessions: share \[3\] | client | fleet | `store/memory.rs`, `store/redis/lease.rs` |
 //! | `live_network` | live sessions: share \[3\] | network | fleet | `store/memory.rs`, `store/redis/lease.rs` |
 //! | `live_user` | live sessions: share \[3\] | user | fleet | `store/memory.rs`, `store/redis/lease.rs` |
+//! | `live_ipv4_24` | live sessions: share \[3\] | IPv4 /24 | fleet | `store/memory.rs`, `store/redis/lease.rs` |
+//! | `live_ipv4_16` | live sessions: share \[3\] | IPv4 /16 | fleet | `store/memory.rs`, `store/redis/lease.rs` |
+//! | `live_ipv6_40` | live sessions: share \[3\] | IPv6 /40 | fleet | `store/memory.rs`, `store/redis/lease.rs` |
+//! | `live_ipv6_32` | live sessions: share \[3\] | IPv6 /32 | fleet | `store/memory.rs`, `store/redis/lease.rs` |
 //! | `writes_full` | writes: `session.max_writes` | session | fleet | `store/memory/entry.rs`, `store/redis/lua/write.lua` |
 //! | `txns_full` | recorded txnIds: `session.max_txn_ids` | session | fleet | `store/memory/entry.rs`, `store/redis/lua/write.lua` |
 //!
@@ -34,7 +38,7 @@
 //!   creations. `limits/keyed_rate.rs` counts per replica; Redis also counts creations per fleet.
 //! - \[2\] `limits.requests.*`, counted by `limits/keyed_rate.rs`.
 //! - \[3\] `limits.live.*`. A share shrinks once more than half of `session.max_live` is in use:
-//!   `store/session_limits.rs`.
+//!   `store/session_limits.rs`. If several shares are used up, the first in the table is the reason.
 //! - `store/memory*` applies with the memory store, `store/redis/*` with Redis. `store/redis/lease.rs`
 //!   runs `store/redis/lua/check_lease.lua`.
 //!

@@ -16,7 +16,7 @@ mod token;
 mod txn;
 
 pub use api::Api;
-pub use client_ip::{ClientIp, embedded_ipv4};
+pub use client_ip::{ClientIp, WideNetwork, embedded_ipv4};
 pub use id::SessionId;
 pub use limit::{DenyList, Limit, LimitExceeded, LimitSet, ShadowRule};
 pub use owner::{Owner, Principal, User};

@@ -1,19 +1,20 @@
 //! The section `limits`: rates, live-session limits, shadow mode and deny lists.
 
+mod live;
+
 use crate::config::ConfigProblem;
 use crate::config::address_range::Network;
 use crate::config::de::{list, scalar};
 use crate::model::{DenyList, Limit, LimitSet, ShadowRule};
 use ipnet::IpNet;
+use live::RawLive;
+pub use live::{Fraction, LiveConfig};
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// Upper bound of `limits.max_keys`: at about 64 bytes per key, 640 MB for one rate.
 const MAX_KEYS: usize = 10_000_000;
-
-/// Upper bound of each limit in `limits.live`: the same as that of `session.max_live`.
-const MAX_LIVE_LIMIT: u64 = 100_000_000;
 
 /// Upper bound of the time in which an exhausted burst becomes available again. The limiter counts
 /// in nanoseconds, and Redis keeps the state of a rate for this time.
@@ -67,21 +68,6 @@ pub struct RequestRates {
     pub session: Rate,
 }
 
-/// Upper bounds of live sessions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LiveConfig {
-    /// Per client.
-    #[serde(deserialize_with = "scalar")]
-    pub client: u64,
-    /// Per IPv6 /48.
-    #[serde(deserialize_with = "scalar")]
-    pub network: u64,
-    /// Per user.
-    #[serde(deserialize_with = "scalar")]
-    pub user: u64,
-}
-
 /// A rate: `burst` requests at once, then one per `period`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
@@ -122,7 +108,7 @@ pub struct RawLimits {
     shadow: Vec<ShadowRule>,
     create: RawCreate,
     requests: RawRequests,
-    live: LiveConfig,
+    live: RawLive,
     deny: RawDeny,
 }
 
@@ -168,15 +154,6 @@ impl RawLimits {
                 "must be between 1 and 10000000",
             ));
         }
-        for (key, limit) in [
-            ("limits.live.client", self.live.client),
-            ("limits.live.network", self.live.network),
-            ("limits.live.user", self.live.user),
-        ] {
-            if !(1..=MAX_LIVE_LIMIT).contains(&limit) {
-                problems.push(ConfigProblem::new(key, "must be between 1 and 100000000"));
-            }
-        }
         if self.shadow.contains(&Limit::LiveTotal.into()) {
             let reason = "must not contain live_total: session.max_live keeps the store from \
                           running out of memory";
@@ -194,6 +171,7 @@ impl RawLimits {
             rate(requests.network, "requests.network"),
             rate(requests.session, "requests.session"),
         );
+        let live = self.live.validate(problems);
         let rates = RateConfig {
             max_keys: self.max_keys,
             create: CreateRates {
@@ -206,7 +184,7 @@ impl RawLimits {
                 network: requests.1?,
                 session: requests.2?,
             },
-            live: self.live,
+            live: live?,
         };
         let limits = self.shadow.iter().filter_map(|rule| match rule {
             ShadowRule::Limit(limit) => Some(*limit),

@@ -1,5 +1,6 @@
 //! Every way in which a request is rejected. `error/mapping.rs` maps each to a response.
 
+mod limit_message;
 mod mapping;
 
 pub use mapping::ErrorResponse;

@@ -13,6 +13,34 @@ const TRANSLATED: Ipv6Addr = Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ClientIp(Ipv6Addr);
 
+/// A network of many customers that limits also count as a whole, by its prefix length.
+///
+/// One party can hold all of it: a registry allocates an IPv6 /32 to each of its members, and sells
+/// or leases IPv4 by the /24.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum WideNetwork {
+    /// An IPv4 /24: the smallest network that is routed on the Internet.
+    Ipv4Slash24,
+    /// An IPv4 /16.
+    Ipv4Slash16,
+    /// An IPv6 /40: 256 of /48.
+    Ipv6Slash40,
+    /// An IPv6 /32: the smallest allocation to a provider, 65,536 of /48.
+    Ipv6Slash32,
+}
+
+impl WideNetwork {
+    /// The prefix length in the 128 bits of [`ClientIp`], where an IPv4 address is in its mapped form.
+    const fn leading_bits(self) -> u32 {
+        match self {
+            Self::Ipv4Slash24 => 96 + 24,
+            Self::Ipv4Slash16 => 96 + 16,
+            Self::Ipv6Slash40 => 40,
+            Self::Ipv6Slash32 => 32,
+        }
+    }
+}
+
 impl From<IpAddr> for ClientIp {
     fn from(address: IpAddr) -> Self {
         // Stored in the mapped form, so that one type of key serves IPv4 and IPv6.
@@ -33,6 +61,18 @@ impl ClientIp {
     pub fn network(self) -> Option<Self> {
         let is_v4 = self.0.to_ipv4_mapped().is_some();
         (!is_v4).then(|| Self(leading(self.0, 48)))
+    }
+
+    /// Returns the two wide networks of a client, the smaller one first: the /24 and the /16 of an
+    /// IPv4 client, the /40 and the /32 of an IPv6 client.
+    #[must_use]
+    pub fn wide_networks(self) -> [(WideNetwork, Self); 2] {
+        use WideNetwork::{Ipv4Slash16, Ipv4Slash24, Ipv6Slash32, Ipv6Slash40};
+        let sizes = match self.0.to_ipv4_mapped() {
+            Some(_) => [Ipv4Slash24, Ipv4Slash16],
+            None => [Ipv6Slash40, Ipv6Slash32],
+        };
+        sizes.map(|size| (size, Self(leading(self.0, size.leading_bits()))))
     }
 
     /// Returns the first address of the /64, or an IPv4 address in its mapped form (RFC 4291
@@ -91,6 +131,27 @@ mod tests {
         for other in ["64:ff9b:0:0:0:1:c000:201", "64:ff9b:1::c000:201"] {
             assert_ne!(client(other), client("192.0.2.1"), "{other}");
             assert!(client(other).network().is_some(), "{other}");
+        }
+    }
+
+    #[test]
+    fn wide_networks_end_at_their_prefix() {
+        let networks = |text| client(text).wide_networks().map(|(_, network)| network);
+        let shared = |one, other| {
+            let [[small, wide], others] = [networks(one), networks(other)];
+            (small == others[0], wide == others[1])
+        };
+        for (one, other, expected) in [
+            ("192.0.2.1", "192.0.2.255", (true, true)),
+            ("192.0.2.1", "192.0.3.1", (false, true)),
+            ("192.0.2.1", "192.1.2.1", (false, false)),
+            ("2001:db8:0100::", "2001:db8:01ff::", (true, true)),
+            ("2001:db8:0100::", "2001:db8:0200::", (false, true)),
+            ("2001:db8:0100::", "2001:db9:0100::", (false, false)),
+            ("192.0.2.1", "2001:db8::", (false, false)),
+            ("192.0.2.1", "::", (false, false)),
+        ] {
+            assert_eq!(shared(one, other), expected, "{one} and {other}");
         }
     }
 

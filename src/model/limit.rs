@@ -29,6 +29,14 @@ label! {
         LiveNetwork = "live_network",
         /// `limits.live.user`: live sessions per user.
         LiveUser = "live_user",
+        /// `limits.live.ipv4_24`: fraction of the live sessions per IPv4 /24.
+        LiveIpv4Slash24 = "live_ipv4_24",
+        /// `limits.live.ipv4_16`: fraction of the live sessions per IPv4 /16.
+        LiveIpv4Slash16 = "live_ipv4_16",
+        /// `limits.live.ipv6_40`: fraction of the live sessions per IPv6 /40.
+        LiveIpv6Slash40 = "live_ipv6_40",
+        /// `limits.live.ipv6_32`: fraction of the live sessions per IPv6 /32.
+        LiveIpv6Slash32 = "live_ipv6_32",
     }
 }
 

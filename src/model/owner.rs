@@ -1,6 +1,6 @@
 //! The owner of a session, and the principals that have quotas of live sessions.
 
-use crate::model::ClientIp;
+use crate::model::{ClientIp, WideNetwork};
 use std::fmt;
 use std::sync::Arc;
 
@@ -58,26 +58,42 @@ pub enum Principal {
     Network(ClientIp),
     /// A user, on any client.
     User(User),
+    /// A wide network of a client.
+    Wide(WideNetwork, ClientIp),
 }
 
 impl Owner {
-    /// Iterates over the principals against which a session of this owner is counted.
+    /// Iterates over the principals against which a session of this owner is counted. The wide
+    /// networks are the last: a limit of a smaller principal rejects first.
     pub fn principals(&self) -> impl Iterator<Item = Principal> {
         let client = Principal::Client(self.client);
         let network = self.client.network().map(Principal::Network);
         let user = self.user.clone().map(Principal::User);
-        [Some(client), network, user].into_iter().flatten()
+        let wide = self.client.wide_networks();
+        let wide = wide.map(|(size, network)| Principal::Wide(size, network));
+        let narrow = [Some(client), network, user].into_iter().flatten();
+        narrow.chain(wide)
     }
 }
 
 impl Principal {
     /// Returns a letter for the kind of principal, and the bytes that identify it within its kind.
+    /// `p` is the start-up check's.
     #[must_use]
     pub fn name(&self) -> (char, Vec<u8>) {
         match self {
             Self::Client(client) => ('c', client.octets().to_vec()),
             Self::Network(network) => ('n', network.octets().to_vec()),
             Self::User(user) => ('u', user.0.as_bytes().to_vec()),
+            Self::Wide(size, network) => {
+                let kind = match size {
+                    WideNetwork::Ipv4Slash24 => 'v',
+                    WideNetwork::Ipv4Slash16 => 'w',
+                    WideNetwork::Ipv6Slash40 => 'x',
+                    WideNetwork::Ipv6Slash32 => 'y',
+                };
+                (kind, network.octets().to_vec())
+            }
         }
     }
 }

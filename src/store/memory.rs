@@ -78,21 +78,23 @@ impl MemoryStore {
             return reject(&sessions.by_deadline, Limit::LiveTotal);
         }
         let (no_sessions, mut shadowed) = (BTreeSet::new(), LimitSet::default());
-        for claim in self.limits.claims(&new.owner) {
+        for claim in self.limits.claims(&new.owner, new.id) {
             let own = sessions.by_principal.get(&claim.principal);
             let own = own.unwrap_or(&no_sessions);
-            if (own.len() as u64) < self.limits.reduced_share(claim.share.live, total) {
+            let (share, limit) = claim.live;
+            if (own.len() as u64) < self.limits.reduced_share(share, total) {
                 continue;
             }
-            if !self.limits.is_shadow(claim.live_limit) {
-                return reject(own, claim.live_limit);
+            if !self.limits.is_shadow(limit) {
+                return reject(own, limit);
             }
-            shadowed = shadowed.with(claim.live_limit);
+            shadowed = shadowed.with(limit);
         }
         let expires = now + self.limits.ttl;
         sessions.by_deadline.insert((expires, new.id));
-        let claims = self.limits.claims(&new.owner);
-        let principals: Vec<_> = claims.map(|claim| claim.principal).collect();
+        let claims = self.limits.claims(&new.owner, new.id);
+        let counted = claims.filter(|claim| claim.is_counted);
+        let principals: Vec<_> = counted.map(|claim| claim.principal).collect();
         for principal in &principals {
             let live = sessions.by_principal.entry(principal.clone()).or_default();
             live.insert((expires, new.id));

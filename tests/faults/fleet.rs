@@ -19,6 +19,8 @@ const GENEROUS_LIMITS: &[(&str, &str)] = &[
     ("limits.requests.client.per_second", "10000"),
     ("limits.live.client", "5000"),
     ("limits.live.user", "5000"),
+    ("limits.live.ipv4_24", "1"),
+    ("limits.live.ipv4_16", "1"),
 ];
 
 /// Workers that the clients use.

@@ -38,7 +38,7 @@ const OUTLASTS: Duration = COMMAND_TIMEOUT;
 
 /// The index of live sessions, the leases of each principal, and the keys of the sessions.
 const INDEX: &str = "mrv:{lease}:live";
-const SHARES: &str = "mrv:{lease}:[cnu]:????????????????";
+const SHARES: &str = "mrv:{lease}:[cnuvwxy]:????????????????";
 const SESSIONS: [&str; 2] = ["mrv:s:{", "}"];
 
 /// A session's name in the index.

@@ -34,18 +34,19 @@ use retries::{
     write_limit_rejects_and_session_lives_on,
 };
 use shares::{
-    client_quota_rejects_only_that_client, network_quota_is_separate_from_client_quotas,
-    quotas_shrink_as_the_store_fills, user_quota_holds_from_any_client,
+    client_quota_rejects_only_that_client, ipv4_24_and_16_have_quotas, ipv6_40_and_32_have_quotas,
+    network_quota_is_separate_from_client_quotas, quotas_shrink_as_the_store_fills,
+    user_quota_holds_from_any_client,
 };
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 use txns::{txn_record_alone_decides, txn_records_are_bounded_and_replay_when_full};
 
-/// A session of a client that has no other session.
+/// A session of a client that has no other session, in a network that has no other.
 fn new_session(data: &str) -> NewSession {
     static CLIENTS: AtomicU8 = AtomicU8::new(0);
     let client = CLIENTS.fetch_add(1, Ordering::Relaxed);
-    let owner = owner(&format!("198.51.100.{client}"), None);
+    let owner = owner(&format!("11.{client}.100.1"), None);
     session(SessionId::random(), owner, data)
 }
 
@@ -161,6 +162,8 @@ contract! {
     client_quota_rejects_only_that_client,
     network_quota_is_separate_from_client_quotas,
     user_quota_holds_from_any_client,
+    ipv4_24_and_16_have_quotas,
+    ipv6_40_and_32_have_quotas,
     quotas_shrink_as_the_store_fills,
     expired_sessions_are_reported_once,
 }

@@ -22,7 +22,7 @@ fn used_memory(redis: &RedisServer) -> i64 {
 }
 
 /// Creates this number of sessions with full payloads from two threads, because a request mostly
-/// waits. Each has a separate client in a separate network, which costs most.
+/// waits. Each has a separate client in a separate network of each size, which costs most.
 fn fill(worker: &Server, count: usize) {
     static CLIENTS: AtomicU16 = AtomicU16::new(0);
     thread::scope(|scope| {
@@ -30,7 +30,7 @@ fn fill(worker: &Server, count: usize) {
             scope.spawn(|| {
                 for _ in 0..count / 2 {
                     let client = CLIENTS.fetch_add(1, Ordering::Relaxed);
-                    let address = format!("2001:db8:{client:x}::1");
+                    let address = format!("2001:{client:x}::1");
                     let create = request::create(&"x".repeat(FULL));
                     let create = create.header("X-Forwarded-For", &address);
                     worker.call(&create).expect(200);

@@ -1,7 +1,8 @@
 //! The single mapping from an error to what clients and operators see.
 
 use crate::http::error::ApiError;
-use crate::model::{Api, Limit, LimitExceeded, Rejection};
+use crate::http::error::limit_message::limit_message;
+use crate::model::{Api, LimitExceeded, Rejection};
 use crate::policy::PolicyRejection;
 use crate::policy::auth::TokenRejection;
 use crate::store::StoreError;
@@ -277,21 +278,5 @@ impl ApiError {
                 R::Panic,
             ),
         }
-    }
-}
-
-/// The message to a client if a limit rejects its request.
-const fn limit_message(limit: Limit) -> &'static str {
-    match limit {
-        Limit::CreateClient => "Too many creations or discoveries from this address",
-        Limit::CreateNetwork => "Too many creations or discoveries from this network",
-        Limit::CreateUser => "Too many creations by this user",
-        Limit::RequestsClient => "Too many requests from this address",
-        Limit::RequestsNetwork => "Too many requests from this network",
-        Limit::RequestsSession => "Too many requests on this session",
-        Limit::LiveTotal => "Too many rendezvous sessions",
-        Limit::LiveClient => "Too many rendezvous sessions from this address",
-        Limit::LiveNetwork => "Too many rendezvous sessions from this network",
-        Limit::LiveUser => "Too many rendezvous sessions of this user",
     }
 }

@@ -29,6 +29,11 @@ impl Argument<'static> {
         }
     }
 
+    /// A number of things.
+    pub(super) fn count(count: usize) -> Self {
+        Self::Number(count.try_into().unwrap_or(u64::MAX))
+    }
+
     /// A duration in milliseconds.
     pub(super) fn millis(duration: Duration) -> Self {
         Self::Number(duration.as_millis().try_into().unwrap_or(u64::MAX))

@@ -54,7 +54,7 @@ impl RedisStore {
         &self,
         new: &NewSession,
     ) -> Result<WithTimestamps<CreateResult>, StoreError> {
-        let claim = self.leases.claim(&new.owner).await?;
+        let claim = self.leases.claim(&new.owner, new.id).await?;
         // From here on, a dropped future or an unknown outcome may leave a session or lease behind.
         // The guard removes both.
         let guard = RollbackGuard::new(&self.rollback, new.id, claim.principals.clone());

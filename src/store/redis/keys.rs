@@ -61,16 +61,20 @@ impl Keys {
         iter::once(self.live_index.clone()).chain(own).collect()
     }
 
-    /// As [`Keys::lease_keys`], with `<prefix>{lease}:<kind>:<hash>:r` after each principal's key:
-    /// its rate of creations.
-    pub(super) fn lease_and_rate_keys(&self, principals: &PrincipalKeys) -> Vec<Key> {
-        let own = principals.iter().flat_map(|principal| {
-            [
-                self.principal_key(principal, ""),
-                self.principal_key(principal, ":r"),
-            ]
-        });
-        iter::once(self.live_index.clone()).chain(own).collect()
+    /// As [`Keys::lease_keys`], followed by the leases of `checked`, and by
+    /// `<prefix>{lease}:<kind>:<hash>:r` for each of the first `rates` principals: its rate of creations.
+    pub(super) fn lease_and_rate_keys(
+        &self,
+        principals: &PrincipalKeys,
+        checked: &PrincipalKeys,
+        rates: usize,
+    ) -> Vec<Key> {
+        let mut keys = self.lease_keys(principals);
+        let checked = checked.iter();
+        keys.extend(checked.map(|principal| self.principal_key(principal, "")));
+        let with_rate = principals.iter().take(rates);
+        keys.extend(with_rate.map(|principal| self.principal_key(principal, ":r")));
+        keys
     }
 
     /// `<prefix>{lease}:`: what the keys of all principals begin with.
@@ -123,7 +127,7 @@ impl PrincipalKeys {
         self.0.as_bytes()
     }
 
-    fn iter(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
         let starts = (0..self.0.len()).step_by(PrincipalKey::LEN);
         starts.map(|start| &self.0[start..start + PrincipalKey::LEN])
     }

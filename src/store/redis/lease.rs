@@ -15,8 +15,9 @@ use crate::store::redis::reply::ScriptReply;
 use crate::store::redis::scripts::Scripts;
 use crate::store::session_limits::ShareClaim;
 use crate::store::{
-    CreateResult, DeleteResult, NewSession, SessionLimits, Share, StoreError, WithTimestamps,
+    CreateResult, DeleteResult, NewSession, SessionLimits, StoreError, WithTimestamps,
 };
+use fred::types::Key;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,10 +43,13 @@ pub(super) struct Leases {
     pseudonym_key: PseudonymKeyCache,
 }
 
-/// The principals that a lease counts towards, with their shares.
+/// The principals of a lease, with their shares.
 #[derive(Debug)]
 pub(super) struct LeaseClaim {
+    /// Those that the lease counts towards.
     pub(super) principals: PrincipalKeys,
+    /// Those that are only checked.
+    checked: PrincipalKeys,
     claims: Vec<ShareClaim>,
     /// Members of earlier tries of this creation, one after the other.
     earlier: Vec<u8>,
@@ -84,22 +88,30 @@ impl Leases {
         self.hold
     }
 
-    /// Builds the claim for a session of this owner.
+    /// Builds the claim for a session of this owner. A further try under another id has the same.
     ///
     /// # Errors
     /// [`StoreError`] if the pseudonym key could not be fetched.
-    pub(super) async fn claim(&self, owner: &Owner) -> Result<LeaseClaim, StoreError> {
-        let claims: Vec<ShareClaim> = self.limits.claims(owner).collect();
-        let mut principals = PrincipalKeys::default();
+    pub(super) async fn claim(
+        &self,
+        owner: &Owner,
+        id: SessionId,
+    ) -> Result<LeaseClaim, StoreError> {
+        let claims: Vec<ShareClaim> = self.limits.claims(owner, id).collect();
+        let [mut principals, mut checked] = [(); 2].map(|()| PrincipalKeys::default());
         if !claims.is_empty() {
             let key = self.pseudonym_key.get(&self.scripts, &self.keys).await?;
-            let keys = claims
-                .iter()
-                .map(|claim| principal_key(&key, &claim.principal));
-            principals = keys.collect();
+            let keys_of = |is_counted| {
+                let claims = claims.iter();
+                let claims = claims.filter(move |claim| claim.is_counted == is_counted);
+                claims.map(|claim| principal_key(&key, &claim.principal))
+            };
+            principals = keys_of(true).collect();
+            checked = keys_of(false).collect();
         }
         Ok(LeaseClaim {
             principals,
+            checked,
             claims,
             earlier: Vec::new(),
         })
@@ -112,23 +124,24 @@ impl Leases {
             Argument::millis(self.hold),
             Argument::Number(self.limits.max_live),
             Argument::Bytes(&claim.earlier),
+            Argument::count(claim.claims.len()),
+            Argument::count(claim.principals.iter().count()),
+            Argument::count(claim.rates()),
         ];
+        let shadow = |limit, letter: &'static str| {
+            let is_shadow = self.limits.is_shadow(limit);
+            Argument::Bytes(if is_shadow { letter.as_bytes() } else { b"" })
+        };
         for share_claim in &claim.claims {
-            let Share { live, create } = share_claim.share;
-            let period = create.period.as_micros().max(1);
-            let shadow = match [share_claim.live_limit, share_claim.create_limit]
-                .map(|limit| self.limits.is_shadow(limit))
-            {
-                [false, false] => "",
-                [true, false] => "l",
-                [false, true] => "r",
-                [true, true] => "lr",
-            };
+            let (share, limit) = share_claim.live;
+            arguments.extend([Argument::Number(share), shadow(limit, "l")]);
+        }
+        for (rate, limit) in claim.claims.iter().filter_map(|claim| claim.create) {
+            let period = rate.period.as_micros().max(1);
             arguments.extend([
-                Argument::Number(live),
                 Argument::Number(period.try_into().unwrap_or(u64::MAX)),
-                Argument::Number(create.burst.get().into()),
-                Argument::Bytes(shadow.as_bytes()),
+                Argument::Number(rate.burst.get().into()),
+                shadow(limit, "r"),
             ]);
         }
         arguments
@@ -204,6 +217,17 @@ impl LeaseClaim {
         self.earlier.extend_from_slice(&index_member(id));
     }
 
+    /// The keys of `lua/check_lease.lua`.
+    fn keys(&self, keys: &Keys) -> Vec<Key> {
+        keys.lease_and_rate_keys(&self.principals, &self.checked, self.rates())
+    }
+
+    /// Number of principals that have a rate of creations. They are the first.
+    fn rates(&self) -> usize {
+        let has_rate = |claim: &&ShareClaim| claim.create.is_some();
+        self.claims.iter().filter(has_rate).count()
+    }
+
     /// Parses the variable `acquired` of `lua/add_lease.lua`.
     fn parse_acquired(&self, text: &str) -> Option<AcquiredLease> {
         let (expired, shadowed) = text.split_once(' ')?;
@@ -232,8 +256,8 @@ impl LeaseClaim {
                 [n @ b'1'..=b'9', kind] => {
                     let share_claim = self.claims.get(usize::from(n - b'1'))?;
                     match kind {
-                        b'l' => share_claim.live_limit,
-                        b'r' => share_claim.create_limit,
+                        b'l' => share_claim.live.1,
+                        b'r' => share_claim.create?.1,
                         _ => return None,
                     }
                 }

@@ -110,14 +110,16 @@ impl<'a> Probe<'a> {
     /// The arguments of tries to acquire a lease, and the status of each; `acquired` is that of
     /// success. One is rejected, and the last one takes over the lease of the first, which no cap
     /// rejects.
-    fn lease_tries(&self, acquired: char) -> [([Argument<'_>; 4], char); 3] {
+    fn lease_tries(&self, acquired: char, principals: u64) -> [([Argument<'_>; 7], char); 3] {
         let member = Argument::Bytes(&self.member);
         let ttl = Argument::millis(PROBE_TTL);
         let none = Argument::Bytes(b"");
+        // Each principal is counted and has a rate.
+        let n = Argument::Number(principals);
         [
-            ([member, ttl, NO_CAP, none], acquired),
-            ([member, MAX_TTL, CAP_REACHED, none], 'N'),
-            ([member, ttl, CAP_REACHED, member], acquired),
+            ([member, ttl, NO_CAP, none, n, n, n], acquired),
+            ([member, MAX_TTL, CAP_REACHED, none, n, n, n], 'N'),
+            ([member, ttl, CAP_REACHED, member, n, n, n], acquired),
         ]
     }
 
@@ -134,15 +136,19 @@ impl<'a> Probe<'a> {
 
     /// With a principal, since the script that deletes the session derives a key from it.
     async fn create_with_lease(&self) -> Result<(), CheckError> {
-        let mut keys = self.leases.keys.lease_and_rate_keys(&self.principals);
+        let mut keys =
+            self.leases
+                .keys
+                .lease_and_rate_keys(&self.principals, &PrincipalKeys::default(), 1);
         keys.extend(self.session.clone());
         let share = [
             Argument::Number(1),
+            Argument::Bytes(b""),
             Argument::Number(1),
             Argument::Number(1),
             Argument::Bytes(b""),
         ];
-        for (lease, expected) in self.lease_tries('C') {
+        for (lease, expected) in self.lease_tries('C', 1) {
             let create = self.create(self.principals.as_bytes());
             let arguments = [&lease[..], &share, &create].concat();
             let scripts = &self.leases.scripts;
@@ -168,7 +174,7 @@ impl<'a> Probe<'a> {
 
     async fn acquire_then_create(&self, index: &[Key]) -> Result<(), CheckError> {
         let scripts = &self.leases.scripts;
-        for (lease, expected) in self.lease_tries('T') {
+        for (lease, expected) in self.lease_tries('T', 0) {
             let acquired = scripts.acquire_lease(index, &lease, status).await;
             expect("acquire_lease", acquired, expected)?;
         }

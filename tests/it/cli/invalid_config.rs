@@ -170,6 +170,11 @@ fn wrong_value_is_reported_with_key_and_source() {
         ("limits.create.client.per_second", "-1"),
         ("limits.create.client.per_second", "NaN"),
         ("limits.requests.client.per_second", "inf"),
+        // A fraction of session.max_live, and not a number of sessions.
+        ("limits.live.ipv4_24", "0"),
+        ("limits.live.ipv4_16", "1.1"),
+        ("limits.live.ipv6_40", "500"),
+        ("limits.live.ipv6_32", "NaN"),
         ("limits.max_keys", "0"),
         ("limits.max_keys", "10000001"),
         ("store.backend", "nonsense"),

@@ -2,11 +2,11 @@
 //! (tests/fuzz) includes this file.
 
 use matrix_rendezvous::clock::{Clock, ManualClock};
-use matrix_rendezvous::config::limits::Rate;
+use matrix_rendezvous::config::limits::{Fraction, Rate};
 use matrix_rendezvous::model::LimitSet;
 use matrix_rendezvous::model::SessionId;
 use matrix_rendezvous::store::memory::MemoryStore;
-use matrix_rendezvous::store::{CurrentShares, SessionLimits, Share, Shares, Store};
+use matrix_rendezvous::store::{CurrentShares, SessionLimits, Share, Shares, Store, WideShares};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -15,10 +15,20 @@ pub const TTL: Duration = Duration::from_mins(5);
 pub const MAX_LIVE: u64 = 20;
 pub const MAX_TXN_IDS: usize = 6;
 pub const MAX_WRITES: u64 = 12;
+/// Sessions of an IPv4 /24 or an IPv6 /40.
+pub const SMALL_NETWORK_SHARE: u64 = 10;
+/// Sessions of an IPv4 /16 or an IPv6 /32.
+pub const WIDE_NETWORK_SHARE: u64 = 13;
 pub const SHARES: Shares = Shares {
     client: share(6),
     network: share(8),
     user: share(4),
+    wide: WideShares {
+        ipv4_24: fraction(500_000),
+        ipv4_16: fraction(650_000),
+        ipv6_40: fraction(500_000),
+        ipv6_32: fraction(650_000),
+    },
     shadow: LimitSet::NONE,
 };
 
@@ -32,6 +42,10 @@ const fn share(live: u64) -> Share {
             period: Duration::from_micros(1),
         },
     }
+}
+
+const fn fraction(millionths: u32) -> Fraction {
+    Fraction::from_millionths(millionths).expect("a fraction")
 }
 
 pub fn limits() -> SessionLimits {

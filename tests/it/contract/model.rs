@@ -2,9 +2,10 @@
 //! The fuzz target `store_model` (tests/fuzz) includes this file.
 
 use super::fixture::{MAX_LIVE, MAX_TXN_IDS, MAX_WRITES, SHARES, TTL};
+use super::fixture::{SMALL_NETWORK_SHARE, WIDE_NETWORK_SHARE};
 use matrix_rendezvous::model::Limit;
-use matrix_rendezvous::model::SessionId;
 use matrix_rendezvous::model::{Owner, Payload, SequenceToken, SubmittedToken, TxnKey};
+use matrix_rendezvous::model::{SessionId, WideNetwork};
 use matrix_rendezvous::store::{
     NewSession, Progress, RECENT_TOKENS, Share, WriteRequest, WriteResult,
 };
@@ -34,8 +35,15 @@ impl Model {
     /// shrink by the square of the rest.
     pub fn full(&self, owner: &Owner) -> Option<Limit> {
         let network = owner.client.network();
+        let wide = owner.client.wide_networks();
+        let live_in = |at: usize| self.live_of(|of| of.client.wide_networks()[at] == wide[at]);
+        let [small_limit, wide_limit] = match wide[0].0 {
+            WideNetwork::Ipv4Slash24 => [Limit::LiveIpv4Slash24, Limit::LiveIpv4Slash16],
+            _ => [Limit::LiveIpv6Slash40, Limit::LiveIpv6Slash32],
+        };
         let left = (MAX_LIVE - self.live()).min(MAX_LIVE / 2);
-        let share = |whole: Share| (whole.live * left.pow(2) / (MAX_LIVE / 2).pow(2)).max(1);
+        let reduced = |whole: u64| (whole * left.pow(2) / (MAX_LIVE / 2).pow(2)).max(1);
+        let share = |whole: Share| reduced(whole.live);
         [
             (self.live() >= MAX_LIVE, Limit::LiveTotal),
             (
@@ -52,6 +60,8 @@ impl Model {
                     && self.live_of(|of| of.user == owner.user) >= share(SHARES.user),
                 Limit::LiveUser,
             ),
+            (live_in(0) >= reduced(SMALL_NETWORK_SHARE), small_limit),
+            (live_in(1) >= reduced(WIDE_NETWORK_SHARE), wide_limit),
         ]
         .into_iter()
         .find_map(|(full, belongs)| full.then_some(belongs))

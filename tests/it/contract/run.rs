@@ -49,11 +49,19 @@ pub enum Token {
 }
 
 /// The number of owners.
-pub const OWNERS: u8 = 12;
+pub const OWNERS: u8 = 28;
 
 /// Few clients in few networks, and few users, so that quotas are used up.
 fn one_of_few(number: u8) -> Owner {
-    let addresses = ["192.0.2.1", "2001:db8:1:1::1", "2001:db8:1:2::1"];
+    let addresses = [
+        "192.0.2.1",
+        "192.0.2.2",
+        "192.0.3.1",
+        "2001:db8:1:1::1",
+        "2001:db8:1:2::1",
+        "2001:db8:2:1::1",
+        "2001:db8:100:1::1",
+    ];
     let users = [
         None,
         None,
@@ -61,8 +69,8 @@ fn one_of_few(number: u8) -> Owner {
         Some("@berta:example.org"),
     ];
     owner(
-        addresses[usize::from(number % 3)],
-        users[usize::from(number / 3)],
+        addresses[usize::from(number % 7)],
+        users[usize::from(number / 7)],
     )
 }
 

@@ -1,5 +1,5 @@
-//! Quotas of live sessions: per client, per IPv6 network, per user. A principal over its quota is
-//! rejected, and no other.
+//! Quotas of live sessions: per client, per network, per user. A principal over its quota is rejected,
+//! and no other.
 
 use super::fixture::{MAX_LIVE, SHARES, StoreFixture, TTL};
 use super::{new_session, owner, unwrap_result};
@@ -86,10 +86,62 @@ pub async fn user_quota_holds_from_any_client<R: StoreFixture>(fixture: &mut R) 
     takes(fixture, &at(0, "@berta:example.org")).await;
 }
 
+/// Clients without a quota of their own use up that of a network, first the smaller, then the larger
+/// one around it. A client outside of both is not affected.
+async fn wide_network_quotas_hold<R: StoreFixture>(
+    fixture: &mut R,
+    [small, neighbour, outside]: [fn(u64) -> Owner; 3],
+    [small_limit, wide_limit]: [Limit; 2],
+) {
+    // The small network may have half of all leases. The wide one may have 13, which is 10 by the time
+    // at which 11 are in use.
+    let half = MAX_LIVE / 2;
+    let mut created = Vec::new();
+    for number in 0..half {
+        created.push(takes(fixture, &small(number)).await.id);
+    }
+    is_refused(fixture, &small(half), small_limit).await;
+    created.push(takes(fixture, &neighbour(0)).await.id);
+    is_refused(fixture, &neighbour(1), wide_limit).await;
+    takes(fixture, &outside(0)).await;
+    // What ends is free again: by a deletion, and by expiry.
+    for id in created.drain(..2) {
+        assert_eq!(fixture.store().delete(id).await, Ok(DeleteResult::Deleted));
+    }
+    takes(fixture, &small(0)).await;
+    fixture.advance(TTL).await;
+    for number in 0..half {
+        takes(fixture, &small(number)).await;
+    }
+    is_refused(fixture, &small(half), small_limit).await;
+}
+
+pub async fn ipv4_24_and_16_have_quotas<R: StoreFixture>(fixture: &mut R) {
+    let clients: [fn(u64) -> Owner; 3] = [
+        |number| owner(&format!("192.0.2.{number}"), None),
+        |number| owner(&format!("192.0.3.{number}"), None),
+        |number| owner(&format!("192.1.2.{number}"), None),
+    ];
+    let limits = [Limit::LiveIpv4Slash24, Limit::LiveIpv4Slash16];
+    wide_network_quotas_hold(fixture, clients, limits).await;
+}
+
+pub async fn ipv6_40_and_32_have_quotas<R: StoreFixture>(fixture: &mut R) {
+    // Each in a /48 of its own.
+    let clients: [fn(u64) -> Owner; 3] = [
+        |number| owner(&format!("2001:db8:a{number:02x}::1"), None),
+        |number| owner(&format!("2001:db8:b{number:02x}::1"), None),
+        |number| owner(&format!("2001:db9:a{number:02x}::1"), None),
+    ];
+    let limits = [Limit::LiveIpv6Slash40, Limit::LiveIpv6Slash32];
+    wide_network_quotas_hold(fixture, clients, limits).await;
+}
+
 /// While the store is less than half full, each principal has its whole quota. Beyond that quotas
 /// shrink; a principal without a session can have one, up to the last lease.
 pub async fn quotas_shrink_as_the_store_fills<R: StoreFixture>(fixture: &mut R) {
-    let client = |number| owner(&format!("192.0.2.{number}"), None);
+    // Each in a network of its own.
+    let client = |number| owner(&format!("10.{number}.2.1"), None);
     let half = MAX_LIVE / 2;
     for number in 0..half {
         takes(fixture, &client(100 + number)).await;

@@ -66,6 +66,50 @@ fn clients_of_one_48_share_its_request_rate() {
     from(&server, "2001:db8:2::1", Request::get(&path)).expect(200);
 }
 
+on_both_stores! {
+    with [
+        "limits.enabled" = "true",
+        "http.trusted_proxies" = "127.0.0.1",
+        "session.max_live" = "20",
+        "limits.live.ipv4_24" = "0.1",
+        "limits.live.ipv4_16" = "0.2",
+        "limits.live.ipv6_40" = "0.1",
+        "limits.live.ipv6_32" = "0.2",
+        "limits.shadow" = "live_ipv6_32"
+    ];
+    wide_networks_share_live_sessions,
+}
+
+fn wide_networks_share_live_sessions(server: &Server) {
+    let creates = |client: &str, expected| {
+        from(server, client, creation()).expect(expected);
+    };
+    // Two of each /24 and /40, four of each /16 and /32.
+    for (client, expected) in [
+        ("203.0.1.1", 200),
+        ("203.0.1.2", 200),
+        ("203.0.1.3", 429),
+        ("203.0.2.1", 200),
+        ("203.0.3.1", 200),
+        ("203.0.4.1", 429),
+        ("203.1.1.1", 200),
+        ("2001:db8:100::1", 200),
+        ("2001:db8:101::1", 200),
+        ("2001:db8:102::1", 429),
+        ("2001:db8:200::1", 200),
+        ("2001:db8:300::1", 200),
+        // In shadow mode.
+        ("2001:db8:400::1", 200),
+    ] {
+        creates(client, expected);
+    }
+    for limit in ["live_ipv4_24", "live_ipv4_16", "live_ipv6_40"] {
+        assert_eq!(refusals(server, limit), 1, "{limit}");
+    }
+    assert_eq!(refusals(server, "live_ipv6_32"), 0);
+    assert_eq!(shadowed(server, "live_ipv6_32"), 1);
+}
+
 #[test]
 fn session_rate_holds_across_clients() {
     let settings = [

@@ -21,7 +21,7 @@ impl Leases {
         let member = index_member(new.id);
         let mut arguments = self.lease_arguments(&member, claim);
         arguments.extend(self.session_arguments(new, claim));
-        let mut keys = self.keys.lease_and_rate_keys(&claim.principals);
+        let mut keys = claim.keys(&self.keys);
         keys.push(self.keys.session(new.id));
         let parse = |reply: ScriptReply| {
             let timestamps = reply.timestamps(new.timestamps && reply.status != 'N')?;

@@ -60,7 +60,7 @@ impl Leases {
             'N' => reply.text(|text| claim.parse_exceeded(text)).map(Err),
             _ => Err(StoreError::BadReply),
         };
-        let keys = self.keys.lease_and_rate_keys(&claim.principals);
+        let keys = claim.keys(&self.keys);
         self.scripts.acquire_lease(&keys, &arguments, parse).await
     }
 

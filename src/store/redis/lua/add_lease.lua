@@ -7,8 +7,8 @@ local expired_count = 0
 if earlier then
   redis.call('ZREM', index, earlier)
 end
-for n = 0, principals do
-  local leases = n == 0 and index or KEYS[2 * n]
+for n = 0, counting do
+  local leases = KEYS[n + 1]
   if earlier and n > 0 then
     redis.call('ZREM', leases, earlier)
   end
@@ -35,7 +35,7 @@ for n = 0, principals do
   end
   if full_again[n] then
     local ttl = math.ceil((full_again[n] - micros) / 1000)
-    redis.call('SET', KEYS[2 * n + 1], string.format('%.0f', full_again[n]), 'PX', ttl)
+    redis.call('SET', KEYS[principals + 1 + n], string.format('%.0f', full_again[n]), 'PX', ttl)
   end
 end
 local acquired = string.format('%d', expired_count) .. ' ' .. shadowed

@@ -2,16 +2,18 @@
 -- have a lease, that is its entry in the index of live sessions. If a limit rejects it, this part
 -- returns the reply. Else add_lease.lua adds the lease.
 --
--- KEYS     1 the index of all leases; then two for each principal that the lease counts towards:
---          its leases, and its rate of creations. Leases are sorted sets of short hashes of ids,
---          scored by the millisecond at which each expires. A rate is the microsecond at which the
---          principal's allowance is full again (GCRA). The script may have one more key.
+-- KEYS     1 the index of all leases; then the leases of each principal that has a share, those
+--          first that the lease counts towards; then the rate of creations of each principal that has one. Leases are sorted sets
+--          of short hashes of ids, scored by the millisecond at which each expires. A rate is the
+--          microsecond at which the principal's allowance is full again (GCRA). The script may have
+--          one more key.
 -- ARGV     1 nonce of this call, 2 the member, 3 TTL of the lease (the session's TTL and the
 --          command deadline, so that it never expires before its session), 4 maximum number of live
---          sessions, 5 members of earlier tries of this creation, joined; then four for each
---          principal: its share of the maximum, microseconds per creation, burst of creations, and
---          which of its limits are in shadow mode ('l' live, 'r' rate, both or neither). The script
---          may have more arguments.
+--          sessions, 5 members of earlier tries of this creation, joined, 6 number of principals,
+--          7 number of those that the lease counts towards, 8 number of those with a rate; then two
+--          for each principal: its share of the maximum, and 'l' if that limit is in shadow mode;
+--          then three for each rate: microseconds per creation, burst of creations, and 'r' if that
+--          limit is in shadow mode. The script may have more arguments.
 -- Reply    nonce 'N' n kind ' ' ms   rejected for ms milliseconds by this limit; n is the principal,
 --                                    or 0 for the limit of all principals together; kind is 'l' or
 --                                    'r'. No lease and no creation was counted.
@@ -29,7 +31,7 @@
 -- This part and add_lease.lua have few functions, and no command that a creation can do without:
 -- Redis runs one script at a time.
 local index, member, lease_ttl, max_live = KEYS[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
-local principals = math.floor((#KEYS - 1) / 2)
+local principals, counting, rates = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 local time = redis.call('TIME')
 local micros = time[1] * 1000000 + time[2]
 local now = math.floor(micros / 1000)
@@ -50,7 +52,7 @@ end
 -- The sizes of the sets, expired leases included: of the index, then of each principal's leases.
 local sizes = {[0] = call_typed('ZCARD', index)}
 for n = 1, principals do
-  sizes[n] = call_typed('ZCARD', KEYS[2 * n])
+  sizes[n] = call_typed('ZCARD', KEYS[n + 1])
 end
 
 -- The member of an earlier try that has a lease.
@@ -80,36 +82,39 @@ elseif not earlier then
   -- (docs/adr/0011). Multiplied before the division: the factors are whole numbers, and a quotient of
   -- them is not.
   local twice_free = math.min(max_live, 2 * (max_live - total))
+  local shrink = twice_free * twice_free
   for n = 1, principals do
-    local at = 4 * n + 1
-    local period, burst, shadow = tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3]), ARGV[at + 4]
-    local share = math.max(1, math.floor(ARGV[at + 1] * twice_free * twice_free / (max_live * max_live)))
+    local share = math.max(1, math.floor(ARGV[2 * n + 7] * shrink / (max_live * max_live)))
     local own = sizes[n]
     if own >= share then
-      own = redis.call('ZCOUNT', KEYS[2 * n], '(' .. now, '+inf')
+      own = redis.call('ZCOUNT', KEYS[n + 1], '(' .. now, '+inf')
     end
     if own >= share then
-      if not string.find(shadow, 'l', 1, true) then
-        limit, full = n .. 'l', KEYS[2 * n]
+      if ARGV[2 * n + 8] == '' then
+        limit, full = n .. 'l', KEYS[n + 1]
         break
       end
       shadowed = shadowed .. n .. 'l'
     end
-    local latest = micros + burst * period
-    local known = tonumber(call_typed('GET', KEYS[2 * n + 1])) or 0
-    -- No creation leaves a later rate. One creation is allowed, and leaves the latest; more would
-    -- allow a burst to each of two replicas with different configurations. (NaN is no number below.)
-    if not (known <= latest) then
-      known = latest - period
-    end
-    local full_at = math.max(known, micros) + period
-    if full_at <= latest then
-      full_again[n] = full_at
-    elseif string.find(shadow, 'r', 1, true) then
-      shadowed = shadowed .. n .. 'r'
-    else
-      limit, wait = n .. 'r', (full_at - latest) / 1000
-      break
+    if n <= rates then
+      local at = 2 * principals + 3 * n + 6
+      local period, burst = tonumber(ARGV[at]), tonumber(ARGV[at + 1])
+      local latest = micros + burst * period
+      local known = tonumber(call_typed('GET', KEYS[principals + 1 + n])) or 0
+      -- No creation leaves a later rate. One creation is allowed, and leaves the latest; more would
+      -- allow a burst to each of two replicas with different configurations. (NaN is no number below.)
+      if not (known <= latest) then
+        known = latest - period
+      end
+      local full_at = math.max(known, micros) + period
+      if full_at <= latest then
+        full_again[n] = full_at
+      elseif ARGV[at + 2] ~= '' then
+        shadowed = shadowed .. n .. 'r'
+      else
+        limit, wait = n .. 'r', (full_at - latest) / 1000
+        break
+      end
     end
   end
 end

@@ -9,7 +9,7 @@ use crate::attacks::{self, AttackContext};
 use crate::counters::Counters;
 use crate::environment::Environment;
 use crate::scenarios::Scenario;
-use crate::sign_in_clients::{self, SignInResults};
+use crate::sign_in_clients::{self, Honest, SignInResults};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use testkit::homeserver::HomeserverStub;
@@ -73,7 +73,10 @@ pub fn run_scenario(
         let stop = stop.drop_guard_ref();
         let sign_ins = crate::runtime().block_on(async {
             tokio::time::sleep(Duration::from_secs(scenario.head_start)).await;
-            sign_in_clients::run_sign_ins(workers, mode).await
+            match scenario.honest {
+                Honest::SignIns => sign_in_clients::run_sign_ins(workers, mode).await,
+                Honest::Newcomers => sign_in_clients::run_newcomers(workers).await,
+            }
         });
         // The attack still runs: connections that are open now were open all the time.
         let failures = check_attack(scenario, &environment, &counters);

@@ -7,6 +7,7 @@ mod http2;
 
 use crate::attacks::Attack;
 use crate::environment::{Front, Mode, Settings};
+use crate::sign_in_clients::Honest;
 use crate::slowloris::SlowSources;
 use crate::source_ips::SourceIps;
 
@@ -31,6 +32,10 @@ const SLOW_OVER_TLS: usize = 200;
 /// in that time, and slow connections open.
 const HEAD_START: u64 = 2;
 
+/// Rejections that several attacks run into.
+const CREATE_CLIENT: &str = r#"rendezvous_rejections_total{reason="create_client"}"#;
+const REQUESTS_CLIENT: &str = r#"rendezvous_rejections_total{reason="requests_client"}"#;
+
 /// One scenario.
 #[derive(Debug)]
 pub struct Scenario {
@@ -44,6 +49,8 @@ pub struct Scenario {
     pub attack: Attack,
     /// Seconds between the start of the attack and the first honest sign-in.
     pub head_start: u64,
+    /// The honest clients.
+    pub honest: Honest,
     /// Minimum number of requests, or of connections.
     pub min_requests: u64,
     /// Minimum values of the workers' metrics. Below them the attack has not reached the limit that
@@ -58,6 +65,7 @@ const QUIET: Scenario = Scenario {
     settings: OPEN,
     attack: Attack::None,
     head_start: 0,
+    honest: Honest::SignIns,
     min_requests: 0,
     min_metrics: &[],
 };
@@ -91,10 +99,7 @@ pub const ALL: &[Scenario] = &[
         key: "a",
         name: "(a) one address creates",
         attack: Attack::Create(SourceIps::One),
-        min_metrics: &[(
-            r#"rendezvous_rejections_total{reason="create_client"}"#,
-            FLOOD,
-        )],
+        min_metrics: &[(CREATE_CLIENT, FLOOD)],
         ..FLOODED
     },
     // However far the shares have shrunk, each of n addresses keeps one session at least, so n
@@ -124,10 +129,7 @@ pub const ALL: &[Scenario] = &[
         key: "c-64",
         name: "(c) one /64 creates, each time from another address",
         attack: Attack::Create(SourceIps::One64),
-        min_metrics: &[(
-            r#"rendezvous_rejections_total{reason="create_client"}"#,
-            FLOOD,
-        )],
+        min_metrics: &[(CREATE_CLIENT, FLOOD)],
         ..FLOODED
     },
     Scenario {
@@ -136,6 +138,32 @@ pub const ALL: &[Scenario] = &[
         attack: Attack::Create(SourceIps::One48),
         min_metrics: &[(
             r#"rendezvous_rejections_total{reason="create_network"}"#,
+            FLOOD,
+        )],
+        ..FLOODED
+    },
+    // These addresses, and these /48, fill 10,000 sessions in seconds: a share is one session at least.
+    // The shares of the /32 and of the /16 end at half of the sessions.
+    Scenario {
+        key: "c-32",
+        name: "(c) one /32 creates, each time from another /48",
+        attack: Attack::Create(SourceIps::One32),
+        honest: Honest::Newcomers,
+        head_start: 4,
+        min_metrics: &[(
+            r#"rendezvous_rejections_total{reason="live_ipv6_32"}"#,
+            FLOOD,
+        )],
+        ..FLOODED
+    },
+    Scenario {
+        key: "c-16",
+        name: "(c) 5,000 addresses of one IPv4 /16 create",
+        attack: Attack::Create(SourceIps::One16(5_000)),
+        honest: Honest::Newcomers,
+        head_start: 4,
+        min_metrics: &[(
+            r#"rendezvous_rejections_total{reason="live_ipv4_16"}"#,
             FLOOD,
         )],
         ..FLOODED
@@ -160,10 +188,7 @@ pub const ALL: &[Scenario] = &[
         key: "d-one",
         name: "(d) polls for random ids, one address",
         attack: Attack::Guess(SourceIps::One),
-        min_metrics: &[(
-            r#"rendezvous_rejections_total{reason="requests_client"}"#,
-            FLOOD,
-        )],
+        min_metrics: &[(REQUESTS_CLIENT, FLOOD)],
         ..FLOODED
     },
     Scenario {
@@ -228,10 +253,7 @@ pub const ALL: &[Scenario] = &[
         key: "f-one",
         name: "(f) writes to one session of its own, then to the next",
         attack: Attack::Write(1),
-        min_metrics: &[(
-            r#"rendezvous_rejections_total{reason="requests_client"}"#,
-            FLOOD,
-        )],
+        min_metrics: &[(REQUESTS_CLIENT, FLOOD)],
         ..FLOODED
     },
     Scenario {
@@ -268,10 +290,7 @@ pub const ALL: &[Scenario] = &[
         key: "i-one",
         name: "(i) random access tokens, one address",
         attack: Attack::Tokens(SourceIps::One),
-        min_metrics: &[(
-            r#"rendezvous_rejections_total{reason="create_client"}"#,
-            FLOOD,
-        )],
+        min_metrics: &[(CREATE_CLIENT, FLOOD)],
         ..AUTHENTICATED
     },
     Scenario {

@@ -1,4 +1,5 @@
-//! Honest sign-ins: two devices each, with the timing of real clients and without retries.
+//! Honest clients: sign-ins of two devices each, with the timing of real clients and without retries;
+//! or newcomers, which only begin a sign-in.
 //!
 //! Today's clients end a sign-in at the first 4xx or 5xx on a poll, and do not retry. These do the
 //! same: every reply that is not a success fails the sign-in, and so does a payload that the other
@@ -19,12 +20,26 @@ use tokio::time::sleep;
 const SIGN_INS: u32 = 40;
 const INTERVAL: Duration = Duration::from_millis(200);
 
+/// Newcomers of a scenario, and the time between two.
+const NEWCOMERS: u32 = 100;
+const NEWCOMER_INTERVAL: Duration = Duration::from_millis(30);
+
 /// Both SDKs wait a second after each reply to a poll. Between a message and the reply to it a
 /// device sends requests to the homeserver, and a person looks at the screen.
 const PACE: Pace = Pace {
     poll: Duration::from_secs(1),
     think: Duration::from_millis(900),
 };
+
+/// What honest clients do meanwhile.
+#[derive(Debug, Clone, Copy)]
+pub enum Honest {
+    /// They sign in.
+    SignIns,
+    /// Newcomers begin a sign-in, in mode `open`. For attacks on the live sessions: they harm no
+    /// session that exists, and a whole sign-in takes much longer.
+    Newcomers,
+}
 
 /// The results of all sign-ins.
 #[derive(Debug, Default)]
@@ -76,17 +91,9 @@ async fn sign_in(
     let failed = |failure: String| format!("sign-in {number} ({dialect:?}): {failure}");
     // Each sign-in begins at the other worker, and its devices use both in turn.
     workers.rotate_left((number as usize + 1) % 2);
-    // One device is at home and the other on a mobile network: each has an address of its own.
-    let [low, high] = [number % 256, number / 256];
-    let [mut one, mut two] = [1, 2].map(|device| {
-        let caller = Caller {
-            address: Some(format!("10.{device}.{high}.{low}")),
-            token: None,
-        };
-        TimedDevice {
-            device: Device::new(dialect, caller, &workers),
-            polls: Vec::new(),
-        }
+    let [mut one, mut two] = [1, 2].map(|device| TimedDevice {
+        device: Device::new(dialect, caller(number, device), &workers),
+        polls: Vec::new(),
     });
     let name = number.to_string();
     let begun = begin(&mut one.device, &name, mode).await;
@@ -99,6 +106,42 @@ async fn sign_in(
     let second = exchange_messages(&mut two, &name, &path, 0, PACE);
     tokio::try_join!(first, second).map_err(failed)?;
     Ok([one.polls, two.polls].concat())
+}
+
+/// A device of sign-in `number`. One is at home and the other on a mobile network: each has an address
+/// of its own. Each sign-in is in a /16 of its own, as users of many providers are.
+fn caller(number: u32, device: u32) -> Caller {
+    Caller {
+        address: Some(format!("10.{number}.{device}.1")),
+        token: None,
+    }
+}
+
+/// Runs the newcomers, one after the other. The results are those of sign-ins.
+pub async fn run_newcomers(workers: [SocketAddr; 2]) -> SignInResults {
+    let mut results = SignInResults::default();
+    for number in 0..NEWCOMERS {
+        results.total += 1;
+        match begin_sign_in(number, workers).await {
+            Ok(poll) => results.polls.push(poll),
+            Err(failure) => results
+                .failures
+                .push(format!("newcomer {number}: {failure}")),
+        }
+        sleep(NEWCOMER_INTERVAL).await;
+    }
+    results
+}
+
+/// Creates a session, and polls it once at the other worker. Returns the latency of the poll.
+async fn begin_sign_in(number: u32, mut workers: [SocketAddr; 2]) -> Result<Duration, String> {
+    let dialect = [Dialect::Json, Dialect::Etag][number as usize % 2];
+    workers.rotate_left(number as usize / 2 % 2);
+    let mut device = Device::new(dialect, caller(number, 1), &workers);
+    let path = begin(&mut device, &number.to_string(), Mode::Open).await?;
+    let begun = Instant::now();
+    device.poll(&path).await?;
+    Ok(begun.elapsed())
 }
 
 /// Creates the session, and returns its path. Only the creation carries an access token.

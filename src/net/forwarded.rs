@@ -61,7 +61,7 @@ impl ForwardedHeader {
             let entries = split_from_right(line, find_separator).map(<[u8]>::trim_ascii);
             entries
                 .filter(|entry| !entry.is_empty())
-                .map(move |entry| parse_entry(std::str::from_utf8(entry).ok()?.trim()))
+                .map(move |entry| parse_entry(std::str::from_utf8(entry).ok()?))
         })
     }
 }
@@ -230,6 +230,7 @@ mod tests {
             ("for=\"192.0.2.1", "?"),
             ("for=192.0.2.1\"", "?"),
             ("for=\"192.0.2.1\\\"", "?"),
+            ("for=\"192.0.2.\"\"1\"", "?"),
             ("for=192.0.2.1;for=192.0.2.2", "?"),
             ("proto=https", "?"),
             ("192.0.2.1", "?"),
@@ -261,12 +262,13 @@ mod tests {
             ),
             (
                 "x-forwarded-for",
-                b"\xc3\xa9, 192.0.2.1",
+                b"192.0.2.9\xff, 192.0.2.1",
                 &["192.0.2.1", "?"],
             ),
+            // A no-break space is not white space of HTTP (RFC 9110 §5.6.3).
             (
                 "x-forwarded-for",
-                b"192.0.2.9\xff, 192.0.2.1",
+                b"192.0.2.9\xc2\xa0, 192.0.2.1",
                 &["192.0.2.1", "?"],
             ),
             ("forwarded", b"x=\xff, for=192.0.2.1", &["192.0.2.1", "?"]),

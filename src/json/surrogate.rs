@@ -42,6 +42,7 @@ mod tests {
             r#""\\ud800""#,
             r#""\"\\\/\b\f\n\r\t\u0041é\ud7ff\ue000""#,
             r#""\u0000\uffff""#,
+            r#""\udbff\udfff\ud800\udc00""#,
         ] {
             assert!(!has_lone_surrogate(whole), "{whole}");
         }

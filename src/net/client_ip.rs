@@ -130,11 +130,17 @@ mod tests {
         text.parse().expect("an address")
     }
 
-    fn client(peer: &str, headers: &[&'static str]) -> IpAddr {
-        let trusted_proxies = TrustedProxies {
-            networks: vec!["10.0.0.0/8".parse().expect("a network")],
+    /// Two networks, one of which is a single address.
+    fn trusted_proxies() -> TrustedProxies {
+        let networks = ["10.0.0.0/8", "192.0.2.53/32"];
+        TrustedProxies {
+            networks: networks.map(|text| text.parse().expect("a network")).into(),
             header: ForwardedHeader::new("X-Forwarded-For").expect("a name"),
-        };
+        }
+    }
+
+    fn client(peer: &str, headers: &[&'static str]) -> IpAddr {
+        let trusted_proxies = trusted_proxies();
         let mut map = HeaderMap::new();
         for value in headers {
             map.append(
@@ -157,6 +163,7 @@ mod tests {
             ("10.0.0.1", &["::ffff:198.51.100.7"], "198.51.100.7"),
             ("10.0.0.1", &["198.51.100.7:4711"], "198.51.100.7"),
             ("10.0.0.1", &["[2001:db8::1]"], "2001:db8::1"),
+            ("10.0.0.1", &["1.1.1.1, 192.0.2.53"], "1.1.1.1"),
         ] {
             assert_eq!(client(peer, headers), ip(expected), "{peer} {headers:?}");
         }
@@ -167,5 +174,11 @@ mod tests {
         for headers in [&["198.51.100.7, unknown"][..], &[""], &[]] {
             assert_eq!(client("10.0.0.1", headers), ip("10.0.0.1"), "{headers:?}");
         }
+    }
+
+    #[test]
+    fn proxies_are_listed_as_they_are_configured() {
+        let listed = trusted_proxies().list_with(ip("2001:db8::1"));
+        assert_eq!(listed, ["10.0.0.0/8", "192.0.2.53", "2001:db8::1"]);
     }
 }

@@ -167,20 +167,25 @@ impl<S: Store> Connections<S> {
     ) -> io::Result<()> {
         let service = service_fn(|mut request| {
             let (connections, context) = (Arc::clone(self), Arc::clone(&context));
+            let ip = self.client_ip(&request, &context);
+            // Before the state of a request is allocated: a refused stream costs next to nothing.
+            let permit = self.admission.admit_stream(ip);
             // On the heap, and freed with the response: a stream that waits for its client does not
             // keep 10 KB of a request's state.
-            Box::pin(async move {
-                let ip = connections.client_ip(&request, &context);
-                let Some(permit) = connections.admission.admit_stream(ip) else {
-                    // The client may send the request again (RFC 9113 §8.7).
-                    return Err(h2::Error::from(h2::Reason::REFUSED_STREAM));
-                };
-                let response = connections.handle_request(&mut request, ip, &context);
-                let to_body = |body: Full<Bytes>| {
-                    ResponseBody::new(body.into_inner().unwrap_or_default(), permit)
-                };
-                Ok(response.await.map(to_body))
-            })
+            let serving = permit.map(|permit| {
+                Box::pin(async move {
+                    let response = connections.handle_request(&mut request, ip, &context);
+                    let to_body = |body: Full<Bytes>| {
+                        ResponseBody::new(body.into_inner().unwrap_or_default(), permit)
+                    };
+                    response.await.map(to_body)
+                })
+            });
+            async move {
+                // The client may send the request again (RFC 9113 §8.7).
+                let serving = serving.ok_or(h2::Reason::REFUSED_STREAM)?;
+                Ok::<_, h2::Error>(serving.await)
+            }
         });
         let peer = context.peer.ip;
         let streams = StreamExecutor::new(self.config.timeouts.request, Arc::clone(&self.metrics));

@@ -19,9 +19,12 @@ use tokio::time::sleep;
 /// Time before a connection is opened again after an attempt that failed.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Time between the starts of two connections of a client. All at once would be a flood of requests.
+const START_INTERVAL: Duration = Duration::from_millis(20);
+
 /// Time between a stream that is refused and the next one on the same connection. Without a pause
-/// this would be a flood of requests, which other scenarios are.
-const RETRY_PAUSE: Duration = Duration::from_millis(10);
+/// this would be a flood of requests, too, which other scenarios are.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// Connections of one client to one worker: nearly as many as it may have.
 const CONNECTIONS: usize = 90;
@@ -121,6 +124,7 @@ async fn create_sessions(
 fn spawn(task: Task, number: usize, from: Ipv4Addr, context: &AttackContext) {
     let context = context.clone();
     tokio::spawn(async move {
+        sleep(START_INTERVAL * u32::try_from(number).unwrap_or(0)).await;
         loop {
             if let Ok(stream) = connect(from, context.worker(number)).await {
                 context.counters.record_connection();

@@ -9,6 +9,8 @@ pub const UNREAD: Scenario = Scenario {
     key: "k",
     name: "(k) HTTP/2, 4 addresses leave all responses unread",
     attack: Attack::Http2(Http2Abuse::Unread(4)),
+    // All connections are open by then.
+    head_start: 5,
     min_metrics: &[(
         r#"rendezvous_connections_refused_total{reason="http2_streams"}"#,
         FLOOD,

@@ -152,7 +152,7 @@ pub const ALL: &[Scenario] = &[
         head_start: 4,
         min_metrics: &[(
             r#"rendezvous_rejections_total{reason="live_ipv6_32"}"#,
-            FLOOD,
+            1_000,
         )],
         ..FLOODED
     },
@@ -164,7 +164,7 @@ pub const ALL: &[Scenario] = &[
         head_start: 4,
         min_metrics: &[(
             r#"rendezvous_rejections_total{reason="live_ipv4_16"}"#,
-            FLOOD,
+            1_000,
         )],
         ..FLOODED
     },

@@ -152,6 +152,9 @@ mod tests {
             "short",
             &format!("{text}="),
             &text.replace(&text[..1], "é"),
+            // Of the right length, with one wrong byte.
+            &format!("{}=", &text[1..]),
+            &format!("{}é", &text[2..]),
         ] {
             assert_eq!(
                 SubmittedToken::parse(odd, id, &data),

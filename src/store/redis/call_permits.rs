@@ -6,8 +6,6 @@
 //! have permits of their own.
 
 use crate::store::redis::script::Script;
-use fred::error::{Error, ErrorKind};
-use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Maximum number of creations in flight, and of other calls. Redis answers 256 calls in about 10 ms,
@@ -20,16 +18,13 @@ const MAX_IN_FLIGHT: usize = 256;
 pub(super) struct CallPermits {
     creations: Semaphore,
     other_calls: Semaphore,
-    /// Longest wait for a permit.
-    timeout: Duration,
 }
 
 impl CallPermits {
-    pub(super) fn new(timeout: Duration) -> Self {
+    pub(super) fn new() -> Self {
         Self {
             creations: Semaphore::new(MAX_IN_FLIGHT),
             other_calls: Semaphore::new(MAX_IN_FLIGHT),
-            timeout,
         }
     }
 
@@ -38,17 +33,10 @@ impl CallPermits {
         self.semaphore(script).try_acquire().ok()
     }
 
-    /// Waits for a permit, in the order of the calls.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Timeout`] if no permit is free in time.
-    pub(super) async fn acquire(&self, script: &Script) -> Result<SemaphorePermit<'_>, Error> {
-        let acquiring = self.semaphore(script).acquire();
-        match tokio::time::timeout(self.timeout, acquiring).await {
-            Ok(Ok(permit)) => Ok(permit),
-            // The semaphores are never closed.
-            Ok(Err(_)) | Err(_) => Err(Error::new(ErrorKind::Timeout, "too many calls in flight")),
-        }
+    /// Waits for a permit, in the order of the calls. The caller bounds the wait.
+    pub(super) async fn acquire(&self, script: &Script) -> Option<SemaphorePermit<'_>> {
+        // The semaphores are never closed.
+        self.semaphore(script).acquire().await.ok()
     }
 
     /// Creations are the calls that run once.
@@ -65,15 +53,13 @@ impl CallPermits {
 mod tests {
     use super::{CallPermits, MAX_IN_FLIGHT};
     use crate::store::redis::script::Script;
-    use fred::error::ErrorKind;
     use futures_util::FutureExt;
     use std::pin::pin;
-    use std::time::Duration;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn creation_does_not_wait_for_other_calls() {
         let (poll, creation) = (Script::new("return 1"), Script::run_once("return 2"));
-        let permits = CallPermits::new(Duration::from_secs(1));
+        let permits = CallPermits::new();
         let mut polls: Vec<_> = (0..MAX_IN_FLIGHT)
             .map(|_| permits.try_acquire(&poll).expect("a permit"))
             .collect();
@@ -89,16 +75,5 @@ mod tests {
         assert!(waiting.as_mut().now_or_never().is_none());
         polls.pop();
         drop(waiting.await.expect("a permit"));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn wait_for_a_permit_ends() {
-        let poll = Script::new("return 1");
-        let permits = CallPermits::new(Duration::from_secs(1));
-        let _polls: Vec<_> = (0..MAX_IN_FLIGHT)
-            .map(|_| permits.try_acquire(&poll).expect("a permit"))
-            .collect();
-        let error = permits.acquire(&poll).await.expect_err("no permit");
-        assert_eq!(*error.kind(), ErrorKind::Timeout);
     }
 }

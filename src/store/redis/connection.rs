@@ -17,8 +17,9 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::sync::{Notify, SemaphorePermit};
+use tokio::sync::Notify;
 use tokio::task::AbortHandle;
+use tokio::time::timeout;
 
 /// An open connection.
 #[derive(Debug)]
@@ -28,6 +29,7 @@ pub(super) struct Connection {
     address: Address,
     replication: Option<ReplicationWait>,
     permits: CallPermits,
+    call_timeout: Duration,
     /// Number of replies. It distinguishes a slow Redis from a connection that has stopped
     /// answering.
     answered: AtomicU64,
@@ -58,8 +60,8 @@ pub(super) enum ScriptForm {
 }
 
 impl Connection {
-    /// `permit_timeout` is the longest wait of a call before it is sent.
-    pub(super) fn new(address: Address, opened: &Opened, permit_timeout: Duration) -> Self {
+    /// `call_timeout` is the time limit of a call that waits before it is sent. fred limits the others.
+    pub(super) fn new(address: Address, opened: &Opened, call_timeout: Duration) -> Self {
         Self {
             client: opened.client.clone(),
             task: opened.task.abort_handle(),
@@ -67,7 +69,8 @@ impl Connection {
             replication: opened.replication.as_ref().map(|(second, config)| {
                 ReplicationWait::new(second.client.clone(), second.task.abort_handle(), *config)
             }),
-            permits: CallPermits::new(permit_timeout),
+            permits: CallPermits::new(),
+            call_timeout,
             answered: AtomicU64::new(0),
             dropped: AtomicBool::new(false),
             has_ended: AtomicBool::new(false),
@@ -100,12 +103,16 @@ impl Connection {
         self.answered.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Runs a script, after a wait if too many calls are in flight. If the connection ends, the call
-    /// ends too.
+    /// Runs a script. If too many calls are in flight, the call waits first; the wait and the call share
+    /// the time limit. If the connection ends, the call ends too.
     ///
     /// fred's future is 7 KB. Callers must await it where it is created: pinned, and never passed
     /// as an argument. A box would cost a copy of it. When it was moved through every layer, that
     /// once cost a third of a request.
+    ///
+    /// # Errors
+    /// Those of fred. [`ErrorKind::Backpressure`] if the wait used up the time limit: the script did
+    /// not run.
     pub(super) async fn run(
         &self,
         script: &Script,
@@ -113,10 +120,9 @@ impl Connection {
         keys: Vec<Key>,
         arguments: Vec<Value>,
     ) -> Result<Value, Error> {
-        let _permit = match self.permits.try_acquire(script) {
-            Some(permit) => permit,
+        let Some(_permit) = self.permits.try_acquire(script) else {
             // Boxed, so that a call that does not wait does not hold the space for it.
-            None => Box::pin(self.acquire_permit(script)).await?,
+            return Box::pin(self.run_after_wait(script, form, keys, arguments)).await;
         };
         match form {
             ScriptForm::Digest => {
@@ -130,16 +136,43 @@ impl Connection {
         }
     }
 
-    async fn acquire_permit(&self, script: &Script) -> Result<SemaphorePermit<'_>, Error> {
-        let acquiring = pin!(self.permits.acquire(script));
-        self.until_end(acquiring).await
+    /// Runs a script as soon as fewer calls are in flight.
+    async fn run_after_wait(
+        &self,
+        script: &Script,
+        form: ScriptForm,
+        keys: Vec<Key>,
+        arguments: Vec<Value>,
+    ) -> Result<Value, Error> {
+        let is_sent = AtomicBool::new(false);
+        let call = async {
+            let _permit = self.permits.acquire(script).await;
+            is_sent.store(true, Ordering::Relaxed);
+            match form {
+                ScriptForm::Digest => {
+                    let call = self.client.evalsha(script.sha(), keys, arguments);
+                    call.await
+                }
+                ScriptForm::Text => self.client.eval(script.body(), keys, arguments).await,
+            }
+        };
+        match timeout(self.call_timeout, self.until_end(pin!(call))).await {
+            Ok(reply) => reply,
+            Err(_) if is_sent.load(Ordering::Relaxed) => {
+                Err(Error::new(ErrorKind::Timeout, "no reply in time"))
+            }
+            Err(_) => {
+                let details = "too many calls in flight";
+                Err(Error::new(ErrorKind::Backpressure, details))
+            }
+        }
     }
 
     /// Waits for a call or for the end of the connection, whichever comes first.
-    async fn until_end<T>(
+    async fn until_end(
         &self,
-        call: Pin<&mut impl Future<Output = Result<T, Error>>>,
-    ) -> Result<T, Error> {
+        call: Pin<&mut impl Future<Output = Result<Value, Error>>>,
+    ) -> Result<Value, Error> {
         // Before the flag is read, so that no end is missed between the two. (A CancellationToken would
         // take a lock at each poll.)
         let end = self.end.notified();
@@ -211,28 +244,57 @@ mod tests {
     use std::future::pending;
     use std::sync::Arc;
     use std::time::Duration;
+    use tokio::time::timeout;
     use tokio_util::task::AbortOnDropHandle;
 
-    /// fred queues a call for a client that is not connected, as it does while a client's task ends.
-    #[tokio::test]
-    async fn queued_call_ends_with_its_connection() {
+    /// A connection without a server. fred queues its calls, as it does while a client's task ends.
+    fn unconnected() -> (Connection, Opened) {
         let opened = Opened {
             client: Builder::default_centralized().build().expect("a client"),
             task: AbortOnDropHandle::new(tokio::spawn(pending())),
             replication: None,
         };
         let address = Address::Tcp("redis".to_owned(), 6379);
-        let connection = Arc::new(Connection::new(address, &opened, Duration::from_secs(1)));
+        let connection = Connection::new(address, &opened, Duration::from_secs(1));
+        (connection, opened)
+    }
+
+    /// The calls before it take all permits. If one ends, the call is sent, and its whole time is a
+    /// second.
+    #[tokio::test(start_paused = true)]
+    async fn waiting_call_ends_within_its_time_limit() {
+        let (connection, _opened) = unconnected();
+        let script = Script::new("return 1");
+        let run = || connection.run(&script, ScriptForm::Digest, vec!["key".into()], vec![]);
+        let mut permits = Vec::new();
+        while let Some(permit) = connection.permits.try_acquire(&script) {
+            permits.push(permit);
+        }
+        let error = run().await.expect_err("no permit");
+        assert_eq!(*error.kind(), ErrorKind::Backpressure);
+        let sent = timeout(Duration::from_millis(1500), run());
+        let (error, ()) = tokio::join!(sent, async {
+            tokio::time::sleep(Duration::from_millis(900)).await;
+            permits.pop();
+        });
+        let error = error.expect("an end").expect_err("no connection");
+        assert_eq!(*error.kind(), ErrorKind::Timeout);
+    }
+
+    #[tokio::test]
+    async fn queued_call_ends_with_its_connection() {
+        let (connection, _opened) = unconnected();
+        let connection = Arc::new(connection);
         let script = Script::new("return 1");
         let end_of_calls = EndOfCalls(Arc::clone(&connection));
         let call = connection.run(&script, ScriptForm::Digest, vec!["key".into()], vec![]);
-        let call = tokio::time::timeout(Duration::from_secs(10), call);
+        let call = timeout(Duration::from_secs(10), call);
         let (reply, ()) = tokio::join!(call, async { drop(end_of_calls) });
         let error = reply.expect("an end").expect_err("no connection");
         assert_eq!(*error.kind(), ErrorKind::IO);
         // A call that finds the connection ended.
         let late = connection.run(&script, ScriptForm::Text, vec!["key".into()], vec![]);
-        let late = tokio::time::timeout(Duration::from_secs(10), late).await;
+        let late = timeout(Duration::from_secs(10), late).await;
         late.expect("an end").expect_err("no connection");
     }
 }

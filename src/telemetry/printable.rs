@@ -1,7 +1,7 @@
 //! Escapes text from outside that is printed: no name or error text can move a terminal's cursor,
 //! change the direction of the text, or begin a line of its own.
 //!
-//! Every log line passes [`PrintableWriter`], whatever wrote it. Other output uses [`Printable`].
+//! Every log line passes `PrintableWriter`, whatever wrote it. Other output uses [`Printable`].
 
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};

@@ -12,7 +12,7 @@ mod session_limits;
 mod state;
 
 pub use error::StoreError;
-pub use session_limits::{CurrentShares, SessionLimits, Share, Shares, WideShares};
+pub use session_limits::{CurrentShares, Sampler, SessionLimits, Share, Shares, WideShares};
 pub use state::{StoreProblems, StoreState};
 
 use crate::lifecycle::BackgroundTask;

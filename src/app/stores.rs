@@ -5,7 +5,7 @@ use crate::lifecycle::BackgroundTask;
 use crate::model::{KEY_ROTATION, PseudonymKey};
 use crate::store::memory::MemoryStore;
 use crate::store::redis::{RedisSettings, RedisStore};
-use crate::store::{SessionLimits, StoreParts, StoreState};
+use crate::store::{Sampler, SessionLimits, StoreParts, StoreState};
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -17,6 +17,7 @@ fn session_limits(context: &AppContext) -> SessionLimits {
         max_writes: session.max_writes,
         max_txn_ids: session.max_txn_ids,
         shares: Arc::clone(&context.shares),
+        sampler: Sampler::default(),
     }
 }
 

@@ -86,7 +86,9 @@ impl MemoryStore {
                 continue;
             }
             if !self.limits.is_shadow(limit) {
-                return reject(own, limit);
+                // The expiry of its own first session would show which sessions a wide network counts.
+                let is_wide = matches!(claim.principal, Principal::Wide(..));
+                return reject(if is_wide { &sessions.by_deadline } else { own }, limit);
             }
             shadowed = shadowed.with(limit);
         }
@@ -216,3 +218,6 @@ impl Store for MemoryStore {
         Ok(self.lock_live().0.entries.len() as u64)
     }
 }
+
+#[cfg(test)]
+mod tests;

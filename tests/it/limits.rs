@@ -12,6 +12,7 @@ mod forwarded;
 mod log;
 mod proxy_detector;
 mod unrouted;
+mod wide_networks;
 
 use crate::server::{Server, on_both_stores};
 use testkit::api::{UNSTABLE, at, body};

@@ -6,7 +6,9 @@ use matrix_rendezvous::config::limits::{Fraction, Rate};
 use matrix_rendezvous::model::LimitSet;
 use matrix_rendezvous::model::SessionId;
 use matrix_rendezvous::store::memory::MemoryStore;
-use matrix_rendezvous::store::{CurrentShares, SessionLimits, Share, Shares, Store, WideShares};
+use matrix_rendezvous::store::{
+    CurrentShares, Sampler, SessionLimits, Share, Shares, Store, WideShares,
+};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -55,6 +57,7 @@ pub fn limits() -> SessionLimits {
         max_writes: MAX_WRITES,
         max_txn_ids: MAX_TXN_IDS,
         shares: Arc::new(CurrentShares::new(Some(SHARES))),
+        sampler: Sampler::default(),
     }
 }
 

@@ -2,11 +2,11 @@
 -- have a lease, that is its entry in the index of live sessions. If a limit rejects it, this part
 -- returns the reply. Else add_lease.lua adds the lease.
 --
--- KEYS     1 the index of all leases; then the leases of each principal that has a share, those
---          first that the lease counts towards; then the rate of creations of each principal that has one. Leases are sorted sets
---          of short hashes of ids, scored by the millisecond at which each expires. A rate is the
---          microsecond at which the principal's allowance is full again (GCRA). The script may have
---          one more key.
+-- KEYS     1 the index of all leases; then the leases of each principal that has a share, first of
+--          those that the lease counts towards; then the rate of creations of each principal that
+--          has one. Leases are sorted sets of short hashes of ids, scored by the millisecond at which
+--          each expires. A rate is the microsecond at which the principal's allowance is full again
+--          (GCRA). The script may have one more key.
 -- ARGV     1 nonce of this call, 2 the member, 3 TTL of the lease (the session's TTL and the
 --          command deadline, so that it never expires before its session), 4 maximum number of live
 --          sessions, 5 members of earlier tries of this creation, joined, 6 number of principals,
@@ -139,6 +139,10 @@ if limit then
     correct_future(index)
     if full ~= index then
       correct_future(full)
+    end
+    -- A wide network has no rate. Its own first lease would show a client which sessions it counts.
+    if tonumber(string.sub(limit, 1, 1)) > rates then
+      full = index
     end
     local first = redis.call('ZRANGE', full, '(' .. now, '+inf', 'BYSCORE', 'LIMIT', '0', '1', 'WITHSCORES')
     wait = (first[2] or now) - now

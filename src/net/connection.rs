@@ -190,7 +190,7 @@ impl<S: Store> Connections<S> {
         let peer = context.peer.ip;
         let streams = StreamExecutor::new(self.config.timeouts.request, Arc::clone(&self.metrics));
         let max_head_bytes = u32::try_from(MAX_HEAD_BYTES).unwrap_or(u32::MAX);
-        let stream = TokioIo::new(FrameLimitedStream::new(stream));
+        let stream = TokioIo::new(FrameLimitedStream::new(stream, context.peer.is_trusted));
         let connection = http2::builder(streams, max_head_bytes).serve_connection(stream, service);
         // hyper sends GOAWAY with a PING, and waits for a response that a vanished client never
         // sends.

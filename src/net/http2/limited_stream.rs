@@ -1,4 +1,4 @@
-//! The stream under h2: it fails when its client exceeds the frame budget.
+//! The stream under h2: it fails when its client exceeds the frame budget. A trusted proxy has none.
 
 use crate::net::http2::frame_budget::FrameBudget;
 use std::io;
@@ -15,13 +15,15 @@ pub const OVER_BUDGET: io::ErrorKind = io::ErrorKind::QuotaExceeded;
 #[derive(Debug)]
 pub struct FrameLimitedStream<Io> {
     io: Io,
-    budget: FrameBudget,
+    /// `None` for a trusted proxy. Its connection carries the requests of many clients, and it may send
+    /// a frame for each piece of a body that one of them sends slowly.
+    budget: Option<FrameBudget>,
 }
 
 impl<Io> FrameLimitedStream<Io> {
     /// Wraps a stream that begins with the preface.
-    pub fn new(io: Io) -> Self {
-        let budget = FrameBudget::default();
+    pub fn new(io: Io, is_trusted_proxy: bool) -> Self {
+        let budget = (!is_trusted_proxy).then(FrameBudget::default);
         Self { io, budget }
     }
 }
@@ -34,7 +36,9 @@ impl<Io: AsyncRead + Unpin> AsyncRead for FrameLimitedStream<Io> {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let read = Pin::new(&mut self.io).poll_read(cx, buf);
-        if let Err(exceeded) = self.budget.record(&buf.filled()[before..]) {
+        if let Some(budget) = &mut self.budget
+            && let Err(exceeded) = budget.record(&buf.filled()[before..])
+        {
             let error = io::Error::new(OVER_BUDGET, exceeded);
             return Poll::Ready(Err(error));
         }

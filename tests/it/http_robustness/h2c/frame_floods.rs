@@ -7,8 +7,8 @@ use testkit::api::UNSTABLE;
 use testkit::eventually;
 use testkit::http::{Connection, Request};
 use testkit::http2::{
-    DATA, END_HEADERS, HEADERS, PING, PREFACE, PRIORITY, RST_STREAM, SETTINGS, WINDOW_UPDATE,
-    frame, get_head,
+    DATA, END_HEADERS, END_STREAM, HEADERS, PING, PREFACE, PRIORITY, RST_STREAM, SETTINGS,
+    WINDOW_UPDATE, frame, get_head,
 };
 
 /// Frames of a new connection, and of each request (`net/http2/frame_budget.rs`).
@@ -87,6 +87,34 @@ fn tiny_data_flood_ends_the_connection() {
     let post = [&[0x83], &head[1..]].concat();
     let begun = frame(HEADERS, END_HEADERS, 1, &post);
     assert_flooded(&begun, &frame(DATA, 0, 1, b" "));
+}
+
+/// A trusted proxy may pass on a body in the pieces in which its client sends it. Its connection also
+/// carries the requests of other clients.
+#[test]
+fn trusted_proxy_may_send_tiny_data_frames() {
+    let server = start(&[("http.h2c", "true"), ("http.trusted_proxies", "127.0.0.1")]);
+    let mut connection = open(&server);
+    let head = get_head(UNSTABLE);
+    let post = [&[0x83], &head[1..]].concat();
+    let body = format!("{{\"data\":\"{}\"}}", "x".repeat(2 * PER_REQUEST));
+    // h2 itself bounds the tiny frames that the server has not read yet, to a hundred.
+    for number in 0..u32::try_from(INITIAL / PER_REQUEST).expect("few") * 3 {
+        let stream = 2 * number + 1;
+        let mut request = frame(HEADERS, END_HEADERS, stream, &post);
+        for (at, piece) in body.as_bytes().chunks(1).enumerate() {
+            let flags = if at + 1 == body.len() { END_STREAM } else { 0 };
+            request.extend(frame(DATA, flags, stream, piece));
+        }
+        connection.write(&request);
+        loop {
+            let frame = Frame::next(&mut connection);
+            if (frame.stream, frame.kind) == (stream, DATA) {
+                break;
+            }
+        }
+    }
+    assert_eq!(refused(&server), 0);
 }
 
 /// More than any client sends: before the first request, and with each of many.

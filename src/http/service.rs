@@ -127,8 +127,12 @@ impl<S: Store> Service<S> {
         let mut response =
             response.into_response(self.default_headers(route.api), request_id, is_head);
         // A response before the end of the body: the connection stays open only if the end of the
-        // body is near. Otherwise the response must announce the close.
-        if !request.body().is_end_stream() && !body::drain_buffered(request, deadline).await {
+        // body is near, and if hyper reads the same end as a proxy in front (R0.42). Otherwise the
+        // response must announce the close.
+        if !request.body().is_end_stream()
+            && (framing::has_unsupported_transfer_coding(request)
+                || !body::drain_buffered(request, deadline).await)
+        {
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(CONNECTION, close);
         }

@@ -186,6 +186,30 @@ fn transfer_coding_but_chunked_once_is_rejected() {
     assert_eq!(rejected, 28);
 }
 
+// R0.42
+/// A limit or a deny list may reject the request first. The connection is closed all the same.
+#[test]
+fn rejected_transfer_coding_closes_after_a_limit_too() {
+    let rate = [
+        ("limits.enabled", "true"),
+        ("limits.requests.client.burst", "1"),
+        ("limits.requests.client.per_second", "0.001"),
+    ];
+    let denied = [("limits.deny.requests", "127.0.0.1")];
+    for (settings, status) in [(&rate[..], 429), (&denied[..], 403)] {
+        let server = start(settings);
+        server.raw(&Request::get("/unknown"));
+        let mut connection = Connection::open(server.http);
+        let head = format!(
+            "POST {UNSTABLE} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n"
+        );
+        connection.write(format!("{head}{CHUNKED_BODY}{}", smuggled()).as_bytes());
+        let reply = connection.reply().expect(status);
+        assert!(reply.says_close(), "{reply}");
+        assert_eq!(connection.read_to_close(), b"");
+    }
+}
+
 /// The name of a coding has no case, and white space around a value is not part of it.
 // R0.42
 #[test]

@@ -111,8 +111,7 @@ impl Connection {
     /// once cost a third of a request.
     ///
     /// # Errors
-    /// Those of fred. [`ErrorKind::Backpressure`] if the wait used up the time limit: the script did
-    /// not run.
+    /// Those of fred. [`ErrorKind::Timeout`] also if the call was not sent within the time limit.
     pub(super) async fn run(
         &self,
         script: &Script,
@@ -144,10 +143,8 @@ impl Connection {
         keys: Vec<Key>,
         arguments: Vec<Value>,
     ) -> Result<Value, Error> {
-        let is_sent = AtomicBool::new(false);
         let call = async {
             let _permit = self.permits.acquire(script).await;
-            is_sent.store(true, Ordering::Relaxed);
             match form {
                 ScriptForm::Digest => {
                     let call = self.client.evalsha(script.sha(), keys, arguments);
@@ -156,16 +153,10 @@ impl Connection {
                 ScriptForm::Text => self.client.eval(script.body(), keys, arguments).await,
             }
         };
-        match timeout(self.call_timeout, self.until_end(pin!(call))).await {
-            Ok(reply) => reply,
-            Err(_) if is_sent.load(Ordering::Relaxed) => {
-                Err(Error::new(ErrorKind::Timeout, "no reply in time"))
-            }
-            Err(_) => {
-                let details = "too many calls in flight";
-                Err(Error::new(ErrorKind::Backpressure, details))
-            }
-        }
+        let timed_out = |_| Err(Error::new(ErrorKind::Timeout, "no reply in time"));
+        timeout(self.call_timeout, self.until_end(pin!(call)))
+            .await
+            .unwrap_or_else(timed_out)
     }
 
     /// Waits for a call or for the end of the connection, whichever comes first.
@@ -259,8 +250,7 @@ mod tests {
         (connection, opened)
     }
 
-    /// The calls before it take all permits. If one ends, the call is sent, and its whole time is a
-    /// second.
+    /// The calls before it hold all permits, until the end of its time or nearly so.
     #[tokio::test(start_paused = true)]
     async fn waiting_call_ends_within_its_time_limit() {
         let (connection, _opened) = unconnected();
@@ -271,7 +261,7 @@ mod tests {
             permits.push(permit);
         }
         let error = run().await.expect_err("no permit");
-        assert_eq!(*error.kind(), ErrorKind::Backpressure);
+        assert_eq!(*error.kind(), ErrorKind::Timeout);
         let sent = timeout(Duration::from_millis(1500), run());
         let (error, ()) = tokio::join!(sent, async {
             tokio::time::sleep(Duration::from_millis(900)).await;

@@ -57,10 +57,12 @@
 //!   cause a 503: `limits/store_wait.rs`, with `limits/client_concurrency.rs`.
 //! - `http.max_connections_per_client` closes the connection: `net/admission.rs`, with
 //!   `limits/client_concurrency.rs`.
-//! - The same number of HTTP/2 streams per client refuses a stream: `limits/http2_streams.rs`.
+//! - The same number of HTTP/2 streams per client, or `http.max_connections` in total, refuses a stream:
+//!   `limits/http2_streams.rs`.
 //!
 //! `limits.enabled = false` switches off all of them but the deny lists, the limits of one session
-//! (`session_busy`, `writes_full`, `txns_full`), `live_total` and the limits on token checks.
+//! (`session_busy`, `writes_full`, `txns_full`), `live_total`, the total of HTTP/2 streams and the
+//! limits on token checks.
 
 pub mod client_concurrency;
 pub mod http2_streams;

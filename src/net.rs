@@ -1,13 +1,14 @@
 //! Connections: accepts sockets and passes their requests to `http`.
 //!
 //! - `listener` accepts connections, each with a permit.
-//! - `admission` reads the PROXY protocol (`proxy_protocol`) and enforces the limit per client
-//!   (`limits::client_concurrency`).
+//! - `admission` reads the PROXY protocol (`proxy_protocol`) and enforces the limits per client on
+//!   connections (`limits::client_concurrency`) and HTTP/2 streams (`limits::http2_streams`).
 //! - `connection` serves HTTP/1.1 (`http1`) or HTTP/2 (`http2`).
 //! - `timeout_stream` bounds every wait on a socket. `request_activity` reports which requests wait,
 //!   `request_boundary` whether a part of a request was read.
 //! - `client_ip` finds the client of a request in the header that `forwarded` parses.
-//! - `proxy_detector` warns if all requests come from proxies that are not configured as trusted.
+//! - `proxy_detector` warns about proxies that are not configured as trusted: at the header that they
+//!   send, or if all requests come from a few private addresses.
 
 pub mod admission;
 pub mod client_ip;

@@ -27,7 +27,8 @@ pub struct RequestTelemetry {
 }
 
 /// Records one request. A recorder that is dropped before [`RequestRecorder::finish`] counts its
-/// request as abandoned: the client was gone before the response.
+/// request as abandoned: the client reset the connection or the stream
+/// before the response.
 pub(super) struct RequestRecorder<'a> {
     telemetry: &'a RequestTelemetry,
     route: Route,

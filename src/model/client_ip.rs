@@ -30,7 +30,7 @@ pub enum WideNetwork {
 }
 
 impl WideNetwork {
-    /// The prefix length in the 128 bits of [`ClientIp`], where an IPv4 address is in its mapped form.
+    /// The prefix length in the 128 bits of [`ClientIp`]. An IPv4 address there is in its mapped form.
     const fn leading_bits(self) -> u32 {
         match self {
             Self::Ipv4Slash24 => 96 + 24,

@@ -49,7 +49,7 @@ pub struct Owner {
     pub user: Option<User>,
 }
 
-/// A client, network or user that has a quota of the live sessions.
+/// A client, network, user or wide network that has a quota of the live sessions.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Principal {
     /// A client.
@@ -78,7 +78,7 @@ impl Owner {
 
 impl Principal {
     /// Returns a letter for the kind of principal, and the bytes that identify it within its kind.
-    /// `p` is the start-up check's.
+    /// The start-up check uses the letter `p`.
     #[must_use]
     pub fn name(&self) -> (char, Vec<u8>) {
         match self {

@@ -18,7 +18,7 @@ pub fn builder(max_head_bytes: usize) -> Builder {
         .header_read_timeout(None)
         .max_buf_size(max_head_bytes)
         // A client may close its side behind a request and wait for the response (RFC 9112 §9.6).
-        // Without this, a request whose response takes a while, as with Redis, would be dropped.
+        // Without this, the request would be dropped if its response takes a while, as with Redis.
         .half_close(true)
         // A head and a body of a few KiB: one copy costs less than two buffers.
         .writev(false);

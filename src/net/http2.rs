@@ -28,8 +28,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Concurrent streams of one connection. A proxy with more requests opens another connection. A
-/// stream whose client gives its response no window holds at most [`MAX_RESPONSE_BYTES`] and some
-/// 2 KiB until [`StreamExecutor`] ends it, so this allows 860 KiB per connection. For a client over
+/// stream without a window for its response holds at most [`MAX_RESPONSE_BYTES`] and some 2 KiB until
+/// [`StreamExecutor`] ends it, so this allows 860 KiB per connection. For a client over
 /// all its connections, `limits::http2_streams` is the bound.
 const MAX_STREAMS: u32 = 32;
 

@@ -101,7 +101,7 @@ fn last_bytes(before: u32, bytes: &[u8]) -> u32 {
         .fold(before, |last, byte| last << 8 | u32::from(*byte))
 }
 
-/// Whether these bytes end a head: with an empty line, whose line ends may be bare LF (RFC 9112
+/// Whether these bytes end a head: with an empty line. Its line ends may be bare LF (RFC 9112
 /// §2.2).
 const fn is_empty_line(last: u32) -> bool {
     last & 0xFFFF == 0x0A0A || last & 0x00FF_FFFF == 0x000A_0D0A

@@ -20,7 +20,7 @@ const CLIENT: LineRate = LineRate::new(10, 100);
 const ALL: LineRate = LineRate::new(500, 5000);
 
 /// Number of clients' buckets. Fixed, so that no client can make it grow: 128 KiB. Clients can share
-/// a bucket by chance; the hash key is secret, so no client can choose whose.
+/// a bucket by chance. The hash key is secret, so no client can choose which client it shares one with.
 const BUCKETS: usize = 1 << 14;
 
 /// Decides whether the access log has a line for a request that was not served.
@@ -49,7 +49,7 @@ impl LogBudget {
         // The remainder fits `usize` on every platform.
         #[expect(clippy::cast_possible_truncation, reason = "a remainder of BUCKETS")]
         let index = (self.hasher.hash_one(key) % BUCKETS as u64) as usize;
-        // The client's first: a client whose budget is used up takes no line from the others.
+        // The client's first: a client that has used up its budget takes no line from the others.
         self.clients[index].try_acquire(CLIENT, now) && self.all.try_acquire(ALL, now)
     }
 }

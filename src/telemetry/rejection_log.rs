@@ -65,7 +65,7 @@ impl RejectionLog {
     }
 
     /// Records a connection or stream that was closed for `reason`, and logs the first one of each
-    /// second. If a trusted proxy made the connection, `proxy` is its address, which the line has as it is.
+    /// second. If a trusted proxy opened the connection, `proxy` is its address, which is logged in clear.
     pub fn record_connection(
         &self,
         reason: ConnectionRefusal,

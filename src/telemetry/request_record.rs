@@ -28,7 +28,7 @@ pub struct RequestRecord<'a> {
 }
 
 impl RequestRecord<'_> {
-    /// Whether the request got what it asked for. A preflight does not count: it asks for nothing.
+    /// Whether the request was served: it was not rejected, and is no preflight.
     #[must_use]
     pub fn is_served(&self) -> bool {
         self.reason.is_none() && self.method != MethodLabel::Options

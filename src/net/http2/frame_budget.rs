@@ -21,7 +21,7 @@ const INITIAL_FRAMES: u32 = 100;
 const FRAMES_PER_REQUEST: u32 = 32;
 
 /// Upper bound of the budget: that of 32 requests, as many as a connection may have at a time.
-/// Without it a connection could save a flood up.
+/// Without it, a connection could save up frames for a flood.
 const MAX_FRAMES: u32 = 32 * FRAMES_PER_REQUEST;
 
 /// DATA frames of at least this size are free: they are limited as bodies are. h2 has the same

@@ -26,7 +26,8 @@ use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
 /// Maximum number of commands that wait to be sent on one connection. Past it, commands fail at
-/// once. So a connection that sends nothing costs at most 4,096 payloads, 16 MiB.
+/// once. `call_permits` limits scripts to fewer, except those that follow ASK. So a connection that
+/// sends nothing costs at most 4,096 payloads, 16 MiB.
 const MAX_QUEUED: usize = 4096;
 
 /// Time limits of one attempt: to read the files, to find an address, to connect, and to set the

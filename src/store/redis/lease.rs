@@ -88,7 +88,7 @@ impl Leases {
         self.hold
     }
 
-    /// Builds the claim for a session of this owner. A further try under another id has the same.
+    /// Builds the claim for a session of this owner. A retry under another id uses the same claim.
     ///
     /// # Errors
     /// [`StoreError`] if the pseudonym key could not be fetched.

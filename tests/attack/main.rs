@@ -5,7 +5,7 @@
 //! those that it is given by name, with real processes: release builds of the worker, redis-server,
 //! haproxy, and a stand-in for a homeserver. It prints a table. It fails if an honest sign-in fails, if a
 //! worker or Redis uses more memory than the documents allow, or if the attack did not take place.
-//! A machine of two cores is enough. All scenarios take seven minutes.
+//! A machine of two cores is enough. All scenarios take eight minutes.
 //!
 //! `tests/attack/run --soak SECONDS` runs the soak instead (`soak`).
 

@@ -41,10 +41,11 @@ const MIN_ROUNDS: u32 = 4;
 /// `session.ttl`: longer than an honest sign-in, and short enough for many generations.
 const TTL: &str = "30s";
 
-/// Upper bound of the time in which the worker releases what the load took. Sessions live for 30 s, the
-/// rates below forget a key within 40 s and a sweep of 10 s, and pooled connections to the homeserver
-/// are closed after 45 s.
-const RELEASE: Duration = Duration::from_secs(90);
+/// Upper bound of the time in which the worker and Redis release what the load took. Sessions live for
+/// 30 s, the rates below forget a key within 40 s and a sweep of 10 s, pooled connections to the homeserver
+/// are closed after 45 s, and a set of leases expires up to a minute after its last lease
+/// (`add_lease.lua`).
+const RELEASE: Duration = Duration::from_mins(2);
 
 /// Time between two checks of what is not released yet.
 const CHECK_INTERVAL: Duration = Duration::from_millis(500);

@@ -12,13 +12,13 @@ use crate::sign_in_clients::{self, SignInResults};
 use crate::slowloris::SlowSources;
 use crate::source_ips::SourceIps;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use testkit::homeserver::HomeserverStub;
 use testkit::process::free_address;
 use testkit::redis::RedisServer;
 use testkit::server::Server;
 use testkit::until;
+use tokio_util::sync::CancellationToken;
 
 /// The attacks of one round. Together they reach every rate limiter, and both dialects. Those that begin
 /// with sessions of their own come first: the others use up what their addresses may create.
@@ -58,7 +58,8 @@ struct Soak {
     redis: RedisServer,
     worker: Server,
     counters: Arc<Counters>,
-    has_ended: AtomicBool,
+    /// Cancelled when the attacks have ended.
+    stop: CancellationToken,
 }
 
 /// What the worker holds at one moment.
@@ -88,8 +89,10 @@ pub fn run(load: Duration, homeserver: &HomeserverStub) -> Result<Vec<String>, S
     let idle = soak.held();
     let (samples, sign_ins) = std::thread::scope(|scope| {
         let sign_ins = scope.spawn(|| soak.sign_in_repeatedly());
+        // However the attacks end, the honest clients must stop: the scope waits for them.
+        let stop = soak.stop.drop_guard_ref();
         let samples = soak.run_rounds(load);
-        soak.has_ended.store(true, Relaxed);
+        drop(stop);
         let sign_ins = sign_ins.join();
         let sign_ins = sign_ins.map_err(|_| "the honest clients panicked".to_owned());
         Ok::<_, String>((samples?, sign_ins?))
@@ -128,14 +131,14 @@ impl Soak {
             redis,
             worker,
             counters: Arc::default(),
-            has_ended: AtomicBool::new(false),
+            stop: CancellationToken::new(),
         }
     }
 
     /// Runs honest sign-ins until the attacks have ended.
     fn sign_in_repeatedly(&self) -> SignInResults {
         let mut all = SignInResults::default();
-        while !self.has_ended.load(Relaxed) {
+        while !self.stop.is_cancelled() {
             let workers = [self.worker.http; 2];
             let round = sign_in_clients::run_sign_ins(workers, Mode::Open);
             let round = crate::runtime().block_on(round);

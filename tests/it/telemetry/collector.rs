@@ -4,8 +4,9 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
+use testkit::process::listen;
 
 /// A collector that accepts spans.
 #[derive(Debug)]
@@ -20,7 +21,7 @@ type Received = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
 impl Collector {
     /// A collector that answers, or one that accepts everything and never answers.
     pub fn start(answers: bool) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let listener = listen();
         let address = listener.local_addr().expect("an address");
         let received = Received::default();
         let all = Arc::clone(&received);

@@ -7,10 +7,10 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use serde_json::json;
-use std::net::TcpListener;
 use testkit::api::at;
 use testkit::eventually;
 use testkit::http::Request;
+use testkit::process::free_address;
 use testkit::server::Store;
 
 fn start(store: Store, collector: &Collector, sample: &str) -> Server {
@@ -187,9 +187,7 @@ fn lost_spans_are_counted_and_logged() {
         (exports(&well, "exported") > 0).then_some(())
     });
     assert_eq!(exports(&well, "lost"), 0);
-    let unused = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let away = Collector::absent(unused.local_addr().expect("an address"));
-    drop(unused);
+    let away = Collector::absent(free_address());
     let server = start(Store::Memory, &away, "1");
     server.create("x");
     eventually("a batch is lost", || {

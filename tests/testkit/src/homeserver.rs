@@ -17,6 +17,7 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 
 use crate::certificates::Certificates;
+use crate::process::listen;
 pub use request::TokenRequest;
 use request::read_request;
 
@@ -104,13 +105,13 @@ struct Shared {
 impl HomeserverStub {
     /// Starts a stand-in for scripted replies. A token without a script is unknown.
     pub fn start() -> Self {
-        Self::listen(any_port(), Shared::default(), None)
+        Self::serve(listen(), Shared::default(), None)
     }
 
     /// [`start`](Self::start) behind TLS.
     pub fn start_tls(certificates: &Certificates) -> Self {
         let tls = Some(certificates.server_config());
-        Self::listen(any_port(), Shared::default(), tls)
+        Self::serve(listen(), Shared::default(), tls)
     }
 
     /// Starts a stand-in that knows these tokens, and replies after `delay`. It does not record its
@@ -120,12 +121,12 @@ impl HomeserverStub {
             known: Some((tokens, delay)),
             ..Shared::default()
         };
-        Self::listen(address, shared, None)
+        let listener = TcpListener::bind(address).expect("the address is free");
+        Self::serve(listener, shared, None)
     }
 
-    fn listen(address: SocketAddr, shared: Shared, tls: Option<Arc<ServerConfig>>) -> Self {
+    fn serve(listener: TcpListener, shared: Shared, tls: Option<Arc<ServerConfig>>) -> Self {
         let scheme = tls.as_ref().map_or("http", |_| "https");
-        let listener = TcpListener::bind(address).expect("a port");
         let address = listener.local_addr().expect("an address");
         let shared = Arc::new(shared);
         let accepting = Arc::clone(&shared);
@@ -177,10 +178,6 @@ impl Drop for HomeserverStub {
             let _ = connection.shutdown(std::net::Shutdown::Both);
         }
     }
-}
-
-fn any_port() -> SocketAddr {
-    ([127, 0, 0, 1], 0).into()
 }
 
 /// Serves each connection in a thread of its own.

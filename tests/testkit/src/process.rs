@@ -244,6 +244,14 @@ pub fn open_files_limit() -> u64 {
 /// Returns a port on which no process listens, and which no other caller in this process gets.
 #[track_caller]
 pub fn free_port() -> u16 {
+    let listener = listen();
+    listener.local_addr().expect("an address").port()
+}
+
+/// Listens on a port of loopback that no other caller in this process gets, now or later: what still
+/// sends to it after the listener is gone reaches no other test.
+#[track_caller]
+pub fn listen() -> TcpListener {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     // Test processes that run at the same time begin far apart.
     let first = std::process::id().wrapping_mul(7919);
@@ -252,8 +260,8 @@ pub fn free_port() -> u16 {
         assert!(step < PORTS.end - PORTS.start, "no free port");
         let offset = first.wrapping_add(step) % (PORTS.end - PORTS.start);
         let port = u16::try_from(PORTS.start + offset).expect("a port");
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
-            return port;
+        if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+            return listener;
         }
     }
 }

@@ -8,9 +8,10 @@
 mod link;
 mod wire;
 
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
 
+use crate::process::listen;
 use crate::until;
 use link::{Shared, accept};
 
@@ -67,7 +68,7 @@ pub struct Proxy {
 impl Proxy {
     /// Starts a proxy that forwards to `upstream`.
     pub fn start(upstream: SocketAddr) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let listener = listen();
         let address = listener.local_addr().expect("an address");
         let shared = Arc::new(Shared::default());
         let accepting = Arc::clone(&shared);

@@ -5,10 +5,12 @@
 //! firewall that has lost its state. Later connections work.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use crate::process::listen;
 
 /// The relay. Dropping it closes every connection.
 #[derive(Debug)]
@@ -41,7 +43,7 @@ impl Relay {
     /// Starts a relay that connects each client to the next of these servers, in turn.
     pub fn balance(upstreams: &[SocketAddr]) -> Self {
         let upstreams = upstreams.to_vec();
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let listener = listen();
         let address = listener.local_addr().expect("an address");
         let shared = Arc::new(Shared::default());
         let accepting = Arc::clone(&shared);

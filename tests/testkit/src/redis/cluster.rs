@@ -85,6 +85,11 @@ impl Cluster {
         for (node, (first, last)) in cluster.nodes.iter().zip(SLOTS) {
             node.assert_ok(&["CLUSTER", "ADDSLOTSRANGE", first, last]);
         }
+        // Without epochs of their own, the nodes go on to number themselves after they are ready. A
+        // node that then takes the same number as a new owner of a slot can undo that slot's move.
+        for (node, epoch) in cluster.nodes.iter().zip(1..) {
+            node.assert_ok(&["CLUSTER", "SET-CONFIG-EPOCH", &epoch.to_string()]);
+        }
         for (node, bus) in cluster.nodes.iter().zip(&buses).skip(1) {
             let port = node.announced_port().to_string();
             cluster.nodes[0].assert_ok(&["CLUSTER", "MEET", "127.0.0.1", &port, bus]);

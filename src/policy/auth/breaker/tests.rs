@@ -76,9 +76,14 @@ fn probe_decides_and_checks_pass_until_then() {
     open(&breaker, now);
     assert_eq!(breaker.ensure_closed(now), Err(FIRST_WAIT));
     assert!(breaker.inspect(|is_open| is_open));
+    // Checks that were in flight at the opening request no further probe.
+    for number in 0..FAILURE_THRESHOLD {
+        breaker.record_failure(client(number), now);
+    }
     assert_eq!(breaker.record_probe(true, now), Some(Transition::Closed));
     assert_eq!(breaker.ensure_closed(now), Ok(()));
     assert!(!breaker.inspect(|is_open| is_open));
+    assert!(!is_probe_due(&breaker));
 }
 
 #[test]
@@ -106,9 +111,12 @@ fn answered_check_removes_the_failures() {
 fn failures_count_within_one_window() {
     let breaker = CircuitBreaker::default();
     let start = Duration::from_secs(5);
+    let mut last = start;
     for number in 1..FAILURE_THRESHOLD {
-        breaker.record_failure(client(number), start);
+        breaker.record_failure(client(number), last);
+        last += Duration::from_secs(1);
     }
+    // The first failure begins the window. Later ones do not prolong it.
     let end = start + WINDOW;
     breaker.record_failure(client(100), end);
     assert!(!is_probe_due(&breaker), "the first window has ended");
@@ -142,8 +150,11 @@ fn waits_double_up_to_a_bound_and_start_again() {
 #[tokio::test(start_paused = true)]
 async fn open_breaker_is_probed_after_its_wait() {
     let (breaker, clock) = (CircuitBreaker::default(), Clock::system());
-    open(&breaker, clock.now());
+    // The wait begins at the opening, not at the start of the clock.
+    tokio::time::advance(WINDOW).await;
     let opened_at = clock.now();
+    open(&breaker, opened_at);
     breaker.probe_due(&clock).await;
-    assert!(clock.now() >= opened_at + FIRST_WAIT);
+    let waited = clock.now().saturating_sub(opened_at);
+    assert!((FIRST_WAIT..FIRST_WAIT * 2).contains(&waited), "{waited:?}");
 }

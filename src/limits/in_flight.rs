@@ -123,14 +123,20 @@ impl InFlightLimiter {
 
     /// Returns a permit, or `None` if `max` requests of this key are in flight.
     fn try_acquire(&self, key: impl Hash, max: u16) -> Option<InFlightPermit<'_>> {
-        #[expect(clippy::cast_possible_truncation, reason = "a remainder of COUNTERS")]
-        let at = (self.hasher.hash_one(key) % COUNTERS as u64) as usize;
-        let counter = &self.counters[at];
+        let counter = &self.counters[self.index(key)];
         if counter.fetch_add(1, Ordering::Relaxed) < max {
             return Some(InFlightPermit(counter));
         }
         counter.fetch_sub(1, Ordering::Relaxed);
         None
+    }
+
+    /// Returns the index of a key's counter.
+    fn index(&self, key: impl Hash) -> usize {
+        // The remainder fits `usize` on every platform.
+        #[expect(clippy::cast_possible_truncation, reason = "a remainder of COUNTERS")]
+        let index = (self.hasher.hash_one(key) % COUNTERS as u64) as usize;
+        index
     }
 }
 
@@ -148,10 +154,15 @@ impl fmt::Debug for InFlightLimiter {
 
 #[cfg(test)]
 mod tests {
-    use super::InFlightLimiter;
-    use crate::model::SessionId;
+    use super::{InFlightExceeded, InFlightLimiter, InFlightLimits};
+    use crate::model::{ClientIp, SessionId};
+    use std::net::{IpAddr, Ipv6Addr};
 
     const MAX: u16 = 64;
+
+    fn client(text: &str) -> ClientIp {
+        text.parse::<IpAddr>().expect("an address").into()
+    }
 
     #[test]
     fn sessions_have_separate_in_flight_limits() {
@@ -168,5 +179,72 @@ mod tests {
             limiter.try_acquire(one, MAX).is_none(),
             "a rejected request is not counted"
         );
+    }
+
+    #[test]
+    fn session_has_64_requests_in_flight_of_any_client() {
+        for limit_clients in [true, false] {
+            let limits = InFlightLimits::new();
+            let [one, other] = [(); 2].map(|()| Some(SessionId::random()));
+            let acquire = |client, session| limits.try_acquire(client, session, limit_clients);
+            let [anna, berta] = ["192.0.2.1", "192.0.2.2"].map(client);
+            let mut permits: Vec<_> = (0..64)
+                .map(|_| acquire(anna, one).expect("a permit"))
+                .collect();
+            assert!(permits.iter().all(|one| one.limits_client == limit_clients));
+            let rejected = acquire(berta, one).err();
+            assert_eq!(rejected, Some(InFlightExceeded::Session));
+            assert!(acquire(berta, other).is_ok());
+            // A request that waits for the store releases its permits and lives on.
+            permits[0].release();
+            permits.push(acquire(berta, one).expect("the permit that was released"));
+            let rejected = acquire(berta, one).err();
+            assert_eq!(rejected, Some(InFlightExceeded::Session));
+        }
+    }
+
+    #[test]
+    fn client_has_256_requests_in_flight() {
+        let limits = InFlightLimits::new();
+        let acquire = |text| limits.try_acquire(client(text), None, true);
+        let permits: Vec<_> = (0..256).map(|_| acquire("192.0.2.1")).collect();
+        assert!(permits.iter().all(Result::is_ok));
+        let rejected = acquire("192.0.2.1").err();
+        assert_eq!(rejected, Some(InFlightExceeded::Client));
+        assert!(acquire("192.0.2.2").is_ok());
+        drop(permits);
+        assert!(acquire("192.0.2.1").is_ok());
+    }
+
+    #[test]
+    fn ipv6_48_has_2560_requests_in_flight() {
+        let limits = InFlightLimits::new();
+        let acquire = |site: u16, subnet: u16| {
+            let address = Ipv6Addr::new(0x2001, 0xdb8, site, subnet, 0, 0, 0, 1);
+            limits.try_acquire(IpAddr::from(address).into(), None, true)
+        };
+        // Ten of each /64, the first of which has the same bits as the /48.
+        let permits: Vec<_> = (0..2560).map(|n| acquire(1, n / 10)).collect();
+        assert!(permits.iter().all(Result::is_ok));
+        let rejected = acquire(1, 0xffff).err();
+        assert_eq!(rejected, Some(InFlightExceeded::Client));
+        assert!(acquire(2, 0).is_ok());
+    }
+
+    #[test]
+    fn unlimited_client_has_any_number_in_flight() {
+        let limits = InFlightLimits::new();
+        let acquire = || limits.try_acquire(client("2001:db8::1"), None, false);
+        let permits: Vec<_> = (0..3000).map(|_| acquire()).collect();
+        assert!(permits.iter().all(Result::is_ok));
+    }
+
+    #[test]
+    fn counters_depend_on_a_secret() {
+        let indexes = [(); 2].map(|()| {
+            let limiter = InFlightLimiter::new();
+            [0, 1, 2, 3].map(|key: u64| limiter.index(key))
+        });
+        assert_ne!(indexes[0], indexes[1]);
     }
 }

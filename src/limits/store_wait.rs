@@ -99,6 +99,16 @@ mod tests {
 
     // R0.3
     #[test]
+    fn unlimited_clients_wait_up_to_the_total() {
+        let limiter = StoreWaitLimiter::new(300);
+        let acquire = || limiter.try_acquire(client("192.0.2.1"), false);
+        let permits: Vec<_> = (0..300).map(|_| acquire()).collect();
+        assert!(permits.iter().all(Option::is_some));
+        assert!(acquire().is_none());
+    }
+
+    // R0.3
+    #[test]
     fn waiting_requests_are_limited_in_total() {
         let limiter = StoreWaitLimiter::new(2);
         let acquire = |limit_client| limiter.try_acquire(client("192.0.2.1"), limit_client);

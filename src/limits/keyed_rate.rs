@@ -93,7 +93,7 @@ impl governor::clock::Clock for Clock {
 #[cfg(test)]
 mod tests {
     use super::table::SHARDS;
-    use super::{KeyedRateLimiter, OverflowPolicy};
+    use super::{KeyedRateLimiter, OverflowPolicy, SweepStats};
     use crate::clock::Clock;
     use crate::config::limits::Rate;
     use crate::model::ClientIp;
@@ -148,6 +148,31 @@ mod tests {
         assert_eq!(passed, max_keys - 1 + 2 * SHARDS);
         // Known before the flood.
         assert_eq!(limiter.try_acquire(&client(0)), Ok(()));
+        let stats = limiter.sweep();
+        assert_eq!(stats.keys, max_keys);
+        // A rejected request of a new key is an overflow too.
+        assert_eq!(stats.overflows, 10_000 - max_keys as u64);
+        assert_eq!(limiter.sweep().overflows, 0, "counted once");
+    }
+
+    #[test]
+    fn smallest_table_tracks_a_key_in_each_shard() {
+        let (clock, _hand) = Clock::manual();
+        let limiter = limiter(1, 1, &clock);
+        assert_eq!(limiter.try_acquire(&client(1)), Ok(()));
+        assert_eq!(limiter.keys(), 1);
+    }
+
+    #[test]
+    fn removed_key_has_its_allowance_again() {
+        let (clock, _hand) = Clock::manual();
+        let limiter = limiter(1, 1000, &clock);
+        for key in [1, 2].map(client) {
+            assert_eq!(limiter.try_acquire(&key), Ok(()));
+        }
+        limiter.remove(&client(1));
+        assert_eq!(limiter.try_acquire(&client(1)), Ok(()));
+        assert!(limiter.try_acquire(&client(2)).is_err());
     }
 
     #[test]
@@ -162,16 +187,20 @@ mod tests {
     }
 
     #[test]
-    fn idle_keys_are_removed() {
+    fn idle_keys_and_their_memory_are_removed() {
         let (clock, hand) = Clock::manual();
         let limiter = limiter(2, 1000, &clock);
         for number in 0..100 {
             assert_eq!(limiter.try_acquire(&client(number)), Ok(()));
         }
-        limiter.sweep();
+        // Each sweep returns the keys before it.
+        let stats = |keys| SweepStats { keys, overflows: 0 };
+        assert_eq!(limiter.sweep(), stats(100));
         assert_eq!(limiter.keys(), 100);
         hand.advance(Duration::from_secs(5));
-        limiter.sweep();
+        assert_eq!(limiter.sweep(), stats(100));
         assert_eq!(limiter.keys(), 0);
+        assert_eq!(limiter.table.capacity(), 0);
+        assert_eq!(limiter.sweep(), stats(0));
     }
 }

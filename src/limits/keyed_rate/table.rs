@@ -69,10 +69,25 @@ impl<K: RateKey> Table<K> {
     }
 
     fn shard(&self, key: &K) -> MutexGuard<'_, Shard<K>> {
+        lock_shard(&self.shards[self.index(key)])
+    }
+
+    /// Keys that the table has room for without an allocation.
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        let shards = self.shards.iter();
+        shards
+            .map(|shard| lock_shard(shard).states.capacity())
+            .sum()
+    }
+
+    /// Returns the index of a key's shard. The hash key is secret, so no client can choose keys that
+    /// fill one shard.
+    fn index(&self, key: &K) -> usize {
         // The remainder fits `usize` on every platform.
         #[expect(clippy::cast_possible_truncation, reason = "a remainder of SHARDS")]
         let index = (self.hasher.hash_one(key) % SHARDS as u64) as usize;
-        lock_shard(&self.shards[index])
+        index
     }
 }
 
@@ -139,5 +154,20 @@ impl<K: RateKey> ShrinkableKeyedStateStore<K> for TableHandle<K> {
 
     fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{OverflowPolicy, Table};
+
+    #[test]
+    fn shards_depend_on_a_secret() {
+        let indexes = [(); 2].map(|()| {
+            let table = Table::new(1000, OverflowPolicy::SharedBucket);
+            let keys = 0..64;
+            keys.map(|key: u32| table.index(&key)).collect::<Vec<_>>()
+        });
+        assert_ne!(indexes[0], indexes[1]);
     }
 }

@@ -228,3 +228,6 @@ impl ReplicaLimits {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -45,12 +45,18 @@ impl LogBudget {
     /// An IPv6 client shares the budget of its /48: one customer has 65,536 of /64.
     pub(super) fn try_acquire(&self, client: ClientIp, now: Duration) -> bool {
         let now = u64::try_from(now.as_micros()).unwrap_or(u64::MAX);
+        let bucket = &self.clients[self.index(client)];
+        // The client's first: a client that has used up its budget takes no line from the others.
+        bucket.try_acquire(CLIENT, now) && self.all.try_acquire(ALL, now)
+    }
+
+    /// Returns the index of a client's bucket.
+    fn index(&self, client: ClientIp) -> usize {
         let key = client.network().unwrap_or(client);
         // The remainder fits `usize` on every platform.
         #[expect(clippy::cast_possible_truncation, reason = "a remainder of BUCKETS")]
         let index = (self.hasher.hash_one(key) % BUCKETS as u64) as usize;
-        // The client's first: a client that has used up its budget takes no line from the others.
-        self.clients[index].try_acquire(CLIENT, now) && self.all.try_acquire(ALL, now)
+        index
     }
 }
 
@@ -132,6 +138,16 @@ mod tests {
         let others = ["203.0.113.2", "2001:db8:2::1"].map(client);
         let lines = others.map(|other| passed(&budget, other, now, 1));
         assert!(lines.contains(&1), "{lines:?}");
+    }
+
+    #[test]
+    fn buckets_depend_on_a_secret() {
+        let clients = [1, 2, 3, 4].map(|n| IpAddr::V4(Ipv4Addr::from_bits(n)).into());
+        let indexes = [(); 2].map(|()| {
+            let budget = LogBudget::new();
+            clients.map(|client| budget.index(client))
+        });
+        assert_ne!(indexes[0], indexes[1]);
     }
 
     #[test]

@@ -137,8 +137,9 @@ fn is_private(address: IpAddr) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{MAX_ADDRESSES, MIN_REQUESTS, UnconfiguredProxyDetector, is_private};
-    use std::net::IpAddr;
+    use super::{DECIDED, MAX_ADDRESSES, MIN_REQUESTS, UnconfiguredProxyDetector, is_private};
+    use std::net::{IpAddr, Ipv4Addr};
+    use std::sync::atomic::Ordering;
 
     fn ip(text: &str) -> IpAddr {
         text.parse().expect("an address")
@@ -156,6 +157,19 @@ mod tests {
         assert_eq!(count_reports(&detector, "10.0.0.1", MIN_REQUESTS - 1), 0);
         assert!(detector.is_due(ip("10.0.0.1")));
         assert_eq!(count_reports(&detector, "10.0.0.1", 3 * MIN_REQUESTS), 0);
+        assert_eq!(detector.requests.load(Ordering::Relaxed), DECIDED);
+    }
+
+    /// A proxy can forward any number of private addresses.
+    #[test]
+    fn decision_ends_the_list_of_addresses() {
+        let detector = UnconfiguredProxyDetector::default();
+        for number in 0..2 * MIN_REQUESTS {
+            let client = Ipv4Addr::from_bits(Ipv4Addr::new(10, 0, 0, 0).to_bits() + number);
+            assert!(!detector.is_due(client.into()));
+        }
+        let seen = detector.seen.lock().expect("no panic");
+        assert_eq!(seen.len(), MAX_ADDRESSES + 1);
     }
 
     #[test]
@@ -229,6 +243,7 @@ mod tests {
         }
         for public in [
             "203.0.113.1",
+            "203.64.0.1",
             "172.32.0.1",
             "100.63.255.255",
             "100.128.0.1",

@@ -34,6 +34,9 @@ fn send_without_header(server: &Server, requests: usize) {
 fn send_announced(server: &Server, source: &str) {
     let announced = match source {
         "" => "PROXY UNKNOWN\r\n".to_owned(),
+        source if source.contains(':') => {
+            format!("PROXY TCP6 {source} 2001:db8::80 4711 443\r\n")
+        }
         source => format!("PROXY TCP4 {source} 192.0.2.80 4711 443\r\n"),
     };
     let request = Request::get(UNSTABLE).header("X-Forwarded-For", "203.0.113.1");
@@ -83,12 +86,14 @@ fn first_header_of_an_unconfigured_proxy_is_reported() {
 #[test]
 fn eight_private_peers_are_reported_once_each() {
     let server = start(&[], &[TRUSTED, ("http.proxy_protocol", "true")]);
+    // The same peer as the first of the others.
+    send_announced(&server, "::ffff:192.168.0.1");
     for _ in 0..2 {
         for last in 1..=9 {
             send_announced(&server, &format!("192.168.0.{last}"));
         }
     }
-    everything_is_logged(&server, 18);
+    everything_is_logged(&server, 19);
     assert_eq!(warnings(&server, OF_HEADER), 8);
     let line = "http.trusted_proxies = [\"127.0.0.1\", \"10.0.0.0/8\", \"192.168.0.8\"]";
     assert_eq!(warnings(&server, line), 1, "{}", server.log());

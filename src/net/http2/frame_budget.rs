@@ -121,6 +121,8 @@ mod tests {
     use crate::net::http2::preface::HTTP2_PREFACE;
 
     const PING: u8 = 6;
+    /// Another flag of DATA.
+    const PADDED: u8 = 8;
 
     fn frame(kind: u8, flags: u8, stream: u32, length: usize) -> Vec<u8> {
         let length_bytes = u32::try_from(length).expect("a length").to_be_bytes();
@@ -202,12 +204,18 @@ mod tests {
     #[test]
     fn data_frames_of_a_body_are_free() {
         let mut budget = begun();
-        for length in [MIN_DATA_BYTES, 16_384] {
+        for length in [MIN_DATA_BYTES, 16_384, 1 << 16] {
             let part = frame(DATA, 0, 1, length);
             (0..1000).for_each(|_| assert_eq!(budget.record(&part), Ok(())));
         }
-        let last = frame(DATA, END_STREAM, 1, 0);
-        (0..1000).for_each(|_| assert_eq!(budget.record(&last), Ok(())));
+        for flags in [END_STREAM, END_STREAM | PADDED] {
+            let last = frame(DATA, flags, 1, 0);
+            (0..1000).for_each(|_| assert_eq!(budget.record(&last), Ok(())));
+        }
+        for flags in [0, PADDED] {
+            let tiny = frame(DATA, flags, 1, MIN_DATA_BYTES - 1);
+            assert_eq!(accepted(&mut begun(), &tiny), INITIAL_FRAMES, "{flags}");
+        }
         let tiny = frame(DATA, 0, 1, MIN_DATA_BYTES - 1);
         assert_eq!(accepted(&mut budget, &tiny), INITIAL_FRAMES);
     }

@@ -4,8 +4,10 @@
 //! the beginning of the next. What it has left, it does not report. So this counts the bytes behind
 //! a request's head, and compares them with the length of its body when the request has ended.
 //!
-//! It parses nothing: the length of a body is hyper's. It can be wrong in one case, and only for a
-//! client that sends several requests at once, with bodies: then it assumes that bytes are left.
+//! It parses nothing: the length of a body is hyper's. It can be wrong in two cases. If a client
+//! sends several requests at once, with bodies, it assumes that bytes are left. If a read ends with an
+//! empty line of a body, it can miss the beginning of the next head. That head then has the timeout
+//! of a silent client.
 
 use hyper::body::SizeHint;
 

@@ -34,3 +34,91 @@ pub(super) fn normalized_host<B>(request: &Request<B>) -> Option<String> {
     let host = authority.host();
     Some(host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{authority, normalized_host, violates_host_rule};
+    use hyper::header::HOST;
+    use hyper::{Request, Version};
+
+    fn request(version: Version, target: &str, hosts: &[&str]) -> Request<()> {
+        let builder = Request::builder().version(version).uri(target);
+        let builder = hosts
+            .iter()
+            .fold(builder, |builder, host| builder.header(HOST, *host));
+        builder.body(()).expect("a request")
+    }
+
+    /// Returns the authority of an HTTP/1.1 request with this `Host`.
+    fn of_header(host: &str) -> Option<String> {
+        let authority = authority(&request(Version::HTTP_11, "/", &[host]));
+        authority.map(|authority| authority.to_string())
+    }
+
+    #[test]
+    fn only_http_1_1_needs_exactly_one_host() {
+        let two = ["a.example", "b.example"];
+        for (version, hosts, expected) in [
+            (Version::HTTP_11, &two[..0], true),
+            (Version::HTTP_11, &two[..1], false),
+            (Version::HTTP_11, &two[..2], true),
+            (Version::HTTP_10, &two[..0], false),
+            (Version::HTTP_10, &two[..2], false),
+            (Version::HTTP_2, &two[..0], false),
+        ] {
+            let request = request(version, "/", hosts);
+            assert_eq!(
+                violates_host_rule(&request),
+                expected,
+                "{version:?} {hosts:?}"
+            );
+        }
+    }
+
+    /// HTTP/1.0 allows two headers. A proxy in front may have used either.
+    #[test]
+    fn two_host_headers_name_no_host() {
+        let two = ["a.example", "b.example"];
+        for version in [Version::HTTP_10, Version::HTTP_2] {
+            assert_eq!(authority(&request(version, "/", &two)), None);
+        }
+        let both = request(Version::HTTP_2, "http://c.example/", &two);
+        assert_eq!(normalized_host(&both).as_deref(), Some("c.example"));
+    }
+
+    #[test]
+    fn host_with_port_is_accepted_and_user_is_rejected() {
+        for host in [
+            "a.example",
+            "a.example:",
+            "a.example:80",
+            "[::1]",
+            "[::1]:80",
+        ] {
+            assert_eq!(of_header(host).as_deref(), Some(host));
+        }
+        for host in [
+            "", "a b", "user@a", "a@a", "a@a:80", "a:b@a:80", "a:x", "a:65536",
+        ] {
+            assert_eq!(of_header(host), None, "{host}");
+        }
+    }
+
+    #[test]
+    fn normalized_host_has_neither_case_nor_trailing_dot_nor_port() {
+        for host in [
+            "a.example",
+            "A.Example",
+            "a.example.",
+            "a.example.:80",
+            "a.example:",
+        ] {
+            let request = request(Version::HTTP_11, "/", &[host]);
+            assert_eq!(
+                normalized_host(&request).as_deref(),
+                Some("a.example"),
+                "{host}"
+            );
+        }
+    }
+}

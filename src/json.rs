@@ -10,7 +10,7 @@ mod value;
 
 use crate::json::surrogate::has_lone_surrogate;
 use crate::json::value::Text;
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use std::collections::BTreeSet;
 use std::fmt;
 pub use value::JsonValue;
@@ -46,7 +46,7 @@ pub fn parse_object<'a, const N: usize>(
     let parsed = DocumentSeed(&names).deserialize(&mut deserializer);
     let document = match parsed.and_then(|document| deserializer.end().map(|()| document)) {
         Ok(document) => document,
-        Err(_) => parse_with_huge_number(text).ok_or(JsonError::NotJson)?,
+        Err(_) => classify_rejected(text).ok_or(JsonError::NotJson)?,
     };
     match document {
         Document::OnlyTexts(members) => Ok(members),
@@ -58,9 +58,10 @@ pub fn parse_object<'a, const N: usize>(
     }
 }
 
-/// A number that no float can hold, which is valid JSON nevertheless (RFC 8259 §6), in the place of
-/// a named member or of the object.
-fn parse_with_huge_number<'a, const N: usize>(text: &str) -> Option<Document<'a, N>> {
+/// Classifies a text that [`DocumentSeed`] rejects. Returns `None` if it is not JSON. Otherwise it is
+/// not an object, or one of the named members is a number that no float can hold, which is valid JSON
+/// nevertheless (RFC 8259 §6).
+fn classify_rejected<'a, const N: usize>(text: &str) -> Option<Document<'a, N>> {
     serde_json::from_str::<IgnoredAny>(text).ok()?;
     let is_object = text.trim_ascii_start().starts_with('{');
     Some(if is_object {
@@ -96,7 +97,7 @@ impl<'de, const N: usize> Visitor<'de> for DocumentSeed<'_, N> {
     type Value = Document<'de, N>;
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("JSON")
+        out.write_str("a JSON object")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
@@ -121,35 +122,6 @@ impl<'de, const N: usize> Visitor<'de> for DocumentSeed<'_, N> {
         } else {
             Document::OnlyTexts(members)
         })
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Document::NotAnObject)
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
-        Ok(Document::NotAnObject)
-    }
-
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(Document::NotAnObject)
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-        Ok(Document::NotAnObject)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-        Ok(Document::NotAnObject)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
-        Ok(Document::NotAnObject)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-        Ok(Document::NotAnObject)
     }
 }
 
@@ -183,7 +155,17 @@ mod tests {
                 r#"{"a":1e400,"b":"x"}"#,
                 [JsonValue::Other, JsonValue::Other],
             ),
+            (" \n\t{\"a\":1e400}", [JsonValue::Other, JsonValue::Other]),
             (r#"{"c":1e400,"b":"x"}"#, [JsonValue::Missing, text("x")]),
+            (r#"{"a":["x"],"b":"y"}"#, [JsonValue::Other, text("y")]),
+            (r#"{"a":{"x":1},"b":"y"}"#, [JsonValue::Other, text("y")]),
+            (
+                r#"{"a":18446744073709551615,"b":0}"#,
+                [
+                    JsonValue::Number(1.844_674_407_370_955_2e19),
+                    JsonValue::Number(0.0),
+                ],
+            ),
         ] {
             assert_eq!(parsed(body), Ok(expected), "{body}");
         }
@@ -198,16 +180,32 @@ mod tests {
             ("{}x", JsonError::NotJson),
             (r#"{"a":1,}"#, JsonError::NotJson),
             (r#"{"c":"\ud800"}"#, JsonError::NotJson),
+            (r#"{"a":["\ud800"]}"#, JsonError::NotJson),
+            (r#"{"a":["\ud800"],"b":"x"}"#, JsonError::NotJson),
+            (r#"{"a":"x","a":"\ud800"}"#, JsonError::NotJson),
+            (r#"{"c":1,"c":"\ud800"}"#, JsonError::NotJson),
+            (r#"["\ud800"]"#, JsonError::NotJson),
+            (r#""\ud800""#, JsonError::NotJson),
+            ("[1,]", JsonError::NotJson),
+            ("[1] 2", JsonError::NotJson),
             ("{a:1}", JsonError::NotJson),
             ("[]", JsonError::NotAnObject),
             (r#"["x","y"]"#, JsonError::NotAnObject),
             (r#""a""#, JsonError::NotAnObject),
             ("null", JsonError::NotAnObject),
             ("true", JsonError::NotAnObject),
+            (" 1 ", JsonError::NotAnObject),
+            ("-1", JsonError::NotAnObject),
+            ("1.5", JsonError::NotAnObject),
             ("1e400", JsonError::NotAnObject),
             (r#"{"a":"x","a":"x"}"#, JsonError::DuplicateKey),
             (r#"{"a":null,"\u0061":1}"#, JsonError::DuplicateKey),
             (r#"{"c":1,"c":1}"#, JsonError::DuplicateKey),
+            (
+                r#"{"a":"x","a":"x","b":"y","c":1}"#,
+                JsonError::DuplicateKey,
+            ),
+            (r#"{"c":1,"c":1,"d":1,"a":"x"}"#, JsonError::DuplicateKey),
         ] {
             assert_eq!(parsed(body), Err(expected), "{body}");
         }

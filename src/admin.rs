@@ -99,7 +99,7 @@ impl<S: Store> Admin<S> {
         let service = service_fn(|request: Request<Incoming>| {
             let (admin, activity) = (Arc::clone(&self), Arc::clone(&activity));
             async move {
-                let _active = activity.start_request(request.body().size_hint().into());
+                let _active = activity.start_request(request.body().size_hint().lower());
                 Ok::<_, Infallible>(admin.page(&request).await)
             }
         });

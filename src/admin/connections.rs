@@ -107,7 +107,6 @@ impl Drop for ListedConnection<'_> {
 mod tests {
     use super::{AdminConnections, RequestActivity};
     use crate::clock::Clock;
-    use crate::net::request_boundary::BodyLength;
     use std::future::pending;
     use std::net::{IpAddr, Ipv4Addr};
     use std::sync::Arc;
@@ -133,7 +132,7 @@ mod tests {
     async fn oldest_idle_connection_is_closed_at_the_maximum() {
         let list = Arc::new(AdminConnections::new(2, Clock::system()));
         let (busy, activity) = open(&list).await;
-        let request = activity.start_request(BodyLength::Known(0));
+        let request = activity.start_request(0);
         let (idle, _) = open(&list).await;
         let (third, _) = open(&list).await;
         idle.await.expect("it is closed");
@@ -150,7 +149,7 @@ mod tests {
     async fn oldest_is_closed_if_no_connection_is_idle() {
         let list = Arc::new(AdminConnections::new(1, Clock::system()));
         let (busy, activity) = open(&list).await;
-        let _request = activity.start_request(BodyLength::Known(0));
+        let _request = activity.start_request(0);
         let (_second, _) = open(&list).await;
         busy.await.expect("it is closed");
     }

@@ -268,7 +268,7 @@ impl<S: Store> Connections<S> {
         ip: IpAddr,
         context: &ConnectionContext,
     ) -> Response<Full<Bytes>> {
-        let body_length = request.body().size_hint().into();
+        let body_length = request.body().size_hint().lower();
         let _active = context.activity.start_request(body_length);
         let is_http2 = request.version() == Version::HTTP_2;
         let mut timeout = context.take_timeout(&self.clock);

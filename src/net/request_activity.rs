@@ -2,7 +2,6 @@
 //!
 //! `connection` reports when a request starts and ends, `timeout_stream` when the server closes.
 
-use crate::net::request_boundary::BodyLength;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 /// The requests of one connection: how many are in flight, how many have started, and whether the
@@ -11,38 +10,29 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 pub struct RequestActivity {
     in_flight: AtomicU32,
     started: AtomicU32,
-    /// Length of the last request's body. [`CHUNKED`] if it is chunked.
+    /// Length of the last request's body. 0 if it is chunked.
     body_length: AtomicU64,
     write_closed: AtomicBool,
     is_tls: AtomicBool,
 }
-
-/// No body has this length.
-const CHUNKED: u64 = u64::MAX;
 
 /// A request in flight, until it is dropped.
 #[derive(Debug)]
 pub struct ActiveRequest<'a>(&'a RequestActivity);
 
 impl RequestActivity {
-    /// Records that a request's head is complete, and which body it announces.
-    pub fn start_request(&self, body: BodyLength) -> ActiveRequest<'_> {
-        let length = match body {
-            BodyLength::Known(length) => length,
-            BodyLength::Chunked => CHUNKED,
-        };
-        self.body_length.store(length, Ordering::Relaxed);
+    /// Records that a request's head is complete, and the length of the body that it announces: 0 if
+    /// the body is chunked.
+    pub fn start_request(&self, body_length: u64) -> ActiveRequest<'_> {
+        self.body_length.store(body_length, Ordering::Relaxed);
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         self.started.fetch_add(1, Ordering::Relaxed);
         ActiveRequest(self)
     }
 
-    /// Returns the length of the last request's body.
-    pub fn body_length(&self) -> BodyLength {
-        match self.body_length.load(Ordering::Relaxed) {
-            CHUNKED => BodyLength::Chunked,
-            length => BodyLength::Known(length),
-        }
+    /// Returns the length of the last request's body. 0 if it is chunked.
+    pub fn body_length(&self) -> u64 {
+        self.body_length.load(Ordering::Relaxed)
     }
 
     /// Returns the number of requests that have started. It wraps around.

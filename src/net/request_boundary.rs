@@ -9,24 +9,6 @@
 //! empty line of a body, it can miss the beginning of the next head. That head then has the timeout
 //! of a silent client.
 
-use hyper::body::SizeHint;
-
-/// The length of a request's body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BodyLength {
-    /// This many bytes; 0 if the request has no body.
-    Known(u64),
-    /// Chunked: the body ends with an empty line.
-    Chunked,
-}
-
-impl From<SizeHint> for BodyLength {
-    /// Converts the size of a body that has not been read.
-    fn from(size: SizeHint) -> Self {
-        size.exact().map_or(Self::Chunked, Self::Known)
-    }
-}
-
 /// The position in the bytes of a connection's requests.
 #[derive(Debug, Default)]
 pub struct RequestBoundary {
@@ -77,13 +59,14 @@ impl RequestBoundary {
         })
     }
 
-    /// Records that a request with this body has ended. Returns whether hyper has read bytes behind
-    /// it that are not a whole head.
-    pub fn end_request(&mut self, body: BodyLength) -> bool {
-        let has_unread = match (body, self.position) {
+    /// Records that a request has ended. `body_length` is 0 if its body is chunked: such a body ends
+    /// with an empty line, as a head does. Returns whether hyper has read bytes behind the request that
+    /// are not a whole head.
+    pub fn end_request(&mut self, body_length: u64) -> bool {
+        let has_unread = match self.position {
             // Whole requests at most: an incomplete head does not end with an empty line.
             _ if is_empty_line(self.last) => false,
-            (BodyLength::Known(length), Position::AfterHead(count)) => count > length,
+            Position::AfterHead(count) => count > body_length,
             _ => true,
         };
         self.position = if has_unread {

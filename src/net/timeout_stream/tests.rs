@@ -5,7 +5,6 @@ mod hyper_tests;
 use super::{PollReset, SocketTimeouts, TimeoutStream};
 use crate::clock::Clock;
 use crate::net::request_activity::RequestActivity;
-use crate::net::request_boundary::BodyLength;
 use crate::telemetry::labels::TimeoutKind;
 use crate::telemetry::metrics::Metrics;
 use bytes::Bytes;
@@ -27,7 +26,7 @@ impl PollReset for DuplexStream {
     }
 }
 
-const NO_BODY: BodyLength = BodyLength::Known(0);
+const NO_BODY: u64 = 0;
 
 struct Fixture {
     metrics: Arc<Metrics>,

@@ -179,21 +179,14 @@ impl Authenticator {
             .ensure_closed(started_at)
             .map_err(AuthError::CircuitOpen)?;
         let _permit = self.concurrency.acquire(client).await?;
-        // Capped, however late this task is polled after the wait: the verifier gets the whole rest
-        // of the timeout. A timeout counts against the verifier, so it must not be caused by this
-        // process.
-        let waited = self.clock.now().saturating_sub(started_at);
-        let timeout = CHECK_TIMEOUT.saturating_sub(waited.min(MAX_PERMIT_WAIT));
+        let timeout = rest_of_timeout(self.clock.now().saturating_sub(started_at));
         let verifier = self.verifier.load_full();
         let status = verifier.check_token(token, timeout, &self.clock).await;
         if let Err(error @ AuthError::BadReply) = &status {
             self.log_bad_reply(error);
         }
-        match status.as_ref().map_err(AuthError::is_outage) {
-            Ok(_) => self.publish_transition(breaker.record_success(), None),
-            Err(true) => breaker.record_failure(client, self.clock.now()),
-            Err(false) => {}
-        }
+        let transition = breaker.record_check(status.as_ref(), client, self.clock.now());
+        self.publish_transition(transition, None);
         status
     }
 
@@ -230,6 +223,14 @@ impl Authenticator {
     }
 }
 
+/// Returns the timeout of the request to the verifier after this wait for a permit.
+///
+/// The wait is capped, however late the task is polled after it: the verifier gets the whole rest of
+/// the timeout. A timeout counts against the verifier, so it must not be caused by this process.
+fn rest_of_timeout(waited: Duration) -> Duration {
+    CHECK_TIMEOUT.saturating_sub(waited.min(MAX_PERMIT_WAIT))
+}
+
 fn auth_outcome(status: &Result<TokenStatus, AuthError>) -> AuthOutcome {
     match status {
         Ok(TokenStatus::Accepted { .. }) => AuthOutcome::Accepted,
@@ -241,5 +242,20 @@ fn auth_outcome(status: &Result<TokenStatus, AuthError>) -> AuthOutcome {
         Err(AuthError::BadReply) => AuthOutcome::BadReply,
         Err(AuthError::Busy) => AuthOutcome::Busy,
         Err(AuthError::CircuitOpen(_)) => AuthOutcome::CircuitOpen,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rest_of_timeout;
+    use std::time::Duration;
+
+    #[test]
+    fn verifier_has_2s_however_long_the_wait_was() {
+        let rest_in_ms = |waited| rest_of_timeout(Duration::from_millis(waited)).as_millis();
+        assert_eq!(
+            [0, 400, 1000, 5000].map(rest_in_ms),
+            [3000, 2600, 2000, 2000]
+        );
     }
 }

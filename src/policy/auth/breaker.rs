@@ -8,6 +8,7 @@
 
 use crate::clock::Clock;
 use crate::model::ClientIp;
+use crate::policy::auth::outcome::AuthError;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -65,8 +66,28 @@ impl CircuitBreaker {
         }
     }
 
+    /// Records the result of a check. Returns the transition that it caused, if any.
+    ///
+    /// An error that is no outage changes nothing: neither is the verifier down, nor does it answer
+    /// every token.
+    pub(super) fn record_check<T>(
+        &self,
+        result: Result<T, &AuthError>,
+        client: ClientIp,
+        now: Duration,
+    ) -> Option<Transition> {
+        match result.map_err(AuthError::is_outage) {
+            Ok(_) => self.record_success(),
+            Err(true) => {
+                self.record_failure(client, now);
+                None
+            }
+            Err(false) => None,
+        }
+    }
+
     /// Records a check that the verifier did not answer. Failures of one network count once.
-    pub(super) fn record_failure(&self, client: ClientIp, now: Duration) {
+    fn record_failure(&self, client: ClientIp, now: Duration) {
         let mut state = self.lock();
         // The check was in flight when the breaker opened.
         if state.retry_at.is_some() {
@@ -89,7 +110,7 @@ impl CircuitBreaker {
     }
 
     /// Records a check that the verifier answered. Returns the transition that it caused, if any.
-    pub(super) fn record_success(&self) -> Option<Transition> {
+    fn record_success(&self) -> Option<Transition> {
         self.lock().close()
     }
 

@@ -3,7 +3,9 @@
 use super::{CircuitBreaker, FAILURE_THRESHOLD, FIRST_WAIT, MAX_WAIT, Transition, WINDOW};
 use crate::clock::Clock;
 use crate::model::ClientIp;
+use crate::policy::auth::outcome::AuthError;
 use futures_util::FutureExt;
+use hyper::StatusCode;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
@@ -105,6 +107,37 @@ fn answered_check_removes_the_failures() {
     assert_eq!(breaker.record_success(), None);
     assert_eq!(breaker.record_probe(false, now), None);
     assert_eq!(breaker.ensure_closed(now), Ok(()));
+}
+
+/// An invalid response may be about one made-up token, and a 429 about the rate of one client.
+#[test]
+fn only_an_outage_counts_as_a_failure() {
+    let now = Duration::from_secs(5);
+    let unavailable = AuthError::Unavailable;
+    for (error, is_outage) in [
+        (AuthError::Unreachable("closed".into()), true),
+        (AuthError::Timeout, true),
+        (unavailable(StatusCode::BAD_GATEWAY), true),
+        (unavailable(StatusCode::TOO_MANY_REQUESTS), false),
+        (AuthError::BadReply, false),
+        (AuthError::Busy, false),
+        (AuthError::CircuitOpen(FIRST_WAIT), false),
+    ] {
+        let breaker = CircuitBreaker::default();
+        let fail_from = |numbers: std::ops::Range<usize>| {
+            for number in numbers {
+                let failed = breaker.record_check(Err::<(), _>(&error), client(number), now);
+                assert_eq!(failed, None);
+            }
+        };
+        fail_from(1..FAILURE_THRESHOLD);
+        // A check that the verifier answered removes the failures.
+        assert_eq!(breaker.record_check(Ok(()), client(100), now), None);
+        fail_from(0..1);
+        assert!(!is_probe_due(&breaker), "{error}");
+        fail_from(1..FAILURE_THRESHOLD);
+        assert_eq!(is_probe_due(&breaker), is_outage, "{error}");
+    }
 }
 
 #[test]

@@ -43,6 +43,7 @@ mod redis_replication;
 mod redis_reply_desync;
 mod redis_rollback;
 mod redis_round_trips;
+mod redis_scripts;
 mod redis_secrets;
 mod redis_sentinel;
 mod redis_sign_ins;

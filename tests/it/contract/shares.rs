@@ -147,13 +147,15 @@ pub async fn quotas_shrink_as_the_store_fills<R: StoreFixture>(fixture: &mut R) 
         takes(fixture, &client(100 + number)).await;
     }
     // The quota of a client is 6 while 10 leases are free. From there on it shrinks by the square
-    // of the free part: the client has 3 sessions when 7 leases are free, and its quota is 2 then.
+    // of the free part: the client has 2 sessions when 7 leases are free, and its quota is 2 then,
+    // which is 2.94 rounded down.
     let greedy = client(1);
-    for _ in 0..3 {
+    for _ in 0..2 {
         takes(fixture, &greedy).await;
     }
+    takes(fixture, &client(200)).await;
     is_refused(fixture, &greedy, Limit::LiveClient).await;
-    for number in 0..half - 3 {
+    for number in 1..half - 2 {
         takes(fixture, &client(200 + number)).await;
     }
     is_refused(fixture, &client(250), Limit::LiveTotal).await;

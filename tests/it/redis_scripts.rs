@@ -1,0 +1,144 @@
+//! The scripts that acquire and release leases, called directly: in states that a worker reaches only
+//! by lost replies, and with a user who lacks a permission.
+
+use testkit::redis::{RedisServer, Reply};
+
+macro_rules! script {
+    ($($name:literal),+) => {
+        concat!($(include_str!(concat!("../../src/store/redis/lua/", $name, ".lua"))),+)
+    };
+}
+
+const ACQUIRE: &str = script!("check_lease", "add_lease", "acquire_lease");
+const RELEASE: &str = script!("release", "release_lease");
+const COUNT: &str = script!("count_live");
+const PSEUDONYM_KEY: &str = script!("pseudonym_key");
+
+/// TTL of a lease.
+const TTL_MS: i64 = 300_000;
+
+/// Members of the sets have 12 bytes.
+const ONE: &str = "the first id";
+const TWO: &str = "a second id.";
+const THREE: &str = "the third id";
+
+/// The index of all leases, and those of one client.
+const KEYS: [&str; 2] = ["live", "client"];
+
+fn now_ms(redis: &RedisServer) -> i64 {
+    let time = redis.command(&["TIME"]).texts();
+    let [seconds, micros] = [0, 1].map(|at| time[at].parse::<i64>().expect("a number"));
+    seconds * 1000 + micros / 1000
+}
+
+/// The words that acquire a lease for `member`, of a client with this share.
+fn acquire<'a>(member: &'a str, earlier: &'a str, share: &'a str) -> Vec<&'a str> {
+    let arguments = [
+        "#", member, "300000", "1000", earlier, "1", "1", "0", share, "",
+    ];
+    [&["EVAL", ACQUIRE, "2"], &KEYS[..], &arguments[..]].concat()
+}
+
+/// The reply to `acquire`: acquired with this text, or rejected for milliseconds by the share.
+#[track_caller]
+fn outcome(redis: &RedisServer, words: &[&str]) -> Result<String, i64> {
+    let reply = redis.command(words).text();
+    match (reply.strip_prefix("#T"), reply.strip_prefix("#N1l ")) {
+        (Some(acquired), _) => Ok(acquired.to_owned()),
+        (_, Some(wait)) => Err(wait.parse().expect("milliseconds")),
+        _ => panic!("{reply}"),
+    }
+}
+
+fn members(redis: &RedisServer) -> [Vec<String>; 2] {
+    KEYS.map(|set| redis.command(&["ZRANGE", set, "0", "-1"]).texts())
+}
+
+#[test]
+fn lease_lives_for_its_ttl() {
+    let redis = RedisServer::start();
+    let before = now_ms(&redis);
+    assert_eq!(outcome(&redis, &acquire(ONE, "", "1")), Ok("0 ".into()));
+    let after = now_ms(&redis);
+    for set in KEYS {
+        let expires = redis.command(&["ZSCORE", set, ONE]).int();
+        let expected = before + TTL_MS..=after + TTL_MS;
+        assert!(expected.contains(&expires), "{set}: {expires}");
+    }
+}
+
+/// It is not counted again, even if the client has no other one left.
+#[test]
+fn lease_of_an_earlier_try_becomes_the_next_ones() {
+    let redis = RedisServer::start();
+    assert_eq!(outcome(&redis, &acquire(ONE, "", "1")), Ok("0 ".into()));
+    // The second try never ran.
+    let earlier = format!("{ONE}{TWO}");
+    let words = acquire(THREE, &earlier, "1");
+    assert_eq!(outcome(&redis, &words), Ok("0 ".into()));
+    assert_eq!(members(&redis), [[THREE], [THREE]]);
+}
+
+#[test]
+fn try_that_never_ran_is_limited_like_the_first() {
+    let redis = RedisServer::start();
+    assert_eq!(outcome(&redis, &acquire(ONE, "", "1")), Ok("0 ".into()));
+    assert!(outcome(&redis, &acquire(THREE, TWO, "1")).is_err());
+    assert_eq!(members(&redis), [[ONE], [ONE]]);
+}
+
+/// Expired leases of the index alone are those of sessions: each is in several sets.
+#[test]
+fn expired_leases_are_counted_in_the_index_alone() {
+    let redis = RedisServer::start();
+    redis.command(&["ZADD", "live", "1", "expired 1", "1", "expired 2"]);
+    assert_eq!(outcome(&redis, &acquire(ONE, "", "5")), Ok("2 ".into()));
+    assert_eq!(members(&redis), [[ONE], [ONE]]);
+}
+
+#[test]
+fn rejection_ends_with_the_first_live_lease() {
+    let redis = RedisServer::start();
+    let in_a_minute = (now_ms(&redis) + 60_000).to_string();
+    for set in KEYS {
+        redis.command(&["ZADD", set, "1", "expired", &in_a_minute, ONE]);
+    }
+    let wait = outcome(&redis, &acquire(TWO, "", "1")).expect_err("a rejection");
+    assert!((1..=60_000).contains(&wait), "{wait}");
+}
+
+/// Only a value of another type is replaced or ignored. Without the permission to read it, the value
+/// may be valid.
+#[test]
+fn value_that_may_not_be_read_is_kept() {
+    let redis = RedisServer::start();
+    let key = "a".repeat(43);
+    let other = "b".repeat(43);
+    redis.command(&["SET", "key", &key]);
+    let in_a_minute = (now_ms(&redis) + 60_000).to_string();
+    for set in KEYS {
+        redis.command(&["ZADD", set, &in_a_minute, ONE]);
+    }
+    let acquire = acquire(TWO, "", "5");
+    let release = ["EVAL", RELEASE, "2", "live", "client", "#", ONE];
+    let count = ["EVAL", COUNT, "1", "live", "#"];
+    let pseudonym_key = ["EVAL", PSEUDONYM_KEY, "1", "key", "#", &other, "1000"];
+    let calls: [(&str, &[&str]); 4] = [
+        ("-zcard", &acquire),
+        ("-zrem", &release),
+        ("-zcount", &count),
+        ("-get", &pseudonym_key),
+    ];
+    for (permission, words) in calls {
+        let rule = [
+            "ACL", "SETUSER", "limited", "reset", "on", ">x", "~*", "+@all", permission,
+        ];
+        redis.command(&rule);
+        let mut limited = redis.connect();
+        limited.command(&["AUTH", "limited", "x"]);
+        let reply = limited.command(words);
+        assert!(matches!(reply, Reply::Error(_)), "{permission}: {reply:?}");
+        assert_eq!(members(&redis), [[ONE], [ONE]], "{permission}");
+        assert_eq!(redis.command(&["GET", "key"]).text(), key, "{permission}");
+    }
+}

@@ -1,8 +1,10 @@
 //! The PROXY protocol: a trusted load balancer announces the client's address; no other peer may.
 
+mod incomplete_headers;
+
 use serde_json::json;
 
-use super::{start, timed_out};
+use super::start;
 use crate::server::Server;
 use testkit::api::UNSTABLE;
 use testkit::http::{Connection, Reply, Request};
@@ -209,26 +211,6 @@ fn connection_without_proxy_header_is_closed_and_counted() {
         without.len() as u64
     );
     create_through_proxy(&server, &v1("203.0.113.1"), &create()).expect(200);
-}
-
-#[test]
-fn incomplete_or_missing_proxy_header_times_out() {
-    let server = connect_through_proxy("127.0.0.1", &[("http.header_timeout", "300ms")]);
-    for bytes in [&b"PROXY TCP4 203."[..], V2, b""] {
-        assert_closed(&server, bytes);
-    }
-    assert_eq!(timed_out(&server, "proxy_header"), 3);
-}
-
-/// A load balancer probes whether the port is open.
-#[test]
-fn silent_port_probe_is_not_counted() {
-    let server = start_behind_balancer();
-    for _ in 0..3 {
-        drop(Connection::open(server.http));
-    }
-    create_through_proxy(&server, &v1("203.0.113.1"), &create()).expect(200);
-    assert_eq!(server.metrics().sum(REFUSED, &[]), 0);
 }
 
 #[test]

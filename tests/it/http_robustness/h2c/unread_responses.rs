@@ -74,6 +74,20 @@ fn client_has_a_limit_of_streams_over_all_connections() {
     });
 }
 
+/// The total is that of the connections, even if clients have no limit.
+#[test]
+fn all_clients_have_a_limit_of_streams() {
+    let server = start(&[
+        ("http.h2c", "true"),
+        ("limits.enabled", "false"),
+        ("http.max_connections", "40"),
+    ]);
+    let mut first = hold(&server, discovery);
+    assert_eq!(refused_of_all(&mut first), 0);
+    let mut second = hold(&server, discovery);
+    assert_eq!(refused_of_all(&mut second), 24);
+}
+
 /// One byte of window once made h2 hold the whole response without a time limit.
 #[test]
 fn stream_with_a_byte_of_window_is_reset() {

@@ -4,7 +4,7 @@
 use crate::net::client_ip::{Peer, TrustedProxies};
 use hyper::HeaderMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// Requests from at most `MAX_ADDRESSES` private addresses, and from no other, that justify the
@@ -23,7 +23,6 @@ const DECIDED: u32 = 1 << 31;
 pub struct UnconfiguredProxyDetector {
     /// Peers that sent the header although they are not trusted. Each is reported once.
     senders: Mutex<Vec<IpAddr>>,
-    has_all_senders: AtomicBool,
     /// Requests so far, all from `seen`. From `DECIDED` on, clients are ignored.
     requests: AtomicU32,
     seen: Mutex<Vec<IpAddr>>,
@@ -39,7 +38,8 @@ impl UnconfiguredProxyDetector {
     ///   most `MAX_ADDRESSES` private clients.
     ///
     /// A request of a trusted peer costs one relaxed load after the decision about clients. A request
-    /// of any other peer also costs the lookup of the header.
+    /// of any other peer also costs the lookup of the header, and one of a private peer that sends it
+    /// a lock.
     pub fn observe(
         &self,
         trusted_proxies: &TrustedProxies,
@@ -66,10 +66,7 @@ impl UnconfiguredProxyDetector {
     /// Whether this peer must be reported because it sent the header.
     fn is_new_sender(&self, trusted_proxies: &TrustedProxies, proxy: IpAddr) -> bool {
         // A proxy that the PROXY protocol left unnamed is listed, and its header is the client's.
-        if self.has_all_senders.load(Ordering::Relaxed)
-            || !is_private(proxy)
-            || trusted_proxies.contains(proxy)
-        {
+        if !is_private(proxy) || trusted_proxies.contains(proxy) {
             return false;
         }
         let mut senders = self.senders.lock().unwrap_or_else(PoisonError::into_inner);
@@ -77,8 +74,6 @@ impl UnconfiguredProxyDetector {
             return false;
         }
         senders.push(proxy);
-        let has_all = senders.len() == MAX_ADDRESSES;
-        self.has_all_senders.store(has_all, Ordering::Relaxed);
         true
     }
 

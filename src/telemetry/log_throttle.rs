@@ -29,3 +29,19 @@ impl LogThrottle {
             && self.last_interval.swap(interval, Ordering::Relaxed) != interval
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::LogThrottle;
+    use std::time::Duration;
+
+    #[test]
+    fn one_line_passes_in_each_interval() {
+        let throttle = LogThrottle::every(Duration::from_mins(1));
+        let passed = |seconds| throttle.try_acquire(Duration::from_secs(seconds));
+        // The first line passes at the start of the clock too.
+        assert_eq!([0, 0, 1, 59].map(passed), [true, false, false, false]);
+        assert_eq!([60, 61, 119].map(passed), [true, false, false]);
+        assert_eq!([600, 601].map(passed), [true, false]);
+    }
+}

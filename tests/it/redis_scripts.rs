@@ -1,5 +1,5 @@
-//! The scripts that acquire and release leases, called directly: in states that a worker reaches only
-//! by lost replies, and with a user who lacks a permission.
+//! The scripts of sessions and leases, called directly: in states that a worker reaches only by lost
+//! replies or a clock that was set back, and with a user who lacks a permission.
 
 use testkit::redis::{RedisServer, Reply};
 
@@ -11,6 +11,8 @@ macro_rules! script {
 
 const ACQUIRE: &str = script!("check_lease", "add_lease", "acquire_lease");
 const RELEASE: &str = script!("release", "release_lease");
+const WRITE: &str = script!("write");
+const DELETE: &str = script!("release", "delete_with_lease");
 const COUNT: &str = script!("count_live");
 const PSEUDONYM_KEY: &str = script!("pseudonym_key");
 
@@ -92,6 +94,7 @@ fn try_that_never_ran_is_limited_like_the_first() {
 fn expired_leases_are_counted_in_the_index_alone() {
     let redis = RedisServer::start();
     redis.command(&["ZADD", "live", "1", "expired 1", "1", "expired 2"]);
+    redis.command(&["ZADD", "client", "1", "expired 1"]);
     assert_eq!(outcome(&redis, &acquire(ONE, "", "5")), Ok("2 ".into()));
     assert_eq!(members(&redis), [[ONE], [ONE]]);
 }
@@ -141,4 +144,51 @@ fn value_that_may_not_be_read_is_kept() {
         assert_eq!(members(&redis), [[ONE], [ONE]], "{permission}");
         assert_eq!(redis.command(&["GET", "key"]).text(), key, "{permission}");
     }
+}
+
+/// A lease that could not be released must not be forgotten: the worker tries again.
+#[test]
+fn deletion_fails_if_any_lease_remains() {
+    let redis = RedisServer::start();
+    // The network's key may not be touched. It comes before the client's.
+    let (network, client) = ("n0123456789abcdef", "cfedcba9876543210");
+    let rule = ["reset", "on", ">x", "~session", "~live", "~c:*", "+@all"];
+    redis.command(&[&["ACL", "SETUSER", "limited"], &rule[..]].concat());
+    redis.command(&["HSET", "session", "p", &format!("{network}{client}")]);
+    let mut limited = redis.connect();
+    limited.command(&["AUTH", "limited", "x"]);
+    let reply = limited.command(&["EVAL", DELETE, "2", "session", "live", "#", ONE, ""]);
+    assert!(matches!(reply, Reply::Error(_)), "{reply:?}");
+}
+
+/// The reply to the first write of a session, whose PTTL was `created_with` at its creation.
+fn first_write(redis: &RedisServer, created_with: &str) -> Reply {
+    let (token, next) = ("a".repeat(24), "b".repeat(24));
+    let fields = ["v", "1", "t", &token, "d", "x", "m", created_with];
+    redis.command(&[&["HSET", "session"], &fields[..]].concat());
+    redis.command(&["PEXPIRE", "session", "300000"]);
+    let arguments = ["#", &token, &next, "y", "250", "", "64"];
+    redis.command(&[&["EVAL", WRITE, "1", "session"], &arguments[..]].concat())
+}
+
+#[test]
+fn first_write_returns_the_time_since_the_creation() {
+    let redis = RedisServer::start();
+    let reply = first_write(&redis, "400000").text();
+    let time = reply.strip_prefix("#W1 ").expect("a first write");
+    let time: i64 = time.parse().expect("milliseconds");
+    assert!((100_000..=400_000).contains(&time), "{time}");
+    // The clock was set back since the creation.
+    assert_eq!(first_write(&redis, "1").text(), "#W1 0");
+}
+
+#[test]
+fn write_to_a_session_without_a_token_is_an_error() {
+    let redis = RedisServer::start();
+    redis.command(&["HSET", "session", "d", "x"]);
+    let token = "a".repeat(24);
+    let arguments = ["#", &token, &token, "y", "250", "", "64"];
+    let reply = redis.command(&[&["EVAL", WRITE, "1", "session"], &arguments[..]].concat());
+    let is_expected = matches!(&reply, Reply::Error(text) if text.contains("MRVFORMAT"));
+    assert!(is_expected, "{reply:?}");
 }

@@ -13,6 +13,7 @@ const ACQUIRE: &str = script!("check_lease", "add_lease", "acquire_lease");
 const RELEASE: &str = script!("release", "release_lease");
 const WRITE: &str = script!("write");
 const DELETE: &str = script!("release", "delete_with_lease");
+const PRINCIPALS: &str = script!("get_principals");
 const COUNT: &str = script!("count_live");
 const PSEUDONYM_KEY: &str = script!("pseudonym_key");
 
@@ -95,6 +96,8 @@ fn expired_leases_are_counted_in_the_index_alone() {
     let redis = RedisServer::start();
     redis.command(&["ZADD", "live", "1", "expired 1", "1", "expired 2"]);
     redis.command(&["ZADD", "client", "1", "expired 1"]);
+    let count = ["EVAL", COUNT, "1", "live", "#"];
+    assert_eq!(redis.command(&count).text(), "#L0");
     assert_eq!(outcome(&redis, &acquire(ONE, "", "5")), Ok("2 ".into()));
     assert_eq!(members(&redis), [[ONE], [ONE]]);
 }
@@ -191,4 +194,17 @@ fn write_to_a_session_without_a_token_is_an_error() {
     let reply = redis.command(&[&["EVAL", WRITE, "1", "session"], &arguments[..]].concat());
     let is_expected = matches!(&reply, Reply::Error(text) if text.contains("MRVFORMAT"));
     assert!(is_expected, "{reply:?}");
+}
+
+/// The principals that a deletion releases must be those of the primary.
+#[test]
+fn demoted_primary_returns_no_principals() {
+    let redis = RedisServer::start();
+    redis.command(&["HSET", "session", "p", "c0123456789abcdef"]);
+    let words = ["EVAL", PRINCIPALS, "1", "session", "#"];
+    assert_eq!(redis.command(&words).text(), "#Pc0123456789abcdef");
+    redis.command(&["REPLICAOF", "127.0.0.1", "1"]);
+    let reply = redis.command(&words);
+    let is_refused = matches!(&reply, Reply::Error(text) if text.contains("READONLY"));
+    assert!(is_refused, "{reply:?}");
 }

@@ -208,3 +208,16 @@ fn demoted_primary_returns_no_principals() {
     let is_refused = matches!(&reply, Reply::Error(text) if text.contains("READONLY"));
     assert!(is_refused, "{reply:?}");
 }
+
+/// Without one, clients would have the same pseudonyms for ever.
+#[test]
+fn offered_pseudonym_key_has_a_ttl() {
+    let redis = RedisServer::start();
+    let (key, other) = ("a".repeat(43), "b".repeat(43));
+    for offer in [&key, &other] {
+        let words = ["EVAL", PSEUDONYM_KEY, "1", "key", "#", offer, "100000"];
+        assert_eq!(redis.command(&words).text(), format!("#S{key}"));
+        let ttl = redis.command(&["PTTL", "key"]).int();
+        assert!((1..=100_000).contains(&ttl), "{ttl}");
+    }
+}

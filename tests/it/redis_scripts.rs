@@ -214,9 +214,27 @@ fn demoted_primary_returns_no_principals() {
 fn offered_pseudonym_key_has_a_ttl() {
     let redis = RedisServer::start();
     let (key, other) = ("a".repeat(43), "b".repeat(43));
-    for offer in [&key, &other] {
+    for (offer, longest) in [(&key, 100_000), (&other, 50_000)] {
         let words = ["EVAL", PSEUDONYM_KEY, "1", "key", "#", offer, "100000"];
         assert_eq!(redis.command(&words).text(), format!("#S{key}"));
+        let ttl = redis.command(&["PTTL", "key"]).int();
+        assert!((1..=longest).contains(&ttl), "{ttl}");
+        // A later call does not extend it.
+        redis.command(&["PEXPIRE", "key", "50000"]);
+    }
+}
+
+/// With such a key no session could be created.
+#[test]
+fn stored_pseudonym_key_of_another_form_is_replaced() {
+    let redis = RedisServer::start();
+    let key = "a".repeat(43);
+    let words = ["EVAL", PSEUDONYM_KEY, "1", "key", "#", &key, "100000"];
+    let invalid = [42, 44].map(|length| "b".repeat(length));
+    for stored in [&invalid[0], &invalid[1], &format!("{}!", invalid[0])] {
+        redis.command(&["SET", "key", stored]);
+        assert_eq!(redis.command(&words).text(), format!("#S{key}"), "{stored}");
+        assert_eq!(redis.command(&["GET", "key"]).text(), key);
         let ttl = redis.command(&["PTTL", "key"]).int();
         assert!((1..=100_000).contains(&ttl), "{ttl}");
     }

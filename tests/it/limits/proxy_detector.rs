@@ -95,8 +95,12 @@ fn eight_private_peers_are_reported_once_each() {
     }
     everything_is_logged(&server, 19);
     assert_eq!(warnings(&server, OF_HEADER), 8);
-    let line = "http.trusted_proxies = [\"127.0.0.1\", \"10.0.0.0/8\", \"192.168.0.8\"]";
-    assert_eq!(warnings(&server, line), 1, "{}", server.log());
+    for line in [
+        "http.trusted_proxies = [\"127.0.0.1\", \"10.0.0.0/8\", \"192.168.0.8\"]",
+        "(RENDEZVOUS_HTTP__TRUSTED_PROXIES=127.0.0.1,10.0.0.0/8,192.168.0.8)",
+    ] {
+        assert_eq!(warnings(&server, line), 1, "{line}: {}", server.log());
+    }
 }
 
 /// Any client can send the header, and a listed proxy that names no client passes on the client's.

@@ -15,7 +15,7 @@ use crate::store::{
     StoreError, Timestamps, WithTimestamps, WriteRequest, WriteResult,
 };
 use entry::SessionEntry;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -36,8 +36,11 @@ pub struct MemoryStore {
 struct LiveSessions {
     entries: HashMap<SessionId, SessionEntry>,
     by_deadline: BTreeSet<(Duration, SessionId)>,
-    /// The sessions of each principal that has any.
+    /// The sessions that count towards each principal.
     by_principal: HashMap<Principal, BTreeSet<(Duration, SessionId)>>,
+    /// The deleted sessions that wide networks still count, until they would have expired; at most
+    /// `max_live`.
+    deleted: BTreeMap<(Duration, SessionId), Vec<Principal>>,
     /// Sessions that have expired since the last creation reported them.
     expired: u64,
 }
@@ -161,10 +164,23 @@ impl MemoryStore {
 
     fn delete_sync(&self, id: SessionId) -> DeleteResult {
         let (mut sessions, _) = self.lock_live();
-        let Some(expires) = sessions.remove(id) else {
+        let Some(entry) = sessions.entries.remove(&id) else {
             return DeleteResult::Gone;
         };
-        sessions.by_deadline.remove(&(expires, id));
+        let at = (entry.expires_at, id);
+        sessions.by_deadline.remove(&at);
+        let principals = entry.principals.into_iter();
+        let (released, kept): (Vec<_>, Vec<_>) =
+            principals.partition(Principal::is_released_by_deletion);
+        sessions.release(at, &released);
+        if !kept.is_empty() {
+            sessions.deleted.insert(at, kept);
+        }
+        if sessions.deleted.len() as u64 > self.limits.max_live
+            && let Some((at, principals)) = sessions.deleted.pop_first()
+        {
+            sessions.release(at, &principals);
+        }
         DeleteResult::Deleted
     }
 }
@@ -176,23 +192,30 @@ impl LiveSessions {
                 break;
             }
             self.by_deadline.pop_first();
-            self.remove(id);
+            if let Some(entry) = self.entries.remove(&id) {
+                self.release((deadline, id), &entry.principals);
+            }
             self.expired += 1;
+        }
+        while let Some(entry) = self.deleted.first_entry() {
+            if entry.key().0 > now {
+                break;
+            }
+            let (at, principals) = entry.remove_entry();
+            self.release(at, &principals);
         }
     }
 
-    /// Removes a session from all indexes but `by_deadline`. Returns its expiry.
-    fn remove(&mut self, id: SessionId) -> Option<Duration> {
-        let entry = self.entries.remove(&id)?;
-        for principal in &entry.principals {
-            if let Some(live) = self.by_principal.get_mut(principal) {
-                live.remove(&(entry.expires_at, id));
-                if live.is_empty() {
+    /// Stops to count a session towards these principals.
+    fn release(&mut self, at: (Duration, SessionId), principals: &[Principal]) {
+        for principal in principals {
+            if let Some(counted) = self.by_principal.get_mut(principal) {
+                counted.remove(&at);
+                if counted.is_empty() {
                     self.by_principal.remove(principal);
                 }
             }
         }
-        Some(entry.expires_at)
     }
 }
 

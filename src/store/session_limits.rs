@@ -33,9 +33,9 @@ pub struct SessionLimits {
 
 /// Chooses sessions by a keyed hash of their id.
 ///
-/// The key is secret, so no client knows whether a session is in the sample. A client that knew could
-/// delete the sessions of the sample and keep the others, which no wide network would count. Or it
-/// could keep only those, and use up the share of its network with few.
+/// The key is secret. So a client learns whether a session is in the sample only at the limit of its
+/// network, from the answer to its next creation ([`Principal::is_released_by_deletion`]). A client that
+/// knew it at once could keep only sessions of the sample, and use up the share of its network with few.
 #[derive(Debug, Clone, Default)]
 pub struct Sampler(RandomState);
 

@@ -80,3 +80,24 @@ fn rejection_by_a_wide_network_shows_no_member() {
     };
     assert_eq!(rejected, expected);
 }
+
+/// A client could otherwise create and delete sessions without a bound on what is kept of them.
+#[test]
+fn deleted_sessions_that_count_are_bounded() {
+    let (clock, hand) = Clock::manual();
+    let store = MemoryStore::new(clock, limits());
+    let max_live = store.limits.max_live;
+    let counted = || store.lock_live().0.deleted.len() as u64;
+    for number in 0..=max_live {
+        // Two of each /24, which is its share.
+        let client = format!("10.{}.{}.{}", number / 2, number % 250, number);
+        let CreateResult::Created { id, .. } = create(&store, &client) else {
+            panic!("number {number} is rejected");
+        };
+        store.delete_sync(id);
+        assert_eq!(counted(), max_live.min(number + 1));
+    }
+    hand.advance(TTL);
+    assert_eq!(counted(), 0);
+    assert!(store.lock_live().0.by_principal.is_empty());
+}

@@ -47,7 +47,9 @@ pub(super) struct Leases {
 #[derive(Debug)]
 pub(super) struct LeaseClaim {
     /// Those that the lease counts towards.
-    pub(super) principals: PrincipalKeys,
+    principals: PrincipalKeys,
+    /// Those of them that a deletion releases.
+    pub(super) released: PrincipalKeys,
     /// Those that are only checked.
     checked: PrincipalKeys,
     claims: Vec<ShareClaim>,
@@ -98,7 +100,8 @@ impl Leases {
         id: SessionId,
     ) -> Result<LeaseClaim, StoreError> {
         let claims: Vec<ShareClaim> = self.limits.claims(owner, id).collect();
-        let [mut principals, mut checked] = [(); 2].map(|()| PrincipalKeys::default());
+        let [mut principals, mut released, mut checked] =
+            [(); 3].map(|()| PrincipalKeys::default());
         if !claims.is_empty() {
             let key = self.pseudonym_key.get(&self.scripts, &self.keys).await?;
             let keys_of = |is_counted| {
@@ -108,9 +111,15 @@ impl Leases {
             };
             principals = keys_of(true).collect();
             checked = keys_of(false).collect();
+            let claims = claims
+                .iter()
+                .filter(|claim| claim.principal.is_released_by_deletion());
+            let keys = claims.map(|claim| principal_key(&key, &claim.principal));
+            released = keys.collect();
         }
         Ok(LeaseClaim {
             principals,
+            released,
             checked,
             claims,
             earlier: Vec::new(),
@@ -157,7 +166,7 @@ impl Leases {
             Argument::Bytes(new.token.as_bytes()),
             Argument::Payload(&new.data),
             Argument::millis(self.limits.ttl),
-            Argument::Bytes(claim.principals.as_bytes()),
+            Argument::Bytes(claim.released.as_bytes()),
             Argument::timestamps(new.timestamps),
         ]
     }
@@ -177,7 +186,7 @@ impl Leases {
         }
     }
 
-    /// Deletes a session and releases its lease, if the two exist. `principals` are the session's;
+    /// Deletes a session and releases its lease, if the two exist. `principals` are those to release;
     /// the combined script does not need them. Replicas need not have it: no client waits for it.
     ///
     /// # Errors

@@ -15,14 +15,15 @@
 --      byte with the number of writes follows. One field, so that a write reads and writes one.
 --   d  payload
 --   m  the PTTL at the last write. The time of that write is PEXPIRETIME - m
---   p  principals, if any, with shares that count the session: the ends of their keys
---      (check_lease.lua), 17 bytes each
+--   p  principals, if any, whose leases a deletion releases: the ends of their keys
+--      (check_lease.lua), 17 bytes each. Wide networks are not among them: they count a deleted
+--      session until its lease expires (store/session_limits.rs)
 --   q  records of txnIds, if any (write.lua)
 local session, last = KEYS[#KEYS], #ARGV
-local token, payload, ttl, counted = ARGV[last - 4], ARGV[last - 3], ARGV[last - 2], ARGV[last - 1]
-if counted == '' then
+local token, payload, ttl, released = ARGV[last - 4], ARGV[last - 3], ARGV[last - 2], ARGV[last - 1]
+if released == '' then
   redis.call('HSET', session, 'v', '1', 't', token, 'd', payload, 'm', ttl)
 else
-  redis.call('HSET', session, 'v', '1', 't', token, 'd', payload, 'm', ttl, 'p', counted)
+  redis.call('HSET', session, 'v', '1', 't', token, 'd', payload, 'm', ttl, 'p', released)
 end
 redis.call('PEXPIRE', session, ttl)

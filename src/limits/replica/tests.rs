@@ -127,6 +127,24 @@ fn each_rate_has_its_own_burst_and_limit() {
     assert_eq!(one_session, (7, exceeded(Limit::RequestsSession)));
 }
 
+/// The limit of a network in shadow mode rejects nothing, and the limit of each client goes on.
+#[test]
+fn network_limit_in_shadow_mode_leaves_the_clients_limit() {
+    let shadow = LimitSet::NONE
+        .with(Limit::CreateNetwork)
+        .with(Limit::RequestsNetwork);
+    let rates = Some(rates([3, 2, 1000, 3, 2, 1000], 1000));
+    let config = LimitsConfig {
+        shadow,
+        ..config(rates)
+    };
+    let (limits, _, _) = limits(config);
+    let by_create = calls_until_rejection(|_| limits.check_create(ipv6(1, 1)));
+    assert_eq!(by_create, (3, exceeded(Limit::CreateClient)));
+    let by_request = calls_until_rejection(|_| limits.check_request(ipv6(1, 1), None));
+    assert_eq!(by_request, (3, exceeded(Limit::RequestsClient)));
+}
+
 /// A new sign-in can wait. One that has begun must not end because a table is full.
 #[test]
 fn full_tables_reject_creations_and_pass_requests() {

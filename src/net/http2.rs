@@ -39,10 +39,19 @@ const MAX_STREAMS: u32 = 32;
 /// count it.
 const MAX_PENDING_RESETS: usize = 20;
 
+/// Both limits on resets for a trusted proxy: those of all its clients come over one connection, and
+/// its end would end the requests of all of them.
+const MAX_PROXY_RESETS: usize = 10_000;
+
 /// Streams that the server resets over the life of a connection because the client sent invalid
 /// frames (CVE-2025-8671 makes a server do the resetting). hyper allows 1024; no real client makes
 /// a hundred such mistakes.
 const MAX_LOCAL_RESETS: usize = 100;
+
+/// Upper bound of a client's request head, counted with 32 bytes for each field (RFC 9113 §6.5.2): a
+/// field without a value takes 160 bytes of memory, and a request in flight keeps its head. Browsers
+/// send 1 to 2 KiB. A proxy passes on what it accepts itself, up to `max_head_bytes`.
+const MAX_CLIENT_HEAD_BYTES: usize = 8 * 1024;
 
 /// Unread bytes of one stream: two whole bodies of 32 KiB, and the initial value of RFC 9113 §6.9.2
 /// (hyper's default is 1 MiB).
@@ -55,19 +64,28 @@ const CONNECTION_WINDOW_BYTES: u32 = 128 * 1024;
 /// Bytes of a stream's response that h2 buffers: a whole response.
 const SEND_BUFFER_BYTES: usize = MAX_RESPONSE_BYTES;
 
-/// Returns a builder with these bounds. `max_head_bytes` bounds the head of a request.
+/// Returns a builder with these bounds. `max_head_bytes` bounds the head of a proxy's request.
 #[must_use]
-pub fn builder(streams: StreamExecutor, max_head_bytes: u32) -> Builder<StreamExecutor> {
+pub fn builder(
+    streams: StreamExecutor,
+    max_head_bytes: usize,
+    is_trusted_proxy: bool,
+) -> Builder<StreamExecutor> {
+    let (pending_resets, local_resets, max_head_bytes) = if is_trusted_proxy {
+        (MAX_PROXY_RESETS, MAX_PROXY_RESETS, max_head_bytes)
+    } else {
+        (MAX_PENDING_RESETS, MAX_LOCAL_RESETS, MAX_CLIENT_HEAD_BYTES)
+    };
     let mut builder = Builder::new(streams);
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(MAX_STREAMS)
-        .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
-        .max_local_error_reset_streams(MAX_LOCAL_RESETS)
+        .max_pending_accept_reset_streams(pending_resets)
+        .max_local_error_reset_streams(local_resets)
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_send_buf_size(SEND_BUFFER_BYTES)
-        .max_header_list_size(max_head_bytes);
+        .max_header_list_size(u32::try_from(max_head_bytes).unwrap_or(u32::MAX));
     builder
 }
 

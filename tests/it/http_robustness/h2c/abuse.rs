@@ -127,7 +127,7 @@ fn h2_settings_announce_small_windows() {
         })
         .collect();
     // Concurrent streams, the initial window of each, and the head size (RFC 9113, 6.5.2).
-    for expected in [(3, 32), (4, 65_535), (6, 16 * 1024)] {
+    for expected in [(3, 32), (4, 65_535), (6, 8 * 1024)] {
         assert!(
             announced.contains(&expected),
             "{expected:?} of {announced:?}"
@@ -141,6 +141,24 @@ fn h2_settings_announce_small_windows() {
         }
     };
     assert_eq!(update.payload, (128 * 1024 - 65_535_u32).to_be_bytes());
+}
+
+/// A proxy may pass on the resets of one client at once, on the connection that carries the requests of
+/// others.
+#[test]
+fn resets_behind_a_trusted_proxy_end_no_other_request() {
+    let server = start(&[("http.h2c", "true"), ("http.trusted_proxies", "127.0.0.1")]);
+    let mut connection = open(&server);
+    let resets = (1..=199).step_by(2).flat_map(|stream| {
+        let reset = frame(RST_STREAM, 0, stream, &CANCEL);
+        [discovery(stream), reset].concat()
+    });
+    let resets: Vec<u8> = resets.collect();
+    connection.write(&[resets, discovery(201)].concat());
+    assert_eq!(
+        kinds_until_its_end(&mut connection, 201),
+        [HEADERS, DATA, DATA]
+    );
 }
 
 /// Occasional resets are not a flood: a browser sends them when a page is closed.

@@ -89,6 +89,12 @@ fn tiny_data_flood_ends_the_connection() {
     assert_flooded(&begun, &frame(DATA, 0, 1, b" "));
 }
 
+/// On a stream that has ended, h2 reads any number of such frames.
+#[test]
+fn ended_stream_flood_ends_the_connection() {
+    assert_flooded(&discovery(1), &frame(DATA, END_STREAM, 1, &[]));
+}
+
 /// A trusted proxy may pass on a body in the pieces in which its client sends it. Its connection also
 /// carries the requests of other clients.
 #[test]

@@ -23,6 +23,8 @@ pub struct Caller {
     pub is_https: bool,
     /// Whether the client's own `X-Request-Id` may be repeated (R0.37).
     pub may_set_request_id: bool,
+    /// Whether its `traceparent` is honoured: only that of a trusted proxy.
+    pub may_request_trace: bool,
 }
 
 /// A request, and the parts of the pipeline that a dialect may use.

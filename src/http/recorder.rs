@@ -52,9 +52,10 @@ impl<'a> RequestRecorder<'a> {
     ) -> Self {
         telemetry.metrics.http_in_flight.inc();
         let method = method_label(request.method());
+        let parent = caller.may_request_trace.then(|| request.headers());
         let trace = telemetry
             .traces
-            .start_request(request.headers(), route.label(), method);
+            .start_request(parent, route.label(), method);
         Self {
             telemetry,
             route,

@@ -189,9 +189,10 @@ impl<S: Store> Connections<S> {
         });
         let peer = context.peer.ip;
         let streams = StreamExecutor::new(self.config.timeouts.request, Arc::clone(&self.metrics));
-        let max_head_bytes = u32::try_from(MAX_HEAD_BYTES).unwrap_or(u32::MAX);
-        let stream = TokioIo::new(FrameLimitedStream::new(stream, context.peer.is_trusted));
-        let connection = http2::builder(streams, max_head_bytes).serve_connection(stream, service);
+        let is_trusted = context.peer.is_trusted;
+        let stream = TokioIo::new(FrameLimitedStream::new(stream, is_trusted));
+        let builder = http2::builder(streams, MAX_HEAD_BYTES, is_trusted);
+        let connection = builder.serve_connection(stream, service);
         // hyper sends GOAWAY with a PING, and waits for a response that a vanished client never
         // sends.
         let is_finished = || context.activity.is_idle();
@@ -282,6 +283,7 @@ impl<S: Store> Connections<S> {
             ip,
             is_https: is_https(context.peer, request.headers()),
             may_set_request_id: trusted_proxies.may_set_request_id(context.peer),
+            may_request_trace: context.peer.is_trusted,
         };
         let mut response = self.service.respond(request, caller, &mut timeout).await;
         context.keep_timeout(timeout);

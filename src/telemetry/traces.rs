@@ -40,8 +40,11 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
 
+/// What the log targets of the library begin with.
+pub const LIBRARY: &str = "opentelemetry";
+
 /// Size of the export queue, in spans of a few hundred bytes. When it is full, new spans are
-/// dropped, including those that a client's `traceparent` asked for.
+/// dropped, including those that a proxy's `traceparent` asked for.
 const SPAN_QUEUE: usize = 4096;
 
 /// Upper bound of the export of one batch, and of the wait for the last batch at shutdown.
@@ -175,16 +178,19 @@ impl Traces {
         Ok((Self(Some(Arc::new(tracer))), watch))
     }
 
-    /// Starts the span of a request, or returns `None` if traces are off.
+    /// Starts the span of a request, or returns `None` if traces are off. `parent` are the headers that
+    /// may name a trace to continue.
     #[must_use]
     pub fn start_request(
         &self,
-        headers: &HeaderMap,
+        parent: Option<&HeaderMap>,
         route: RouteLabel,
         method: MethodLabel,
     ) -> Option<Trace<'_>> {
         let tracer = self.0.as_deref()?;
-        let parent = without_state(&tracer.propagator.extract(&HeaderExtractor(headers)));
+        let parent = parent.map_or_else(Context::new, |headers| {
+            without_state(&tracer.propagator.extract(&HeaderExtractor(headers)))
+        });
         // The name by the semantic conventions for HTTP: method and path template.
         let span = tracer
             .tracer

@@ -14,6 +14,11 @@ use testkit::process::free_address;
 use testkit::server::Store;
 
 fn start(store: Store, collector: &Collector, sample: &str) -> Server {
+    start_behind("127.0.0.1", store, collector, sample)
+}
+
+/// `proxy` is the only peer that is trusted.
+fn start_behind(proxy: &str, store: Store, collector: &Collector, sample: &str) -> Server {
     let endpoint = collector.endpoint();
     let settings = [
         ("telemetry.log_format", "json"),
@@ -21,6 +26,7 @@ fn start(store: Store, collector: &Collector, sample: &str) -> Server {
         ("telemetry.traces.endpoint", &*endpoint),
         ("telemetry.traces.sample", sample),
         ("shutdown.grace", "1ms"),
+        ("http.trusted_proxies", proxy),
     ];
     Server::start(store, &settings)
 }
@@ -137,6 +143,24 @@ fn traceparent_is_continued_with_store_child_spans() {
             let body = String::from_utf8_lossy(&body);
             assert!(!body.contains(&id) && !body.contains("of-mine"), "{body}");
         }
+    }
+}
+
+/// Otherwise any client could make the server send spans, without a limit.
+#[test]
+fn traceparent_of_a_client_is_not_honoured() {
+    let collector = Collector::start(true);
+    let sampled = format!("00-{TRACE}-{PARENT}-01");
+    for (proxy, sample, expected) in [("", "0", 0), ("192.0.2.1", "0", 0), ("", "1", 1)] {
+        let before = collector.spans().len();
+        let server = start_behind(proxy, Store::Memory, &collector, sample);
+        let discovery = Request::get(testkit::api::UNSTABLE);
+        let discovery = discovery.header("traceparent", &sampled);
+        server.call(&discovery).expect(200);
+        end(&server);
+        let spans = collector.spans().split_off(before);
+        assert_eq!(spans.len(), expected, "{spans:?}");
+        assert!(spans.iter().all(|span| span.trace_id != bytes(TRACE)));
     }
 }
 

@@ -30,7 +30,8 @@ impl<B: Body<Data = Bytes> + Send + Unpin> RequestBody for B {}
 ///
 /// # Errors
 /// `BodyTooLarge` on Content-Length, or as soon as more has arrived; `BodyTimeout` if the
-/// body is late; `BodyBroken` if it ends early.
+/// body is late; `BodyBroken` if it ends early;
+/// `InvalidTransferCoding` if it has trailers.
 pub async fn read<B: RequestBody>(
     body: &mut B,
     timeout: Duration,
@@ -53,8 +54,9 @@ async fn collect<B: RequestBody>(body: &mut B) -> Result<Bytes, ApiError> {
         let Ok(frame) = frame else {
             return Err(ApiError::BodyBroken);
         };
+        // Trailers. hyper accepts a bare LF in them, where a proxy may see another end (R0.42).
         let Ok(data) = frame.into_data() else {
-            continue;
+            return Err(ApiError::InvalidTransferCoding);
         };
         if whole.len() + buffer.len() + data.len() > MAX_BODY_BYTES {
             return Err(ApiError::BodyTooLarge);
@@ -128,7 +130,10 @@ pub async fn drain_buffered<B: RequestBody>(
             Poll::Ready(None) => return true,
             Poll::Ready(Some(Err(_broken))) => return false,
             Poll::Ready(Some(Ok(frame))) => {
-                drained += frame.data_ref().map_or(0, Bytes::len);
+                let Some(data) = frame.data_ref() else {
+                    return false;
+                };
+                drained += data.len();
                 yielded = false;
             }
             Poll::Pending if yielded => return false,

@@ -83,7 +83,7 @@ impl ApiError {
                 ..matrix_error(
                     S::BAD_REQUEST,
                     "M_UNKNOWN",
-                    "The only supported Transfer-Encoding is chunked, once",
+                    "The only supported Transfer-Encoding is chunked, once, without trailers",
                     R::InvalidTransferCoding,
                 )
             },

@@ -133,6 +133,23 @@ fn invalid_chunk_size() {
     );
 }
 
+/// hyper accepts a bare LF in trailers, where a proxy may see another end.
+// R0.42
+#[test]
+fn trailers_are_rejected() {
+    for end in ["0\r\n\n", "0\r\nA: b\n\n", "0\r\nA: b\r\n\r\n"] {
+        let body = format!("c\r\n{{\"data\":\"x\"}}\r\n{end}");
+        assert_one_reply_at_most("Transfer-Encoding: chunked", &body);
+    }
+    let server = start(&[]);
+    let body = CHUNKED_BODY.replace("0\r\n", "0\r\nA: b\r\n");
+    let head = format!("POST {UNSTABLE} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n");
+    let mut connection = Connection::open(server.http);
+    connection.write(format!("{head}\r\n{body}").as_bytes());
+    let reply = connection.reply().expect_error(400, "M_UNKNOWN");
+    assert!(reply.says_close(), "{reply}");
+}
+
 /// A request that is rejected before its body is read: the unread body is not parsed as a request.
 #[test]
 fn rejected_body_is_not_parsed_as_a_request() {

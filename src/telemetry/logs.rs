@@ -1,6 +1,7 @@
 //! The log: its filter, its format and its output to standard error.
 
 use crate::telemetry::printable::PrintableWriter;
+use crate::telemetry::traces;
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::{fmt, io};
@@ -27,7 +28,7 @@ pub enum LogFormat {
 /// [`LevelError::NotALevel`] for a word without `=` that is not a level, [`LevelError::NoDefault`]
 /// if only targets have a level, [`LevelError::Filter`] if `EnvFilter` cannot parse the text.
 pub fn parse_level(text: &str) -> Result<EnvFilter, LevelError> {
-    let mut words = text.split(',').map(str::trim);
+    let words = text.split(',').map(str::trim);
     let levels: Vec<_> = words.clone().filter(|word| !word.contains('=')).collect();
     if let Some(word) = levels.iter().find(|word| !is_level(word)) {
         return Err(LevelError::NotALevel((*word).to_owned()));
@@ -35,15 +36,19 @@ pub fn parse_level(text: &str) -> Result<EnvFilter, LevelError> {
     if levels.is_empty() {
         return Err(LevelError::NoDefault);
     }
-    let names_h2 = words.any(|word| word.starts_with("h2"));
-    let filter = EnvFilter::builder().parse(text)?;
-    // At "debug" h2 logs paths that it could not parse, and a path may contain the id of a session.
-    Ok(if names_h2 {
-        filter
-    } else {
-        filter.add_directive("h2=info".parse()?)
-    })
+    let mut filter = EnvFilter::builder().parse(text)?;
+    for library in SILENT_LIBRARIES {
+        if !words.clone().any(|word| word.starts_with(library)) {
+            filter = filter.add_directive(format!("{library}=off").parse()?);
+        }
+    }
+    Ok(filter)
 }
+
+/// Libraries that log only if the filter names them. h2 and hyper log what a peer did wrong, a line each
+/// time and without a bound, at "debug" with paths, which may contain the id of a session. The library of
+/// the traces logs each lost batch, of which `traces` logs one a minute.
+const SILENT_LIBRARIES: [&str; 3] = ["h2", "hyper", traces::LIBRARY];
 
 /// Whether `word` is a level. The empty word is not, although `LevelFilter` accepts it.
 fn is_level(word: &str) -> bool {
@@ -154,15 +159,17 @@ pub fn init(level: EnvFilter, format: LogFormat) -> Result<Log, InitError> {
 
 #[cfg(test)]
 mod tests {
-    use super::{LogFormat, init, parse_level};
+    use super::{LogFormat, SILENT_LIBRARIES, init, parse_level};
     use std::process::Command;
 
-    /// Below "info" h2 logs what a peer sent; a filter must name h2 to get those lines.
     #[test]
-    fn h2_logs_at_info_unless_the_filter_names_it() {
-        let filter = |text| parse_level(text).expect("a filter").to_string();
-        assert!(filter("debug").contains("h2=info"), "{}", filter("debug"));
-        assert!(!filter("info,h2=debug").contains("h2=info"));
+    fn libraries_that_log_per_peer_log_only_if_named() {
+        let filter = |text: &str| parse_level(text).expect("a filter").to_string();
+        for library in SILENT_LIBRARIES {
+            let silent = format!("{library}=off");
+            assert!(filter("debug").contains(&silent), "{}", filter("debug"));
+            assert!(!filter(&format!("info,{library}=warn")).contains(&silent));
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The command line: commands, flags, and the help text.
 
 use crate::config::Sources;
+use crate::telemetry::printable;
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -44,9 +45,13 @@ impl Cli {
     /// The exit code, after the help, the version or the usage error was printed.
     pub fn parse_arguments() -> Result<Self, ExitCode> {
         Self::try_parse().map_err(|error| {
+            if error.use_stderr() {
+                printable::print_error(&error.to_string());
+                return ExitCode::from(EXIT_USAGE);
+            }
             // If even the terminal is gone, there is nowhere to report that.
             let _printed = error.print();
-            ExitCode::from(if error.use_stderr() { EXIT_USAGE } else { 0 })
+            ExitCode::SUCCESS
         })
     }
 }

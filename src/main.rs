@@ -5,10 +5,11 @@ use matrix_rendezvous::cli::{Cli, Command, ConfigCommand, EXIT_USAGE};
 use matrix_rendezvous::config::Sources;
 use matrix_rendezvous::startup::{self, Startup};
 use matrix_rendezvous::telemetry::logs;
-use matrix_rendezvous::telemetry::printable::Printable;
+use matrix_rendezvous::telemetry::printable::{Printable, print_error};
 use matrix_rendezvous::{app, healthcheck, open_files};
 use std::error::Error;
 use std::ffi::OsString;
+use std::num::NonZero;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,9 @@ use std::time::Duration;
 /// Wait for blocking threads after the last connection ended. A thread that hangs on a file or on the
 /// resolution of a name must not hold the process.
 const THREAD_GRACE: Duration = Duration::from_millis(500);
+
+/// The environment variable of tokio.
+const WORKER_THREADS: &str = "TOKIO_WORKER_THREADS";
 
 fn main() -> ExitCode {
     let cli = match Cli::parse_arguments() {
@@ -42,7 +46,9 @@ fn main() -> ExitCode {
             Ok(())
         }
         Command::Config(ConfigCommand::Print) => {
-            print!("{}", startup.raw);
+            for line in startup.raw.to_string().lines() {
+                println!("{}", Printable(line));
+            }
             Ok(())
         }
         Command::Healthcheck => healthcheck::run(startup.config.admin_listen).map_err(Into::into),
@@ -54,14 +60,6 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Prints to standard error. The text may quote a file, a variable or a peer, so what a terminal would
-/// interpret is escaped.
-fn print_error(text: &str) {
-    for line in text.lines() {
-        eprintln!("{}", Printable(line));
-    }
-}
-
 #[expect(
     clippy::disallowed_methods,
     reason = "the one place where the environment is read"
@@ -70,9 +68,29 @@ fn environment() -> Vec<(OsString, OsString)> {
     std::env::vars_os().collect()
 }
 
+/// Number of tokio's worker threads: one for each core, unless `TOKIO_WORKER_THREADS` has a number.
+/// Tokio itself would panic if that is empty.
+///
+/// # Errors
+/// The variable is not a number from 1 on.
+fn worker_threads(env: &[(OsString, OsString)]) -> Result<usize, String> {
+    let variable = env.iter().find(|(name, _)| name == WORKER_THREADS);
+    match variable {
+        Some((_, value)) if !value.is_empty() => {
+            let number = value.to_str().and_then(|text| text.parse().ok());
+            let number: Option<NonZero<usize>> = number;
+            let number =
+                number.ok_or_else(|| format!("{WORKER_THREADS}: expected a number from 1 on"))?;
+            Ok(number.get())
+        }
+        _ => Ok(std::thread::available_parallelism().map_or(1, NonZero::get)),
+    }
+}
+
 fn serve(startup: Startup, sources: Sources) -> Result<(), Box<dyn Error + Send + Sync>> {
     let (config, raw) = (startup.config, startup.raw);
     let level = logs::parse_level(&config.telemetry.log_level)?;
+    let worker_threads = worker_threads(&sources.env)?;
     // Held to the end: dropping the last clone writes the lines that are left.
     let log = Arc::new(logs::init(level, config.telemetry.log_format)?);
     let reload = ReloadContext {
@@ -81,7 +99,10 @@ fn serve(startup: Startup, sources: Sources) -> Result<(), Box<dyn Error + Send 
         raw,
         log: Arc::clone(&log),
     };
-    let runtime = tokio::runtime::Runtime::new()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(worker_threads)
+        .enable_all()
+        .build()?;
     let ended = runtime.block_on(app::run(config, startup.prepared, reload));
     runtime.shutdown_timeout(THREAD_GRACE);
     if ended? {

@@ -28,6 +28,13 @@ impl fmt::Display for Printable<'_> {
     }
 }
 
+/// Prints lines to standard error. They may quote a file, a variable, an argument or a peer.
+pub fn print_error(text: &str) {
+    for line in text.lines() {
+        eprintln!("{}", Printable(line));
+    }
+}
+
 /// Whether all of the text is printable ASCII, as nearly every log line is.
 fn is_plain(text: &[u8]) -> bool {
     text.iter().all(|byte| matches!(byte, b' '..=b'~'))

@@ -240,6 +240,39 @@ fn port_in_use_exits_with_1() {
     }
 }
 
+/// Tokio would panic.
+#[test]
+fn empty_number_of_worker_threads_is_unset() {
+    let name = "TOKIO_WORKER_THREADS";
+    for wrong in ["0", "x", "-1"] {
+        let refused = run(&["serve"], &[(name, wrong)]).expect(1);
+        assert!(refused.stderr.contains(name), "{refused:#?}");
+    }
+    // It comes as far as the listener.
+    let server = Server::start(Store::Memory, &[]);
+    let address = server.http.to_string();
+    let run = run(
+        &["serve"],
+        &[(name, ""), ("RENDEZVOUS_HTTP__LISTEN", &address)],
+    )
+    .expect(1);
+    assert!(run.stderr.contains(&address), "{run:#?}");
+}
+
+/// What a terminal would interpret is escaped, wherever it came from.
+#[test]
+fn arguments_and_values_are_printed_without_escapes() {
+    let hostile = "\u{1b}[31m\u{202e}x\u{9b}";
+    let refused = run(&[hostile], &[]).expect(64);
+    let set = format!("telemetry.replica={hostile}");
+    let printed = run(&["config", "print", "--set", &set], &[]);
+    for output in [&refused.stderr, &printed.stdout, &printed.stderr] {
+        let is_printable = |c: char| c == '\n' || !c.is_control() && c != '\u{202e}';
+        assert!(output.chars().all(is_printable), "{output:?}");
+    }
+    assert!(refused.stderr.contains("\\u202e"), "{refused:#?}");
+}
+
 fn healthcheck(admin: &str) -> Run {
     run(&["healthcheck"], &[("RENDEZVOUS_ADMIN__LISTEN", admin)])
 }

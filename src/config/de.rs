@@ -3,7 +3,8 @@
 //! The environment and the command line have only text: `8080` and `a,b` are strings there, and a
 //! number and a list in TOML. The functions here accept both spellings.
 
-use serde::de::{self, Deserializer, SeqAccess, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
 use std::marker::PhantomData;
@@ -43,6 +44,42 @@ where
     T: FromStr<Err: fmt::Display>,
 {
     deserializer.deserialize_any(ListVisitor(PhantomData))
+}
+
+/// Deserializes a section. serde's derived code would also take a list, and its elements for the keys in
+/// the order of the code.
+///
+/// # Errors
+/// For anything but a section, and those of `T`.
+pub fn section<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    deserializer.deserialize_map(SectionVisitor(PhantomData))
+}
+
+/// A section that is deserialized by [`section`].
+#[derive(Debug, Clone, Serialize)]
+#[serde(transparent)]
+pub struct Section<T>(pub T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Section<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        section(deserializer).map(Self)
+    }
+}
+
+struct SectionVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for SectionVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a section with keys")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map))
+    }
 }
 
 fn parse<T: FromStr<Err: fmt::Display>, E: de::Error>(text: &str) -> Result<T, E> {

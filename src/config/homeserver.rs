@@ -4,7 +4,7 @@
 //! `http.public_base_url`. A deployment with several has an entry `[[auth.homeserver]]` for each.
 
 use crate::config::ConfigProblem;
-use crate::config::de::{Scalar, list};
+use crate::config::de::{Scalar, Section, list, section};
 use crate::config::verifier::{AuthConfig, RawIntrospection, RawVerifier};
 use crate::config::web_url::WebUrl;
 use serde::de::{Deserializer, SeqAccess, Visitor};
@@ -65,7 +65,7 @@ pub(super) struct RawHomeserver {
     public_base_url: Option<Scalar<WebUrl>>,
     homeserver_url: Option<Scalar<WebUrl>>,
     ca_file: Option<Scalar<PathBuf>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "section")]
     introspection: RawIntrospection,
 }
 
@@ -90,7 +90,7 @@ impl<'de> Visitor<'de> for EntriesVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
         let mut all = Vec::new();
-        while let Some(entry) = entries.next_element()? {
+        while let Some(Section(entry)) = entries.next_element()? {
             all.push(entry);
         }
         Ok(all)

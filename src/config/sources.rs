@@ -94,7 +94,7 @@ impl Sources {
             // deny lists, and at a restart in that moment the mode.
             if text
                 .parse::<toml::Table>()
-                .is_ok_and(|table| table.is_empty())
+                .is_ok_and(|table| !has_key(&table))
             {
                 return Err(problem("contains no key"));
             }
@@ -258,4 +258,11 @@ impl Provider for KeyValue {
             .map(|dict| Map::from([(Profile::Default, dict)]))
             .unwrap_or_default())
     }
+}
+/// Whether a table has a value that is no section, or a section with one.
+fn has_key(table: &toml::Table) -> bool {
+    table.values().any(|value| match value {
+        toml::Value::Table(section) => has_key(section),
+        _ => true,
+    })
 }

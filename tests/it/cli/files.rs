@@ -129,7 +129,12 @@ fn symbolic_link_to_a_file_is_read() {
 /// Editors truncate a file before they write it.
 #[test]
 fn config_file_without_a_key_is_refused() {
-    for text in ["", " \n\n", "# maintenance = true\n"] {
+    for text in [
+        "",
+        " \n\n",
+        "# maintenance = true\n",
+        "[limits.deny]\n[http]\n",
+    ] {
         let file = file(text);
         let path = file.path().to_str().expect("a path");
         for command in [&["config", "check"][..], &["serve"]] {

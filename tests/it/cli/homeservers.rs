@@ -62,6 +62,15 @@ fn ambiguous_or_incomplete_homeservers_are_rejected() {
             "each under [[auth.homeserver]] in double brackets",
         ),
         (entry(url), "auth.homeserver.0: missing field `host`"),
+        // serde would take the elements for the keys in their order.
+        (
+            "[auth]\nhomeserver = [[[\"a.example\"]]]\n".to_owned(),
+            "expected a section with keys",
+        ),
+        (
+            entry("host = \"a.example\"\nintrospection = [\"https://as.example\"]\n"),
+            "expected a section with keys",
+        ),
         (
             entry("host = \"\"\n"),
             "auth.homeserver.0.host: must name at least one host",

@@ -113,3 +113,14 @@ fn flood_leaves_the_lines_of_others() {
     assert_eq!(with_status(200), 500);
     assert!(with_status(404) > 0, "{}", lines.len());
 }
+
+#[test]
+fn log_without_omitted_lines_reports_none() {
+    let server = Server::start(Store::Memory, &SETTINGS);
+    send(&server, "203.0.113.1", &Request::get(UNSTABLE), 200, 1);
+    let lines = access_lines(&server);
+    assert!(
+        lines.iter().all(|line| line["omitted"].is_null()),
+        "{lines:?}"
+    );
+}

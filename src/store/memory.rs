@@ -20,8 +20,8 @@ use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// The sessions of one process. Worst-case memory: `max_live` sessions of 7 KiB (a payload of 4 KiB
-/// and 64 recorded txnIds), which is 70 MB at the default of 10,000.
+/// The sessions of one process. Worst-case memory: `max_live` sessions of 10 KiB (a payload of 4 KiB
+/// and 64 recorded txnIds), which is 105 MB at the default of 10,000.
 #[derive(Debug)]
 pub struct MemoryStore {
     clock: Clock,

@@ -113,7 +113,7 @@ def check_memory_limits():
     compose = re.findall(r"^x-rendezvous:(?s:.*?)^  mem_limit: (.*)$", read("docker-compose.yml"), re.M)
     unit = re.findall(r"^MemoryMax=(.*)$", read("deploy/systemd/matrix-rendezvous.service"), re.M)
     chart = load_yaml("helm/matrix-rendezvous/values.yaml")["resources"]["limits"]["memory"]
-    assert (compose, unit, chart) == (["1g"], ["1G"], "1Gi"), f"compose {compose}, unit {unit}, chart {chart}"
+    assert (compose, unit, chart) == (["1280m"], ["1280M"], "1280Mi"), f"compose {compose}, unit {unit}, chart {chart}"
 
 
 def write_steps(directory):

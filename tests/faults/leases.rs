@@ -2,8 +2,8 @@
 //!
 //! Each live session must have a lease, and each lease a live session. A lease that a fault leaves
 //! behind counts towards `session.max_live` until it expires. With limits enabled, it also counts
-//! towards the share of its principal (a client, a user), so the leases of all principals must be those
-//! of the index.
+//! towards the share of its principal (a client, a user), so the leases of these must be those of the
+//! index.
 //!
 //! On standalone and Sentinel one script writes both. So a Redis that loses data loses both or neither,
 //! and no difference is allowed, not even after the loss of all sessions. In a Cluster they are in
@@ -36,9 +36,10 @@ const LAST_MOMENT: Duration = Duration::from_secs(1);
 /// Time by which a lease outlasts its session.
 const OUTLASTS: Duration = COMMAND_TIMEOUT;
 
-/// The index of live sessions, the leases of each principal, and the keys of the sessions.
+/// The index of live sessions, the leases of each client, IPv6 /48 and user, and the keys of the
+/// sessions. Wide networks also have leases of sessions that were deleted.
 const INDEX: &str = "mrv:{lease}:live";
-const SHARES: &str = "mrv:{lease}:[cnuvwxy]:????????????????";
+const SHARES: &str = "mrv:{lease}:[cnu]:????????????????";
 const SESSIONS: [&str; 2] = ["mrv:s:{", "}"];
 
 /// A session's name in the index.
@@ -63,7 +64,7 @@ pub struct LeaseComparison {
 struct Contents {
     leases: BTreeMap<Member, Duration>,
     sessions: BTreeMap<Member, Duration>,
-    /// The leases of all principals.
+    /// The leases of clients, networks and users.
     shares: BTreeSet<Member>,
 }
 

@@ -54,7 +54,7 @@ async fn collect<B: RequestBody>(body: &mut B) -> Result<Bytes, ApiError> {
         let Ok(frame) = frame else {
             return Err(ApiError::BodyBroken);
         };
-        // Trailers. hyper accepts a bare LF in them, where a proxy may see another end (R0.42).
+        // Trailers. hyper accepts a bare LF in them, and a proxy may see another end (R0.42).
         let Ok(data) = frame.into_data() else {
             return Err(ApiError::InvalidTransferCoding);
         };
@@ -80,16 +80,22 @@ async fn collect<B: RequestBody>(body: &mut B) -> Result<Bytes, ApiError> {
 
 /// Returns a whole body if all of it is already buffered, and `None` if it is not or is too large.
 /// Like [`drain_buffered`], this does not wait for the client.
-pub async fn try_read_buffered<B: RequestBody>(body: &mut B) -> Option<Bytes> {
+///
+/// # Errors
+/// `InvalidTransferCoding` if it has trailers.
+pub async fn try_read_buffered<B: RequestBody>(body: &mut B) -> Result<Option<Bytes>, ApiError> {
     let mut whole = pin!(collect(body));
     // After one yield of this task, hyper has read what is on the socket.
     for _ in 0..2 {
         if let Poll::Ready(read) = poll_fn(|cx| Poll::Ready(whole.as_mut().poll(cx))).await {
-            return read.ok();
+            return match read {
+                Err(ApiError::InvalidTransferCoding) => Err(ApiError::InvalidTransferCoding),
+                read => Ok(read.ok()),
+            };
         }
         tokio::task::yield_now().await;
     }
-    None
+    Ok(None)
 }
 
 /// Returns the capacity for a body of which `buffered` bytes have arrived. Allocated once: growth

@@ -82,7 +82,10 @@ impl<'a, B: RequestBody> RequestContext<'a, B> {
 
     /// The whole body, if it is already buffered. For rejected requests, whose clients must not be
     /// waited for.
-    pub async fn buffered_body(&mut self) -> Option<Bytes> {
+    ///
+    /// # Errors
+    /// As [`body::try_read_buffered`].
+    pub async fn buffered_body(&mut self) -> Result<Option<Bytes>, ApiError> {
         body::try_read_buffered(self.request.body_mut()).await
     }
 

@@ -165,7 +165,7 @@ impl<S: Store> Msc4108<'_, S> {
         let admitted = match context.admit(Intent::Write, Some(id)) {
             Ok(admitted) => admitted,
             Err(refusal) => {
-                let submitted = match request::parse_rejected_write(context).await {
+                let submitted = match request::parse_rejected_write(context).await? {
                     Some((tags, data)) => {
                         SubmittedToken::new(tags.tokens.first().copied(), id, &data)
                     }

@@ -223,8 +223,8 @@ mod tests {
             let address = Ipv6Addr::new(0x2001, 0xdb8, site, subnet, 0, 0, 0, 1);
             limits.try_acquire(IpAddr::from(address).into(), None, true)
         };
-        // Ten of each /64, the first of which has the same bits as the /48.
-        let permits: Vec<_> = (0..2560).map(|n| acquire(1, n / 10)).collect();
+        // The first /64 has the same bits as the /48.
+        let permits: Vec<_> = (0..2560).map(|n| acquire(1, n / 256)).collect();
         assert!(permits.iter().all(Result::is_ok));
         let rejected = acquire(1, 0xffff).err();
         assert_eq!(rejected, Some(InFlightExceeded::Client));

@@ -77,14 +77,6 @@ impl Owner {
 }
 
 impl Principal {
-    /// Whether a deletion gives the session's place back. A wide network counts a deleted session until
-    /// it would have expired. It counts only a sample, and a client at its limit can find out which
-    /// sessions those are. It could otherwise delete those and keep the others, again and again.
-    #[must_use]
-    pub fn is_released_by_deletion(&self) -> bool {
-        !matches!(self, Self::Wide(..))
-    }
-
     /// Returns a letter for the kind of principal, and the bytes that identify it within its kind.
     /// The start-up check uses the letter `p`.
     #[must_use]

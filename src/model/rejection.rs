@@ -10,7 +10,7 @@ label! {
         Unrecognized = "unrecognized",
         /// The request is HTTP/1.1 without `Host`, or with two.
         InvalidHost = "invalid_host",
-        /// The request has a transfer coding other than `chunked`, once.
+        /// The request has a transfer coding other than `chunked`, once, or trailers.
         InvalidTransferCoding = "invalid_transfer_coding",
         /// The request's `Host` is not in any entry of `auth.homeserver`.
         UnknownHost = "unknown_host",

@@ -29,7 +29,7 @@ use std::time::Duration;
 
 /// Concurrent streams of one connection. A proxy with more requests opens another connection. A
 /// stream without a window for its response holds at most [`MAX_RESPONSE_BYTES`] and some 2 KiB until
-/// [`StreamExecutor`] ends it, so this allows 860 KiB per connection. For a client over
+/// [`StreamExecutor`] ends it, so this allows 860 KiB per connection, and 2.4 MiB with heads and bodies. For a client over
 /// all its connections, `limits::http2_streams` is the bound.
 const MAX_STREAMS: u32 = 32;
 
@@ -40,8 +40,9 @@ const MAX_STREAMS: u32 = 32;
 const MAX_PENDING_RESETS: usize = 20;
 
 /// Both limits on resets for a trusted proxy: those of all its clients come over one connection, and
-/// its end would end the requests of all of them.
-const MAX_PROXY_RESETS: usize = 10_000;
+/// its end would end the requests of all of them. h2 keeps the heads of pending resets until it has read
+/// what the proxy sent: at most these, 78 KiB each.
+const MAX_PROXY_RESETS: usize = 1_000;
 
 /// Streams that the server resets over the life of a connection because the client sent invalid
 /// frames (CVE-2025-8671 makes a server do the resetting). hyper allows 1024; no real client makes

@@ -171,7 +171,7 @@ impl MemoryStore {
         sessions.by_deadline.remove(&at);
         let principals = entry.principals.into_iter();
         let (released, kept): (Vec<_>, Vec<_>) =
-            principals.partition(Principal::is_released_by_deletion);
+            principals.partition(|principal| self.limits.is_released(principal));
         sessions.release(at, &released);
         if !kept.is_empty() {
             sessions.deleted.insert(at, kept);
@@ -206,7 +206,7 @@ impl LiveSessions {
         }
     }
 
-    /// Stops to count a session towards these principals.
+    /// Stops counting a session towards these principals.
     fn release(&mut self, at: (Duration, SessionId), principals: &[Principal]) {
         for principal in principals {
             if let Some(counted) = self.by_principal.get_mut(principal) {

@@ -34,7 +34,7 @@ pub struct SessionLimits {
 /// Chooses sessions by a keyed hash of their id.
 ///
 /// The key is secret. So a client learns whether a session is in the sample only at the limit of its
-/// network, from the answer to its next creation ([`Principal::is_released_by_deletion`]). A client that
+/// network, from the answer to its next creation ([`SessionLimits::is_released`]). A client that
 /// knew it at once could keep only sessions of the sample, and use up the share of its network with few.
 #[derive(Debug, Clone, Default)]
 pub struct Sampler(RandomState);
@@ -157,7 +157,7 @@ impl SessionLimits {
     /// The shares that a session of this owner has to fit into.
     ///
     /// The `sampler` of this process decides whether wide networks count the session. The store keeps
-    /// which principals count a session, so another process can delete it.
+    /// which principals a deletion releases, so another process can delete it.
     pub(super) fn claims(&self, owner: &Owner, id: SessionId) -> impl Iterator<Item = ShareClaim> {
         let is_sampled = self.max_live >= SAMPLED_FROM;
         let sample_of_all = self.max_live / if is_sampled { SAMPLED } else { 1 };
@@ -189,6 +189,15 @@ impl SessionLimits {
                 }
             })
         })
+    }
+
+    /// Whether a deletion gives the place of a session of this principal back.
+    ///
+    /// A wide network that counts a sample counts a deleted session until it would have expired. A client
+    /// at the limit can find out which sessions are in the sample. It could otherwise delete those and
+    /// keep the others, again and again.
+    pub(super) fn is_released(&self, principal: &Principal) -> bool {
+        self.max_live < SAMPLED_FROM || !matches!(principal, Principal::Wide(..))
     }
 
     /// Whether a limit is in shadow mode.

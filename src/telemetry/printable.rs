@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
-use std::io;
+use std::io::{self, Write as _};
 use tracing_subscriber::fmt::MakeWriter;
 
 /// A text that is printed in one line.
@@ -31,7 +31,8 @@ impl fmt::Display for Printable<'_> {
 /// Prints lines to standard error. They may quote a file, a variable, an argument or a peer.
 pub fn print_error(text: &str) {
     for line in text.lines() {
-        eprintln!("{}", Printable(line));
+        // If even the terminal is gone, there is nowhere to report that.
+        let _written = writeln!(io::stderr(), "{}", Printable(line));
     }
 }
 

@@ -1,8 +1,8 @@
 //! OpenTelemetry traces: one span per request with a child span for each call to the store,
 //! exported to a collector by OTLP over HTTP.
 //!
-//! Off if no collector is configured; a request then costs one check of a `None`. A request with a
-//! `traceparent` (W3C Trace Context) continues that trace and its sampling decision. A span
+//! Off if no collector is configured; a request then costs one check of a `None`. A request with the
+//! `traceparent` of a trusted proxy (W3C Trace Context) continues that trace and its sampling decision. A span
 //! contains nothing that is not in the access log.
 
 mod http_exporter;

@@ -16,7 +16,7 @@ use testkit::homeserver::HomeserverStub;
 use tokio_util::sync::CancellationToken;
 
 /// Maximum memory of a worker, in bytes (docs/threat-model.md): 2,500 connections at 84 KiB, which
-/// is what a connection takes that sends a body slowly and stops before its end, and 50 MiB for
+/// is what a new connection takes that sends a body slowly and stops before its end, and 50 MiB for
 /// everything else.
 pub const MAX_WORKER_MEMORY: u64 = 256 << 20;
 

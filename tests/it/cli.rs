@@ -264,9 +264,13 @@ fn empty_number_of_worker_threads_is_unset() {
 fn arguments_and_values_are_printed_without_escapes() {
     let hostile = "\u{1b}[31m\u{202e}x\u{9b}";
     let refused = run(&[hostile], &[]).expect(64);
-    let set = format!("telemetry.replica={hostile}");
-    let printed = run(&["config", "print", "--set", &set], &[]);
-    for output in [&refused.stderr, &printed.stdout, &printed.stderr] {
+    let set = format!("auth.introspection.client_id={hostile}");
+    let endpoint = "auth.introspection.endpoint=https://as.example/introspect";
+    let secret = "auth.introspection.client_secret=secret";
+    let sets = ["--set", &set, "--set", endpoint, "--set", secret];
+    let printed = run(&[&["config", "print"], &sets[..]].concat(), &[]).expect(0);
+    assert!(printed.stdout.contains("\\u202e"), "{printed:#?}");
+    for output in [&refused.stderr, &printed.stdout] {
         let is_printable = |c: char| c == '\n' || !c.is_control() && c != '\u{202e}';
         assert!(output.chars().all(is_printable), "{output:?}");
     }

@@ -19,13 +19,20 @@ pub(super) async fn parse_write<B: RequestBody>(
 
 /// The same for a rejected write, as far as it has arrived: a rejected client must not hold
 /// resources by sending slowly.
+///
+/// # Errors
+/// `InvalidTransferCoding`, which closes the connection.
 pub(super) async fn parse_rejected_write<B: RequestBody>(
     context: &mut RequestContext<'_, B>,
-) -> Option<(EtagList, Payload)> {
-    let tags = EtagList::parse(context.headers(), &IF_MATCH)?;
-    require_text_plain(context.headers()).ok()?;
+) -> Result<Option<(EtagList, Payload)>, ApiError> {
+    let tags = EtagList::parse(context.headers(), &IF_MATCH);
+    let is_text = require_text_plain(context.headers()).is_ok();
+    let (Some(tags), true) = (tags, is_text) else {
+        return Ok(None);
+    };
     let body = context.buffered_body().await?;
-    Some((tags, parse_payload(&body).ok()?))
+    let payload = body.and_then(|body| parse_payload(&body).ok());
+    Ok(payload.map(|payload| (tags, payload)))
 }
 
 /// Reads a body of text.

@@ -99,7 +99,7 @@ pub(super) fn index_member(id: SessionId) -> [u8; MEMBER_BYTES] {
 #[derive(Debug)]
 pub(super) struct PrincipalKey(String);
 
-/// The principals that a session counts towards, as one string of concatenated [`PrincipalKey`]s.
+/// Principals, as one string of concatenated [`PrincipalKey`]s.
 #[derive(Debug, Clone, Default)]
 pub(super) struct PrincipalKeys(String);
 
@@ -125,6 +125,11 @@ impl PrincipalKeys {
 
     pub(super) fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
+    }
+
+    /// The first ones, which must be as many.
+    pub(super) fn first(&self, count: usize) -> Self {
+        Self(self.0[..count * PrincipalKey::LEN].to_owned())
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &str> {

@@ -100,8 +100,7 @@ impl Leases {
         id: SessionId,
     ) -> Result<LeaseClaim, StoreError> {
         let claims: Vec<ShareClaim> = self.limits.claims(owner, id).collect();
-        let [mut principals, mut released, mut checked] =
-            [(); 3].map(|()| PrincipalKeys::default());
+        let [mut principals, mut checked] = [(); 2].map(|()| PrincipalKeys::default());
         if !claims.is_empty() {
             let key = self.pseudonym_key.get(&self.scripts, &self.keys).await?;
             let keys_of = |is_counted| {
@@ -111,12 +110,11 @@ impl Leases {
             };
             principals = keys_of(true).collect();
             checked = keys_of(false).collect();
-            let claims = claims
-                .iter()
-                .filter(|claim| claim.principal.is_released_by_deletion());
-            let keys = claims.map(|claim| principal_key(&key, &claim.principal));
-            released = keys.collect();
         }
+        // Those come first.
+        let is_released = |claim: &&ShareClaim| self.limits.is_released(&claim.principal);
+        let released = claims.iter().filter(|claim| claim.is_counted);
+        let released = principals.first(released.filter(is_released).count());
         Ok(LeaseClaim {
             principals,
             released,

@@ -36,14 +36,7 @@ impl Model {
     pub fn full(&self, owner: &Owner) -> Option<Limit> {
         let network = owner.client.network();
         let wide = owner.client.wide_networks();
-        // Wide networks also count sessions that were deleted.
-        let counted_in = |at: usize| {
-            let is_counted = |session: &&Session| {
-                let theirs = session.owner.client.wide_networks();
-                self.now < session.ends && theirs[at] == wide[at]
-            };
-            self.sessions.iter().filter(is_counted).count() as u64
-        };
+        let live_in = |at: usize| self.live_of(|of| of.client.wide_networks()[at] == wide[at]);
         let [small_limit, wide_limit] = match wide[0].0 {
             WideNetwork::Ipv4Slash24 => [Limit::LiveIpv4Slash24, Limit::LiveIpv4Slash16],
             _ => [Limit::LiveIpv6Slash40, Limit::LiveIpv6Slash32],
@@ -67,8 +60,8 @@ impl Model {
                     && self.live_of(|of| of.user == owner.user) >= share(SHARES.user),
                 Limit::LiveUser,
             ),
-            (counted_in(0) >= reduced(SMALL_NETWORK_SHARE), small_limit),
-            (counted_in(1) >= reduced(WIDE_NETWORK_SHARE), wide_limit),
+            (live_in(0) >= reduced(SMALL_NETWORK_SHARE), small_limit),
+            (live_in(1) >= reduced(WIDE_NETWORK_SHARE), wide_limit),
         ]
         .into_iter()
         .find_map(|(full, belongs)| full.then_some(belongs))

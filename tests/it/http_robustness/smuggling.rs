@@ -6,6 +6,7 @@
 use super::start;
 use crate::server::Server;
 use testkit::api::UNSTABLE;
+use testkit::etag::ETAG;
 use testkit::http::{Connection, Request};
 
 /// The number of responses before the connection ended. Bodies of this service contain no status
@@ -133,21 +134,39 @@ fn invalid_chunk_size() {
     );
 }
 
-/// hyper accepts a bare LF in trailers, where a proxy may see another end.
+/// hyper accepts a bare LF in trailers, and a proxy may see another end.
 // R0.42
 #[test]
 fn trailers_are_rejected() {
-    for end in ["0\r\n\n", "0\r\nA: b\n\n", "0\r\nA: b\r\n\r\n"] {
-        let body = format!("c\r\n{{\"data\":\"x\"}}\r\n{end}");
-        assert_one_reply_at_most("Transfer-Encoding: chunked", &body);
-    }
     let server = start(&[]);
-    let body = CHUNKED_BODY.replace("0\r\n", "0\r\nA: b\r\n");
-    let head = format!("POST {UNSTABLE} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n");
+    for end in ["0\r\n\n", "0\r\nA: b\n\n", "0\r\nA: b\r\n\r\n"] {
+        let body = format!("c\r\n{BODY}\r\n{end}");
+        let bytes = create_with("Transfer-Encoding: chunked", &body);
+        let mut connection = Connection::open(server.http);
+        connection.write(bytes.as_bytes());
+        let reply = connection.reply().expect_error(400, "M_UNKNOWN");
+        assert!(reply.says_close(), "{end:?}: {reply}");
+        assert_eq!(connection.read_to_close(), b"", "{end:?}");
+    }
+}
+
+/// The body of a write is read although a limit rejects it, for its entity tag.
+// R0.42
+#[test]
+fn trailers_of_a_rejected_write_close_the_connection() {
+    let server = start(&[
+        ("msc4108.enabled", "true"),
+        ("limits.deny.requests", "127.0.0.1"),
+    ]);
+    let write = format!(
+        "PUT {ETAG}/x HTTP/1.1\r\nHost: x\r\nIf-Match: \"x\"\r\nContent-Type: text/plain\r\n\
+         Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nA: b\r\n\r\n{}",
+        smuggled()
+    );
     let mut connection = Connection::open(server.http);
-    connection.write(format!("{head}\r\n{body}").as_bytes());
-    let reply = connection.reply().expect_error(400, "M_UNKNOWN");
-    assert!(reply.says_close(), "{reply}");
+    connection.write(write.as_bytes());
+    assert!(connection.reply().says_close());
+    assert_eq!(connection.read_to_close(), b"");
 }
 
 /// A request that is rejected before its body is read: the unread body is not parsed as a request.

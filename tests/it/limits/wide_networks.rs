@@ -50,17 +50,20 @@ fn use_up(server: &Server, network: &str) -> (Vec<String>, Reply) {
 }
 
 fn sample_is_checked_and_outlives_deletions(server: &Server) {
-    let (ids, _) = use_up(server, "203.0");
+    let (mut ids, _) = use_up(server, "203.0");
     // Sessions that would not be counted are rejected, too.
     for number in 0..20 {
         create(server, "203.0", number).expect_error(429, "M_LIMIT_EXCEEDED");
     }
-    create(server, "203.1", 0).expect(200);
+    let elsewhere = create(server, "203.1", 0).expect(200);
+    ids.push(elsewhere.text("id"));
     for id in ids {
         server.call(&Request::delete(&at(&id))).expect(200);
     }
     // Otherwise a client could delete the sample, and fill the store with the rest.
-    create(server, "203.0", 0).expect_error(429, "M_LIMIT_EXCEEDED");
+    let rejected = create(server, "203.0", 0).expect_error(429, "M_LIMIT_EXCEEDED");
+    // No session is left that could expire first.
+    assert!(rejected.number("retry_after_ms") > 100_000, "{rejected}");
 }
 
 /// The time until a retry is that of the first lease of all, and not that of the network's.

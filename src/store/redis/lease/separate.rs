@@ -64,7 +64,7 @@ impl Leases {
         self.scripts.acquire_lease(&keys, &arguments, parse).await
     }
 
-    /// Reads the principals that a session counts towards. Only the session has them, so they are
+    /// Reads the principals that a deletion of the session releases. Only the session has them, so they are
     /// read before it is deleted. Costs no round trip if shares are switched off.
     pub(in crate::store::redis) async fn principal_keys(
         &self,

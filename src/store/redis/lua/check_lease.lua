@@ -145,7 +145,7 @@ if limit then
       full = index
     end
     local first = redis.call('ZRANGE', full, '(' .. now, '+inf', 'BYSCORE', 'LIMIT', '0', '1', 'WITHSCORES')
-    wait = (first[2] or now) - now
+    wait = (first[2] or now + lease_ttl) - now
   end
   -- A write that changes nothing, for the reason in read.lua: a demoted primary must not decide by
   -- an old count. If the lease is acquired, ZADD has the same effect.

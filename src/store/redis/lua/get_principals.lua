@@ -1,4 +1,4 @@
--- Reads the principals of a session: their shares count it. The caller needs them before it
+-- Reads the principals of a session that a deletion releases. The caller needs them before it
 -- deletes the session: if the reply to the delete is lost, nothing else has them.
 --
 -- KEYS[1]  the session's hash

@@ -34,7 +34,7 @@ pub struct SessionLimits {
 /// Chooses sessions by a keyed hash of their id.
 ///
 /// The key is secret. So a client learns whether a session is in the sample only at the limit of its
-/// network, from the answer to its next creation ([`SessionLimits::is_released`]). A client that
+/// network, from the answer to its next creation (`SessionLimits::is_released`). A client that
 /// knew it at once could keep only sessions of the sample, and use up the share of its network with few.
 #[derive(Debug, Clone, Default)]
 pub struct Sampler(RandomState);

@@ -93,7 +93,7 @@ fn deleted_sessions_that_count_are_bounded() {
     let counted = || store.lock_live().0.deleted.len();
     // One session in eight is counted, so that these are 5,625.
     for number in 0..45_000_u32 {
-        let [_, high, low, _] = (number % 20_000 << 8).to_be_bytes();
+        let [_, high, low, _] = ((number % 20_000) << 8).to_be_bytes();
         let client = format!("{}.{}.{}.1", 10 + high, low, number / 20_000);
         let CreateResult::Created { id, .. } = create(&store, &client) else {
             panic!("number {number} is rejected");

@@ -43,13 +43,23 @@ pub const PATIENCE: Duration = Duration::from_secs(25);
 
 /// Calls `attempt` until it returns a value. Panics after [`PATIENCE`].
 #[track_caller]
-pub fn eventually<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
+pub fn eventually<T>(what: &str, attempt: impl FnMut() -> Option<T>) -> T {
+    eventually_within(PATIENCE, what, attempt)
+}
+
+/// [`eventually`] with another bound, for what a real server may do late.
+#[track_caller]
+pub fn eventually_within<T>(
+    patience: Duration,
+    what: &str,
+    mut attempt: impl FnMut() -> Option<T>,
+) -> T {
+    let deadline = Instant::now() + patience;
     loop {
         if let Some(value) = attempt() {
             return value;
         }
-        assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
+        assert!(Instant::now() < deadline, "not within {patience:?}: {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
 }

@@ -14,10 +14,14 @@ use super::resp::Connection;
 use super::tls::RedisTls;
 use super::{RedisServer, Reply};
 use crate::process::{Process, free_port};
-use crate::{eventually, until};
+use crate::{eventually_within, until};
 
 /// The name of the primary in the sentinels' configuration.
 const SERVICE: &str = "mymaster";
+
+/// Bound of the wait for a failover. A sentinel that did not run for two seconds does nothing for the next
+/// 30 s (TILT), and a failover that fails is tried again after six seconds.
+const FAILOVER_PATIENCE: Duration = Duration::from_secs(75);
 
 /// Sentinels that must agree that the primary is down.
 const QUORUM: usize = 2;
@@ -147,7 +151,9 @@ impl Sentinels {
     /// The index of the primary. Waits until all sentinels announce the same one.
     #[track_caller]
     pub fn primary_index(&self) -> usize {
-        eventually("the sentinels agree", || self.announced())
+        eventually_within(FAILOVER_PATIENCE, "the sentinels agree", || {
+            self.announced()
+        })
     }
 
     /// The primary. Waits until all sentinels announce the same one.
@@ -179,7 +185,7 @@ impl Sentinels {
                 .try_command(&["INFO", "replication"]);
             info.is_ok_and(|info| info.text().contains("role:master"))
         };
-        eventually("a replica is promoted", || {
+        eventually_within(FAILOVER_PATIENCE, "a replica is promoted", || {
             let mut replicas = (0..self.nodes.len()).filter(|index| *index != old);
             replicas.find(is_promoted)
         })
@@ -188,23 +194,29 @@ impl Sentinels {
     /// Waits until all sentinels announce another primary than `old`, and returns its index.
     #[track_caller]
     pub fn wait_for_announcement(&self, old: usize) -> usize {
-        eventually("the sentinels announce another primary", || {
-            self.announced().filter(|new| *new != old)
-        })
+        eventually_within(
+            FAILOVER_PATIENCE,
+            "the sentinels announce another primary",
+            || self.announced().filter(|new| *new != old),
+        )
     }
 
     /// Waits until all sentinels announce another primary than `old` and it accepts writes. Returns
     /// its index.
     #[track_caller]
     pub fn wait_for_promotion(&self, old: usize) -> usize {
-        eventually("a new primary is announced and accepts writes", || {
-            // Asked each time: on a busy machine the sentinels may fail over once more.
-            let new = self.announced().filter(|new| *new != old)?;
-            let mut node = self.nodes[new].connect();
-            let written = node.try_command(&["SET", "testkit", "a write"]);
-            let accepts = written.is_ok_and(|reply| reply == Reply::Simple("OK".into()));
-            accepts.then_some(new)
-        })
+        eventually_within(
+            FAILOVER_PATIENCE,
+            "a new primary is announced and accepts writes",
+            || {
+                // Asked each time: on a busy machine the sentinels may fail over once more.
+                let new = self.announced().filter(|new| *new != old)?;
+                let mut node = self.nodes[new].connect();
+                let written = node.try_command(&["SET", "testkit", "a write"]);
+                let accepts = written.is_ok_and(|reply| reply == Reply::Simple("OK".into()));
+                accepts.then_some(new)
+            },
+        )
     }
 
     /// Waits until a node is a replica that follows the primary.

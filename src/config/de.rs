@@ -58,8 +58,7 @@ pub fn section<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 }
 
 /// A section that is deserialized by [`section`].
-#[derive(Debug, Clone, Serialize)]
-#[serde(transparent)]
+#[derive(Debug)]
 pub struct Section<T>(pub T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Section<T> {

@@ -259,6 +259,7 @@ impl Provider for KeyValue {
             .unwrap_or_default())
     }
 }
+
 /// Whether a table has a value that is no section, or a section with one.
 fn has_key(table: &toml::Table) -> bool {
     table.values().any(|value| match value {

@@ -18,7 +18,8 @@ pub enum ApiError {
     Unrecognized,
     /// An HTTP/1.1 request without `Host`, or with two (R0.36).
     InvalidHost,
-    /// A transfer coding other than `chunked`, once, or trailers (R0.42). The rest of the connection is not read.
+    /// A transfer coding other than `chunked`, once, or trailers (R0.42). The rest of the connection is
+    /// not read.
     InvalidTransferCoding,
     /// No configured homeserver has the host that the request names.
     UnknownHost,

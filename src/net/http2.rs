@@ -29,8 +29,8 @@ use std::time::Duration;
 
 /// Concurrent streams of one connection. A proxy with more requests opens another connection. A
 /// stream without a window for its response holds at most [`MAX_RESPONSE_BYTES`] and some 2 KiB until
-/// [`StreamExecutor`] ends it, so this allows 860 KiB per connection, and 2.4 MiB with heads and bodies. For a client over
-/// all its connections, `limits::http2_streams` is the bound.
+/// [`StreamExecutor`] ends it, so this allows 860 KiB per connection, and 2.4 MiB with heads and
+/// bodies. For a client over all its connections, `limits::http2_streams` is the bound.
 const MAX_STREAMS: u32 = 32;
 
 /// Streams that the client reset before the server accepted them. This is h2's default, fixed here

@@ -57,7 +57,7 @@ impl RedisStore {
         let claim = self.leases.claim(&new.owner, new.id).await?;
         // From here on, a dropped future or an unknown outcome may leave a session or lease behind.
         // The guard removes both.
-        let guard = RollbackGuard::new(&self.rollback, new.id, claim.released.clone());
+        let guard = RollbackGuard::new(&self.rollback, new.id, claim.released());
         match self.leases.create(new, &claim).await {
             Ok(created) => {
                 guard.disarm();
@@ -91,7 +91,7 @@ impl RedisStore {
             claim.add_earlier(new.id);
             new.id = SessionId::random();
             new.token = SequenceToken::first(new.id, &new.data);
-            let guard = RollbackGuard::new(&self.rollback, new.id, claim.released.clone());
+            let guard = RollbackGuard::new(&self.rollback, new.id, claim.released());
             result = self.leases.create(&new, &claim).await;
             match &result {
                 Ok(_) => {

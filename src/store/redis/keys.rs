@@ -127,9 +127,14 @@ impl PrincipalKeys {
         self.0.as_bytes()
     }
 
-    /// The first ones, which must be as many.
+    /// The first `count` of them. There must be as many.
     pub(super) fn first(&self, count: usize) -> Self {
         Self(self.0[..count * PrincipalKey::LEN].to_owned())
+    }
+
+    /// [`first`](Self::first), in the form in which a session stores them.
+    pub(super) fn first_bytes(&self, count: usize) -> &[u8] {
+        &self.0.as_bytes()[..count * PrincipalKey::LEN]
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &str> {

@@ -48,8 +48,8 @@ pub(super) struct Leases {
 pub(super) struct LeaseClaim {
     /// Those that the lease counts towards.
     principals: PrincipalKeys,
-    /// Those of them that a deletion releases.
-    pub(super) released: PrincipalKeys,
+    /// How many of them a deletion releases: the first ones.
+    released: usize,
     /// Those that are only checked.
     checked: PrincipalKeys,
     claims: Vec<ShareClaim>,
@@ -104,17 +104,17 @@ impl Leases {
         if !claims.is_empty() {
             let key = self.pseudonym_key.get(&self.scripts, &self.keys).await?;
             let keys_of = |is_counted| {
-                let claims = claims.iter();
-                let claims = claims.filter(move |claim| claim.is_counted == is_counted);
+                let claims = claims
+                    .iter()
+                    .filter(move |claim| claim.is_counted == is_counted);
                 claims.map(|claim| principal_key(&key, &claim.principal))
             };
             principals = keys_of(true).collect();
             checked = keys_of(false).collect();
         }
-        // Those come first.
-        let is_released = |claim: &&ShareClaim| self.limits.is_released(&claim.principal);
-        let released = claims.iter().filter(|claim| claim.is_counted);
-        let released = principals.first(released.filter(is_released).count());
+        let is_released =
+            |claim: &&ShareClaim| claim.is_counted && self.limits.is_released(&claim.principal);
+        let released = claims.iter().filter(is_released).count();
         Ok(LeaseClaim {
             principals,
             released,
@@ -164,7 +164,7 @@ impl Leases {
             Argument::Bytes(new.token.as_bytes()),
             Argument::Payload(&new.data),
             Argument::millis(self.limits.ttl),
-            Argument::Bytes(claim.released.as_bytes()),
+            Argument::Bytes(claim.principals.first_bytes(claim.released)),
             Argument::timestamps(new.timestamps),
         ]
     }
@@ -222,6 +222,11 @@ impl LeaseClaim {
     /// that lease becomes the next id's, so that the creation counts once.
     pub(super) fn add_earlier(&mut self, id: SessionId) {
         self.earlier.extend_from_slice(&index_member(id));
+    }
+
+    /// The principals that a deletion of the session releases.
+    pub(super) fn released(&self) -> PrincipalKeys {
+        self.principals.first(self.released)
     }
 
     /// The keys of `lua/check_lease.lua`.

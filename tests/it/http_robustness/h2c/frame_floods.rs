@@ -1,6 +1,6 @@
 //! Frames that are no requests: a connection has a budget of them, which its requests add to.
 
-use super::{Frame, discovery, open};
+use super::{Frame, discovery, kinds_until_its_end, open};
 use crate::http_robustness::start;
 use crate::server::Server;
 use testkit::api::UNSTABLE;
@@ -87,6 +87,19 @@ fn tiny_data_flood_ends_the_connection() {
     let post = [&[0x83], &head[1..]].concat();
     let begun = frame(HEADERS, END_HEADERS, 1, &post);
     assert_flooded(&begun, &frame(DATA, 0, 1, b" "));
+}
+
+/// h2 has a warning for each of these.
+#[test]
+fn frames_of_a_client_are_not_logged() {
+    const ACK: u8 = 1;
+    let server = start(&[("http.h2c", "true")]);
+    let mut connection = open(&server);
+    let unsolicited = frame(PING, ACK, 0, &[7; 8]).repeat(INITIAL / 2);
+    connection.write(&[unsolicited, discovery(1)].concat());
+    kinds_until_its_end(&mut connection, 1);
+    let log = server.log();
+    assert!(!log.contains("PING"), "{log}");
 }
 
 /// On a stream that has ended, h2 reads any number of such frames.

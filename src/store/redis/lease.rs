@@ -1,13 +1,11 @@
 //! The leases of live sessions: acquired with a session, and released with it
 //! (docs/adr/0003-lease-then-create.md). A lease counts towards the shares of its principals.
-//!
 //! `combined` changes a session and its lease by one script, `separate` by one script for each.
 
 mod combined;
 mod separate;
 
-use crate::model::{Limit, LimitExceeded, LimitSet};
-use crate::model::{Owner, SessionId, SharedPseudonymKey};
+use crate::model::{Limit, LimitExceeded, LimitSet, Owner, SessionId, SharedPseudonymKey};
 use crate::store::redis::argument::Argument;
 use crate::store::redis::keys::{Keys, PrincipalKeys, index_member};
 use crate::store::redis::pseudonym_key_cache::{PseudonymKeyCache, principal_key};
@@ -104,17 +102,17 @@ impl Leases {
         if !claims.is_empty() {
             let key = self.pseudonym_key.get(&self.scripts, &self.keys).await?;
             let keys_of = |is_counted| {
-                let claims = claims
-                    .iter()
-                    .filter(move |claim| claim.is_counted == is_counted);
-                claims.map(|claim| principal_key(&key, &claim.principal))
+                let of = claims.iter();
+                let of = of.filter(move |claim| claim.is_counted == is_counted);
+                of.map(|claim| principal_key(&key, &claim.principal))
             };
             principals = keys_of(true).collect();
             checked = keys_of(false).collect();
         }
-        let is_released =
-            |claim: &&ShareClaim| claim.is_counted && self.limits.is_released(&claim.principal);
-        let released = claims.iter().filter(is_released).count();
+        let counted = claims.iter().filter(|claim| claim.is_counted);
+        let released = counted
+            .filter(|claim| self.limits.is_released(&claim.principal))
+            .count();
         Ok(LeaseClaim {
             principals,
             released,

@@ -4,6 +4,7 @@
 //! store knows no dialect, no HTTP status and no client. Everything that must be atomic happens
 //! inside one call.
 
+mod changes;
 mod error;
 pub mod memory;
 pub mod observed;
@@ -11,6 +12,7 @@ pub mod redis;
 mod session_limits;
 mod state;
 
+pub use changes::{ChangeMark, ChangeWatcher, Changes};
 pub use error::StoreError;
 pub use session_limits::{CurrentShares, Sampler, SessionLimits, Share, Shares, WideShares};
 pub use state::{StoreProblems, StoreState};
@@ -73,6 +75,9 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError`] if the store did not answer.
     fn live(&self) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
+    /// Returns where the store reports changes of its sessions, those of all replicas included.
+    fn changes(&self) -> &Changes;
+
     /// Returns whether the store refused its last write probe, so that no session can be created.
     fn refuses_writes(&self) -> bool {
         false
@@ -87,6 +92,17 @@ pub struct Timestamps {
     pub modified: SystemTime,
     /// The expiry, which is fixed at creation.
     pub expires: SystemTime,
+}
+
+impl Timestamps {
+    /// Returns the time since the last write, or since the creation if there was none, of a session
+    /// that expires in `expires_in`. It is the store's own measure: no clock of this machine takes
+    /// part.
+    #[must_use]
+    pub fn since_write(&self, expires_in: Duration) -> Duration {
+        let lifetime = self.expires.duration_since(self.modified);
+        lifetime.unwrap_or_default().saturating_sub(expires_in)
+    }
 }
 
 /// The result of a call, with the session's timestamps if they were requested and the session
@@ -176,6 +192,8 @@ pub enum ReadResult {
     Unchanged {
         /// Time until the session expires, by the store's clock.
         expires_in: Duration,
+        /// Whether the session was never written since its creation.
+        never_written: bool,
     },
     /// The session does not exist, or no longer.
     Gone,

@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::model::{Limit, LimitExceeded, LimitSet};
 use crate::model::{Principal, SessionId};
 use crate::store::{
-    CreateResult, DeleteResult, NewSession, ReadRequest, ReadResult, SessionLimits, Store,
+    Changes, CreateResult, DeleteResult, NewSession, ReadRequest, ReadResult, SessionLimits, Store,
     StoreError, Timestamps, WithTimestamps, WriteRequest, WriteResult,
 };
 use entry::SessionEntry;
@@ -29,6 +29,7 @@ pub struct MemoryStore {
     // A std Mutex fits: it is held for a few hundred nanoseconds and never across an await. Hashing
     // and JSON happen outside it.
     sessions: Mutex<LiveSessions>,
+    changes: Changes,
 }
 
 /// The sessions, indexed by id, by expiry and by principal.
@@ -53,6 +54,7 @@ impl MemoryStore {
             clock,
             limits,
             sessions: Mutex::default(),
+            changes: Changes::new(true),
         }
     }
 
@@ -135,7 +137,10 @@ impl MemoryStore {
         };
         let expires_in = entry.expires_at.saturating_sub(now);
         let read = if request.if_none_match == Some(entry.token) {
-            ReadResult::Unchanged { expires_in }
+            ReadResult::Unchanged {
+                expires_in,
+                never_written: entry.is_never_written(),
+            }
         } else {
             ReadResult::Found {
                 data: entry.data.clone(),
@@ -157,7 +162,9 @@ impl MemoryStore {
             Some(txn) => entry.write_with_txn(write, txn, &self.limits, now),
         };
         if matches!(written, WriteResult::Written { .. }) {
-            entry.timestamps.modified = self.clock.time_of_day();
+            // Derived from the expiry, as in Redis: the wall clock may have been set.
+            let left = entry.expires_at.saturating_sub(now);
+            entry.timestamps.modified = entry.timestamps.expires - left;
         }
         entry.with_timestamps(write.timestamps, written)
     }
@@ -230,15 +237,27 @@ impl Store for MemoryStore {
     }
 
     async fn write(&self, write: &WriteRequest) -> Result<WithTimestamps<WriteResult>, StoreError> {
-        Ok(self.write_sync(write))
+        let written = self.write_sync(write);
+        if matches!(written.result, WriteResult::Written { .. }) {
+            self.changes.report(write.id);
+        }
+        Ok(written)
     }
 
     async fn delete(&self, id: SessionId) -> Result<DeleteResult, StoreError> {
-        Ok(self.delete_sync(id))
+        let deleted = self.delete_sync(id);
+        if deleted == DeleteResult::Deleted {
+            self.changes.report(id);
+        }
+        Ok(deleted)
     }
 
     async fn live(&self) -> Result<u64, StoreError> {
         Ok(self.lock_live().0.entries.len() as u64)
+    }
+
+    fn changes(&self) -> &Changes {
+        &self.changes
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::clock::Clock;
 use crate::model::SessionId;
 use crate::store::{
-    CreateResult, DeleteResult, NewSession, ReadRequest, ReadResult, Store, StoreError,
+    Changes, CreateResult, DeleteResult, NewSession, ReadRequest, ReadResult, Store, StoreError,
     WithTimestamps, WriteRequest, WriteResult,
 };
 use crate::telemetry::log_throttle::LogThrottle;
@@ -144,6 +144,10 @@ impl<S: Store> Store for ObservedStore<S> {
         live
     }
 
+    fn changes(&self) -> &Changes {
+        self.store.changes()
+    }
+
     fn refuses_writes(&self) -> bool {
         self.store.refuses_writes()
     }
@@ -155,8 +159,8 @@ mod tests {
     use crate::clock::Clock;
     use crate::model::SessionId;
     use crate::store::{
-        CreateResult, DeleteResult, NewSession, ReadRequest, ReadResult, Store, StoreError,
-        WithTimestamps, WriteRequest, WriteResult,
+        Changes, CreateResult, DeleteResult, NewSession, ReadRequest, ReadResult, Store,
+        StoreError, WithTimestamps, WriteRequest, WriteResult,
     };
     use crate::telemetry::metrics::Metrics;
     use crate::telemetry::traces::Traces;
@@ -166,7 +170,7 @@ mod tests {
     use std::task::{Context, Waker};
 
     /// A store that never replies.
-    struct PendingStore;
+    struct PendingStore(Changes);
 
     impl Store for PendingStore {
         async fn create(&self, _: &NewSession) -> Result<WithTimestamps<CreateResult>, StoreError> {
@@ -184,13 +188,16 @@ mod tests {
         async fn live(&self) -> Result<u64, StoreError> {
             pending().await
         }
+        fn changes(&self) -> &Changes {
+            &self.0
+        }
     }
 
     #[test]
     fn dropped_call_is_no_longer_in_flight() {
         let metrics = Arc::new(Metrics::new());
         let store = ObservedStore::new(
-            PendingStore,
+            PendingStore(Changes::new(true)),
             Arc::clone(&metrics),
             Traces::default(),
             Clock::system(),

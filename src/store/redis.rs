@@ -48,7 +48,7 @@ pub use url::{Layout, RedisUrlError};
 
 use crate::model::{SequenceToken, SessionId, SubmittedToken};
 use crate::store::{
-    CreateResult, DeleteResult, NewSession, ReadRequest, ReadResult, SessionLimits, Store,
+    Changes, CreateResult, DeleteResult, NewSession, ReadRequest, ReadResult, SessionLimits, Store,
     StoreError, StoreProblems, WithTimestamps, WriteRequest, WriteResult,
 };
 use argument::Argument;
@@ -72,6 +72,7 @@ pub struct RedisStore {
     leases: Arc<Leases>,
     rollback: RollbackQueue,
     problems: Arc<StoreProblems>,
+    changes: Arc<Changes>,
 }
 
 impl Store for RedisStore {
@@ -103,8 +104,9 @@ impl Store for RedisStore {
                         never_written,
                     }
                 }
-                'U' if request.if_none_match.is_some() => ReadResult::Unchanged {
+                'U' | 'V' if request.if_none_match.is_some() => ReadResult::Unchanged {
                     expires_in: reply.ttl()?,
+                    never_written: reply.status == 'V',
                 },
                 'G' => reply.expect_empty(ReadResult::Gone)?,
                 _ => return Err(StoreError::BadReply),
@@ -155,11 +157,26 @@ impl Store for RedisStore {
             };
             Ok(WithTimestamps { result, timestamps })
         };
-        self.scripts.write(from_ref(&key), arguments, parse).await
+        let written = self.scripts.write(from_ref(&key), arguments, parse).await;
+        // A retry too: its first try may have written, and its reply was lost.
+        if matches!(
+            &written,
+            Ok(WithTimestamps {
+                result: WriteResult::Written { .. } | WriteResult::Retried(_),
+                ..
+            })
+        ) {
+            self.changes.report(write.id);
+        }
+        written
     }
 
     async fn delete(&self, id: SessionId) -> Result<DeleteResult, StoreError> {
-        self.delete_session(id).await
+        let deleted = self.delete_session(id).await;
+        if deleted.is_ok() {
+            self.changes.report(id);
+        }
+        deleted
     }
 
     async fn live(&self) -> Result<u64, StoreError> {
@@ -169,6 +186,10 @@ impl Store for RedisStore {
         };
         let index = from_ref(self.keys.live_index());
         self.scripts.count_live(index, &[], parse_count).await
+    }
+
+    fn changes(&self) -> &Changes {
+        &self.changes
     }
 
     fn refuses_writes(&self) -> bool {

@@ -16,7 +16,7 @@ use matrix_rendezvous::net::listener;
 use matrix_rendezvous::policy::{Homeserver, Homeservers, Policy};
 use matrix_rendezvous::startup;
 use matrix_rendezvous::store::{
-    CreateResult, DeleteResult, NewSession, ReadRequest, ReadResult, Store, StoreError,
+    Changes, CreateResult, DeleteResult, NewSession, ReadRequest, ReadResult, Store, StoreError,
     WithTimestamps, WriteRequest, WriteResult,
 };
 use matrix_rendezvous::telemetry::access_log::AccessLog;
@@ -38,7 +38,7 @@ use tokio_util::task::TaskTracker;
 const PATH: &str = "/_matrix/client/unstable/io.element.msc4388/rendezvous";
 
 /// A store that panics on a read, hangs on a delete, and creates normally.
-struct PanickingStore;
+struct PanickingStore(Changes);
 
 impl Store for PanickingStore {
     async fn create(&self, new: &NewSession) -> Result<WithTimestamps<CreateResult>, StoreError> {
@@ -67,6 +67,10 @@ impl Store for PanickingStore {
 
     async fn live(&self) -> Result<u64, StoreError> {
         Ok(0)
+    }
+
+    fn changes(&self) -> &Changes {
+        &self.0
     }
 }
 
@@ -102,7 +106,7 @@ fn serve() -> TestService {
         public_base_url: None,
     };
     let homeservers = Arc::new(Homeservers::Only(Box::new(homeserver)));
-    let store = Arc::new(PanickingStore);
+    let store = Arc::new(PanickingStore(Changes::new(true)));
     let (counted, time) = (Arc::clone(&metrics), clock.clone());
     let pseudonyms = Pseudonyms::new(Arc::default());
     let refusals = Arc::new(RejectionLog::new(

@@ -19,7 +19,7 @@ use crate::store::redis::startup_check::StartupCheck;
 use crate::store::redis::supervisor;
 use crate::store::redis::topology::Topology;
 use crate::store::redis::url::Layout;
-use crate::store::{SessionLimits, StoreParts, StoreProblems, StoreState};
+use crate::store::{Changes, SessionLimits, StoreParts, StoreProblems, StoreState};
 use crate::telemetry::metrics::Metrics;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -129,6 +129,8 @@ impl RedisStore {
             leases,
             rollback,
             problems: Arc::clone(&problems),
+            // Those of other replicas are not reported.
+            changes: Arc::new(Changes::new(false)),
         };
         StoreParts {
             store,

@@ -7,7 +7,7 @@ use matrix_rendezvous::store::{
     WriteResult,
 };
 use std::fmt::Debug;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// A read that requests timestamps.
 fn dated(look: ReadRequest) -> ReadRequest {
@@ -48,8 +48,12 @@ pub async fn timestamps_are_returned_on_request<R: StoreFixture>(fixture: &mut R
         .read(&dated(if_none_match))
         .await
         .expect("a store");
-    assert!(matches!(unchanged.result, ReadResult::Unchanged { .. }));
+    let ReadResult::Unchanged { expires_in, .. } = unchanged.result else {
+        panic!("{unchanged:?}");
+    };
     assert_eq!(dates_of(&unchanged), first);
+    let age = dates_of(&unchanged).since_write(expires_in);
+    assert_eq!(age + expires_in, TTL, "the age of a new session");
 
     let begun = fixture.time_of_day();
     let mut swap = write(new.id, new.token, "two", None);
@@ -73,6 +77,20 @@ pub async fn timestamps_are_returned_on_request<R: StoreFixture>(fixture: &mut R
     for dates in [dates_of(&retried), dates_of(&conflict), dates_of(&after)] {
         assert_eq!(dates, second);
     }
+
+    // The age of a write, by the store's clock. Redis rounds each time to a millisecond.
+    fixture.tick().await;
+    let millisecond = Duration::from_millis(1);
+    let since_second = |time: SystemTime| time.duration_since(second.modified).unwrap_or_default();
+    let youngest = since_second(fixture.time_of_day());
+    let found = fixture.store().read(&dated(look)).await.expect("a store");
+    let ReadResult::Found { expires_in, .. } = found.result else {
+        panic!("{found:?}");
+    };
+    let age = dates_of(&found).since_write(expires_in);
+    let oldest = since_second(fixture.time_of_day());
+    assert!(youngest <= age + millisecond, "{age:?}");
+    assert!(age <= oldest + millisecond, "{age:?}");
 
     // A session that is gone has no timestamps.
     let _one_that_lives = created(fixture, "other").await;

@@ -211,7 +211,11 @@ impl Run {
         }
         let left = session.left(self.model.now);
         match read {
-            ReadResult::Unchanged { expires_in } => {
+            ReadResult::Unchanged {
+                expires_in,
+                never_written,
+            } => {
+                assert_eq!(never_written, session.tokens.len() == 1);
                 assert_eq!(if_none_match, Some(session.token()));
                 assert!(
                     fixture.is_time_left(expires_in, left),

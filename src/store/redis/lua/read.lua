@@ -6,6 +6,7 @@
 -- Reply    nonce 'F' token, payload, ttl   found
 --          nonce 'N' token, payload, ttl   found; never written since its creation
 --          nonce 'U', ttl                  unchanged: ARGV[2] is the current token
+--          nonce 'V', ttl                  unchanged; never written since its creation
 --          nonce 'G'                       the session does not exist
 --          All but 'G' are arrays; ttl is the milliseconds until the session expires, as a number.
 --          With timestamps, two more numbers follow: last write and expiry (write.lua).
@@ -27,7 +28,7 @@ local token = string.sub(tokens, 1, 24)
 local ttl = redis.call('PTTL', session)
 local reply
 if token == ARGV[2] then
-  reply = {nonce .. 'U', ttl}
+  reply = {nonce .. (#tokens == 24 and 'V' or 'U'), ttl}
 elseif payload then
   reply = {nonce .. (#tokens == 24 and 'N' or 'F') .. token, payload, ttl}
 else

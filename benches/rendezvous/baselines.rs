@@ -1,15 +1,17 @@
 //! The baselines: what a service of this kind costs before it does anything of its own.
 //!
-//! The benchmark runs itself again with `baseline bare|map|redis ADDRESS`, so that each baseline is
-//! a process with its own memory and CPU time. All have the server's runtime (`#[tokio::main]`, so
-//! `TOKIO_WORKER_THREADS` applies to all), its hyper, and the headers of its replies. They never
-//! validate, limit, count, time out or log. The ratio shows what those cost.
+//! The benchmark runs itself again with `baseline bare|map|redis|thin ADDRESS`, so that each baseline
+//! is a process with its own memory and CPU time. All have the server's hyper and the headers of its
+//! replies. All but `thin` have its runtime (a thread for each core, or `TOKIO_WORKER_THREADS`);
+//! `thin` has one thread. They never validate, limit, count, time out or log. The ratio shows what
+//! those cost.
 
 mod bare;
 mod json;
 mod map;
 mod redis;
 pub mod reply;
+mod thin;
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -22,25 +24,36 @@ use reply::ModelReply;
 use std::convert::Infallible;
 use std::sync::Arc;
 use tokio::net::TcpListener;
+use tokio::runtime;
 
 /// The first argument that makes this process a baseline.
 pub const ARGUMENT: &str = "baseline";
 
 /// Serves until the process is killed, which happens when the benchmark ends in any way.
-#[tokio::main]
-pub async fn run(arguments: &[String]) -> Result<(), String> {
+pub fn run(arguments: &[String]) -> Result<(), String> {
     let [kind, address, rest @ ..] = arguments else {
-        return Err("baseline: bare|map|redis ADDRESS [REDIS_URL]".to_owned());
+        return Err("baseline: bare|map|redis|thin ADDRESS [REDIS_URL]".to_owned());
     };
+    let mut builder = match kind.as_str() {
+        "thin" => runtime::Builder::new_current_thread(),
+        _ => runtime::Builder::new_multi_thread(),
+    };
+    let runtime = builder.enable_all().build();
+    let runtime = runtime.map_err(|error| format!("no runtime: {error}"))?;
+    runtime.block_on(listen(kind, address, rest))
+}
+
+async fn listen(kind: &str, address: &str, rest: &[String]) -> Result<(), String> {
     let model = ModelReply::from_environment()?;
     let listener = TcpListener::bind(address)
         .await
         .map_err(|error| format!("{address}: {error}"))?;
-    match (kind.as_str(), rest) {
+    match (kind, rest) {
         ("bare", []) => serve(listener, bare::Bare::new(model)).await,
         ("map", []) => serve(listener, map::Map::new(model)).await,
         ("redis", [url]) => serve(listener, redis::Redis::connect(model, url).await?).await,
-        _ => Err(format!("baseline: unknown: {arguments:?}")),
+        ("thin", [url]) => serve(listener, thin::Thin::connect(model, url).await?).await,
+        _ => Err(format!("baseline: unknown: {kind} {rest:?}")),
     }
 }
 

@@ -89,6 +89,7 @@ fn run(options: &Options, arguments: &[String]) -> Result<(), String> {
                 store,
                 redis,
                 limits: false,
+                threads: None,
             },
             &model,
         )?);
@@ -133,6 +134,7 @@ fn measure_store(
                 connections,
                 rounds: options.rounds(targets::has_target(server.store, scenario, connections)),
                 window: options.window(),
+                worker_threads: options.worker_threads(),
                 // The load may use every core. Otherwise it would be the bottleneck and improve
                 // every ratio.
                 threads: machine::cores(),

@@ -22,6 +22,7 @@ pub fn idle(store: Store, redis: Option<&RedisServer>) -> Result<u64, String> {
         store,
         redis,
         limits: true,
+        threads: None,
     })?;
     std::thread::sleep(SETTLE);
     Ok(server.process().rss())
@@ -33,6 +34,7 @@ pub fn redis_session(redis: &RedisServer) -> Result<f64, String> {
         store: Store::Redis,
         redis: Some(redis),
         limits: false,
+        threads: None,
     })?;
     let mut connection = Connection::open(server.address());
     let payload = payload::payload(payload::LARGEST, 1);

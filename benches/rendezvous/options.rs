@@ -9,7 +9,7 @@ use std::time::Duration;
 #[derive(Debug, Parser)]
 #[command(name = "cargo bench --bench rendezvous --", max_term_width = 100)]
 pub struct Options {
-    /// Half a minute instead of nine: one connection count and short rounds, for a first look only
+    /// Half a minute instead of eleven: one connection count and short rounds, for a first look only
     #[arg(long)]
     pub quick: bool,
     /// Measures how far one Redis goes, for docs/redis.md, instead of the baselines
@@ -30,6 +30,10 @@ pub struct Options {
     /// Rounds of each server, in turn [default: 5, and 15 if there is a target; quick: 3]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1000))]
     rounds: Option<u16>,
+    /// Worker threads of our server (`TOKIO_WORKER_THREADS`), a list: each number is measured in every
+    /// case [default: one for each core]
+    #[arg(long, value_delimiter = ',', value_parser = worker_threads, conflicts_with = "scale")]
+    worker_threads: Vec<Option<u16>>,
     /// Headers of the baselines' replies: the server's own, or Content-Type alone
     #[arg(long, value_enum, default_value = "same")]
     pub baseline_headers: BaselineHeaders,
@@ -70,6 +74,14 @@ impl Options {
         }
     }
 
+    /// The numbers of worker threads of our server. `None` is tokio's default.
+    pub fn worker_threads(&self) -> &[Option<u16>] {
+        match self.worker_threads.as_slice() {
+            [] => &[None],
+            given => given,
+        }
+    }
+
     /// Length of a round. A second and a quarter is 125 ticks of CPU time on each core, so the
     /// rounding is below 1 %. It is short enough that a slow period of the machine affects both
     /// servers.
@@ -95,6 +107,13 @@ fn connections(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(number @ 1..=10_000) => Ok(number),
         _ => Err("expected 1 to 10000, which is the server's own maximum".to_owned()),
+    }
+}
+
+fn worker_threads(text: &str) -> Result<Option<u16>, String> {
+    match text.parse() {
+        Ok(number @ 1..=1024) => Ok(Some(number)),
+        _ => Err("expected 1 to 1024".to_owned()),
     }
 }
 

@@ -5,7 +5,7 @@
 
 use crate::runner::{CaseResult, ServerResult};
 use crate::scenario::{FLOW_REQUESTS, Scenario};
-use crate::servers::Store;
+use crate::servers::{ServerKind, Store};
 use crate::targets::Target;
 use crate::units::{megabytes, millis};
 use std::time::Duration;
@@ -22,12 +22,15 @@ pub fn print_cases(cases: &[CaseResult]) {
     );
     println!("|---|---|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|");
     for case in cases {
-        for (index, server) in case.servers.iter().enumerate() {
-            println!("{}", row(case, index, server));
+        for server in &case.servers {
+            println!("{}", row(case, server));
         }
     }
     if cases.iter().any(|case| case.scenario == Scenario::Flow) {
         println!("\nA flow is one sign-in: {FLOW_REQUESTS} requests.");
+    }
+    if cases.iter().any(|case| case.ours().count() > 1) {
+        println!("\nA baseline has one ratio for each row of ours, in their order.");
     }
     println!(
         "\nClosed loop: a connection sends its next request as soon as it has a reply, and load and servers \
@@ -35,26 +38,27 @@ pub fn print_cases(cases: &[CaseResult]) {
     );
 }
 
-fn row(case: &CaseResult, index: usize, server: &ServerResult) -> String {
+fn row(case: &CaseResult, server: &ServerResult) -> String {
     let quantiles =
         [500, 900, 990, 999].map(|per_mille| millis(server.latencies.quantile(per_mille)));
     let redis = match case.store {
         Store::Memory => "–".to_owned(),
         Store::Redis => format!("{:.1}", server.per_request(server.cpu.redis)),
     };
-    let (ratio, by_cpu) = match (index, case.servers.first()) {
-        (1.., Some(ours)) => {
+    let (ratios, by_cpu): (Vec<_>, Vec<_>) = case
+        .ours()
+        .filter(|_| !matches!(server.kind, ServerKind::Ours(_)))
+        .map(|ours| {
             let (median, smallest, largest) = ours.ratio_to(server);
             let ratio = format!("{median:.2} ({smallest:.2}–{largest:.2})");
             (ratio, format!("{:.2}", ours.cpu_ratio_to(server)))
-        }
-        _ => (String::new(), String::new()),
-    };
+        })
+        .unzip();
     let columns = [
         case.store.name().to_owned(),
         case.scenario.name().to_owned(),
         case.connections.to_string(),
-        server.kind.name().to_owned(),
+        server.kind.name(),
         format!("{:.0}", server.rate()),
         quantiles.join(" | "),
         server.errors.to_string(),
@@ -62,8 +66,8 @@ fn row(case: &CaseResult, index: usize, server: &ServerResult) -> String {
         redis,
         format!("{:.1}", server.per_request(server.cpu.load)),
         format!("{:.1}", megabytes(server.rss)),
-        ratio,
-        by_cpu,
+        ratios.join(", "),
+        by_cpu.join(", "),
     ];
     format!("| {} |", columns.join(" | "))
 }

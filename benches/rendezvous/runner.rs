@@ -18,7 +18,7 @@ pub const WARM_UP: Duration = Duration::from_millis(200);
 
 /// A case to measure.
 #[derive(Debug, Clone, Copy)]
-pub struct Case {
+pub struct Case<'a> {
     /// The requests.
     pub scenario: Scenario,
     /// Number of connections.
@@ -29,6 +29,8 @@ pub struct Case {
     pub window: Duration,
     /// Number of threads of the load generator.
     pub threads: usize,
+    /// The numbers of worker threads with which our server is measured; `None` is tokio's default.
+    pub worker_threads: &'a [Option<u16>],
 }
 
 /// The results of one case.
@@ -40,8 +42,16 @@ pub struct CaseResult {
     pub scenario: Scenario,
     /// Number of connections.
     pub connections: usize,
-    /// Our server first, then its baselines. The one that the targets name is the first of them.
+    /// Our server first, once for each number of worker threads, then its baselines.
     pub servers: Vec<ServerResult>,
+}
+
+impl CaseResult {
+    /// The results of our server, one for each number of worker threads.
+    pub fn ours(&self) -> impl Iterator<Item = &ServerResult> {
+        let is_ours = |server: &&ServerResult| matches!(server.kind, ServerKind::Ours(_));
+        self.servers.iter().filter(is_ours)
+    }
 }
 
 /// The results of one server.
@@ -82,16 +92,21 @@ fn baselines(store: Store, scenario: Scenario) -> &'static [ServerKind] {
         // A poll is compared with fixed bytes, and with a map alone.
         (Store::Memory, Scenario::Poll) => &[ServerKind::Bare, ServerKind::Map],
         (Store::Memory, _) => &[ServerKind::Map],
-        (Store::Redis, _) => &[ServerKind::Fred],
+        (Store::Redis, _) => &[ServerKind::Fred, ServerKind::Thin],
     }
 }
 
 /// Measures one case with new processes.
-pub fn measure(case: Case, options: ServerOptions<'_>, model: &str) -> Result<CaseResult, String> {
-    let mut servers = vec![(
-        ServerResult::new(ServerKind::Ours),
-        Server::start_ours(options)?,
-    )];
+pub fn measure(
+    case: Case<'_>,
+    options: ServerOptions<'_>,
+    model: &str,
+) -> Result<CaseResult, String> {
+    let mut servers = Vec::new();
+    for threads in case.worker_threads.iter().copied() {
+        let server = Server::start_ours(ServerOptions { threads, ..options })?;
+        servers.push((ServerResult::new(ServerKind::Ours(threads)), server));
+    }
     for kind in baselines(options.store, case.scenario) {
         let server = Server::start_baseline(*kind, options, model)?;
         servers.push((ServerResult::new(*kind), server));
@@ -132,7 +147,7 @@ impl ServerResult {
 
     fn run_round(
         &mut self,
-        case: Case,
+        case: Case<'_>,
         server: &Server,
         options: ServerOptions<'_>,
     ) -> Result<(), String> {

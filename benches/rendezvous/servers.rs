@@ -1,8 +1,7 @@
 //! The servers that are compared: ours, built with the same profile, and the baselines.
 //!
 //! Each is a process with one listener on a free port. All inherit the environment of the
-//! benchmark, except its
-//! `RENDEZVOUS_` variables.
+//! benchmark, except its `RENDEZVOUS_` variables.
 
 use crate::baselines;
 use crate::payload;
@@ -40,24 +39,28 @@ impl Store {
 /// A server that is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ServerKind {
-    /// The server of this repository.
-    Ours,
+    /// The server of this repository, with this number of worker threads of tokio, or its default.
+    Ours(Option<u16>),
     /// hyper and fixed bytes.
     Bare,
     /// hyper and a map.
     Map,
     /// hyper and fred.
     Fred,
+    /// hyper and fred with the fewest and cheapest commands, on one thread.
+    Thin,
 }
 
 impl ServerKind {
     /// Its name in the tables.
-    pub fn name(self) -> &'static str {
+    pub fn name(self) -> String {
         match self {
-            Self::Ours => "**ours**",
-            Self::Bare => "bare hyper",
-            Self::Map => "hyper + map",
-            Self::Fred => "hyper + fred",
+            Self::Ours(None) => "**ours**".to_owned(),
+            Self::Ours(Some(threads)) => format!("**ours**, `TOKIO_WORKER_THREADS={threads}`"),
+            Self::Bare => "bare hyper".to_owned(),
+            Self::Map => "hyper + map".to_owned(),
+            Self::Fred => "hyper + fred".to_owned(),
+            Self::Thin => "thin".to_owned(),
         }
     }
 }
@@ -80,6 +83,8 @@ pub struct ServerOptions<'a> {
     pub redis: Option<&'a RedisServer>,
     /// Whether our server limits rates, which is its default.
     pub limits: bool,
+    /// Number of worker threads of our server; without it tokio's default.
+    pub threads: Option<u16>,
 }
 
 /// A server that is ready.
@@ -104,7 +109,7 @@ impl Server {
             url = redis_url(options)?;
             settings.push(("store.redis.url", &url));
         }
-        Ok(Self::Ours(start_worker(&settings)))
+        Ok(Self::Ours(start_worker_with(options.threads, &settings)))
     }
 
     /// Starts a baseline and waits until it listens.
@@ -125,9 +130,10 @@ impl Server {
             ServerKind::Bare => command.args(["bare", &address_text]),
             ServerKind::Map => command.args(["map", &address_text]),
             ServerKind::Fred => command.args(["redis", &address_text, &redis_url(options)?]),
-            ServerKind::Ours => return Err("our server is not a baseline".to_owned()),
+            ServerKind::Thin => command.args(["thin", &address_text, &redis_url(options)?]),
+            ServerKind::Ours(_) => return Err("our server is not a baseline".to_owned()),
         };
-        let process = Process::start(kind.name(), &mut command);
+        let process = Process::start(&kind.name(), &mut command);
         process.wait_until(|| TcpStream::connect(address).is_ok());
         Ok(Self::Baseline(process, address))
     }
@@ -151,6 +157,10 @@ impl Server {
 
 /// Starts our server with these settings and waits until it is ready.
 pub fn start_worker(settings: &[(&str, &str)]) -> server::Server {
+    start_worker_with(None, settings)
+}
+
+fn start_worker_with(threads: Option<u16>, settings: &[(&str, &str)]) -> server::Server {
     let mut all = vec![
         ("mode", "open"),
         ("telemetry.access_log", "false"),
@@ -160,7 +170,12 @@ pub fn start_worker(settings: &[(&str, &str)]) -> server::Server {
         ("session.max_live", "2000000"),
     ];
     all.extend(settings);
-    let server = BINARY.launch_at([free_address(), free_address()], &[], &all);
+    let mut command = BINARY.command();
+    if let Some(threads) = threads {
+        command.env("TOKIO_WORKER_THREADS", threads.to_string());
+    }
+    let addresses = [free_address(), free_address()];
+    let server = ServerBinary::launch_command_at(&mut command, addresses, &all);
     server.process().wait_until(|| server.is_ready());
     server
 }
@@ -171,6 +186,7 @@ pub fn model_reply(headers: BaselineHeaders) -> Result<String, String> {
         store: Store::Memory,
         redis: None,
         limits: false,
+        threads: None,
     })?;
     let mut connection = Connection::open(server.address());
     let payload = payload::payload(payload::TYPICAL, 1);

@@ -3,7 +3,7 @@
 //! Each target applies at 50 connections, where two cores are busy and queues are short. If a run
 //! did not measure a target, the table does not contain it.
 
-use crate::runner::CaseResult;
+use crate::runner::{CaseResult, ServerResult};
 use crate::scenario::Scenario;
 use crate::servers::{ServerKind, Store};
 use crate::units::{megabytes, millis};
@@ -12,13 +12,20 @@ use std::time::Duration;
 /// Number of connections of the targets.
 const CONNECTIONS: usize = 50;
 
+/// A case, its baseline, and the minimum ratio.
+type Goal = (Store, Scenario, ServerKind, f64);
+
 /// Minimum ratio of our speed to a baseline's, with the access log off.
-const RATIOS: [(Store, Scenario, ServerKind, f64); 4] = [
+const RATIOS: [Goal; 7] = [
     (Store::Memory, Scenario::Poll, ServerKind::Bare, 0.85),
     (Store::Memory, Scenario::Flow, ServerKind::Map, 0.9),
     // The baseline makes two round trips to create and two to delete, ours one each.
     (Store::Redis, Scenario::Create, ServerKind::Fred, 1.2),
     (Store::Redis, Scenario::Flow, ServerKind::Fred, 1.0),
+    // The thinnest handler makes the same round trips as ours, and nothing else.
+    (Store::Redis, Scenario::Poll, ServerKind::Thin, 0.95),
+    (Store::Redis, Scenario::Flow, ServerKind::Thin, 0.85),
+    (Store::Redis, Scenario::Create, ServerKind::Thin, 0.8),
 ];
 
 /// Maximum of the 99th percentile of a poll on Redis.
@@ -54,7 +61,7 @@ pub struct Target {
 
 /// Whether this case has a target.
 pub fn has_target(store: Store, scenario: Scenario, connections: usize) -> bool {
-    let matches = |goal: &(Store, Scenario, ServerKind, f64)| (goal.0, goal.1) == (store, scenario);
+    let matches = |goal: &Goal| (goal.0, goal.1) == (store, scenario);
     connections == CONNECTIONS && RATIOS.iter().any(matches)
 }
 
@@ -62,7 +69,7 @@ pub fn has_target(store: Store, scenario: Scenario, connections: usize) -> bool 
 pub fn evaluate(cases: &[CaseResult], sizes: &Sizes) -> Vec<Target> {
     let mut targets: Vec<_> = RATIOS
         .iter()
-        .filter_map(|goal| ratio(cases, *goal))
+        .flat_map(|goal| ratios(cases, *goal))
         .collect();
     targets.extend(poll_p99(cases));
     targets.extend(sizes.idle.iter().map(|(store, rss)| Target {
@@ -87,37 +94,58 @@ fn find(cases: &[CaseResult], store: Store, scenario: Scenario) -> Option<&CaseR
     })
 }
 
-fn ratio(cases: &[CaseResult], goal: (Store, Scenario, ServerKind, f64)) -> Option<Target> {
+fn ratios(cases: &[CaseResult], goal: Goal) -> Vec<Target> {
     let (store, scenario, kind, minimum) = goal;
-    let case = find(cases, store, scenario)?;
-    let ours = case.servers.first()?;
-    let baseline = case.servers.iter().find(|server| server.kind == kind)?;
-    let (median, smallest, largest) = ours.ratio_to(baseline);
-    Some(Target {
-        what: format!(
-            "{} on `{}` ÷ {}, {CONNECTIONS} connections",
-            scenario.name(),
-            store.name(),
-            kind.name()
-        ),
-        goal: format!("≥ {minimum:.2}"),
-        measured: format!(
-            "{median:.3} ({smallest:.2}–{largest:.2}), by CPU {:.3}",
-            ours.cpu_ratio_to(baseline)
-        ),
-        met: median >= minimum,
-    })
+    let target = |ours: &ServerResult, baseline: &ServerResult| {
+        let (median, smallest, largest) = ours.ratio_to(baseline);
+        Target {
+            what: format!(
+                "{} on `{}` ÷ {}, {CONNECTIONS} connections{}",
+                scenario.name(),
+                store.name(),
+                kind.name(),
+                with_threads(ours)
+            ),
+            goal: format!("≥ {minimum:.2}"),
+            measured: format!(
+                "{median:.3} ({smallest:.2}–{largest:.2}), by CPU {:.3}",
+                ours.cpu_ratio_to(baseline)
+            ),
+            met: median >= minimum,
+        }
+    };
+    let Some(case) = find(cases, store, scenario) else {
+        return Vec::new();
+    };
+    let baseline = case.servers.iter().find(|server| server.kind == kind);
+    let ratio = |baseline| case.ours().map(move |ours| target(ours, baseline));
+    baseline.into_iter().flat_map(ratio).collect()
 }
 
-fn poll_p99(cases: &[CaseResult]) -> Option<Target> {
-    let ours = find(cases, Store::Redis, Scenario::Poll)?.servers.first()?;
-    let p99 = ours.latencies.quantile(990);
-    Some(Target {
-        what: format!("p99 of a poll on `redis`, {CONNECTIONS} connections"),
-        goal: format!("< {} ms", millis(Some(POLL_P99))),
-        measured: format!("{} ms", millis(p99)),
-        met: p99.is_some_and(|p99| p99 < POLL_P99),
-    })
+/// The addition to a target's name if the run sets the number of our worker threads.
+fn with_threads(ours: &ServerResult) -> String {
+    match ours.kind {
+        ServerKind::Ours(Some(threads)) => format!(", `TOKIO_WORKER_THREADS={threads}`"),
+        _ => String::new(),
+    }
+}
+
+fn poll_p99(cases: &[CaseResult]) -> Vec<Target> {
+    let target = |ours: &ServerResult| {
+        let p99 = ours.latencies.quantile(990);
+        Target {
+            what: format!(
+                "p99 of a poll on `redis`, {CONNECTIONS} connections{}",
+                with_threads(ours)
+            ),
+            goal: format!("< {} ms", millis(Some(POLL_P99))),
+            measured: format!("{} ms", millis(p99)),
+            met: p99.is_some_and(|p99| p99 < POLL_P99),
+        }
+    };
+    let case = find(cases, Store::Redis, Scenario::Poll);
+    let ours = case.into_iter().flat_map(CaseResult::ours);
+    ours.map(target).collect()
 }
 
 fn errors(cases: &[CaseResult]) -> Target {

@@ -22,18 +22,20 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use uuid::Uuid;
 
 const TAKE: &str = "return redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])";
-const CREATE: &str = "redis.call('HSET', KEYS[1], 't', '0', 'd', ARGV[1])
+/// Creates a session. Returns 1.
+pub(super) const CREATE: &str = "redis.call('HSET', KEYS[1], 't', '0', 'd', ARGV[1])
 return redis.call('PEXPIRE', KEYS[1], ARGV[2])";
 const READ: &str = "local s = redis.call('HMGET', KEYS[1], 't', 'd')
 return {s[1], s[2], redis.call('PTTL', KEYS[1])}";
-const WRITE: &str = "if redis.call('HGET', KEYS[1], 't') ~= ARGV[1] then return 0 end
+/// Compares the token and swaps it with the data. Returns 1, or 0 if the token is stale.
+pub(super) const WRITE: &str = "if redis.call('HGET', KEYS[1], 't') ~= ARGV[1] then return 0 end
 redis.call('HSET', KEYS[1], 't', ARGV[2], 'd', ARGV[3])
 return 1";
 const DELETE: &str = "return redis.call('DEL', KEYS[1])";
 const RELEASE: &str = "return redis.call('ZREM', KEYS[1], ARGV[1])";
 
 /// The server's default lifetime, so that the key expires as a real one does.
-const TTL_MS: i64 = 300_000;
+pub(super) const TTL_MS: i64 = 300_000;
 
 /// The server's default. fred makes one attempt, as in the server.
 const COMMAND_TIMEOUT: Duration = Duration::from_millis(800);
@@ -61,17 +63,7 @@ impl Redis {
     }
 
     async fn try_connect(model: ModelReply, url: &str) -> Result<Self, fred::error::Error> {
-        let client = Builder::from_config(Config::from_url(url)?)
-            .set_performance_config(PerformanceConfig {
-                default_command_timeout: COMMAND_TIMEOUT,
-                ..PerformanceConfig::default()
-            })
-            .set_connection_config(ConnectionConfig {
-                max_command_attempts: 1,
-                ..ConnectionConfig::default()
-            })
-            .build()?;
-        client.init().await?;
+        let client = connect(url).await?;
         let load = async |script: &str| client.script_load::<String, _>(script).await;
         Ok(Self {
             model,
@@ -157,6 +149,23 @@ impl Baseline for Redis {
     }
 }
 
-fn key(id: &str) -> String {
+/// Opens the one connection.
+pub(super) async fn connect(url: &str) -> Result<Client, fred::error::Error> {
+    let client = Builder::from_config(Config::from_url(url)?)
+        .set_performance_config(PerformanceConfig {
+            default_command_timeout: COMMAND_TIMEOUT,
+            ..PerformanceConfig::default()
+        })
+        .set_connection_config(ConnectionConfig {
+            max_command_attempts: 1,
+            ..ConnectionConfig::default()
+        })
+        .build()?;
+    client.init().await?;
+    Ok(client)
+}
+
+/// The key of a session.
+pub(super) fn key(id: &str) -> String {
     format!("baseline:s:{{{id}}}")
 }

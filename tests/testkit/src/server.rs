@@ -111,7 +111,7 @@ impl ServerBinary {
     #[track_caller]
     fn launch_command(command: &mut Command, settings: &[(&str, &str)]) -> Server {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut server = Self::spawn(command, [any, any], settings);
+        let mut server = Self::launch_command_at(command, [any, any], settings);
         let [http, admin] = ["http", "admin"].map(|listener| {
             eventually("the server logs where it listens", || {
                 let exit = server.process.exit_status();
@@ -134,11 +134,13 @@ impl ServerBinary {
         settings: &[(&str, &str)],
     ) -> Server {
         let mut command = self.command();
-        Self::spawn(command.args(arguments), addresses, settings)
+        Self::launch_command_at(command.args(arguments), addresses, settings)
     }
 
+    /// Starts this command of a server, as [`command`](Self::command) returns it, at these addresses.
+    /// Does not wait until it listens.
     #[track_caller]
-    fn spawn(
+    pub fn launch_command_at(
         command: &mut Command,
         [http, admin]: [SocketAddr; 2],
         settings: &[(&str, &str)],

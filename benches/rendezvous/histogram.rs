@@ -3,6 +3,7 @@
 //! For the load generator, which records a million requests a round at almost no cost. It never
 //! allocates after its creation and keeps every outlier. It does not keep which request was slow.
 
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// Buckets per power of two are `2^SUB_BITS`: 64 of them keep every value within 1.6 %, well below
@@ -19,7 +20,7 @@ const MAX_NANOS: u64 = (1 << 40) - 1;
 const BUCKETS: usize = ((40 - SUB_BITS as usize) + 1) << SUB_BITS;
 
 /// Counts of latencies.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Histogram {
     counts: Vec<u64>,
     total: u64,

@@ -140,7 +140,8 @@ fn run_thread(
     Ok(runtime.block_on(drive_all(clients, plan, budget)))
 }
 
-fn runtime() -> Result<LocalRuntime, String> {
+/// A runtime on this thread.
+pub fn runtime() -> Result<LocalRuntime, String> {
     let built = Builder::new_current_thread()
         .enable_all()
         .build_local(LocalOptions::default());

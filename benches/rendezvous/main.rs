@@ -26,6 +26,7 @@ mod runner;
 mod scale;
 mod scenario;
 mod servers;
+mod sign_ins;
 mod targets;
 mod units;
 
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let done = match arguments.split_first() {
         Some((first, rest)) if first == baselines::ARGUMENT => baselines::run(rest),
+        Some((first, rest)) if first == sign_ins::load::ARGUMENT => sign_ins::load::run(rest),
         // `cargo bench` passes `--bench`. `cargo test --all-targets` runs this program too, with
         // other arguments.
         _ if !arguments.iter().any(|argument| argument == "--bench") => {
@@ -67,6 +69,11 @@ fn run(options: &Options, arguments: &[String]) -> Result<(), String> {
     if options.scale {
         let redis = scale::run(options)?;
         print_origin(Some(&redis), arguments);
+        return Ok(());
+    }
+    if options.sign_ins {
+        let redis = sign_ins::run(options)?;
+        print_origin(redis.as_ref(), arguments);
         return Ok(());
     }
     let stores = options.stores();

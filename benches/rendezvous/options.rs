@@ -8,6 +8,10 @@ use std::time::Duration;
 /// Measures the server against its baselines, on this machine, and prints Markdown.
 #[derive(Debug, Parser)]
 #[command(name = "cargo bench --bench rendezvous --", max_term_width = 100)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 pub struct Options {
     /// Half a minute instead of eleven: one connection count and short rounds, for a first look only
     #[arg(long)]
@@ -15,6 +19,18 @@ pub struct Options {
     /// Measures how far one Redis goes, for docs/redis.md, instead of the baselines
     #[arg(long, conflicts_with_all = ["only", "store", "connections"])]
     pub scale: bool,
+    /// Measures sign-ins as the released clients make them, with holds and without, instead of the
+    /// baselines; with --quick 100 pairs only
+    #[arg(long, conflicts_with_all = ["scale", "only", "connections", "seconds", "rounds", "worker_threads"])]
+    pub sign_ins: bool,
+    /// Rows of --sign-ins to measure, by their number of pairs: 100, 1000, 9000, 10000 [default: all]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        requires = "sign_ins",
+        conflicts_with = "quick"
+    )]
+    pairs: Vec<u32>,
     /// Scenarios to measure [default: all]
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Scenario>,
@@ -62,6 +78,11 @@ impl Options {
             [] => vec![Store::Memory, Store::Redis],
             only => only.to_vec(),
         }
+    }
+
+    /// Whether the rows of `--sign-ins` with this number of pairs are measured.
+    pub fn has_pairs(&self, pairs: u32) -> bool {
+        self.pairs.is_empty() || self.pairs.contains(&pairs)
     }
 
     /// The connection counts: 1 (latency alone), the targets' 50, and the 500 that the documents

@@ -77,6 +77,11 @@ pub fn print_other_processes(cases: &[CaseResult]) {
     let servers = || cases.iter().flat_map(|case| &case.servers);
     let others: Duration = servers().map(ServerResult::other_processes).sum();
     let elapsed: Duration = servers().map(|server| server.elapsed).sum();
+    print_share_of_others(others, elapsed);
+}
+
+/// Prints how much of the machine other processes used in this time.
+pub fn print_share_of_others(others: Duration, elapsed: Duration) {
     let share = others.as_secs_f64() / elapsed.as_secs_f64().max(f64::EPSILON);
     println!("\nOther processes used {share:.2} cores while the clock ran.");
     if share > QUIET {

@@ -11,7 +11,7 @@ mod evalsha;
 mod report;
 mod saturation;
 mod scripts;
-mod usage;
+pub mod usage;
 mod worker_load;
 
 use crate::REDIS_OPTIONS;

@@ -8,9 +8,11 @@ use testkit::redis::RedisServer;
 pub struct Usage {
     /// CPU time of the main thread, which runs all commands and all I/O.
     pub cpu: Duration,
+    /// Number of all commands, those that scripts call included.
+    pub commands: u64,
     /// Number of EVALSHA.
     pub calls: u64,
-    /// Number of those that failed.
+    /// Number of EVALSHA that failed.
     pub failed: u64,
     /// Number of reads from connections. One read may return several pipelined commands.
     reads: u64,
@@ -37,6 +39,7 @@ impl Usage {
         Self {
             cpu: seconds("used_cpu_user_main_thread") + seconds("used_cpu_sys_main_thread"),
             calls: of_scripts("calls"),
+            commands: field("total_commands_processed").parse().unwrap_or(0),
             failed: of_scripts("failed_calls"),
             reads: field("total_reads_processed").parse().unwrap_or(0),
         }
@@ -48,6 +51,7 @@ impl Usage {
         Self {
             cpu: now.cpu.saturating_sub(before.cpu),
             calls: now.calls.saturating_sub(before.calls),
+            commands: now.commands.saturating_sub(before.commands),
             failed: now.failed.saturating_sub(before.failed),
             reads: now.reads.saturating_sub(before.reads),
         }

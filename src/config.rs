@@ -10,6 +10,7 @@ pub mod de;
 pub mod homeserver;
 pub mod http;
 pub mod limits;
+pub mod msc4108;
 pub mod optional_keys;
 pub mod secret;
 pub mod session;
@@ -37,8 +38,8 @@ pub struct Config {
     pub maintenance: bool,
     /// Whether MSC4388 is served under its stable prefix, too.
     pub stable_api: bool,
-    /// Whether the ETag dialect of 2024 is served.
-    pub msc4108: bool,
+    /// The ETag dialect of 2024.
+    pub msc4108: msc4108::Msc4108Config,
     /// The client listener.
     pub http: http::HttpConfig,
     /// Address of the admin listener.
@@ -80,7 +81,7 @@ pub struct RawConfig {
     http: http::RawHttp,
     admin: RawAdmin,
     api: RawApi,
-    msc4108: RawMsc4108,
+    msc4108: msc4108::RawMsc4108,
     session: session::RawSession,
     store: store::RawStore,
     limits: limits::RawLimits,
@@ -100,13 +101,6 @@ struct RawAdmin {
 struct RawApi {
     #[serde(deserialize_with = "scalar")]
     stable: bool,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawMsc4108 {
-    #[serde(deserialize_with = "scalar")]
-    enabled: bool,
 }
 
 /// A configuration that was read and parsed, but not validated.
@@ -156,11 +150,11 @@ impl Config {
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         let mut modes = self.homeservers.iter().map(|homeserver| homeserver.mode);
-        if modes.all(|mode| mode == Mode::Off) && !self.msc4108 {
+        if modes.all(|mode| mode == Mode::Off) && !self.msc4108.enabled {
             warnings.push("mode is off: every rendezvous request gets a 404".to_owned());
         }
         for homeserver in &self.homeservers {
-            homeserver.warnings(self.msc4108, &mut warnings);
+            homeserver.warnings(self.msc4108.enabled, &mut warnings);
         }
         self.http.warnings(&mut warnings);
         self.limits.warnings(&mut warnings);
@@ -196,7 +190,7 @@ impl RawConfig {
             homeservers,
             maintenance: self.maintenance,
             stable_api: self.api.stable,
-            msc4108: self.msc4108.enabled,
+            msc4108: self.msc4108.validate(problems),
             http,
             admin_listen: self.admin.listen,
             session: self.session.validate(problems),

@@ -33,6 +33,7 @@ const WAIT_END_MARGIN: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, Default)]
 pub struct Lifecycle {
     shutting_down: Arc<AtomicBool>,
+    signalled: CancellationToken,
     soft: CancellationToken,
     hard: CancellationToken,
     wait_end: CancellationToken,
@@ -46,6 +47,7 @@ impl Lifecycle {
         let hard = CancellationToken::new();
         Self {
             shutting_down: Arc::default(),
+            signalled: hard.child_token(),
             soft: hard.child_token(),
             wait_end: hard.child_token(),
             hard,
@@ -58,6 +60,13 @@ impl Lifecycle {
     #[must_use]
     pub fn is_shutting_down(&self) -> bool {
         self.shutting_down.load(Ordering::Relaxed)
+    }
+
+    /// Returns the token that is cancelled when SIGTERM or SIGINT comes. From then on no read is held
+    /// (docs/protocol.md, R2.44).
+    #[must_use]
+    pub fn signalled(&self) -> &CancellationToken {
+        &self.signalled
     }
 
     /// Returns the phase. `is_ready` is whether the store passed its checks.
@@ -143,6 +152,7 @@ impl Lifecycle {
         let name = signals.next().await;
         tracing::info!(signal = name, grace = %timeouts.grace, "shutting down: unready, still accepting");
         self.shutting_down.store(true, Ordering::Relaxed);
+        self.signalled.cancel();
         let end_waits = async {
             let until_cut = timeouts.grace.0.saturating_add(timeouts.drain.0);
             tokio::time::sleep(until_cut.saturating_sub(WAIT_END_MARGIN)).await;

@@ -54,7 +54,9 @@
 //! - 64 token checks in flight (8 per client, 32 per network) cause a 503:
 //!   `policy/auth/concurrency.rs`, with `limits/client_concurrency.rs`.
 //! - `store.redis.max_waiting` requests that wait for the store (256 per client, 2,560 per network)
-//!   cause a 503: `limits/store_wait.rs`, with `limits/client_concurrency.rs`.
+//!   cause a 503: `limits/wait.rs`, with `limits/client_concurrency.rs`.
+//! - `msc4108.long_poll.max_waiting` held reads (64 per client, 640 per network, 4 per session): a
+//!   further read is answered at once. `session/hold.rs`, with `limits/wait.rs`.
 //! - `http.max_connections_per_client` closes the connection: `net/admission.rs`, with
 //!   `limits/client_concurrency.rs`.
 //! - The same number of HTTP/2 streams per client, or `http.max_connections` in total, refuses a stream:
@@ -69,7 +71,7 @@ pub mod http2_streams;
 pub(crate) mod in_flight;
 pub(crate) mod keyed_rate;
 pub(crate) mod replica;
-pub(crate) mod store_wait;
+pub(crate) mod wait;
 
 #[cfg(test)]
 mod tests {

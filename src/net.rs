@@ -5,7 +5,7 @@
 //!   connections (`limits::client_concurrency`) and HTTP/2 streams (`limits::http2_streams`).
 //! - `connection` serves HTTP/1.1 (`http1`) or HTTP/2 (`http2`).
 //! - `timeout_stream` bounds every wait on a socket. `request_activity` reports which requests wait,
-//!   `request_boundary` whether a part of a request was read.
+//!   `request_boundary` whether a part of a request was read, `peer_end` that the client has ended.
 //! - `client_ip` finds the client of a request in the header that `forwarded` parses.
 //! - `proxy_detector` warns about proxies that are not configured as trusted: at the header that they
 //!   send, or if all requests come from a few private addresses.
@@ -17,6 +17,7 @@ pub mod forwarded;
 pub mod http1;
 pub mod http2;
 pub mod listener;
+pub mod peer_end;
 pub mod proxy_detector;
 pub mod proxy_protocol;
 pub mod request_activity;

@@ -4,8 +4,10 @@
 //! ids and first tokens before it calls the store, so that a store only compares. It also counts
 //! the progress of sign-ins. It knows neither HTTP nor Redis.
 
+mod hold;
 mod store_retry;
 
+pub(crate) use hold::{Hold, HoldResult, Holds};
 pub(crate) use store_retry::{StoreRetries, StoreRetry};
 
 use crate::limits::in_flight::InFlightPermits;
@@ -29,6 +31,17 @@ pub struct Sessions<S> {
     metrics: Arc<Metrics>,
     /// `None` if reads and writes do not wait for the store.
     retries: Option<StoreRetries>,
+    /// `None` if no read is held.
+    holds: Option<Holds>,
+}
+
+/// A read that may be held.
+#[derive(Debug)]
+pub(crate) enum PolledRead<'a, S> {
+    /// The state of the session, now.
+    Now(WithTimestamps<ReadResult>),
+    /// Nothing is new yet. [`Sessions::await_change`] goes on.
+    Held(Box<Hold<'a, S>>),
 }
 
 /// A session that was just created.
@@ -55,12 +68,18 @@ pub enum CreateError {
 
 impl<S: Store> Sessions<S> {
     /// Creates the use cases on top of `store`. Without `retries`, reads and writes do not wait for
-    /// the store.
-    pub(crate) fn new(store: Arc<S>, metrics: Arc<Metrics>, retries: Option<StoreRetries>) -> Self {
+    /// the store; without `holds`, no read is held.
+    pub(crate) fn new(
+        store: Arc<S>,
+        metrics: Arc<Metrics>,
+        retries: Option<StoreRetries>,
+        holds: Option<Holds>,
+    ) -> Self {
         Self {
             store,
             metrics,
             retries,
+            holds,
         }
     }
 
@@ -123,15 +142,67 @@ impl<S: Store> Sessions<S> {
         request: &ReadRequest,
         retry: &mut StoreRetry<'_>,
     ) -> Result<WithTimestamps<ReadResult>, StoreError> {
-        let read = loop {
+        let read = self.try_read(request, retry).await?;
+        self.record_read(api, request, &read.result);
+        Ok(read)
+    }
+
+    /// As [`Sessions::read`], but the read is held if the session has the state that the request
+    /// names, and was written a short time ago (R2.37 to R2.39).
+    ///
+    /// # Errors
+    /// As [`Store::read`].
+    pub(crate) async fn read_or_hold(
+        &self,
+        api: Api,
+        request: &ReadRequest,
+        mut retry: StoreRetry<'_>,
+    ) -> Result<PolledRead<'_, S>, StoreError> {
+        let Some(holds) = &self.holds else {
+            let read = self.read(api, request, &mut retry).await?;
+            return Ok(PolledRead::Now(read));
+        };
+        let mark = self.store.changes().mark(request.id);
+        let read = self.try_read(request, &mut retry).await?;
+        let hold = holds.begin(&*self.store, request, mark, &read, retry);
+        if let Some(hold) = hold {
+            return Ok(PolledRead::Held(Box::new(hold)));
+        }
+        self.record_read(api, request, &read.result);
+        Ok(PolledRead::Now(read))
+    }
+
+    /// Waits for a held read. It ends at once when `hangup` does: the client has closed its sending
+    /// side.
+    pub(crate) async fn await_change(
+        &self,
+        api: Api,
+        hold: Hold<'_, S>,
+        hangup: impl Future<Output = ()>,
+    ) -> HoldResult {
+        let request = hold.request();
+        let result = hold.wait(hangup).await;
+        self.record_read(api, &request, &result.read.result);
+        result
+    }
+
+    async fn try_read(
+        &self,
+        request: &ReadRequest,
+        retry: &mut StoreRetry<'_>,
+    ) -> Result<WithTimestamps<ReadResult>, StoreError> {
+        loop {
             let call = pin!(self.store.read(request));
             if let Some(result) = retry.attempt(call).await {
-                break result?;
+                return result;
             }
-        };
-        let outcome = match read.result {
+        }
+    }
+
+    fn record_read(&self, api: Api, request: &ReadRequest, read: &ReadResult) {
+        let outcome = match read {
             ReadResult::Found { never_written, .. } => {
-                if never_written && request.if_none_match.is_none() {
+                if *never_written && request.if_none_match.is_none() {
                     self.metrics.sessions_scanned.inc(api);
                 }
                 ReadOutcome::Found
@@ -140,7 +211,6 @@ impl<S: Store> Sessions<S> {
             ReadResult::Gone => ReadOutcome::Gone,
         };
         self.metrics.reads.inc((api, outcome));
-        Ok(read)
     }
 
     /// Overwrites a session's payload if the submitted token is the session's current one. Waits

@@ -4,7 +4,11 @@
 //! store every ETag whatever the status, and cannot be changed. So the headers of an error matter
 //! as much as those of a success (docs/protocol.md, R2.13, R2.14, R3.8).
 
+mod held_read;
 mod request;
+mod response;
+
+pub use held_read::{HeldRead, HoldableResponse};
 
 use crate::http::body::RequestBody;
 use crate::http::context::RequestContext;
@@ -15,15 +19,15 @@ use crate::http::route::{MSC4108_PREFIX, Target};
 use crate::model::Api;
 use crate::model::{Payload, SequenceToken, SessionId, SubmittedToken};
 use crate::policy::{Admitted, Intent};
-use crate::session::Sessions;
+use crate::session::{PolledRead, Sessions};
 use crate::store::{
-    DeleteResult, ReadRequest, ReadResult, Store, StoreError, Timestamps, WithTimestamps,
-    WriteRequest, WriteResult,
+    DeleteResult, ReadRequest, ReadResult, Store, WithTimestamps, WriteRequest, WriteResult,
 };
 use crate::telemetry::metrics::Metrics;
 use bytes::Bytes;
-use hyper::StatusCode;
-use hyper::header::{HeaderMap, IF_NONE_MATCH};
+use hyper::header::IF_NONE_MATCH;
+use hyper::{Method, Request, StatusCode};
+use response::{precondition_failed, read_response, rejected_write, require_timestamps};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -42,7 +46,7 @@ pub struct Msc4108<'a, S> {
     pub base_url: Option<&'a str>,
 }
 
-impl<S: Store> Msc4108<'_, S> {
+impl<'a, S: Store> Msc4108<'a, S> {
     /// Handles one request.
     ///
     /// # Errors
@@ -53,12 +57,12 @@ impl<S: Store> Msc4108<'_, S> {
         mut context: RequestContext<'_, B>,
         target: Target,
         intent: Intent,
-    ) -> Result<ApiResponse, ApiError> {
+    ) -> Result<HoldableResponse<'a, S>, ApiError> {
         let id = match target {
             Target::Session(Some(id)) => id,
             Target::Rendezvous => {
                 let admitted = context.admit(intent, None)?;
-                return self.create(admitted, context).await;
+                return Ok(self.create(admitted, context).await?.into());
             }
             Target::Session(None) | Target::Txn(..) | Target::Other => {
                 let _admitted = context.admit(intent, None)?;
@@ -67,8 +71,11 @@ impl<S: Store> Msc4108<'_, S> {
         };
         match intent {
             Intent::Read => Ok(self.read_or_echo(&context, id).await),
-            Intent::Write => self.write(&mut context, id).await,
-            Intent::Delete => self.delete(context.admit(intent, Some(id))?, id).await,
+            Intent::Write => Ok(self.write(&mut context, id).await?.into()),
+            Intent::Delete => {
+                let admitted = context.admit(intent, Some(id))?;
+                Ok(self.delete(admitted, id).await?.into())
+            }
             Intent::Discover | Intent::Create => Err(ApiError::Unrecognized),
         }
     }
@@ -102,56 +109,58 @@ impl<S: Store> Msc4108<'_, S> {
         &self,
         context: &RequestContext<'_, B>,
         id: SessionId,
-    ) -> ApiResponse {
-        let headers = context.headers();
+    ) -> HoldableResponse<'a, S> {
         let read = match context.admit(Intent::Read, Some(id)) {
-            Ok(admitted) => self.read(admitted, headers, id).await,
+            Ok(admitted) => self.read(admitted, context.request, id).await,
             Err(refusal) => Err(refusal.into()),
         };
-        match (read, headers.get(IF_NONE_MATCH)) {
-            (Ok(response), _) => response,
-            (Err(error), Some(tags)) if error != ApiError::NotFound => {
-                ApiResponse::from(error).with_etag(tags.clone(), None)
-            }
-            (Err(error), _) => error.into(),
+        match (read, context.headers().get(IF_NONE_MATCH)) {
+            (Ok(answer), _) => answer,
+            (Err(error), Some(tags)) if error != ApiError::NotFound => ApiResponse::from(error)
+                .with_etag(tags.clone(), None)
+                .into(),
+            (Err(error), _) => ApiResponse::from(error).into(),
         }
     }
 
-    async fn read(
+    async fn read<B>(
         &self,
         admitted: Admitted<'_>,
-        headers: &HeaderMap,
+        request: &Request<B>,
         id: SessionId,
-    ) -> Result<ApiResponse, ApiError> {
-        let tags = EtagList::parse(headers, &IF_NONE_MATCH).unwrap_or_default();
+    ) -> Result<HoldableResponse<'a, S>, ApiError> {
+        let tags = EtagList::parse(request.headers(), &IF_NONE_MATCH).unwrap_or_default();
         self.count_mangled_etag(&tags);
         let unless = match tags.tokens.as_slice() {
             [token] => Some(*token),
             _ => None,
         };
         let mut retry = self.sessions.begin_request(admitted.into_permits());
-        let WithTimestamps { result, timestamps } = self
-            .sessions
-            .read(Api::Msc4108, &read_request(id, unless), &mut retry)
-            .await?;
-        let (token, text) = match (result, unless) {
-            (ReadResult::Unchanged { .. }, Some(token)) => (token, None),
-            (ReadResult::Found { token, .. }, _)
-                if tags.has_wildcard || tags.tokens.contains(&token) =>
-            {
-                (token, None)
+        let read_request = read_request(id, unless);
+        let read = match unless {
+            Some(token) if request.method() == Method::GET => {
+                let read = self
+                    .sessions
+                    .read_or_hold(Api::Msc4108, &read_request, retry);
+                match read.await? {
+                    PolledRead::Now(read) => read,
+                    PolledRead::Held(hold) => {
+                        return Ok(HoldableResponse::Held(HeldRead {
+                            sessions: self.sessions,
+                            hold,
+                            token,
+                        }));
+                    }
+                }
             }
-            (ReadResult::Found { data, token, .. }, _) => (token, Some(data.to_bytes())),
-            (ReadResult::Gone, _) => return Err(ApiError::NotFound),
-            // The request named no token, so the store must return the payload; anything else is a
-            // store error.
-            (ReadResult::Unchanged { .. }, None) => return Err(ApiError::Internal),
+            _ => {
+                self.sessions
+                    .read(Api::Msc4108, &read_request, &mut retry)
+                    .await?
+            }
         };
-        let response = match text {
-            Some(text) => ApiResponse::text(StatusCode::OK, text),
-            None => ApiResponse::text(StatusCode::NOT_MODIFIED, Bytes::new()),
-        };
-        Ok(response.with_etag(format_etag(token), Some(require_timestamps(timestamps)?)))
+        let is_known = |token: &_| tags.has_wildcard || tags.tokens.contains(token);
+        Ok(read_response(read, unless, is_known)?.into())
     }
 
     /// Writes to a session. If the write is rejected, or its outcome is unknown, the response has
@@ -249,36 +258,6 @@ impl<S: Store> Msc4108<'_, S> {
             DeleteResult::Gone => Err(ApiError::NotFound),
         }
     }
-}
-
-/// Returns a rejected write's response with the ETag that the write would have produced, if a retry
-/// makes sense.
-fn rejected_write(error: ApiError, submitted: SubmittedToken) -> Result<ApiResponse, ApiError> {
-    let status = error.response().status;
-    let retryable = [
-        StatusCode::TOO_MANY_REQUESTS,
-        StatusCode::SERVICE_UNAVAILABLE,
-    ];
-    match submitted {
-        SubmittedToken::Parsed { next, .. } if retryable.contains(&status) => {
-            Ok(ApiResponse::from(error).with_etag(format_etag(next), None))
-        }
-        SubmittedToken::Parsed { .. } | SubmittedToken::Unknown => Err(error),
-    }
-}
-
-/// Returns 412 with the ETag of the current state.
-fn precondition_failed(
-    token: SequenceToken,
-    timestamps: Option<Timestamps>,
-) -> Result<ApiResponse, ApiError> {
-    Ok(ApiResponse::from(ApiError::PreconditionFailed)
-        .with_etag(format_etag(token), Some(require_timestamps(timestamps)?)))
-}
-
-/// The timestamps that the call requested.
-fn require_timestamps(timestamps: Option<Timestamps>) -> Result<Timestamps, ApiError> {
-    timestamps.ok_or(ApiError::Store(StoreError::BadReply))
 }
 
 fn read_request(id: SessionId, if_none_match: Option<SequenceToken>) -> ReadRequest {

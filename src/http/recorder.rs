@@ -73,8 +73,9 @@ impl<'a> RequestRecorder<'a> {
         self.trace.as_ref()
     }
 
-    /// Records the response, which was ready at `finished`.
-    pub fn finish(mut self, response: &ApiResponse, finished: Duration) {
+    /// Records the response, which was ready at `finished`. The time that the read was held is no part
+    /// of its duration (R2.49).
+    pub fn finish(mut self, response: &ApiResponse, finished: Duration, held_for: Duration) {
         let RequestTelemetry {
             metrics,
             request_log,
@@ -82,7 +83,7 @@ impl<'a> RequestRecorder<'a> {
         } = self.telemetry;
         let (api, route) = (self.route.api, self.route.label());
         let (status, reason) = (response.status().as_u16(), response.rejection());
-        let duration = finished.saturating_sub(self.started);
+        let duration = finished.saturating_sub(self.started + held_for);
         if let Some(reason) = reason {
             metrics.rejections.inc(reason);
         }
@@ -96,6 +97,7 @@ impl<'a> RequestRecorder<'a> {
             status,
             reason,
             duration,
+            held_for,
             request_id: self.request_id.to_str().unwrap_or_default(),
             session,
         };

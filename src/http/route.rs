@@ -1,7 +1,9 @@
 //! Parses the path and the method of a request.
 
+use crate::http::error::ApiError;
 use crate::model::Api;
 use crate::model::{InvalidTxnId, SessionId, TxnKey};
+use crate::policy::Intent;
 use crate::telemetry::labels::{MethodLabel, RouteLabel};
 use hyper::Method;
 use percent_encoding::percent_decode;
@@ -90,6 +92,26 @@ impl Route {
             Target::Session(_) => "GET, HEAD, PUT, DELETE, OPTIONS",
             Target::Txn(..) => "PUT, OPTIONS",
             Target::Other => "OPTIONS",
+        }
+    }
+
+    /// The intent of a method on this path.
+    ///
+    /// # Errors
+    /// [`ApiError::Unrecognized`] or [`ApiError::MethodNotAllowed`] (R0.4, R0.5).
+    pub fn intent(self, method: &Method) -> Result<Intent, ApiError> {
+        match (self.target, method) {
+            (Target::Other, _) => Err(ApiError::Unrecognized),
+            (Target::Rendezvous, &Method::GET | &Method::HEAD) if self.api != Api::Msc4108 => {
+                Ok(Intent::Discover)
+            }
+            (Target::Rendezvous, &Method::POST) => Ok(Intent::Create),
+            (Target::Session(_), &Method::GET | &Method::HEAD) => Ok(Intent::Read),
+            (Target::Session(_) | Target::Txn(..), &Method::PUT) => Ok(Intent::Write),
+            (Target::Session(_), &Method::DELETE) => Ok(Intent::Delete),
+            _ => Err(ApiError::MethodNotAllowed {
+                allow: self.allow(),
+            }),
         }
     }
 

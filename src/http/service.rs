@@ -13,17 +13,17 @@ use crate::http::context::{Caller, RequestContext};
 use crate::http::error::ApiError;
 use crate::http::framing;
 use crate::http::host;
-use crate::http::msc4108::Msc4108;
+use crate::http::msc4108::{HeldRead, HoldableResponse, Msc4108};
 use crate::http::msc4388::Msc4388;
 use crate::http::recorder::RequestRecorder;
 pub use crate::http::recorder::RequestTelemetry;
 use crate::http::request_id::{RequestIdGenerator, X_REQUEST_ID};
 use crate::http::response::ApiResponse;
-use crate::http::route::{Route, Target};
+use crate::http::route::Route;
 use crate::lifecycle::Lifecycle;
 use crate::model::Api;
 use crate::policy::{Homeserver, Homeservers, Intent, Policy};
-use crate::session::{Sessions, StoreRetries};
+use crate::session::{Holds, Sessions, StoreRetries};
 use crate::store::Store;
 use crate::telemetry::labels::TimeoutKind;
 use bytes::Bytes;
@@ -75,14 +75,18 @@ impl<S: Store> Service<S> {
                 clock.clone(),
             )
         });
+        let holds = config.msc4108.long_poll.map(|long_poll| {
+            let metrics = Arc::clone(&telemetry.metrics);
+            Holds::new(long_poll, lifecycle.clone(), metrics, clock.clone())
+        });
         Self {
-            sessions: Sessions::new(store, Arc::clone(&telemetry.metrics), retries),
+            sessions: Sessions::new(store, Arc::clone(&telemetry.metrics), retries, holds),
             policy,
             homeservers,
             telemetry,
             clock,
             stable_api_enabled: config.stable_api,
-            msc4108_enabled: config.msc4108,
+            msc4108_enabled: config.msc4108.enabled,
             request_ids: RequestIdGenerator::new(),
             timeouts: config.http.timeouts,
             headers: ApiResponse::default_headers(),
@@ -91,12 +95,14 @@ impl<S: Store> Service<S> {
     }
 
     /// Handles one request. It always returns a response: every error becomes a Matrix body.
-    /// `deadline` bounds the request, and can be reused for the next one.
+    /// `deadline` bounds the request, and can be reused for the next one. `hangup` ends when the
+    /// client closes its sending side; then a read is no longer held.
     pub async fn respond<B: RequestBody>(
         &self,
         request: &mut Request<B>,
         caller: Caller,
         deadline: &mut LazyTimeout,
+        hangup: impl Future<Output = ()>,
     ) -> Response<Full<Bytes>> {
         let started = self.clock.now();
         let route = Route::parse(request.uri().path());
@@ -121,9 +127,13 @@ impl<S: Store> Service<S> {
                         .await
                 }
             }
-        }
-        .unwrap_or_else(ApiResponse::from);
-        recorder.finish(&response, self.clock.now());
+        };
+        let (response, held_for) = match response {
+            Ok(HoldableResponse::Ready(response)) => (response, Duration::ZERO),
+            Ok(HoldableResponse::Held(held)) => self.await_held(route, held, hangup).await,
+            Err(error) => (error.into(), Duration::ZERO),
+        };
+        recorder.finish(&response, self.clock.now(), held_for);
         let mut response =
             response.into_response(self.default_headers(route.api), request_id, is_head);
         // A response before the end of the body: the connection stays open only if the end of the
@@ -141,24 +151,20 @@ impl<S: Store> Service<S> {
 
     /// Handles the request within the deadline, and catches panics: a bug in one request must not
     /// end the process and all other requests.
-    async fn with_deadline_and_panic_guard(
-        &self,
+    async fn with_deadline_and_panic_guard<'a>(
+        &'a self,
         route: Route,
         started: Duration,
-        dispatching: Pin<&mut impl Future<Output = Result<ApiResponse, ApiError>>>,
+        dispatching: Pin<&mut impl Future<Output = Result<HoldableResponse<'a, S>, ApiError>>>,
         deadline: &mut LazyTimeout,
-    ) -> Result<ApiResponse, ApiError> {
+    ) -> Result<HoldableResponse<'a, S>, ApiError> {
         let dispatching = AssertUnwindSafe(dispatching).catch_unwind();
         match deadline
             .timeout_since(started, self.timeouts.request, pin!(dispatching))
             .await
         {
             Some(Ok(response)) => response,
-            Some(Err(_panic)) => {
-                self.telemetry.metrics.panics.inc();
-                tracing::error!(route = route.label().label(), "a handler panicked");
-                Err(ApiError::Internal)
-            }
+            Some(Err(_panic)) => Err(self.record_panic(route)),
             None => {
                 self.telemetry.metrics.timeouts.inc(TimeoutKind::Request);
                 Err(ApiError::RequestTimeout)
@@ -166,17 +172,36 @@ impl<S: Store> Service<S> {
         }
     }
 
+    /// Waits for a held read, without a deadline: the hold has its own. Returns how long it took, too.
+    async fn await_held(
+        &self,
+        route: Route,
+        held: HeldRead<'_, S>,
+        hangup: impl Future<Output = ()>,
+    ) -> (ApiResponse, Duration) {
+        // On the heap: only a held read needs it.
+        let held = AssertUnwindSafe(Box::pin(held.respond(hangup)));
+        let held = held.catch_unwind().await;
+        held.unwrap_or_else(|_panic| (self.record_panic(route).into(), Duration::ZERO))
+    }
+
+    fn record_panic(&self, route: Route) -> ApiError {
+        self.telemetry.metrics.panics.inc();
+        tracing::error!(route = route.label().label(), "a handler panicked");
+        ApiError::Internal
+    }
+
     async fn dispatch<B: RequestBody>(
         &self,
         route: Route,
         request: &mut Request<B>,
         caller: Caller,
-    ) -> Result<ApiResponse, ApiError> {
+    ) -> Result<HoldableResponse<'_, S>, ApiError> {
         // A preflight has no credentials and changes nothing, so the answer is the same for all
         // paths. No limit applies: a browser ends the sign-in if its preflight is rejected (R0.14).
         if request.method() == Method::OPTIONS {
             check_head(request)?;
-            return Ok(ApiResponse::preflight());
+            return Ok(ApiResponse::preflight().into());
         }
         let (homeserver, intent) = match self.resolve(route, request) {
             Ok(resolved) => resolved,
@@ -208,7 +233,8 @@ impl<S: Store> Service<S> {
                     api: route.api,
                     sessions: &self.sessions,
                 };
-                endpoints.handle(context, route.target, intent).await
+                let response = endpoints.handle(context, route.target, intent).await?;
+                Ok(response.into())
             }
             Api::None => Err(ApiError::Unrecognized),
         }
@@ -227,7 +253,7 @@ impl<S: Store> Service<S> {
         if !self.is_served(route.api, homeserver.mode) {
             return Err(ApiError::Unrecognized);
         }
-        Ok((homeserver, parse_intent(route, request.method())?))
+        Ok((homeserver, route.intent(request.method())?))
     }
 
     fn is_served(&self, api: Api, mode: Mode) -> bool {
@@ -259,21 +285,4 @@ fn check_head<B>(request: &Request<B>) -> Result<(), ApiError> {
         return Err(ApiError::InvalidTransferCoding);
     }
     Ok(())
-}
-
-/// The intent of a method on a path.
-fn parse_intent(route: Route, method: &Method) -> Result<Intent, ApiError> {
-    match (route.target, method) {
-        (Target::Other, _) => Err(ApiError::Unrecognized),
-        (Target::Rendezvous, &Method::GET | &Method::HEAD) if route.api != Api::Msc4108 => {
-            Ok(Intent::Discover)
-        }
-        (Target::Rendezvous, &Method::POST) => Ok(Intent::Create),
-        (Target::Session(_), &Method::GET | &Method::HEAD) => Ok(Intent::Read),
-        (Target::Session(_) | Target::Txn(..), &Method::PUT) => Ok(Intent::Write),
-        (Target::Session(_), &Method::DELETE) => Ok(Intent::Delete),
-        _ => Err(ApiError::MethodNotAllowed {
-            allow: route.allow(),
-        }),
-    }
 }

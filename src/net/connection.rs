@@ -2,15 +2,14 @@
 //! a response.
 
 mod context;
+mod request;
 
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::http::HttpConfig;
-use crate::http::context::Caller;
 use crate::http::service::Service;
 use crate::lifecycle::Lifecycle;
 use crate::net::admission::{AdmittedConnection, ConnectionAdmission};
-use crate::net::client_ip::is_https;
 use crate::net::http1;
 use crate::net::http2::limited_stream::FrameLimitedStream;
 use crate::net::http2::preface::begins_with_preface;
@@ -25,10 +24,7 @@ use crate::telemetry::rejection_log::RejectionLog;
 use bytes::Bytes;
 use context::ConnectionContext;
 use http_body_util::Full;
-use hyper::body::{Body, Incoming};
-use hyper::header::{CONNECTION, HeaderValue};
 use hyper::service::service_fn;
-use hyper::{Request, Response, Version};
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
 use std::io;
@@ -255,46 +251,5 @@ impl<S: Store> Connections<S> {
             },
             () = abandoned => Ok(()),
         }
-    }
-
-    /// The address of the client that sent the request.
-    fn client_ip(&self, request: &Request<Incoming>, context: &ConnectionContext) -> IpAddr {
-        let trusted_proxies = &self.admission.trusted_proxies;
-        trusted_proxies.client_ip(context.peer, request.headers())
-    }
-
-    async fn handle_request(
-        &self,
-        request: &mut Request<Incoming>,
-        ip: IpAddr,
-        context: &ConnectionContext,
-    ) -> Response<Full<Bytes>> {
-        let body_length = request.body().size_hint().lower();
-        let _active = context.activity.start_request(body_length);
-        let is_http2 = request.version() == Version::HTTP_2;
-        let mut timeout = context.take_timeout(&self.clock);
-        let trusted_proxies = &self.admission.trusted_proxies;
-        let headers = request.headers();
-        let proxy_detector = &self.proxy_detector;
-        if let Some(warning) = proxy_detector.observe(trusted_proxies, context.peer, headers, ip) {
-            tracing::warn!("{warning}");
-        }
-        let caller = Caller {
-            ip,
-            is_https: is_https(context.peer, request.headers()),
-            may_set_request_id: trusted_proxies.may_set_request_id(context.peer),
-            may_request_trace: context.peer.is_trusted,
-        };
-        let mut response = self.service.respond(request, caller, &mut timeout).await;
-        context.keep_timeout(timeout);
-        if is_http2 {
-            // HTTP/2 has no such header (RFC 9113 §8.2.2). Its connections end with GOAWAY.
-            response.headers_mut().remove(CONNECTION);
-        } else if self.lifecycle.is_shutting_down() {
-            response
-                .headers_mut()
-                .insert(CONNECTION, HeaderValue::from_static("close"));
-        }
-        response
     }
 }

@@ -1,11 +1,12 @@
 //! What a connection's requests and its socket report to each other.
 //!
-//! `connection` reports when a request starts and ends, `timeout_stream` when the server closes.
+//! `connection` reports when a request starts and ends, `timeout_stream` when a side closes.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use tokio::sync::Notify;
 
 /// The requests of one connection: how many are in flight, how many have started, and whether the
-/// server has closed its side; and whether the client speaks TLS.
+/// server or the client has closed its side; and whether the client speaks TLS.
 #[derive(Debug, Default)]
 pub struct RequestActivity {
     in_flight: AtomicU32,
@@ -13,6 +14,8 @@ pub struct RequestActivity {
     /// Length of the last request's body. 0 if it is chunked.
     body_length: AtomicU64,
     write_closed: AtomicBool,
+    read_closed: AtomicBool,
+    on_read_closed: Notify,
     is_tls: AtomicBool,
 }
 
@@ -69,6 +72,24 @@ impl RequestActivity {
     /// close is missing.
     pub fn is_write_closed(&self) -> bool {
         self.write_closed.load(Ordering::Relaxed)
+    }
+}
+
+impl RequestActivity {
+    /// Records that the client has closed its sending side.
+    pub fn close_read(&self) {
+        if !self.read_closed.swap(true, Ordering::SeqCst) {
+            self.on_read_closed.notify_waiters();
+        }
+    }
+
+    /// Waits until the client has closed its sending side.
+    pub async fn read_closed(&self) {
+        // Before the check: from its creation on it is notified.
+        let notified = self.on_read_closed.notified();
+        if !self.read_closed.load(Ordering::SeqCst) {
+            notified.await;
+        }
     }
 }
 

@@ -8,6 +8,7 @@
 
 use crate::clock::Clock;
 use crate::clock::lazy_timeout::LazyTimeout;
+use crate::net::peer_end::{PeerEnd, PollEnd};
 use crate::net::request_activity::RequestActivity;
 use crate::net::request_boundary::RequestBoundary;
 use crate::telemetry::labels::TimeoutKind;
@@ -20,7 +21,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
 /// Bytes that are still read after the last response, and for how long. A close with unread bytes
@@ -44,26 +44,6 @@ pub struct SocketTimeouts {
     pub idle: Duration,
     /// For a client to receive its response, in steps of 16 KiB.
     pub send: Duration,
-}
-
-/// A socket that reports a reset without being read.
-pub trait PollReset {
-    /// Returns the error if the peer has reset the connection. A peer that has only closed its side
-    /// may still read.
-    fn poll_reset(&self, cx: &mut Context<'_>) -> Poll<io::Error>;
-}
-
-impl PollReset for TcpStream {
-    fn poll_reset(&self, cx: &mut Context<'_>) -> Poll<io::Error> {
-        // Also ready if there are bytes to read, or at their end. Only an error is of interest.
-        if let Err(error) = ready!(self.poll_read_ready(cx)) {
-            return Poll::Ready(error);
-        }
-        match self.take_error() {
-            Ok(None) => Poll::Pending,
-            Ok(Some(error)) | Err(error) => Poll::Ready(error),
-        }
-    }
 }
 
 /// A socket with timeouts.
@@ -220,7 +200,7 @@ impl<Io: AsyncRead + Unpin> AsyncRead for TimeoutStream<Io> {
     }
 }
 
-impl<Io: AsyncRead + AsyncWrite + PollReset + Unpin> AsyncWrite for TimeoutStream<Io> {
+impl<Io: AsyncRead + AsyncWrite + PollEnd + Unpin> AsyncWrite for TimeoutStream<Io> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -247,14 +227,22 @@ impl<Io: AsyncRead + AsyncWrite + PollReset + Unpin> AsyncWrite for TimeoutStrea
     /// request before the socket wakes it, so the idle timeout is started here.
     ///
     /// hyper also flushes while a request waits for its response, and reads nothing then, because a
-    /// client may have closed its side (`http1`). A client that has reset the connection is gone.
+    /// client may have closed its side (`http1`). That ends a held read. A client that has reset the
+    /// connection is gone.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.io).poll_flush(cx))?;
         self.reset_write_deadline();
         let ended = if self.activity.is_idle() {
             self.poll_read_deadline(cx)
         } else {
-            self.io.poll_reset(cx)
+            match self.io.poll_end(cx) {
+                Poll::Ready(PeerEnd::Reset(error)) => Poll::Ready(error),
+                Poll::Ready(PeerEnd::Closed) => {
+                    self.activity.close_read();
+                    Poll::Pending
+                }
+                Poll::Pending => Poll::Pending,
+            }
         };
         match ended {
             Poll::Ready(error) => Poll::Ready(Err(error)),

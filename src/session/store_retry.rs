@@ -11,7 +11,8 @@
 use crate::clock::Clock;
 use crate::lifecycle::Lifecycle;
 use crate::limits::in_flight::InFlightPermits;
-use crate::limits::store_wait::{StoreWaitLimiter, StoreWaitPermit};
+use crate::limits::wait::{WaitLimiter, WaitPermit};
+use crate::model::ClientIp;
 use crate::store::StoreError;
 use crate::telemetry::labels::WaitOutcome;
 use crate::telemetry::metrics::Metrics;
@@ -35,11 +36,15 @@ const MAX_PAUSE: Duration = Duration::from_millis(100);
 /// costs all requests their connection.
 const MAX_BAD_REPLIES: u32 = 4;
 
+/// Maximum number of waiting requests of one client, as of requests in flight (`limits/in_flight.rs`):
+/// room for both devices of every session that it may have.
+const MAX_PER_CLIENT: usize = 256;
+
 /// Lets reads and writes wait for the store. Shared by all requests.
 #[derive(Debug)]
 pub(crate) struct StoreRetries {
     timeout: Duration,
-    limiter: StoreWaitLimiter,
+    limiter: WaitLimiter,
     lifecycle: Lifecycle,
     metrics: Arc<Metrics>,
     clock: Clock,
@@ -53,6 +58,7 @@ pub(crate) struct StoreRetry<'a> {
     /// `None` if requests do not wait.
     deadline: Option<RetryDeadline<'a>>,
     wait: Option<Box<StoreWait<'a>>>,
+    has_waited: bool,
 }
 
 /// Until when a request may wait.
@@ -72,7 +78,7 @@ struct StoreWait<'a> {
     bad_replies: u32,
     /// Set when the wait ends. A wait that is dropped before has been abandoned.
     outcome: WaitOutcome,
-    _permit: StoreWaitPermit<'a>,
+    _permit: WaitPermit<'a>,
 }
 
 impl StoreRetries {
@@ -87,7 +93,7 @@ impl StoreRetries {
     ) -> Self {
         Self {
             timeout,
-            limiter: StoreWaitLimiter::new(max_waiting),
+            limiter: WaitLimiter::new(max_waiting, MAX_PER_CLIENT),
             lifecycle,
             metrics,
             clock,
@@ -106,7 +112,15 @@ impl<'a> StoreRetry<'a> {
             permits,
             deadline: retries.map(deadline),
             wait: None,
+            has_waited: false,
         }
+    }
+
+    /// Ends the calls of the request: it is no longer in flight. Returns its client, and whether clients
+    /// are limited; or `None` if the request has waited for the store, and must not wait again.
+    pub(super) fn finish(self) -> Option<(ClientIp, bool)> {
+        let client = (self.permits.client, self.permits.limits_client);
+        (!self.has_waited).then_some(client)
     }
 
     /// Runs one try of a call. Returns `None` if the call must be sent again, after a pause.
@@ -187,6 +201,7 @@ impl<'a> StoreRetry<'a> {
             return None;
         };
         self.permits.release();
+        self.has_waited = true;
         metrics.store_waiting.inc();
         Some(Box::new(StoreWait {
             deadline,

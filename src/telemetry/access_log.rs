@@ -72,7 +72,8 @@ impl AccessLog {
             method = request.method.label(),
             status = request.status,
             reason = request.reason.map(Rejection::label),
-            duration_us = u64::try_from(request.duration.as_micros()).unwrap_or(u64::MAX),
+            duration_us = micros(request.duration),
+            held_us = (!request.held_for.is_zero()).then(|| micros(request.held_for)),
             session,
             request_id = request.request_id,
             replica = self.replica,
@@ -108,4 +109,8 @@ impl Drop for AccessLog {
     fn drop(&mut self) {
         self.report();
     }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }

@@ -1,5 +1,9 @@
 //! The values of metric labels: closed sets, so that a client cannot create a time series.
 
+mod waits;
+
+pub use waits::{HoldEnd, WaitOutcome};
+
 use crate::model::label::label;
 
 label! {
@@ -129,25 +133,6 @@ label! {
         Timeout = "timeout",
         /// The reply does not match the call.
         BadReply = "bad_reply",
-    }
-}
-
-label! {
-    /// How a request's wait for the store ended.
-    WaitOutcome {
-        /// The store answered.
-        Answered = "answered",
-        /// `store.redis.retry_timeout` had passed.
-        TimedOut = "timed_out",
-        /// The request did not wait: too many requests were waiting.
-        Refused = "refused",
-        /// The process is about to cut its connections.
-        Stopped = "stopped",
-        /// The store rejected the call until an operator changes something, or the session cannot
-        /// be read.
-        Failed = "failed",
-        /// The client reset the connection or the stream.
-        Abandoned = "abandoned",
     }
 }
 

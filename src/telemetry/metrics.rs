@@ -6,9 +6,9 @@ mod requests;
 
 use crate::model::{Api, Limit, Rejection, ShadowRule};
 use crate::telemetry::labels::{
-    AuthOutcome, ConnectionRefusal, ConnectionState, EtagForm, ExportOutcome, MethodLabel, Phase,
-    ReadOutcome, ReloadOutcome, RouteLabel, StoreCheck, TimeoutKind, WaitOutcome, WriteNumber,
-    WriteOutcome,
+    AuthOutcome, ConnectionRefusal, ConnectionState, EtagForm, ExportOutcome, HoldEnd, MethodLabel,
+    Phase, ReadOutcome, ReloadOutcome, RouteLabel, StoreCheck, TimeoutKind, WaitOutcome,
+    WriteNumber, WriteOutcome,
 };
 pub use crate::telemetry::labels::{Operation, OperationOutcome};
 use crate::telemetry::version::{REVISION, VERSION};
@@ -33,6 +33,10 @@ const DURATION_BUCKETS: [f64; 15] = [
 /// Buckets of waits for the store, in seconds. A failover takes 1 to 5 s, and a wait ends after
 /// `store.redis.retry_timeout`: 8 s by default, 10 s at most.
 const WAIT_BUCKETS: [f64; 8] = [0.1, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 10.0];
+
+/// Buckets of holds, in seconds. Two machines answer each other in tens of milliseconds. A hold ends
+/// after `msc4108.long_poll.timeout`: 2 s by default, 10 s at most.
+const HOLD_BUCKETS: [f64; 9] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 10.0];
 
 /// Buckets of payload sizes in bytes, up to the maximum of a payload. The messages of a sign-in
 /// have a few hundred bytes, except for the one with the secrets.
@@ -98,6 +102,13 @@ metrics! {
     /// Duration of the waits of reads and writes for the store, by how they ended. Those that ended
     /// as answered cost their clients nothing but the time. refused: too many requests were waiting.
     store_waits: Histograms<WaitOutcome> = "rendezvous_store_wait_duration_seconds" ["outcome": WaitOutcome::ALL] in WAIT_BUCKETS,
+    /// Reads that are held until their session changes (msc4108.long_poll).
+    reads_held: IntGauge = "rendezvous_reads_held" [],
+    /// Duration of held reads, by how they ended. written: the other device's message was delivered
+    /// at once.
+    holds: Histograms<HoldEnd> = "rendezvous_hold_duration_seconds" ["end": HoldEnd::ALL] in HOLD_BUCKETS,
+    /// Reads that were answered at once, because too many reads were held.
+    holds_refused: IntCounter = "rendezvous_holds_refused_total" [],
     /// 1 if the store answered when the live sessions were last counted for a scrape, else 0.
     store_up: IntGauge = "rendezvous_store_up" [],
     /// 1 if this check of Redis failed last and is not ignored (store.redis.ignore_checks), else 0.

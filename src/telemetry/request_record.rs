@@ -19,8 +19,10 @@ pub struct RequestRecord<'a> {
     pub status: u16,
     /// Why the request was rejected, if it was.
     pub reason: Option<Rejection>,
-    /// Time from the request's head to its response.
+    /// Time from the request's head to its response, without the time that the read was held.
     pub duration: Duration,
+    /// Time that the read was held. Zero for all other requests.
+    pub held_for: Duration,
     /// The request id, as in the response's `X-Request-Id`.
     pub request_id: &'a str,
     /// The session that the request named or created. Logs and traces contain it as a pseudonym.

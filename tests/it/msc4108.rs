@@ -5,6 +5,7 @@
 
 mod bad_requests;
 mod errors;
+mod holds;
 mod metrics;
 mod tags;
 mod urls;

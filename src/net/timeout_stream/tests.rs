@@ -2,13 +2,14 @@
 
 mod hyper_tests;
 
-use super::{PollReset, SocketTimeouts, TimeoutStream};
+use super::{SocketTimeouts, TimeoutStream};
 use crate::clock::Clock;
+use crate::net::peer_end::{PeerEnd, PollEnd};
 use crate::net::request_activity::RequestActivity;
 use crate::telemetry::labels::TimeoutKind;
 use crate::telemetry::metrics::Metrics;
 use bytes::Bytes;
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -20,8 +21,8 @@ const TIMEOUTS: SocketTimeouts = SocketTimeouts {
     send: Duration::from_secs(30),
 };
 
-impl PollReset for DuplexStream {
-    fn poll_reset(&self, _: &mut Context<'_>) -> Poll<io::Error> {
+impl PollEnd for DuplexStream {
+    fn poll_end(&self, _: &mut Context<'_>) -> Poll<PeerEnd> {
         Poll::Pending
     }
 }

@@ -21,7 +21,7 @@ on_both_stores! {
     rejections_are_counted_by_reason,
 }
 
-const NAMES: [(&str, &str); 17] = [
+const NAMES: [(&str, &str); 19] = [
     ("rendezvous_http_requests_total", "counter"),
     ("rendezvous_http_request_duration_seconds", "histogram"),
     ("rendezvous_http_requests_in_flight", "gauge"),
@@ -34,6 +34,8 @@ const NAMES: [(&str, &str); 17] = [
     ("rendezvous_store_operation_duration_seconds", "histogram"),
     ("rendezvous_store_waiting", "gauge"),
     ("rendezvous_store_wait_duration_seconds", "histogram"),
+    ("rendezvous_reads_held", "gauge"),
+    ("rendezvous_hold_duration_seconds", "histogram"),
     ("rendezvous_store_up", "gauge"),
     ("rendezvous_store_reconnects_total", "counter"),
     ("rendezvous_limiter_keys", "gauge"),
@@ -78,6 +80,7 @@ fn all_metrics_exist_from_the_start(server: &Server) {
             &["operation", "outcome"],
         ),
         ("rendezvous_store_wait_duration_seconds_count", &["outcome"]),
+        ("rendezvous_hold_duration_seconds_count", &["end"]),
         ("rendezvous_limiter_keys", &["limiter"]),
         ("rendezvous_build_info", &["version", "revision"]),
     ];

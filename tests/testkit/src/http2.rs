@@ -68,6 +68,19 @@ pub fn get_head(path: &str) -> Vec<u8> {
     block
 }
 
+/// Returns the header block of a GET with one more header field, with a lower-case name.
+///
+/// # Panics
+/// If one of the strings is longer than 126 bytes.
+pub fn get_with(path: &str, name: &str, value: &str) -> Vec<u8> {
+    let mut block = get_head(path);
+    // A literal without indexing, with a new name (RFC 7541, 6.2.2).
+    block.push(0x00);
+    push_short(&mut block, name);
+    push_short(&mut block, value);
+    block
+}
+
 /// Appends a string of less than 127 bytes, without Huffman coding.
 fn push_short(block: &mut Vec<u8>, value: &str) {
     let length = u8::try_from(value.len())

@@ -1,42 +1,39 @@
-//! The limit on requests that wait for the store (docs/protocol.md, R0.3): in total, per client and
-//! per IPv6 /48. RAII permits.
+//! A limit on requests that wait: for the store (docs/protocol.md, R0.3) or for a change of a session
+//! (R2.48). In total, per client and per IPv6 /48. RAII permits.
 //!
-//! A waiting request keeps its connection, its body and a timer, so an outage must not collect them
-//! without a bound. The limits per client are those of requests in flight: room for both devices of
-//! every session that a client may have.
+//! A waiting request keeps its connection, its body and a timer, so they must not collect without a
+//! bound.
 
 use crate::limits::client_concurrency::{ClientConcurrencyLimiter, ClientPermit};
 use crate::model::ClientIp;
 use std::sync::Arc;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// Maximum number of waiting requests of one client, as in `in_flight`.
-const MAX_PER_CLIENT: usize = 256;
+/// Maximum of one IPv6 /48, in maxima of a client, as for all other limits.
+const CLIENTS_PER_NETWORK: usize = 10;
 
-/// Maximum number of waiting requests of one IPv6 /48, as in `in_flight`.
-const MAX_PER_NETWORK: usize = 2560;
-
-/// Counts the requests that wait for the store.
+/// Counts the requests that wait for one thing.
 #[derive(Debug)]
-pub(crate) struct StoreWaitLimiter {
+pub(crate) struct WaitLimiter {
     total: Semaphore,
     clients: Arc<ClientConcurrencyLimiter>,
 }
 
 /// The permit of one waiting request. Dropping it frees its place.
 #[derive(Debug)]
-pub(crate) struct StoreWaitPermit<'a> {
+pub(crate) struct WaitPermit<'a> {
     _total: SemaphorePermit<'a>,
     /// `None` if clients are not limited.
     _client: Option<ClientPermit>,
 }
 
-impl StoreWaitLimiter {
-    /// Creates a limiter for `max_waiting` requests in total.
-    pub(crate) fn new(max_waiting: usize) -> Self {
+impl WaitLimiter {
+    /// Creates a limiter for `max_waiting` requests in total, and `max_per_client` of one client.
+    pub(crate) fn new(max_waiting: usize, max_per_client: usize) -> Self {
+        let max_per_network = CLIENTS_PER_NETWORK * max_per_client;
         Self {
             total: Semaphore::new(max_waiting),
-            clients: ClientConcurrencyLimiter::new(MAX_PER_CLIENT, MAX_PER_NETWORK),
+            clients: ClientConcurrencyLimiter::new(max_per_client, max_per_network),
         }
     }
 
@@ -46,14 +43,14 @@ impl StoreWaitLimiter {
         &self,
         client: ClientIp,
         limit_client: bool,
-    ) -> Option<StoreWaitPermit<'_>> {
+    ) -> Option<WaitPermit<'_>> {
         let total = self.total.try_acquire().ok()?;
         let client = if limit_client {
             Some(self.clients.try_acquire(client)?)
         } else {
             None
         };
-        Some(StoreWaitPermit {
+        Some(WaitPermit {
             _total: total,
             _client: client,
         })
@@ -62,7 +59,7 @@ impl StoreWaitLimiter {
 
 #[cfg(test)]
 mod tests {
-    use super::StoreWaitLimiter;
+    use super::WaitLimiter;
     use crate::model::ClientIp;
     use std::net::IpAddr;
 
@@ -73,7 +70,7 @@ mod tests {
     // R0.3
     #[test]
     fn waiting_requests_are_limited_per_client_and_48() {
-        let limiter = StoreWaitLimiter::new(10_000);
+        let limiter = WaitLimiter::new(10_000, 256);
         let mut permits: Vec<_> = (0..256)
             .map(|_| limiter.try_acquire(client("192.0.2.1"), true))
             .collect();
@@ -100,7 +97,7 @@ mod tests {
     // R0.3
     #[test]
     fn unlimited_clients_wait_up_to_the_total() {
-        let limiter = StoreWaitLimiter::new(300);
+        let limiter = WaitLimiter::new(300, 256);
         let acquire = || limiter.try_acquire(client("192.0.2.1"), false);
         let permits: Vec<_> = (0..300).map(|_| acquire()).collect();
         assert!(permits.iter().all(Option::is_some));
@@ -110,7 +107,7 @@ mod tests {
     // R0.3
     #[test]
     fn waiting_requests_are_limited_in_total() {
-        let limiter = StoreWaitLimiter::new(2);
+        let limiter = WaitLimiter::new(2, 256);
         let acquire = |limit_client| limiter.try_acquire(client("192.0.2.1"), limit_client);
         let permits = [acquire(false), acquire(true)];
         assert!(permits.iter().all(Option::is_some));

@@ -1,0 +1,70 @@
+//! One request of a connection: who sent it, and the headers that concern the connection.
+
+use crate::http::context::Caller;
+use crate::net::client_ip::is_https;
+use crate::net::connection::Connections;
+use crate::net::connection::context::ConnectionContext;
+use crate::store::Store;
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::{Body, Incoming};
+use hyper::header::{CONNECTION, HeaderValue};
+use hyper::{Request, Response, Version};
+use std::future::pending;
+use std::net::IpAddr;
+
+impl<S: Store> Connections<S> {
+    /// The address of the client that sent the request.
+    pub(super) fn client_ip(
+        &self,
+        request: &Request<Incoming>,
+        context: &ConnectionContext,
+    ) -> IpAddr {
+        let trusted_proxies = &self.admission.trusted_proxies;
+        trusted_proxies.client_ip(context.peer, request.headers())
+    }
+
+    /// Returns the response of one request.
+    pub(super) async fn handle_request(
+        &self,
+        request: &mut Request<Incoming>,
+        ip: IpAddr,
+        context: &ConnectionContext,
+    ) -> Response<Full<Bytes>> {
+        let body_length = request.body().size_hint().lower();
+        let _active = context.activity.start_request(body_length);
+        let is_http2 = request.version() == Version::HTTP_2;
+        let mut timeout = context.take_timeout(&self.clock);
+        let trusted_proxies = &self.admission.trusted_proxies;
+        let headers = request.headers();
+        let proxy_detector = &self.proxy_detector;
+        if let Some(warning) = proxy_detector.observe(trusted_proxies, context.peer, headers, ip) {
+            tracing::warn!("{warning}");
+        }
+        let caller = Caller {
+            ip,
+            is_https: is_https(context.peer, request.headers()),
+            may_set_request_id: trusted_proxies.may_set_request_id(context.peer),
+            may_request_trace: context.peer.is_trusted,
+        };
+        let hangup = async {
+            // A closed stream of HTTP/2 is a request whose body has ended. A reset drops this future.
+            if is_http2 {
+                return pending().await;
+            }
+            context.activity.read_closed().await;
+        };
+        let respond = self.service.respond(request, caller, &mut timeout, hangup);
+        let mut response = respond.await;
+        context.keep_timeout(timeout);
+        if is_http2 {
+            // HTTP/2 has no such header (RFC 9113 §8.2.2). Its connections end with GOAWAY.
+            response.headers_mut().remove(CONNECTION);
+        } else if self.lifecycle.is_shutting_down() {
+            response
+                .headers_mut()
+                .insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+}

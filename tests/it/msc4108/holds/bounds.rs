@@ -1,0 +1,98 @@
+//! The bounds of holds: how many reads are held, and which other bounds a held read does not touch.
+
+use super::{ended, hold, until_held, written_mailbox};
+use crate::server::Server;
+use testkit::http::Connection;
+use testkit::server::Store;
+
+const ON: [(&str, &str); 3] = [
+    ("msc4108.enabled", "true"),
+    ("msc4108.long_poll.window", "30s"),
+    ("msc4108.long_poll.timeout", "10s"),
+];
+
+fn start(settings: &[(&str, &str)]) -> Server {
+    Server::start(Store::Memory, &[&ON, settings].concat())
+}
+
+#[track_caller]
+fn refused(server: &Server) -> u64 {
+    server.metrics().sum("rendezvous_holds_refused_total", &[])
+}
+
+// R2.48
+#[test]
+fn held_reads_of_a_replica_are_limited() {
+    let server = start(&[("msc4108.long_poll.max_waiting", "2")]);
+    let mailboxes = [(); 3].map(|()| written_mailbox(&server));
+    let [first, second, third] = mailboxes.map(|(mailbox, etag)| mailbox.poll(&etag));
+    let held = [hold(&server, &first, 1), hold(&server, &second, 2)];
+    server.call(&third).expect(304);
+    assert_eq!(refused(&server), 1);
+    drop(held);
+    until_held(&server, 0);
+    hold(&server, &third, 1);
+}
+
+// R2.48
+#[test]
+fn held_reads_of_a_session_are_limited() {
+    let server = start(&[]);
+    let (mailbox, etag) = written_mailbox(&server);
+    let mut held: Vec<_> = (1..=4)
+        .map(|count| hold(&server, &mailbox.poll(&etag), count))
+        .collect();
+    server.call(&mailbox.poll(&etag)).expect(304);
+    assert_eq!(refused(&server), 1);
+    // One write answers all of them.
+    server.call(&mailbox.put(&etag, "next")).expect(202);
+    for reader in &mut held {
+        assert_eq!(reader.reply().expect(200).body, b"next");
+    }
+}
+
+/// Fills the 64 holds of a client, and returns what a further one does.
+fn fill_client(server: &Server) -> (Vec<Connection>, testkit::http::Request) {
+    let mut held = Vec::new();
+    for _ in 0..16 {
+        let (mailbox, etag) = written_mailbox(server);
+        for _ in 0..4 {
+            let count = held.len() as u64 + 1;
+            held.push(hold(server, &mailbox.poll(&etag), count));
+        }
+    }
+    let (mailbox, etag) = written_mailbox(server);
+    (held, mailbox.poll(&etag))
+}
+
+// R2.48
+#[test]
+fn held_reads_of_a_client_are_limited() {
+    let server = start(&[("limits.enabled", "true")]);
+    let (_held, further) = fill_client(&server);
+    server.call(&further).expect(304);
+    assert_eq!(refused(&server), 1);
+}
+
+// R2.48
+#[test]
+fn held_reads_of_a_client_are_not_limited_without_limits() {
+    let server = start(&[("limits.enabled", "false")]);
+    let (_held, further) = fill_client(&server);
+    hold(&server, &further, 65);
+    assert_eq!(refused(&server), 0);
+}
+
+/// The request timeout is for a server that is slow, and not for one that waits on purpose.
+// R2.49
+#[test]
+fn request_timeout_does_not_end_a_hold() {
+    let server = start(&[
+        ("msc4108.long_poll.timeout", "1s"),
+        ("http.request_timeout", "50ms"),
+    ]);
+    let (mailbox, etag) = written_mailbox(&server);
+    server.call(&mailbox.poll(&etag)).expect(304);
+    until_held(&server, 0);
+    assert_eq!(ended(&server, "timed_out"), 1);
+}

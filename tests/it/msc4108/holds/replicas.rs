@@ -1,0 +1,34 @@
+//! Holds over replicas: a write through one replica ends the hold on another.
+
+use super::{ended, hold, until_held, written_mailbox};
+use crate::server::ready_on;
+use testkit::http::Request;
+use testkit::redis::RedisServer;
+
+// R2.41, R2.42, R2.47
+#[test]
+fn write_and_deletion_through_another_replica_end_the_hold() {
+    let redis = RedisServer::start();
+    let settings = [
+        ("msc4108.enabled", "true"),
+        ("msc4108.long_poll.window", "30s"),
+        ("msc4108.long_poll.timeout", "10s"),
+    ];
+    let [reading, writing] = [(); 2].map(|()| ready_on(&redis.url(), &settings));
+    let (mailbox, etag) = written_mailbox(&writing);
+    let mut reader = hold(&reading, &mailbox.poll(&etag), 1);
+    let next = writing.call(&mailbox.put(&etag, "next")).expect(202).etag();
+    let reply = reader.reply().expect(200);
+    assert_eq!(
+        (reply.body.as_slice(), reply.etag()),
+        (&b"next"[..], next.clone())
+    );
+    let mut reader = hold(&reading, &mailbox.poll(&next), 1);
+    writing.call(&Request::delete(&mailbox.path)).expect(204);
+    reader.reply().expect_error(404, "M_NOT_FOUND");
+    until_held(&reading, 0);
+    assert_eq!(
+        [ended(&reading, "written"), ended(&reading, "gone")],
+        [1, 1]
+    );
+}

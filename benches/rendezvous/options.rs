@@ -31,6 +31,9 @@ pub struct Options {
         conflicts_with = "quick"
     )]
     pairs: Vec<u32>,
+    /// Sign-ins of --sign-ins that begin per second [default: 20 with 100 pairs, 50 with 1000, else 150]
+    #[arg(long, requires = "sign_ins", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub rate: Option<u32>,
     /// Scenarios to measure [default: all]
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Scenario>,

@@ -51,7 +51,7 @@ impl Row {
         };
         let workers_before = cpu();
         let redis_before = redis.as_ref().map(RedisUse::now);
-        let load = load::run_processes(&addresses, self.pairs, self.rate())?;
+        let load = load::run_processes(&addresses, self.pairs, self.rate)?;
         let redis_use = redis.as_ref().zip(redis_before);
         let result = RowResult {
             row: *self,
@@ -133,6 +133,11 @@ impl RowResult {
     /// CPU time of the workers for one sign-in, in milliseconds.
     pub fn worker_millis(&self) -> f64 {
         self.millis_per_sign_in(self.workers)
+    }
+
+    /// CPU time of the load for one sign-in, in milliseconds.
+    pub fn load_millis(&self) -> f64 {
+        self.millis_per_sign_in(self.load.cpu)
     }
 
     /// CPU time of Redis for one sign-in, in milliseconds.

@@ -34,7 +34,7 @@ fn print_latencies(results: &[RowResult]) {
         println!(
             "| {} | {} | {} | {} | {} | {} | {} |",
             first_columns(result),
-            result.row.rate(),
+            result.row.rate,
             result.load.at_once,
             of_messages(&result.load.latencies.prompt),
             of_messages(&result.load.latencies.after_pause),
@@ -47,13 +47,13 @@ fn print_latencies(results: &[RowResult]) {
 fn print_costs(results: &[RowResult]) {
     println!(
         "| pairs | workers | store | holds | requests per sign-in | scripts of Redis | commands of Redis \
-         | worker CPU ms | Redis CPU ms | peak RSS of a worker MB |"
+         | worker CPU ms | Redis CPU ms | load CPU ms | peak RSS of a worker MB |"
     );
-    println!("|--:|--:|---|---|--:|--:|--:|--:|--:|--:|");
+    println!("|--:|--:|---|---|--:|--:|--:|--:|--:|--:|--:|");
     for result in results {
         let figure = |figure: Option<f64>| figure.map_or("–".to_owned(), |it| format!("{it:.1}"));
         println!(
-            "| {} | {:.1} | {} | {} | {:.2} | {} | {:.1} |",
+            "| {} | {:.1} | {} | {} | {:.2} | {} | {:.2} | {:.1} |",
             first_columns(result),
             result.requests(),
             figure(result.scripts()),
@@ -62,6 +62,7 @@ fn print_costs(results: &[RowResult]) {
             result
                 .redis_millis()
                 .map_or("–".to_owned(), |it| format!("{it:.2}")),
+            result.load_millis(),
             megabytes(result.peak_rss),
         );
     }

@@ -33,6 +33,9 @@ const SHORTEST_PAUSE: u64 = 2000;
 /// Longest pause of a person, in milliseconds.
 const LONGEST_PAUSE: u64 = 8000;
 
+/// Characters of a wrong payload that the reason of a loss contains: its pair and its number.
+const SHOWN: usize = 20;
+
 /// Latencies of a process' sign-ins.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Latencies {
@@ -113,7 +116,8 @@ impl Exchange<'_> {
             let payload = device.receive(&self.path).await?;
             let latency = self.sent.get().elapsed();
             if payload != message(&self.name, next) {
-                return Err(format!("{}: message {next} is {payload:?}", self.name));
+                let begin: String = payload.chars().take(SHOWN).collect();
+                return Err(format!("{}: message {next} is {begin:?}…", self.name));
             }
             self.record(next, latency);
             if next < self.messages {

@@ -81,6 +81,7 @@ pub fn groups(options: &Options) -> Result<Vec<Vec<Row>>, String> {
     let cases = [
         (FEW, 1, Store::Memory),
         (FEW, 1, Store::Redis),
+        (FEW, REPLICAS, Store::Redis),
         (1000, 1, Store::Memory),
         (1000, 1, Store::Redis),
         (1000, REPLICAS, Store::Redis),

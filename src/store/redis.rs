@@ -25,6 +25,7 @@ mod lease;
 mod node;
 mod outage_log;
 mod pseudonym_key_cache;
+mod reconnect_pause;
 mod replication;
 mod reply;
 mod retry;

@@ -9,29 +9,20 @@ use crate::store::redis::connection::{Connection, EndOfCalls};
 use crate::store::redis::dial::{Dialer, Role};
 use crate::store::redis::error_text::describe;
 use crate::store::redis::outage_log::OutageLog;
+use crate::store::redis::reconnect_pause::{JITTER_MS, ReconnectPause};
 use crate::store::{StoreProblems, StoreState};
 use crate::telemetry::metrics::Metrics;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinError;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// Pauses between connection attempts, in milliseconds. The first is short, since most failures are
-/// a single dropped connection. The last one leaves room for R0.3: answers within half a second of
-/// the recovery.
-const FIRST_PAUSE_MS: u64 = 20;
-const LAST_PAUSE_MS: u64 = 200;
-
-/// Maximum jitter, in milliseconds, so that replicas do not reconnect in step.
-const JITTER_MS: u64 = 50;
+/// The longest pause between connection attempts, in milliseconds. It leaves room for R0.3: answers
+/// within half a second of the recovery.
+const LONGEST_PAUSE_MS: u64 = 200;
 
 // A waiting request is to be answered 0.5 s after the recovery, and pauses for up to 0.1 s itself (R0.3).
-const _: () = assert!(LAST_PAUSE_MS + JITTER_MS <= 400);
-
-/// A connection that lasted this long was of use: the next pause is the first again. A demoted
-/// primary accepts connections and rejects the first command.
-const USEFUL_AFTER: Duration = Duration::from_secs(1);
+const _: () = assert!(LONGEST_PAUSE_MS + JITTER_MS <= 400);
 
 /// What all nodes share.
 #[derive(Debug)]
@@ -113,7 +104,7 @@ impl Node {
 impl NodeState {
     async fn keep_connected(&self) {
         let (context, mut log) = (&*self.context, OutageLog::default());
-        let mut pause = FIRST_PAUSE_MS;
+        let mut pauses = ReconnectPause::new(LONGEST_PAUSE_MS);
         loop {
             let reason = match context
                 .dialer
@@ -138,17 +129,15 @@ impl NodeState {
                     let ended = opened.ended().await;
                     self.connection.send_replace(None);
                     drop(end_of_calls);
-                    if context.clock.now().saturating_sub(connected_at) > USEFUL_AFTER {
-                        pause = FIRST_PAUSE_MS;
-                    }
+                    let lasted = context.clock.now().saturating_sub(connected_at);
+                    pauses.record_connection(lasted);
                     reason_of(ended)
                 }
                 Err(reason) => reason,
             };
             log.failed(&self.address, &reason, context.clock.now());
             self.publish(&reason);
-            tokio::time::sleep(Duration::from_millis(pause + jitter())).await;
-            pause = (pause * 2).min(LAST_PAUSE_MS);
+            tokio::time::sleep(pauses.next()).await;
         }
     }
 
@@ -177,8 +166,4 @@ fn reason_of(ended: Result<Result<(), fred::error::Error>, JoinError>) -> String
         Err(error) if error.is_cancelled() => "dropped by this process".to_owned(),
         Err(error) => format!("the client's task ended: {error}"),
     }
-}
-
-fn jitter() -> u64 {
-    uuid::Uuid::new_v4().as_u64_pair().0 % JITTER_MS
 }

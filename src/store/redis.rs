@@ -9,6 +9,8 @@ mod address;
 mod argument;
 mod build;
 mod call_permits;
+mod change_channel;
+mod change_feed;
 mod check_report;
 mod checks;
 mod cluster;
@@ -63,7 +65,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The sessions in Redis. Cheap to share. It holds one multiplexed connection per Redis primary,
-/// and a second one if it waits for replicas.
+/// a second one if it waits for replicas, and one more to a single primary for the changes that other
+/// workers make.
 #[derive(Debug)]
 pub struct RedisStore {
     scripts: Arc<Scripts>,
@@ -127,13 +130,14 @@ impl Store for RedisStore {
             token_or_empty(next.as_ref()),
             Argument::Payload(&write.data),
             Argument::Number(self.limits.max_writes),
+            self.keys.changes().argument(),
             Argument::Bytes(write.txn.as_ref().map_or(b"", |txn| txn.as_bytes())),
             Argument::Number(self.limits.max_txn_ids as u64),
             Argument::TIMESTAMPS,
         ];
         let arguments = match (write.txn, write.timestamps) {
-            (None, false) => &arguments[..4],
-            (Some(_), false) => &arguments[..6],
+            (None, false) => &arguments[..5],
+            (Some(_), false) => &arguments[..7],
             (_, true) => &arguments[..],
         };
         let key = self.keys.session(write.id);

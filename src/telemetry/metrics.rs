@@ -111,6 +111,9 @@ metrics! {
     holds_refused: IntCounter = "rendezvous_holds_refused_total" [],
     /// 1 if the store answered when the live sessions were last counted for a scrape, else 0.
     store_up: IntGauge = "rendezvous_store_up" [],
+    /// 1 while this replica learns at once of the writes and deletions of every replica, else 0. While
+    /// it is 0, held reads look at the store at intervals.
+    store_change_feed_up: IntGauge = "rendezvous_store_change_feed_up" [],
     /// 1 if this check of Redis failed last and is not ignored (store.redis.ignore_checks), else 0.
     /// write: Redis refused the last write probe.
     store_check_failed: Gauges<StoreCheck> = "rendezvous_store_check_failed" ["check": StoreCheck::ALL],

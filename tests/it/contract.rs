@@ -5,11 +5,11 @@
 
 mod dates;
 mod expiry;
-mod fixture;
+pub mod fixture;
 mod model;
 mod random;
 mod redis_fixture;
-mod requests;
+pub mod requests;
 mod retries;
 mod run;
 mod shares;
@@ -50,7 +50,7 @@ fn new_session(data: &str) -> NewSession {
     session(SessionId::random(), owner, data)
 }
 
-fn write(id: SessionId, token: SequenceToken, data: &str, txn: Option<TxnKey>) -> WriteRequest {
+pub fn write(id: SessionId, token: SequenceToken, data: &str, txn: Option<TxnKey>) -> WriteRequest {
     let data = payload(data);
     let submitted = SubmittedToken::Parsed {
         token,

@@ -160,7 +160,7 @@ fn deletion_fails_if_any_lease_remains() {
     redis.command(&["HSET", "session", "p", &format!("{network}{client}")]);
     let mut limited = redis.connect();
     limited.command(&["AUTH", "limited", "x"]);
-    let reply = limited.command(&["EVAL", DELETE, "2", "session", "live", "#", ONE, ""]);
+    let reply = limited.command(&["EVAL", DELETE, "2", "session", "live", "#", ONE, "", ""]);
     assert!(matches!(reply, Reply::Error(_)), "{reply:?}");
 }
 
@@ -170,7 +170,7 @@ fn first_write(redis: &RedisServer, created_with: &str) -> Reply {
     let fields = ["v", "1", "t", &token, "d", "x", "m", created_with];
     redis.command(&[&["HSET", "session"], &fields[..]].concat());
     redis.command(&["PEXPIRE", "session", "300000"]);
-    let arguments = ["#", &token, &next, "y", "250", "", "64"];
+    let arguments = ["#", &token, &next, "y", "250", "", "", "64"];
     redis.command(&[&["EVAL", WRITE, "1", "session"], &arguments[..]].concat())
 }
 
@@ -190,7 +190,7 @@ fn write_to_a_session_without_a_token_is_an_error() {
     let redis = RedisServer::start();
     redis.command(&["HSET", "session", "d", "x"]);
     let token = "a".repeat(24);
-    let arguments = ["#", &token, &token, "y", "250", "", "64"];
+    let arguments = ["#", &token, &token, "y", "250", "", "", "64"];
     let reply = redis.command(&[&["EVAL", WRITE, "1", "session"], &arguments[..]].concat());
     let is_expected = matches!(&reply, Reply::Error(text) if text.contains("MRVFORMAT"));
     assert!(is_expected, "{reply:?}");
@@ -237,5 +237,91 @@ fn stored_pseudonym_key_of_another_form_is_replaced() {
         assert_eq!(redis.command(&["GET", "key"]).text(), key);
         let ttl = redis.command(&["PTTL", "key"]).int();
         assert!((1..=100_000).contains(&ttl), "{ttl}");
+    }
+}
+
+/// Number of messages that this Redis has published.
+fn published(redis: &RedisServer) -> u64 {
+    let stats = redis.command(&["INFO", "commandstats"]).text();
+    let mut lines = stats.lines();
+    let calls = lines.find_map(|line| line.strip_prefix("cmdstat_publish:calls="));
+    let calls = calls.and_then(|rest| rest.split(',').next());
+    calls.map_or(0, |calls| calls.parse().expect("a number"))
+}
+
+/// Only what a held read waits for is published: a write that is applied, and a deletion that found
+/// its session.
+#[test]
+fn each_change_is_published_once() {
+    let redis = RedisServer::start();
+    let tokens = ["a", "b", "c"].map(|letter| letter.repeat(24));
+    let [first, second, third] = &tokens;
+    for channel in ["", "channel"] {
+        redis.command(&["HSET", "session", "t", first, "d", "x", "m", "300000"]);
+        redis.command(&["PEXPIRE", "session", "300000"]);
+        let write = |token: &str, next: &str, data: &str, txn: &[&str]| {
+            let arguments = ["#", token, next, data, "3", channel];
+            let words = ["EVAL", WRITE, "1", "session"];
+            redis
+                .command(&[&words[..], &arguments, txn].concat())
+                .text()
+        };
+        let delete = || {
+            let words = [
+                "EVAL", DELETE, "2", "session", "live", "#", ONE, "", channel,
+            ];
+            redis.command(&words).text()
+        };
+        let delete_alone = || {
+            let words = ["EVAL", script!("delete"), "1", "session", "#", channel];
+            redis.command(&words).text()
+        };
+        let mut expected = published(&redis);
+        let mut assert_published = |reply: String, status: &str, count: u64| {
+            assert!(reply.starts_with(status), "{reply} for {status}");
+            expected += if channel.is_empty() { 0 } else { count };
+            assert_eq!(published(&redis), expected, "{status} {channel}");
+        };
+        let (txn, records) = ("t".repeat(16), ["2"]);
+        let txn = [&[txn.as_str()][..], &records].concat();
+        assert_published(write(first, second, "y", &[]), "#W1", 1);
+        assert_published(write(first, second, "y", &[]), "#R", 0);
+        assert_published(write(first, third, "z", &[]), "#C", 0);
+        assert_published(write(second, third, "z", &txn), "#W2", 1);
+        assert_published(write(second, third, "z", &txn), "#P", 0);
+        assert_published(delete(), "#D", 1);
+        assert_published(delete(), "#G", 0);
+        assert_published(write(second, third, "z", &[]), "#G", 0);
+        redis.command(&["HSET", "session", "t", first, "d", "x"]);
+        assert_published(delete_alone(), "#D", 1);
+        assert_published(delete_alone(), "#G", 0);
+    }
+}
+
+/// The ACL rule of the release before the channel allows no PUBLISH.
+#[test]
+fn denied_channel_fails_no_change() {
+    let redis = RedisServer::start();
+    let tokens = ["a", "b"].map(|letter| letter.repeat(24));
+    for rule in ["-publish", "resetchannels"] {
+        let allowed = ["reset", "on", ">x", "~*", "&*", "+@all", rule];
+        redis.command(&[&["ACL", "SETUSER", "limited"], &allowed[..]].concat());
+        let mut limited = redis.connect();
+        limited.command(&["AUTH", "limited", "x"]);
+        for delete in [
+            &[
+                "EVAL", DELETE, "2", "session", "live", "#", ONE, "", "channel",
+            ][..],
+            &["EVAL", script!("delete"), "1", "session", "#", "channel"],
+        ] {
+            redis.command(&["HSET", "session", "t", &tokens[0], "d", "x", "m", "300000"]);
+            redis.command(&["PEXPIRE", "session", "300000"]);
+            let arguments = ["#", &tokens[0], &tokens[1], "y", "3", "channel"];
+            let words = [&["EVAL", WRITE, "1", "session"], &arguments[..]].concat();
+            assert!(limited.command(&words).text().starts_with("#W1"), "{rule}");
+            assert_eq!(redis.command(&["HGET", "session", "d"]).text(), "y");
+            assert_eq!(limited.command(delete).text(), "#D", "{rule}");
+            assert_eq!(redis.command(&["EXISTS", "session"]).int(), 0);
+        }
     }
 }

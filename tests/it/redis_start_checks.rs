@@ -187,6 +187,9 @@ fn assert_sufficient_and_minimal(
     worker.assert_holds(&session.id, "protocols", &third.text("sequence_token"));
     worker.call(&request::delete(&session.id)).expect(200);
     worker.assert_gone(&session.id);
+    until("the channel of changes works", || {
+        worker.metrics().value("rendezvous_store_change_feed_up") == 1
+    });
     let log = worker.log();
     assert!(!log.contains("NOPERM") && !log.contains("WARN"), "{log}");
 
@@ -219,8 +222,16 @@ fn acl_problem_names_the_missing_permission() {
     }
 }
 
-/// Words of the rule without which a worker still starts, or (`+cluster`) connects to no server.
-const OPTIONAL: [&str; 4] = ["+eval", "+info", "+ping", "+cluster"];
+/// Words of the rule without which a worker still starts (`redis_change_feed` tests the last two), or
+/// (`+cluster`) connects to no server.
+const OPTIONAL: [&str; 6] = [
+    "+eval",
+    "+info",
+    "+ping",
+    "+cluster",
+    "+publish",
+    "+subscribe",
+];
 
 #[test]
 fn all_pages_give_the_same_acl_rule() {

@@ -5,6 +5,7 @@ use crate::config::store::Check;
 use crate::lifecycle::BackgroundTask;
 use crate::model::SharedPseudonymKey;
 use crate::store::redis::RedisStore;
+use crate::store::redis::change_feed::ChangeFeed;
 use crate::store::redis::check_report::CheckReport;
 use crate::store::redis::checks::Checks;
 use crate::store::redis::dial::Dialer;
@@ -79,7 +80,7 @@ impl RedisStore {
             tasks: node_tasks,
         });
         let connected = context.changed.subscribe();
-        let (topology, mut tasks) = Topology::start(context, settings.layout.clone());
+        let (topology, mut tasks) = Topology::start(Arc::clone(&context), settings.layout.clone());
         let scripts = Arc::new(Scripts::new(
             topology,
             clock.clone(),
@@ -108,6 +109,8 @@ impl RedisStore {
             command_timeout: deadline,
             ignore_checks: settings.ignore_checks.clone(),
         };
+        let changes = Arc::new(Changes::new(false));
+        let feed = ChangeFeed::new(&changes, &keys, &scripts, context);
         let checks = Checks {
             check,
             report: CheckReport::new(metrics, &problems),
@@ -118,6 +121,7 @@ impl RedisStore {
         tasks.extend([
             BackgroundTask::new("Redis connections", supervisor::run_nodes(started)),
             BackgroundTask::new("Redis checks", checks.run()),
+            BackgroundTask::new("Redis change feed", feed.run()),
             BackgroundTask::new("Redis rollback queue", rollback_task),
             BackgroundTask::new("Redis pseudonym key", refresh),
         ]);
@@ -129,8 +133,7 @@ impl RedisStore {
             leases,
             rollback,
             problems: Arc::clone(&problems),
-            // Those of other replicas are not reported.
-            changes: Arc::new(Changes::new(false)),
+            changes,
         };
         StoreParts {
             store,

@@ -4,8 +4,10 @@
 //! connection. `node` opens the next one. So a client that has ended for any reason is replaced, and
 //! each connection uses the secrets that are current.
 
+mod role;
+
 use crate::store::redis::address::{Address, reachable_host};
-use crate::store::redis::endpoint::RedisEndpoint;
+use crate::store::redis::endpoint::{RedisEndpoint, with_messages};
 use crate::store::redis::error_kind::is_permission_error;
 use crate::store::redis::error_text::describe;
 use crate::store::redis::replication::ReplicationConfig;
@@ -13,10 +15,12 @@ use crate::store::redis::source::RedisSource;
 use crate::store::redis::url::Layout;
 use fred::clients::Client;
 use fred::error::Error;
-use fred::interfaces::{ClientLike, ClusterInterface};
+use fred::interfaces::ClientLike;
+use fred::types::Builder;
 use fred::types::config::{Config, ConnectionConfig, PerformanceConfig, ReconnectError};
-use fred::types::{Builder, InfoKind};
 use futures_util::FutureExt;
+pub(super) use role::Role;
+use role::{check_role, check_same_server};
 use std::path::Path;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,6 +34,11 @@ use tokio_util::task::AbortOnDropHandle;
 /// sends nothing costs at most 4,096 payloads, 16 MiB.
 const MAX_QUEUED: usize = 4096;
 
+/// Maximum number of messages of a subscription that wait to be read. fred keeps nine such queues for a
+/// connection, and allocates each as a whole.
+const MAX_EVENTS: usize = 32;
+const MAX_HINTS: usize = 1024;
+
 /// Time limits of one attempt: to read the files, to find an address, to connect, and to set the
 /// connection up with TLS and AUTH. A paused Redis accepts connections and sends nothing, so without
 /// these an attempt would never end.
@@ -37,20 +46,6 @@ const READ_TIMEOUT: Duration = Duration::from_secs(2);
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(2);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// What a server must be, for a connection to be of use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role {
-    /// Any server with data.
-    Any,
-    /// A primary. A replica refuses writes, and the sentinels name another server soon.
-    Primary,
-    /// A node in Cluster mode. Without it, a node would answer from its own data, as if every
-    /// session were gone.
-    ClusterNode,
-    /// A sentinel.
-    Sentinel,
-}
 
 /// An open connection, and the task of fred that reads and writes it. The task ends with the
 /// connection; dropping this ends both.
@@ -114,7 +109,26 @@ impl Dialer {
     /// Why that failed, in a text without secrets.
     pub(super) async fn open(&self, address: &Address, role: Role) -> Result<Opened, String> {
         let config = self.read_config(address, role).await?;
-        self.connect_as(config, role).await
+        self.connect_as(config, role, MAX_EVENTS).await
+    }
+
+    /// Opens a connection that can subscribe, to the server that `scripts` leads to.
+    ///
+    /// # Errors
+    /// Why that failed, in a text without secrets.
+    pub(super) async fn open_for_messages(
+        &self,
+        address: &Address,
+        role: Role,
+        scripts: &Client,
+    ) -> Result<Opened, String> {
+        let config = with_messages(self.read_config(address, role).await?);
+        let opened = self.connect_as(config, role, MAX_HINTS).await?;
+        match Box::pin(check_same_server(scripts, &opened.client)).await {
+            Err(reason) if !is_permission_error(&reason) => Err(reason),
+            // What the server does not reveal is taken as right.
+            Ok(()) | Err(_) => Ok(opened),
+        }
     }
 
     /// Opens a connection for scripts to a server that has the role, and the second one if workers wait
@@ -128,12 +142,10 @@ impl Dialer {
         role: Role,
     ) -> Result<Opened, String> {
         let config = self.read_config(address, role).await?;
-        let mut opened = self.connect_as(config.clone(), role).await?;
+        let mut opened = self.connect_as(config.clone(), role, MAX_EVENTS).await?;
         if let Some(replication) = self.replication {
-            let second = self.connect_as(config, role).await?;
-            let checked = check_same_server(&opened.client, &second.client);
-            let checked = timeout(HANDSHAKE_TIMEOUT, checked).await;
-            checked.unwrap_or_else(|_| Err("no reply to INFO".to_owned()))?;
+            let second = self.connect_as(config, role, MAX_EVENTS).await?;
+            Box::pin(check_same_server(&opened.client, &second.client)).await?;
             opened.replication = Some((Box::new(second), replication));
         }
         Ok(opened)
@@ -160,11 +172,16 @@ impl Dialer {
         })
     }
 
-    async fn connect_as(&self, config: Config, role: Role) -> Result<Opened, String> {
-        let opened = self.connect(config).await;
+    async fn connect_as(
+        &self,
+        config: Config,
+        role: Role,
+        max_messages: usize,
+    ) -> Result<Opened, String> {
+        let opened = self.connect(config, max_messages).await;
         let opened = opened.map_err(|error| describe(&error))?;
-        let checked = timeout(HANDSHAKE_TIMEOUT, check_role(&opened.client, role)).await;
-        checked.unwrap_or_else(|_| Err("no reply to INFO".to_owned()))?;
+        // Boxed, so that a task that keeps a connection does not hold the space for the check.
+        Box::pin(check_role(&opened.client, role)).await?;
         Ok(opened)
     }
 
@@ -188,13 +205,14 @@ impl Dialer {
         Ok(endpoint)
     }
 
-    async fn connect(&self, mut config: Config) -> Result<Opened, Error> {
+    async fn connect(&self, mut config: Config, max_messages: usize) -> Result<Opened, Error> {
         config.fail_fast = true;
         let client = Builder::from_config(config)
             .set_performance_config(PerformanceConfig {
                 // A little below the operation's deadline, so that fred's error comes first, and
                 // says which connection did not answer.
                 default_command_timeout: self.command_timeout.mul_f32(0.95),
+                broadcast_channel_capacity: max_messages,
                 ..PerformanceConfig::default()
             })
             .set_connection_config(ConnectionConfig {
@@ -244,40 +262,4 @@ fn check_socket(path: &Path) -> Result<(), String> {
     path.metadata()
         .map(drop)
         .map_err(|error| format!("{}: {error}", path.display()))
-}
-
-/// Checks that two connections lead to one process. Behind a name that moves, or a proxy, they might
-/// not, and WAIT would say nothing about the scripts.
-async fn check_same_server(one: &Client, other: &Client) -> Result<(), String> {
-    let run_id = async |client: &Client| {
-        let info = client.info::<String>(Some(InfoKind::Server)).await;
-        let info = info.map_err(|error| describe(&error))?;
-        let line = info.lines().find(|line| line.starts_with("run_id:"));
-        line.map(str::to_owned)
-            .ok_or_else(|| "INFO has no run_id".to_owned())
-    };
-    if run_id(one).await? == run_id(other).await? {
-        Ok(())
-    } else {
-        Err("two connections lead to different servers".to_owned())
-    }
-}
-
-/// Checks the role of a server. What it does not reveal is taken as right.
-async fn check_role(client: &Client, role: Role) -> Result<(), String> {
-    match role {
-        Role::Any | Role::Sentinel => Ok(()),
-        Role::Primary => match client.info::<String>(Some(InfoKind::Replication)).await {
-            Ok(info) if info.contains("role:slave") => Err("is a replica".to_owned()),
-            Ok(_) => Ok(()),
-            Err(error) => match describe(&error) {
-                reason if is_permission_error(&reason) => Ok(()),
-                reason => Err(reason),
-            },
-        },
-        Role::ClusterNode => {
-            let info = client.cluster_info::<String>().await;
-            info.map(drop).map_err(|error| describe(&error))
-        }
-    }
 }

@@ -123,24 +123,28 @@ impl RedisEndpoint {
         config
     }
 
-    /// fred's configuration for a sentinel. RESP3, so that one connection carries both commands and
-    /// events.
+    /// fred's configuration for a sentinel, whose connection carries its events too.
     pub(super) fn sentinel_config(&self, address: &Address, host: &str) -> Config {
         let mut config = self.config.clone();
         config.server = server_config(address, host);
-        config.database = None;
-        config.version = RespVersion::RESP3;
         (config.username, config.password) = match &self.config.server {
             ServerConfig::Sentinel {
                 username, password, ..
-            } => (
-                username.as_deref().map(quote),
-                password.as_deref().map(quote),
-            ),
+            } => (username.clone(), password.clone()),
             _ => (None, None),
         };
-        config
+        with_messages(config)
     }
+}
+
+/// Has a connection carry both replies and the messages of its subscriptions (RESP3). It uses no key,
+/// so it selects no database.
+pub(super) fn with_messages(mut config: Config) -> Config {
+    config.database = None;
+    config.version = RespVersion::RESP3;
+    config.username = config.username.as_deref().map(quote);
+    config.password = config.password.as_deref().map(quote);
+    config
 }
 
 /// Quotes a word of an inline command, as Redis splits it (`sdssplitargs`). With RESP3, fred sends

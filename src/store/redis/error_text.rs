@@ -136,6 +136,7 @@ const COMMANDS: &[&str] = &[
     "sentinel|get-master-addr-by-name",
     "sentinel|master",
     "subscribe",
+    "publish",
     "asking",
     "time",
     "zcard",

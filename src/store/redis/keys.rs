@@ -1,11 +1,13 @@
 //! The names of the keys in Redis, and of the members of the sorted sets.
 
 use crate::model::SessionId;
+use crate::store::redis::change_channel::ChangeChannel;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use fred::types::Key;
 use sha2::{Digest, Sha256};
 use std::iter;
+use std::sync::Arc;
 
 /// Bytes of a session id's hash in the index. 96 bits distinguish ten thousand live sessions, and a
 /// leaked index does not reveal ids.
@@ -21,6 +23,7 @@ pub(super) struct Keys {
     prefix: String,
     live_index: Key,
     pseudonym_key: Key,
+    changes: Arc<ChangeChannel>,
 }
 
 impl Keys {
@@ -29,6 +32,7 @@ impl Keys {
             prefix: prefix.to_owned(),
             live_index: format!("{prefix}{{lease}}:live").into(),
             pseudonym_key: format!("{prefix}{{lease}}:secret").into(),
+            changes: Arc::new(ChangeChannel::new(prefix)),
         }
     }
 
@@ -40,6 +44,20 @@ impl Keys {
         id.with_str(|id| key.push_str(id));
         key.push('}');
         key.into()
+    }
+
+    /// The id in the key of a session.
+    pub(super) fn parse_session(&self, key: &[u8]) -> Option<SessionId> {
+        let id = key
+            .strip_prefix(self.prefix.as_bytes())?
+            .strip_prefix(b"s:{")?
+            .strip_suffix(b"}")?;
+        SessionId::parse(id)
+    }
+
+    /// The channel on which changes of sessions are published.
+    pub(super) fn changes(&self) -> &Arc<ChangeChannel> {
+        &self.changes
     }
 
     /// `<prefix>{lease}:live`: the sorted set of live sessions.
@@ -151,5 +169,23 @@ impl FromIterator<PrincipalKey> for PrincipalKeys {
                 .map(|principal| principal.0)
                 .collect(),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Keys;
+    use crate::model::SessionId;
+
+    #[test]
+    fn only_the_key_of_a_session_has_an_id() {
+        let (keys, id) = (Keys::new("mrv:"), SessionId::random());
+        let key = keys.session(id);
+        assert_eq!(keys.parse_session(key.as_bytes()), Some(id));
+        let other = Keys::new("other:").session(id);
+        let live = keys.live_index().clone();
+        for key in [other.as_bytes(), live.as_bytes(), b"", b"mrv:s:{x}"] {
+            assert_eq!(keys.parse_session(key), None, "{key:?}");
+        }
     }
 }

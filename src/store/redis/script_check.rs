@@ -25,6 +25,9 @@ const CAP_REACHED: Argument<'static> = Argument::Number(0);
 /// check's own rejection is to shorten none.
 const MAX_TTL: Argument<'static> = Argument::Number(1 << 50);
 
+/// No worker waits for a change of the check's own session. `change_feed` checks the channel.
+const NO_CHANNEL: Argument<'static> = Argument::Bytes(b"");
+
 /// The kind of the check's own principal. Sessions have others.
 const PROBE_KIND: char = 'p';
 
@@ -92,6 +95,7 @@ impl<'a> Probe<'a> {
             Argument::Bytes(second),
             Argument::Payload(&self.data),
             Argument::Number(1),
+            NO_CHANNEL,
         ];
         expect("write", scripts.write(session, &write, status).await, 'W')?;
         let with_timestamps = [Argument::Bytes(b""), Argument::TIMESTAMPS];
@@ -164,6 +168,7 @@ impl<'a> Probe<'a> {
         let arguments = [
             Argument::Bytes(&self.member),
             Argument::Bytes(prefix.as_bytes()),
+            NO_CHANNEL,
         ];
         let [session] = self.session.clone();
         let keys = [session, keys.live_index().clone()];
@@ -185,7 +190,7 @@ impl<'a> Probe<'a> {
 
     async fn delete_then_release(&self, index: &[Key]) -> Result<(), CheckError> {
         let scripts = &self.leases.scripts;
-        let deleted = scripts.delete(&self.session, &[], status).await;
+        let deleted = scripts.delete(&self.session, &[NO_CHANNEL], status).await;
         expect("delete", deleted, 'D')?;
         let member = [Argument::Bytes(&self.member)];
         let released = scripts.release_lease(index, &member, status).await;

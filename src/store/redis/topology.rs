@@ -128,6 +128,15 @@ impl Topology {
         }
     }
 
+    /// What each of the primaries must be.
+    pub(super) fn role(&self) -> Role {
+        match &self.kind {
+            Kind::Standalone(_) => Role::Any,
+            Kind::Sentinel(_) => Role::Primary,
+            Kind::Cluster(_) => Role::ClusterNode,
+        }
+    }
+
     /// The open connections to all primaries.
     pub(super) fn primaries(&self) -> Vec<Arc<Connection>> {
         match &self.kind {

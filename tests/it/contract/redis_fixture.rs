@@ -2,18 +2,13 @@
 
 use super::fixture::{StoreFixture, TTL, limits};
 use crate::deployments::{Deployment, Keys};
+use crate::redis_in_process::{InProcess, in_process};
 use matrix_rendezvous::app::tasks::RunningTasks;
-use matrix_rendezvous::clock::Clock;
-use matrix_rendezvous::config::Sources;
-use matrix_rendezvous::config::store::StoreConfig;
 use matrix_rendezvous::lifecycle::BackgroundTask;
 use matrix_rendezvous::model::SessionId;
-use matrix_rendezvous::startup;
-use matrix_rendezvous::store::redis::{RedisSettings, RedisSource, RedisStore};
+use matrix_rendezvous::store::redis::RedisStore;
 use matrix_rendezvous::store::{StoreParts, StoreState};
-use matrix_rendezvous::telemetry::metrics::Metrics;
 use sha2::{Digest, Sha256};
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio_util::sync::CancellationToken;
 
@@ -30,41 +25,14 @@ pub struct RedisFixture {
 impl RedisFixture {
     /// A store with keys of its own.
     pub async fn on(deployment: &Deployment) -> Self {
-        let flags = deployment.settings().into_iter();
-        let flags = flags
-            .map(|(key, value)| ("--set".to_owned(), key.to_owned(), value.to_owned()))
-            .collect();
-        let sources = Sources {
-            flags,
-            ..Sources::default()
-        };
-        let config = startup::load(&sources).expect("good flags").config;
-        let StoreConfig::Redis(config) = config.store else {
-            panic!("the Redis store");
-        };
-        let (source, prefix) = (RedisSource::new(&config), Deployment::prefix());
-        let settings = RedisSettings {
-            layout: source.read().expect("a URL").layout().clone(),
-            source,
-            prefix: prefix.clone(),
-            // Longer than the default, because a slow answer on a busy machine is not wrong.
-            command_timeout: Duration::from_secs(10),
-            wait_for_replicas: None,
-            ignore_checks: Vec::new(),
-        };
-        let metrics = Arc::new(Metrics::new());
+        let prefix = Deployment::prefix();
+        let InProcess { parts, .. } = in_process(&deployment.settings(), &prefix, limits());
         let StoreParts {
             store,
             mut state,
             mut tasks,
             ..
-        } = RedisStore::build(
-            &settings,
-            limits(),
-            Clock::system(),
-            &metrics,
-            Arc::default(),
-        );
+        } = parts;
         let is_check = |task: &mut BackgroundTask| task.name == "Redis checks";
         let checks: Vec<_> = tasks.extract_if(.., is_check).collect();
         assert_eq!(checks.len(), 1);

@@ -60,6 +60,7 @@ fn check_each_redis_task(of_the_topology: &[&str], url: &str) {
     let every_topology = [
         "Redis connections",
         "Redis checks",
+        "Redis change feed",
         "Redis rollback queue",
         "Redis pseudonym key",
     ];

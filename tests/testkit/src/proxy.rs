@@ -3,7 +3,8 @@
 //! For tests of replies that are lost, late, or belong to another command. The proxy parses RESP2
 //! only far enough to separate commands. A fault is armed for the next command of a kind, or for
 //! all of them until [`Proxy::heal`]. A script that Redis does not know yet (NOSCRIPT) has not run,
-//! so the fault stays armed for the next attempt. The proxy never changes a command.
+//! so the fault stays armed for the next attempt. The proxy never changes a command. A connection with
+//! RESP3, which a worker has for its subscription, is forwarded as it is, and meets no fault.
 
 mod link;
 mod wire;

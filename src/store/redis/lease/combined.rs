@@ -57,7 +57,11 @@ impl Leases {
     ) -> Result<DeleteResult, StoreError> {
         let member = index_member(id);
         let prefix = self.keys.principal_prefix();
-        let arguments = [Argument::Bytes(&member), Argument::Bytes(prefix.as_bytes())];
+        let arguments = [
+            Argument::Bytes(&member),
+            Argument::Bytes(prefix.as_bytes()),
+            self.keys.changes().argument(),
+        ];
         let keys = [self.keys.session(id), self.keys.live_index().clone()];
         self.scripts
             .delete_with_lease(&keys, &arguments, |reply| parse_deleted(&reply))

@@ -90,7 +90,9 @@ impl Leases {
         let session = self.keys.session(id);
         let session = slice::from_ref(&session);
         self.scripts
-            .delete(session, &[], |reply| parse_deleted(&reply))
+            .delete(session, &[self.keys.changes().argument()], |reply| {
+                parse_deleted(&reply)
+            })
             .await
     }
 

@@ -4,8 +4,9 @@
 -- KEYS[1]  the session's hash (create_session.lua)
 -- ARGV     1 nonce of this call, 2 the token that the client submitted, 3 the token that the write
 --          results in (both '' if the client's cannot be one of this server), 4 payload, 5 maximum
---          number of writes to a session; with a txnId also 6 its key (16 bytes, else '') and
---          7 maximum number of txnIds that a session records; 8 'dates' to request timestamps
+--          number of writes to a session, 6 the channel of changes ('' to publish nothing); with a
+--          txnId also 7 its key (16 bytes, else '') and 8 maximum number of txnIds that a session
+--          records; 9 'dates' to request timestamps
 -- Reply    nonce 'W' writes     written; ARGV[3] is the new token; the number of writes so far
 --          nonce 'W' '1 ' ms    written for the first time, ms milliseconds after the creation
 --          nonce 'R' token      a retry; this token is the response
@@ -21,13 +22,16 @@
 -- Idempotent: a second run finds the token of the first one in t, or its record in q, and returns
 -- what the first one returned.
 --
+-- Only a write that is applied is published (ADR 16): KEYS[1], on the channel ARGV[6]. If Redis denies
+-- that to this user, the write succeeds all the same.
+--
 -- A fence is a write that changes nothing and makes a demoted primary refuse (ADR 4). A write that is
 -- applied is its own fence. Every other reply comes after a write that changes
 -- nothing, as in read.lua. That write has one more effect: a Redis that is out of memory refuses a
 -- script at its first HSET, but not at an HSET after an HDEL. So a full Redis rejects new sessions
 -- (create_session.lua), and lets live sign-ins finish, which hardly grow.
 local session, nonce, submitted, next_token, payload = KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local txn = ARGV[6] ~= '' and ARGV[6]
+local txn = ARGV[7] ~= '' and ARGV[7]
 -- The length of a token, and of the current token with the 4 tokens before it.
 local TOKEN, TOKENS = 24, 24 * 5
 -- The length of a record: the txnId's key (16 bytes), 'w' or 'c', and a token (24 bytes; dashes for
@@ -41,7 +45,7 @@ if tokens and txn then
   -- Records are concatenated. A match across two of them needs a coincidence of 128 bits.
   local at = string.find(records, txn, 1, true)
   record = at and string.sub(records, at + 16, at + 40)
-  full = #records >= ARGV[7] * RECORD
+  full = #records >= ARGV[8] * RECORD
 end
 
 local is_current = tokens and not record and not full and string.sub(tokens, 1, TOKEN) == submitted
@@ -76,6 +80,9 @@ if is_current and writes_before < ARGV[5] + 0 then
   if records then
     redis.call('HSET', session, 'q', records .. txn .. 'w' .. next_token)
   end
+  if ARGV[6] ~= '' then
+    redis.pcall('PUBLISH', ARGV[6], session)
+  end
 else
   redis.call('HDEL', session, '')
   if not tokens then
@@ -101,7 +108,7 @@ else
     answer = 'C' .. string.sub(tokens, 1, TOKEN)
   end
 end
-if ARGV[8] then
+if ARGV[9] then
   local expires = redis.call('PEXPIRETIME', session)
   return {nonce .. answer, expires - redis.call('HGET', session, 'm'), expires}
 end

@@ -1,8 +1,9 @@
 //! The connections through the proxy, and the faults of their commands and replies.
 
 use std::collections::VecDeque;
-use std::io::{BufReader, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::wire::{Frame, read_frame, words};
@@ -59,6 +60,7 @@ pub(super) fn accept(listener: &TcpListener, upstream: SocketAddr, shared: &Arc<
             server,
             shared: Arc::clone(shared),
             expected: Mutex::default(),
+            is_resp3: AtomicBool::new(false),
         });
         let (up, down) = (Arc::clone(&link), link);
         std::thread::spawn(move || up.commands().unwrap_or_else(|_| up.cut()));
@@ -73,6 +75,8 @@ struct Link {
     shared: Arc<Shared>,
     /// One entry for each command that waits for its reply.
     expected: Mutex<VecDeque<Option<Armed>>>,
+    /// Whether it is of a subscription. No fault applies to it.
+    is_resp3: AtomicBool,
 }
 
 /// The fault of a command, and the number of heals at that time.
@@ -91,6 +95,11 @@ impl Link {
     /// Forwards commands to Redis.
     fn commands(&self) -> std::io::Result<()> {
         let mut from = BufReader::new(&self.client);
+        // An inline HELLO, which only a connection with RESP3 sends.
+        if from.fill_buf()?.starts_with(b"HELLO") {
+            self.is_resp3.store(true, Ordering::SeqCst);
+            return self.copy(from, &self.server);
+        }
         loop {
             let command = read_frame(&mut from)?;
             let armed = self.fault_for(&command);
@@ -141,6 +150,10 @@ impl Link {
     /// Forwards replies to the server.
     fn replies(&self) -> std::io::Result<()> {
         let mut from = BufReader::new(&self.server);
+        from.fill_buf()?;
+        if self.is_resp3.load(Ordering::SeqCst) {
+            return self.copy(from, &self.client);
+        }
         loop {
             let reply = read_frame(&mut from)?;
             let armed = self.expected().pop_front().flatten();
@@ -188,6 +201,13 @@ impl Link {
                 (&self.client).write_all(reply)
             }
         }
+    }
+
+    /// Forwards what no fault applies to, until either side closes.
+    fn copy(&self, mut from: impl BufRead, mut to: &TcpStream) -> std::io::Result<()> {
+        std::io::copy(&mut from, &mut to)?;
+        self.cut();
+        Ok(())
     }
 
     fn cut(&self) {

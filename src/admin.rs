@@ -76,12 +76,13 @@ impl<S: Store> Admin<S> {
         let (tasks, stop) = (TaskTracker::new(), self.readiness.lifecycle.hard().clone());
         let connections = AdminConnections::new(EVICTION_THRESHOLD, self.clock.clone());
         let connections = Arc::new(connections);
-        listener::accept(listener, permits, &tasks, &stop, |stream, peer| {
+        listener::accept(listener, permits, &tasks, &stop, |stream, peer, permit| {
             let (admin, stop) = (Arc::clone(&self), stop.clone());
             let connections = Arc::clone(&connections);
             async move {
                 let serving = connections.run(peer, |activity| admin.serve(stream, activity));
                 stop.run_until_cancelled(serving).await;
+                drop(permit);
             }
         })
         .await;

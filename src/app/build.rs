@@ -227,7 +227,7 @@ impl AppContext {
         let permits = Arc::new(Semaphore::new(self.config.http.max_connections));
         let (tracker, soft) = (self.connections.clone(), self.lifecycle.soft().clone());
         self.add_task("http listener", async move {
-            let serve = |stream, peer| Arc::clone(&connections).serve(stream, peer);
+            let serve = |stream, peer, permit| Arc::clone(&connections).serve(stream, peer, permit);
             listener::accept(listener, permits, &tracker, &soft, serve).await;
         });
     }

@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::config::http::HttpConfig;
 use crate::http::service::Service;
 use crate::lifecycle::Lifecycle;
+use crate::limits::client_concurrency::ClientPermit;
 use crate::net::admission::{AdmittedConnection, ConnectionAdmission};
 use crate::net::http1;
 use crate::net::http2::limited_stream::FrameLimitedStream;
@@ -33,6 +34,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
 
 /// Maximum size of a request head and of hyper's read buffer: more than any proxy's headers need, and
 /// small enough for ten thousand connections.
@@ -51,6 +53,15 @@ pub struct Connections<S> {
     lifecycle: Lifecycle,
     metrics: Arc<Metrics>,
     clock: Clock,
+}
+
+/// A connection whose HTTP version is known.
+struct OpenConnection {
+    stream: TimeoutStream<TcpStream>,
+    context: Arc<ConnectionContext>,
+    is_http2: bool,
+    /// Of its client.
+    permit: Option<ClientPermit>,
 }
 
 impl<S: Store> Connections<S> {
@@ -83,24 +94,42 @@ impl<S: Store> Connections<S> {
     }
 
     /// Serves one connection until it ends.
-    pub async fn serve(self: Arc<Self>, stream: TcpStream, peer: IpAddr) {
-        if let Err(error) = self.serve_inner(stream, peer).await {
+    pub async fn serve(
+        self: Arc<Self>,
+        stream: TcpStream,
+        peer: IpAddr,
+        _permit: OwnedSemaphorePermit,
+    ) {
+        // On the heap, as is everything that few connections need, or none for long: thousands of
+        // connections wait for their next request, and keep the space of this future.
+        let Some(OpenConnection {
+            stream,
+            context,
+            is_http2,
+            permit: _client_permit,
+        }) = Box::pin(self.open(stream, peer)).await
+        else {
+            return;
+        };
+        let ended = if is_http2 {
+            Box::pin(self.serve_http2(stream, context)).await
+        } else {
+            self.serve_http1(stream, context).await
+        };
+        if let Err(error) = ended {
             tracing::debug!(%error, "connection failed");
         }
     }
 
-    async fn serve_inner(self: &Arc<Self>, mut stream: TcpStream, ip: IpAddr) -> io::Result<()> {
+    /// Admits a connection and detects its HTTP version. Returns `None` if it ends before that.
+    async fn open(&self, mut stream: TcpStream, ip: IpAddr) -> Option<OpenConnection> {
         // A response is one small write, and the client waits for it.
-        stream.set_nodelay(true)?;
-        let Some(connection) = self.admission.admit(&mut stream, ip).await else {
-            return Ok(());
-        };
-        // The permit is released when the connection ends.
+        stream.set_nodelay(true).ok()?;
         let AdmittedConnection {
             peer,
             buffered,
-            permit: _permit,
-        } = connection;
+            permit,
+        } = self.admission.admit(&mut stream, ip).await?;
         let timeouts = SocketTimeouts {
             header: Some(self.config.timeouts.header),
             idle: self.config.timeouts.idle,
@@ -111,21 +140,21 @@ impl<S: Store> Connections<S> {
         let metrics = Arc::clone(&self.metrics);
         let mut stream = TimeoutStream::new(stream, timeouts, activity, metrics, &self.clock);
         stream.push_back(buffered);
+        let mut is_http2 = false;
         if self.config.h2c {
+            let preface = pin!(begins_with_preface(&mut stream));
             // A silent connection has no request, so the shutdown may close it.
-            let is_http2 = {
-                let is_http2 = pin!(begins_with_preface(&mut stream));
-                self.lifecycle.until_draining(is_http2).await
-            };
-            let Some(is_http2) = is_http2 else {
-                return Ok(());
-            };
-            if is_http2? {
-                stream.disable_header_timeout();
-                return self.serve_http2(stream, context).await;
-            }
+            is_http2 = self.lifecycle.until_draining(preface).await?.ok()?;
         }
-        self.serve_http1(stream, context).await
+        if is_http2 {
+            stream.disable_header_timeout();
+        }
+        Some(OpenConnection {
+            stream,
+            context,
+            is_http2,
+            permit,
+        })
     }
 
     async fn serve_http1(
@@ -135,14 +164,16 @@ impl<S: Store> Connections<S> {
     ) -> io::Result<()> {
         let service = service_fn(|mut request| {
             let (connections, context) = (Arc::clone(self), Arc::clone(&context));
-            async move {
+            // On the heap, and freed with the response: hyper keeps the space of this future for as
+            // long as the connection lasts, and the state of a request has 10 KB.
+            Box::pin(async move {
                 let ip = connections.client_ip(&request, &context);
                 let response = connections.handle_request(&mut request, ip, &context);
                 Ok::<_, Infallible>(response.await)
-            }
+            })
         });
-        let connection =
-            http1::builder(MAX_HEAD_BYTES).serve_connection(TokioIo::new(stream), service);
+        let builder = http1::builder(MAX_HEAD_BYTES);
+        let connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
         let graceful_shutdown = hyper::server::conn::http1::Connection::graceful_shutdown;
         let is_unused = || context.activity.is_unused();
         let is_finished = || context.activity.is_write_closed();
@@ -188,7 +219,7 @@ impl<S: Store> Connections<S> {
         let is_trusted = context.peer.is_trusted;
         let stream = TokioIo::new(FrameLimitedStream::new(stream, is_trusted));
         let builder = http2::builder(streams, MAX_HEAD_BYTES, is_trusted);
-        let connection = builder.serve_connection(stream, service);
+        let connection = pin!(builder.serve_connection(stream, service));
         // hyper sends GOAWAY with a PING, and waits for a response that a vanished client never
         // sends.
         let is_finished = || context.activity.is_idle();
@@ -211,7 +242,7 @@ impl<S: Store> Connections<S> {
     /// [`CLOSE_GRACE`].
     async fn run_to_completion<C>(
         &self,
-        connection: C,
+        mut connection: Pin<&mut C>,
         graceful_shutdown: impl FnOnce(Pin<&mut C>),
         is_unused: impl Fn() -> bool,
         is_finished: impl Fn() -> bool,
@@ -219,10 +250,24 @@ impl<S: Store> Connections<S> {
     where
         C: Future<Output = hyper::Result<()>>,
     {
-        let mut connection = pin!(connection);
         if let Some(ended) = self.lifecycle.until_draining(connection.as_mut()).await {
             return ended.map_err(io::Error::other);
         }
+        let shutdown = self.shut_down(connection, graceful_shutdown, is_unused, is_finished);
+        Box::pin(shutdown).await
+    }
+
+    /// Runs a connection to its end while the process stops.
+    async fn shut_down<C>(
+        &self,
+        mut connection: Pin<&mut C>,
+        graceful_shutdown: impl FnOnce(Pin<&mut C>),
+        is_unused: impl Fn() -> bool,
+        is_finished: impl Fn() -> bool,
+    ) -> io::Result<()>
+    where
+        C: Future<Output = hyper::Result<()>>,
+    {
         if is_unused()
             && let Some(ended) = self
                 .lifecycle

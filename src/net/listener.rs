@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -15,8 +15,8 @@ use tokio_util::task::TaskTracker;
 const MIN_BACKOFF: Duration = Duration::from_millis(5);
 const MAX_BACKOFF: Duration = Duration::from_secs(1);
 
-/// Accepts connections until `stop`, and runs `serve` for each in a task of `tasks`. The number of
-/// concurrent connections is at most the number of `permits`.
+/// Accepts connections until `stop`, and runs `serve` for each in a task of `tasks`. It keeps the
+/// connection's permit until the connection ends: their number is that of the `permits`.
 pub async fn accept<F, Fut>(
     listener: TcpListener,
     permits: Arc<Semaphore>,
@@ -24,7 +24,7 @@ pub async fn accept<F, Fut>(
     stop: &CancellationToken,
     serve: F,
 ) where
-    F: Fn(TcpStream, IpAddr) -> Fut,
+    F: Fn(TcpStream, IpAddr, OwnedSemaphorePermit) -> Fut,
     Fut: Future<Output = ()> + Send + 'static,
 {
     let mut backoff = MIN_BACKOFF;
@@ -34,11 +34,8 @@ pub async fn accept<F, Fut>(
             match listener.accept().await {
                 Ok((stream, peer)) => {
                     backoff = MIN_BACKOFF;
-                    let serving = serve(stream, peer.ip());
-                    tasks.spawn(async move {
-                        serving.await;
-                        drop(permit);
-                    });
+                    // Without a future around it, which would hold the connection's twice.
+                    tasks.spawn(serve(stream, peer.ip(), permit));
                 }
                 Err(error) => {
                     if !is_connection_error(&error) {

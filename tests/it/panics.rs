@@ -151,8 +151,8 @@ fn serve() -> TestService {
             TaskTracker::new(),
             CancellationToken::new(),
         );
-        listener::accept(socket, permits, &tasks, &stop, |stream, peer| {
-            Arc::clone(&shared).serve(stream, peer)
+        listener::accept(socket, permits, &tasks, &stop, |stream, peer, permit| {
+            Arc::clone(&shared).serve(stream, peer, permit)
         })
         .await;
     });

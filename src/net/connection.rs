@@ -2,6 +2,7 @@
 //! a response.
 
 mod context;
+mod lifetime;
 mod request;
 
 use crate::clock::Clock;
@@ -30,7 +31,7 @@ use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
 use std::io;
 use std::net::IpAddr;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -40,14 +41,13 @@ use tokio::sync::OwnedSemaphorePermit;
 /// small enough for ten thousand connections.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 
-/// Time that a client has to close its side after it has received every response.
-const CLOSE_GRACE: Duration = Duration::from_secs(3);
-
 /// Serves connections. One value is shared by all of them.
 #[derive(Debug)]
 pub struct Connections<S> {
     service: Service<S>,
     config: HttpConfig,
+    /// Zero if no read is held.
+    longest_hold: Duration,
     admission: ConnectionAdmission,
     proxy_detector: UnconfiguredProxyDetector,
     lifecycle: Lifecycle,
@@ -87,6 +87,10 @@ impl<S: Store> Connections<S> {
             admission,
             proxy_detector: UnconfiguredProxyDetector::default(),
             config: config.http.clone(),
+            longest_hold: config
+                .msc4108
+                .long_poll
+                .map_or(Duration::ZERO, |poll| poll.timeout),
             lifecycle,
             metrics,
             clock,
@@ -215,7 +219,9 @@ impl<S: Store> Connections<S> {
             }
         });
         let peer = context.peer.ip;
-        let streams = StreamExecutor::new(self.config.timeouts.request, Arc::clone(&self.metrics));
+        let request_timeout = self.config.timeouts.request;
+        let metrics = Arc::clone(&self.metrics);
+        let streams = StreamExecutor::new(request_timeout, self.longest_hold, metrics);
         let is_trusted = context.peer.is_trusted;
         let stream = TokioIo::new(FrameLimitedStream::new(stream, is_trusted));
         let builder = http2::builder(streams, MAX_HEAD_BYTES, is_trusted);
@@ -232,69 +238,5 @@ impl<S: Store> Connections<S> {
                 .record_refusal(ConnectionRefusal::Http2Flood, peer);
         }
         ended
-    }
-
-    /// Runs a connection to its end.
-    ///
-    /// From the soft token on it shuts the connection down: at once if idle, else after the requests
-    /// in flight. At the hard token, which never precedes the soft one, it cuts the connection and
-    /// counts that. A connection that `is_finished` is not counted as cut, and is abandoned after
-    /// [`CLOSE_GRACE`].
-    async fn run_to_completion<C>(
-        &self,
-        mut connection: Pin<&mut C>,
-        graceful_shutdown: impl FnOnce(Pin<&mut C>),
-        is_unused: impl Fn() -> bool,
-        is_finished: impl Fn() -> bool,
-    ) -> io::Result<()>
-    where
-        C: Future<Output = hyper::Result<()>>,
-    {
-        if let Some(ended) = self.lifecycle.until_draining(connection.as_mut()).await {
-            return ended.map_err(io::Error::other);
-        }
-        let shutdown = self.shut_down(connection, graceful_shutdown, is_unused, is_finished);
-        Box::pin(shutdown).await
-    }
-
-    /// Runs a connection to its end while the process stops.
-    async fn shut_down<C>(
-        &self,
-        mut connection: Pin<&mut C>,
-        graceful_shutdown: impl FnOnce(Pin<&mut C>),
-        is_unused: impl Fn() -> bool,
-        is_finished: impl Fn() -> bool,
-    ) -> io::Result<()>
-    where
-        C: Future<Output = hyper::Result<()>>,
-    {
-        if is_unused()
-            && let Some(ended) = self
-                .lifecycle
-                .await_first_request(connection.as_mut())
-                .await
-        {
-            return ended.map_err(io::Error::other);
-        }
-        graceful_shutdown(connection.as_mut());
-        let abandoned = async {
-            loop {
-                tokio::time::sleep(CLOSE_GRACE).await;
-                if is_finished() {
-                    return;
-                }
-            }
-        };
-        tokio::select! {
-            ended = self.lifecycle.hard().run_until_cancelled(connection) => match ended {
-                Some(ended) => ended.map_err(io::Error::other),
-                None if is_finished() => Ok(()),
-                None => {
-                    self.lifecycle.count_cut();
-                    Ok(())
-                }
-            },
-            () = abandoned => Ok(()),
-        }
     }
 }

@@ -98,11 +98,12 @@ pub struct StreamExecutor {
 }
 
 impl StreamExecutor {
-    /// Creates an executor. `request_timeout` bounds the time to a response. The response may then
-    /// wait as long again for the client's window, as it may on a socket.
+    /// Creates an executor. `request_timeout` bounds the time to a response, beside `longest_hold` of a
+    /// held read. The response may then wait as long again for the client's window, as it may on a
+    /// socket.
     #[must_use]
-    pub fn new(request_timeout: Duration, metrics: Arc<Metrics>) -> Self {
-        let stream_timeout = request_timeout * 2;
+    pub fn new(request_timeout: Duration, longest_hold: Duration, metrics: Arc<Metrics>) -> Self {
+        let stream_timeout = request_timeout * 2 + longest_hold;
         Self {
             stream_timeout,
             metrics,

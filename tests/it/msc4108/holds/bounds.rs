@@ -3,7 +3,9 @@
 use super::{ended, hold, until_held, written_mailbox};
 use crate::server::Server;
 use testkit::http::Connection;
+use testkit::http2::{END_HEADERS, END_STREAM, HEADERS, PREFACE, SETTINGS, frame, get_with};
 use testkit::server::Store;
+use testkit::until;
 
 const ON: [(&str, &str); 3] = [
     ("msc4108.enabled", "true"),
@@ -95,4 +97,22 @@ fn request_timeout_does_not_end_a_hold() {
     server.call(&mailbox.poll(&etag)).expect(304);
     until_held(&server, 0);
     assert_eq!(ended(&server, "timed_out"), 1);
+}
+
+/// Nor does the timeout of a stream, which is twice the request timeout.
+// R2.49
+#[test]
+fn stream_timeout_does_not_end_a_hold() {
+    let server = start(&[
+        ("msc4108.long_poll.timeout", "1s"),
+        ("http.request_timeout", "50ms"),
+        ("http.h2c", "true"),
+    ]);
+    let (mailbox, etag) = written_mailbox(&server);
+    let mut connection = Connection::open(server.http);
+    connection.write(PREFACE);
+    connection.write(&frame(SETTINGS, 0, 0, &[]));
+    let head = get_with(&mailbox.path, "if-none-match", &etag);
+    connection.write(&frame(HEADERS, END_HEADERS | END_STREAM, 1, &head));
+    until("the hold has ended", || ended(&server, "timed_out") == 1);
 }

@@ -4,7 +4,9 @@ use super::{HELD, all_ended, ended, hold, until_held, written_mailbox};
 use crate::server::{Server, on_both_stores, ready_on};
 use nix::sys::signal::Signal;
 use testkit::http::{Connection, Request};
-use testkit::http2::{HEADERS, PREFACE, RST_STREAM, SETTINGS, frame};
+use testkit::http2::{
+    END_HEADERS, END_STREAM, HEADERS, PREFACE, RST_STREAM, SETTINGS, frame, get_with,
+};
 use testkit::redis::RedisServer;
 use testkit::server::Store;
 use testkit::until;
@@ -179,14 +181,13 @@ fn reset_stream_ends_the_hold() {
     let mut connection = Connection::open(server.http);
     connection.write(PREFACE);
     connection.write(&frame(SETTINGS, 0, 0, &[]));
-    let head = testkit::http2::get_with(&mailbox.path, "if-none-match", &etag);
-    // END_HEADERS and END_STREAM.
-    connection.write(&frame(HEADERS, 0x5, 1, &head));
+    let head = get_with(&mailbox.path, "if-none-match", &etag);
+    connection.write(&frame(HEADERS, END_HEADERS | END_STREAM, 1, &head));
     until_held(&server, 1);
     connection.write(&frame(RST_STREAM, 0, 1, &8_u32.to_be_bytes()));
     until_held(&server, 0);
     assert_eq!(ended(&server, "abandoned"), 1);
-    connection.write(&frame(HEADERS, 0x5, 3, &head));
+    connection.write(&frame(HEADERS, END_HEADERS | END_STREAM, 3, &head));
     until_held(&server, 1);
     drop(connection);
     until("the end of the connection ends its hold", || {

@@ -20,6 +20,7 @@ use crate::store::{
 };
 use crate::telemetry::labels::{ReadOutcome, WriteOutcome};
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::one_sided_log::OneSidedLog;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +34,7 @@ pub struct Sessions<S> {
     retries: Option<StoreRetries>,
     /// `None` if no read is held.
     holds: Option<Holds>,
+    one_sided_log: Arc<OneSidedLog>,
 }
 
 /// A read that may be held.
@@ -74,12 +76,14 @@ impl<S: Store> Sessions<S> {
         metrics: Arc<Metrics>,
         retries: Option<StoreRetries>,
         holds: Option<Holds>,
+        one_sided_log: Arc<OneSidedLog>,
     ) -> Self {
         Self {
             store,
             metrics,
             retries,
             holds,
+            one_sided_log,
         }
     }
 
@@ -207,7 +211,13 @@ impl<S: Store> Sessions<S> {
                 }
                 ReadOutcome::Found
             }
-            ReadResult::Unchanged { .. } => ReadOutcome::Unchanged,
+            ReadResult::Unchanged { is_one_sided, .. } => {
+                if *is_one_sided {
+                    self.metrics.sessions_one_sided.inc(api);
+                    self.one_sided_log.record(api, request.id);
+                }
+                ReadOutcome::Unchanged
+            }
             ReadResult::Gone => ReadOutcome::Gone,
         };
         self.metrics.reads.inc((api, outcome));

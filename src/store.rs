@@ -172,6 +172,9 @@ pub struct ReadRequest {
     pub if_none_match: Option<SequenceToken>,
     /// Whether to return the session's timestamps.
     pub timestamps: bool,
+    /// Whether to find out if the other device reads the session: a read without `if_none_match` is
+    /// that device, one with it a poll. It holds only for a dialect in which polls name a token.
+    pub track_peer: bool,
 }
 
 /// The result of [`Store::read`].
@@ -194,6 +197,9 @@ pub enum ReadResult {
         expires_in: Duration,
         /// Whether the session was never written since its creation.
         never_written: bool,
+        /// Whether this is the first of the session's [`LAST_POLLS`], and the other device has
+        /// neither read nor written it. False unless the request has `track_peer`.
+        is_one_sided: bool,
     },
     /// The session does not exist, or no longer.
     Gone,
@@ -284,3 +290,7 @@ pub struct StoreParts<S> {
 /// message was read overwrites its own message. So one write lies between the write and its retry,
 /// and four are remembered.
 pub const RECENT_TOKENS: usize = 4;
+
+/// Time before a session's expiry in which a poll shows that a device waited to the end. Both released
+/// SDKs poll once a second, plus a round trip.
+pub const LAST_POLLS: Duration = Duration::from_secs(3);

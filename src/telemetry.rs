@@ -9,6 +9,7 @@ mod log_budget;
 pub mod log_throttle;
 pub mod logs;
 pub mod metrics;
+pub mod one_sided_log;
 pub mod printable;
 pub mod pseudonym;
 pub mod rejection_log;

@@ -16,6 +16,7 @@ use crate::store::observed::ObservedStore;
 use crate::store::{Store, StoreParts};
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::logs::Log;
+use crate::telemetry::one_sided_log::OneSidedLog;
 use crate::telemetry::request_log::RequestLog;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -205,6 +206,11 @@ impl AppContext {
             metrics: Arc::clone(&self.metrics),
             request_log: RequestLog::new(access_log, Arc::clone(&rejection_log)),
             traces: self.traces.clone(),
+            one_sided_log: Arc::new(OneSidedLog::new(
+                self.replica.clone(),
+                self.pseudonyms.clone(),
+                self.clock.clone(),
+            )),
         };
         let clock = self.clock.clone();
         let service = Service::new(

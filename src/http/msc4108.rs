@@ -17,7 +17,7 @@ use crate::http::etag::{EtagList, format_etag};
 use crate::http::response::ApiResponse;
 use crate::http::route::{MSC4108_PREFIX, Target};
 use crate::model::Api;
-use crate::model::{Payload, SequenceToken, SessionId, SubmittedToken};
+use crate::model::{Payload, SessionId, SubmittedToken};
 use crate::policy::{Admitted, Intent};
 use crate::session::{PolledRead, Sessions};
 use crate::store::{
@@ -129,14 +129,22 @@ impl<'a, S: Store> Msc4108<'a, S> {
         request: &Request<B>,
         id: SessionId,
     ) -> Result<HoldableResponse<'a, S>, ApiError> {
-        let tags = EtagList::parse(request.headers(), &IF_NONE_MATCH).unwrap_or_default();
+        let tags = EtagList::parse(request.headers(), &IF_NONE_MATCH);
+        let is_first_read = tags.is_none();
+        let tags = tags.unwrap_or_default();
         self.count_mangled_etag(&tags);
         let unless = match tags.tokens.as_slice() {
             [token] => Some(*token),
             _ => None,
         };
         let mut retry = self.sessions.begin_request(admitted.into_permits());
-        let read_request = read_request(id, unless);
+        let read_request = ReadRequest {
+            id,
+            if_none_match: unless,
+            timestamps: true,
+            // The creator has a tag from the beginning, and names it in each poll.
+            track_peer: is_first_read || unless.is_some(),
+        };
         let read = match unless {
             Some(token) if request.method() == Method::GET => {
                 let read = self
@@ -204,9 +212,15 @@ impl<'a, S: Store> Msc4108<'a, S> {
         // One tag is compared and swapped in one step. With several tags the current one must be
         // found first (R2.23), and `*` may not write (R2.25).
         if tags.has_wildcard || tags.tokens.len() > 1 {
+            let read_request = ReadRequest {
+                id,
+                if_none_match: None,
+                timestamps: true,
+                track_peer: false,
+            };
             let WithTimestamps { result, timestamps } = self
                 .sessions
-                .read(Api::Msc4108, &read_request(id, None), &mut retry)
+                .read(Api::Msc4108, &read_request, &mut retry)
                 .await?;
             let ReadResult::Found { token, .. } = result else {
                 return Err(ApiError::NotFound);
@@ -257,13 +271,5 @@ impl<'a, S: Store> Msc4108<'a, S> {
             DeleteResult::Deleted => Ok(ApiResponse::no_content()),
             DeleteResult::Gone => Err(ApiError::NotFound),
         }
-    }
-}
-
-fn read_request(id: SessionId, if_none_match: Option<SequenceToken>) -> ReadRequest {
-    ReadRequest {
-        id,
-        if_none_match,
-        timestamps: true,
     }
 }

@@ -177,6 +177,8 @@ impl<S: Store> Msc4388<'_, S> {
             id,
             if_none_match: None,
             timestamps: false,
+            // Polls name no token, so the creator and the other device look the same.
+            track_peer: false,
         };
         let mut retry = self.sessions.begin_request(admitted.into_permits());
         let read = self.sessions.read(self.api, &request, &mut retry).await?;

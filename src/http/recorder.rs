@@ -7,6 +7,7 @@ use crate::http::response::ApiResponse;
 use crate::http::route::{Route, method_label};
 use crate::telemetry::labels::MethodLabel;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::one_sided_log::OneSidedLog;
 use crate::telemetry::request_log::RequestLog;
 use crate::telemetry::request_record::RequestRecord;
 use crate::telemetry::traces::{Trace, Traces};
@@ -24,6 +25,8 @@ pub struct RequestTelemetry {
     pub request_log: RequestLog,
     /// The traces.
     pub traces: Traces,
+    /// The log of sessions that only one device used.
+    pub one_sided_log: Arc<OneSidedLog>,
 }
 
 /// Records one request. A recorder that is dropped before [`RequestRecorder::finish`] counts its

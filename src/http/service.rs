@@ -80,7 +80,13 @@ impl<S: Store> Service<S> {
             Holds::new(long_poll, lifecycle.clone(), metrics, clock.clone())
         });
         Self {
-            sessions: Sessions::new(store, Arc::clone(&telemetry.metrics), retries, holds),
+            sessions: Sessions::new(
+                store,
+                Arc::clone(&telemetry.metrics),
+                retries,
+                holds,
+                Arc::clone(&telemetry.one_sided_log),
+            ),
             policy,
             homeservers,
             telemetry,

@@ -97,6 +97,7 @@ impl Holds {
         let ReadResult::Unchanged {
             expires_in,
             never_written: false,
+            ..
         } = found.result
         else {
             return None;

@@ -131,8 +131,8 @@ impl MemoryStore {
     }
 
     fn read_sync(&self, request: &ReadRequest) -> WithTimestamps<ReadResult> {
-        let (sessions, now) = self.lock_live();
-        let Some(entry) = sessions.entries.get(&request.id) else {
+        let (mut sessions, now) = self.lock_live();
+        let Some(entry) = sessions.entries.get_mut(&request.id) else {
             return WithTimestamps::without_timestamps(ReadResult::Gone);
         };
         let expires_in = entry.expires_at.saturating_sub(now);
@@ -140,8 +140,12 @@ impl MemoryStore {
             ReadResult::Unchanged {
                 expires_in,
                 never_written: entry.is_never_written(),
+                is_one_sided: request.track_peer && entry.track_poll(expires_in),
             }
         } else {
+            if request.track_peer && request.if_none_match.is_none() {
+                entry.is_peer_settled = true;
+            }
             ReadResult::Found {
                 data: entry.data.clone(),
                 token: entry.token,

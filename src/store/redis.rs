@@ -88,12 +88,14 @@ impl Store for RedisStore {
         let key = self.keys.session(request.id);
         let arguments = [
             token_or_empty(request.if_none_match.as_ref()),
-            Argument::TIMESTAMPS,
+            Argument::timestamps(request.timestamps),
+            Argument::Bytes(b"peer"),
         ];
         let arguments = match (request.if_none_match, request.timestamps) {
+            _ if request.track_peer => &arguments[..],
             (None, false) => &arguments[..0],
             (Some(_), false) => &arguments[..1],
-            (_, true) => &arguments[..],
+            (_, true) => &arguments[..2],
         };
         let parse = |reply: ScriptReply| {
             let timestamps = reply.timestamps(request.timestamps && reply.status != 'G')?;
@@ -108,9 +110,10 @@ impl Store for RedisStore {
                         never_written,
                     }
                 }
-                'U' | 'V' if request.if_none_match.is_some() => ReadResult::Unchanged {
+                'U' | 'V' | 'O' if request.if_none_match.is_some() => ReadResult::Unchanged {
                     expires_in: reply.ttl()?,
-                    never_written: reply.status == 'V',
+                    never_written: reply.status != 'U',
+                    is_one_sided: reply.status == 'O',
                 },
                 'G' => reply.expect_empty(ReadResult::Gone)?,
                 _ => return Err(StoreError::BadReply),
@@ -210,10 +213,10 @@ fn token_or_empty(token: Option<&SequenceToken>) -> Argument<'_> {
 mod tests {
     use super::keys::PrincipalKey;
     use crate::model::TOKEN_LEN;
-    use crate::store::RECENT_TOKENS;
+    use crate::store::{LAST_POLLS, RECENT_TOKENS};
 
     #[test]
-    fn scripts_use_the_lengths_of_the_model() {
+    fn scripts_use_the_numbers_of_the_model() {
         let kept = format!(
             "TOKEN, TOKENS = {TOKEN_LEN}, {TOKEN_LEN} * {}\n",
             RECENT_TOKENS + 1
@@ -221,6 +224,8 @@ mod tests {
         assert!(include_str!("redis/lua/write.lua").contains(&kept));
         let current = format!("string.sub(tokens, 1, {TOKEN_LEN})");
         assert!(include_str!("redis/lua/read.lua").contains(&current));
+        let last_polls = format!("ttl < {} ", LAST_POLLS.as_millis());
+        assert!(include_str!("redis/lua/read.lua").contains(&last_polls));
         let principal = format!("'(.)({})'", ".".repeat(PrincipalKey::LEN - 1));
         assert!(include_str!("redis/lua/delete_with_lease.lua").contains(&principal));
     }

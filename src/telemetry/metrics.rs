@@ -147,6 +147,9 @@ metrics! {
     /// this is the other device, after it scanned the code. In the JSON dialect the polls of the
     /// session's creator are included.
     sessions_scanned: Counters<Api> = "rendezvous_sessions_scanned_total" ["api": Api::WITH_SESSIONS],
+    /// Sessions that one device polled to their end, while no other device ever read or wrote them.
+    /// 0 in the JSON dialect, in which the polls of both devices look the same.
+    sessions_one_sided: Counters<Api> = "rendezvous_sessions_one_sided_total" ["api": Api::WITH_SESSIONS],
     /// Reads by outcome: a payload was found, the state is the one that the client has, or the
     /// session is gone.
     reads: Counters<(Api, ReadOutcome)> = "rendezvous_reads_total" ["api": Api::WITH_SESSIONS, "outcome": ReadOutcome::ALL],

@@ -7,6 +7,7 @@ mod dates;
 mod expiry;
 pub mod fixture;
 mod model;
+mod one_sided;
 mod random;
 mod redis_fixture;
 pub mod requests;
@@ -27,6 +28,7 @@ use matrix_rendezvous::store::{
     CreateResult, DeleteResult, NewSession, ReadResult, Store, StoreError, WriteRequest,
     WriteResult,
 };
+use one_sided::session_without_a_peer_is_reported_once;
 use redis_fixture::RedisFixture;
 use requests::{owner, payload, read_request, session, txn, unwrap_result};
 use retries::{
@@ -166,6 +168,7 @@ contract! {
     ipv6_40_and_32_have_quotas,
     quotas_shrink_as_the_store_fills,
     expired_sessions_are_reported_once,
+    session_without_a_peer_is_reported_once,
 }
 
 async fn session_holds_the_last_write<R: StoreFixture>(fixture: &mut R) {

@@ -22,6 +22,7 @@ use matrix_rendezvous::store::{
 use matrix_rendezvous::telemetry::access_log::AccessLog;
 use matrix_rendezvous::telemetry::labels::TimeoutKind;
 use matrix_rendezvous::telemetry::metrics::Metrics;
+use matrix_rendezvous::telemetry::one_sided_log::OneSidedLog;
 use matrix_rendezvous::telemetry::pseudonym::Pseudonyms;
 use matrix_rendezvous::telemetry::rejection_log::RejectionLog;
 use matrix_rendezvous::telemetry::request_log::RequestLog;
@@ -118,14 +119,16 @@ fn serve() -> TestService {
     let access_log = AccessLog::new(
         false,
         "worker".to_owned(),
-        pseudonyms,
+        pseudonyms.clone(),
         clock.clone(),
         Arc::clone(&metrics),
     );
+    let one_sided_log = OneSidedLog::new("worker".to_owned(), pseudonyms, clock.clone());
     let telemetry = RequestTelemetry {
         metrics: counted,
         request_log: RequestLog::new(Arc::new(access_log), rejection_log),
         traces: Traces::default(),
+        one_sided_log: Arc::new(one_sided_log),
     };
     let (counted, lifecycle) = (Arc::clone(&metrics), Lifecycle::new());
     let service = Service::new(

@@ -12,6 +12,7 @@ macro_rules! script {
 const ACQUIRE: &str = script!("check_lease", "add_lease", "acquire_lease");
 const RELEASE: &str = script!("release", "release_lease");
 const WRITE: &str = script!("write");
+const READ: &str = script!("read");
 const DELETE: &str = script!("release", "delete_with_lease");
 const PRINCIPALS: &str = script!("get_principals");
 const COUNT: &str = script!("count_live");
@@ -194,6 +195,42 @@ fn write_to_a_session_without_a_token_is_an_error() {
     let reply = redis.command(&[&["EVAL", WRITE, "1", "session"], &arguments[..]].concat());
     let is_expected = matches!(&reply, Reply::Error(text) if text.contains("MRVFORMAT"));
     assert!(is_expected, "{reply:?}");
+}
+
+/// A poll of a session's creator, or the first read of the other device.
+fn read<'a>(token: &'a str, tracking: &[&'a str]) -> Vec<&'a str> {
+    let words = ["EVAL", READ, "1", "session", "#", token];
+    [&words[..], tracking].concat()
+}
+
+/// The field r costs no read its answer: here Redis refuses to set it.
+#[test]
+fn read_succeeds_if_redis_refuses_to_track_the_peer() {
+    let redis = RedisServer::start();
+    let token = "a".repeat(24);
+    redis.command(&["HSET", "session", "v", "1", "t", &token, "d", "x", "m", "1"]);
+    redis.command(&["PEXPIRE", "session", "2900"]);
+    let rule = [
+        "ACL", "SETUSER", "limited", "reset", "on", ">x", "~*", "+@all", "-hset",
+    ];
+    redis.command(&rule);
+    let mut limited = redis.connect();
+    limited.command(&["AUTH", "limited", "x"]);
+    let status = |reply: Reply| match reply {
+        Reply::Array(parts) => parts[0].clone().text(),
+        other => panic!("{other:?}"),
+    };
+    let first_read = format!("#N{token}");
+    let reply = limited.command(&read("", &["", "peer"]));
+    assert_eq!(status(reply), first_read);
+    let reply = limited.command(&read(&token, &["", "peer"]));
+    assert_eq!(status(reply), "#V", "it would be reported again");
+    assert_eq!(redis.command(&["HEXISTS", "session", "r"]).int(), 0);
+    // With the permission, and only if the caller tracks the other device.
+    let reply = redis.command(&read(&token, &["dates"]));
+    assert_eq!(status(reply), "#V");
+    let reply = redis.command(&read(&token, &["dates", "peer"]));
+    assert_eq!(status(reply), "#O");
 }
 
 /// The principals that a deletion releases must be those of the primary.

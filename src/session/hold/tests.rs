@@ -14,6 +14,8 @@ use crate::store::{
 };
 use crate::store::{CurrentShares, Sampler, SessionLimits};
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::one_sided_log::OneSidedLog;
+use crate::telemetry::pseudonym::Pseudonyms;
 use std::future::pending;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -97,6 +99,11 @@ impl Fixture {
             Arc::clone(&metrics),
             clock.clone(),
         );
+        let one_sided_log = Arc::new(OneSidedLog::new(
+            "replica".to_owned(),
+            Pseudonyms::new(Arc::default()),
+            clock.clone(),
+        ));
         let (id, data) = (SessionId::random(), payload("one"));
         let token = SequenceToken::first(id, &data);
         let new = NewSession {
@@ -111,7 +118,13 @@ impl Fixture {
         };
         store.create(&new).await.expect("a session");
         let mut fixture = Self {
-            sessions: Sessions::new(Arc::clone(&store), metrics, None, Some(holds)),
+            sessions: Sessions::new(
+                Arc::clone(&store),
+                metrics,
+                None,
+                Some(holds),
+                one_sided_log,
+            ),
             store,
             in_flight: InFlightLimits::new(),
             clock,
@@ -145,6 +158,7 @@ impl Fixture {
             id: self.id,
             if_none_match: Some(self.token),
             timestamps: true,
+            track_peer: true,
         };
         let read = self.sessions.read_or_hold(Api::Msc4108, &request, retry);
         read.await.expect("the store")

@@ -6,7 +6,8 @@
 
 use crate::model::{Payload, Principal, SequenceToken, SubmittedToken, TxnKey};
 use crate::store::{
-    Progress, RECENT_TOKENS, SessionLimits, Timestamps, WithTimestamps, WriteRequest, WriteResult,
+    LAST_POLLS, Progress, RECENT_TOKENS, SessionLimits, Timestamps, WithTimestamps, WriteRequest,
+    WriteResult,
 };
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -25,6 +26,9 @@ pub(super) struct SessionEntry {
     pub(super) principals: Vec<Principal>,
     /// Number of writes since the creation.
     writes: u64,
+    /// Whether the other device has read the session, or a poll has reported that it did not. For
+    /// the reads of a session that was never written.
+    pub(super) is_peer_settled: bool,
     /// The tokens before the current one, oldest first, at most [`RECENT_TOKENS`].
     recent_tokens: VecDeque<SequenceToken>,
     /// The recorded response to each txnId: a token, or `None` for a conflict. At most
@@ -48,6 +52,7 @@ impl SessionEntry {
             timestamps,
             principals,
             writes: 0,
+            is_peer_settled: false,
             recent_tokens: VecDeque::new(),
             txns: Vec::new(),
         }
@@ -56,6 +61,14 @@ impl SessionEntry {
     /// Whether the session was never written since its creation.
     pub(super) fn is_never_written(&self) -> bool {
         self.writes == 0
+    }
+
+    /// Returns whether this poll is the first one that shows that only one device uses the session.
+    pub(super) fn track_poll(&mut self, expires_in: Duration) -> bool {
+        let is_one_sided =
+            self.is_never_written() && !self.is_peer_settled && expires_in < LAST_POLLS;
+        self.is_peer_settled |= is_one_sided;
+        is_one_sided
     }
 
     /// Wraps a result, with this session's timestamps if they were requested.

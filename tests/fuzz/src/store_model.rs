@@ -46,10 +46,15 @@ fn step(input: &mut Input<'_>) -> Step {
             data: input.byte() % 4,
             owner: input.byte() % OWNERS,
         },
-        2 => Step::Read {
-            session: input.byte().into(),
-            if_none_match: token(input),
-        },
+        2 => {
+            let session = input.byte();
+            Step::Read {
+                session: session.into(),
+                if_none_match: token(input),
+                track_peer: session % 32 < 24,
+                at_end: session >= 192,
+            }
+        }
         3 | 4 => Step::Write {
             session: input.byte().into(),
             token: token(input),

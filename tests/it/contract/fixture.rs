@@ -73,6 +73,10 @@ pub trait StoreFixture {
     /// Moves the store's time forward.
     async fn advance(&mut self, by: Duration);
 
+    /// Sets the time that a session has left, in a store whose time cannot be moved: there `advance`
+    /// only ends sessions. Does nothing if the session is gone.
+    fn set_ttl(&mut self, id: SessionId, ttl: Duration);
+
     /// Whether `reported` is the remaining time of a session that has `expected` left.
     fn is_time_left(&self, reported: Duration, expected: Duration) -> bool;
 
@@ -115,6 +119,8 @@ impl StoreFixture for MemoryFixture {
     async fn advance(&mut self, by: Duration) {
         self.hand.advance(by);
     }
+
+    fn set_ttl(&mut self, _: SessionId, _: Duration) {}
 
     fn is_time_left(&self, reported: Duration, expected: Duration) -> bool {
         reported == expected

@@ -7,7 +7,7 @@ use matrix_rendezvous::model::Limit;
 use matrix_rendezvous::model::{Owner, Payload, SequenceToken, SubmittedToken, TxnKey};
 use matrix_rendezvous::model::{SessionId, WideNetwork};
 use matrix_rendezvous::store::{
-    NewSession, Progress, RECENT_TOKENS, Share, WriteRequest, WriteResult,
+    LAST_POLLS, NewSession, Progress, RECENT_TOKENS, Share, WriteRequest, WriteResult,
 };
 use std::time::Duration;
 
@@ -27,6 +27,8 @@ pub struct Session {
     /// The data that led from each token to the next.
     written: Vec<Payload>,
     pub data: Payload,
+    /// Whether the other device has read the session, or a poll has reported that it did not.
+    pub is_peer_settled: bool,
     txns: Vec<(TxnKey, Option<SequenceToken>)>,
 }
 
@@ -94,6 +96,7 @@ impl Model {
             tokens: vec![token],
             written: Vec::new(),
             data,
+            is_peer_settled: false,
             txns: Vec::new(),
         });
     }
@@ -145,6 +148,15 @@ impl Session {
 
     pub fn left(&self, now: Duration) -> Duration {
         self.ends.saturating_sub(now)
+    }
+
+    /// Whether a poll that tracks the other device reports the session as one-sided. `left` is the
+    /// store's own measure.
+    pub fn poll(&mut self, left: Duration) -> bool {
+        let is_never_written = self.written.is_empty();
+        let is_one_sided = is_never_written && !self.is_peer_settled && left < LAST_POLLS;
+        self.is_peer_settled |= is_one_sided;
+        is_one_sided
     }
 
     pub fn token(&self) -> SequenceToken {

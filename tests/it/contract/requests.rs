@@ -26,6 +26,7 @@ pub fn read_request(id: SessionId, if_none_match: Option<SequenceToken>) -> Read
         id,
         if_none_match,
         timestamps: false,
+        track_peer: false,
     }
 }
 

@@ -6,9 +6,13 @@ use super::model::Model;
 use super::requests::{owner, payload, read_request, session, txn, unwrap_result};
 use matrix_rendezvous::model::{LimitExceeded, Owner, SequenceToken, SessionId, SubmittedToken};
 use matrix_rendezvous::store::{
-    CreateResult, DeleteResult, ReadResult, Store, WriteRequest, WriteResult,
+    CreateResult, DeleteResult, ReadRequest, ReadResult, Store, WriteRequest, WriteResult,
 };
 use std::time::Duration;
+
+/// The time that a session has left in a read at its end: less than `LAST_POLLS`, and enough for the
+/// read on a busy machine.
+const NEAR_END: Duration = Duration::from_millis(2900);
 
 /// One step. Numbers select among what exists at that point, so that every step is meaningful.
 #[derive(Debug, Clone)]
@@ -19,7 +23,11 @@ pub enum Step {
     },
     Read {
         session: usize,
+        /// A foreign one for a read without a token.
         if_none_match: Token,
+        track_peer: bool,
+        /// Whether the session is about to expire.
+        at_end: bool,
     },
     Write {
         session: usize,
@@ -97,18 +105,32 @@ impl Run {
         match step {
             Step::Create { data, owner } => self.create(fixture, *data, *owner).await,
             Step::Pass { milliseconds } => {
-                let by = Duration::from_millis(*milliseconds);
-                self.model.now += by;
-                fixture.advance(by).await;
+                self.pass(fixture, Duration::from_millis(*milliseconds))
+                    .await;
             }
             _ if self.model.sessions.is_empty() => {}
             Step::Read {
                 session,
                 if_none_match,
+                track_peer,
+                at_end,
             } => {
                 let index = session % self.model.sessions.len();
-                self.read(fixture, index, self.token(index, *if_none_match))
-                    .await;
+                let token = self.token(index, *if_none_match);
+                let id = self.model.sessions[index].id;
+                let request = ReadRequest {
+                    track_peer: *track_peer,
+                    ..read_request(id, token)
+                };
+                if *at_end {
+                    let left = self.model.sessions[index].left(self.model.now);
+                    self.pass(fixture, left.saturating_sub(NEAR_END)).await;
+                    fixture.set_ttl(id, NEAR_END);
+                }
+                self.read(fixture, index, &request).await;
+                if *at_end {
+                    fixture.set_ttl(id, TTL);
+                }
             }
             Step::Write {
                 session,
@@ -157,6 +179,11 @@ impl Run {
         assert_eq!(fixture.store().live().await, Ok(self.model.live()));
     }
 
+    async fn pass<R: StoreFixture>(&mut self, fixture: &mut R, by: Duration) {
+        self.model.now += by;
+        fixture.advance(by).await;
+    }
+
     fn token(&self, index: usize, token: Token) -> Option<SequenceToken> {
         let sessions = &self.model.sessions;
         match token {
@@ -191,20 +218,12 @@ impl Run {
         self.model.create(new);
     }
 
-    async fn read<R: StoreFixture>(
-        &self,
-        fixture: &R,
-        index: usize,
-        if_none_match: Option<SequenceToken>,
-    ) {
-        let session = &self.model.sessions[index];
-        let read = unwrap_result(
-            fixture
-                .store()
-                .read(&read_request(session.id, if_none_match)),
-        )
-        .await
-        .expect("a store");
+    async fn read<R: StoreFixture>(&mut self, fixture: &R, index: usize, request: &ReadRequest) {
+        let if_none_match = request.if_none_match;
+        let read = unwrap_result(fixture.store().read(request))
+            .await
+            .expect("a store");
+        let session = &mut self.model.sessions[index];
         if !session.lives(self.model.now) {
             assert_eq!(read, ReadResult::Gone);
             return;
@@ -214,7 +233,10 @@ impl Run {
             ReadResult::Unchanged {
                 expires_in,
                 never_written,
+                is_one_sided,
             } => {
+                let expected = request.track_peer && session.poll(expires_in);
+                assert_eq!(is_one_sided, expected);
                 assert_eq!(never_written, session.tokens.len() == 1);
                 assert_eq!(if_none_match, Some(session.token()));
                 assert!(
@@ -228,6 +250,9 @@ impl Run {
                 expires_in,
                 never_written,
             } => {
+                if request.track_peer && if_none_match.is_none() {
+                    session.is_peer_settled = true;
+                }
                 assert_eq!(never_written, session.tokens.len() == 1);
                 assert_ne!(if_none_match, Some(session.token()));
                 assert_eq!((&data, token), (&session.data, session.token()));

@@ -1,6 +1,7 @@
 //! The steps of random interleavings.
 
 use super::run::{OWNERS, Step, Token};
+use proptest::bool::weighted;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -19,9 +20,16 @@ pub fn steps() -> impl Strategy<Value = Vec<Step>> {
         0_u8..4,
         proptest::option::weighted(0.4, 0_u8..8),
     );
+    let read = (
+        any::<usize>(),
+        prop_oneof![4 => token, 1 => Just(Token::Foreign)],
+        (weighted(0.7), weighted(0.2)),
+    );
     let step = prop_oneof![
         8 => (0_u8..4, 0_u8..OWNERS).prop_map(|(data, owner)| Step::Create { data, owner }),
-        4 => (any::<usize>(), token).prop_map(|(session, if_none_match)| Step::Read { session, if_none_match }),
+        4 => read.prop_map(|(session, if_none_match, (track_peer, at_end))| {
+            Step::Read { session, if_none_match, track_peer, at_end }
+        }),
         12 => write.prop_map(|(session, token, data, txn)| Step::Write { session, token, data, txn }),
         5 => any::<usize>().prop_map(|write| Step::Retry { write }),
         1 => any::<usize>().prop_map(|session| Step::Delete { session }),

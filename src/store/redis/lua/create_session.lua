@@ -18,6 +18,8 @@
 --   p  principals, if any, whose leases a deletion releases: the ends of their keys
 --      (check_lease.lua), 17 bytes each. Wide networks are not among them: they count a deleted
 --      session until its lease expires (store/session_limits.rs)
+--   r  '1' once the other device has read the session, or a poll has reported that it did not
+--      (read.lua). A session of the previous release has none until then
 --   q  records of txnIds, if any (write.lua)
 local session, last = KEYS[#KEYS], #ARGV
 local token, payload, ttl, released = ARGV[last - 4], ARGV[last - 3], ARGV[last - 2], ARGV[last - 1]

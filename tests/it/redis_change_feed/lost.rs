@@ -36,7 +36,8 @@ async fn cut_subscription_wakes_watchers_and_returns() {
     }
 }
 
-/// Behind a firewall that has lost its state, the connection stays open and delivers nothing.
+/// Behind a firewall that has lost its state, the connection stays open and delivers nothing. No call
+/// notices that.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn silent_subscription_is_replaced() {
     let redis = RedisServer::start();
@@ -44,10 +45,23 @@ async fn silent_subscription_is_replaced() {
     let one = Worker::on(&redis.url());
     let other = Worker::on(&format!("redis://{}", relay.address()));
     let watcher = other.watch(SessionId::random());
+    // It is opened after the scripts' own connection.
+    relay.silence_newest();
+    assert_woken(is_woken(&watcher).await, "the silence");
+    other.wait_until_complete();
+    assert_hints(&one, &other).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn silent_connections_are_all_replaced() {
+    let redis = RedisServer::start();
+    let relay = Relay::start(redis.address());
+    let one = Worker::on(&redis.url());
+    let other = Worker::on(&format!("redis://{}", relay.address()));
+    let watcher = other.watch(SessionId::random());
     assert!(relay.silence() >= 2);
     assert_woken(is_woken(&watcher).await, "the silence");
-    assert!(!other.store.changes().is_complete());
-    // The scripts' own connection is silent too, which a call notices.
+    // A call notices that the scripts' own connection is silent too.
     let read = unwrap_result(other.store.read(&read_request(SessionId::random(), None))).await;
     println!("a read on the silent connection: {read:?}");
     other.wait_until_complete();

@@ -4,11 +4,13 @@
 use super::lost::subscribers;
 use super::{PREFIX, Worker, assert_hints, assert_woken, is_woken};
 use matrix_rendezvous::model::SessionId;
+use testkit::redis::RedisServer;
 use testkit::redis::cluster::{Cluster, ClusterConfig, PRIMARIES};
 use testkit::redis::sentinels::{Sentinels, SentinelsConfig};
+use testkit::relay::Relay;
 use testkit::{eventually, until};
 
-/// The old primary lives on, and would go on to deliver.
+/// The old primary lives on. A sentinel closes its connections when it demotes it, ten seconds later.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn subscription_follows_a_planned_failover() {
     let trio = Sentinels::start(&SentinelsConfig::default());
@@ -20,6 +22,8 @@ async fn subscription_follows_a_planned_failover() {
     until("both workers subscribe at the new primary", || {
         (subscribers(&trio.nodes[old]), subscribers(&trio.nodes[new])) == (0, 2)
     });
+    let role = trio.nodes[old].info("replication", "role");
+    assert_eq!(role, "master", "the worker followed the demotion only");
     for worker in [&one, &other] {
         worker.wait_until_complete();
     }
@@ -42,6 +46,17 @@ async fn subscription_follows_a_killed_primary() {
         worker.wait_until_complete();
     }
     assert_hints(&one, &other).await;
+}
+
+/// A name may lead to several servers, of which a failover has left one behind.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn subscription_leads_to_the_server_of_the_scripts() {
+    let [redis, other] = [(); 2].map(|()| RedisServer::start());
+    // The second connection leads to the second server.
+    let relay = Relay::balance(&[redis.address(), other.address()]);
+    let watching = Worker::on(&format!("redis://{}", relay.address()));
+    assert_eq!((subscribers(&redis), subscribers(&other)), (1, 0));
+    assert_hints(&Worker::on(&redis.url()), &watching).await;
 }
 
 /// One subscription hears of the writes on every node.

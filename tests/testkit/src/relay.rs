@@ -65,6 +65,14 @@ impl Relay {
         links.len()
     }
 
+    /// Makes the newest connection silent for good.
+    #[track_caller]
+    pub fn silence_newest(&self) {
+        let links = self.links();
+        let newest = links.last().expect("a connection");
+        newest.silent.store(true, Ordering::SeqCst);
+    }
+
     /// Delivers nothing for this long, on present and on new connections, which stay silent for good.
     pub fn silence_for(&self, duration: Duration) {
         let begin = Instant::now();

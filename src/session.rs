@@ -7,7 +7,7 @@
 mod hold;
 mod store_retry;
 
-pub(crate) use hold::{Hold, HoldResult, Holds};
+pub(crate) use hold::{Hold, Holds};
 pub(crate) use store_retry::{StoreRetries, StoreRetry};
 
 use crate::limits::in_flight::InFlightPermits;
@@ -183,11 +183,11 @@ impl<S: Store> Sessions<S> {
         api: Api,
         hold: Hold<'_, S>,
         hangup: impl Future<Output = ()>,
-    ) -> HoldResult {
+    ) -> WithTimestamps<ReadResult> {
         let request = hold.request();
-        let result = hold.wait(hangup).await;
-        self.record_read(api, &request, &result.read.result);
-        result
+        let read = hold.wait(hangup).await;
+        self.record_read(api, &request, &read.result);
+        read
     }
 
     async fn try_read(

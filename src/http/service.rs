@@ -64,29 +64,20 @@ impl<S: Store> Service<S> {
         clock: Clock,
         lifecycle: &Lifecycle,
     ) -> Self {
+        let shared = || (lifecycle.clone(), telemetry.metrics.clone(), clock.clone());
         let retries = config.store.wait().map(|wait| {
             let max_waiting = wait.max_waiting.unwrap_or(config.http.max_connections);
-            let metrics = Arc::clone(&telemetry.metrics);
-            StoreRetries::new(
-                wait.timeout,
-                max_waiting,
-                lifecycle.clone(),
-                metrics,
-                clock.clone(),
-            )
+            let (lifecycle, metrics, clock) = shared();
+            StoreRetries::new(wait.timeout, max_waiting, lifecycle, metrics, clock)
         });
         let holds = config.msc4108.long_poll.map(|long_poll| {
-            let metrics = Arc::clone(&telemetry.metrics);
-            Holds::new(long_poll, lifecycle.clone(), metrics, clock.clone())
+            let (lifecycle, metrics, clock) = shared();
+            Holds::new(long_poll, lifecycle, metrics, clock)
         });
+        let metrics = Arc::clone(&telemetry.metrics);
+        let one_sided_log = Arc::clone(&telemetry.one_sided_log);
         Self {
-            sessions: Sessions::new(
-                store,
-                Arc::clone(&telemetry.metrics),
-                retries,
-                holds,
-                Arc::clone(&telemetry.one_sided_log),
-            ),
+            sessions: Sessions::new(store, metrics, retries, holds, one_sided_log),
             policy,
             homeservers,
             telemetry,
@@ -136,7 +127,14 @@ impl<S: Store> Service<S> {
         };
         let (response, held_for) = match response {
             Ok(HoldableResponse::Ready(response)) => (response, Duration::ZERO),
-            Ok(HoldableResponse::Held(held)) => self.await_held(route, held, hangup).await,
+            Ok(HoldableResponse::Held(held)) => {
+                // On the heap: only a held read needs it.
+                let waiting = Box::pin(self.await_held(route, held, hangup));
+                match recorder.trace() {
+                    None => waiting.await,
+                    Some(trace) => trace.instrument(waiting).await,
+                }
+            }
             Err(error) => (error.into(), Duration::ZERO),
         };
         recorder.finish(&response, self.clock.now(), held_for);
@@ -185,10 +183,10 @@ impl<S: Store> Service<S> {
         held: HeldRead<'_, S>,
         hangup: impl Future<Output = ()>,
     ) -> (ApiResponse, Duration) {
-        // On the heap: only a held read needs it.
-        let held = AssertUnwindSafe(Box::pin(held.respond(hangup)));
-        let held = held.catch_unwind().await;
-        held.unwrap_or_else(|_panic| (self.record_panic(route).into(), Duration::ZERO))
+        let started = self.clock.now();
+        let response = AssertUnwindSafe(held.respond(hangup)).catch_unwind().await;
+        let response = response.unwrap_or_else(|_panic| self.record_panic(route).into());
+        (response, self.clock.now().saturating_sub(started))
     }
 
     fn record_panic(&self, route: Route) -> ApiError {

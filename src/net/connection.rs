@@ -106,19 +106,21 @@ impl<S: Store> Connections<S> {
     ) {
         // On the heap, as is everything that few connections need, or none for long: thousands of
         // connections wait for their next request, and keep the space of this future.
-        let Some(OpenConnection {
-            stream,
-            context,
-            is_http2,
-            permit: _client_permit,
-        }) = Box::pin(self.open(stream, peer)).await
-        else {
-            return;
-        };
-        let ended = if is_http2 {
-            Box::pin(self.serve_http2(stream, context)).await
-        } else {
-            self.serve_http1(stream, context).await
+        let ended = match Box::pin(self.open(stream, peer)).await {
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+            Ok(Some(OpenConnection {
+                stream,
+                context,
+                is_http2,
+                permit: _client_permit,
+            })) => {
+                if is_http2 {
+                    Box::pin(self.serve_http2(stream, context)).await
+                } else {
+                    self.serve_http1(stream, context).await
+                }
+            }
         };
         if let Err(error) = ended {
             tracing::debug!(%error, "connection failed");
@@ -126,14 +128,17 @@ impl<S: Store> Connections<S> {
     }
 
     /// Admits a connection and detects its HTTP version. Returns `None` if it ends before that.
-    async fn open(&self, mut stream: TcpStream, ip: IpAddr) -> Option<OpenConnection> {
+    async fn open(&self, mut stream: TcpStream, ip: IpAddr) -> io::Result<Option<OpenConnection>> {
         // A response is one small write, and the client waits for it.
-        stream.set_nodelay(true).ok()?;
+        stream.set_nodelay(true)?;
+        let Some(connection) = self.admission.admit(&mut stream, ip).await else {
+            return Ok(None);
+        };
         let AdmittedConnection {
             peer,
             buffered,
             permit,
-        } = self.admission.admit(&mut stream, ip).await?;
+        } = connection;
         let timeouts = SocketTimeouts {
             header: Some(self.config.timeouts.header),
             idle: self.config.timeouts.idle,
@@ -148,17 +153,20 @@ impl<S: Store> Connections<S> {
         if self.config.h2c {
             let preface = pin!(begins_with_preface(&mut stream));
             // A silent connection has no request, so the shutdown may close it.
-            is_http2 = self.lifecycle.until_draining(preface).await?.ok()?;
+            let Some(detected) = self.lifecycle.until_draining(preface).await else {
+                return Ok(None);
+            };
+            is_http2 = detected?;
         }
         if is_http2 {
             stream.disable_header_timeout();
         }
-        Some(OpenConnection {
+        Ok(Some(OpenConnection {
             stream,
             context,
             is_http2,
             permit,
-        })
+        }))
     }
 
     async fn serve_http1(

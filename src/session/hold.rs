@@ -145,7 +145,10 @@ impl<S: Store> Hold<'_, S> {
     /// at once when `hangup` does: the client has closed its sending side.
     ///
     /// It never fails: if the store does, the answer is what was found before (R2.45).
-    pub(crate) async fn wait(mut self, hangup: impl Future<Output = ()>) -> HoldResult {
+    pub(crate) async fn wait(
+        mut self,
+        hangup: impl Future<Output = ()>,
+    ) -> WithTimestamps<ReadResult> {
         let stopped = self.holds.lifecycle.signalled().cancelled();
         let (end, changed) = tokio::select! {
             biased;
@@ -159,10 +162,7 @@ impl<S: Store> Hold<'_, S> {
             },
         };
         self.record.end = end;
-        HoldResult {
-            read: changed.unwrap_or(self.found),
-            held_for: self.record.elapsed(),
-        }
+        changed.unwrap_or(self.found)
     }
 
     /// Returns the changed state of the session, or `None` if the store failed.
@@ -190,28 +190,12 @@ impl<S: Store> Hold<'_, S> {
     }
 }
 
-/// The result of a held read.
-#[derive(Debug)]
-pub(crate) struct HoldResult {
-    /// The state that the client is told.
-    pub(crate) read: WithTimestamps<ReadResult>,
-    /// How long the read was held.
-    pub(crate) held_for: Duration,
-}
-
-impl HoldRecord<'_> {
-    fn elapsed(&self) -> Duration {
-        self.holds.clock.now().saturating_sub(self.started_at)
-    }
-}
-
 impl Drop for HoldRecord<'_> {
     fn drop(&mut self) {
-        let metrics = &self.holds.metrics;
+        let Holds { metrics, clock, .. } = self.holds;
+        let took = clock.now().saturating_sub(self.started_at);
         // In this order: a reader that sees no held read also sees how the last hold ended.
-        metrics
-            .holds
-            .observe(self.end, self.elapsed().as_secs_f64());
+        metrics.holds.observe(self.end, took.as_secs_f64());
         metrics.reads_held.dec();
     }
 }

@@ -21,13 +21,18 @@ pub struct Changes {
     /// Number of changes, for each hash of an id.
     counters: Vec<AtomicU32>,
     hasher: RandomState,
+    /// Number of times that changes of any session may have been missed.
+    gaps: AtomicU32,
     watchers: Mutex<HashMap<SessionId, Vec<Arc<Notify>>>>,
     is_complete: AtomicBool,
 }
 
 /// The state of the changes of a session before it was read.
-#[derive(Debug, Clone, Copy)]
-pub struct ChangeMark(u32);
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChangeMark {
+    changes: u32,
+    gaps: u32,
+}
 
 /// Waits for changes of one session. Dropping it ends that.
 #[derive(Debug)]
@@ -44,6 +49,7 @@ impl Changes {
         Self {
             counters: (0..COUNTERS).map(|_| AtomicU32::new(0)).collect(),
             hasher: RandomState::new(),
+            gaps: AtomicU32::new(0),
             watchers: Mutex::default(),
             is_complete: AtomicBool::new(is_complete),
         }
@@ -52,7 +58,10 @@ impl Changes {
     /// Must be called before the read that [`Self::watch`] follows: no change is lost between them.
     #[must_use]
     pub fn mark(&self, id: SessionId) -> ChangeMark {
-        ChangeMark(self.counter(id).load(Ordering::SeqCst))
+        ChangeMark {
+            changes: self.counter(id).load(Ordering::SeqCst),
+            gaps: self.gaps.load(Ordering::SeqCst),
+        }
     }
 
     /// Begins to wait for changes of a session since `mark`. Returns `None` if `max` watchers wait
@@ -68,7 +77,7 @@ impl Changes {
             watchers.push(Arc::clone(&notify));
         }
         // After the registration: `report` counts before it looks for watchers.
-        if self.mark(id).0 != mark.0 {
+        if self.mark(id) != mark {
             notify.notify_one();
         }
         Some(ChangeWatcher {
@@ -92,6 +101,7 @@ impl Changes {
     /// since changes may have been missed.
     pub fn set_complete(&self, is_complete: bool) {
         self.is_complete.store(is_complete, Ordering::SeqCst);
+        self.gaps.fetch_add(1, Ordering::SeqCst);
         for watcher in self.lock().values().flatten() {
             watcher.notify_one();
         }
@@ -173,6 +183,16 @@ mod tests {
         let mark = changes.mark(id);
         let after = changes.watch(id, mark, 1).expect("room");
         assert!(!is_woken(&after), "the mark was taken after the change");
+    }
+
+    #[test]
+    fn gap_between_mark_and_watch_is_not_lost() {
+        let changes = Changes::new(true);
+        let id = SessionId::random();
+        let mark = changes.mark(id);
+        changes.set_complete(true);
+        let late = changes.watch(id, mark, 1).expect("room");
+        assert!(is_woken(&late));
     }
 
     #[test]

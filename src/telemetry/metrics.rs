@@ -111,8 +111,8 @@ metrics! {
     holds_refused: IntCounter = "rendezvous_holds_refused_total" [],
     /// 1 if the store answered when the live sessions were last counted for a scrape, else 0.
     store_up: IntGauge = "rendezvous_store_up" [],
-    /// 1 while this replica learns at once of the writes and deletions of every replica, else 0. While
-    /// it is 0, held reads look at the store at intervals.
+    /// 1 while this replica learns at once of the writes and deletions of every replica, or need not
+    /// because it holds no reads, else 0. While it is 0, held reads look at the store at intervals.
     store_change_feed_up: IntGauge = "rendezvous_store_change_feed_up" [],
     /// 1 if this check of Redis failed last and is not ignored (store.redis.ignore_checks), else 0.
     /// write: Redis refused the last write probe.
@@ -151,7 +151,7 @@ metrics! {
     /// 0 in the JSON dialect, in which the polls of both devices look the same.
     sessions_one_sided: Counters<Api> = "rendezvous_sessions_one_sided_total" ["api": Api::WITH_SESSIONS],
     /// Reads by outcome: a payload was found, the state is the one that the client has, or the
-    /// session is gone.
+    /// session is gone. A held read is counted when it is answered.
     reads: Counters<(Api, ReadOutcome)> = "rendezvous_reads_total" ["api": Api::WITH_SESSIONS, "outcome": ReadOutcome::ALL],
     /// Writes by outcome.
     writes: Counters<(Api, WriteOutcome)> = "rendezvous_writes_total" ["api": Api::WITH_SESSIONS, "outcome": WriteOutcome::ALL],

@@ -38,6 +38,7 @@ pub fn in_process(settings: &[(&str, &str)], prefix: &str, limits: SessionLimits
         // Longer than the default, because a slow answer on a busy machine is not wrong.
         command_timeout: Duration::from_secs(10),
         wait_for_replicas: None,
+        holds_reads: true,
         ignore_checks: Vec::new(),
     };
     let metrics = Arc::new(Metrics::new());

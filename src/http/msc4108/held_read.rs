@@ -5,10 +5,9 @@ use crate::http::etag::format_etag;
 use crate::http::msc4108::response::read_response;
 use crate::http::response::ApiResponse;
 use crate::model::{Api, SequenceToken};
-use crate::session::{Hold, HoldResult, Sessions};
+use crate::session::{Hold, Sessions};
 use crate::store::Store;
 use std::future::Future;
-use std::time::Duration;
 
 /// The response to a request, or the read that is held before it has one.
 #[derive(Debug)]
@@ -35,22 +34,20 @@ pub struct HeldRead<'a, S> {
 }
 
 impl<S: Store> HeldRead<'_, S> {
-    /// Waits for the change, and returns the response and how long the read was held. It ends at once
-    /// when `hangup` does: the client has closed its sending side.
-    pub async fn respond(self, hangup: impl Future<Output = ()>) -> (ApiResponse, Duration) {
+    /// Waits for the change, and returns the response. It ends at once when `hangup` does: the client
+    /// has closed its sending side.
+    pub async fn respond(self, hangup: impl Future<Output = ()>) -> ApiResponse {
         let Self {
             sessions,
             hold,
             token,
         } = self;
-        let HoldResult { read, held_for } =
-            sessions.await_change(Api::Msc4108, *hold, hangup).await;
-        let response = match read_response(read, Some(token), |found| *found == token) {
+        let read = sessions.await_change(Api::Msc4108, *hold, hangup).await;
+        match read_response(read, Some(token), |found| *found == token) {
             Ok(response) => response,
             Err(ApiError::NotFound) => ApiError::NotFound.into(),
             // The client stores every ETag (R2.13).
             Err(error) => ApiResponse::from(error).with_etag(format_etag(token), None),
-        };
-        (response, held_for)
+        }
     }
 }

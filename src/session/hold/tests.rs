@@ -6,7 +6,7 @@ use crate::config::msc4108::LongPollConfig;
 use crate::lifecycle::Lifecycle;
 use crate::limits::in_flight::InFlightLimits;
 use crate::model::{Api, Owner, Payload, SequenceToken, SessionId, SubmittedToken};
-use crate::session::{HoldResult, PolledRead, Sessions};
+use crate::session::{PolledRead, Sessions};
 use crate::store::memory::MemoryStore;
 use crate::store::{
     Changes, CreateResult, DeleteResult, NewSession, ReadRequest, ReadResult, Store, StoreError,
@@ -164,12 +164,14 @@ impl Fixture {
         read.await.expect("the store")
     }
 
-    /// The result of a read that is held.
-    async fn held(&self) -> HoldResult {
+    /// The result of a read that is held, and for how long.
+    async fn held(&self) -> (ReadResult, Duration) {
+        let begun = self.clock.now();
         match self.poll().await {
             PolledRead::Held(hold) => {
                 let hold = self.sessions.await_change(Api::Msc4108, *hold, pending());
-                hold.await
+                let read = hold.await;
+                (read.result, self.clock.now().saturating_sub(begun))
             }
             PolledRead::Now(read) => panic!("{read:?}"),
         }
@@ -207,9 +209,9 @@ async fn read_is_held_within_the_window_only() {
 #[tokio::test(start_paused = true)]
 async fn hold_lasts_for_the_timeout_and_reads_once() {
     let fixture = Fixture::new(None).await;
-    let held = fixture.held().await;
-    assert!(matches!(held.read.result, ReadResult::Unchanged { .. }));
-    assert_took(held.held_for, TIMEOUT);
+    let (read, held_for) = fixture.held().await;
+    assert!(matches!(read, ReadResult::Unchanged { .. }));
+    assert_took(held_for, TIMEOUT);
     assert_eq!(fixture.reads(), 1);
 }
 
@@ -217,17 +219,16 @@ async fn hold_lasts_for_the_timeout_and_reads_once() {
 #[tokio::test(start_paused = true)]
 async fn hint_ends_the_hold_with_a_second_read() {
     let fixture = Fixture::new(None).await;
-    let begun = fixture.clock.now();
     let delay = Duration::from_millis(700);
-    let (held, next) = tokio::join!(fixture.held(), async {
+    let ((read, held_for), next) = tokio::join!(fixture.held(), async {
         sleep(delay).await;
         fixture.write("three").await
     });
-    let ReadResult::Found { token, .. } = held.read.result else {
-        panic!("{held:?}");
+    let ReadResult::Found { token, .. } = read else {
+        panic!("{read:?}");
     };
     assert_eq!(token, next);
-    assert_took(fixture.clock.now().saturating_sub(begun), delay);
+    assert_took(held_for, delay);
     assert_eq!(fixture.reads(), 2);
 }
 
@@ -235,12 +236,12 @@ async fn hint_ends_the_hold_with_a_second_read() {
 #[tokio::test(start_paused = true)]
 async fn false_hint_does_not_end_the_hold() {
     let fixture = Fixture::new(None).await;
-    let (held, ()) = tokio::join!(fixture.held(), async {
+    let ((read, held_for), ()) = tokio::join!(fixture.held(), async {
         sleep(Duration::from_millis(700)).await;
         fixture.store.changes().report(fixture.id);
     });
-    assert!(matches!(held.read.result, ReadResult::Unchanged { .. }));
-    assert_took(held.held_for, TIMEOUT);
+    assert!(matches!(read, ReadResult::Unchanged { .. }));
+    assert_took(held_for, TIMEOUT);
     assert_eq!(fixture.reads(), 2);
 }
 
@@ -249,30 +250,30 @@ async fn false_hint_does_not_end_the_hold() {
 #[tokio::test(start_paused = true)]
 async fn hold_without_hints_reads_from_time_to_time() {
     let fixture = Fixture::new(Some(Changes::new(false))).await;
-    let held = fixture.held().await;
-    assert_took(held.held_for, TIMEOUT);
+    let (_, held_for) = fixture.held().await;
+    assert_took(held_for, TIMEOUT);
     assert_eq!(fixture.reads(), 1 + 3, "at 0.5, 1.0 and 1.5 s");
-    let (held, _) = tokio::join!(fixture.held(), async {
+    let ((read, held_for), _) = tokio::join!(fixture.held(), async {
         sleep(Duration::from_millis(700)).await;
         fixture.write("three").await
     });
-    assert!(matches!(held.read.result, ReadResult::Found { .. }));
-    assert_took(held.held_for, Duration::from_secs(1));
+    assert!(matches!(read, ReadResult::Found { .. }));
+    assert_took(held_for, Duration::from_secs(1));
 }
 
 /// A registry that loses its hints wakes the hold, which then looks from time to time.
 #[tokio::test(start_paused = true)]
 async fn hold_goes_on_when_hints_are_lost() {
     let fixture = Fixture::new(Some(Changes::new(true))).await;
-    let (held, _) = tokio::join!(fixture.held(), async {
+    let ((read, held_for), _) = tokio::join!(fixture.held(), async {
         sleep(Duration::from_millis(300)).await;
         let written = fixture.write("three").await;
         sleep(Duration::from_millis(200)).await;
         fixture.store.changes().set_complete(false);
         written
     });
-    assert!(matches!(held.read.result, ReadResult::Found { .. }));
-    assert_took(held.held_for, Duration::from_millis(500));
+    assert!(matches!(read, ReadResult::Found { .. }));
+    assert_took(held_for, Duration::from_millis(500));
 }
 
 // R2.42
@@ -282,7 +283,7 @@ async fn expiry_ends_the_hold() {
     let left = Duration::from_millis(600);
     sleep(TTL.saturating_sub(left)).await;
     fixture.token = fixture.write("three").await;
-    let held = fixture.held().await;
-    assert_eq!(held.read.result, ReadResult::Gone);
-    assert_took(held.held_for, left);
+    let (read, held_for) = fixture.held().await;
+    assert_eq!(read, ReadResult::Gone);
+    assert_took(held_for, left);
 }

@@ -40,6 +40,8 @@ pub struct RedisSettings {
     pub command_timeout: Duration,
     /// Number of replicas that must have a change before it is acknowledged. `None` if none must.
     pub wait_for_replicas: Option<NonZeroU32>,
+    /// Whether reads are held, so that workers must learn of each other's changes.
+    pub holds_reads: bool,
     /// Start-up checks to ignore.
     pub ignore_checks: Vec<Check>,
 }
@@ -110,7 +112,14 @@ impl RedisStore {
             ignore_checks: settings.ignore_checks.clone(),
         };
         let changes = Arc::new(Changes::new(false));
-        let feed = ChangeFeed::new(&changes, &keys, &scripts, context);
+        if settings.holds_reads {
+            let feed = ChangeFeed::new(&changes, &keys, &scripts, context);
+            tasks.push(BackgroundTask::new("Redis change feed", feed.run()));
+        } else {
+            keys.changes().set_silent(true);
+            // Nobody waits for a hint.
+            metrics.store_change_feed_up.set(1);
+        }
         let checks = Checks {
             check,
             report: CheckReport::new(metrics, &problems),
@@ -121,7 +130,6 @@ impl RedisStore {
         tasks.extend([
             BackgroundTask::new("Redis connections", supervisor::run_nodes(started)),
             BackgroundTask::new("Redis checks", checks.run()),
-            BackgroundTask::new("Redis change feed", feed.run()),
             BackgroundTask::new("Redis rollback queue", rollback_task),
             BackgroundTask::new("Redis pseudonym key", refresh),
         ]);

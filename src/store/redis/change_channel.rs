@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[derive(Debug)]
 pub(super) struct ChangeChannel {
     name: String,
-    is_denied: AtomicBool,
+    is_silent: AtomicBool,
 }
 
 impl ChangeChannel {
@@ -15,7 +15,7 @@ impl ChangeChannel {
     pub(super) fn new(prefix: &str) -> Self {
         Self {
             name: format!("{prefix}changes"),
-            is_denied: AtomicBool::new(false),
+            is_silent: AtomicBool::new(false),
         }
     }
 
@@ -24,18 +24,18 @@ impl ChangeChannel {
         &self.name
     }
 
-    /// The argument of a script that publishes: the name, or nothing while Redis denies the channel.
+    /// The argument of a script that publishes: the name, or nothing while the channel is silent.
     /// A denied PUBLISH fails no script, but it is an entry in Redis' ACL LOG.
     pub(super) fn argument(&self) -> Argument<'_> {
-        if self.is_denied.load(Ordering::Relaxed) {
+        if self.is_silent.load(Ordering::Relaxed) {
             Argument::Bytes(b"")
         } else {
             Argument::Bytes(self.name.as_bytes())
         }
     }
 
-    /// Sets whether Redis denies this user the channel. Returns whether that is new.
-    pub(super) fn set_denied(&self, is_denied: bool) -> bool {
-        self.is_denied.swap(is_denied, Ordering::Relaxed) != is_denied
+    /// Sets whether the scripts publish nothing: no read is held, or Redis denies this user the channel.
+    pub(super) fn set_silent(&self, is_silent: bool) {
+        self.is_silent.store(is_silent, Ordering::Relaxed);
     }
 }

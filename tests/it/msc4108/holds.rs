@@ -50,6 +50,15 @@ fn until_held(server: &Server, count: u64) {
     });
 }
 
+/// Waits until this replica learns of each change of every replica, so that held reads do not look at
+/// their sessions from time to time.
+#[track_caller]
+fn until_hints_are_complete(server: &Server) {
+    until("hints are complete", || {
+        server.metrics().sum("rendezvous_store_change_feed_up", &[]) == 1
+    });
+}
+
 /// The number of holds that ended like this.
 #[track_caller]
 fn ended(server: &Server, end: &str) -> u64 {

@@ -46,7 +46,7 @@ fn rule_without_the_channel_costs_one_warning() {
         .enumerate()
     {
         let url = user(&redis, &format!("user-{n}"), &rule_without(missing));
-        let worker = ready_on(&url, &[]);
+        let worker = ready_on(&url, &[("msc4108.enabled", "true")]);
         let warnings = || {
             let log = worker.log();
             log.lines()

@@ -66,7 +66,12 @@ impl<'a> Subscription<'a> {
         let mut messages = client.message_rx();
         // First without the subscription: what Redis denies decides whether the scripts publish.
         let published = publish_probe(client, channel.name()).await;
-        channel.set_denied(matches!(published, Err(FeedEnd::Denied(_))));
+        match published {
+            Ok(()) => channel.set_silent(false),
+            Err(FeedEnd::Denied(_)) => channel.set_silent(true),
+            // Whether it is denied is as unknown as before.
+            Err(FeedEnd::Lost(_) | FeedEnd::Replaced) => {}
+        }
         published?;
         match timeout(SUBSCRIBE_TIMEOUT, client.subscribe(channel.name())).await {
             Ok(sent) => sent.map_err(|error| FeedEnd::from_error(&error))?,

@@ -2,7 +2,7 @@
 
 use super::{ended, hold, until_held, written_mailbox};
 use crate::server::Server;
-use testkit::http::Connection;
+use testkit::http::{Connection, Request};
 use testkit::http2::{END_HEADERS, END_STREAM, HEADERS, PREFACE, SETTINGS, frame, get_with};
 use testkit::server::Store;
 use testkit::until;
@@ -54,17 +54,18 @@ fn held_reads_of_a_session_are_limited() {
 }
 
 /// Fills the 64 holds of a client, and returns what a further one does.
-fn fill_client(server: &Server) -> (Vec<Connection>, testkit::http::Request) {
-    let mut held = Vec::new();
-    for _ in 0..16 {
-        let (mailbox, etag) = written_mailbox(server);
-        for _ in 0..4 {
-            let count = held.len() as u64 + 1;
-            held.push(hold(server, &mailbox.poll(&etag), count));
-        }
+fn fill_client(server: &Server) -> (Vec<Connection>, Request) {
+    let mailboxes: Vec<_> = (0..17).map(|_| written_mailbox(server)).collect();
+    let polls = mailboxes.iter().map(|(mailbox, etag)| mailbox.poll(etag));
+    let (mut polls, mut held) = (polls.collect::<Vec<_>>(), Vec::new());
+    let further = polls.pop().expect("17 sessions");
+    for poll in polls.iter().flat_map(|poll| [poll; 4]) {
+        let mut connection = Connection::open(server.http);
+        connection.write(&poll.bytes());
+        held.push(connection);
     }
-    let (mailbox, etag) = written_mailbox(server);
-    (held, mailbox.poll(&etag))
+    until_held(server, 64);
+    (held, further)
 }
 
 // R2.48

@@ -1,6 +1,6 @@
 //! How a hold ends without a write: the session, the time, the process, the store or the client ends.
 
-use super::{HELD, all_ended, ended, hold, until_held, written_mailbox};
+use super::{HELD, all_ended, ended, hold, until_held, until_hints_are_complete, written_mailbox};
 use crate::server::{Server, on_both_stores, ready_on};
 use nix::sys::signal::Signal;
 use testkit::http::{Connection, Request};
@@ -134,14 +134,20 @@ fn failing_store_ends_the_hold_with_304() {
     let settings = [
         ("msc4108.enabled", "true"),
         ("msc4108.long_poll.window", "30s"),
+        ("msc4108.long_poll.timeout", "10s"),
     ];
     let server = ready_on(&redis.url(), &settings);
+    until_hints_are_complete(&server);
     let (mailbox, etag) = written_mailbox(&server);
     let mut reader = hold(&server, &mailbox.poll(&etag), 1);
     redis.command(&["CONFIG", "SET", "min-replicas-to-write", "1"]);
+    // A false hint, so that the held read looks at the session.
+    let key = format!("mrv:s:{{{}}}", mailbox.id());
+    redis.command(&["PUBLISH", "mrv:changes", &key]);
     let reply = reader.reply().expect(304);
     assert_eq!(reply.etag(), etag);
     reply.assert_dated();
+    assert_eq!(ended(&server, "store_failed"), 1);
 }
 
 /// One wait is enough: a read that waited for the store is answered at once.

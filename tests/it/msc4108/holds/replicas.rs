@@ -1,6 +1,6 @@
 //! Holds over replicas: a write through one replica ends the hold on another.
 
-use super::{ended, hold, until_held, written_mailbox};
+use super::{ended, hold, until_held, until_hints_are_complete, written_mailbox};
 use crate::server::ready_on;
 use testkit::http::Request;
 use testkit::redis::RedisServer;
@@ -15,6 +15,7 @@ fn write_and_deletion_through_another_replica_end_the_hold() {
         ("msc4108.long_poll.timeout", "10s"),
     ];
     let [reading, writing] = [(); 2].map(|()| ready_on(&redis.url(), &settings));
+    until_hints_are_complete(&reading);
     let (mailbox, etag) = written_mailbox(&writing);
     let mut reader = hold(&reading, &mailbox.poll(&etag), 1);
     let next = writing.call(&mailbox.put(&etag, "next")).expect(202).etag();
@@ -31,4 +32,25 @@ fn write_and_deletion_through_another_replica_end_the_hold() {
         [ended(&reading, "written"), ended(&reading, "gone")],
         [1, 1]
     );
+}
+
+/// A worker that holds no reads has no subscription, and its scripts publish nothing.
+#[test]
+fn worker_without_holds_publishes_nothing() {
+    let redis = RedisServer::start();
+    let worker = ready_on(
+        &redis.url(),
+        &[
+            ("msc4108.enabled", "true"),
+            ("msc4108.long_poll.timeout", "0s"),
+        ],
+    );
+    until_hints_are_complete(&worker);
+    let (mailbox, _) = written_mailbox(&worker);
+    worker.call(&Request::delete(&mailbox.path)).expect(204);
+    let calls = redis.command(&["INFO", "commandstats"]).text();
+    assert!(calls.contains("cmdstat_hset"), "{calls}");
+    for denied in ["cmdstat_publish", "cmdstat_subscribe"] {
+        assert!(!calls.contains(denied), "{calls}");
+    }
 }

@@ -1,5 +1,6 @@
 //! The machine of the measurement, without which its numbers mean nothing.
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::time::Duration;
 use testkit::process::{TICK, cpu_time, kibibytes};
 use testkit::redis::RedisServer;
@@ -26,6 +27,19 @@ pub fn describe(redis: Option<&RedisServer>) -> String {
 /// Cores that load, servers and Redis share.
 pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// Raises the limit of open files of this process, and of those that it starts, to the hard limit.
+/// Returns the limit; `None` without one.
+pub fn raise_open_files() -> Option<u64> {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    // Without it, a connection fails, and the report says so.
+    let _ = setrlimit(Resource::Nofile, raised);
+    limit.maximum
 }
 
 /// CPU time of the benchmark itself, which is the load generator.

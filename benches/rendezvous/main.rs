@@ -15,6 +15,7 @@
 )]
 
 mod baselines;
+mod connection_memory;
 mod histogram;
 mod load;
 mod machine;
@@ -73,6 +74,11 @@ fn run(options: &Options, arguments: &[String]) -> Result<(), String> {
     }
     if options.sign_ins {
         let redis = sign_ins::run(options)?;
+        print_origin(redis.as_ref(), arguments);
+        return Ok(());
+    }
+    if options.memory {
+        let redis = connection_memory::run(options)?;
         print_origin(redis.as_ref(), arguments);
         return Ok(());
     }

@@ -14,7 +14,7 @@ use testkit::redis::RedisServer;
 const SESSIONS: u32 = 2000;
 
 /// Time between readiness and the measurement, in which the server frees what its start allocated.
-const SETTLE: Duration = Duration::from_millis(500);
+pub const SETTLE: Duration = Duration::from_millis(500);
 
 /// Resident memory of our server with its rate limits on, after it has become ready, in bytes.
 pub fn idle(store: Store, redis: Option<&RedisServer>) -> Result<u64, String> {

@@ -23,6 +23,9 @@ pub struct Options {
     /// baselines; with --quick 100 pairs only
     #[arg(long, conflicts_with_all = ["scale", "only", "connections", "seconds", "rounds", "worker_threads"])]
     pub sign_ins: bool,
+    /// Measures the memory of an open connection, instead of the baselines' speed
+    #[arg(long, conflicts_with_all = ["scale", "sign_ins", "only", "connections", "seconds", "worker_threads"])]
+    pub memory: bool,
     /// Rows of --sign-ins to measure, by their number of pairs: 100, 1000, 9000, 10000 [default: all]
     #[arg(
         long,

@@ -6,8 +6,7 @@
 
 use super::pair::{Latencies, Pair};
 use crate::load::runtime;
-use crate::machine::own_cpu;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use crate::machine::{own_cpu, raise_open_files};
 use serde::{Deserialize, Serialize};
 use std::cell::{Cell, RefCell};
 use std::io::Read;
@@ -103,13 +102,7 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
         return Err(format!("{ARGUMENT} PLAN"));
     };
     let plan: Plan = serde_json::from_str(plan).map_err(|error| format!("the plan: {error}"))?;
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: limit.maximum,
-        ..limit
-    };
-    // Without it, a connection fails, and the report says so.
-    let _ = setrlimit(Resource::Nofile, raised);
+    raise_open_files();
     let report = runtime()?.block_on(sign_in_all(&plan));
     let report = serde_json::to_string(&report).map_err(|error| format!("the report: {error}"))?;
     println!("{report}");

@@ -46,6 +46,14 @@ worker() { # worker NAME [PORT ADMIN-PORT [ADDRESS]]: starts a worker, on free p
 }
 listens() { [ -n "$(address_of "$1" admin)" ]; }
 
+delivered_to_holds() { # delivered_to_holds WORKER...: prints how many messages the workers delivered to held reads
+    local name
+    for name; do
+        curl -sSf --max-time 5 "http://$(address_of "$name" admin)/metrics" |
+            sed -n 's/^rendezvous_hold_duration_seconds_count{end="written"} //p'
+    done | awk '{ sum += $1 } END { print sum + 0 }'
+}
+
 redis() { # redis: starts a Redis; workers that are started afterwards store their sessions there
     local port
     port=$(free_port)

@@ -112,14 +112,6 @@ impl RedisStore {
             ignore_checks: settings.ignore_checks.clone(),
         };
         let changes = Arc::new(Changes::new(false));
-        if settings.holds_reads {
-            let feed = ChangeFeed::new(&changes, &keys, &scripts, context);
-            tasks.push(BackgroundTask::new("Redis change feed", feed.run()));
-        } else {
-            keys.changes().set_silent(true);
-            // Nobody waits for a hint.
-            metrics.store_change_feed_up.set(1);
-        }
         let checks = Checks {
             check,
             report: CheckReport::new(metrics, &problems),
@@ -133,6 +125,14 @@ impl RedisStore {
             BackgroundTask::new("Redis rollback queue", rollback_task),
             BackgroundTask::new("Redis pseudonym key", refresh),
         ]);
+        if settings.holds_reads {
+            let feed = ChangeFeed::new(&changes, &keys, &scripts, context);
+            tasks.push(BackgroundTask::new("Redis change feed", feed.run()));
+        } else {
+            keys.changes().set_silent(true);
+            // Nobody waits for a hint.
+            metrics.store_change_feed_up.set(1);
+        }
         let store = Self {
             scripts,
             keys,

@@ -60,12 +60,15 @@ fn check_each_redis_task(of_the_topology: &[&str], url: &str) {
     let every_topology = [
         "Redis connections",
         "Redis checks",
-        "Redis change feed",
         "Redis rollback queue",
         "Redis pseudonym key",
+        "Redis change feed",
     ];
     let own = [of_the_topology, &every_topology].concat();
-    check_each_task(&own, &format!("store.backend=redis\nstore.redis.url={url}"));
+    check_each_task(
+        &own,
+        &format!("store.backend=redis\nstore.redis.url={url}\nmsc4108.enabled=true"),
+    );
 }
 
 /// The tasks of an application with these settings are exactly `own` and [`EVERY_APP`], and a panic in

@@ -24,7 +24,7 @@ const INTERVAL: Duration = Duration::from_millis(250);
 /// Time until the second device has read the QR code: at least, and the range above it.
 const CAMERA: [Duration; 2] = [Duration::from_millis(300), Duration::from_millis(1700)];
 
-/// Time after each message.
+/// Time before each message.
 const THINK: Duration = Duration::from_millis(100);
 
 /// Clients that exceed their limit of creations: twice as many as the alert about rejected clients
@@ -207,13 +207,23 @@ async fn run_sign_in(
     }
     devices[1].poll(path).await?;
     for number in 1..=WRITES {
-        // The second device writes first. The other one polls before and after each write.
-        let writer = number as usize % 2;
-        devices[1 - writer].poll(path).await?;
+        // The second device writes first. The other one polls meanwhile: the server may hold that poll
+        // until the write.
+        let [first, second] = &mut devices;
+        let (writer, reader) = match number % 2 {
+            0 => (first, second),
+            _ => (second, first),
+        };
         let data = format!("{number} {}", "m".repeat(600));
-        devices[writer].write(path, &data).await?;
-        devices[1 - writer].poll(path).await?;
-        context.pause(THINK).await;
+        let write = async {
+            context.pause(THINK).await;
+            writer.write(path, &data).await
+        };
+        let (polled, written) = tokio::join!(reader.poll(path), write);
+        written?;
+        if polled?.is_none() {
+            reader.poll(path).await?;
+        }
         if sign_in.has_conflict && number == 4 {
             devices[1].known.clone_from(&session.token);
             devices[1].write(path, "too late").await?;

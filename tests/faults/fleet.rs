@@ -36,6 +36,8 @@ impl Fleet {
         let mut settings = vec![
             ("mode", "open"),
             ("msc4108.enabled", "true"),
+            // The checks of how long requests took include held reads.
+            ("msc4108.long_poll.timeout", "200ms"),
             ("http.public_base_url", "https://matrix.example.org"),
             ("store.backend", "redis"),
             ("store.redis.url", url),

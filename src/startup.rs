@@ -192,7 +192,7 @@ fn prepare_store(config: &Config) -> Result<PreparedStore, Vec<ConfigProblem>> {
         prefix: redis.prefix.clone(),
         command_timeout: redis.command_timeout,
         wait_for_replicas: redis.wait_for_replicas,
-        holds_reads: config.msc4108.enabled && config.msc4108.long_poll.is_some(),
+        holds_reads: config.msc4108.long_poll.is_some(),
         ignore_checks: redis.ignore_checks.clone(),
     })))
 }

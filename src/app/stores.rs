@@ -32,7 +32,7 @@ pub(super) fn memory_store(context: &AppContext) -> StoreParts<MemoryStore> {
         }
     };
     let (_, state) = watch::channel(StoreState::Ready);
-    // Nobody else changes its sessions.
+    // No other process changes its sessions.
     context.metrics.store_change_feed_up.set(1);
     StoreParts {
         store: MemoryStore::new(context.clock.clone(), session_limits(context)),

@@ -17,7 +17,7 @@ const MAX_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Msc4108Config {
     /// Whether the ETag dialect of 2024 is served.
     pub enabled: bool,
-    /// How reads are held. `None` if they are not.
+    /// How reads are held. `None` if they are not, as without the dialect.
     pub long_poll: Option<LongPollConfig>,
 }
 
@@ -54,9 +54,10 @@ struct RawLongPoll {
 
 impl RawMsc4108 {
     pub(super) fn validate(&self, problems: &mut Vec<ConfigProblem>) -> Msc4108Config {
+        let long_poll = self.long_poll.validate(problems);
         Msc4108Config {
             enabled: self.enabled,
-            long_poll: self.long_poll.validate(problems),
+            long_poll: long_poll.filter(|_| self.enabled),
         }
     }
 }

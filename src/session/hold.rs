@@ -141,7 +141,7 @@ impl<S: Store> Hold<'_, S> {
         self.request
     }
 
-    /// Waits until the session changes or the hold ends, and returns what the client is told. It ends
+    /// Waits until the session changes or the hold ends, and returns the answer for the client. It ends
     /// at once when `hangup` does: the client has closed its sending side.
     ///
     /// It never fails: if the store does, the answer is what was found before (R2.45).

@@ -1,8 +1,8 @@
 //! Hints that a session was written or deleted, for reads that wait for a change.
 //!
-//! A hint only says that a read is worth its cost: what a client is told is always read from the
+//! A hint only says that a read is worth its cost: the answer to a client is always read from the
 //! store. So a hint may be late, repeated, or about a session that did not change. It may be lost only
-//! while the registry is not complete: whoever waits must then read from time to time.
+//! while the registry is not complete: a read that waits must then look from time to time.
 
 use crate::model::SessionId;
 use std::collections::HashMap;

@@ -130,7 +130,7 @@ impl RedisStore {
             tasks.push(BackgroundTask::new("Redis change feed", feed.run()));
         } else {
             keys.changes().set_silent(true);
-            // Nobody waits for a hint.
+            // No read waits for a hint.
             metrics.store_change_feed_up.set(1);
         }
         let store = Self {

@@ -1,17 +1,11 @@
 //! The bounds of holds: how many reads are held, and which other bounds a held read does not touch.
 
-use super::{ended, hold, until_held, written_mailbox};
+use super::{ON, ended, hold, until_held, written_mailbox};
 use crate::server::Server;
 use testkit::http::{Connection, Request};
 use testkit::http2::{END_HEADERS, END_STREAM, HEADERS, PREFACE, SETTINGS, frame, get_with};
 use testkit::server::Store;
 use testkit::until;
-
-const ON: [(&str, &str); 3] = [
-    ("msc4108.enabled", "true"),
-    ("msc4108.long_poll.window", "30s"),
-    ("msc4108.long_poll.timeout", "10s"),
-];
 
 fn start(settings: &[(&str, &str)]) -> Server {
     Server::start(Store::Memory, &[&ON, settings].concat())

@@ -1,6 +1,8 @@
 //! How a hold ends without a write: the session, the time, the process, the store or the client ends.
 
-use super::{HELD, all_ended, ended, hold, until_held, until_hints_are_complete, written_mailbox};
+use super::{
+    HELD, ON, all_ended, ended, hold, until_held, until_hints_are_complete, written_mailbox,
+};
 use crate::server::{Server, on_both_stores, ready_on};
 use nix::sys::signal::Signal;
 use testkit::http::{Connection, Request};
@@ -131,12 +133,7 @@ fn request_behind_a_held_read_does_not_end_the_hold(server: &Server) {
 #[test]
 fn failing_store_ends_the_hold_with_304() {
     let redis = RedisServer::start();
-    let settings = [
-        ("msc4108.enabled", "true"),
-        ("msc4108.long_poll.window", "30s"),
-        ("msc4108.long_poll.timeout", "10s"),
-    ];
-    let server = ready_on(&redis.url(), &settings);
+    let server = ready_on(&redis.url(), &ON);
     until_hints_are_complete(&server);
     let (mailbox, etag) = written_mailbox(&server);
     let mut reader = hold(&server, &mailbox.poll(&etag), 1);
@@ -154,12 +151,7 @@ fn failing_store_ends_the_hold_with_304() {
 #[test]
 fn read_that_waited_for_the_store_is_not_held() {
     let redis = RedisServer::start();
-    let settings = [
-        ("msc4108.enabled", "true"),
-        ("msc4108.long_poll.window", "30s"),
-        ("msc4108.long_poll.timeout", "10s"),
-    ];
-    let server = ready_on(&redis.url(), &settings);
+    let server = ready_on(&redis.url(), &ON);
     let (mailbox, etag) = written_mailbox(&server);
     redis.command(&["CONFIG", "SET", "min-replicas-to-write", "1"]);
     let mut reader = Connection::open(server.http);
@@ -176,13 +168,7 @@ fn read_that_waited_for_the_store_is_not_held() {
 // R2.46
 #[test]
 fn reset_stream_ends_the_hold() {
-    let settings = [
-        ("msc4108.enabled", "true"),
-        ("msc4108.long_poll.window", "30s"),
-        ("msc4108.long_poll.timeout", "10s"),
-        ("http.h2c", "true"),
-    ];
-    let server = Server::start(Store::Memory, &settings);
+    let server = Server::start(Store::Memory, &[&ON[..], &[("http.h2c", "true")]].concat());
     let (mailbox, etag) = written_mailbox(&server);
     let mut connection = Connection::open(server.http);
     connection.write(PREFACE);

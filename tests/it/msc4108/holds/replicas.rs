@@ -1,6 +1,6 @@
 //! Holds over replicas: a write through one replica ends the hold on another.
 
-use super::{ended, hold, until_held, until_hints_are_complete, written_mailbox};
+use super::{ON, ended, hold, until_held, until_hints_are_complete, written_mailbox};
 use crate::server::ready_on;
 use testkit::http::Request;
 use testkit::redis::RedisServer;
@@ -9,12 +9,7 @@ use testkit::redis::RedisServer;
 #[test]
 fn write_and_deletion_through_another_replica_end_the_hold() {
     let redis = RedisServer::start();
-    let settings = [
-        ("msc4108.enabled", "true"),
-        ("msc4108.long_poll.window", "30s"),
-        ("msc4108.long_poll.timeout", "10s"),
-    ];
-    let [reading, writing] = [(); 2].map(|()| ready_on(&redis.url(), &settings));
+    let [reading, writing] = [(); 2].map(|()| ready_on(&redis.url(), &ON));
     until_hints_are_complete(&reading);
     let (mailbox, etag) = written_mailbox(&writing);
     let mut reader = hold(&reading, &mailbox.poll(&etag), 1);

@@ -11,11 +11,13 @@ pub mod tasks;
 use crate::app::reload::ReloadContext;
 use crate::app::tasks::{RunningTasks, TaskPanicked};
 use crate::config::{Config, ShutdownConfig};
+use crate::lifecycle::background_task::join;
 use crate::lifecycle::{BackgroundTask, Lifecycle, ReloadSignal, Signals};
 use crate::open_files;
 use crate::startup::Prepared;
 use crate::telemetry::traces::{ExporterBuildError, Traces};
 use std::net::SocketAddr;
+use tokio::task::spawn_blocking;
 use tokio_util::task::TaskTracker;
 
 /// The service, with both listeners bound. Nothing runs before [`App::serve`].
@@ -86,7 +88,7 @@ impl App {
             all_answered = self.lifecycle.run(signals, self.shutdown, &self.connections) => Ok(all_answered),
             panicked = tasks.first_panic() => Err(panicked.into()),
         };
-        self.traces.shutdown();
+        join(spawn_blocking(move || self.traces.shutdown())).await;
         ended
     }
 }

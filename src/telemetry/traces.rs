@@ -218,13 +218,13 @@ impl Traces {
         Some(span)
     }
 
-    /// Exports the remaining spans. Waits for at most 5 s.
+    /// Exports the remaining spans. Blocks its thread for at most 5 s, while the exporter sends them
+    /// from the runtime.
     pub fn shutdown(&self) {
         let Some(tracer) = &self.0 else {
             return;
         };
-        let shutdown = || tracer.provider.shutdown_with_timeout(EXPORT_TIMEOUT);
-        if let Err(error) = tokio::task::block_in_place(shutdown) {
+        if let Err(error) = tracer.provider.shutdown_with_timeout(EXPORT_TIMEOUT) {
             tracing::warn!(%error, "failed to export the last spans");
         }
     }

@@ -65,7 +65,8 @@ const HOMES: [(&str, &[&str]); 11] = [
 
 /// Files that may start tasks or threads, and how a panic in those is noticed. Everything else that
 /// runs in the background is a `BackgroundTask`, and `app/tasks.rs` starts it.
-const SPAWNERS: [(&str, &str); 8] = [
+const SPAWNERS: [(&str, &str); 9] = [
+    ("app.rs", "continues in `main`, by `join`"),
     ("app/tasks.rs", "ends the process"),
     ("app/reload.rs", "continues in the reload task, by `join`"),
     ("net/listener.rs", "ends one connection"),

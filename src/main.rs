@@ -13,6 +13,7 @@ use std::num::NonZero;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::runtime::{Builder, Runtime};
 
 /// Wait for blocking threads after the last connection ended. A thread that hangs on a file or on the
 /// resolution of a name must not hold the process.
@@ -68,11 +69,25 @@ fn environment() -> Vec<(OsString, OsString)> {
     std::env::vars_os().collect()
 }
 
-/// Number of tokio's worker threads: one for each core, unless `TOKIO_WORKER_THREADS` has a number.
-/// Tokio itself would panic if that is empty.
+/// Builds the runtime: one thread, or as many as `TOKIO_WORKER_THREADS` says.
+///
+/// A request passes between the tasks of its connection and of the store's connection. On one thread
+/// that costs no wake-up of another, and a second thread is slower (ADR 17). More cores are for
+/// more replicas.
 ///
 /// # Errors
-/// The variable is not a number from 1 on.
+/// The variable is not a number from 1 on, or the operating system refuses what a runtime needs.
+fn runtime(env: &[(OsString, OsString)]) -> Result<Runtime, Box<dyn Error + Send + Sync>> {
+    let threads = worker_threads(env)?;
+    let mut builder = if threads == 1 {
+        Builder::new_current_thread()
+    } else {
+        Builder::new_multi_thread()
+    };
+    Ok(builder.worker_threads(threads).enable_all().build()?)
+}
+
+/// The value of `TOKIO_WORKER_THREADS`, or 1. Tokio itself would panic if it is empty.
 fn worker_threads(env: &[(OsString, OsString)]) -> Result<usize, String> {
     let variable = env.iter().find(|(name, _)| name == WORKER_THREADS);
     match variable {
@@ -83,14 +98,14 @@ fn worker_threads(env: &[(OsString, OsString)]) -> Result<usize, String> {
                 number.ok_or_else(|| format!("{WORKER_THREADS}: expected a number from 1 on"))?;
             Ok(number.get())
         }
-        _ => Ok(std::thread::available_parallelism().map_or(1, NonZero::get)),
+        _ => Ok(1),
     }
 }
 
 fn serve(startup: Startup, sources: Sources) -> Result<(), Box<dyn Error + Send + Sync>> {
     let (config, raw) = (startup.config, startup.raw);
     let level = logs::parse_level(&config.telemetry.log_level)?;
-    let worker_threads = worker_threads(&sources.env)?;
+    let runtime = runtime(&sources.env)?;
     // Held to the end: dropping the last clone writes the lines that are left.
     let log = Arc::new(logs::init(level, config.telemetry.log_format)?);
     let reload = ReloadContext {
@@ -99,10 +114,6 @@ fn serve(startup: Startup, sources: Sources) -> Result<(), Box<dyn Error + Send 
         raw,
         log: Arc::clone(&log),
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(worker_threads)
-        .enable_all()
-        .build()?;
     let ended = runtime.block_on(app::run(config, startup.prepared, reload));
     runtime.shutdown_timeout(THREAD_GRACE);
     if ended? {

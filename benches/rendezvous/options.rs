@@ -53,7 +53,7 @@ pub struct Options {
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1000))]
     rounds: Option<u16>,
     /// Worker threads of our server (`TOKIO_WORKER_THREADS`), a list: each number is measured in every
-    /// case [default: one for each core]
+    /// case [default: 1]
     #[arg(long, value_delimiter = ',', value_parser = worker_threads, conflicts_with = "scale")]
     worker_threads: Vec<Option<u16>>,
     /// Headers of the baselines' replies: the server's own, or Content-Type alone
@@ -101,7 +101,7 @@ impl Options {
         }
     }
 
-    /// The numbers of worker threads of our server. `None` is tokio's default.
+    /// The numbers of worker threads of our server. `None` is its default.
     pub fn worker_threads(&self) -> &[Option<u16>] {
         match self.worker_threads.as_slice() {
             [] => &[None],

@@ -29,7 +29,7 @@ pub struct Case<'a> {
     pub window: Duration,
     /// Number of threads of the load generator.
     pub threads: usize,
-    /// The numbers of worker threads with which our server is measured; `None` is tokio's default.
+    /// The numbers of worker threads with which our server is measured; `None` is its default.
     pub worker_threads: &'a [Option<u16>],
 }
 

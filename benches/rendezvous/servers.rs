@@ -83,7 +83,7 @@ pub struct ServerOptions<'a> {
     pub redis: Option<&'a RedisServer>,
     /// Whether our server limits rates, which is its default.
     pub limits: bool,
-    /// Number of worker threads of our server; without it tokio's default.
+    /// Number of worker threads of our server; without it the default.
     pub threads: Option<u16>,
 }
 

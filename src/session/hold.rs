@@ -178,7 +178,7 @@ impl<S: Store> Hold<'_, S> {
                 () = self.watcher.changed() => {}
                 () = sleep(pause) => {}
             }
-            // On the heap: a call to Redis has 7 KB, and a hold mostly waits.
+            // On the heap, because a hold mostly waits.
             let read = Box::pin(self.store.read(&self.request)).await.ok()?;
             match read.result {
                 ReadResult::Unchanged {

@@ -76,6 +76,14 @@ start_haproxy() {
     server two $3"
 }
 
+# Over HTTP/2 without TLS. It shares its connections to the workers among clients.
+start_haproxy_h2c() {
+    haproxy_with "$1" "
+    http-reuse always
+    server one $2 proto h2
+    server two $3 proto h2"
+}
+
 # haproxy as it should be configured for workers that are replaced: it checks the readiness of each, and stops routing to an
 # unready one. $4 and $5 are the workers' admin ports. It never retries, so that a worker that stops too early fails
 # requests.
@@ -88,7 +96,11 @@ start_haproxy_checked() {
     server two $3 port $5"
 }
 
-start_caddy() {
+start_caddy() { caddy_to "$1" "$2 $3"; }
+# The same over HTTP/2 without TLS.
+start_caddy_h2c() { caddy_to "$1" "h2c://$2 h2c://$3"; }
+
+caddy_to() { # caddy_to PORT WORKERS
     cat >"$work/Caddyfile" <<EOF
 {
     admin off
@@ -101,7 +113,7 @@ http://:$1 {
         zstd
         minimum_length 1
     }
-    reverse_proxy $2 $3 {
+    reverse_proxy $2 {
         lb_policy round_robin
     }
 }

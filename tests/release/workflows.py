@@ -14,7 +14,7 @@ WRITE_PERMISSIONS = {
     ("release", "publish"): {"contents": "write", "packages": "write", "id-token": "write"},
 }
 # tests/sizing/run measures, and is not a test. .ci/nightly runs it.
-NOT_IN_CI = {"tests/sizing/run"}
+NOT_IN_CI = {"tests/fuzz/run", "tests/sizing/run"}
 
 
 def read(path):
@@ -54,9 +54,10 @@ def check_ci_runs_every_test(workflows):
     end_to_end = read(".ci/e2e")
     assert re.search(r"^\./test\n\.ci/e2e$", read(".ci/run"), re.M), ".ci/run must run ./test and .ci/e2e"
     for script in set(glob.glob("tests/*/run")) - NOT_IN_CI:
-        assert re.search(rf"^step {script}( --quick)?$", end_to_end, re.M), f".ci/e2e does not run {script}"
+        assert re.search(rf"^step {script}( |$)", end_to_end, re.M), f".ci/e2e does not run {script}"
     nightly = read(".ci/nightly")
-    for script in NOT_IN_CI | set(re.findall(r"^step (tests/\S+) --quick$", end_to_end, re.M)):
+    in_part = set(re.findall(r"^step (tests/\S+) .", end_to_end, re.M))
+    for script in NOT_IN_CI | in_part:
         assert re.search(rf"^(step {script}|nice {script} >.* &)$", nightly, re.M), f".ci/nightly does not run the whole of {script}"
     assert re.search(r"^step cargo deny .*check licenses bans sources$", end_to_end, re.M)
     assert [step["run"] for step in workflows["ci"]["jobs"]["ci"]["steps"] if "run" in step][-1] == ".ci/run"

@@ -13,7 +13,7 @@ WRITE_PERMISSIONS = {
     ("release", "image"): {"contents": "read", "packages": "write"},
     ("release", "publish"): {"contents": "write", "packages": "write", "id-token": "write"},
 }
-# tests/sizing/run measures, and is not a test. .ci/nightly runs it.
+# .ci/nightly alone runs them: random input takes as long as one lets it, and tests/sizing/run is no test.
 NOT_IN_CI = {"tests/fuzz/run", "tests/sizing/run"}
 
 

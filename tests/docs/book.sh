@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-command -v mdbook >/dev/null || cargo install --locked --quiet mdbook@0.5.4 --no-default-features --features search
+command -v mdbook >/dev/null || cargo install --locked --quiet --debug mdbook@0.5.4 --no-default-features --features search
 src=target/book/src site=target/book/site
 rm -rf target/book
 mkdir -p $src

@@ -122,3 +122,21 @@ fn serve(startup: Startup, sources: Sources) -> Result<(), Box<dyn Error + Send 
         Err("connections were cut".into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{WORKER_THREADS, runtime};
+    use tokio::runtime::RuntimeFlavor;
+
+    #[test]
+    fn worker_has_one_thread_unless_the_variable_asks_for_more() {
+        for (value, flavor) in [
+            ("", RuntimeFlavor::CurrentThread),
+            ("1", RuntimeFlavor::CurrentThread),
+            ("2", RuntimeFlavor::MultiThread),
+        ] {
+            let built = runtime(&[(WORKER_THREADS.into(), value.into())]).expect("a runtime");
+            assert_eq!(built.handle().runtime_flavor(), flavor, "{value}");
+        }
+    }
+}

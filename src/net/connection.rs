@@ -177,7 +177,7 @@ impl<S: Store> Connections<S> {
         let service = service_fn(|mut request| {
             let (connections, context) = (Arc::clone(self), Arc::clone(&context));
             // On the heap, and freed with the response: hyper keeps the space of this future for as
-            // long as the connection lasts, and the state of a request has 10 KB.
+            // long as the connection lasts, and the state of a request has kilobytes.
             Box::pin(async move {
                 let ip = connections.client_ip(&request, &context);
                 let response = connections.handle_request(&mut request, ip, &context);
@@ -210,7 +210,7 @@ impl<S: Store> Connections<S> {
             // Before the state of a request is allocated: a refused stream costs next to nothing.
             let permit = self.admission.admit_stream(ip);
             // On the heap, and freed with the response: a stream that waits for its client does not
-            // keep 10 KB of a request's state.
+            // keep the kilobytes of a request's state.
             let serving = permit.map(|permit| {
                 Box::pin(async move {
                     let response = connections.handle_request(&mut request, ip, &context);

@@ -5,8 +5,8 @@
 //! of them wait 30 s for a response. A failover takes 1 to 5 s.
 //!
 //! A call without an error costs one reading of the clock. Everything else is on the heap, and only
-//! while a request waits. The call itself is never moved: its future is 7 KB, and one place in the
-//! handler's future holds it for every try.
+//! while a request waits. The call itself is never moved: one place in the handler's future
+//! holds it for every try.
 
 use crate::clock::Clock;
 use crate::lifecycle::Lifecycle;

@@ -54,6 +54,13 @@ delivered_to_holds() { # delivered_to_holds WORKER...: prints how many messages 
     done | awk '{ sum += $1 } END { print sum + 0 }'
 }
 
+expect_held() { # expect_held BEFORE WORKER...: fails unless more than BEFORE messages were delivered to held reads
+    local delivered
+    delivered=$(($(delivered_to_holds "${@:2}") - $1))
+    echo "messages delivered to held reads: $delivered"
+    [ $delivered -gt 0 ] || { echo "no read was held" >&2; exit 1; }
+}
+
 redis() { # redis: starts a Redis; workers that are started afterwards store their sessions there
     local port
     port=$(free_port)

@@ -257,8 +257,8 @@ pub enum WriteResult {
 pub struct Progress {
     /// Number of writes since the creation.
     pub writes: u64,
-    /// After the first write: the time from the creation to it, by the store's clock.
-    pub time_to_first_write: Option<Duration>,
+    /// Time from the write before this one, or from the creation, to this one, by the store's clock.
+    pub step: Duration,
 }
 
 /// The result of [`Store::delete`].

@@ -42,9 +42,12 @@ const HOLD_BUCKETS: [f64; 9] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 10.
 /// have a few hundred bytes, except for the one with the secrets.
 const SIZE_BUCKETS: [f64; 7] = [64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0, 4096.0];
 
-/// Buckets of the time to a session's first write, in seconds: how long a person with a telephone
-/// in each hand takes to scan a code. A session expires after 300 s.
-const SCAN_BUCKETS: [f64; 10] = [2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 120.0, 300.0];
+/// Buckets of the steps of a sign-in, in seconds. Two machines answer each other in tens of milliseconds, or at
+/// the next poll; a person with a telephone in each hand takes 5 to 30 s to scan a code, and a minute to
+/// confirm. A session expires after 300 s.
+const STEP_BUCKETS: [f64; 11] = [
+    0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0,
+];
 
 /// The values of a label that is true or false.
 const BOOLS: &[bool] = &[false, true];
@@ -159,9 +162,9 @@ metrics! {
     sessions_written: Counters<(Api, WriteNumber)> = "rendezvous_sessions_written_total" ["api": Api::WITH_SESSIONS, "write": WriteNumber::ALL],
     /// Sessions deleted by a client before their TTL.
     sessions_deleted: Counters<Api> = "rendezvous_sessions_deleted_total" ["api": Api::WITH_SESSIONS],
-    /// Time from a session's creation to its first write, which is when the other device has
-    /// scanned the code.
-    first_contact: Histograms<Api> = "rendezvous_session_first_contact_seconds" ["api": Api::WITH_SESSIONS] in SCAN_BUCKETS,
+    /// Time from the write before, or from the session's creation, to its first, second, … eighth
+    /// write. The first one ends when the other device has scanned the code.
+    steps: Histograms<(Api, WriteNumber)> = "rendezvous_session_step_seconds" ["api": Api::WITH_SESSIONS, "write": WriteNumber::ALL] in STEP_BUCKETS,
     /// Size of stored payloads.
     payload_bytes: Histograms<Api> = "rendezvous_payload_bytes" ["api": Api::WITH_SESSIONS] in SIZE_BUCKETS,
     /// Sessions that reached their TTL. Counted when other sessions are created, so the count lags
@@ -204,20 +207,12 @@ impl Metrics {
         self.payload_bytes.observe(api, size(bytes));
     }
 
-    /// Records a stored write: the `writes`-th of its session, with a payload of `bytes` bytes.
-    /// `time_to_first_write` is set for the first one.
-    pub fn record_write(
-        &self,
-        api: Api,
-        writes: u64,
-        time_to_first_write: Option<Duration>,
-        bytes: usize,
-    ) {
+    /// Records a stored write with a payload of `bytes` bytes: the `writes`-th of its session, this long after the
+    /// one before, or after the creation.
+    pub fn record_write(&self, api: Api, writes: u64, step: Duration, bytes: usize) {
         if let Some(number) = WriteNumber::new(writes) {
             self.sessions_written.inc((api, number));
-        }
-        if let Some(time) = time_to_first_write {
-            self.first_contact.observe(api, time.as_secs_f64());
+            self.steps.observe((api, number), step.as_secs_f64());
         }
         self.payload_bytes.observe(api, size(bytes));
     }

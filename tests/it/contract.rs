@@ -17,7 +17,7 @@ mod shares;
 mod strategies;
 mod txns;
 
-use dates::timestamps_are_returned_on_request;
+use dates::{timestamps_are_returned_on_request, write_reports_the_time_since_the_change_before};
 use expiry::{
     expired_sessions_are_reported_once, full_store_rejects_a_creation_and_evicts_none,
     session_expires_at_its_deadline_despite_writes,
@@ -151,6 +151,7 @@ macro_rules! contract {
 
 contract! {
     timestamps_are_returned_on_request,
+    write_reports_the_time_since_the_change_before,
     session_holds_the_last_write,
     unchanged_read_returns_no_payload,
     session_expires_at_its_deadline_despite_writes,

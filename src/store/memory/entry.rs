@@ -18,8 +18,8 @@ pub(super) struct SessionEntry {
     pub(super) data: Payload,
     pub(super) token: SequenceToken,
     pub(super) expires_at: Duration,
-    /// The time of creation, by the monotonic clock.
-    created_at: Duration,
+    /// The time of the last write, or of the creation, by the monotonic clock.
+    changed_at: Duration,
     /// The last write and the expiry, in wall-clock time.
     pub(super) timestamps: Timestamps,
     /// The principals with shares that count this session.
@@ -47,7 +47,7 @@ impl SessionEntry {
         Self {
             data,
             token,
-            created_at,
+            changed_at: created_at,
             expires_at,
             timestamps,
             principals,
@@ -132,12 +132,12 @@ impl SessionEntry {
         })
     }
 
-    fn written_result(&self, token: SequenceToken, now: Duration) -> WriteResult {
-        let is_first = self.writes == 1;
+    fn written_result(&mut self, token: SequenceToken, now: Duration) -> WriteResult {
         let progress = Progress {
             writes: self.writes,
-            time_to_first_write: is_first.then(|| now.saturating_sub(self.created_at)),
+            step: now.saturating_sub(self.changed_at),
         };
+        self.changed_at = now;
         WriteResult::Written { token, progress }
     }
 

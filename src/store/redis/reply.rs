@@ -140,14 +140,10 @@ impl ScriptReply {
     /// Returns the data as the progress of a session.
     pub(super) fn progress(&self) -> Result<Progress, StoreError> {
         self.text(|text| {
-            let (writes, time_to_first_write) = match text.split_once(' ') {
-                Some((writes, time_to_first_write)) => (writes, Some(time_to_first_write)),
-                None => (text, None),
-            };
-            let time_to_first_write = time_to_first_write.map(str::parse).transpose().ok()?;
+            let (writes, step) = text.split_once(' ')?;
             Some(Progress {
                 writes: writes.parse().ok()?,
-                time_to_first_write: time_to_first_write.map(Duration::from_millis),
+                step: Duration::from_millis(step.parse().ok()?),
             })
         })
     }

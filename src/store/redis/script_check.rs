@@ -190,6 +190,8 @@ impl<'a> Probe<'a> {
 
     async fn delete_then_release(&self, index: &[Key]) -> Result<(), CheckError> {
         let scripts = &self.leases.scripts;
+        let principals = scripts.get_principals(&self.session, &[], status).await;
+        expect("get_principals", principals, 'P')?;
         let deleted = scripts.delete(&self.session, &[NO_CHANNEL], status).await;
         expect("delete", deleted, 'D')?;
         let member = [Argument::Bytes(&self.member)];

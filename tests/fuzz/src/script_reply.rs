@@ -3,6 +3,7 @@
 use crate::input::Input;
 use matrix_rendezvous::model::MAX_PAYLOAD_BYTES;
 use matrix_rendezvous::store::redis::fuzzing::{RawReply, ReplyMeanings, parse_script_reply};
+use std::time::Duration;
 
 /// The deepest array. fred limits the depth too; no script nests arrays.
 const MAX_DEPTH: usize = 2;
@@ -78,7 +79,9 @@ fn check_meanings(meanings: &ReplyMeanings, data: &str, parts: usize) {
         assert!(payload.as_bytes().len() <= MAX_PAYLOAD_BYTES);
     }
     if let Some(progress) = progress {
-        assert_eq!(progress.time_to_first_write.is_some(), data.contains(' '));
+        let (writes, step) = data.split_once(' ').expect("two numbers");
+        assert_eq!(writes.parse(), Ok(progress.writes));
+        assert_eq!(step.parse().map(Duration::from_millis), Ok(progress.step));
     }
 }
 

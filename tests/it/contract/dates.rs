@@ -106,3 +106,37 @@ pub async fn timestamps_are_returned_on_request<R: StoreFixture>(fixture: &mut R
         Ok(WithTimestamps::without_timestamps(WriteResult::Gone))
     );
 }
+
+/// The time of each step of a sign-in, by the store's clock.
+pub async fn write_reports_the_time_since_the_change_before<R: StoreFixture>(fixture: &mut R) {
+    let new = created(fixture, "one").await;
+    let passed = TTL / 4;
+    fixture.advance(passed).await;
+    let begun = fixture.time_of_day();
+    fixture.set_ttl(new.id, TTL.saturating_sub(passed));
+    let mut token = new.token;
+    let mut steps = [Duration::ZERO; 2];
+    for (step, data) in steps.iter_mut().zip(["two", "three"]) {
+        let swap = write(new.id, token, data, None);
+        let written = fixture.store().write(&swap).await.expect("a store");
+        let WriteResult::Written {
+            token: next,
+            progress,
+        } = written.result
+        else {
+            panic!("{written:?}");
+        };
+        (token, *step) = (next, progress.step);
+    }
+    // Beside what was set, the test itself takes a moment. Redis rounds each time to a millisecond.
+    let moment = fixture
+        .time_of_day()
+        .duration_since(begun)
+        .unwrap_or_default();
+    let moment = moment + Duration::from_millis(1);
+    assert!(
+        passed <= steps[0] && steps[0] <= passed + moment,
+        "{steps:?}"
+    );
+    assert!(steps[1] <= moment, "{steps:?}");
+}

@@ -180,7 +180,7 @@ impl Session {
         let writes = self.written.len() as u64;
         let progress = Progress {
             writes,
-            time_to_first_write: (writes == 1).then_some(Duration::ZERO),
+            step: Duration::ZERO,
         };
         WriteResult::Written { token, progress }
     }

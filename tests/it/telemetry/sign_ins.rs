@@ -47,7 +47,7 @@ fn all_sign_in_series_start_at_zero(server: &Server) {
         assert_eq!(reads(server, api), [0; 3]);
         let metrics = server.metrics();
         for histogram in [
-            "rendezvous_session_first_contact_seconds",
+            "rendezvous_session_step_seconds",
             "rendezvous_payload_bytes",
         ] {
             let count = metrics.sum(&format!("{histogram}_count"), &[("api", api)]);
@@ -56,7 +56,12 @@ fn all_sign_in_series_start_at_zero(server: &Server) {
         for write in 5..=8 {
             let write = write.to_string();
             let labels = [("api", api), ("write", &*write)];
-            assert_eq!(metrics.sum("rendezvous_sessions_written_total", &labels), 0);
+            for counter in [
+                "rendezvous_sessions_written_total",
+                "rendezvous_session_step_seconds_count",
+            ] {
+                assert_eq!(metrics.sum(counter, &labels), 0, "{counter}");
+            }
         }
     }
     let metrics = server.metrics();
@@ -84,10 +89,11 @@ fn etag_sign_in_is_counted_step_by_step(server: &Server) {
     assert_eq!(reads(server, "msc4108"), [2, 2, 1]);
     assert_eq!(funnel(server, "msc4388"), [0; 7], "each API for itself");
     let metrics = server.metrics();
-    let contact = "rendezvous_session_first_contact_seconds";
-    assert_eq!(metrics.sum(&format!("{contact}_count"), &[]), 1);
-    let soon = [("api", "msc4108"), ("le", "120")];
-    assert_eq!(metrics.sum(&format!("{contact}_bucket"), &soon), 1);
+    let steps = ["1", "2", "3", "4"].map(|write| {
+        let soon = [("api", "msc4108"), ("write", write), ("le", "120")];
+        metrics.sum("rendezvous_session_step_seconds_bucket", &soon)
+    });
+    assert_eq!(steps, [1, 1, 1, 0]);
 }
 
 fn json_sign_in_is_counted_step_by_step(server: &Server) {

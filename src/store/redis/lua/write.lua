@@ -7,8 +7,8 @@
 --          number of writes to a session, 6 the channel of changes ('' to publish nothing); with a
 --          txnId also 7 its key (16 bytes, else '') and 8 maximum number of txnIds that a session
 --          records; 9 'dates' to request timestamps
--- Reply    nonce 'W' writes     written; ARGV[3] is the new token; the number of writes so far
---          nonce 'W' '1 ' ms    written for the first time, ms milliseconds after the creation
+-- Reply    nonce 'W' writes ' ' ms   written; ARGV[3] is the new token; the number of writes so far,
+--                               and the milliseconds since the write before, or since the creation
 --          nonce 'R' token      a retry; this token is the response
 --          nonce 'P' token      the recorded response to the txnId; no token if it was a conflict
 --          nonce 'C' token      conflict; this token is current
@@ -38,7 +38,8 @@ local TOKEN, TOKENS = 24, 24 * 5
 -- a conflict).
 local RECORD = 41
 
-local tokens = redis.call('HGET', session, 't')
+local state = redis.call('HMGET', session, 't', 'm')
+local tokens, changed_at = state[1], state[2]
 local records, record, full
 if tokens and txn then
   records = redis.call('HGET', session, 'q') or ''
@@ -63,12 +64,9 @@ end
 local answer
 if is_current and writes_before < ARGV[5] + 0 then
   local ttl = redis.call('PTTL', session)
-  -- Formatting by %d takes two thirds of the time that .. takes for a number.
-  answer = 'W' .. string.format('%d', writes_before + 1)
-  if writes_before == 0 then
-    -- Until the first write, m is the TTL at the creation, so m - ttl is the time since then.
-    answer = answer .. ' ' .. math.max(0, (redis.call('HGET', session, 'm') or ttl) - ttl)
-  end
+  -- Both are TTLs. (Formatting by %d takes two thirds of the time that .. takes for a number.)
+  local step = math.max(0, (changed_at or ttl) - ttl)
+  answer = 'W' .. string.format('%d %d', writes_before + 1, step)
   local new_tokens = next_token .. string.sub(tokens, 1, TOKENS - TOKEN) .. count
   local m = string.format('%d', ttl)
   -- Redis may refuse the HSET. If this primary was demoted, is cut off, or cannot save, the HDEL

@@ -1,10 +1,9 @@
 //! The baselines: what a service of this kind costs before it does anything of its own.
 //!
 //! The benchmark runs itself again with `baseline bare|map|redis|thin ADDRESS`, so that each baseline
-//! is a process with its own memory and CPU time. All have the server's hyper and the headers of its
-//! replies. All but `thin` have its runtime (a thread for each core, or `TOKIO_WORKER_THREADS`);
-//! `thin` has one thread. They never validate, limit, count, time out or log. The ratio shows what
-//! those cost.
+//! is a process with its own memory and CPU time. All have the server's hyper, the headers of its
+//! replies, and the runtime that it has by default: one thread. They never validate, limit, count,
+//! time out or log. The ratio shows what those cost.
 
 mod bare;
 mod json;
@@ -34,11 +33,7 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
     let [kind, address, rest @ ..] = arguments else {
         return Err("baseline: bare|map|redis|thin ADDRESS [REDIS_URL]".to_owned());
     };
-    let mut builder = match kind.as_str() {
-        "thin" => runtime::Builder::new_current_thread(),
-        _ => runtime::Builder::new_multi_thread(),
-    };
-    let runtime = builder.enable_all().build();
+    let runtime = runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("no runtime: {error}"))?;
     runtime.block_on(listen(kind, address, rest))
 }

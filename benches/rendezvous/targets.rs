@@ -17,7 +17,7 @@ type Goal = (Store, Scenario, ServerKind, f64);
 
 /// Minimum ratio of our speed to a baseline's, with the access log off.
 const RATIOS: [Goal; 7] = [
-    (Store::Memory, Scenario::Poll, ServerKind::Bare, 0.85),
+    (Store::Memory, Scenario::Poll, ServerKind::Bare, 0.9),
     (Store::Memory, Scenario::Flow, ServerKind::Map, 0.9),
     // The baseline makes two round trips to create and two to delete, ours one each.
     (Store::Redis, Scenario::Create, ServerKind::Fred, 1.2),

@@ -4,7 +4,6 @@
 //!
 //! | | `redis` | `thin` |
 //! |---|---|---|
-//! | runtime | tokio's default, a thread for each core | one thread |
 //! | read | a script, which returns the remaining TTL too | HMGET, and a fixed lifetime in the reply |
 //! | create | two scripts, one for a lease | one script |
 //! | delete | two scripts, one for the lease | DEL |

@@ -46,13 +46,15 @@ worker() { # worker NAME [PORT ADMIN-PORT [ADDRESS]]: starts a worker, on free p
 }
 listens() { [ -n "$(address_of "$1" admin)" ]; }
 
-delivered_to_holds() { # delivered_to_holds WORKER...: prints how many messages the workers delivered to held reads
+held_until() { # held_until END WORKER...: prints how many held reads of the workers ended so, as in the metric's label
     local name
-    for name; do
+    for name in "${@:2}"; do
         curl -sSf --max-time 5 "http://$(address_of "$name" admin)/metrics" |
-            sed -n 's/^rendezvous_hold_duration_seconds_count{end="written"} //p'
+            sed -n "s/^rendezvous_hold_duration_seconds_count{end=\"$1\"} //p"
     done | awk '{ sum += $1 } END { print sum + 0 }'
 }
+
+delivered_to_holds() { held_until written "$@"; } # delivered_to_holds WORKER...: messages delivered to held reads
 
 expect_held() { # expect_held BEFORE WORKER...: fails unless more than BEFORE messages were delivered to held reads
     local delivered

@@ -1,9 +1,9 @@
 // A page of another origin uses both dialects by fetch in Chromium. Also checks what a tab shows of a session.
 //
-//   node in-chromium.mjs --chromium COMMAND [--limited WORKER --storeless WORKER] WORKER...
+//   node in-chromium.mjs --chromium COMMAND [--limited WORKER --storeless WORKER --tls PROXY] WORKER...
 //
 // Requests alternate between the workers. The worker of --limited allows a client one creation and one request on a
-// session. The worker of --storeless has lost its Redis.
+// session. The worker of --storeless has lost its Redis. The proxy of --tls has a certificate that nobody signed.
 
 import assert from "node:assert/strict";
 import { parseArgs } from "node:util";
@@ -20,8 +20,8 @@ const TAG = /^"[\w-]{22,}"$/;
 const DEADLINE = 60_000;
 
 const option = { type: "string" };
-const { values: { chromium, limited, storeless }, positionals: workers } = parseArgs({
-    options: { chromium: option, limited: option, storeless: option }, allowPositionals: true,
+const { values: { chromium, limited, storeless, tls }, positionals: workers } = parseArgs({
+    options: { chromium: option, limited: option, storeless: option, tls: option }, allowPositionals: true,
 });
 setTimeout(() => { console.error("not done within a minute"); process.exit(1); }, DEADLINE).unref();
 
@@ -33,6 +33,7 @@ const browser = await puppeteer.launch({
     executablePath: chromium,
     // Chromium's sandbox rejects root, and shared memory is small in containers.
     args: [...(process.getuid() === 0 ? ["--no-sandbox"] : []), "--disable-dev-shm-usage"],
+    acceptInsecureCerts: Boolean(tls),
 });
 const page = await browser.newPage();
 await page.goto(app);
@@ -217,6 +218,8 @@ const groups = [
         () => refusesToShow({ browser, page, ask, at, seen, expect })],
     ["two tabs with the released matrix-js-sdk, a session that their homeserver delegates, a channel over it",
         () => channelBetweenTabs({ browser, homeserver: delegating, worker: origins.at(-1), seen })],
+    ...(tls ? [["the same over HTTP/2 with TLS, through a proxy",
+        async () => channelBetweenTabs({ browser, homeserver: await homeserver(tls), worker: tls })]] : []),
 ];
 for (const [what, check] of groups) {
     try {

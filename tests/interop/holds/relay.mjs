@@ -64,10 +64,13 @@ export async function relay({ workers, latency, onHeld = () => {} }) {
     await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
     return {
         url: `http://127.0.0.1:${server.address().port}`,
-        /** Resets every connection. Reads that are in flight have `patience` milliseconds to end. */
-        async reset(patience) {
+        /** Waits until the reads that are in flight have ended, and their replies have arrived: `patience` milliseconds at most. */
+        async quiet(patience) {
             const ended = Promise.all([...reads].map(({ promise }) => promise));
             await Promise.race([ended.then(() => delay(100)), delay(patience)]);
+        },
+        /** Resets every connection. */
+        reset() {
             for (const socket of sockets) socket.resetAndDestroy();
         },
         /** Number of requests, and times in seconds: from the first request to the last reply, and with a read in flight. */

@@ -3,7 +3,9 @@
 import assert from "node:assert/strict";
 import { createPrivateKey, createPublicKey, randomUUID } from "node:crypto";
 import { createClient } from "matrix-js-sdk";
-import { MSC4108RendezvousSession, MSC4108SecureChannel, MSC4108SignInWithQR } from "matrix-js-sdk/lib/rendezvous/index.js";
+import {
+    MSC4108FailureReason, MSC4108RendezvousSession, MSC4108SecureChannel, MSC4108SignInWithQR,
+} from "matrix-js-sdk/lib/rendezvous/index.js";
 import { logger } from "matrix-js-sdk/lib/logger.js";
 import { QrCodeData } from "@matrix-org/matrix-sdk-crypto-wasm";
 import { RENDEZVOUS, whoami } from "./homeserver.mjs";
@@ -13,15 +15,17 @@ for (const level of ["trace", "debug", "info", "warn"]) logger[level] = () => {}
 
 /**
  * Signs in, or lets sign in if it is an `existing` device, and returns the public half of the master key whose
- * private half the device then holds. `person` carries what is seen on the one device to the other.
+ * private half the device then holds. `person` carries what is seen on the one device to the other. `device` gets a function
+ * `cancel`: the user cancels.
  */
-export async function jsSdk({ existing, shows, homeserver, person }) {
+export async function jsSdk({ existing, shows, homeserver, person, device: control }) {
     const failures = [];
     const failed = (reason) => failures.push(reason);
     const client = existing && await signedIn(homeserver, existing);
     const [rendezvous, publicKey] = await session();
     const channel = new MSC4108SecureChannel(rendezvous, publicKey, failed);
     const signIn = new MSC4108SignInWithQR(channel, !shows, client, failed);
+    control.cancel = () => signIn.cancel(MSC4108FailureReason.UserCancelled);
     if (shows) {
         await signIn.generateCode();
         person.show(signIn.code);

@@ -12,15 +12,21 @@ const CLIENTS = { "js-sdk": jsSdk, "rust-sdk": rustSdk };
 /**
  * Signs in a new device. `clients` names the released clients of the existing and the new device, `existingShows` selects
  * the device that shows the code, and `servers` has its server and the other device's. Without the URL of a `homeserver`
- * that delegates, a stub is one. `pause` is awaited before the code is scanned, and before the user approves.
+ * that delegates, a stub is one. `pause` is awaited before the code is scanned, and before the user approves. `devices` gets
+ * the existing and the new device: `ended`, a promise, and what a person can do to it (js-sdk.mjs, rust-sdk.mjs).
  */
-export async function signIn({ clients, existingShows, servers, homeserver: url, pause = async () => {} }) {
+export async function signIn({ clients, existingShows, servers, homeserver: url, pause = async () => {}, devices = [] }) {
     const homeserver = await (url ? running(url) : stubbed(servers[0]));
     const existing = await existingDevice(homeserver, randomUUID(), randomUUID());
     const person = carrier(existing.accessToken, servers, pause);
+    const run = (client, options) => {
+        const device = {};
+        devices.push(device);
+        return device.ended = CLIENTS[client]({ ...options, homeserver, person, device });
+    };
     const [, held] = await Promise.all([
-        CLIENTS[clients[0]]({ existing, shows: existingShows, homeserver, person }),
-        CLIENTS[clients[1]]({ shows: !existingShows, homeserver, person }),
+        run(clients[0], { existing, shows: existingShows }),
+        run(clients[1], { shows: !existingShows }),
     ]);
     assert.match(held, /^[\w+/]{43}$/);
     assert.equal(held, await publishedMasterKey(homeserver.base, existing), "the secrets of the existing device arrived");

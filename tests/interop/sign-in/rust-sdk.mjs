@@ -9,11 +9,12 @@ import { createInterface } from "node:readline";
 const devices = new Set();
 process.on("exit", () => devices.forEach((device) => device.kill()));
 
-/** Same interface as jsSdk. */
-export async function rustSdk({ existing, shows, homeserver, person }) {
+/** Same interface as jsSdk, except that `device` gets a function `signal`, which sends its process a signal. */
+export async function rustSdk({ existing, shows, homeserver, person, device: control }) {
     const who = existing ? [existing.userId, existing.deviceId, existing.accessToken] : [];
     const device = spawn(process.env.DEVICE, [shows ? "shows" : "scans", homeserver.base, ...who], { stdio: ["pipe", "pipe", "inherit"] });
     devices.add(device);
+    control.signal = (signal) => device.kill(signal);
     const ended = once(device, "close");
     try {
         const send = (line) => device.stdin.write(`${JSON.stringify(line)}\n`);

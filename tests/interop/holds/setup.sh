@@ -1,0 +1,34 @@
+# Common setup of the tests of short holds: both clients, and functions to start workers and to measure. Their scripts source it.
+source "$(dirname "${BASH_SOURCE[0]}")/../workers.sh"
+js_clients
+rust_clients
+
+# All requests come from one address, and would share one client's rate limits.
+export RENDEZVOUS_LIMITS__ENABLED=false
+PAIRS=(js-sdk/js-sdk rust-sdk/rust-sdk js-sdk/rust-sdk rust-sdk/js-sdk)
+started=0 # number of workers so far
+workers() { # workers COUNT off|on: starts workers with holds off or on. Sets $urls, $names and $pids.
+    local timeout=2s
+    [ "$2" = on ] || timeout=0s
+    urls='' pids='' names=()
+    for _ in $(seq "$1"); do
+        started=$((started + 1))
+        RENDEZVOUS_MSC4108__LONG_POLL__TIMEOUT=$timeout worker "holds-$2-$started"
+        names+=("holds-$2-$started") urls+=${urls:+,}$url pids+=${pids:+,}$pid
+    done
+}
+measure() { "$node" tests/interop/holds/measure.mjs "$@" "${PAIRS[@]}"; } # measure [OPTION...] WORKERS
+expect_holds() { # expect_holds off|on: whether the workers delivered a message to a held read
+    local delivered
+    delivered=$(delivered_to_holds "${names[@]}")
+    echo "  messages delivered to held reads: $delivered"
+    case $1:$delivered in off:0 | on:[1-9]*) return ;; esac
+    echo "expected holds to be $1" >&2
+    exit 1
+}
+expect_end() { # expect_end END...: at least one held read ended so
+    local end count=0
+    for end; do count=$((count + $(held_until "$end" "${names[@]}"))); done
+    echo "  held reads that ended with $*: $count"
+    [ $count -gt 0 ] || exit 1
+}

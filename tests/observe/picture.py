@@ -8,6 +8,7 @@ depends on its position.
 
 import json
 import math
+import re
 import sys
 import time
 from html import escape
@@ -53,9 +54,7 @@ def round_up(top):
 
 
 def legend(target, labels):
-    words = target["legendFormat"]
-    for name in ("api", "form", "homeserver", "instance", "job", "limiter", "operation", "outcome", "phase", "reason", "route", "kind"):
-        words = words.replace("{{" + name + "}}", labels.get(name, ""))
+    words = re.sub(r"{{(\w+)}}", lambda name: labels.get(name[1], ""), target["legendFormat"])
     return " ".join(words.split())
 
 

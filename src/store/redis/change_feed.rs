@@ -25,7 +25,7 @@ use tokio::time::timeout;
 /// that something is wrong with the subscription alone.
 const LONGEST_PAUSE_MS: u64 = 2000;
 
-/// Pause after a denial, which only an operator ends.
+/// Pause after a denial, which only an operator ends, or a change of the topology.
 const DENIED_PAUSE: Duration = Duration::from_mins(1);
 
 /// Interval at which the connection for scripts is compared. Its end is no change of the topology.
@@ -77,7 +77,8 @@ impl ChangeFeed {
                         tracing::warn!(%server, reason, "Redis denies this user the channel of changes, so held reads look at the store at intervals; allow it +publish, +subscribe and the channel (docs/redis.md)");
                     }
                     denial_logged = true;
-                    tokio::time::sleep(DENIED_PAUSE).await;
+                    // Another primary may have other users.
+                    let _ = timeout(DENIED_PAUSE, changed.changed()).await;
                     continue;
                 }
                 FeedEnd::Lost(reason) if throttle.try_acquire(clock.now()) => {

@@ -55,7 +55,8 @@ const WHILE_HELD = {
     freeze,
     cancel({ devices, number }) {
         const users = devices.filter(({ cancel }) => cancel);
-        if (users.length > 0) users[number % users.length].cancel();
+        // Both directions for each user.
+        if (users.length > 0) users[(number >> 1) % users.length].cancel();
         else for (const { signal } of devices) signal("SIGKILL");
     },
     stall() {
@@ -107,7 +108,13 @@ async function measure(clients, number) {
     const lateness = delay(DEADLINE, undefined, late).then(() => { throw new Error("not in time"); });
     const servers = [between.url, between.url];
     const signedIn = signIn({ clients, existingShows: number % 2 === 0, servers, pause: person, devices });
-    const ended = CANCELS ? signedIn.then(() => { throw new Error("signed in"); }, () => bothEnd(devices)) : signedIn;
+    const ended = CANCELS ? signedIn.then(
+        () => { throw new Error("signed in"); },
+        (error) => {
+            if (!wasHeld) throw error;
+            return bothEnd(devices);
+        },
+    ) : signedIn;
     try {
         await Promise.race([ended, lateness]);
     } finally {
@@ -120,7 +127,7 @@ async function measure(clients, number) {
 
 // The devices of a lost sign-in fail one after the other.
 if (MAY_LOSE || CANCELS) process.on("unhandledRejection", () => {});
-process.on("SIGTERM", () => process.exit(1));
+for (const signal of ["SIGTERM", "SIGINT"]) process.on(signal, () => process.exit(1));
 await initAsync();
 const mean = (numbers) => (numbers.reduce((sum, number) => sum + number, 0) / numbers.length).toFixed(1);
 let lost = 0;

@@ -15,7 +15,7 @@ export async function relay({ workers, latency, onHeld = () => {} }) {
     const agent = new Agent({ keepAlive: true });
     const sockets = new Set();
     const reads = new Set();
-    let [turn, requests, exposed, first, last, begun, idle] = [0, 0, 0, undefined, undefined, 0, Promise.resolve()];
+    let [turn, requests, exposed, begun, first, last] = [0, 0, 0, 0];
     const server = createServer(async (incoming, response) => {
         requests += 1;
         first ??= performance.now();
@@ -28,7 +28,12 @@ export async function relay({ workers, latency, onHeld = () => {} }) {
         const held = method === "GET" && setTimeout(() => onHeld(worker, () => socket.resetAndDestroy()), HELD);
         const relayed = sendRequest({ agent, host, port, method, path, headers }, async (answer) => {
             clearTimeout(held);
-            const body = await answer.toArray();
+            let body;
+            try {
+                body = await answer.toArray();
+            } catch { // cut in the middle
+                return socket.destroy();
+            }
             await delay(latency / 2);
             response.sendDate = false;
             response.writeHead(answer.statusCode, answer.rawHeaders);

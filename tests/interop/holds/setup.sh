@@ -7,9 +7,15 @@ rust_clients
 export RENDEZVOUS_LIMITS__ENABLED=false
 PAIRS=(js-sdk/js-sdk rust-sdk/rust-sdk js-sdk/rust-sdk rust-sdk/js-sdk)
 started=0 # number of workers so far
-workers() { # workers COUNT off|on: starts workers with holds off or on. Sets $urls, $names and $pids.
-    local timeout=2s
+urls='' pids='' names=()
+workers() { # workers COUNT off|on: starts workers with holds off or on, in place of the earlier ones, which would receive each
+    # published change. Sets $urls, $names and $pids.
+    local timeout=2s pid
     [ "$2" = on ] || timeout=0s
+    for pid in ${pids//,/ }; do # SIGKILL, because nothing waits for a graceful end
+        kill -KILL "$pid" 2>/dev/null || true
+        wait "$pid" 2>/dev/null || true
+    done
     urls='' pids='' names=()
     for _ in $(seq "$1"); do
         started=$((started + 1))
@@ -17,6 +23,8 @@ workers() { # workers COUNT off|on: starts workers with holds off or on. Sets $u
         names+=("holds-$2-$started") urls+=${urls:+,}$url pids+=${pids:+,}$pid
     done
 }
+scripts_of_redis() { redis-cli -u "$RENDEZVOUS_STORE__REDIS__URL" info commandstats | sed -n 's/^cmdstat_evalsha:calls=\([0-9]*\),.*/\1/p'; }
+commands_of_redis() { redis-cli -u "$RENDEZVOUS_STORE__REDIS__URL" info stats | sed -n 's/^total_commands_processed:\([0-9]*\).*/\1/p'; }
 measure() { "$node" tests/interop/holds/measure.mjs "$@" "${PAIRS[@]}"; } # measure [OPTION...] WORKERS
 expect_holds() { # expect_holds off|on: whether the workers delivered a message to a held read
     local delivered

@@ -7,7 +7,7 @@ import { createInterface } from "node:readline";
 
 /** The running devices. All are killed when this process exits. */
 const devices = new Set();
-process.on("exit", () => devices.forEach((device) => device.kill()));
+process.on("exit", () => devices.forEach((device) => device.kill("SIGKILL"))); // a stopped process gets no SIGTERM
 
 /** Same interface as jsSdk, except that `device` gets a function `signal`, which sends its process a signal. */
 export async function rustSdk({ existing, shows, homeserver, person, device: control }) {
@@ -34,7 +34,7 @@ export async function rustSdk({ existing, shows, homeserver, person, device: con
         await carry;
         return masterKey;
     } finally {
-        device.kill();
+        device.kill("SIGKILL");
         devices.delete(device);
     }
 }

@@ -24,6 +24,9 @@ use testkit::redis::RedisServer;
 use testkit::redis::launch::require_redis_server;
 
 /// Measures, and prints the tables. Returns a Redis that was measured, if there was one.
+///
+/// # Errors
+/// Also if a sign-in was lost.
 pub fn run(options: &Options) -> Result<Option<RedisServer>, String> {
     let groups = rows::groups(options)?;
     if groups.iter().flatten().any(|row| row.store == Store::Redis) {
@@ -53,5 +56,8 @@ pub fn run(options: &Options) -> Result<Option<RedisServer>, String> {
     report::print(&results);
     crate::report::print_share_of_others(others, begun.elapsed());
     println!();
-    Ok(redis)
+    match results.iter().map(|result| result.load.lost).sum() {
+        0 => Ok(redis),
+        lost => Err(format!("sign-ins were lost: {lost}")),
+    }
 }

@@ -15,7 +15,7 @@ use crate::model::Api;
 use crate::model::LimitExceeded;
 use crate::model::{Owner, Payload, SequenceToken, SessionId};
 use crate::store::{
-    CreateResult, DeleteResult, NewSession, Progress, ReadRequest, ReadResult, Store, StoreError,
+    CreateResult, DeleteResult, NewSession, ReadRequest, ReadResult, Store, StoreError,
     WithTimestamps, WriteRequest, WriteResult,
 };
 use crate::telemetry::labels::{ReadOutcome, WriteOutcome};
@@ -243,8 +243,8 @@ impl<S: Store> Sessions<S> {
         let outcome = match written.result {
             WriteResult::Written { progress, .. } => {
                 let bytes = write.data.as_str().len();
-                let Progress { writes, step } = progress;
-                self.metrics.record_write(api, writes, step, bytes);
+                self.metrics
+                    .record_write(api, progress.writes, progress.step, bytes);
                 WriteOutcome::Written
             }
             WriteResult::Retried(_) => WriteOutcome::Retried,

@@ -111,13 +111,7 @@ impl MemoryStore {
             modified,
             expires: modified + self.limits.ttl,
         };
-        let entry = SessionEntry::new(
-            new.token,
-            new.data.clone(),
-            (now, expires),
-            timestamps,
-            principals,
-        );
+        let entry = SessionEntry::new(new.token, new.data.clone(), expires, timestamps, principals);
         let created = CreateResult::Created {
             id: new.id,
             token: new.token,

@@ -42,9 +42,9 @@ const HOLD_BUCKETS: [f64; 9] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 10.
 /// have a few hundred bytes, except for the one with the secrets.
 const SIZE_BUCKETS: [f64; 7] = [64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0, 4096.0];
 
-/// Buckets of the steps of a sign-in, in seconds. Two machines answer each other in tens of milliseconds, or at
-/// the next poll; a person with a telephone in each hand takes 5 to 30 s to scan a code, and a minute to
-/// confirm. A session expires after 300 s.
+/// Buckets of the steps of a sign-in, in seconds. Two machines answer each other in tens of
+/// milliseconds, or at the next poll; a person with a telephone in each hand takes 5 to 30 s to scan
+/// a code, and a minute to confirm. A session expires after 300 s.
 const STEP_BUCKETS: [f64; 11] = [
     0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0,
 ];
@@ -207,8 +207,8 @@ impl Metrics {
         self.payload_bytes.observe(api, size(bytes));
     }
 
-    /// Records a stored write with a payload of `bytes` bytes: the `writes`-th of its session, this long after the
-    /// one before, or after the creation.
+    /// Records a stored write with a payload of `bytes` bytes: the `writes`-th of its session, `step`
+    /// after the one before, or after the creation.
     pub fn record_write(&self, api: Api, writes: u64, step: Duration, bytes: usize) {
         if let Some(number) = WriteNumber::new(writes) {
             self.sessions_written.inc((api, number));

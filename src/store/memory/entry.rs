@@ -18,8 +18,6 @@ pub(super) struct SessionEntry {
     pub(super) data: Payload,
     pub(super) token: SequenceToken,
     pub(super) expires_at: Duration,
-    /// The time of the last write, or of the creation, by the monotonic clock.
-    changed_at: Duration,
     /// The last write and the expiry, in wall-clock time.
     pub(super) timestamps: Timestamps,
     /// The principals with shares that count this session.
@@ -40,14 +38,13 @@ impl SessionEntry {
     pub(super) fn new(
         token: SequenceToken,
         data: Payload,
-        (created_at, expires_at): (Duration, Duration),
+        expires_at: Duration,
         timestamps: Timestamps,
         principals: Vec<Principal>,
     ) -> Self {
         Self {
             data,
             token,
-            changed_at: created_at,
             expires_at,
             timestamps,
             principals,
@@ -132,12 +129,13 @@ impl SessionEntry {
         })
     }
 
-    fn written_result(&mut self, token: SequenceToken, now: Duration) -> WriteResult {
+    /// The timestamps are still those before this write.
+    fn written_result(&self, token: SequenceToken, now: Duration) -> WriteResult {
+        let expires_in = self.expires_at.saturating_sub(now);
         let progress = Progress {
             writes: self.writes,
-            step: now.saturating_sub(self.changed_at),
+            step: self.timestamps.since_write(expires_in),
         };
-        self.changed_at = now;
         WriteResult::Written { token, progress }
     }
 

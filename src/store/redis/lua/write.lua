@@ -75,6 +75,7 @@ if is_current and writes_before < ARGV[5] + 0 then
     redis.call('HDEL', session, '')
     redis.call('HSET', session, 't', new_tokens, 'd', payload, 'm', m)
   end
+  changed_at = m
   if records then
     redis.call('HSET', session, 'q', records .. txn .. 'w' .. next_token)
   end
@@ -108,6 +109,6 @@ else
 end
 if ARGV[9] then
   local expires = redis.call('PEXPIRETIME', session)
-  return {nonce .. answer, expires - redis.call('HGET', session, 'm'), expires}
+  return {nonce .. answer, expires - changed_at, expires}
 end
 return nonce .. answer

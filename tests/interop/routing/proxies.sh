@@ -17,7 +17,7 @@ daemon off;
 pid $work/nginx.pid;
 events {}
 http {
-    access_log off;
+    access_log ${access_log:-off};
     client_body_temp_path $work/nginx-body;
     proxy_temp_path $work/nginx-proxy;
     fastcgi_temp_path $work/nginx-fastcgi;

@@ -62,7 +62,8 @@ impl fmt::Display for Row {
 }
 
 /// Sign-ins that begin per second if the options name no rate. At 150 a second, a sign-in on Redis took
-/// 5 to 7 ms of CPU time in workers, Redis and load. So they leave half of two cores free. A row with fewer pairs has a lower rate, so that it lasts longer than one sign-in.
+/// 5 to 7 ms of CPU time in workers, Redis and load. So they leave half of two cores free. A row with
+/// fewer pairs has a lower rate, so that it lasts longer than one sign-in.
 fn default_rate(pairs: u32) -> u32 {
     match pairs {
         ..=FEW => 20,

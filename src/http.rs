@@ -12,6 +12,7 @@ mod host;
 pub mod json;
 pub mod msc4108;
 pub mod msc4388;
+pub mod probe;
 mod recorder;
 pub mod request_id;
 pub mod response;

@@ -181,8 +181,8 @@ impl ApiResponse {
     #[must_use]
     pub fn etag_default_headers() -> HeaderMap {
         let mut headers = Self::default_headers();
-        let etag = HeaderValue::from_static("ETag");
-        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, etag);
+        let exposed = HeaderValue::from_static("ETag, X-Rendezvous-Probe");
+        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
         // no-transform (RFC 9111, 5.2.2.6) asks proxies not to compress, which would change the
         // ETag; errors have one too.
         let caching = HeaderValue::from_static("no-store, no-transform");
@@ -270,7 +270,8 @@ fn write_preflight(headers: &mut HeaderMap) {
     headers.insert(
         ACCESS_CONTROL_ALLOW_HEADERS,
         HeaderValue::from_static(
-            "X-Requested-With, Content-Type, Authorization, Date, If-Match, If-None-Match",
+            "X-Requested-With, Content-Type, Authorization, Date, If-Match, If-None-Match, \
+             X-Rendezvous-Probe",
         ),
     );
     headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));

@@ -15,6 +15,7 @@ use crate::http::framing;
 use crate::http::host;
 use crate::http::msc4108::{HeldRead, HoldableResponse, Msc4108};
 use crate::http::msc4388::Msc4388;
+use crate::http::probe;
 use crate::http::recorder::RequestRecorder;
 pub use crate::http::recorder::RequestTelemetry;
 use crate::http::request_id::{RequestIdGenerator, X_REQUEST_ID};
@@ -140,6 +141,7 @@ impl<S: Store> Service<S> {
         recorder.finish(&response, self.clock.now(), held_for);
         let mut response =
             response.into_response(self.default_headers(route.api), request_id, is_head);
+        probe::repeat(request.headers(), response.headers_mut());
         // A response before the end of the body: the connection stays open only if the end of the
         // body is near, and if hyper reads the same end as a proxy in front (R0.42). Otherwise the
         // response must announce the close.

@@ -9,9 +9,11 @@ use serde_json::json;
 use crate::server::{Server, on_both_stores};
 use testkit::api::{UNSTABLE, at, body};
 use testkit::http::{Connection, Reply, Request};
+use testkit::server::Store;
 
 on_both_stores! {
     every_response_allows_any_origin_and_no_cache,
+    probe_is_repeated_and_exposed_on_every_response,
     origin_is_not_echoed,
     preflight_is_answered_on_any_path,
     preflight_looks_up_no_session,
@@ -79,6 +81,43 @@ fn every_response_allows_any_origin_and_no_cache(server: &Server) {
     }
 }
 
+// R0.38
+fn probe_is_repeated_and_exposed_on_every_response(server: &Server) {
+    for (status, request) in one_of_each(server) {
+        let reply = server.call(&request.clone()).expect(status);
+        assert_eq!(reply.header("x-rendezvous-probe"), None, "{reply}");
+    }
+    for (status, request) in one_of_each(server) {
+        let probing = request.header("X-Rendezvous-Probe", "Word1");
+        let reply = server.call(&probing).expect(status);
+        assert_eq!(reply.all("x-rendezvous-probe"), ["Word1"], "{reply}");
+        let exposed = reply.all("access-control-expose-headers");
+        assert_eq!(exposed, ["X-Rendezvous-Probe"], "{reply}");
+    }
+}
+
+// R0.38
+#[test]
+fn probe_that_is_not_one_word_is_ignored() {
+    let server = Server::start(Store::Memory, &[("mode", "open")]);
+    let longest = "a".repeat(32);
+    let too_long = "a".repeat(33);
+    for (probe, is_repeated) in [
+        (longest.as_str(), true),
+        (&too_long, false),
+        ("", false),
+        ("two words", false),
+        ("a-b", false),
+    ] {
+        let probing = Request::get(UNSTABLE).header("X-Rendezvous-Probe", probe);
+        let reply = server.call(&probing).expect(200);
+        let repeated = reply.header("x-rendezvous-probe");
+        assert_eq!(repeated, is_repeated.then_some(probe), "{reply}");
+        let exposed = reply.header("access-control-expose-headers");
+        assert_eq!(exposed.is_some(), is_repeated, "{reply}");
+    }
+}
+
 // R0.13
 fn origin_is_not_echoed(server: &Server) {
     for origin in ["https://app.example", "null", "http://localhost:8080"] {
@@ -103,7 +142,8 @@ fn assert_is_a_preflight_reply(reply: &Reply) {
         ),
         (
             "access-control-allow-headers",
-            "X-Requested-With, Content-Type, Authorization, Date, If-Match, If-None-Match",
+            "X-Requested-With, Content-Type, Authorization, Date, If-Match, If-None-Match, \
+             X-Rendezvous-Probe",
         ),
         ("access-control-max-age", "86400"),
     ];

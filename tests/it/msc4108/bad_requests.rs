@@ -128,7 +128,7 @@ fn every_response_exposes_the_etag(server: &Server) {
         let reply = server.call(&request).expect(status);
         assert_eq!(
             reply.all("access-control-expose-headers"),
-            ["ETag"],
+            ["ETag, X-Rendezvous-Probe"],
             "{reply}"
         );
         // A proxy that compresses an error changes its ETag like any other.

@@ -1,6 +1,7 @@
 //! The command line: commands, flags, and the help text.
 
 use crate::config::Sources;
+use crate::doctor::DoctorOptions;
 use crate::telemetry::printable;
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
@@ -11,7 +12,9 @@ use std::process::ExitCode;
 const AFTER_HELP: &str = "\
 Exit codes:
   0   success; serve: a signal ended the process and every request was answered
-  1   failure: an address in use, a crash, connections cut at shutdown; healthcheck: not ready
+  1   failure: an address in use, a crash, connections cut at shutdown; healthcheck: not ready;
+      doctor: a check failed
+  2   doctor: it could not look
   64  invalid configuration or usage
 
 Example, with sessions in memory and the API that released clients use:
@@ -22,6 +25,9 @@ default, docs/operations.md is for operators.";
 
 /// Exit code for invalid configuration or usage (`EX_USAGE` of sysexits.h): trying again will not help.
 pub const EXIT_USAGE: u8 = 64;
+
+/// Exit code of the doctor if it could not look: no report was written.
+pub const EXIT_COULD_NOT_LOOK: u8 = 2;
 
 /// The rendezvous server for Matrix QR-code sign-in (MSC4388 and MSC4108).
 ///
@@ -57,7 +63,7 @@ impl Cli {
 }
 
 /// The commands.
-#[derive(Debug, Clone, Copy, Subcommand)]
+#[derive(Debug, Clone, Subcommand)]
 pub enum Command {
     /// Run the server (the default)
     Serve,
@@ -66,6 +72,8 @@ pub enum Command {
     Config(ConfigCommand),
     /// Exit with 0 if the server on this host is ready, with 1 if not (for images without curl)
     Healthcheck,
+    /// Say why sign-ins by QR code fail: check a homeserver as its clients see it
+    Doctor(Box<DoctorOptions>),
 }
 
 /// The commands that inspect the configuration.

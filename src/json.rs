@@ -29,6 +29,16 @@ pub enum JsonError {
     DuplicateKey,
 }
 
+/// Parses a document of any shape, for readers that look for a few of many members.
+///
+/// The caller limits the length of `body`. Of a duplicate key, the last value counts.
+///
+/// # Errors
+/// [`JsonError::NotJson`] if the text is not JSON.
+pub fn parse_value(body: &[u8]) -> Result<serde_json::Value, JsonError> {
+    serde_json::from_slice(body).map_err(|_| JsonError::NotJson)
+}
+
 /// Parses an object and returns the members with these names, in their order. Other members are
 /// skipped, and nested values of any depth with them.
 ///

@@ -7,14 +7,15 @@
 //! ```
 //!
 //! An import follows an arrow or goes to a leaf, never back, and there is no cycle between files or
-//! modules; `tests/it/architecture.rs` enforces both. Beside the path of a request are `cli`, `healthcheck`, `admin` (the operators' listener), `startup`,
-//! `open_files` and `app`, which alone names every concrete type.
+//! modules; `tests/it/architecture.rs` enforces both. Beside the path of a request are `cli`, `healthcheck`,
+//! `doctor` (diagnosis from outside), `admin` (the operators' listener), `startup`, `open_files` and `app`, which alone names every concrete type.
 
 pub mod admin;
 pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod doctor;
 pub mod file;
 pub mod healthcheck;
 pub mod http;

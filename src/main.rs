@@ -1,12 +1,13 @@
 //! matrix-rendezvous: arguments, configuration, telemetry, app, exit code.
 
 use matrix_rendezvous::app::reload::ReloadContext;
-use matrix_rendezvous::cli::{Cli, Command, ConfigCommand, EXIT_USAGE};
+use matrix_rendezvous::cli::{Cli, Command, ConfigCommand, EXIT_COULD_NOT_LOOK, EXIT_USAGE};
 use matrix_rendezvous::config::Sources;
+use matrix_rendezvous::doctor::{DoctorOptions, Verdict};
 use matrix_rendezvous::startup::{self, Startup};
 use matrix_rendezvous::telemetry::logs;
 use matrix_rendezvous::telemetry::printable::{Printable, print_error};
-use matrix_rendezvous::{app, healthcheck, open_files};
+use matrix_rendezvous::{app, doctor, healthcheck, open_files};
 use std::error::Error;
 use std::ffi::OsString;
 use std::num::NonZero;
@@ -19,6 +20,9 @@ use tokio::runtime::{Builder, Runtime};
 /// resolution of a name must not hold the process.
 const THREAD_GRACE: Duration = Duration::from_millis(500);
 
+/// Why a command failed.
+type CommandError = Box<dyn Error + Send + Sync>;
+
 /// The environment variable of tokio.
 const WORKER_THREADS: &str = "TOKIO_WORKER_THREADS";
 
@@ -28,6 +32,22 @@ fn main() -> ExitCode {
         Err(code) => return code,
     };
     let sources = cli.overrides.sources(environment());
+    match cli.command.unwrap_or(Command::Serve) {
+        Command::Serve => with_configuration(sources, serve),
+        Command::Config(ConfigCommand::Check) => with_configuration(sources, check_config),
+        Command::Config(ConfigCommand::Print) => with_configuration(sources, print_config),
+        Command::Healthcheck => with_configuration(sources, |startup, _| {
+            healthcheck::run(startup.config.admin_listen).map_err(Into::into)
+        }),
+        Command::Doctor(options) => diagnose(*options, &sources),
+    }
+}
+
+/// Runs a command that needs a valid configuration.
+fn with_configuration(
+    sources: Sources,
+    command: impl FnOnce(Startup, Sources) -> Result<(), CommandError>,
+) -> ExitCode {
     let startup = match startup::load(&sources) {
         Ok(startup) => startup,
         Err(error) => {
@@ -35,30 +55,62 @@ fn main() -> ExitCode {
             return ExitCode::from(EXIT_USAGE);
         }
     };
-    let result = match cli.command.unwrap_or(Command::Serve) {
-        Command::Serve => serve(startup, sources),
-        Command::Config(ConfigCommand::Check) => {
-            let mut config = startup.config;
-            let too_few_files = open_files::limit_connections(&mut config);
-            for warning in config.warnings().into_iter().chain(too_few_files) {
-                print_error(&format!("warning: {warning}"));
-            }
-            println!("the configuration is valid");
-            Ok(())
-        }
-        Command::Config(ConfigCommand::Print) => {
-            for line in startup.raw.to_string().lines() {
-                println!("{}", Printable(line));
-            }
-            Ok(())
-        }
-        Command::Healthcheck => healthcheck::run(startup.config.admin_listen).map_err(Into::into),
-    };
-    if let Err(error) = result {
+    if let Err(error) = command(startup, sources) {
         print_error(&format!("matrix-rendezvous: {error}"));
         return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS
+}
+
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "a command of `with_configuration`"
+)]
+fn check_config(startup: Startup, _: Sources) -> Result<(), CommandError> {
+    let mut config = startup.config;
+    let too_few_files = open_files::limit_connections(&mut config);
+    for warning in config.warnings().into_iter().chain(too_few_files) {
+        print_error(&format!("warning: {warning}"));
+    }
+    println!("the configuration is valid");
+    Ok(())
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    clippy::unnecessary_wraps,
+    reason = "a command of `with_configuration`"
+)]
+fn print_config(startup: Startup, _: Sources) -> Result<(), CommandError> {
+    for line in startup.raw.to_string().lines() {
+        println!("{}", Printable(line));
+    }
+    Ok(())
+}
+
+/// Runs the doctor. It needs no configuration if it is told what to check.
+fn diagnose(options: DoctorOptions, sources: &Sources) -> ExitCode {
+    let runtime = match Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            print_error(&format!("matrix-rendezvous: {error}"));
+            return ExitCode::from(EXIT_COULD_NOT_LOOK);
+        }
+    };
+    let verdict = runtime.block_on(doctor::run(options, sources));
+    runtime.shutdown_timeout(THREAD_GRACE);
+    match verdict {
+        Ok(Verdict::Healthy) => ExitCode::SUCCESS,
+        Ok(Verdict::Sick) => ExitCode::FAILURE,
+        Err(error) => {
+            print_error(&format!("matrix-rendezvous: {error}"));
+            ExitCode::from(if error.is_usage() {
+                EXIT_USAGE
+            } else {
+                EXIT_COULD_NOT_LOOK
+            })
+        }
+    }
 }
 
 #[expect(
@@ -77,7 +129,7 @@ fn environment() -> Vec<(OsString, OsString)> {
 ///
 /// # Errors
 /// The variable is not a number from 1 on, or the operating system refuses what a runtime needs.
-fn runtime(env: &[(OsString, OsString)]) -> Result<Runtime, Box<dyn Error + Send + Sync>> {
+fn runtime(env: &[(OsString, OsString)]) -> Result<Runtime, CommandError> {
     let threads = worker_threads(env)?;
     let mut builder = if threads == 1 {
         Builder::new_current_thread()
@@ -102,7 +154,7 @@ fn worker_threads(env: &[(OsString, OsString)]) -> Result<usize, String> {
     }
 }
 
-fn serve(startup: Startup, sources: Sources) -> Result<(), Box<dyn Error + Send + Sync>> {
+fn serve(startup: Startup, sources: Sources) -> Result<(), CommandError> {
     let (config, raw) = (startup.config, startup.raw);
     let level = logs::parse_level(&config.telemetry.log_level)?;
     let runtime = runtime(&sources.env)?;

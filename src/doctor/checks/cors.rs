@@ -1,0 +1,122 @@
+//! What browsers demand of responses (Fetch, "CORS protocol").
+
+use crate::doctor::check::{CheckId, Outcome, fail, needs};
+use crate::doctor::client::{Answer, Call};
+use crate::doctor::diagnosis::{unexpected, unreachable};
+use crate::doctor::examination::Examination;
+use hyper::Method;
+use hyper::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD,
+    HeaderName,
+};
+use std::collections::BTreeSet;
+
+/// The header fields that web clients send on a session.
+const REQUESTED: [&str; 4] = ["if-match", "if-none-match", "content-type", "authorization"];
+
+const WHY: &str = "web clients cannot use the session; apps can";
+const FIX: &str = "remove Access-Control-… from the proxy for these paths (nginx add_header, Apache \
+                   Header, haproxy set-header, Traefik headers): matrix-rendezvous sets its own";
+
+/// Checks that a response may be read by scripts of any origin.
+///
+/// # Errors
+/// What was found instead of one `Access-Control-Allow-Origin: *`.
+pub(super) fn check_origin(answer: &Answer) -> Result<(), String> {
+    let values = values(answer, &ACCESS_CONTROL_ALLOW_ORIGIN);
+    match values.as_slice() {
+        [value] if value == "*" => Ok(()),
+        [] => Err("no Access-Control-Allow-Origin".to_owned()),
+        [value] => Err(format!(
+            "Access-Control-Allow-Origin is {value}; expected *"
+        )),
+        values => {
+            let found = values.join(" and ");
+            Err(format!(
+                "{} Access-Control-Allow-Origin: {found}",
+                values.len()
+            ))
+        }
+    }
+}
+
+/// Asks what a browser asks before it sends a PUT.
+pub(super) async fn preflight(exam: &mut Examination) -> Outcome {
+    let mailbox = exam.mailbox()?;
+    let call = Call::new(Method::OPTIONS, &mailbox.url)
+        .header(ACCESS_CONTROL_REQUEST_METHOD, "PUT")
+        .header(ACCESS_CONTROL_REQUEST_HEADERS, &REQUESTED.join(","));
+    let answer = exam.client.send(call).await;
+    let answer = answer.map_err(|error| unreachable(&error, WHY))?;
+    let request = format!("OPTIONS {}", mailbox.url.path());
+    if !answer.status.is_success() {
+        return Err(unexpected(&request, &answer, "204", WHY));
+    }
+    check_origin(&answer).map_err(|found| fail(format!("{request}: {found}"), WHY, FIX))?;
+    let allowed = words(&answer, &ACCESS_CONTROL_ALLOW_HEADERS);
+    let missing: Vec<_> = REQUESTED
+        .iter()
+        .filter(|name| !allowed.contains(**name))
+        .copied()
+        .collect();
+    if !missing.is_empty() {
+        let what = format!(
+            "{request}: Access-Control-Allow-Headers lacks {}",
+            missing.join(", ")
+        );
+        return Err(fail(what, WHY, FIX));
+    }
+    if !words(&answer, &ACCESS_CONTROL_ALLOW_METHODS).contains("put") {
+        let what = format!("{request}: Access-Control-Allow-Methods lacks PUT");
+        return Err(fail(what, WHY, FIX));
+    }
+    Ok(format!(
+        "{} with the four header fields",
+        answer.status.as_u16()
+    ))
+}
+
+/// Checks the responses of the earlier checks.
+pub(super) fn responses(exam: &Examination) -> Outcome {
+    if exam.mailbox.is_none() {
+        return Err(needs(CheckId::Create));
+    }
+    let mut statuses = BTreeSet::new();
+    for (method, answer) in &exam.samples {
+        let status = answer.status.as_u16();
+        let request = format!("{method} {}: {status}", answer.url.path());
+        check_origin(answer).map_err(|found| fail(format!("{request}, {found}"), WHY, FIX))?;
+        // A redirect is not read by the script.
+        let is_read = !answer.status.is_redirection() || status == 304;
+        if is_read && !words(answer, &ACCESS_CONTROL_EXPOSE_HEADERS).contains("etag") {
+            let what = format!("{request}, Access-Control-Expose-Headers lacks ETag");
+            return Err(fail(
+                what,
+                "a script cannot read the ETag: web clients wait for ever",
+                FIX,
+            ));
+        }
+        statuses.insert(status.to_string());
+    }
+    let statuses: Vec<_> = statuses.into_iter().collect();
+    Ok(format!(
+        "any origin may read the responses ({})",
+        statuses.join(", ")
+    ))
+}
+
+/// Returns the values of a header field, in the order of the response.
+fn values(answer: &Answer, name: &HeaderName) -> Vec<String> {
+    let values = answer.headers.get_all(name).iter();
+    values
+        .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+        .collect()
+}
+
+/// Returns the entries of a list, in lower case.
+fn words(answer: &Answer, name: &HeaderName) -> BTreeSet<String> {
+    let values = values(answer, name);
+    let words = values.iter().flat_map(|value| value.split(','));
+    words.map(|word| word.trim().to_ascii_lowercase()).collect()
+}

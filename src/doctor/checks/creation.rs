@@ -1,0 +1,175 @@
+//! The creation of a session of the ETag dialect, and the URL that clients are given.
+
+use crate::doctor::check::{CheckId, Outcome, Problem, fail, needs, warn};
+use crate::doctor::checks::cors::check_origin;
+use crate::doctor::client::{Answer, Call, redirect_target};
+use crate::doctor::diagnosis::{describe, unexpected};
+use crate::doctor::examination::{Examination, Mailbox, message, single_header};
+use crate::doctor::target::join;
+use crate::http::route::MSC4108_PREFIX;
+use crate::json;
+use hyper::header::{ETAG, LOCATION};
+use hyper::{Method, StatusCode};
+use url::Url;
+
+const WHY: &str = "no client can begin a sign-in without a session";
+
+/// Creates the session that the other checks use.
+pub(super) async fn create(exam: &mut Examination) -> Outcome {
+    let mut prefix = join(&exam.base()?, MSC4108_PREFIX);
+    if exam.read_only {
+        return Err(Problem::Skip("--read-only".to_owned()));
+    }
+    let payload = message(1);
+    let create = |url: &Url| Call::new(Method::POST, url).text(&payload);
+    let mut answer = exam.call(create(&prefix), WHY).await?;
+    let mut via = "";
+    if answer.status.is_redirection() {
+        prefix = delegation(&prefix, &answer)?;
+        answer = exam.call(create(&prefix), WHY).await?;
+        via = ", by delegation";
+    }
+    let request = format!("POST {prefix}");
+    if answer.status != StatusCode::CREATED {
+        return Err(unexpected(&request, &answer, "201", WHY));
+    }
+    let url = json::parse_value(&answer.body).ok();
+    let url = url.and_then(|value| Url::parse(value["url"].as_str()?).ok());
+    let Some(url) = url else {
+        let expected = "JSON with an absolute url";
+        return Err(unexpected(&request, &answer, expected, WHY));
+    };
+    let created_at = exam.client.clock().time_of_day();
+    let etag = single_header(&answer, &ETAG);
+    exam.mailbox = Some(Mailbox {
+        prefix,
+        url,
+        etag: etag.clone().unwrap_or_default(),
+        previous_etag: None,
+        payload,
+        created: answer,
+        created_at,
+        is_deleted: false,
+    });
+    if etag.is_none() {
+        return Err(no_etag(&request));
+    }
+    Ok(format!("201{via}"))
+}
+
+/// Returns the failure of a response without exactly one entity tag.
+pub(super) fn no_etag(request: &str) -> Problem {
+    fail(
+        format!("{request}: the response has no ETag, or several"),
+        "devices know by the ETag whether a message is new: without it both wait",
+        "let the proxy forward ETag: no proxy_hide_header, header_down -ETag or Header unset, and no \
+         compression or rewriting of bodies for these paths",
+    )
+}
+
+/// Checks the redirect of a delegated creation, and returns where it leads.
+fn delegation(from: &Url, answer: &Answer) -> Result<Url, Problem> {
+    const DELEGATED: &str = "clients follow the redirect with the same body only if it is a 307 to \
+                             the rendezvous service";
+    const FIX: &str = "Synapse: set experimental_features.msc4108_delegation_endpoint to the whole \
+                       URL, https://…/org.matrix.msc4108/rendezvous; in the proxy, remove redirects of \
+                       these paths";
+    let request = format!("POST {from}");
+    let location = answer
+        .headers
+        .get(LOCATION)
+        .and_then(|value| value.to_str().ok());
+    let location = location.unwrap_or_default();
+    let status = answer.status;
+    let keeps_body = [
+        StatusCode::TEMPORARY_REDIRECT,
+        StatusCode::PERMANENT_REDIRECT,
+    ];
+    if !keeps_body.contains(&status) {
+        let what = format!("{request}: {} to \"{location}\"", status.as_u16());
+        return Err(fail(what, DELEGATED, FIX));
+    }
+    let target = redirect_target(answer).filter(|_| Url::parse(location).is_ok());
+    let Some(target) = target else {
+        let what = format!("{request}: 307 to \"{location}\", which is no absolute URL");
+        return Err(fail(what, DELEGATED, FIX));
+    };
+    let is_under_prefix = target
+        .path()
+        .trim_end_matches('/')
+        .ends_with(MSC4108_PREFIX);
+    if !is_under_prefix {
+        let what =
+            format!("{request}: 307 to {target}, whose path does not end in {MSC4108_PREFIX}");
+        return Err(fail(what, DELEGATED, FIX));
+    }
+    if from.scheme() == "https" && target.scheme() != "https" {
+        let what = format!("{request}: 307 to {target}, which is not https");
+        return Err(fail(what, "browsers and apps reject it", FIX));
+    }
+    check_origin(answer).map_err(|found| {
+        fail(
+            format!("{request}: {found} on the redirect itself"),
+            "web clients cannot follow it",
+            "let the proxy forward the homeserver's CORS headers on redirects too, exactly once",
+        )
+    })?;
+    Ok(target)
+}
+
+/// Checks the URL of the session, which the QR code carries to the other device.
+pub(super) fn session_url(exam: &Examination) -> Outcome {
+    const READ: &str = "the other device reads this URL from the QR code";
+    const FIX: &str = "set http.public_base_url to the URL by which clients reach this service, \
+                       without a path";
+    let Some(Mailbox {
+        prefix,
+        url,
+        created,
+        ..
+    }) = &exam.mailbox
+    else {
+        return Err(needs(CheckId::Create));
+    };
+    let problem = |found: &str| fail(format!("the session's URL {found}: {url}"), READ, FIX);
+    if url.scheme() != prefix.scheme() {
+        return Err(problem(&format!("is not {}", prefix.scheme())));
+    }
+    let host = |url: &Url| {
+        (
+            url.host_str().map(str::to_owned),
+            url.port_or_known_default(),
+        )
+    };
+    let below = url.path().split_once(MSC4108_PREFIX);
+    if !created.is_ours && below.is_none() {
+        // Synapse's own sessions are below /_synapse/client/rendezvous.
+        return Err(warn(
+            format!("the session's URL is of another service: {url}"),
+            "sign-ins use the mailbox of that service, in the memory of one process",
+            "to use matrix-rendezvous, forward the prefix of MSC4108 to it",
+        ));
+    }
+    if host(url) != host(prefix) {
+        return Err(problem(&format!(
+            "names another host than {}",
+            prefix.host_str().unwrap_or_default()
+        )));
+    }
+    let is_once = below.is_some_and(|(_, rest)| !rest.contains(MSC4108_PREFIX) && rest.len() > 1);
+    if !is_once {
+        return Err(problem("does not have the prefix exactly once"));
+    }
+    if url.scheme() != "https" {
+        return Err(warn(
+            format!("the session's URL is not https: {url}"),
+            "browsers and apps reject it, except for tests on one machine",
+            FIX,
+        ));
+    }
+    Ok(format!(
+        "{} {}",
+        describe(created),
+        url.host_str().unwrap_or_default()
+    ))
+}

@@ -1,0 +1,114 @@
+//! How clients find the homeserver, and whether it offers QR sign-in.
+
+use crate::doctor::check::{CheckId, Outcome, Problem, fail, needs, warn};
+use crate::doctor::checks::cors::check_origin;
+use crate::doctor::client::Answer;
+use crate::doctor::diagnosis::{describe, unexpected, unreachable};
+use crate::doctor::examination::Examination;
+use crate::doctor::target::{TargetKind, join, parse_base_url};
+use crate::json;
+use hyper::StatusCode;
+use url::Url;
+
+/// The feature flag of the ETag dialect in `/versions`.
+const MSC4108_FEATURE: &str = "org.matrix.msc4108";
+
+/// Looks up the base URL of a server name (client-server API, "Well-known URI").
+pub(super) async fn well_known(exam: &mut Examination) -> Outcome {
+    const WHY: &str = "clients find the homeserver by this file";
+    let (file, fallback) = match &exam.target.kind {
+        TargetKind::BaseUrl(_) => {
+            let reason = "a base URL was given; give the server name to check its .well-known";
+            return Err(Problem::Skip(reason.to_owned()));
+        }
+        TargetKind::ServerName {
+            well_known,
+            fallback,
+        } => (well_known.clone(), fallback.clone()),
+    };
+    let answer = exam.client.get_following(&file).await;
+    let answer = answer.map_err(|error| unreachable(&error, WHY))?;
+    if answer.status == StatusCode::NOT_FOUND {
+        exam.base = Some(fallback.clone());
+        return Err(warn(
+            format!("GET {file}: {}", describe(&answer)),
+            format!("clients take {fallback} for the homeserver, or ask the user for it"),
+            "publish the file, unless clients shall use the server name itself",
+        ));
+    }
+    if answer.status != StatusCode::OK {
+        return Err(unexpected(&format!("GET {file}"), &answer, "200", WHY));
+    }
+    let base = parse_well_known(&file, &answer)?;
+    let seen = format!("{file} names {base}");
+    exam.well_known = Some(answer);
+    exam.base = Some(base);
+    Ok(seen)
+}
+
+fn parse_well_known(file: &Url, answer: &Answer) -> Result<Url, Problem> {
+    const WHY: &str = "clients cannot find the homeserver";
+    let Ok(value) = json::parse_value(&answer.body) else {
+        let expected = "JSON with m.homeserver.base_url";
+        return Err(unexpected(&format!("GET {file}"), answer, expected, WHY));
+    };
+    let base = value["m.homeserver"]["base_url"].as_str();
+    let Some(base) = base else {
+        return Err(fail(
+            format!("GET {file}: the JSON has no m.homeserver.base_url"),
+            WHY,
+            "add {\"m.homeserver\": {\"base_url\": \"https://matrix.example.org\"}}",
+        ));
+    };
+    parse_base_url(base).ok_or_else(|| {
+        fail(
+            format!("GET {file}: base_url is \"{base}\", which is no URL of a server"),
+            WHY,
+            "set it to the homeserver's URL, such as https://matrix.example.org",
+        )
+    })
+}
+
+/// Checks that a web client may read the `.well-known` file.
+pub(super) fn well_known_cors(exam: &Examination) -> Outcome {
+    let Some(answer) = &exam.well_known else {
+        return Err(needs(CheckId::WellKnown));
+    };
+    check_origin(answer).map_err(|found| {
+        fail(
+            format!("GET {}: {found}", answer.url),
+            "web clients cannot read the file, and apps can: QR sign-in works with apps only",
+            "send Access-Control-Allow-Origin: * with this file, exactly once",
+        )
+    })?;
+    Ok("one Access-Control-Allow-Origin".to_owned())
+}
+
+/// Checks that the homeserver offers the ETag dialect to clients.
+pub(super) async fn versions(exam: &mut Examination) -> Outcome {
+    const WHY: &str = "no released client offers QR sign-in without this answer";
+    let url = join(&exam.base()?, "/_matrix/client/versions");
+    let request = format!("GET {url}");
+    let answer = exam.client.get_following(&url).await;
+    let answer = answer.map_err(|error| unreachable(&error, WHY))?;
+    let value = json::parse_value(&answer.body).ok();
+    let value = value.filter(|value| answer.status == StatusCode::OK && value.is_object());
+    let Some(value) = value else {
+        let expected = "200 with JSON of a homeserver";
+        let Problem::Fail(mut finding) = unexpected(&request, &answer, expected, WHY) else {
+            return Err(needs(CheckId::Versions));
+        };
+        "check that this is the homeserver's base URL: .well-known, delegation and proxy"
+            .clone_into(&mut finding.action);
+        return Err(Problem::Fail(finding));
+    };
+    match &value["unstable_features"][MSC4108_FEATURE] {
+        serde_json::Value::Bool(true) => Ok(format!("{MSC4108_FEATURE} is true")),
+        found => Err(fail(
+            format!("{request}: unstable_features has {MSC4108_FEATURE} = {found}; expected true"),
+            WHY,
+            "Synapse: set experimental_features.msc4108_enabled: true, with \
+             matrix_authentication_service.enabled: true",
+        )),
+    }
+}

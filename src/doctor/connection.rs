@@ -1,0 +1,248 @@
+//! Opens the connection of one request: address, TCP, TLS.
+//!
+//! Each request has a connection of its own, so that a load balancer may send each to another
+//! replica, and nothing is answered from an earlier connection's state.
+
+use crate::tls;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, RootCertStore};
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use url::Url;
+
+/// Time limit of an attempt to connect to one address, so that a name with a silent address is
+/// reached at its next one.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Upper bound of the addresses of a name that are tried.
+const MAX_ADDRESSES: usize = 8;
+
+/// A byte stream: TCP, or TLS over TCP.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
+/// An open connection, and the address of its peer.
+pub(super) struct Connection {
+    pub(super) stream: Box<dyn Stream>,
+    pub(super) peer: SocketAddr,
+}
+
+/// Why a connection could not be opened. The text names the host or the address that was tried.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ConnectError {
+    #[error("the name {host} cannot be resolved: {error}")]
+    Resolve { host: String, error: io::Error },
+    #[error("the name {host} has no {family} address")]
+    NoAddress { host: String, family: Family },
+    #[error("no connection to {address} ({host}): {error}")]
+    Tcp {
+        host: String,
+        address: SocketAddr,
+        error: io::Error,
+    },
+    #[error("no TLS connection to {address} ({host}): {error}")]
+    Tls {
+        host: String,
+        address: SocketAddr,
+        error: io::Error,
+    },
+}
+
+/// The address families that are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Family {
+    Any,
+    Ipv4,
+    Ipv6,
+}
+
+impl Family {
+    fn contains(self, address: &SocketAddr) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Ipv4 => address.is_ipv4(),
+            Self::Ipv6 => address.is_ipv6(),
+        }
+    }
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Any => "IP",
+            Self::Ipv4 => "IPv4",
+            Self::Ipv6 => "IPv6",
+        })
+    }
+}
+
+/// An address to connect to instead of that of a name: `HOST:PORT:ADDRESS`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddressOverride {
+    host: String,
+    port: u16,
+    address: SocketAddr,
+}
+
+impl FromStr for AddressOverride {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const EXPECTED: &str =
+            "expected HOST:PORT:ADDRESS, such as matrix.example.org:443:192.0.2.7";
+        let (host, rest) = text.split_once(':').ok_or(EXPECTED)?;
+        let (port, address) = rest.split_once(':').ok_or(EXPECTED)?;
+        let port = port.parse().map_err(|_| EXPECTED)?;
+        let ip = address.trim_start_matches('[').trim_end_matches(']');
+        let address = match ip.parse::<IpAddr>() {
+            Ok(ip) => SocketAddr::new(ip, port),
+            Err(_) => address.parse().map_err(|_| EXPECTED)?,
+        };
+        let host = host.to_ascii_lowercase();
+        Ok(Self {
+            host,
+            port,
+            address,
+        })
+    }
+}
+
+/// Opens connections.
+pub(super) struct Connector {
+    family: Family,
+    overrides: Vec<AddressOverride>,
+    tls: TlsConnector,
+}
+
+impl Connector {
+    /// Creates a connector that trusts the platform's certificate authorities and `extra_roots`.
+    ///
+    /// # Errors
+    /// [`rustls::Error`] if rustls rejects the TLS settings.
+    pub(super) fn new(
+        family: Family,
+        overrides: Vec<AddressOverride>,
+        extra_roots: &RootCertStore,
+    ) -> Result<Self, rustls::Error> {
+        let mut config: ClientConfig = tls::client_config(extra_roots, None)?;
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Self {
+            family,
+            overrides,
+            tls: TlsConnector::from(Arc::new(config)),
+        })
+    }
+
+    /// Opens a connection to the host of `url`, to the first of its addresses that accepts one.
+    ///
+    /// # Errors
+    /// [`ConnectError`] of the last address that was tried.
+    pub(super) async fn connect(&self, url: &Url) -> Result<Connection, ConnectError> {
+        let host = host_of(url);
+        let port = url.port_or_known_default().unwrap_or(443);
+        let (tcp, peer) = self.connect_tcp(&host, port).await?;
+        let stream: Box<dyn Stream> = if url.scheme() == "https" {
+            let failed = |error| ConnectError::Tls {
+                host: host.clone(),
+                address: peer,
+                error,
+            };
+            let name = ServerName::try_from(host.clone())
+                .map_err(|error| failed(io::Error::other(error)))?;
+            Box::new(self.tls.connect(name, tcp).await.map_err(failed)?)
+        } else {
+            Box::new(tcp)
+        };
+        Ok(Connection { stream, peer })
+    }
+
+    async fn connect_tcp(
+        &self,
+        host: &str,
+        port: u16,
+    ) -> Result<(TcpStream, SocketAddr), ConnectError> {
+        let mut last_error = ConnectError::NoAddress {
+            host: host.to_owned(),
+            family: self.family,
+        };
+        for address in self.addresses(host, port).await? {
+            let attempt = timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await;
+            match attempt.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+                Ok(stream) => {
+                    // Best effort: without it a request may be a little slower.
+                    let _set = stream.set_nodelay(true);
+                    return Ok((stream, address));
+                }
+                Err(error) => {
+                    last_error = ConnectError::Tcp {
+                        host: host.to_owned(),
+                        address,
+                        error,
+                    };
+                }
+            }
+        }
+        Err(last_error)
+    }
+
+    async fn addresses(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, ConnectError> {
+        let overridden = self
+            .overrides
+            .iter()
+            .filter(|entry| entry.host == host && entry.port == port)
+            .map(|entry| entry.address);
+        let mut addresses: Vec<_> = overridden.collect();
+        if addresses.is_empty() {
+            let found = lookup_host((host, port)).await;
+            let found = found.map_err(|error| ConnectError::Resolve {
+                host: host.to_owned(),
+                error,
+            })?;
+            addresses.extend(found);
+        }
+        addresses.retain(|address| self.family.contains(address));
+        addresses.truncate(MAX_ADDRESSES);
+        Ok(addresses)
+    }
+}
+
+/// Returns the host of a URL, in lower case and without the brackets of an IPv6 address.
+fn host_of(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    host.trim_start_matches('[')
+        .trim_end_matches(']')
+        .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::AddressOverride;
+
+    #[test]
+    fn address_override_is_parsed_with_and_without_port() {
+        let parse = |text: &str| text.parse::<AddressOverride>();
+        for (text, address) in [
+            ("A.example:443:192.0.2.7", "192.0.2.7:443"),
+            ("a.example:443:192.0.2.7:8443", "192.0.2.7:8443"),
+            ("a.example:443:2001:db8::1", "[2001:db8::1]:443"),
+            ("a.example:443:[2001:db8::1]", "[2001:db8::1]:443"),
+            ("a.example:443:[2001:db8::1]:8443", "[2001:db8::1]:8443"),
+        ] {
+            let parsed = parse(text).expect(text);
+            assert_eq!(parsed.host, "a.example");
+            assert_eq!(parsed.address.to_string(), address, "{text}");
+        }
+        for invalid in ["", "a.example", "a.example:443", "a.example:443:b.example"] {
+            parse(invalid).expect_err(invalid);
+        }
+    }
+}

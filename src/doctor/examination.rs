@@ -1,0 +1,157 @@
+//! What one run of the doctor knows: the client, the target, and what earlier checks found.
+
+use crate::doctor::check::{CheckId, Problem, needs};
+use crate::doctor::client::{Answer, Call, Client};
+use crate::doctor::diagnosis::unreachable;
+use crate::doctor::target::{Target, TargetKind};
+use hyper::Method;
+use hyper::header::{ETAG, HeaderName, IF_MATCH};
+use std::time::SystemTime;
+use url::Url;
+
+/// Bytes that make a message long enough for a proxy to compress it: many leave short responses alone.
+const FILLER: usize = 2000;
+
+/// One run.
+pub(super) struct Examination {
+    pub(super) client: Client,
+    pub(super) target: Target,
+    /// Whether no session may be created.
+    pub(super) read_only: bool,
+    /// The homeserver's base URL, once it is known.
+    pub(super) base: Option<Url>,
+    /// The response with the `.well-known` file.
+    pub(super) well_known: Option<Answer>,
+    /// The metadata of the authorization server.
+    pub(super) authorization: Option<AuthorizationServer>,
+    /// The session of the ETag dialect that `create` opened.
+    pub(super) mailbox: Option<Mailbox>,
+    /// The responses of the ETag dialect, each with the request in words.
+    pub(super) samples: Vec<(String, Answer)>,
+    /// Whether a response repeated the probe: matrix-rendezvous serves this homeserver.
+    pub(super) is_served: bool,
+}
+
+/// What `auth_metadata` says (RFC 8414).
+pub(super) struct AuthorizationServer {
+    pub(super) issuer: Option<Url>,
+    pub(super) device_endpoint: Option<Url>,
+}
+
+/// A session of the ETag dialect.
+#[derive(Clone)]
+pub(super) struct Mailbox {
+    /// The URL below which the session was created, after a redirect.
+    pub(super) prefix: Url,
+    /// The URL of the session.
+    pub(super) url: Url,
+    /// The current entity tag, as it was received.
+    pub(super) etag: String,
+    /// The entity tag before the last write.
+    pub(super) previous_etag: Option<String>,
+    /// The current payload.
+    pub(super) payload: String,
+    /// The response to the creation, and when it arrived by this machine's clock.
+    pub(super) created: Answer,
+    pub(super) created_at: SystemTime,
+    pub(super) is_deleted: bool,
+}
+
+impl Examination {
+    pub(super) fn new(client: Client, target: Target, read_only: bool) -> Self {
+        let base = match &target.kind {
+            TargetKind::BaseUrl(url) => Some(url.clone()),
+            TargetKind::ServerName { .. } => None,
+        };
+        Self {
+            client,
+            target,
+            read_only,
+            base,
+            well_known: None,
+            authorization: None,
+            mailbox: None,
+            samples: Vec::new(),
+            is_served: false,
+        }
+    }
+
+    /// The base URL.
+    ///
+    /// # Errors
+    /// [`Problem::Skip`] if no check found it.
+    pub(super) fn base(&self) -> Result<Url, Problem> {
+        self.base.clone().ok_or_else(|| needs(CheckId::WellKnown))
+    }
+
+    /// The session of the ETag dialect.
+    ///
+    /// # Errors
+    /// [`Problem::Skip`] if none was created, or if it was deleted.
+    pub(super) fn mailbox(&self) -> Result<Mailbox, Problem> {
+        let open = self.mailbox.as_ref().filter(|mailbox| !mailbox.is_deleted);
+        open.cloned().ok_or_else(|| needs(CheckId::Create))
+    }
+
+    /// Sends a request of the ETag dialect and keeps the response for the check of CORS. `why` says
+    /// what it means for a sign-in if there is no response.
+    ///
+    /// # Errors
+    /// [`Problem::Fail`] if there is no response.
+    pub(super) async fn call(&mut self, call: Call, why: &str) -> Result<Answer, Problem> {
+        let name = call.method.to_string();
+        let result = self.client.send(call).await;
+        let answer = result.map_err(|error| unreachable(&error, why))?;
+        self.is_served |= answer.is_ours;
+        self.samples.push((name, answer.clone()));
+        Ok(answer)
+    }
+
+    /// Writes `payload` over what `etag` names.
+    ///
+    /// # Errors
+    /// As [`Examination::call`].
+    pub(super) async fn put(
+        &mut self,
+        url: &Url,
+        etag: &str,
+        payload: &str,
+        why: &str,
+    ) -> Result<Answer, Problem> {
+        let call = Call::new(Method::PUT, url).header(IF_MATCH, etag);
+        self.call(call.text(payload), why).await
+    }
+
+    /// Records that a write was accepted.
+    pub(super) fn record_write(&mut self, payload: String, answer: &Answer) {
+        if let Some(mailbox) = &mut self.mailbox {
+            let etag = single_header(answer, &ETAG).unwrap_or_default();
+            mailbox.previous_etag = Some(std::mem::replace(&mut mailbox.etag, etag));
+            mailbox.payload = payload;
+        }
+    }
+
+    /// Deletes the session if a check left one.
+    pub(super) async fn clean_up(&mut self) {
+        if let Ok(mailbox) = self.mailbox() {
+            // The session ends by its lifetime too.
+            let _deleted = self
+                .client
+                .send(Call::new(Method::DELETE, &mailbox.url))
+                .await;
+        }
+    }
+}
+
+/// The payload of message `number`: text, so that a proxy may compress it.
+pub(super) fn message(number: u32) -> String {
+    let line = format!("matrix-rendezvous doctor, message {number}. ");
+    line.repeat(FILLER / line.len() + 1)
+}
+
+/// Returns the value of a header field that the response has exactly once.
+pub(super) fn single_header(answer: &Answer, name: &HeaderName) -> Option<String> {
+    let mut values = answer.headers.get_all(name).iter();
+    let value = values.next()?.to_str().ok()?;
+    values.next().is_none().then(|| value.to_owned())
+}

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! options ─► target ─► examination ─► checks/* ─► report
-//!                           └── client ─► connection
+//!                           └── client ─► exchange, connection
 //! ```
 //!
 //! The doctor sends what a client would send, each request on a connection of its own, and marks it by
@@ -15,6 +15,7 @@ mod client;
 mod connection;
 mod diagnosis;
 mod examination;
+mod exchange;
 mod options;
 mod report;
 mod target;
@@ -25,14 +26,14 @@ use crate::config::Sources;
 use crate::startup;
 use crate::tls::{self, CaBundleError};
 use check::CheckId;
-use client::Client;
+use client::ProbeClient;
 use connection::Connector;
 use examination::Examination;
 pub use options::{DoctorOptions, ReportFormat};
-use report::{CheckReport, Report, Status};
+use report::{CheckResult, Report, Status};
 use std::io::{self, Write as _};
 use std::path::PathBuf;
-use target::Target;
+use target::DoctorTarget;
 
 /// What the doctor found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,8 +110,8 @@ pub async fn run(options: DoctorOptions, sources: &Sources) -> Result<Verdict, D
 }
 
 /// Returns what is checked: SERVER, or each base URL of the configuration.
-fn targets(options: &DoctorOptions, sources: &Sources) -> Result<Vec<Target>, DoctorError> {
-    let parse = |text: &str| Target::parse(text).map_err(DoctorError::Target);
+fn targets(options: &DoctorOptions, sources: &Sources) -> Result<Vec<DoctorTarget>, DoctorError> {
+    let parse = |text: &str| DoctorTarget::parse(text).map_err(DoctorError::Target);
     if let Some(server) = &options.server {
         return Ok(vec![parse(server)?]);
     }
@@ -125,7 +126,7 @@ fn targets(options: &DoctorOptions, sources: &Sources) -> Result<Vec<Target>, Do
     urls.into_iter().map(parse).collect()
 }
 
-fn client(options: &DoctorOptions, clock: Clock) -> Result<Client, DoctorError> {
+fn client(options: &DoctorOptions, clock: Clock) -> Result<ProbeClient, DoctorError> {
     let ca_file = options.ca_file.as_deref();
     let roots = tls::load_ca_bundle(ca_file).map_err(|error| DoctorError::CaFile {
         path: options.ca_file.clone().unwrap_or_default(),
@@ -133,7 +134,7 @@ fn client(options: &DoctorOptions, clock: Clock) -> Result<Client, DoctorError> 
     })?;
     let connector = Connector::new(options.family.family(), options.resolve.clone(), &roots)?;
     let origin = options.origin.clone();
-    Ok(Client::new(connector, options.timeout, origin, clock))
+    Ok(ProbeClient::new(connector, options.timeout, origin, clock))
 }
 
 /// Makes every check on one target.
@@ -143,13 +144,12 @@ async fn examine(mut exam: Examination, clock: &Clock) -> Report {
     for id in CheckId::ALL {
         let outcome = checks::run(id, &mut exam).await;
         let evidence = exam.client.take_evidence();
-        checks.push(CheckReport {
+        checks.push(CheckResult {
             id,
             outcome,
             evidence,
         });
     }
-    exam.clean_up().await;
     Report {
         target: exam.target.text,
         base_url: exam.base.map(|base| base.to_string()),

@@ -12,11 +12,9 @@ pub(super) enum CheckId {
     Create,
     SessionUrl,
     RouteMsc4108,
-    RouteMsc4388,
-    RouteV1,
+    OneStore,
     Read,
     NotModified,
-    OneStore,
     Write,
     ReadAfterWrite,
     HeldRead,
@@ -27,6 +25,8 @@ pub(super) enum CheckId {
     Delete,
     Cors,
     Clock,
+    RouteMsc4388,
+    RouteV1,
 }
 
 impl CheckId {
@@ -42,11 +42,9 @@ impl CheckId {
         Self::Create,
         Self::SessionUrl,
         Self::RouteMsc4108,
-        Self::RouteMsc4388,
-        Self::RouteV1,
+        Self::OneStore,
         Self::Read,
         Self::NotModified,
-        Self::OneStore,
         Self::Write,
         Self::ReadAfterWrite,
         Self::HeldRead,
@@ -57,6 +55,8 @@ impl CheckId {
         Self::Delete,
         Self::Cors,
         Self::Clock,
+        Self::RouteMsc4388,
+        Self::RouteV1,
     ];
 
     /// The id in reports. It never changes: alerts and scripts name it. docs/doctor.md has a section
@@ -92,7 +92,7 @@ impl CheckId {
 }
 
 /// What a check found: what it saw, or a problem.
-pub(super) type Outcome = Result<String, Problem>;
+pub(super) type CheckOutcome = Result<String, Problem>;
 
 /// A check that did not pass.
 #[derive(Debug)]

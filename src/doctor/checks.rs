@@ -6,15 +6,16 @@ mod clock;
 mod cors;
 mod creation;
 mod discovery;
-mod mailbox;
+mod reads;
 mod routes;
+mod writes;
 
-use crate::doctor::check::{CheckId, Outcome};
+use crate::doctor::check::{CheckId, CheckOutcome};
 use crate::doctor::examination::Examination;
 use crate::http::route::{MSC4388_STABLE_PREFIX, MSC4388_UNSTABLE_PREFIX};
 
 /// Makes one check.
-pub(super) async fn run(id: CheckId, exam: &mut Examination) -> Outcome {
+pub(super) async fn run(id: CheckId, exam: &mut Examination) -> CheckOutcome {
     match id {
         CheckId::WellKnown => discovery::well_known(exam).await,
         CheckId::WellKnownCors => discovery::well_known_cors(exam),
@@ -27,17 +28,17 @@ pub(super) async fn run(id: CheckId, exam: &mut Examination) -> Outcome {
         CheckId::RouteMsc4108 => routes::msc4108(exam).await,
         CheckId::RouteMsc4388 => routes::msc4388(exam, MSC4388_UNSTABLE_PREFIX).await,
         CheckId::RouteV1 => routes::msc4388(exam, MSC4388_STABLE_PREFIX).await,
-        CheckId::Read => mailbox::read(exam).await,
-        CheckId::NotModified => mailbox::not_modified(exam).await,
-        CheckId::OneStore => mailbox::one_store(exam).await,
-        CheckId::Write => mailbox::write(exam).await,
-        CheckId::ReadAfterWrite => mailbox::read_after_write(exam).await,
-        CheckId::HeldRead => mailbox::held_read(exam).await,
-        CheckId::Conflict => mailbox::conflict(exam).await,
+        CheckId::Read => reads::read(exam).await,
+        CheckId::NotModified => reads::not_modified(exam).await,
+        CheckId::OneStore => reads::one_store(exam).await,
+        CheckId::Write => writes::write(exam).await,
+        CheckId::ReadAfterWrite => reads::read_after_write(exam).await,
+        CheckId::HeldRead => reads::held_read(exam).await,
+        CheckId::Conflict => writes::conflict(exam).await,
         CheckId::PayloadSize => bounds::payload_size(exam).await,
         CheckId::PageLoad => bounds::page_load(exam).await,
         CheckId::Preflight => cors::preflight(exam).await,
-        CheckId::Delete => mailbox::delete(exam).await,
+        CheckId::Delete => writes::delete(exam).await,
         CheckId::Cors => cors::responses(exam),
         CheckId::Clock => clock::clock(exam),
     }

@@ -1,13 +1,14 @@
 //! Sends one request over a connection of its own, and keeps what was seen as evidence.
 
 use crate::clock::Clock;
-use crate::doctor::connection::{ConnectError, Connection, Connector};
+use crate::doctor::connection::{Connector, ProbeConnection};
+use crate::doctor::exchange::{Evidence, ProbeError, ProbeRequest, ProbeResponse, redirect_target};
 use crate::http::probe::X_RENDEZVOUS_PROBE;
 use crate::telemetry::version::VERSION;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, USER_AGENT};
-use hyper::{Method, Request, StatusCode};
+use hyper::header::{HOST, HeaderMap, HeaderValue, ORIGIN, USER_AGENT};
+use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use std::future::pending;
 use std::net::SocketAddr;
@@ -19,97 +20,11 @@ use uuid::Uuid;
 /// Upper bound of a response body, in bytes. Metadata of an authorization server has a few KiB.
 const MAX_BODY: usize = 256 * 1024;
 
-/// Upper bound of the redirects that are followed, as browsers follow them.
+/// Upper bound of the redirects that are followed. Browsers follow 20.
 const MAX_REDIRECTS: usize = 5;
 
-/// One request.
-#[derive(Debug, Clone)]
-pub(super) struct Call {
-    pub(super) method: Method,
-    pub(super) url: Url,
-    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
-    pub(super) body: Bytes,
-}
-
-impl Call {
-    /// A request without a body.
-    pub(super) fn new(method: Method, url: &Url) -> Self {
-        Self {
-            method,
-            url: url.clone(),
-            headers: Vec::new(),
-            body: Bytes::new(),
-        }
-    }
-
-    pub(super) fn get(url: &Url) -> Self {
-        Self::new(Method::GET, url)
-    }
-
-    /// Adds a header field. A value that is no header is left out: it came from a response, and the
-    /// check then fails by what is missing.
-    pub(super) fn header(mut self, name: HeaderName, value: &str) -> Self {
-        if let Ok(value) = HeaderValue::from_str(value) {
-            self.headers.push((name, value));
-        }
-        self
-    }
-
-    /// Adds a body of the type `text/plain`, as clients of the ETag dialect do.
-    pub(super) fn text(self, body: &str) -> Self {
-        self.typed("text/plain", body)
-    }
-
-    /// Adds a body.
-    pub(super) fn typed(mut self, content_type: &'static str, body: &str) -> Self {
-        let value = HeaderValue::from_static(content_type);
-        self.headers.push((CONTENT_TYPE, value));
-        self.body = Bytes::copy_from_slice(body.as_bytes());
-        self
-    }
-}
-
-/// A response.
-#[derive(Debug, Clone)]
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
-    /// The URL that it came from, after redirects.
-    pub(super) url: Url,
-    /// Whether it repeats the probe: this service sent it.
-    pub(super) is_ours: bool,
-    /// The time from the request to the end of the response.
-    pub(super) elapsed: Duration,
-}
-
-/// A request without a response. The text names the host that was tried.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum CallError {
-    #[error(transparent)]
-    Connect(#[from] ConnectError),
-    #[error("the connection to {host} broke: {error}")]
-    Http { host: String, error: hyper::Error },
-    #[error("the response of {host} broke off, or is longer than 256 KiB")]
-    Body { host: String },
-    #[error("{host} sent no response within {limit:?}")]
-    Timeout { host: String, limit: Duration },
-    #[error("{url} redirects more than {MAX_REDIRECTS} times")]
-    Redirects { url: Url },
-}
-
-/// What one request showed, for the report. It has no body of the request, and none of the response.
-#[derive(Debug)]
-pub(super) struct Evidence {
-    pub(super) method: Method,
-    pub(super) url: Url,
-    pub(super) address: Option<SocketAddr>,
-    pub(super) elapsed: Duration,
-    pub(super) result: Result<(StatusCode, HeaderMap), String>,
-}
-
 /// Sends requests, and collects evidence.
-pub(super) struct Client {
+pub(super) struct ProbeClient {
     connector: Connector,
     timeout: Duration,
     origin: String,
@@ -118,7 +33,7 @@ pub(super) struct Client {
     evidence: Vec<Evidence>,
 }
 
-impl Client {
+impl ProbeClient {
     pub(super) fn new(
         connector: Connector,
         timeout: Duration,
@@ -149,15 +64,15 @@ impl Client {
     /// Sends a request, and follows no redirect.
     ///
     /// # Errors
-    /// [`CallError`] if there is no whole response within the time limit.
-    pub(super) async fn send(&mut self, call: Call) -> Result<Answer, CallError> {
+    /// [`ProbeError`] if there is no whole response within the time limit.
+    pub(super) async fn send(&mut self, call: ProbeRequest) -> Result<ProbeResponse, ProbeError> {
         let started = self.clock.now();
         let host = call.url.host_str().unwrap_or_default().to_owned();
         let mut peer = None;
         let exchange = self.exchange(&call, &host, &mut peer);
         let result = timeout(self.timeout, exchange).await.unwrap_or_else(|_| {
             let limit = self.timeout;
-            Err(CallError::Timeout { host, limit })
+            Err(ProbeError::Timeout { host, limit })
         });
         let elapsed = self.clock.now().saturating_sub(started);
         self.evidence.push(Evidence {
@@ -171,7 +86,7 @@ impl Client {
             },
         });
         let (status, headers, body) = result?;
-        Ok(Answer {
+        Ok(ProbeResponse {
             is_ours: headers.get(X_RENDEZVOUS_PROBE) == Some(&self.probe),
             status,
             headers,
@@ -184,31 +99,33 @@ impl Client {
     /// Sends a GET, and follows redirects as browsers and apps do.
     ///
     /// # Errors
-    /// As [`Client::send`], and [`CallError::Redirects`].
-    pub(super) async fn get_following(&mut self, url: &Url) -> Result<Answer, CallError> {
+    /// As [`ProbeClient::send`], and [`ProbeError::Redirects`].
+    pub(super) async fn get_following(&mut self, url: &Url) -> Result<ProbeResponse, ProbeError> {
         let mut next = url.clone();
         for _ in 0..=MAX_REDIRECTS {
-            let answer = self.send(Call::get(&next)).await?;
-            match redirect_target(&answer) {
+            let response = self.send(ProbeRequest::get(&next)).await?;
+            match redirect_target(&response) {
                 Some(target) => next = target,
-                None => return Ok(answer),
+                None => return Ok(response),
             }
         }
-        Err(CallError::Redirects { url: url.clone() })
+        let url = url.clone();
+        let limit = MAX_REDIRECTS;
+        Err(ProbeError::Redirects { url, limit })
     }
 
     async fn exchange(
         &self,
-        call: &Call,
+        call: &ProbeRequest,
         host: &str,
         peer: &mut Option<SocketAddr>,
-    ) -> Result<(StatusCode, HeaderMap, Bytes), CallError> {
-        let broken = |error| CallError::Http {
+    ) -> Result<(StatusCode, HeaderMap, Bytes), ProbeError> {
+        let broken = |error| ProbeError::Http {
             host: host.to_owned(),
             error,
         };
         let connection = self.connector.connect(&call.url).await?;
-        let Connection { stream, peer: from } = connection;
+        let ProbeConnection { stream, peer: from } = connection;
         *peer = Some(from);
         let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
         let (mut sender, driver) = handshake.map_err(broken)?;
@@ -219,7 +136,7 @@ impl Client {
                 .map_err(broken)?;
             let (head, body) = response.into_parts();
             let body = Limited::new(body, MAX_BODY).collect().await;
-            let body = body.map_err(|_| CallError::Body {
+            let body = body.map_err(|_| ProbeError::Body {
                 host: host.to_owned(),
             })?;
             Ok((head.status, head.headers, body.to_bytes()))
@@ -236,7 +153,7 @@ impl Client {
         }
     }
 
-    fn request(&self, call: &Call) -> Request<Full<Bytes>> {
+    fn request(&self, call: &ProbeRequest) -> Request<Full<Bytes>> {
         let mut request = Request::new(Full::new(call.body.clone()));
         *request.method_mut() = call.method.clone();
         let path = &call.url[url::Position::BeforePath..url::Position::AfterQuery];
@@ -261,13 +178,4 @@ impl Client {
         }
         request
     }
-}
-
-/// Returns the URL that a redirect leads to.
-pub(super) fn redirect_target(answer: &Answer) -> Option<Url> {
-    if !answer.status.is_redirection() || answer.status == StatusCode::NOT_MODIFIED {
-        return None;
-    }
-    let location = answer.headers.get(hyper::header::LOCATION)?.to_str().ok()?;
-    answer.url.join(location).ok()
 }

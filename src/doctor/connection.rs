@@ -31,18 +31,18 @@ pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
 /// An open connection, and the address of its peer.
-pub(super) struct Connection {
+pub(super) struct ProbeConnection {
     pub(super) stream: Box<dyn Stream>,
     pub(super) peer: SocketAddr,
 }
 
 /// Why a connection could not be opened. The text names the host or the address that was tried.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ConnectError {
+pub(super) enum ProbeConnectError {
     #[error("the name {host} cannot be resolved: {error}")]
     Resolve { host: String, error: io::Error },
     #[error("the name {host} has no {family} address")]
-    NoAddress { host: String, family: Family },
+    NoAddress { host: String, family: AddressFamily },
     #[error("no connection to {address} ({host}): {error}")]
     Tcp {
         host: String,
@@ -59,13 +59,13 @@ pub(super) enum ConnectError {
 
 /// The address families that are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Family {
+pub(super) enum AddressFamily {
     Any,
     Ipv4,
     Ipv6,
 }
 
-impl Family {
+impl AddressFamily {
     fn contains(self, address: &SocketAddr) -> bool {
         match self {
             Self::Any => true,
@@ -75,7 +75,7 @@ impl Family {
     }
 }
 
-impl fmt::Display for Family {
+impl fmt::Display for AddressFamily {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
             Self::Any => "IP",
@@ -118,7 +118,7 @@ impl FromStr for AddressOverride {
 
 /// Opens connections.
 pub(super) struct Connector {
-    family: Family,
+    family: AddressFamily,
     overrides: Vec<AddressOverride>,
     tls: TlsConnector,
 }
@@ -129,7 +129,7 @@ impl Connector {
     /// # Errors
     /// [`rustls::Error`] if rustls rejects the TLS settings.
     pub(super) fn new(
-        family: Family,
+        family: AddressFamily,
         overrides: Vec<AddressOverride>,
         extra_roots: &RootCertStore,
     ) -> Result<Self, rustls::Error> {
@@ -145,13 +145,13 @@ impl Connector {
     /// Opens a connection to the host of `url`, to the first of its addresses that accepts one.
     ///
     /// # Errors
-    /// [`ConnectError`] of the last address that was tried.
-    pub(super) async fn connect(&self, url: &Url) -> Result<Connection, ConnectError> {
+    /// [`ProbeConnectError`] of the last address that was tried.
+    pub(super) async fn connect(&self, url: &Url) -> Result<ProbeConnection, ProbeConnectError> {
         let host = host_of(url);
         let port = url.port_or_known_default().unwrap_or(443);
         let (tcp, peer) = self.connect_tcp(&host, port).await?;
         let stream: Box<dyn Stream> = if url.scheme() == "https" {
-            let failed = |error| ConnectError::Tls {
+            let failed = |error| ProbeConnectError::Tls {
                 host: host.clone(),
                 address: peer,
                 error,
@@ -162,15 +162,15 @@ impl Connector {
         } else {
             Box::new(tcp)
         };
-        Ok(Connection { stream, peer })
+        Ok(ProbeConnection { stream, peer })
     }
 
     async fn connect_tcp(
         &self,
         host: &str,
         port: u16,
-    ) -> Result<(TcpStream, SocketAddr), ConnectError> {
-        let mut last_error = ConnectError::NoAddress {
+    ) -> Result<(TcpStream, SocketAddr), ProbeConnectError> {
+        let mut last_error = ProbeConnectError::NoAddress {
             host: host.to_owned(),
             family: self.family,
         };
@@ -183,7 +183,7 @@ impl Connector {
                     return Ok((stream, address));
                 }
                 Err(error) => {
-                    last_error = ConnectError::Tcp {
+                    last_error = ProbeConnectError::Tcp {
                         host: host.to_owned(),
                         address,
                         error,
@@ -194,7 +194,7 @@ impl Connector {
         Err(last_error)
     }
 
-    async fn addresses(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, ConnectError> {
+    async fn addresses(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, ProbeConnectError> {
         let overridden = self
             .overrides
             .iter()
@@ -203,7 +203,7 @@ impl Connector {
         let mut addresses: Vec<_> = overridden.collect();
         if addresses.is_empty() {
             let found = lookup_host((host, port)).await;
-            let found = found.map_err(|error| ConnectError::Resolve {
+            let found = found.map_err(|error| ProbeConnectError::Resolve {
                 host: host.to_owned(),
                 error,
             })?;

@@ -1,7 +1,7 @@
 //! Says who sent an unexpected response, and what to do about it.
 
 use crate::doctor::check::{Problem, fail};
-use crate::doctor::client::{Answer, CallError};
+use crate::doctor::exchange::{ProbeError, ProbeResponse};
 use crate::json;
 use hyper::StatusCode;
 use hyper::header::{CONTENT_TYPE, SERVER};
@@ -10,8 +10,8 @@ use hyper::header::{CONTENT_TYPE, SERVER};
 const MAX_QUOTE: usize = 100;
 
 /// Returns the content type of a response, without its parameters.
-pub(super) fn media_type(answer: &Answer) -> &str {
-    let value = answer.headers.get(CONTENT_TYPE);
+pub(super) fn media_type(response: &ProbeResponse) -> &str {
+    let value = response.headers.get(CONTENT_TYPE);
     let value = value
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
@@ -19,29 +19,29 @@ pub(super) fn media_type(answer: &Answer) -> &str {
 }
 
 /// Returns the Matrix error of a response: its errcode and its message.
-pub(super) fn matrix_error(answer: &Answer) -> Option<(String, String)> {
-    let value = json::parse_value(&answer.body).ok()?;
+pub(super) fn matrix_error(response: &ProbeResponse) -> Option<(String, String)> {
+    let value = json::parse_value(&response.body).ok()?;
     let errcode = value.get("errcode")?.as_str()?.to_owned();
     let message = value.get("error").and_then(|error| error.as_str());
     Some((errcode, message.unwrap_or_default().to_owned()))
 }
 
 /// Describes a response in a few words: status, type, and the words of the sender.
-pub(super) fn describe(answer: &Answer) -> String {
-    let status = answer.status.as_u16();
-    let sender = match answer
+pub(super) fn describe(response: &ProbeResponse) -> String {
+    let status = response.status.as_u16();
+    let sender = match response
         .headers
         .get(SERVER)
         .and_then(|value| value.to_str().ok())
     {
-        _ if answer.is_ours => " from matrix-rendezvous".to_owned(),
+        _ if response.is_ours => " from matrix-rendezvous".to_owned(),
         Some(server) => format!(" from \"{}\"", quote(server)),
         None => String::new(),
     };
-    if let Some((errcode, message)) = matrix_error(answer) {
+    if let Some((errcode, message)) = matrix_error(response) {
         return format!("{status} {errcode} \"{}\"{sender}", quote(&message));
     }
-    match (media_type(answer), title(answer)) {
+    match (media_type(response), title(response)) {
         ("", _) => format!("{status} without a content type{sender}"),
         ("text/html", Some(title)) => {
             format!("{status}, a web page \"{}\"{sender}", quote(&title))
@@ -51,24 +51,25 @@ pub(super) fn describe(answer: &Answer) -> String {
 }
 
 /// Returns the failure of a request that got no response. `why` says what that means for a sign-in.
-pub(super) fn unreachable(error: &CallError, why: &str) -> Problem {
-    fail(
-        error.to_string(),
-        why,
-        "check DNS, firewall, TLS certificate and proxy from the network of the clients",
-    )
+pub(super) fn unreachable(error: &ProbeError, why: &str) -> Problem {
+    fail(error.to_string(), why, error.action())
 }
 
 /// Returns the failure of a response that is not what `request` expected.
-pub(super) fn unexpected(request: &str, answer: &Answer, expected: &str, why: &str) -> Problem {
-    let what = format!("{request}: {}; expected {expected}", describe(answer));
-    fail(what, why, action(answer))
+pub(super) fn unexpected(
+    request: &str,
+    response: &ProbeResponse,
+    expected: &str,
+    why: &str,
+) -> Problem {
+    let what = format!("{request}: {}; expected {expected}", describe(response));
+    fail(what, why, action(response))
 }
 
 /// Returns what to do about an unexpected response, by its sender and its status.
-fn action(answer: &Answer) -> &'static str {
-    let is_page = media_type(answer) == "text/html";
-    match (answer.status, answer.is_ours) {
+fn action(response: &ProbeResponse) -> &'static str {
+    let is_page = media_type(response) == "text/html";
+    match (response.status, response.is_ours) {
         (StatusCode::TOO_MANY_REQUESTS, true) => {
             "set http.trusted_proxies, so that clients are told apart, or wait: this address made too \
              many requests or has too many sessions (limits.*, session.max_live)"
@@ -76,9 +77,12 @@ fn action(answer: &Answer) -> &'static str {
         (StatusCode::SERVICE_UNAVAILABLE, true) => {
             "look at /readyz?verbose on the admin port: Redis, the homeserver, or maintenance"
         }
-        (StatusCode::NOT_FOUND, true) if errcode_is(answer, "M_UNRECOGNIZED") => {
+        (StatusCode::NOT_FOUND, true) if errcode_is(response, "M_UNRECOGNIZED") => {
             "forward path and Host unchanged, set msc4108.enabled = true, and give every homeserver \
              its host"
+        }
+        (StatusCode::FORBIDDEN, true) => {
+            "take this address off limits.deny, or use the doctor from the network of the clients"
         }
         (_, true) => "look at the log of matrix-rendezvous: reason and request_id name the cause",
         (StatusCode::TOO_MANY_REQUESTS, false) => {
@@ -101,13 +105,13 @@ fn action(answer: &Answer) -> &'static str {
     }
 }
 
-fn errcode_is(answer: &Answer, expected: &str) -> bool {
-    matrix_error(answer).is_some_and(|(errcode, _)| errcode == expected)
+fn errcode_is(response: &ProbeResponse, expected: &str) -> bool {
+    matrix_error(response).is_some_and(|(errcode, _)| errcode == expected)
 }
 
 /// Returns the title of a web page.
-fn title(answer: &Answer) -> Option<String> {
-    let text = String::from_utf8_lossy(&answer.body);
+fn title(response: &ProbeResponse) -> Option<String> {
+    let text = String::from_utf8_lossy(&response.body);
     let (_, rest) = text.split_once("<title>")?;
     let (title, _) = rest.split_once("</title>")?;
     Some(title.trim().to_owned())

@@ -1,9 +1,10 @@
 //! What one run of the doctor knows: the client, the target, and what earlier checks found.
 
 use crate::doctor::check::{CheckId, Problem, needs};
-use crate::doctor::client::{Answer, Call, Client};
+use crate::doctor::client::ProbeClient;
 use crate::doctor::diagnosis::unreachable;
-use crate::doctor::target::{Target, TargetKind};
+use crate::doctor::exchange::{ProbeRequest, ProbeResponse};
+use crate::doctor::target::{DoctorTarget, TargetKind};
 use hyper::Method;
 use hyper::header::{ETAG, HeaderName, IF_MATCH};
 use std::time::SystemTime;
@@ -14,23 +15,27 @@ const FILLER: usize = 2000;
 
 /// One run.
 pub(super) struct Examination {
-    pub(super) client: Client,
-    pub(super) target: Target,
+    pub(super) client: ProbeClient,
+    pub(super) target: DoctorTarget,
     /// Whether no session may be created.
     pub(super) read_only: bool,
     /// The homeserver's base URL, once it is known.
     pub(super) base: Option<Url>,
     /// The response with the `.well-known` file.
-    pub(super) well_known: Option<Answer>,
+    pub(super) well_known: Option<ProbeResponse>,
     /// The metadata of the authorization server.
     pub(super) authorization: Option<AuthorizationServer>,
     /// The session of the ETag dialect that `create` opened.
     pub(super) mailbox: Option<Mailbox>,
     /// The responses of the ETag dialect, each with the request in words.
-    pub(super) samples: Vec<(String, Answer)>,
+    pub(super) samples: Vec<(String, ProbeResponse)>,
     /// Whether a response repeated the probe: matrix-rendezvous serves this homeserver.
     pub(super) is_served: bool,
 }
+
+/// Why a check of the homeserver is skipped if the target is matrix-rendezvous itself.
+pub(super) const SERVICE_ITSELF: &str =
+    "this is matrix-rendezvous itself; give the server name to check the homeserver";
 
 /// What `auth_metadata` says (RFC 8414).
 pub(super) struct AuthorizationServer {
@@ -52,13 +57,13 @@ pub(super) struct Mailbox {
     /// The current payload.
     pub(super) payload: String,
     /// The response to the creation, and when it arrived by this machine's clock.
-    pub(super) created: Answer,
+    pub(super) created: ProbeResponse,
     pub(super) created_at: SystemTime,
     pub(super) is_deleted: bool,
 }
 
 impl Examination {
-    pub(super) fn new(client: Client, target: Target, read_only: bool) -> Self {
+    pub(super) fn new(client: ProbeClient, target: DoctorTarget, read_only: bool) -> Self {
         let base = match &target.kind {
             TargetKind::BaseUrl(url) => Some(url.clone()),
             TargetKind::ServerName { .. } => None,
@@ -84,6 +89,12 @@ impl Examination {
         self.base.clone().ok_or_else(|| needs(CheckId::WellKnown))
     }
 
+    /// Whether the target is matrix-rendezvous itself, by the host to which a homeserver delegates:
+    /// then this response is not that of a homeserver, and need not be.
+    pub(super) fn is_service_itself(&self, response: &ProbeResponse) -> bool {
+        response.is_ours && matches!(self.target.kind, TargetKind::BaseUrl(_))
+    }
+
     /// The session of the ETag dialect.
     ///
     /// # Errors
@@ -98,13 +109,17 @@ impl Examination {
     ///
     /// # Errors
     /// [`Problem::Fail`] if there is no response.
-    pub(super) async fn call(&mut self, call: Call, why: &str) -> Result<Answer, Problem> {
+    pub(super) async fn call(
+        &mut self,
+        call: ProbeRequest,
+        why: &str,
+    ) -> Result<ProbeResponse, Problem> {
         let name = call.method.to_string();
         let result = self.client.send(call).await;
-        let answer = result.map_err(|error| unreachable(&error, why))?;
-        self.is_served |= answer.is_ours;
-        self.samples.push((name, answer.clone()));
-        Ok(answer)
+        let response = result.map_err(|error| unreachable(&error, why))?;
+        self.is_served |= response.is_ours;
+        self.samples.push((name, response.clone()));
+        Ok(response)
     }
 
     /// Writes `payload` over what `etag` names.
@@ -117,28 +132,17 @@ impl Examination {
         etag: &str,
         payload: &str,
         why: &str,
-    ) -> Result<Answer, Problem> {
-        let call = Call::new(Method::PUT, url).header(IF_MATCH, etag);
+    ) -> Result<ProbeResponse, Problem> {
+        let call = ProbeRequest::new(Method::PUT, url).header(IF_MATCH, etag);
         self.call(call.text(payload), why).await
     }
 
     /// Records that a write was accepted.
-    pub(super) fn record_write(&mut self, payload: String, answer: &Answer) {
+    pub(super) fn record_write(&mut self, payload: String, response: &ProbeResponse) {
         if let Some(mailbox) = &mut self.mailbox {
-            let etag = single_header(answer, &ETAG).unwrap_or_default();
+            let etag = single_header(response, &ETAG).unwrap_or_default();
             mailbox.previous_etag = Some(std::mem::replace(&mut mailbox.etag, etag));
             mailbox.payload = payload;
-        }
-    }
-
-    /// Deletes the session if a check left one.
-    pub(super) async fn clean_up(&mut self) {
-        if let Ok(mailbox) = self.mailbox() {
-            // The session ends by its lifetime too.
-            let _deleted = self
-                .client
-                .send(Call::new(Method::DELETE, &mailbox.url))
-                .await;
         }
     }
 }
@@ -150,8 +154,8 @@ pub(super) fn message(number: u32) -> String {
 }
 
 /// Returns the value of a header field that the response has exactly once.
-pub(super) fn single_header(answer: &Answer, name: &HeaderName) -> Option<String> {
-    let mut values = answer.headers.get_all(name).iter();
+pub(super) fn single_header(response: &ProbeResponse, name: &HeaderName) -> Option<String> {
+    let mut values = response.headers.get_all(name).iter();
     let value = values.next()?.to_str().ok()?;
     values.next().is_none().then(|| value.to_owned())
 }

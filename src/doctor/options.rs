@@ -1,6 +1,6 @@
 //! The options of `matrix-rendezvous doctor`.
 
-use crate::doctor::connection::{AddressOverride, Family};
+use crate::doctor::connection::{AddressFamily, AddressOverride};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -50,11 +50,11 @@ pub struct FamilyOptions {
 
 impl FamilyOptions {
     /// The family of the flags.
-    pub(super) fn family(self) -> Family {
+    pub(super) fn family(self) -> AddressFamily {
         match (self.ipv4, self.ipv6) {
-            (true, _) => Family::Ipv4,
-            (false, true) => Family::Ipv6,
-            (false, false) => Family::Any,
+            (true, _) => AddressFamily::Ipv4,
+            (false, true) => AddressFamily::Ipv6,
+            (false, false) => AddressFamily::Any,
         }
     }
 }

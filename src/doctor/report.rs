@@ -3,8 +3,8 @@
 mod json;
 mod text;
 
-use crate::doctor::check::{CheckId, Outcome, Problem};
-use crate::doctor::client::Evidence;
+use crate::doctor::check::{CheckId, CheckOutcome, Problem};
+use crate::doctor::exchange::Evidence;
 use crate::doctor::options::ReportFormat;
 use serde::Serialize;
 use std::time::SystemTime;
@@ -20,13 +20,13 @@ pub(super) enum Status {
 }
 
 /// One check of a report.
-pub(super) struct CheckReport {
+pub(super) struct CheckResult {
     pub(super) id: CheckId,
-    pub(super) outcome: Outcome,
+    pub(super) outcome: CheckOutcome,
     pub(super) evidence: Vec<Evidence>,
 }
 
-impl CheckReport {
+impl CheckResult {
     fn status(&self) -> Status {
         match &self.outcome {
             Ok(_) => Status::Pass,
@@ -44,13 +44,13 @@ pub(super) struct Report {
     /// The base URL, if it was found.
     pub(super) base_url: Option<String>,
     pub(super) started: SystemTime,
-    pub(super) checks: Vec<CheckReport>,
+    pub(super) checks: Vec<CheckResult>,
 }
 
 impl Report {
     /// The worst status of its checks.
     pub(super) fn status(&self) -> Status {
-        let statuses = self.checks.iter().map(CheckReport::status);
+        let statuses = self.checks.iter().map(CheckResult::status);
         statuses.max().unwrap_or(Status::Skip)
     }
 

@@ -4,7 +4,7 @@ use url::Url;
 
 /// What is checked.
 #[derive(Debug, Clone)]
-pub(super) struct Target {
+pub(super) struct DoctorTarget {
     /// The text that the user gave, or the configured URL.
     pub(super) text: String,
     pub(super) kind: TargetKind,
@@ -24,7 +24,7 @@ pub(super) enum TargetKind {
     BaseUrl(Url),
 }
 
-impl Target {
+impl DoctorTarget {
     /// Parses a server name (`example.org`) or a base URL (`https://matrix.example.org`).
     ///
     /// # Errors
@@ -79,7 +79,7 @@ pub(super) fn join(base: &Url, path: &str) -> Url {
 
 #[cfg(test)]
 mod tests {
-    use super::{Target, TargetKind, join};
+    use super::{DoctorTarget, TargetKind, join};
     use url::Url;
 
     #[test]
@@ -101,7 +101,7 @@ mod tests {
                 "https://[2001:db8::1]/",
             ),
         ] {
-            let target = Target::parse(name).expect(name);
+            let target = DoctorTarget::parse(name).expect(name);
             let TargetKind::ServerName {
                 well_known,
                 fallback,
@@ -124,7 +124,7 @@ mod tests {
             "https://example.org/?a=b",
             "two words",
         ] {
-            let error = Target::parse(text).expect_err(text);
+            let error = DoctorTarget::parse(text).expect_err(text);
             assert!(error.contains("expected a server name"), "{error}");
         }
     }

@@ -34,10 +34,12 @@ address_of() { # address_of NAME LISTENER: prints the address of a worker's list
 }
 
 mode=open # the mode of the workers that are started
+msc4108=true # whether they serve the ETag dialect
+wrapper=() # a command that runs them
 worker() { # worker NAME [PORT ADMIN-PORT [ADDRESS]]: starts a worker, on free ports if none are given, and waits until
     # it is ready. Sets $url and $pid.
     local address=${4:-127.0.0.1}
-    RENDEZVOUS_MSC4108__ENABLED=true target/release/matrix-rendezvous serve --mode "$mode" \
+    RENDEZVOUS_MSC4108__ENABLED=$msc4108 "${wrapper[@]}" target/release/matrix-rendezvous serve --mode "$mode" \
         --listen "$address:${2:-0}" --admin-listen "$address:${3:-0}" >"$work/$1.log" 2>&1 &
     pid=$!
     until_true "$1 listens" listens "$1"

@@ -2,8 +2,9 @@
 //!
 //! Exit codes: 0; 1 for "no" or a crash; 64 for invalid configuration or usage. Configuration
 //! sources are in `cli/sources.rs`, rejected configurations in `cli/invalid_config.rs`, homeservers
-//! in `cli/homeservers.rs`, Redis in `cli/redis.rs`.
+//! in `cli/homeservers.rs`, Redis in `cli/redis.rs`, the doctor in `cli/doctor.rs`.
 
+mod doctor;
 mod empty_values;
 mod files;
 mod homeservers;
@@ -102,7 +103,7 @@ fn print(arguments: &[&str], variables: &[(&str, &str)]) -> toml::Table {
 #[test]
 fn help_and_version_exit_0() {
     let help = run(&["--help"], &[]).expect(0);
-    for command in ["serve", "config", "healthcheck"] {
+    for command in ["serve", "config", "doctor", "healthcheck"] {
         assert!(
             help.stdout.contains(command),
             "{command} is not in {help:#?}"
@@ -132,7 +133,13 @@ fn help_names_modes_defaults_exit_codes_and_documentation() {
         let mode = format!("{text} (");
         assert!(help.contains(&mode), "{mode} is not in {help}");
     }
-    for text in ["\n  0 ", "\n  1 ", "\n  64 ", "docs/configuration.md"] {
+    for text in [
+        "\n  0 ",
+        "\n  1 ",
+        "\n  2 ",
+        "\n  64 ",
+        "docs/configuration.md",
+    ] {
         assert!(help.contains(text), "{text:?} is not in {help}");
     }
     let serve = run(&["serve", "--help"], &[]).expect(0).stdout;

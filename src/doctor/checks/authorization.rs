@@ -1,9 +1,9 @@
 //! The authorization server: without the device grant, the QR code leads nowhere.
 
-use crate::doctor::check::{CheckId, Outcome, Problem, fail, needs, warn};
-use crate::doctor::client::Call;
+use crate::doctor::check::{CheckId, CheckOutcome, Problem, fail, needs, warn};
 use crate::doctor::diagnosis::{describe, media_type, unexpected, unreachable};
-use crate::doctor::examination::{AuthorizationServer, Examination};
+use crate::doctor::examination::{AuthorizationServer, Examination, SERVICE_ITSELF};
+use crate::doctor::exchange::ProbeRequest;
 use crate::doctor::target::{join, parse_base_url};
 use crate::json;
 use hyper::{Method, StatusCode};
@@ -12,24 +12,27 @@ use hyper::{Method, StatusCode};
 const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 /// Checks that the homeserver's authorization server has the device authorization grant.
-pub(super) async fn device_grant(exam: &mut Examination) -> Outcome {
+pub(super) async fn device_grant(exam: &mut Examination) -> CheckOutcome {
     const WHY: &str = "the new device gets its access token by the device authorization grant";
     let url = join(&exam.base()?, "/_matrix/client/v1/auth_metadata");
     let request = format!("GET {url}");
-    let answer = exam.client.get_following(&url).await;
-    let answer = answer.map_err(|error| unreachable(&error, WHY))?;
-    if answer.status == StatusCode::NOT_FOUND {
+    let response = exam.client.get_following(&url).await;
+    let response = response.map_err(|error| unreachable(&error, WHY))?;
+    if exam.is_service_itself(&response) {
+        return Err(Problem::Skip(SERVICE_ITSELF.to_owned()));
+    }
+    if response.status == StatusCode::NOT_FOUND {
         return Err(fail(
-            format!("{request}: {}", describe(&answer)),
+            format!("{request}: {}", describe(&response)),
             WHY,
             "use Matrix Authentication Service, or another homeserver with the OAuth 2.0 API: \
              password sign-in has no QR codes",
         ));
     }
-    let value = json::parse_value(&answer.body).ok();
-    let Some(value) = value.filter(|_| answer.status == StatusCode::OK) else {
+    let value = json::parse_value(&response.body).ok();
+    let Some(value) = value.filter(|_| response.status == StatusCode::OK) else {
         let expected = "200 with JSON of an authorization server";
-        return Err(unexpected(&request, &answer, expected, WHY));
+        return Err(unexpected(&request, &response, expected, WHY));
     };
     let member = |name: &str| value[name].as_str().and_then(parse_base_url);
     let device_endpoint = member("device_authorization_endpoint");
@@ -57,23 +60,23 @@ pub(super) async fn device_grant(exam: &mut Examination) -> Outcome {
 
 /// Checks that the device endpoint answers as an OAuth server does: an empty request is an error
 /// in JSON.
-pub(super) async fn device_endpoint(exam: &mut Examination) -> Outcome {
+pub(super) async fn device_endpoint(exam: &mut Examination) -> CheckOutcome {
     const WHY: &str = "the new device asks this endpoint after the QR code was scanned";
     let server = exam.authorization.as_ref();
     let url = server.and_then(|server| server.device_endpoint.clone());
     let url = url.ok_or_else(|| needs(CheckId::DeviceGrant))?;
-    let call = Call::new(Method::POST, &url).typed("application/x-www-form-urlencoded", "");
-    let answer = exam.client.send(call).await;
-    let answer = answer.map_err(|error| unreachable(&error, WHY))?;
+    let call = ProbeRequest::new(Method::POST, &url).typed("application/x-www-form-urlencoded", "");
+    let response = exam.client.send(call).await;
+    let response = response.map_err(|error| unreachable(&error, WHY))?;
     let is_error = matches!(
-        answer.status,
+        response.status,
         StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED
     );
-    if is_error && media_type(&answer) == "application/json" {
+    if is_error && media_type(&response) == "application/json" {
         return Ok(format!("{url} answers"));
     }
     let expected = "400 or 401 with JSON to a request without a client";
-    let mut problem = unexpected(&format!("POST {url}"), &answer, expected, WHY);
+    let mut problem = unexpected(&format!("POST {url}"), &response, expected, WHY);
     if let Problem::Fail(finding) = &mut problem {
         "check the proxy in front of the authorization server, and its resource oauth"
             .clone_into(&mut finding.action);
@@ -82,20 +85,20 @@ pub(super) async fn device_endpoint(exam: &mut Examination) -> Outcome {
 }
 
 /// Checks that the page on which the user confirms the new device is there.
-pub(super) async fn link_page(exam: &mut Examination) -> Outcome {
+pub(super) async fn link_page(exam: &mut Examination) -> CheckOutcome {
     const WHY: &str = "the user confirms the new device on this page";
     let server = exam.authorization.as_ref();
     let issuer = server.and_then(|server| server.issuer.clone());
     let issuer = issuer.ok_or_else(|| needs(CheckId::DeviceGrant))?;
     let url = join(&issuer, "/link");
-    let answer = exam.client.get_following(&url).await;
-    let answer = answer.map_err(|error| unreachable(&error, WHY))?;
-    if answer.status.is_success() {
+    let response = exam.client.get_following(&url).await;
+    let response = response.map_err(|error| unreachable(&error, WHY))?;
+    if response.status.is_success() {
         return Ok(format!("{url} answers"));
     }
     // Other authorization servers may have it elsewhere; the metadata does not say where.
     Err(warn(
-        format!("GET {url}: {}; expected a page", describe(&answer)),
+        format!("GET {url}: {}; expected a page", describe(&response)),
         WHY,
         "Matrix Authentication Service: add the resource human to its public listener; other \
          servers may have the page elsewhere",

@@ -1,9 +1,9 @@
 //! What must not pass: payloads that are too long, and page loads.
 
-use crate::doctor::check::Outcome;
-use crate::doctor::client::Call;
+use crate::doctor::check::CheckOutcome;
 use crate::doctor::diagnosis::{matrix_error, unexpected};
 use crate::doctor::examination::Examination;
+use crate::doctor::exchange::ProbeRequest;
 use crate::model::MAX_PAYLOAD_BYTES;
 use hyper::StatusCode;
 use hyper::header::HeaderName;
@@ -12,37 +12,37 @@ use hyper::header::HeaderName;
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
 /// Writes the longest payload, and one that is a byte longer.
-pub(super) async fn payload_size(exam: &mut Examination) -> Outcome {
+pub(super) async fn payload_size(exam: &mut Examination) -> CheckOutcome {
     const WHY: &str = "messages have up to 4096 bytes, and the limit bounds what strangers store";
     let mailbox = exam.mailbox()?;
     let longest = "x".repeat(MAX_PAYLOAD_BYTES);
     let request = format!("PUT {} of {MAX_PAYLOAD_BYTES} bytes", mailbox.url.path());
-    let answer = exam.put(&mailbox.url, &mailbox.etag, &longest, WHY).await?;
-    if answer.status != StatusCode::ACCEPTED {
-        return Err(unexpected(&request, &answer, "202", WHY));
+    let response = exam.put(&mailbox.url, &mailbox.etag, &longest, WHY).await?;
+    if response.status != StatusCode::ACCEPTED {
+        return Err(unexpected(&request, &response, "202", WHY));
     }
-    exam.record_write(longest, &answer);
+    exam.record_write(longest, &response);
     let mailbox = exam.mailbox()?;
     let longer = "x".repeat(MAX_PAYLOAD_BYTES + 1);
     let request = format!("PUT {} of one byte more", mailbox.url.path());
-    let answer = exam.put(&mailbox.url, &mailbox.etag, &longer, WHY).await?;
-    if answer.status != StatusCode::PAYLOAD_TOO_LARGE || matrix_error(&answer).is_none() {
+    let response = exam.put(&mailbox.url, &mailbox.etag, &longer, WHY).await?;
+    if response.status != StatusCode::PAYLOAD_TOO_LARGE || matrix_error(&response).is_none() {
         let expected = "413 with a Matrix error";
-        return Err(unexpected(&request, &answer, expected, WHY));
+        return Err(unexpected(&request, &response, expected, WHY));
     }
     Ok("4096 bytes pass, 4097 are 413".to_owned())
 }
 
 /// Opens the session as a page.
-pub(super) async fn page_load(exam: &mut Examination) -> Outcome {
+pub(super) async fn page_load(exam: &mut Examination) -> CheckOutcome {
     const WHY: &str = "a session must not be opened as a page: MSC4108, \"Unsafe content\"";
     let mailbox = exam.mailbox()?;
-    let call = Call::get(&mailbox.url).header(SEC_FETCH_MODE, "navigate");
-    let answer = exam.call(call, WHY).await?;
+    let call = ProbeRequest::get(&mailbox.url).header(SEC_FETCH_MODE, "navigate");
+    let response = exam.call(call, WHY).await?;
     let request = format!("GET {} with Sec-Fetch-Mode: navigate", mailbox.url.path());
-    if answer.status != StatusCode::FORBIDDEN || matrix_error(&answer).is_none() {
+    if response.status != StatusCode::FORBIDDEN || matrix_error(&response).is_none() {
         let expected = "403 with a Matrix error";
-        return Err(unexpected(&request, &answer, expected, WHY));
+        return Err(unexpected(&request, &response, expected, WHY));
     }
     Ok("403".to_owned())
 }

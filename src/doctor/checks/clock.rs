@@ -1,8 +1,8 @@
 //! Clocks: a device compares the session's expiry with its own.
 
-use crate::doctor::check::{CheckId, Outcome, fail, needs, warn};
-use crate::doctor::client::Answer;
+use crate::doctor::check::{CheckId, CheckOutcome, fail, needs, warn};
 use crate::doctor::examination::{Examination, single_header};
+use crate::doctor::exchange::ProbeResponse;
 use httpdate::parse_http_date;
 use hyper::header::{DATE, EXPIRES, HeaderName, LAST_MODIFIED};
 use std::time::{Duration, SystemTime};
@@ -15,7 +15,7 @@ const TOLERANCE: Duration = Duration::from_secs(5);
 const MIN_LIFETIME: Duration = Duration::from_secs(100);
 
 /// Compares this machine's clock with the dates of the creation.
-pub(super) fn clock(exam: &Examination) -> Outcome {
+pub(super) fn clock(exam: &Examination) -> CheckOutcome {
     const FIX: &str = "set the clocks by NTP: the server's, Redis' and this machine's";
     let Some(mailbox) = &exam.mailbox else {
         return Err(needs(CheckId::Create));
@@ -61,8 +61,8 @@ pub(super) fn clock(exam: &Examination) -> Outcome {
     ))
 }
 
-fn date(answer: &Answer, name: &HeaderName) -> Option<SystemTime> {
-    parse_http_date(&single_header(answer, name)?).ok()
+fn date(response: &ProbeResponse, name: &HeaderName) -> Option<SystemTime> {
+    parse_http_date(&single_header(response, name)?).ok()
 }
 
 fn difference(one: SystemTime, other: SystemTime) -> Duration {

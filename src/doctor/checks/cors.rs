@@ -1,9 +1,9 @@
 //! What browsers demand of responses (Fetch, "CORS protocol").
 
-use crate::doctor::check::{CheckId, Outcome, fail, needs};
-use crate::doctor::client::{Answer, Call};
+use crate::doctor::check::{CheckId, CheckOutcome, fail, needs};
 use crate::doctor::diagnosis::{unexpected, unreachable};
 use crate::doctor::examination::Examination;
+use crate::doctor::exchange::{ProbeRequest, ProbeResponse};
 use hyper::Method;
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -23,8 +23,8 @@ const FIX: &str = "remove Access-Control-… from the proxy for these paths (ngi
 ///
 /// # Errors
 /// What was found instead of one `Access-Control-Allow-Origin: *`.
-pub(super) fn check_origin(answer: &Answer) -> Result<(), String> {
-    let values = values(answer, &ACCESS_CONTROL_ALLOW_ORIGIN);
+pub(super) fn check_origin(response: &ProbeResponse) -> Result<(), String> {
+    let values = values(response, &ACCESS_CONTROL_ALLOW_ORIGIN);
     match values.as_slice() {
         [value] if value == "*" => Ok(()),
         [] => Err("no Access-Control-Allow-Origin".to_owned()),
@@ -42,19 +42,19 @@ pub(super) fn check_origin(answer: &Answer) -> Result<(), String> {
 }
 
 /// Asks what a browser asks before it sends a PUT.
-pub(super) async fn preflight(exam: &mut Examination) -> Outcome {
+pub(super) async fn preflight(exam: &mut Examination) -> CheckOutcome {
     let mailbox = exam.mailbox()?;
-    let call = Call::new(Method::OPTIONS, &mailbox.url)
+    let call = ProbeRequest::new(Method::OPTIONS, &mailbox.url)
         .header(ACCESS_CONTROL_REQUEST_METHOD, "PUT")
         .header(ACCESS_CONTROL_REQUEST_HEADERS, &REQUESTED.join(","));
-    let answer = exam.client.send(call).await;
-    let answer = answer.map_err(|error| unreachable(&error, WHY))?;
+    let response = exam.client.send(call).await;
+    let response = response.map_err(|error| unreachable(&error, WHY))?;
     let request = format!("OPTIONS {}", mailbox.url.path());
-    if !answer.status.is_success() {
-        return Err(unexpected(&request, &answer, "204", WHY));
+    if !response.status.is_success() {
+        return Err(unexpected(&request, &response, "204", WHY));
     }
-    check_origin(&answer).map_err(|found| fail(format!("{request}: {found}"), WHY, FIX))?;
-    let allowed = words(&answer, &ACCESS_CONTROL_ALLOW_HEADERS);
+    check_origin(&response).map_err(|found| fail(format!("{request}: {found}"), WHY, FIX))?;
+    let allowed = words(&response, &ACCESS_CONTROL_ALLOW_HEADERS);
     let missing: Vec<_> = REQUESTED
         .iter()
         .filter(|name| !allowed.contains(**name))
@@ -67,29 +67,29 @@ pub(super) async fn preflight(exam: &mut Examination) -> Outcome {
         );
         return Err(fail(what, WHY, FIX));
     }
-    if !words(&answer, &ACCESS_CONTROL_ALLOW_METHODS).contains("put") {
+    if !words(&response, &ACCESS_CONTROL_ALLOW_METHODS).contains("put") {
         let what = format!("{request}: Access-Control-Allow-Methods lacks PUT");
         return Err(fail(what, WHY, FIX));
     }
     Ok(format!(
         "{} with the four header fields",
-        answer.status.as_u16()
+        response.status.as_u16()
     ))
 }
 
 /// Checks the responses of the earlier checks.
-pub(super) fn responses(exam: &Examination) -> Outcome {
+pub(super) fn responses(exam: &Examination) -> CheckOutcome {
     if exam.mailbox.is_none() {
         return Err(needs(CheckId::Create));
     }
     let mut statuses = BTreeSet::new();
-    for (method, answer) in &exam.samples {
-        let status = answer.status.as_u16();
-        let request = format!("{method} {}: {status}", answer.url.path());
-        check_origin(answer).map_err(|found| fail(format!("{request}, {found}"), WHY, FIX))?;
+    for (method, response) in &exam.samples {
+        let status = response.status.as_u16();
+        let request = format!("{method} {}: {status}", response.url.path());
+        check_origin(response).map_err(|found| fail(format!("{request}, {found}"), WHY, FIX))?;
         // A redirect is not read by the script.
-        let is_read = !answer.status.is_redirection() || status == 304;
-        if is_read && !words(answer, &ACCESS_CONTROL_EXPOSE_HEADERS).contains("etag") {
+        let is_read = !response.status.is_redirection() || status == 304;
+        if is_read && !words(response, &ACCESS_CONTROL_EXPOSE_HEADERS).contains("etag") {
             let what = format!("{request}, Access-Control-Expose-Headers lacks ETag");
             return Err(fail(
                 what,
@@ -107,16 +107,16 @@ pub(super) fn responses(exam: &Examination) -> Outcome {
 }
 
 /// Returns the values of a header field, in the order of the response.
-fn values(answer: &Answer, name: &HeaderName) -> Vec<String> {
-    let values = answer.headers.get_all(name).iter();
+fn values(response: &ProbeResponse, name: &HeaderName) -> Vec<String> {
+    let values = response.headers.get_all(name).iter();
     values
         .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
         .collect()
 }
 
 /// Returns the entries of a list, in lower case.
-fn words(answer: &Answer, name: &HeaderName) -> BTreeSet<String> {
-    let values = values(answer, name);
+fn words(response: &ProbeResponse, name: &HeaderName) -> BTreeSet<String> {
+    let values = values(response, name);
     let words = values.iter().flat_map(|value| value.split(','));
     words.map(|word| word.trim().to_ascii_lowercase()).collect()
 }

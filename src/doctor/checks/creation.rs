@@ -1,10 +1,10 @@
 //! The creation of a session of the ETag dialect, and the URL that clients are given.
 
-use crate::doctor::check::{CheckId, Outcome, Problem, fail, needs, warn};
+use crate::doctor::check::{CheckId, CheckOutcome, Problem, fail, needs, warn};
 use crate::doctor::checks::cors::check_origin;
-use crate::doctor::client::{Answer, Call, redirect_target};
-use crate::doctor::diagnosis::{describe, unexpected};
+use crate::doctor::diagnosis::unexpected;
 use crate::doctor::examination::{Examination, Mailbox, message, single_header};
+use crate::doctor::exchange::{ProbeRequest, ProbeResponse, redirect_target};
 use crate::doctor::target::join;
 use crate::http::route::MSC4108_PREFIX;
 use crate::json;
@@ -15,39 +15,39 @@ use url::Url;
 const WHY: &str = "no client can begin a sign-in without a session";
 
 /// Creates the session that the other checks use.
-pub(super) async fn create(exam: &mut Examination) -> Outcome {
+pub(super) async fn create(exam: &mut Examination) -> CheckOutcome {
     let mut prefix = join(&exam.base()?, MSC4108_PREFIX);
     if exam.read_only {
         return Err(Problem::Skip("--read-only".to_owned()));
     }
     let payload = message(1);
-    let create = |url: &Url| Call::new(Method::POST, url).text(&payload);
-    let mut answer = exam.call(create(&prefix), WHY).await?;
+    let create = |url: &Url| ProbeRequest::new(Method::POST, url).text(&payload);
+    let mut response = exam.call(create(&prefix), WHY).await?;
     let mut via = "";
-    if answer.status.is_redirection() {
-        prefix = delegation(&prefix, &answer)?;
-        answer = exam.call(create(&prefix), WHY).await?;
+    if response.status.is_redirection() {
+        prefix = delegation(&prefix, &response)?;
+        response = exam.call(create(&prefix), WHY).await?;
         via = ", by delegation";
     }
     let request = format!("POST {prefix}");
-    if answer.status != StatusCode::CREATED {
-        return Err(unexpected(&request, &answer, "201", WHY));
+    if response.status != StatusCode::CREATED {
+        return Err(unexpected(&request, &response, "201", WHY));
     }
-    let url = json::parse_value(&answer.body).ok();
+    let url = json::parse_value(&response.body).ok();
     let url = url.and_then(|value| Url::parse(value["url"].as_str()?).ok());
     let Some(url) = url else {
         let expected = "JSON with an absolute url";
-        return Err(unexpected(&request, &answer, expected, WHY));
+        return Err(unexpected(&request, &response, expected, WHY));
     };
     let created_at = exam.client.clock().time_of_day();
-    let etag = single_header(&answer, &ETAG);
+    let etag = single_header(&response, &ETAG);
     exam.mailbox = Some(Mailbox {
         prefix,
         url,
         etag: etag.clone().unwrap_or_default(),
         previous_etag: None,
         payload,
-        created: answer,
+        created: response,
         created_at,
         is_deleted: false,
     });
@@ -68,19 +68,19 @@ pub(super) fn no_etag(request: &str) -> Problem {
 }
 
 /// Checks the redirect of a delegated creation, and returns where it leads.
-fn delegation(from: &Url, answer: &Answer) -> Result<Url, Problem> {
+fn delegation(from: &Url, response: &ProbeResponse) -> Result<Url, Problem> {
     const DELEGATED: &str = "clients follow the redirect with the same body only if it is a 307 to \
                              the rendezvous service";
     const FIX: &str = "Synapse: set experimental_features.msc4108_delegation_endpoint to the whole \
                        URL, https://…/org.matrix.msc4108/rendezvous; in the proxy, remove redirects of \
                        these paths";
     let request = format!("POST {from}");
-    let location = answer
+    let location = response
         .headers
         .get(LOCATION)
         .and_then(|value| value.to_str().ok());
     let location = location.unwrap_or_default();
-    let status = answer.status;
+    let status = response.status;
     let keeps_body = [
         StatusCode::TEMPORARY_REDIRECT,
         StatusCode::PERMANENT_REDIRECT,
@@ -89,7 +89,7 @@ fn delegation(from: &Url, answer: &Answer) -> Result<Url, Problem> {
         let what = format!("{request}: {} to \"{location}\"", status.as_u16());
         return Err(fail(what, DELEGATED, FIX));
     }
-    let target = redirect_target(answer).filter(|_| Url::parse(location).is_ok());
+    let target = redirect_target(response).filter(|_| Url::parse(location).is_ok());
     let Some(target) = target else {
         let what = format!("{request}: 307 to \"{location}\", which is no absolute URL");
         return Err(fail(what, DELEGATED, FIX));
@@ -107,7 +107,7 @@ fn delegation(from: &Url, answer: &Answer) -> Result<Url, Problem> {
         let what = format!("{request}: 307 to {target}, which is not https");
         return Err(fail(what, "browsers and apps reject it", FIX));
     }
-    check_origin(answer).map_err(|found| {
+    check_origin(response).map_err(|found| {
         fail(
             format!("{request}: {found} on the redirect itself"),
             "web clients cannot follow it",
@@ -118,7 +118,7 @@ fn delegation(from: &Url, answer: &Answer) -> Result<Url, Problem> {
 }
 
 /// Checks the URL of the session, which the QR code carries to the other device.
-pub(super) fn session_url(exam: &Examination) -> Outcome {
+pub(super) fn session_url(exam: &Examination) -> CheckOutcome {
     const READ: &str = "the other device reads this URL from the QR code";
     const FIX: &str = "set http.public_base_url to the URL by which clients reach this service, \
                        without a path";
@@ -167,9 +167,5 @@ pub(super) fn session_url(exam: &Examination) -> Outcome {
             FIX,
         ));
     }
-    Ok(format!(
-        "{} {}",
-        describe(created),
-        url.host_str().unwrap_or_default()
-    ))
+    Ok(format!("below {prefix}"))
 }

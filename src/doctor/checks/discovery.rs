@@ -1,10 +1,10 @@
 //! How clients find the homeserver, and whether it offers QR sign-in.
 
-use crate::doctor::check::{CheckId, Outcome, Problem, fail, needs, warn};
+use crate::doctor::check::{CheckId, CheckOutcome, Problem, fail, needs, warn};
 use crate::doctor::checks::cors::check_origin;
-use crate::doctor::client::Answer;
 use crate::doctor::diagnosis::{describe, unexpected, unreachable};
-use crate::doctor::examination::Examination;
+use crate::doctor::examination::{Examination, SERVICE_ITSELF};
+use crate::doctor::exchange::ProbeResponse;
 use crate::doctor::target::{TargetKind, join, parse_base_url};
 use crate::json;
 use hyper::StatusCode;
@@ -14,7 +14,7 @@ use url::Url;
 const MSC4108_FEATURE: &str = "org.matrix.msc4108";
 
 /// Looks up the base URL of a server name (client-server API, "Well-known URI").
-pub(super) async fn well_known(exam: &mut Examination) -> Outcome {
+pub(super) async fn well_known(exam: &mut Examination) -> CheckOutcome {
     const WHY: &str = "clients find the homeserver by this file";
     let (file, fallback) = match &exam.target.kind {
         TargetKind::BaseUrl(_) => {
@@ -26,31 +26,31 @@ pub(super) async fn well_known(exam: &mut Examination) -> Outcome {
             fallback,
         } => (well_known.clone(), fallback.clone()),
     };
-    let answer = exam.client.get_following(&file).await;
-    let answer = answer.map_err(|error| unreachable(&error, WHY))?;
-    if answer.status == StatusCode::NOT_FOUND {
+    let response = exam.client.get_following(&file).await;
+    let response = response.map_err(|error| unreachable(&error, WHY))?;
+    if response.status == StatusCode::NOT_FOUND {
         exam.base = Some(fallback.clone());
         return Err(warn(
-            format!("GET {file}: {}", describe(&answer)),
+            format!("GET {file}: {}", describe(&response)),
             format!("clients take {fallback} for the homeserver, or ask the user for it"),
             "publish the file, unless clients shall use the server name itself",
         ));
     }
-    if answer.status != StatusCode::OK {
-        return Err(unexpected(&format!("GET {file}"), &answer, "200", WHY));
+    if response.status != StatusCode::OK {
+        return Err(unexpected(&format!("GET {file}"), &response, "200", WHY));
     }
-    let base = parse_well_known(&file, &answer)?;
+    let base = parse_well_known(&file, &response)?;
     let seen = format!("{file} names {base}");
-    exam.well_known = Some(answer);
+    exam.well_known = Some(response);
     exam.base = Some(base);
     Ok(seen)
 }
 
-fn parse_well_known(file: &Url, answer: &Answer) -> Result<Url, Problem> {
+fn parse_well_known(file: &Url, response: &ProbeResponse) -> Result<Url, Problem> {
     const WHY: &str = "clients cannot find the homeserver";
-    let Ok(value) = json::parse_value(&answer.body) else {
+    let Ok(value) = json::parse_value(&response.body) else {
         let expected = "JSON with m.homeserver.base_url";
-        return Err(unexpected(&format!("GET {file}"), answer, expected, WHY));
+        return Err(unexpected(&format!("GET {file}"), response, expected, WHY));
     };
     let base = value["m.homeserver"]["base_url"].as_str();
     let Some(base) = base else {
@@ -70,13 +70,13 @@ fn parse_well_known(file: &Url, answer: &Answer) -> Result<Url, Problem> {
 }
 
 /// Checks that a web client may read the `.well-known` file.
-pub(super) fn well_known_cors(exam: &Examination) -> Outcome {
-    let Some(answer) = &exam.well_known else {
+pub(super) fn well_known_cors(exam: &Examination) -> CheckOutcome {
+    let Some(response) = &exam.well_known else {
         return Err(needs(CheckId::WellKnown));
     };
-    check_origin(answer).map_err(|found| {
+    check_origin(response).map_err(|found| {
         fail(
-            format!("GET {}: {found}", answer.url),
+            format!("GET {}: {found}", response.url),
             "web clients cannot read the file, and apps can: QR sign-in works with apps only",
             "send Access-Control-Allow-Origin: * with this file, exactly once",
         )
@@ -85,17 +85,20 @@ pub(super) fn well_known_cors(exam: &Examination) -> Outcome {
 }
 
 /// Checks that the homeserver offers the ETag dialect to clients.
-pub(super) async fn versions(exam: &mut Examination) -> Outcome {
-    const WHY: &str = "no released client offers QR sign-in without this answer";
+pub(super) async fn versions(exam: &mut Examination) -> CheckOutcome {
+    const WHY: &str = "no released client offers QR sign-in without this response";
     let url = join(&exam.base()?, "/_matrix/client/versions");
     let request = format!("GET {url}");
-    let answer = exam.client.get_following(&url).await;
-    let answer = answer.map_err(|error| unreachable(&error, WHY))?;
-    let value = json::parse_value(&answer.body).ok();
-    let value = value.filter(|value| answer.status == StatusCode::OK && value.is_object());
+    let response = exam.client.get_following(&url).await;
+    let response = response.map_err(|error| unreachable(&error, WHY))?;
+    if exam.is_service_itself(&response) {
+        return Err(Problem::Skip(SERVICE_ITSELF.to_owned()));
+    }
+    let value = json::parse_value(&response.body).ok();
+    let value = value.filter(|value| response.status == StatusCode::OK && value.is_object());
     let Some(value) = value else {
         let expected = "200 with JSON of a homeserver";
-        let Problem::Fail(mut finding) = unexpected(&request, &answer, expected, WHY) else {
+        let Problem::Fail(mut finding) = unexpected(&request, &response, expected, WHY) else {
             return Err(needs(CheckId::Versions));
         };
         "check that this is the homeserver's base URL: .well-known, delegation and proxy"

@@ -1,36 +1,35 @@
 //! Whether each prefix, and what is below it, reaches this service.
 
-use crate::doctor::check::{Finding, Outcome, Problem, fail, warn};
-use crate::doctor::client::{Answer, Call};
+use crate::doctor::check::{CheckOutcome, Finding, Problem, fail, warn};
 use crate::doctor::diagnosis::{describe, unreachable};
 use crate::doctor::examination::Examination;
+use crate::doctor::exchange::{ProbeRequest, ProbeResponse};
 use crate::doctor::target::join;
 use crate::http::route::MSC4108_PREFIX;
 use crate::json;
-use hyper::StatusCode;
+use hyper::{Method, StatusCode};
 use url::Url;
 
-/// What is requested below a prefix: the prefix, a session that does not exist, and a write's
-/// transaction.
-const DEPTHS: [&str; 3] = [
-    "",
-    "/doctor-asks-for-no-session",
-    "/doctor-asks-for-no-session/1",
-];
+/// A session that does not exist. It could: a path that names none is answered without a look at the body.
+const NO_SESSION: &str = "/00000000000040008000000000000000";
 
 const FIX: &str = "forward the prefix and everything below it to matrix-rendezvous, above the \
                    homeserver's own rules, with path and Host unchanged (docs/routing.md)";
 
 /// Checks the prefix of the ETag dialect, at the homeserver or where it delegates to.
-pub(super) async fn msc4108(exam: &mut Examination) -> Outcome {
+pub(super) async fn msc4108(exam: &mut Examination) -> CheckOutcome {
     let base = exam.base()?;
     let prefix = exam.mailbox.as_ref().map(|mailbox| mailbox.prefix.clone());
     let prefix = prefix.unwrap_or_else(|| join(&base, MSC4108_PREFIX));
-    let answers = ask_all(exam, &prefix).await?;
-    if let Some(reached) = reach(&prefix, &answers)? {
+    // A session that exists, if there is one: a proxy may replace the 404 for one that does not.
+    let session = exam.mailbox.as_ref().map(|mailbox| mailbox.url.clone());
+    let session = session.unwrap_or_else(|| join(&prefix, NO_SESSION));
+    let calls = [ProbeRequest::get(&prefix), ProbeRequest::get(&session)];
+    let responses = send_all(exam, calls).await?;
+    if let Some(reached) = reach(&prefix, &responses)? {
         return Ok(reached);
     }
-    let what = format!("GET {prefix}: {}", describe(&answers[0]));
+    let what = format!("GET {prefix}: {}", describe(&responses[0]));
     if exam.mailbox.is_some() {
         return Err(warn(
             format!("{what}; the sessions are those of another service"),
@@ -44,11 +43,20 @@ pub(super) async fn msc4108(exam: &mut Examination) -> Outcome {
 }
 
 /// Checks a prefix of the JSON dialect.
-pub(super) async fn msc4388(exam: &mut Examination, prefix: &str) -> Outcome {
+pub(super) async fn msc4388(exam: &mut Examination, prefix: &str) -> CheckOutcome {
     let prefix = join(&exam.base()?, prefix);
-    let answers = ask_all(exam, &prefix).await?;
-    let Some(reached) = reach(&prefix, &answers)? else {
-        let other = if is_discovery(&answers[0]) {
+    // A write without its fields is rejected before the session is looked for.
+    let session = join(&prefix, NO_SESSION);
+    let write = |url: &Url| ProbeRequest::new(Method::PUT, url).typed("application/json", "{}");
+    let transaction = join(&session, "/1");
+    let calls = [
+        ProbeRequest::get(&prefix),
+        write(&session),
+        write(&transaction),
+    ];
+    let responses = send_all(exam, calls).await?;
+    let Some(reached) = reach(&prefix, &responses)? else {
+        let other = if is_discovery(&responses[0]) {
             "another service answers"
         } else {
             "it is not routed"
@@ -58,11 +66,11 @@ pub(super) async fn msc4388(exam: &mut Examination, prefix: &str) -> Outcome {
                 format!("no response of this homeserver is from matrix-rendezvous; {other}");
             return Err(Problem::Skip(reason));
         }
-        let what = format!("GET {prefix}: {}; {other}", describe(&answers[0]));
+        let what = format!("GET {prefix}: {}; {other}", describe(&responses[0]));
         let why = "no released client needs it yet; the next ones will";
         return Err(warn(what, why, FIX));
     };
-    let state = match answers[0].status {
+    let state = match responses[0].status {
         StatusCode::OK => "the dialect is on",
         StatusCode::NOT_FOUND => "the dialect is off",
         _ => "the dialect answers",
@@ -70,37 +78,35 @@ pub(super) async fn msc4388(exam: &mut Examination, prefix: &str) -> Outcome {
     Ok(format!("{reached}; {state}"))
 }
 
-/// Requests each depth below a prefix.
-async fn ask_all(exam: &mut Examination, prefix: &Url) -> Result<[Answer; 3], Problem> {
+async fn send_all<const N: usize>(
+    exam: &mut Examination,
+    calls: [ProbeRequest; N],
+) -> Result<Vec<ProbeResponse>, Problem> {
     const WHY: &str = "sign-ins go through this path";
-    let mut answers = Vec::new();
-    for depth in DEPTHS {
-        let call = Call::get(&join(prefix, depth));
-        let answer = exam.client.send(call).await;
-        let answer = answer.map_err(|error| unreachable(&error, WHY))?;
-        exam.is_served |= answer.is_ours;
-        answers.push(answer);
+    let mut responses = Vec::new();
+    for call in calls {
+        let response = exam.client.send(call).await;
+        let response = response.map_err(|error| unreachable(&error, WHY))?;
+        exam.is_served |= response.is_ours;
+        responses.push(response);
     }
-    let found = answers.len();
-    answers
-        .try_into()
-        .map_err(|_| Problem::Skip(format!("{found} of 3 paths were requested")))
+    Ok(responses)
 }
 
-/// Returns a text if all depths reach this service, and `None` if no depth does.
+/// Returns a text if this service sent every response, and `None` if it sent none.
 ///
 /// # Errors
-/// [`Problem::Fail`] if only some depths do.
-fn reach(prefix: &Url, answers: &[Answer; 3]) -> Result<Option<String>, Problem> {
-    let Some(stray) = answers.iter().find(|answer| !answer.is_ours) else {
+/// [`Problem::Fail`] if it sent some of them.
+fn reach(prefix: &Url, responses: &[ProbeResponse]) -> Result<Option<String>, Problem> {
+    let Some(stray) = responses.iter().find(|response| !response.is_ours) else {
         return Ok(Some(format!("{} reaches matrix-rendezvous", prefix.path())));
     };
-    if answers.iter().all(|answer| !answer.is_ours) {
+    if responses.iter().all(|response| !response.is_ours) {
         return Ok(None);
     }
     Err(Problem::Fail(Finding {
         what: format!(
-            "GET {}: {}; other paths below {} reach matrix-rendezvous",
+            "request of {}: {}; other paths below {} reach matrix-rendezvous",
             stray.url,
             describe(stray),
             prefix.path()
@@ -111,7 +117,7 @@ fn reach(prefix: &Url, answers: &[Answer; 3]) -> Result<Option<String>, Problem>
 }
 
 /// Whether a response is a discovery of the JSON dialect.
-fn is_discovery(answer: &Answer) -> bool {
-    let value = json::parse_value(&answer.body);
+fn is_discovery(response: &ProbeResponse) -> bool {
+    let value = json::parse_value(&response.body);
     value.is_ok_and(|value| value["create_available"].is_boolean())
 }

@@ -1,8 +1,8 @@
 //! The report for programs. docs/doctor.schema.json describes it.
 
 use crate::doctor::check::{Finding, Problem};
-use crate::doctor::client::Evidence;
-use crate::doctor::report::{CheckReport, Report, Status, document};
+use crate::doctor::exchange::Evidence;
+use crate::doctor::report::{CheckResult, Report, Status, document};
 use crate::telemetry::version::VERSION;
 use hyper::header::HeaderMap;
 use serde::Serialize;
@@ -65,7 +65,7 @@ pub(super) fn render(report: &Report) -> String {
     text
 }
 
-fn check(check: &CheckReport) -> JsonCheck<'_> {
+fn check(check: &CheckResult) -> JsonCheck<'_> {
     let (what, finding) = match &check.outcome {
         Ok(seen) => (seen, None),
         Err(Problem::Skip(reason)) => (reason, None),

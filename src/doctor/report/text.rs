@@ -1,7 +1,7 @@
 //! The report for people: failures first, then warnings, what was not checked, and what passed.
 
 use crate::doctor::check::{Finding, Problem};
-use crate::doctor::report::{CheckReport, Report, Status, document};
+use crate::doctor::report::{CheckResult, Report, Status, document};
 use crate::telemetry::printable::Printable;
 use crate::telemetry::version::VERSION;
 use httpdate::fmt_http_date;
@@ -27,25 +27,18 @@ fn write(report: &Report, out: &mut String) -> std::fmt::Result {
         Printable(base),
         fmt_http_date(report.started)
     )?;
-    for status in [Status::Fail, Status::Warn, Status::Skip, Status::Pass] {
-        for check in report
-            .checks
-            .iter()
-            .filter(|check| check.status() == status)
-        {
+    for status in [Status::Fail, Status::Warn, Status::Pass] {
+        for check in of_status(report, status) {
             write_check(check, out)?;
         }
     }
-    let count = |status| {
-        let same = report
-            .checks
-            .iter()
-            .filter(|check| check.status() == status);
-        same.count()
-    };
+    for (reason, ids) in skipped(report) {
+        writeln!(out, "skip {}: {}", ids.join(", "), Printable(reason))?;
+    }
+    let count = |status| of_status(report, status).count();
     writeln!(
         out,
-        "\n{} failed, {} warnings, {} passed, {} not checked",
+        "\nfailed: {}, warnings: {}, passed: {}, not checked: {}",
         count(Status::Fail),
         count(Status::Warn),
         count(Status::Pass),
@@ -53,11 +46,31 @@ fn write(report: &Report, out: &mut String) -> std::fmt::Result {
     )
 }
 
-fn write_check(check: &CheckReport, out: &mut String) -> std::fmt::Result {
+fn of_status(report: &Report, status: Status) -> impl Iterator<Item = &CheckResult> {
+    let checks = report.checks.iter();
+    checks.filter(move |check| check.status() == status)
+}
+
+/// Returns the checks that were not made, by reason.
+fn skipped(report: &Report) -> Vec<(&str, Vec<&str>)> {
+    let mut by_reason: Vec<(&str, Vec<&str>)> = Vec::new();
+    for check in &report.checks {
+        let Err(Problem::Skip(reason)) = &check.outcome else {
+            continue;
+        };
+        match by_reason.iter_mut().find(|(known, _)| known == reason) {
+            Some((_, ids)) => ids.push(check.id.name()),
+            None => by_reason.push((reason, vec![check.id.name()])),
+        }
+    }
+    by_reason
+}
+
+fn write_check(check: &CheckResult, out: &mut String) -> std::fmt::Result {
     let id = check.id.name();
     match &check.outcome {
         Ok(seen) => writeln!(out, "pass {id:ID_WIDTH$} {}", Printable(seen)),
-        Err(Problem::Skip(reason)) => writeln!(out, "skip {id:ID_WIDTH$} {}", Printable(reason)),
+        Err(Problem::Skip(_)) => Ok(()),
         Err(Problem::Warn(finding)) => write_finding("WARN", check, finding, out),
         Err(Problem::Fail(finding)) => write_finding("FAIL", check, finding, out),
     }
@@ -65,7 +78,7 @@ fn write_check(check: &CheckReport, out: &mut String) -> std::fmt::Result {
 
 fn write_finding(
     word: &str,
-    check: &CheckReport,
+    check: &CheckResult,
     finding: &Finding,
     out: &mut String,
 ) -> std::fmt::Result {

@@ -1,0 +1,137 @@
+# A homeserver example.org behind nginx, whose parts each fault changes. Sourced by run.
+#
+# The variables of the deployment, all optional:
+#   base_url, well_known          the base URL in .well-known; the whole directive that answers it
+#   versions, metadata            the JSON of the two responses
+#   device, link                  the directives that answer the device endpoint and the page
+#   upstream                      the workers' addresses (default: $one)
+#   edit                          a sed script for the location of docs/routing.md
+#   inside, server, http          more directives in that location, in the homeserver's server and in http
+#   certificate                   the file with certificate and key
+
+fail() { echo "$1" >&2; exit 1; }
+
+certificates() { # An authority, an intermediate authority, and certificates of the three hosts.
+    local names=DNS:example.org,DNS:matrix.example.org,DNS:auth.example.org
+    local ec=(-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes)
+    (
+        cd "$work"
+        authority() { # authority NAME [OPTION...]
+            openssl req -x509 "${ec[@]}" -days 3650 -subj "/CN=$1" -addext basicConstraints=critical,CA:true \
+                -keyout "$1.key" -out "$1.pem" "${@:2}"
+        }
+        site() { # site NAME ISSUER DAYS
+            openssl req "${ec[@]}" -subj /CN=example.org -keyout "$1.key" -out "$1.csr"
+            openssl x509 -req -in "$1.csr" -CA "$2.pem" -CAkey "$2.key" -days "$3" -out "$1.crt" \
+                -extfile <(echo "subjectAltName=$names")
+            cat "$1.crt" "$1.key" >"$1.site"
+        }
+        authority ca
+        authority middle -CA ca.pem -CAkey ca.key
+        site good ca 30
+        site chainless middle 30
+        cat chainless.crt middle.pem chainless.key >chained.site
+        faketime '60 days ago' bash -c "$(declare -f site); names=$names; ec=(${ec[*]}); site expired ca 30"
+    ) 2>"$work/openssl.log"
+}
+
+worker_with() { # worker_with NAME VARIABLE=VALUE: starts a worker with another setting, or without it if VALUE is empty.
+    # $NAME is then its address.
+    local variable=${2%%=*} before
+    before=$(printenv "$variable" || true)
+    if [ -n "${2#*=}" ]; then export "${2?}"; else unset "$variable"; fi
+    worker "$1"
+    declare -g "$1=${url#http://}"
+    if [ -n "$before" ]; then export "$variable=$before"; else unset "$variable"; fi
+}
+
+deploy() { # deploy: starts nginx with the variables of the deployment
+    port=$(free_port)
+    local json='default_type application/json; return 200'
+    local location
+    location=$(snippet nginx | sed -n '/^location/,$p' | sed -e "${edit:-}" -e "\$i ${inside:-# unchanged}")
+    local default_versions='{"versions":["v1.11"],"unstable_features":{"org.matrix.msc4108":true}}'
+    local default_well_known='{"m.homeserver":{"base_url":"'${base_url:-https://matrix.example.org}'"}}'
+    local default_device='default_type application/json; return 400 '\''{"error":"invalid_request"}'\'';'
+    cat >"$work/nginx.conf" <<EOF
+daemon off;
+user root;
+pid $work/nginx.pid;
+events {}
+http {
+    access_log off;
+    client_body_temp_path $work/nginx-body;
+    proxy_temp_path $work/nginx-proxy;
+    fastcgi_temp_path $work/nginx-fastcgi;
+    uwsgi_temp_path $work/nginx-uwsgi;
+    scgi_temp_path $work/nginx-scgi;
+    ssl_certificate ${certificate:-$work/good.site};
+    ssl_certificate_key ${certificate:-$work/good.site};
+    ${http:-}
+    upstream rendezvous { ${upstream:-server $one;} }
+    server {
+        listen 127.0.0.1:$port ssl;
+        server_name matrix.example.org;
+        ${server:-}
+        location = /_matrix/client/versions { $json '${versions:-$default_versions}'; }
+        location = /_matrix/client/v1/auth_metadata { $json '${metadata:-$(metadata device_code)}'; }
+$location
+        location / { default_type text/html; return 404 '<html><title>No such page</title></html>'; }
+    }
+    server {
+        listen 127.0.0.1:$port ssl;
+        server_name auth.example.org;
+        location = /oauth2/device { ${device:-$default_device} }
+        location = /link { ${link:-default_type text/html; return 200 '<html><title>Sign in</title></html>';} }
+    }
+    server {
+        listen 127.0.0.1:$port ssl;
+        server_name example.org;
+        location = /.well-known/matrix/client {
+            ${well_known:-add_header Access-Control-Allow-Origin *; $json '$default_well_known';}
+        }
+        location / { default_type text/html; return 200 '<html><title>Our company</title></html>'; }
+    }
+}
+EOF
+    nginx -e stderr -c "$work/nginx.conf" >"$work/nginx.log" 2>&1 &
+    nginx=$!
+    until_true "nginx listens" listening
+    kill -0 $nginx
+}
+listening() { (exec 3<>"/dev/tcp/127.0.0.1/$port"); }
+
+undeploy() {
+    kill "$nginx"
+    wait "$nginx" 2>/dev/null || true
+}
+
+metadata() { # metadata GRANT: the metadata of the authorization server
+    echo '{"issuer":"https://auth.example.org/","device_authorization_endpoint":"https://auth.example.org/oauth2/device","grant_types_supported":["authorization_code","urn:ietf:params:oauth:grant-type:'"$1"'"]}'
+}
+
+doctor() { # doctor [OPTION...]: runs the doctor on example.org, as this machine reaches it
+    local host
+    local resolve=()
+    for host in example.org matrix.example.org auth.example.org; do resolve+=(--resolve "$host:443:127.0.0.1:$port"); done
+    target/release/matrix-rendezvous doctor example.org --ca-file "$work/ca.pem" "${resolve[@]}" "$@"
+}
+
+fault() { # fault ID WORDS DESCRIPTION: expects that the doctor, with the variables of the deployment, finds ID first, with WORDS
+    # in its text, and adds a row to the table. Run it in a subshell with the variables.
+    local found status=0
+    deploy
+    doctor >"$work/report" || status=$?
+    undeploy
+    found=$(sed -nE 's/^(FAIL|WARN) //p' "$work/report" | head -1)
+    if [ "$found" != "$1" ] || ! grep -qF -- "$2" "$work/report"; then
+        cat "$work/report" >&2
+        fail "$3: expected $1 with \"$2\" first"
+    fi
+    case $(grep -m1 -oE '^(FAIL|WARN)' "$work/report") in
+        FAIL) [ $status = 1 ] ;;
+        WARN) [ $status = 0 ] ;;
+    esac || fail "$3: exit status $status"
+    echo "| $3 | [\`$1\`](#$1) |" >>"$work/table"
+    echo "$3: $1"
+}

@@ -1,0 +1,254 @@
+//! `matrix-rendezvous doctor`: its options, exit codes and reports. `tests/interop/doctor/run` has the
+//! deployments with faults.
+
+use std::collections::BTreeSet;
+use std::net::TcpListener;
+
+use serde_json::{Value, json};
+use testkit::homeserver::{HomeserverStub, TokenReply};
+use testkit::server::Store;
+
+use super::run;
+use crate::repository;
+use crate::server::Server;
+
+/// A service that the doctor can check whole, without the wait of a held read.
+fn service() -> Server {
+    let settings = [
+        ("mode", "open"),
+        ("msc4108.enabled", "true"),
+        ("msc4108.long_poll.timeout", "0s"),
+    ];
+    Server::start(Store::Memory, &settings)
+}
+
+fn url_of(server: &Server) -> String {
+    format!("http://{}", server.http)
+}
+
+/// Runs the doctor with `--format json`, and returns its report.
+#[track_caller]
+fn report(arguments: &[&str], code: i32) -> Value {
+    let run = run(&[&["doctor", "--format", "json"], arguments].concat(), &[]).expect(code);
+    assert_eq!(run.stderr, "", "{run:#?}");
+    serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("no JSON ({error}): {run:#?}"))
+}
+
+#[track_caller]
+fn check<'a>(report: &'a Value, id: &str) -> &'a Value {
+    let checks = report["checks"].as_array().expect("checks");
+    let found = checks.iter().find(|check| check["id"] == id);
+    found.unwrap_or_else(|| panic!("{id} is not in {report:#}"))
+}
+
+#[track_caller]
+fn assert_status(report: &Value, id: &str, status: &str) {
+    let check = check(report, id);
+    assert_eq!(check["status"], status, "{check:#}");
+}
+
+#[test]
+fn doctor_of_the_service_itself_passes_and_leaves_no_session() {
+    let server = service();
+    let report = report(&[&url_of(&server)], 0);
+    // The homeserver is elsewhere, and a test has no certificate.
+    let expected = |id: &str| match id {
+        "well-known" | "well-known-cors" | "versions" | "device-grant" | "device-endpoint"
+        | "link-page" => "skip",
+        "session-url" => "warn",
+        _ => "pass",
+    };
+    for check in report["checks"].as_array().expect("checks") {
+        let id = check["id"].as_str().expect("an id");
+        assert_eq!(check["status"], expected(id), "{check:#}");
+    }
+    assert_eq!(report["status"], "warn");
+    let metrics = server.metrics();
+    assert_eq!(metrics.sum("rendezvous_sessions_created_total", &[]), 1);
+    assert_eq!(metrics.sum("rendezvous_sessions_deleted_total", &[]), 1);
+}
+
+#[test]
+fn warning_is_a_failure_with_strict() {
+    let server = service();
+    let strict = report(&["--strict", &url_of(&server)], 1);
+    assert_eq!(strict["status"], "warn");
+}
+
+#[test]
+fn doctor_with_read_only_creates_no_session() {
+    let server = service();
+    let report = report(&["--read-only", &url_of(&server)], 0);
+    assert_status(&report, "create", "skip");
+    assert_status(&report, "read", "skip");
+    assert_status(&report, "route-msc4108", "pass");
+    let metrics = server.metrics();
+    assert_eq!(metrics.sum("rendezvous_sessions_created_total", &[]), 0);
+}
+
+#[test]
+fn doctor_connects_to_the_address_of_resolve() {
+    let server = service();
+    let resolve = format!("matrix.example.org:80:{}", server.http);
+    let report = report(&["--resolve", &resolve, "http://matrix.example.org"], 0);
+    assert_status(&report, "delete", "pass");
+    let evidence = &check(&report, "create")["evidence"][0];
+    assert_eq!(evidence["address"], server.http.to_string());
+}
+
+#[test]
+fn checks_of_the_report_are_those_of_the_document() {
+    let server = service();
+    let report = report(&[&url_of(&server)], 0);
+    let checks = report["checks"].as_array().expect("checks");
+    let ids: Vec<_> = checks.iter().map(|check| &check["id"]).collect();
+    let document = repository::root().join("docs/doctor.md");
+    let document = std::fs::read_to_string(document).expect("the document");
+    let (_, sections) = document.split_once("\n## Checks\n").expect("the chapter");
+    let headings: Vec<_> = sections
+        .lines()
+        .filter_map(|line| line.strip_prefix("### "))
+        .collect();
+    assert_eq!(json!(ids), json!(headings));
+    for check in checks {
+        let section = format!("docs/doctor.md#{}", check["id"].as_str().expect("an id"));
+        assert_eq!(check["document"], section);
+    }
+}
+
+/// Checks the members of an object against `properties` and `required` of a schema.
+#[track_caller]
+fn assert_members(object: &Value, schema: &Value) {
+    let members: BTreeSet<_> = object.as_object().expect("an object").keys().collect();
+    let known: BTreeSet<_> = schema["properties"]
+        .as_object()
+        .expect("a map")
+        .keys()
+        .collect();
+    assert!(members.is_subset(&known), "{object:#} has unknown members");
+    for required in schema["required"].as_array().expect("a list") {
+        let required = required.as_str().expect("a name").to_owned();
+        assert!(members.contains(&required), "{object:#} lacks {required}");
+    }
+}
+
+#[test]
+fn json_report_has_the_members_of_its_schema() {
+    let schema = repository::root().join("docs/doctor.schema.json");
+    let schema = std::fs::read_to_string(schema).expect("the schema");
+    let schema: Value = serde_json::from_str(&schema).expect("JSON");
+    let server = service();
+    let unreachable = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let closed = unreachable.local_addr().expect("an address");
+    drop(unreachable);
+    for report in [
+        report(&[&url_of(&server)], 0),
+        report(&[&format!("http://{closed}")], 1),
+    ] {
+        assert_members(&report, &schema);
+        for check in report["checks"].as_array().expect("a list") {
+            assert_members(check, &schema["$defs"]["check"]);
+            for evidence in check["evidence"].as_array().expect("a list") {
+                assert_members(evidence, &schema["$defs"]["evidence"]);
+            }
+        }
+    }
+}
+
+#[test]
+fn report_shows_header_fields_and_no_payload() {
+    let server = service();
+    let report = report(&[&url_of(&server)], 0);
+    let evidence = &check(&report, "read")["evidence"][0];
+    assert_eq!(evidence["status"], 200);
+    assert_eq!(evidence["address"], server.http.to_string());
+    let content_type = json!(["content-type", "text/plain"]);
+    let headers = evidence["headers"].as_array().expect("a list");
+    assert!(headers.contains(&content_type), "{evidence:#}");
+    assert!(
+        !report.to_string().contains("doctor, message"),
+        "{report:#}"
+    );
+}
+
+#[test]
+fn invalid_target_or_option_is_a_usage_error() {
+    for (arguments, named) in [
+        (&["example.org/path"][..], "expected a server name"),
+        (
+            &["--resolve", "a.example:443", "a.example"],
+            "HOST:PORT:ADDRESS",
+        ),
+        (&["--ipv4", "--ipv6", "a.example"], "--ipv6"),
+        (&["--format", "xml", "a.example"], "json"),
+        (&["--timeout", "soon", "a.example"], "--timeout"),
+        (&[], "http.public_base_url"),
+    ] {
+        run(&[&["doctor"], arguments].concat(), &[]).expect_refused(&[named]);
+    }
+    let invalid = [("RENDEZVOUS_MODE", "nonsense")];
+    run(&["doctor"], &invalid).expect_refused(&["no SERVER", "RENDEZVOUS_MODE"]);
+}
+
+#[test]
+fn doctor_that_cannot_look_exits_with_2() {
+    let run = run(&["doctor", "--ca-file", "/not/there", "a.example"], &[]).expect(2);
+    assert!(run.stderr.contains("--ca-file /not/there"), "{run:#?}");
+    assert_eq!(run.stdout, "");
+}
+
+#[test]
+fn doctor_without_server_checks_the_configured_base_url() {
+    let server = service();
+    let url = url_of(&server);
+    let variables = [("RENDEZVOUS_HTTP__PUBLIC_BASE_URL", url.as_str())];
+    let run = run(&["doctor", "--read-only"], &variables).expect(0);
+    assert!(run.stdout.contains(&url), "{run:#?}");
+}
+
+/// Each wait of the doctor ends, and each response has a bound.
+#[test]
+fn homeserver_that_misbehaves_fails_its_checks() {
+    let homeserver = HomeserverStub::start();
+    let url = homeserver.url();
+    let loops = TokenReply::Redirect(format!("{url}/again"));
+    for (reply, found) in [
+        (TokenReply::Hang, "sent no response within 200ms"),
+        (TokenReply::Close, "the connection to 127.0.0.1 broke"),
+        (TokenReply::Endless(1 << 20), "is longer than 256 KiB"),
+        (loops, "redirects more than 5 times"),
+        (
+            TokenReply::Body(200, "[]".to_owned()),
+            "expected 200 with JSON of a homeserver",
+        ),
+    ] {
+        homeserver.set_default_reply(Some(reply));
+        let report = report(&["--timeout", "200ms", &url], 1);
+        assert_status(&report, "versions", "fail");
+        let what = check(&report, "versions")["what"].as_str().expect("text");
+        assert!(what.contains(found), "{what}");
+    }
+}
+
+#[test]
+fn text_of_another_party_is_printed_in_one_line() {
+    let homeserver = HomeserverStub::start();
+    let error = json!({"errcode": "M_UNKNOWN", "error": "\u{1b}[2J\nFAIL none\u{202e}"});
+    homeserver.set_default_reply(Some(TokenReply::json(500, &error)));
+    let run = run(&["doctor", &homeserver.url()], &[]).expect(1);
+    assert!(!run.stdout.contains('\u{1b}'), "{run:#?}");
+    assert!(!run.stdout.contains('\u{202e}'), "{run:#?}");
+    let forged = run.stdout.lines().any(|line| line.starts_with("FAIL none"));
+    assert!(!forged, "{run:#?}");
+}
+
+#[test]
+fn failures_are_printed_before_what_passed() {
+    let homeserver = HomeserverStub::start();
+    let run = run(&["doctor", &homeserver.url()], &[]).expect(1);
+    let mut words = run.stdout.lines().skip(2);
+    assert_eq!(words.next(), Some("FAIL versions"), "{run:#?}");
+    let summary = run.stdout.lines().last();
+    let summary = summary.expect("a line");
+    assert!(summary.starts_with("failed: "), "{run:#?}");
+}

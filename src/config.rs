@@ -152,6 +152,12 @@ impl Config {
         let mut modes = self.homeservers.iter().map(|homeserver| homeserver.mode);
         if modes.all(|mode| mode == Mode::Off) && !self.msc4108.enabled {
             warnings.push("mode is off: every rendezvous request gets a 404".to_owned());
+        } else if !self.msc4108.enabled {
+            warnings.push(
+                "msc4108.enabled is false: released clients speak only the ETag dialect of MSC4108, so each of \
+                 their requests gets a 404; set msc4108.enabled = true to serve them"
+                    .to_owned(),
+            );
         }
         for homeserver in &self.homeservers {
             homeserver.warnings(self.msc4108.enabled, &mut warnings);

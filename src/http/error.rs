@@ -14,8 +14,10 @@ use std::time::Duration;
 /// An error response of the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ApiError {
-    /// The path is unknown, or its dialect is off.
+    /// The path is unknown.
     Unrecognized,
+    /// The dialect of the path is off (R0.6).
+    DialectDisabled,
     /// An HTTP/1.1 request without `Host`, or with two (R0.36).
     InvalidHost,
     /// A transfer coding other than `chunked`, once, or trailers (R0.42). The rest of the connection is

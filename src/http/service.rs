@@ -256,20 +256,20 @@ impl<S: Store> Service<S> {
         check_head(request)?;
         let host = || host::normalized_host(request);
         let homeserver = self.homeservers.find(host).ok_or(ApiError::UnknownHost)?;
-        if !self.is_served(route.api, homeserver.mode) {
-            return Err(ApiError::Unrecognized);
-        }
+        self.check_served(route.api, homeserver.mode)?;
         Ok((homeserver, route.intent(request.method())?))
     }
 
-    fn is_served(&self, api: Api, mode: Mode) -> bool {
-        match api {
+    /// Checks that the dialect of the path is on.
+    fn check_served(&self, api: Api, mode: Mode) -> Result<(), ApiError> {
+        let is_on = match api {
             Api::Msc4388 => mode != Mode::Off,
             Api::V1 => mode != Mode::Off && self.stable_api_enabled,
             // The ETag dialect has a separate switch: it has no authentication, whatever the mode.
             Api::Msc4108 => self.msc4108_enabled,
-            Api::None => false,
-        }
+            Api::None => return Err(ApiError::Unrecognized),
+        };
+        is_on.then_some(()).ok_or(ApiError::DialectDisabled)
     }
 
     /// The headers of every response of an API.

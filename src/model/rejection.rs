@@ -6,8 +6,10 @@ use crate::model::{DenyList, Limit};
 label! {
     /// Why a request was rejected.
     Rejection {
-        /// The path is unknown, or its API is off.
+        /// The path is unknown.
         Unrecognized = "unrecognized",
+        /// The dialect of the path is off: `mode`, `msc4108.enabled` or `api.stable`.
+        DialectDisabled = "dialect_disabled",
         /// The request is HTTP/1.1 without `Host`, or with two.
         InvalidHost = "invalid_host",
         /// The request has a transfer coding other than `chunked`, once, or trailers.
@@ -83,6 +85,7 @@ impl Rejection {
             | Self::WritesFull
             | Self::TxnsFull => true,
             Self::Unrecognized
+            | Self::DialectDisabled
             | Self::InvalidHost
             | Self::InvalidTransferCoding
             | Self::UnknownHost

@@ -2,7 +2,8 @@
 //!
 //! Exit codes: 0; 1 for "no" or a crash; 64 for invalid configuration or usage. Configuration
 //! sources are in `cli/sources.rs`, rejected configurations in `cli/invalid_config.rs`, homeservers
-//! in `cli/homeservers.rs`, Redis in `cli/redis.rs`, the doctor in `cli/doctor.rs`.
+//! in `cli/homeservers.rs`, Redis in `cli/redis.rs`, the doctor in `cli/doctor.rs`, warnings in
+//! `cli/warnings.rs`.
 
 mod doctor;
 mod empty_values;
@@ -11,6 +12,7 @@ mod homeservers;
 mod invalid_config;
 mod redis;
 mod sources;
+mod warnings;
 
 use std::io::Read;
 use std::process::Stdio;

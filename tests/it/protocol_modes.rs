@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::server::{Server, on_both_stores};
 use testkit::api::{CONFLICT, STABLE, UNSTABLE, at, body};
+use testkit::eventually;
 use testkit::http::Request;
 use testkit::server::Store;
 
@@ -104,6 +105,34 @@ fn json_dialect_is_unrecognized_when_off(server: &Server) {
 fn default_mode_is_off() {
     let server = Server::launch(&[("limits.enabled", "false")]);
     assert_nothing_under(&server, UNSTABLE, "some-session");
+}
+
+/// An operator can distinguish a client that asks for a dialect that is off from a wrong path.
+// R0.6
+#[test]
+fn requests_of_a_disabled_dialect_have_their_own_reason() {
+    let etag = "/_matrix/client/unstable/org.matrix.msc4108/rendezvous";
+    let dialects = [("msc4388", UNSTABLE), ("v1", STABLE), ("msc4108", etag)];
+    let server = Server::start(Store::Memory, &[("mode", "off")]);
+    for (_, prefix) in dialects {
+        server.call(&Request::post(prefix)).expect(404);
+        server
+            .call(&Request::get(&format!("{prefix}/a/b/c")))
+            .expect(404);
+    }
+    server.call(&Request::get("/unknown")).expect(404);
+    let metrics = server.metrics();
+    let rejections = |reason| metrics.sum("rendezvous_rejections_total", &[("reason", reason)]);
+    assert_eq!(rejections("dialect_disabled"), 6);
+    assert_eq!(rejections("unrecognized"), 1);
+    for (api, _) in dialects {
+        let api = format!("api=\"{api}\"");
+        eventually("an access line with the reason", || {
+            let has_reason =
+                |line: &str| line.contains(&api) && line.contains("reason=\"dialect_disabled\"");
+            server.log().lines().any(has_reason).then_some(())
+        });
+    }
 }
 
 #[test]

@@ -72,6 +72,13 @@ impl ApiError {
                 "Unrecognized request",
                 R::Unrecognized,
             ),
+            // Clients cannot tell it from an unknown path; operators can.
+            Self::DialectDisabled => matrix_error(
+                S::NOT_FOUND,
+                "M_UNRECOGNIZED",
+                "Unrecognized request",
+                R::DialectDisabled,
+            ),
             Self::InvalidHost => matrix_error(
                 S::BAD_REQUEST,
                 "M_UNKNOWN",

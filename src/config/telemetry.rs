@@ -3,6 +3,7 @@
 use crate::config::ConfigProblem;
 use crate::config::de::{Scalar, scalar};
 use crate::config::web_url::WebUrl;
+use crate::telemetry::access_log::AccessLogScope;
 use crate::telemetry::logs::{self, LogFormat};
 use crate::telemetry::traces::settings::TracesConfig;
 use serde::{Deserialize, Serialize};
@@ -16,8 +17,8 @@ pub struct TelemetryConfig {
     pub log_level: String,
     /// Text or JSON.
     pub log_format: LogFormat,
-    /// Whether each request is logged in one line.
-    pub access_log: bool,
+    /// Which requests are logged in one line each.
+    pub access_log: AccessLogScope,
     /// Whether the ids of users who may create a session are logged.
     pub log_users: bool,
     /// Name of this process in logs and traces. If `None`, the host name.
@@ -36,6 +37,8 @@ pub struct RawTelemetry {
     log_format: RawLogFormat,
     #[serde(deserialize_with = "scalar")]
     access_log: bool,
+    #[serde(deserialize_with = "scalar")]
+    log_polls: bool,
     #[serde(deserialize_with = "scalar")]
     log_users: bool,
     replica: Option<Scalar<String>>,
@@ -103,7 +106,11 @@ impl RawTelemetry {
             traces,
             log_level: self.log_level.clone(),
             log_format: self.log_format.0,
-            access_log: self.access_log,
+            access_log: match (self.access_log, self.log_polls) {
+                (false, _) => AccessLogScope::Off,
+                (true, false) => AccessLogScope::PollsAtDebug,
+                (true, true) => AccessLogScope::All,
+            },
             log_users: self.log_users,
             replica: replica.cloned(),
         })

@@ -3,7 +3,8 @@
 //!
 //! A line has the template of the path and never the path, a pseudonym of the session and never its
 //! id, and no address, token or payload. Requests that a limit rejects are not in it: the rejection
-//! log samples them. Other rejected requests and preflights have a budget (`log_budget`); the log
+//! log samples them. A poll that found nothing new has its line at DEBUG, unless the configuration
+//! says otherwise: a sign-in has about 120 of them. Other rejected requests and preflights have a budget (`log_budget`); the log
 //! says how many lines it left out.
 
 use crate::clock::Clock;
@@ -19,10 +20,44 @@ use std::time::Duration;
 /// Interval at which the log says how many lines it left out.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
+/// Writes the line of a request. A macro, since the level of an event is a constant.
+macro_rules! write_line {
+    ($log:expr, $request:expr, $level:expr) => {{
+        let (log, request) = ($log, $request);
+        let session = request.session.map(|id| log.pseudonyms.session(id));
+        tracing::event!(
+            target: "access",
+            $level,
+            api = request.api.label(),
+            route = request.route.label(),
+            method = request.method.label(),
+            status = request.status,
+            reason = request.reason.map(Rejection::label),
+            duration_us = micros(request.duration),
+            held_us = (!request.held_for.is_zero()).then(|| micros(request.held_for)),
+            session,
+            request_id = request.request_id,
+            replica = log.replica,
+            "request"
+        );
+    }};
+}
+
+/// Which requests have a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccessLogScope {
+    /// None (`telemetry.access_log`).
+    Off,
+    /// All, but polls that found nothing new have theirs at DEBUG.
+    PollsAtDebug,
+    /// All, at INFO (`telemetry.log_polls`).
+    All,
+}
+
 /// Writes the access log.
 #[derive(Debug)]
 pub struct AccessLog {
-    is_enabled: bool,
+    scope: AccessLogScope,
     replica: String,
     pseudonyms: Pseudonyms,
     budget: LogBudget,
@@ -33,17 +68,17 @@ pub struct AccessLog {
 }
 
 impl AccessLog {
-    /// Creates the access log of this `replica`. It writes nothing unless it `is_enabled`.
+    /// Creates the access log of this `replica`, with the requests in `scope`.
     #[must_use]
     pub fn new(
-        is_enabled: bool,
+        scope: AccessLogScope,
         replica: String,
         pseudonyms: Pseudonyms,
         clock: Clock,
         metrics: Arc<Metrics>,
     ) -> Self {
         Self {
-            is_enabled,
+            scope,
             replica,
             pseudonyms,
             budget: LogBudget::new(),
@@ -57,28 +92,28 @@ impl AccessLog {
     pub fn record(&self, request: &RequestRecord<'_>) {
         // Checked before the pseudonym is computed: the hash costs as much as the rest of a request
         // to the memory store.
-        if !self.is_enabled || !tracing::enabled!(target: "access", tracing::Level::INFO) {
+        let at_debug = match self.scope {
+            AccessLogScope::Off => return,
+            AccessLogScope::PollsAtDebug => request.is_unchanged_poll(),
+            AccessLogScope::All => false,
+        };
+        let is_filtered_out = if at_debug {
+            !tracing::enabled!(target: "access", tracing::Level::DEBUG)
+        } else {
+            !tracing::enabled!(target: "access", tracing::Level::INFO)
+        };
+        if is_filtered_out {
             return;
         }
         if !request.is_served() && !self.budget.try_acquire(request.client, self.clock.now()) {
             self.metrics.access_log_lines_omitted.inc();
             return;
         }
-        let session = request.session.map(|id| self.pseudonyms.session(id));
-        tracing::info!(
-            target: "access",
-            api = request.api.label(),
-            route = request.route.label(),
-            method = request.method.label(),
-            status = request.status,
-            reason = request.reason.map(Rejection::label),
-            duration_us = micros(request.duration),
-            held_us = (!request.held_for.is_zero()).then(|| micros(request.held_for)),
-            session,
-            request_id = request.request_id,
-            replica = self.replica,
-            "request"
-        );
+        if at_debug {
+            write_line!(self, request, tracing::Level::DEBUG);
+        } else {
+            write_line!(self, request, tracing::Level::INFO);
+        }
     }
 
     /// Logs each second how many lines were left out, if any. Runs beside the service and never

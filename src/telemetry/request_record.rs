@@ -35,4 +35,10 @@ impl RequestRecord<'_> {
     pub fn is_served(&self) -> bool {
         self.reason.is_none() && self.method != MethodLabel::Options
     }
+
+    /// Whether the request was a poll that found nothing new. Only the ETag dialect has such a response.
+    #[must_use]
+    pub fn is_unchanged_poll(&self) -> bool {
+        self.status == 304
+    }
 }

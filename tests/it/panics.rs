@@ -19,7 +19,7 @@ use matrix_rendezvous::store::{
     Changes, CreateResult, DeleteResult, NewSession, ReadRequest, ReadResult, Store, StoreError,
     WithTimestamps, WriteRequest, WriteResult,
 };
-use matrix_rendezvous::telemetry::access_log::AccessLog;
+use matrix_rendezvous::telemetry::access_log::{AccessLog, AccessLogScope};
 use matrix_rendezvous::telemetry::labels::TimeoutKind;
 use matrix_rendezvous::telemetry::metrics::Metrics;
 use matrix_rendezvous::telemetry::one_sided_log::OneSidedLog;
@@ -117,7 +117,7 @@ fn serve() -> TestService {
     ));
     let rejection_log = Arc::clone(&refusals);
     let access_log = AccessLog::new(
-        false,
+        AccessLogScope::Off,
         "worker".to_owned(),
         pseudonyms.clone(),
         clock.clone(),

@@ -1,6 +1,7 @@
 //! The access log: it shows a sign-in over all replicas, and identifies no client.
 
 use crate::server::{Server, ready_on};
+use nix::sys::signal::Signal;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::fs;
@@ -93,6 +94,47 @@ fn access_line_has_request_and_outcome() {
         "{lines:?}"
     );
     assert_eq!(sessions[5], None);
+}
+
+/// A sign-in has about 120 of them, which would hide its other lines.
+#[test]
+fn unchanged_polls_are_logged_at_debug_unless_configured() {
+    for (level, log_polls, expected) in [
+        ("info", "false", None),
+        ("info,access=debug", "false", Some("DEBUG")),
+        ("info", "true", Some("INFO")),
+        ("info,access=warn", "true", None),
+    ] {
+        let settings = [
+            JSON,
+            ("msc4108.enabled", "true"),
+            ("telemetry.log_level", level),
+            ("telemetry.log_polls", log_polls),
+        ];
+        let server = Server::start(Store::Memory, &settings);
+        let mailbox = server.open_mailbox("x");
+        server.call(&mailbox.poll(&mailbox.etag)).expect(304);
+        server.call(&mailbox.get()).expect(200);
+        server.signal(Signal::SIGTERM);
+        // The log is written in order: once this line is there, all earlier ones are.
+        let log = eventually("the line of the signal", || {
+            Some(server.log()).filter(|log| log.contains("SIGTERM"))
+        });
+        let parsed = log
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("an object"));
+        let requests = parsed.filter(|line: &Value| line["target"] == "access");
+        let of_status = |status: u16| {
+            let of_it = requests
+                .clone()
+                .filter(move |line| line["status"] == status);
+            of_it.map(|line| line["level"].clone()).collect::<Vec<_>>()
+        };
+        let expected: Vec<Value> = expected.map(Value::from).into_iter().collect();
+        assert_eq!(of_status(304), expected, "{level}, {log_polls}: {log}");
+        let others = usize::from(!level.contains("warn"));
+        assert_eq!(of_status(200), vec![Value::from("INFO"); others], "{log}");
+    }
 }
 
 // R0.37

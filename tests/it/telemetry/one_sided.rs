@@ -19,6 +19,7 @@ impl Fixture {
         let settings = [
             ("msc4108.enabled", "true"),
             ("telemetry.log_format", "json"),
+            ("telemetry.log_polls", "true"),
         ];
         let server = ready_on(&redis.url(), &settings);
         Self { redis, server }

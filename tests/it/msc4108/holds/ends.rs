@@ -27,7 +27,7 @@ on_both_stores! {
 }
 
 on_both_stores! {
-    with ["msc4108.enabled" = "true", "msc4108.long_poll.window" = "30s", "msc4108.long_poll.timeout" = "1s"];
+    with ["msc4108.enabled" = "true", "msc4108.long_poll.window" = "30s", "msc4108.long_poll.timeout" = "1s", "telemetry.log_polls" = "true"];
     hold_ends_with_304,
 }
 

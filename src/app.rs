@@ -6,6 +6,7 @@ mod build;
 mod context;
 pub mod reload;
 mod stores;
+mod summary;
 pub mod tasks;
 
 use crate::app::reload::ReloadContext;
@@ -66,6 +67,7 @@ pub async fn run(
     prepared: Prepared,
     reload: ReloadContext,
 ) -> Result<bool, RunError> {
+    summary::log_summary(&config, &prepared);
     let too_few_files = open_files::limit_connections(&mut config);
     for warning in config.warnings().into_iter().chain(too_few_files) {
         tracing::warn!("{warning}");

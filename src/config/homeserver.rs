@@ -26,6 +26,18 @@ pub enum Mode {
     Open,
 }
 
+impl Mode {
+    /// The name of the mode in the configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Authenticated => "authenticated",
+            Self::Open => "open",
+        }
+    }
+}
+
 impl FromStr for Mode {
     type Err = &'static str;
 

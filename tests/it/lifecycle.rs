@@ -1,11 +1,12 @@
 //! The lifecycle of the process, as operators and their load balancers see it.
 //!
-//! Start and shutdown are here; the admin listener and reload are in submodules. Redis outages are
+//! Shutdown is here; the start, the admin listener and reload are in submodules. Redis outages are
 //! in `redis_*.rs`.
 
 mod admin;
 mod open_files;
 mod reload;
+mod start;
 
 use std::net::TcpStream;
 use std::time::Duration;

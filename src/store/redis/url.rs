@@ -3,6 +3,7 @@
 use crate::store::redis::address::Address;
 use fred::error::Error;
 use fred::types::config::{Config, Server, ServerConfig};
+use std::fmt;
 use std::path::PathBuf;
 use url::Url;
 
@@ -68,6 +69,23 @@ impl Layout {
         match self {
             Self::Standalone { database, .. } | Self::Sentinel { database, .. } => *database,
             Self::Cluster(_) => 0,
+        }
+    }
+}
+
+/// Displays the servers, without user name and password.
+impl fmt::Display for Layout {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let join = |addresses: &[Address]| {
+            let texts: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+            texts.join(", ")
+        };
+        match self {
+            Self::Standalone { address, .. } => write!(out, "{address}"),
+            Self::Sentinel {
+                sentinels, service, ..
+            } => write!(out, "{service} of the sentinels {}", join(sentinels)),
+            Self::Cluster(nodes) => write!(out, "Cluster {}", join(nodes)),
         }
     }
 }
@@ -155,6 +173,23 @@ fn parse_unix_url(text: &str) -> Result<(Config, Layout, bool), RedisUrlError> {
 mod tests {
     use super::{Layout, parse_url};
     use crate::store::redis::address::Address;
+
+    #[test]
+    fn layout_is_displayed_without_credentials() {
+        for (url, servers) in [
+            ("redis://me:secret@a:1/3", "a:1"),
+            ("rediss://a", "a:6379"),
+            ("unix://me:secret@/run/redis.sock", "/run/redis.sock"),
+            ("redis-cluster://a:1?node=b:2", "Cluster b:2, a:1"),
+            (
+                "redis-sentinel://me:secret@a:1?node=b:2&sentinelServiceName=main",
+                "main of the sentinels b:2, a:1",
+            ),
+        ] {
+            let (_, layout, _) = parse_url(url).expect("a URL");
+            assert_eq!(layout.to_string(), servers, "{url}");
+        }
+    }
 
     #[test]
     fn urls_of_unix_sockets_are_parsed() {

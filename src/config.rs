@@ -151,7 +151,11 @@ impl Config {
         let mut warnings = Vec::new();
         let mut modes = self.homeservers.iter().map(|homeserver| homeserver.mode);
         if modes.all(|mode| mode == Mode::Off) && !self.msc4108.enabled {
-            warnings.push("mode is off: every rendezvous request gets a 404".to_owned());
+            warnings.push(
+                "mode is off: every rendezvous request gets a 404. To try the server, start it with: \
+                 --mode open --set msc4108.enabled=true"
+                    .to_owned(),
+            );
         } else if !self.msc4108.enabled {
             warnings.push(
                 "msc4108.enabled is false: released clients speak only the ETag dialect of MSC4108, so each of \

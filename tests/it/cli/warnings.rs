@@ -2,6 +2,24 @@
 
 use super::check;
 use crate::server::Server;
+use testkit::api::UNSTABLE;
+use testkit::etag::creation;
+use testkit::http::Request;
+
+/// An operator who starts the binary without arguments reads why it serves nothing, and how to try it.
+#[test]
+fn mode_off_names_the_flag_that_tries_the_server() {
+    let log = Server::launch(&[]).log();
+    let hints = |line: &str| line.contains("mode is off") && line.contains("--mode open");
+    assert!(log.lines().any(hints), "{log}");
+    let open = check(&[("RENDEZVOUS_MODE", "open")]).expect(0);
+    assert!(!open.stderr.contains("--mode open"), "{open:#?}");
+    // The hint works.
+    let hint = ["--mode", "open", "--set", "msc4108.enabled=true"];
+    let server = Server::launch_with_arguments(&hint);
+    server.call(&Request::get(UNSTABLE)).expect(200);
+    server.call(&creation("x")).expect(201);
+}
 
 /// A released client asks for the ETag dialect only.
 #[test]

@@ -29,6 +29,9 @@ pub struct App {
     lifecycle: Lifecycle,
     connections: TaskTracker,
     shutdown: ShutdownConfig,
+    /// Whether SIGINT starts the drain at once. So with the memory store: no load balancer has to
+    /// notice that this replica leaves, since there is no other, and a person waits at a terminal.
+    interrupt_skips_grace: bool,
     traces: Traces,
 }
 
@@ -87,7 +90,12 @@ impl App {
     pub async fn serve(self, signals: Signals) -> Result<bool, RunError> {
         let tasks = RunningTasks::start(self.tasks, self.lifecycle.hard());
         let ended = tokio::select! {
-            all_answered = self.lifecycle.run(signals, self.shutdown, &self.connections) => Ok(all_answered),
+            all_answered = self.lifecycle.run(
+                signals,
+                self.shutdown,
+                self.interrupt_skips_grace,
+                &self.connections,
+            ) => Ok(all_answered),
             panicked = tasks.first_panic() => Err(panicked.into()),
         };
         join(spawn_blocking(move || self.traces.shutdown())).await;

@@ -10,6 +10,7 @@ pub mod background_task;
 pub use background_task::BackgroundTask;
 
 use crate::config::ShutdownConfig;
+use crate::config::de::HumanDuration;
 use crate::telemetry::labels::Phase;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -28,6 +29,9 @@ const FIRST_REQUEST_GRACE: Duration = Duration::from_secs(1);
 /// Time between the end of all waits for the store and the cut: enough to send the responses, on a slow link
 /// too.
 const WAIT_END_MARGIN: Duration = Duration::from_secs(1);
+
+/// The signal of Ctrl-C in a terminal.
+const SIGINT: &str = "SIGINT";
 
 /// The phase of the process. Listeners, connections and probes share it.
 #[derive(Debug, Clone, Default)]
@@ -142,14 +146,19 @@ impl Lifecycle {
     }
 
     /// Waits for a signal, then goes through the phases until every connection of `connections` has
-    /// ended. Returns whether every request was answered, so that no connection was cut.
+    /// ended. Returns whether every request was answered, so that no connection was cut. SIGINT
+    /// starts the second phase at once if `interrupt_skips_grace`.
     pub async fn run(
         &self,
         mut signals: Signals,
-        timeouts: ShutdownConfig,
+        mut timeouts: ShutdownConfig,
+        interrupt_skips_grace: bool,
         connections: &TaskTracker,
     ) -> bool {
         let name = signals.next().await;
+        if name == SIGINT && interrupt_skips_grace {
+            timeouts.grace = HumanDuration(Duration::ZERO);
+        }
         tracing::info!(signal = name, grace = %timeouts.grace, "shutting down: unready, still accepting");
         self.shutting_down.store(true, Ordering::Relaxed);
         self.signalled.cancel();
@@ -239,7 +248,7 @@ impl Signals {
     async fn next(&mut self) -> &'static str {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.interrupt.recv() => SIGINT,
         }
     }
 

@@ -6,6 +6,7 @@ use super::stores::{memory_store, redis_store};
 use super::{App, RunError};
 use crate::admin::{Admin, LiveCount, Readiness};
 use crate::config::Config;
+use crate::config::store::StoreConfig;
 use crate::http::service::{RequestTelemetry, Service};
 use crate::lifecycle::ReloadSignal;
 use crate::net::connection::Connections;
@@ -109,6 +110,7 @@ impl AppContext {
             lifecycle: self.lifecycle,
             connections: self.connections,
             shutdown: self.config.shutdown,
+            interrupt_skips_grace: matches!(self.config.store, StoreConfig::Memory),
             traces: self.traces,
         })
     }

@@ -174,6 +174,36 @@ fn sigint_acts_like_sigterm() {
     assert_eq!(server.ended().code(), Some(0), "{}", server.log());
 }
 
+/// There is no other replica for a load balancer to choose, and a person waits at the terminal.
+#[test]
+fn interrupt_on_the_memory_store_skips_the_grace() {
+    let server = Server::start(Store::Memory, &[("shutdown.grace", FAR)]);
+    let (mut connection, rest) = partial_create(&server);
+    server.signal(Signal::SIGINT);
+    no_longer_accepts(&server);
+    // The drain is as after SIGTERM.
+    connection.write(rest);
+    connection.reply().expect(200);
+    assert_eq!(server.ended().code(), Some(0), "{}", server.log());
+}
+
+#[test]
+fn only_interrupts_on_the_memory_store_skip_the_grace() {
+    for (store, signal) in [
+        (Store::Memory, Signal::SIGTERM),
+        (Store::Redis, Signal::SIGINT),
+        (Store::Redis, Signal::SIGTERM),
+    ] {
+        let server = Server::start(store, &[("shutdown.grace", FAR)]);
+        server.signal(signal);
+        not_ready(&server);
+        server.call(&Request::get(UNSTABLE)).expect(200);
+        eventually("the log names the whole grace", || {
+            server.log().contains("grace=5m").then_some(())
+        });
+    }
+}
+
 /// A request that outlives the drain is cut, and the exit status says so.
 #[test]
 fn requests_left_after_the_drain_are_cut() {

@@ -14,9 +14,23 @@ const MAX_ANSWER: u64 = 16 * 1024;
 /// Requests `/readyz` from `admin_listen`.
 ///
 /// # Errors
-/// An [`io::Error`] if the server cannot be reached or is not ready; its text has the reason.
-pub fn run(admin_listen: SocketAddr) -> io::Result<()> {
+/// A [`HealthcheckError`] if the server cannot be reached or is not ready.
+pub fn run(admin_listen: SocketAddr) -> Result<(), HealthcheckError> {
     let address = reachable(admin_listen);
+    check(address).map_err(|reason| HealthcheckError { address, reason })
+}
+
+/// Why the health check failed. The text has the address: it shows that the check runs with another
+/// `admin.listen` than the server.
+#[derive(Debug, thiserror::Error)]
+#[error("http://{address}/readyz (admin.listen): {reason}")]
+pub struct HealthcheckError {
+    address: SocketAddr,
+    #[source]
+    reason: io::Error,
+}
+
+fn check(address: SocketAddr) -> io::Result<()> {
     let mut stream = TcpStream::connect_timeout(&address, DEADLINE)?;
     stream.set_read_timeout(Some(DEADLINE))?;
     stream.set_write_timeout(Some(DEADLINE))?;

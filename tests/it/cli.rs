@@ -300,9 +300,16 @@ fn healthcheck_reports_readiness() {
     eventually("not ready", || {
         (server.admin_get("/readyz").status == 503).then_some(())
     });
-    healthcheck(&admin).expect(1);
+    let not_ready = healthcheck(&admin).expect(1).stderr;
     drop(server);
-    healthcheck(&admin).expect(1);
+    let unreachable = healthcheck(&admin).expect(1).stderr;
+    let address = format!("http://{admin}/readyz (admin.listen): ");
+    for (text, reason) in [
+        (not_ready, "not ready: shutting down"),
+        (unreachable, "Connection refused"),
+    ] {
+        assert!(text.contains(&format!("{address}{reason}")), "{text}");
+    }
 }
 
 #[test]

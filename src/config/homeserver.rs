@@ -249,15 +249,30 @@ impl HomeserverConfig {
                 ));
             }
         }
+        let section = match self.hosts.as_slice() {
+            [] => "http",
+            [..] => key_prefix,
+        };
+        if let Some(url) = &self.public_base_url
+            && let Some(path) = path_of(url)
+        {
+            warnings.push(format!(
+                "{section}.public_base_url has a path: session URLs are {url}/_matrix/…, and no client \
+                 reaches them unless the proxy removes {path}. Without such a proxy, write the URL \
+                 without a path"
+            ));
+        }
         if self.public_base_url.is_none() && msc4108 {
-            let section = match self.hosts.as_slice() {
-                [] => "http",
-                [..] => key_prefix,
-            };
             warnings.push(format!(
                 "{section}.public_base_url is not set: session URLs are built from the Host header \
                  of the request that creates the session"
             ));
         }
     }
+}
+
+/// Returns the path of a URL without a trailing slash, if it has one.
+fn path_of(base_url: &str) -> Option<&str> {
+    let (_, rest) = base_url.split_once("://")?;
+    rest.find('/').map(|at| &rest[at..])
 }

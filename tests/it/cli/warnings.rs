@@ -1,6 +1,6 @@
 //! Warnings about settings that are valid but probably unintended, from `config check` and at start.
 
-use super::check;
+use super::{check, file, run};
 use crate::server::Server;
 use testkit::api::UNSTABLE;
 use testkit::etag::creation;
@@ -19,6 +19,30 @@ fn mode_off_names_the_flag_that_tries_the_server() {
     let server = Server::launch_with_arguments(&hint);
     server.call(&Request::get(UNSTABLE)).expect(200);
     server.call(&creation("x")).expect(201);
+}
+
+/// The path of a session's URL begins with `/_matrix`, which a path would precede.
+#[test]
+fn base_url_with_a_path_is_warned_about() {
+    let warning = "public_base_url has a path";
+    for (url, warned) in [
+        ("https://matrix.example.org", false),
+        ("https://matrix.example.org/", false),
+        ("https://matrix.example.org:8443", false),
+        ("https://matrix.example.org/rendezvous", true),
+        ("https://matrix.example.org/_matrix/client/", true),
+    ] {
+        let only = check(&[("RENDEZVOUS_HTTP__PUBLIC_BASE_URL", url)]).expect(0);
+        let key = format!("http.{warning}");
+        assert_eq!(only.warns_of(&key), warned, "{url}: {only:#?}");
+        let entry = file(&format!(
+            "[[auth.homeserver]]\nhost = \"a.example\"\nmode = \"open\"\npublic_base_url = \"{url}\"\n"
+        ));
+        let path = entry.path().to_str().expect("a path");
+        let several = run(&["config", "check", "--config", path], &[]).expect(0);
+        let key = format!("auth.homeserver.0.{warning}");
+        assert_eq!(several.warns_of(&key), warned, "{url}: {several:#?}");
+    }
 }
 
 /// A released client asks for the ETag dialect only.

@@ -105,6 +105,25 @@ fn wrong_password_keeps_worker_unready_unprinted() {
     );
 }
 
+/// The URL is valid, and its password is another one than the operator means.
+#[test]
+fn rejected_password_with_a_percent_sign_has_a_hint() {
+    let redis = RedisServer::start_with(&["--requirepass", "50%41"]);
+    for (password, has_hint) in [("50%41", true), ("wrong", false)] {
+        let url = format!("redis://:{password}@127.0.0.1:{}/0", redis.port());
+        let worker = launch_on(&url, &[]);
+        until("the log and /readyz have the reason", || {
+            let page = worker.admin_get("/readyz").expect(503).body;
+            let page = String::from_utf8(page).expect("text");
+            [page, worker.log()]
+                .iter()
+                .all(|text| text.contains("WRONGPASS") && text.contains("write a % of") == has_hint)
+        });
+    }
+    let url = format!("redis://:50%2541@127.0.0.1:{}/0", redis.port());
+    ready_on(&url, &[]).create("hello");
+}
+
 #[test]
 fn tls_redis_with_a_private_ca_works() {
     let redis = TlsRedis::start();

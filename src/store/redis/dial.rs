@@ -80,6 +80,8 @@ pub(super) struct Dialer {
     replication: Option<ReplicationConfig>,
     /// Whether the log says that the files now name other servers or another database.
     changed_layout_logged: AtomicBool,
+    /// Whether the password in the URL has a percent-encoded character.
+    has_escape_in_password: AtomicBool,
 }
 
 impl Dialer {
@@ -95,6 +97,7 @@ impl Dialer {
             layout,
             command_timeout,
             changed_layout_logged: AtomicBool::new(false),
+            has_escape_in_password: AtomicBool::new(false),
         }
     }
 
@@ -179,10 +182,21 @@ impl Dialer {
         max_messages: usize,
     ) -> Result<Opened, String> {
         let opened = self.connect(config, max_messages).await;
-        let opened = opened.map_err(|error| describe(&error))?;
+        let opened = opened.map_err(|error| self.with_hint(describe(&error)))?;
         // Boxed, so that a task that keeps a connection does not hold the space for the check.
         Box::pin(check_role(&opened.client, role)).await?;
         Ok(opened)
+    }
+
+    /// Appends what an operator may have overlooked, if Redis rejects the password.
+    fn with_hint(&self, mut error: String) -> String {
+        if error.starts_with("WRONGPASS") && self.has_escape_in_password.load(Ordering::Relaxed) {
+            error.push_str(
+                "; a % in the URL begins an escape: write a % of the password as %25, or use \
+                 store.redis.password_file",
+            );
+        }
+        error
     }
 
     async fn read_settings(&self) -> Result<RedisEndpoint, String> {
@@ -195,6 +209,8 @@ impl Dialer {
             })?,
             Ok(Err(_)) | Err(_) => return Err("the settings' files cannot be read".to_owned()),
         };
+        self.has_escape_in_password
+            .store(endpoint.has_escape_in_password(), Ordering::Relaxed);
         if *endpoint.layout() != self.layout
             && !self.changed_layout_logged.swap(true, Ordering::Relaxed)
         {

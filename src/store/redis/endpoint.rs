@@ -3,7 +3,7 @@
 //! `source` reads them from the configuration and its files, at the start and before each connection.
 
 use crate::store::redis::address::Address;
-use crate::store::redis::url::{Layout, RedisUrlError, parse_url};
+use crate::store::redis::url::{Layout, RedisUrlError, has_escape_in_password, parse_url};
 use crate::tls::{self, ClientCertificate};
 use fred::types::RespVersion;
 use fred::types::config::{Config, Server, ServerConfig};
@@ -43,6 +43,7 @@ pub struct RedisEndpoint {
     config: Config,
     layout: Layout,
     uses_tls: bool,
+    has_escape_in_password: bool,
 }
 
 impl RedisEndpoint {
@@ -56,6 +57,7 @@ impl RedisEndpoint {
             config,
             layout,
             uses_tls,
+            has_escape_in_password: has_escape_in_password(url),
         })
     }
 
@@ -108,6 +110,11 @@ impl RedisEndpoint {
     #[must_use]
     pub fn layout(&self) -> &Layout {
         &self.layout
+    }
+
+    /// Whether the password in the URL has a percent-encoded character.
+    pub(super) const fn has_escape_in_password(&self) -> bool {
+        self.has_escape_in_password
     }
 
     /// fred's configuration for a server that holds data. `host` is where to connect to; the name

@@ -29,6 +29,18 @@ pub enum RedisUrlError {
     /// The URL of a Unix socket is not of the form `unix:///path`, with an optional `?db=N`.
     #[error("the URL of a Unix socket must have the form unix:///path/to/socket?db=0")]
     Unix,
+    /// The password contains a character that ends it.
+    #[error(
+        "the password contains /, ? or #, which end it in a URL: percent-encode them as %2F, %3F and \
+         %23, or use store.redis.password_file"
+    )]
+    Delimiter,
+    /// An escape in the credentials is not UTF-8.
+    #[error(
+        "a % in the user name or the password begins an escape that is not UTF-8: percent-encode it \
+         as %25, or use store.redis.password_file"
+    )]
+    Escape,
     /// fred rejects the URL.
     #[error("{}", without_url(.0))]
     Rejected(Error),
@@ -92,9 +104,29 @@ impl fmt::Display for Layout {
 
 /// Returns fred's form of the URL, the layout, and whether the URL requests TLS.
 pub(super) fn parse_url(text: &str) -> Result<(Config, Layout, bool), RedisUrlError> {
-    if let Some(rest) = text.strip_prefix(UNIX_SCHEME) {
-        return parse_unix_url(rest);
+    let parsed = match text.strip_prefix(UNIX_SCHEME) {
+        Some(rest) => parse_unix_url(rest),
+        None => parse_tcp_url(text),
+    };
+    match parsed {
+        // `redis://user:12#3@host` is a URL of port 12 on the host `user`. In other layouts the query
+        // can hold an `@`.
+        Err(_) | Ok((_, Layout::Standalone { .. }, _)) if has_delimiter_in_password(text) => {
+            Err(RedisUrlError::Delimiter)
+        }
+        parsed => parsed,
     }
+}
+
+/// Whether the `@` before the host comes after a character that ends what precedes the host.
+fn has_delimiter_in_password(text: &str) -> bool {
+    let rest = text.split_once("://").map_or("", |(_, rest)| rest);
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, rest) = rest.split_at(end);
+    authority.contains(':') && !authority.contains('@') && rest.contains('@')
+}
+
+fn parse_tcp_url(text: &str) -> Result<(Config, Layout, bool), RedisUrlError> {
     let url = Url::parse(text)?;
     let scheme = url.scheme();
     let kind = ["-sentinel", "-cluster"]
@@ -104,6 +136,10 @@ pub(super) fn parse_url(text: &str) -> Result<(Config, Layout, bool), RedisUrlEr
     let tls = TLS_SCHEMES.contains(&kind);
     if !tls && !PLAIN_SCHEMES.contains(&kind) {
         return Err(RedisUrlError::Scheme);
+    }
+    for credential in [url.username(), url.password().unwrap_or_default()] {
+        let decoded = percent_encoding::percent_decode_str(credential).decode_utf8();
+        decoded.map_err(|_| RedisUrlError::Escape)?;
     }
     let config = Config::from_url(text).map_err(RedisUrlError::Rejected)?;
     let addresses = |hosts: &[Server]| {
@@ -131,11 +167,21 @@ pub(super) fn parse_url(text: &str) -> Result<(Config, Layout, bool), RedisUrlEr
     Ok((config, layout, tls))
 }
 
+/// Whether the password in the URL has an escape. If Redis rejects the password, a `%` that should
+/// stand for itself is a likely reason.
+pub(super) fn has_escape_in_password(text: &str) -> bool {
+    let rest = text.split_once("://").map_or("", |(_, rest)| rest);
+    let credentials = rest
+        .split_once('@')
+        .map_or("", |(credentials, _)| credentials);
+    credentials.contains('%')
+}
+
 /// Parses `[user[:password]@]/path[?db=N]`. The crate `url` rejects a user without a host.
 fn parse_unix_url(text: &str) -> Result<(Config, Layout, bool), RedisUrlError> {
     let decode = |text: &str| {
         let decoded = percent_encoding::percent_decode_str(text).decode_utf8();
-        decoded.map(String::from).map_err(|_| RedisUrlError::Unix)
+        decoded.map(String::from).map_err(|_| RedisUrlError::Escape)
     };
     let (authority, rest) = text.split_once('/').ok_or(RedisUrlError::Unix)?;
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
@@ -170,50 +216,4 @@ fn parse_unix_url(text: &str) -> Result<(Config, Layout, bool), RedisUrlError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Layout, parse_url};
-    use crate::store::redis::address::Address;
-
-    #[test]
-    fn layout_is_displayed_without_credentials() {
-        for (url, servers) in [
-            ("redis://me:secret@a:1/3", "a:1"),
-            ("rediss://a", "a:6379"),
-            ("unix://me:secret@/run/redis.sock", "/run/redis.sock"),
-            ("redis-cluster://a:1?node=b:2", "Cluster b:2, a:1"),
-            (
-                "redis-sentinel://me:secret@a:1?node=b:2&sentinelServiceName=main",
-                "main of the sentinels b:2, a:1",
-            ),
-        ] {
-            let (_, layout, _) = parse_url(url).expect("a URL");
-            assert_eq!(layout.to_string(), servers, "{url}");
-        }
-    }
-
-    #[test]
-    fn urls_of_unix_sockets_are_parsed() {
-        let (config, layout, tls) =
-            parse_url("unix://me:se%40cret@/run/a%20b.sock?db=3").expect("a URL");
-        assert_eq!(
-            layout,
-            Layout::Standalone {
-                address: Address::Unix("/run/a b.sock".into()),
-                database: 3
-            }
-        );
-        assert_eq!(config.username.as_deref(), Some("me"));
-        assert_eq!(config.password.as_deref(), Some("se@cret"));
-        assert_eq!((config.database, tls), (Some(3), false));
-        assert!(parse_url("unix:///run/redis.sock").is_ok());
-        for invalid in [
-            "unix://",
-            "unix:///",
-            "unix://host/run/redis.sock",
-            "unix:///run/redis.sock?db=x",
-            "unix:///run/redis.sock?path=x",
-        ] {
-            assert!(parse_url(invalid).is_err(), "{invalid}");
-        }
-    }
-}
+mod tests;

@@ -69,6 +69,23 @@ fn invalid_redis_url_is_rejected() {
 }
 
 #[test]
+fn password_that_needs_encoding_is_named_as_the_reason() {
+    for url in [
+        format!("redis://:{PASSWORD}/@127.0.0.1:6379/0"),
+        format!("redis://user:12/{PASSWORD}@127.0.0.1:6379/0"),
+        format!("redis://user:12#{PASSWORD}@127.0.0.1:6379/0"),
+        format!("redis://user:%FF{PASSWORD}@127.0.0.1:6379/0"),
+    ] {
+        let named = [
+            "store.redis.url: ",
+            "percent-encode",
+            "store.redis.password_file",
+        ];
+        redis_refused(&[("store.redis.url", &url)], &named);
+    }
+}
+
+#[test]
 fn empty_secret_file_is_reported() {
     let file = file(" \n");
     let path = file.path().to_str().expect("a path");

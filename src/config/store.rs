@@ -172,12 +172,20 @@ impl StoreConfig {
         }
     }
 
-    /// Appends a warning if the backend is not meant for production.
+    /// Appends a warning if the backend is not meant for production, or cannot work.
     pub(super) fn warnings(&self, warnings: &mut Vec<String>) {
-        if matches!(self, Self::Memory) {
-            let warning =
-                "store.backend is memory: for one replica only, and a restart ends all sessions";
-            warnings.push(warning.to_owned());
+        match self {
+            Self::Memory => {
+                let warning = "store.backend is memory: for one replica only, and a restart ends all sessions";
+                warnings.push(warning.to_owned());
+            }
+            Self::Redis(redis) if redis.ignore_checks.contains(&Check::Version) => {
+                let warning = "store.redis.ignore_checks contains \"version\": Redis before 7.0 lacks commands \
+                               that the scripts need, and cannot work. Ignore this check only for a server that \
+                               reports another version than it has";
+                warnings.push(warning.to_owned());
+            }
+            Self::Redis(_) => {}
         }
     }
 }

@@ -168,7 +168,12 @@ fn check_info(
     {
         Some((_, Some(version))) if version >= MIN_VERSION => {}
         Some((text, _)) => {
-            found.push((Check::Version, format!("Redis {text} is older than 7.0")));
+            // Its name in `ignore_checks` would be the next thing to try.
+            let reason = format!(
+                "Redis {text} is older than 7.0, which the scripts need: replace it. To ignore this \
+                 check helps only if the server reports another version than it has"
+            );
+            found.push((Check::Version, reason));
         }
         None => notes.push("INFO has no redis_version".to_owned()),
     }

@@ -45,6 +45,26 @@ fn base_url_with_a_path_is_warned_about() {
     }
 }
 
+/// To ignore the check does not give an old Redis the commands that it lacks.
+#[test]
+fn ignored_version_check_is_warned_about() {
+    for (ignored, warned) in [
+        ("version", true),
+        ("acl,version", true),
+        ("acl", false),
+        ("", false),
+    ] {
+        let run = check(&[
+            ("RENDEZVOUS_STORE__BACKEND", "redis"),
+            ("RENDEZVOUS_STORE__REDIS__URL", "redis://127.0.0.1:1/0"),
+            ("RENDEZVOUS_STORE__REDIS__IGNORE_CHECKS", ignored),
+        ]);
+        let run = run.expect(0);
+        let warning = "Redis before 7.0 lacks commands";
+        assert_eq!(run.warns_of(warning), warned, "{ignored}: {run:#?}");
+    }
+}
+
 /// A released client asks for the ETag dialect only.
 #[test]
 fn mode_without_the_etag_dialect_is_warned_about() {

@@ -121,3 +121,22 @@ pub fn client_config(
         None => Ok(builder.with_no_client_auth()),
     }
 }
+
+/// Appends what an operator can do to the text of an error, if the error is about a certificate that no
+/// known authority signed. `text` has rustls' names, or their words.
+pub(crate) fn with_certificate_hint(text: String) -> String {
+    // An authority with the name of a known one, and another key, makes a bad signature.
+    const NAMES: [&str; 4] = [
+        "UnknownIssuer",
+        "unknown issuer",
+        "BadSignature",
+        "bad signature",
+    ];
+    match NAMES.into_iter().find(|name| text.contains(name)) {
+        Some(name) => text.replace(
+            name,
+            "not signed by a trusted certificate authority (set ca_file to trust another one)",
+        ),
+        None => text,
+    }
+}

@@ -1,5 +1,6 @@
 //! Accepts connections: acquires a permit first, so that excess connections wait in the kernel.
 
+use crate::config::de::HumanDuration;
 use std::future::Future;
 use std::io;
 use std::net::IpAddr;
@@ -39,7 +40,7 @@ pub async fn accept<F, Fut>(
                 }
                 Err(error) => {
                     if !is_connection_error(&error) {
-                        tracing::warn!(%error, ?backoff, "failed to accept a connection");
+                        tracing::warn!(%error, backoff = %HumanDuration(backoff), "failed to accept a connection");
                         tokio::time::sleep(backoff).await;
                         backoff = (backoff * 2).min(MAX_BACKOFF);
                     }

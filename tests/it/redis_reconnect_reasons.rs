@@ -80,5 +80,9 @@ fn certificate_that_is_not_trusted_is_a_reason() {
         "--tls-key-file",
         key.to_str().expect("UTF-8"),
     ]);
-    assert_reported(&worker, &["certificate", "unknownissuer"], &host);
+    assert_reported(
+        &worker,
+        &["invalid certificate: not signed by a trusted certificate authority"],
+        &host,
+    );
 }

@@ -6,6 +6,7 @@
 //! line of a script. The rest is chosen from the phrases below. A text that has none of them is
 //! left out.
 
+use crate::tls;
 use fred::error::{Error, ErrorKind};
 
 /// Phrases of Redis and fred that hold no argument. If a phrase ends in a quote, Redis continues
@@ -167,10 +168,9 @@ pub(super) fn describe(error: &Error) -> String {
         // Texts of the operating system, rustls and the URL parser. No reply of Redis has these
         // kinds.
         ErrorKind::IO | ErrorKind::Tls | ErrorKind::Url => {
-            // fred prints the operating system's error in the form of a Rust value.
-            let message = error.details().split_once("message: \"");
-            let message = message.and_then(|(_, rest)| rest.split('"').next());
-            message.map_or_else(|| error.to_string(), str::to_owned)
+            // fred prints these errors in the form of a Rust value.
+            let text = plain_text(error.details()).unwrap_or_else(|| error.to_string());
+            tls::with_certificate_hint(text)
         }
         kind => {
             let text = error.details();
@@ -192,6 +192,38 @@ pub(super) fn describe(error: &Error) -> String {
                 .to_owned()
         }
     }
+}
+
+/// Returns what an `io::Error` says, whose `Debug` output is `text`: a message of the operating system,
+/// a text, or an error of rustls, such as `InvalidCertificate(UnknownIssuer)`. `None` for any other
+/// text.
+fn plain_text(text: &str) -> Option<String> {
+    for quote in ["message: \"", "error: \""] {
+        if let Some((_, rest)) = text.split_once(quote) {
+            let message = rest.split('"').next().unwrap_or_default();
+            // rustls appends the address of its manual.
+            let (message, _) = message.split_once(": https://").unwrap_or((message, ""));
+            return Some(message.to_owned());
+        }
+    }
+    let kind = text.strip_prefix("Kind(");
+    let variant = kind.or_else(|| Some(text.split_once("error: ")?.1))?;
+    // The values of a variant that follow a brace are not for people.
+    let names = variant.split([' ', '{', '"']).next()?.split(['(', ')']);
+    let names: Vec<_> = names.filter(|name| !name.is_empty()).map(words).collect();
+    (!names.is_empty()).then(|| names.join(": "))
+}
+
+/// Returns the words of a name in camel case: `BadSignature` is `bad signature`.
+fn words(name: &str) -> String {
+    let mut text = String::new();
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() && !text.is_empty() {
+            text.push(' ');
+        }
+        text.push(letter.to_ascii_lowercase());
+    }
+    text
 }
 
 /// Whether the word has the form of an error code, such as `NOPERM`.

@@ -216,7 +216,10 @@ fn expect(
 ) -> Result<(), CheckError> {
     let (error, reason): (fn(String) -> CheckError, _) = match answered {
         Ok(answered) if answered == expected => return Ok(()),
-        Ok(answered) => (CheckError::Inconclusive, format!("answered {answered:?}")),
+        Ok(answered) => (
+            CheckError::Inconclusive,
+            format!("answered {answered} instead of {expected}"),
+        ),
         Err(StoreError::Rejected(error)) if is_permission_error(&error) => {
             (CheckError::PermissionDenied, format!("cannot run: {error}"))
         }

@@ -7,6 +7,7 @@
 //! by name (`store.redis.ignore_checks`). An inconclusive check (no answer, a lost connection) is
 //! repeated.
 
+use crate::config::de::HumanDuration;
 use crate::config::store::Check;
 use crate::store::redis::address::Address;
 use crate::store::redis::error_kind::is_permission_error;
@@ -86,8 +87,8 @@ impl StartupCheck {
             match exercise_scripts(&self.leases).await {
                 Ok(()) if self.is_fast_enough().await => {}
                 Ok(()) => {
-                    let limit = self.command_timeout / 4;
-                    let reason = format!("each of five round trips took over {limit:?}");
+                    let limit = HumanDuration(self.command_timeout / 4);
+                    let reason = format!("each of five round trips took over {limit}");
                     found.push((Check::Latency, reason));
                 }
                 Err(CheckError::PermissionDenied(reason)) => found.push((Check::Acl, reason)),

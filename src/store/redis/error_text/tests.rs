@@ -2,6 +2,7 @@
 
 use super::{PHRASES, describe};
 use fred::error::{Error, ErrorKind};
+use std::io;
 
 /// What an argument may hold: a session id, a payload, a pseudonym key, a key, a hash.
 const ARGUMENTS: [&str; 5] = [
@@ -168,5 +169,41 @@ fn no_phrase_contains_another() {
     for phrase in PHRASES {
         let contained = PHRASES.iter().filter(|other| other.contains(phrase));
         assert_eq!(contained.count(), 1, "{phrase:?}");
+    }
+}
+
+/// fred prints an error of the operating system or of rustls in the form of a Rust value.
+#[test]
+fn errors_of_system_and_tls_are_no_rust_values() {
+    let custom = |text: &str| io::Error::other(text.to_owned());
+    for (error, expected) in [
+        (io::Error::from_raw_os_error(111), "Connection refused"),
+        (io::ErrorKind::TimedOut.into(), "timed out"),
+        (custom("tls handshake eof"), "tls handshake eof"),
+        (
+            custom("peer closed: https://docs.rs/rustls/latest/#eof"),
+            "peer closed",
+        ),
+        (
+            io::Error::other(rustls::Error::InvalidCertificate(
+                rustls::CertificateError::NotValidForName,
+            )),
+            "invalid certificate: not valid for name",
+        ),
+        (
+            io::Error::other(rustls::Error::InvalidCertificate(
+                rustls::CertificateError::UnknownIssuer,
+            )),
+            "invalid certificate: not signed by a trusted certificate authority (set ca_file to trust \
+             another one)",
+        ),
+        (
+            io::Error::other(rustls::Error::AlertReceived(
+                rustls::AlertDescription::CertificateRequired,
+            )),
+            "alert received: certificate required",
+        ),
+    ] {
+        assert_eq!(describe(&Error::from(error)), expected);
     }
 }

@@ -38,7 +38,7 @@ pub struct HttpClient(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
 /// The error of a request without a complete response.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HttpClientError {
-    /// The connection could not be opened or broke; with the chain of causes.
+    /// The connection could not be opened or broke; with the host and the chain of causes.
     #[error("{0}")]
     Unreachable(String),
     /// There was no complete response within the timeout.
@@ -87,9 +87,12 @@ impl HttpClient {
         timeout: Duration,
     ) -> Result<Response<Bytes>, HttpClientError> {
         let exchange = async {
+            let host = request.uri().authority().cloned();
             let response = self.0.request(request).await;
-            let response =
-                response.map_err(|error| HttpClientError::Unreachable(causes(&error)))?;
+            let response = response.map_err(|error| {
+                let host = host.map_or_else(String::new, |host| format!("{host}: "));
+                HttpClientError::Unreachable(format!("{host}{}", causes(&error)))
+            })?;
             let (head, body) = response.into_parts();
             let body = Limited::new(body, MAX_RESPONSE_BODY).collect().await;
             let body = body.map_err(|_| HttpClientError::Broken)?.to_bytes();
@@ -101,15 +104,19 @@ impl HttpClient {
     }
 }
 
-/// Returns the error with its chain of causes. The last cause is usually what an operator can fix.
+/// Returns the causes of the client's error. The client's own text names only its kind, so it is left
+/// out if there is a cause. The last cause is usually what an operator can fix.
 fn causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
     let mut cause = error.source();
+    if cause.is_none() {
+        return error.to_string();
+    }
+    let mut texts = Vec::new();
     while let Some(error) = cause {
-        text = format!("{text}: {error}");
+        texts.push(error.to_string());
         cause = error.source();
     }
-    text
+    tls::with_certificate_hint(texts.join(": "))
 }
 
 impl fmt::Debug for HttpClient {

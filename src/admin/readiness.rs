@@ -160,17 +160,23 @@ impl Readiness {
     }
 
     fn token_verifiers(&self) -> impl Iterator<Item = Component> {
-        self.homeservers.verifier_states().map(|(name, is_asked)| {
+        self.homeservers.verifier_states().map(|(name, state)| {
             let name = format!("homeserver {name}").trim_end().to_owned();
-            if is_asked {
-                Component::new(name, Health::Good, "is asked about access tokens")
-            } else {
-                Component::new(
-                    name,
+            let cause = state.last_failure.as_ref();
+            let cause = cause.map_or_else(String::new, |text| format!(": {text}"));
+            let (health, text) = match (state.is_circuit_open, cause.is_empty()) {
+                (false, true) => (Health::Good, "is asked about access tokens".to_owned()),
+                // The next check may succeed: one made-up token is enough for a failure.
+                (false, false) => (Health::Degraded, format!("the last token check failed{cause}")),
+                (true, _) => (
                     Health::Degraded,
-                    "did not answer, and is not asked for a few seconds: discovery and creation get a 503",
-                )
-            }
+                    format!(
+                        "did not answer, and is not asked for a few seconds: discovery and creation \
+                         get a 503{cause}"
+                    ),
+                ),
+            };
+            Component::new(name, health, text)
         })
     }
 }

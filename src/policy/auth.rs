@@ -10,6 +10,7 @@ mod bearer;
 mod breaker;
 mod cache;
 mod concurrency;
+mod failure;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod introspection;
@@ -24,11 +25,12 @@ use crate::model::{ClientIp, User};
 use crate::telemetry::labels::AuthOutcome;
 use crate::telemetry::log_throttle::LogThrottle;
 use crate::telemetry::metrics::{Gauge, Metrics};
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use breaker::{CircuitBreaker, Transition};
 use cache::TokenCache;
 pub(crate) use concurrency::MAX_CHECKS;
 use concurrency::{MAX_PERMIT_WAIT, VerifierLimiter};
+use failure::VerifierFailure;
 use hyper::HeaderMap;
 use outcome::TokenStatus;
 pub use outcome::{AuthError, Errcode, TokenRejection};
@@ -54,6 +56,8 @@ pub struct Authenticator {
     cache: TokenCache,
     circuit_open: Gauge,
     bad_reply_log: LogThrottle,
+    /// Why the last check or probe failed, for `/readyz?verbose`. `None` if it did not fail.
+    last_failure: ArcSwapOption<String>,
     clock: Clock,
     metrics: Arc<Metrics>,
 }
@@ -76,6 +80,7 @@ impl Authenticator {
             cache: TokenCache::new(clock.clone()),
             circuit_open,
             bad_reply_log: LogThrottle::every(BAD_REPLY_LOG_INTERVAL),
+            last_failure: ArcSwapOption::empty(),
             clock,
             metrics,
         }
@@ -98,6 +103,12 @@ impl Authenticator {
     #[must_use]
     pub fn is_circuit_open(&self) -> bool {
         self.circuit_open.get() != 0
+    }
+
+    /// Why the last check or probe failed. `None` if it did not fail, or if there was none.
+    #[must_use]
+    pub fn last_failure(&self) -> Option<Arc<String>> {
+        self.last_failure.load_full()
     }
 
     /// Returns the user of the access token in the request's headers.
@@ -143,13 +154,15 @@ impl Authenticator {
     /// Sends one check to the verifier and logs whether it answers.
     pub(super) async fn probe(&self) {
         let verifier = self.verifier.load_full();
-        match verifier.probe(CHECK_TIMEOUT, &self.clock).await {
+        let outcome = verifier.probe(CHECK_TIMEOUT, &self.clock).await;
+        self.keep_failure(outcome.as_ref().err());
+        match outcome {
             Ok(()) => {
                 tracing::info!(verifier = %verifier.url(), "access tokens can be checked");
             }
-            Err(error) => tracing::warn!(
+            Err(failure) => tracing::warn!(
                 verifier = %verifier.url(),
-                %error,
+                error = failure.text,
                 "access tokens cannot be checked: requests with a token create no session until they can"
             ),
         }
@@ -163,8 +176,18 @@ impl Authenticator {
             self.breaker.probe_due(&self.clock).await;
             let verifier = self.verifier.load_full();
             let answer = verifier.probe_without_token(CHECK_TIMEOUT).await;
+            self.keep_failure(answer.as_ref().err());
             let transition = self.breaker.record_probe(answer.is_ok(), self.clock.now());
             self.publish_transition(transition, answer.err().as_ref());
+        }
+    }
+
+    /// Keeps the text of a failure, or none after a check or a probe that did not fail.
+    fn keep_failure(&self, failure: Option<&VerifierFailure>) {
+        let text = failure.map(|failure| Arc::new(failure.text.clone()));
+        // Nearly every check succeeds after one that did.
+        if text.is_some() || self.last_failure.load().is_some() {
+            self.last_failure.store(text);
         }
     }
 
@@ -182,9 +205,13 @@ impl Authenticator {
         let timeout = rest_of_timeout(self.clock.now().saturating_sub(started_at));
         let verifier = self.verifier.load_full();
         let status = verifier.check_token(token, timeout, &self.clock).await;
-        if let Err(error @ AuthError::BadReply) = &status {
-            self.log_bad_reply(error);
+        self.keep_failure(status.as_ref().err());
+        if let Err(failure) = &status
+            && failure.error == AuthError::BadReply
+        {
+            self.log_bad_reply(failure);
         }
+        let status = status.map_err(|failure| failure.error);
         let transition = breaker.record_check(status.as_ref(), client, self.clock.now());
         self.publish_transition(transition, None);
         status
@@ -192,11 +219,11 @@ impl Authenticator {
 
     /// Logs an invalid response, at most once a minute. Each costs a creation, and none opens the
     /// breaker.
-    fn log_bad_reply(&self, error: &AuthError) {
+    fn log_bad_reply(&self, failure: &VerifierFailure) {
         if self.bad_reply_log.try_acquire(self.clock.now()) {
             tracing::warn!(
                 verifier = %self.verifier.load().url(),
-                %error,
+                error = failure.text,
                 "an access token could not be checked, and its request created no session (logged once a minute)"
             );
         }
@@ -204,16 +231,20 @@ impl Authenticator {
 
     /// Logs that the breaker opened, with the error of the probe, or that it closed. Updates the
     /// gauge.
-    fn publish_transition(&self, transition: Option<Transition>, error: Option<&AuthError>) {
+    fn publish_transition(
+        &self,
+        transition: Option<Transition>,
+        failure: Option<&VerifierFailure>,
+    ) {
         let Some(transition) = transition else {
             return;
         };
         self.breaker
             .inspect(|is_open| self.circuit_open.set(i64::from(is_open)));
-        match (transition, error) {
-            (Transition::Opened, Some(error)) => tracing::warn!(
+        match (transition, failure) {
+            (Transition::Opened, Some(failure)) => tracing::warn!(
                 verifier = %self.verifier.load().url(),
-                %error,
+                error = failure.text,
                 "access tokens cannot be checked: circuit breaker open, requests with a token create no session"
             ),
             (Transition::Opened | Transition::Closed, _) => {

@@ -19,6 +19,15 @@ pub struct Homeserver {
     pub public_base_url: Option<String>,
 }
 
+/// What is known about a token verifier.
+#[derive(Debug)]
+pub struct VerifierState {
+    /// Whether no token is checked, since the verifier did not answer.
+    pub is_circuit_open: bool,
+    /// Why the last check or probe failed, if it did.
+    pub last_failure: Option<Arc<String>>,
+}
+
 /// All configured homeservers.
 #[derive(Debug)]
 pub enum Homeservers {
@@ -66,11 +75,15 @@ impl Homeservers {
         join_all(self.verifiers().map(|(_, auth)| auth.run_breaker_probes())).await;
     }
 
-    /// The name of each homeserver with a token verifier, and whether its circuit breaker is
-    /// closed.
-    pub fn verifier_states(&self) -> impl Iterator<Item = (&str, bool)> {
-        self.verifiers()
-            .map(|(name, auth)| (name, !auth.is_circuit_open()))
+    /// The name of each homeserver with a token verifier, and the state of the verifier.
+    pub fn verifier_states(&self) -> impl Iterator<Item = (&str, VerifierState)> {
+        self.verifiers().map(|(name, auth)| {
+            let state = VerifierState {
+                is_circuit_open: auth.is_circuit_open(),
+                last_failure: auth.last_failure(),
+            };
+            (name, state)
+        })
     }
 
     /// The token verifiers of all served homeservers, once each, whatever number of hosts a

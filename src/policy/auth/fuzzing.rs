@@ -71,6 +71,7 @@ pub fn introspection(status: u16, body: &[u8], now: Duration) -> Outcome {
 fn response(status: u16, body: &[u8]) -> VerifierResponse {
     VerifierResponse {
         status: StatusCode::from_u16(status).expect("a status"),
+        content_type: None,
         body: Bytes::copy_from_slice(body),
     }
 }

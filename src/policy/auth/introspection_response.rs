@@ -18,6 +18,10 @@ const API_SCOPES: [&str; 2] = [
 /// day; RFC 7519 §4.1.4 suggests at most a few minutes.
 const CLOCK_LEEWAY: Duration = Duration::from_mins(1);
 
+/// What a response should be, for the text about any other.
+pub(super) const EXPECTED: &str = "200 with JSON in which \"active\" is true or false (RFC 7662); a 401 is about \
+    introspection.client_id and introspection.client_secret";
+
 /// Parses a response. `now` is the time since 1970.
 ///
 /// An active token past its `exp`, or before its `nbf`, contradicts RFC 7662 §2.2 by more than
@@ -147,6 +151,7 @@ mod tests {
     fn parsed(status: u16, body: &str) -> Result<TokenStatus, AuthError> {
         let response = VerifierResponse {
             status: StatusCode::from_u16(status).expect("a status"),
+            content_type: None,
             body: body.to_owned().into(),
         };
         parse_response(&response, Duration::from_mins(10))

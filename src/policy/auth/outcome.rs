@@ -1,6 +1,7 @@
 //! The outcome of a token check: a status of the token, or an error that says nothing about the
 //! token.
 
+use crate::config::de::HumanDuration;
 use crate::model::User;
 use hyper::StatusCode;
 use std::sync::Arc;
@@ -64,7 +65,7 @@ pub enum AuthError {
     #[error("too many token checks are in flight")]
     Busy,
     /// Not sent, since earlier checks failed. The next attempt is after this time.
-    #[error("the token verifier did not answer; next attempt in {0:?}")]
+    #[error("the token verifier did not answer; next attempt in {}", HumanDuration(*.0))]
     CircuitOpen(Duration),
 }
 

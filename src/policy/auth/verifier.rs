@@ -3,8 +3,9 @@
 use crate::clock::Clock;
 use crate::config::verifier::{AuthConfig, VerifierConfig};
 use crate::http_client::HttpClient;
+use crate::policy::auth::failure::VerifierFailure;
 use crate::policy::auth::outcome::{AuthError, TokenStatus};
-use crate::policy::auth::verifier_response::send;
+use crate::policy::auth::verifier_response::{VerifierResponse, send};
 use crate::policy::auth::{introspection, introspection_response, whoami};
 use crate::tls::{self, CaBundleError};
 use hyper::Uri;
@@ -81,34 +82,53 @@ impl TokenVerifier {
     /// with the times that the response contains.
     ///
     /// # Errors
-    /// [`AuthError`] if the verifier says nothing about the token.
+    /// [`VerifierFailure`] if the verifier says nothing about the token.
     pub(super) async fn check_token(
         &self,
         token: &str,
         timeout: Duration,
         clock: &Clock,
-    ) -> Result<TokenStatus, AuthError> {
-        match &self.endpoint {
-            VerifierEndpoint::Whoami { whoami } => {
-                let request = whoami::build_request(whoami, Some(token));
-                whoami::parse_response(&send(&self.client, request, timeout).await?)
+    ) -> Result<TokenStatus, VerifierFailure> {
+        let response = self.send(Some(token), timeout).await?;
+        let (status, expected) = match &self.endpoint {
+            VerifierEndpoint::Whoami { .. } => {
+                (whoami::parse_response(&response), whoami::EXPECTED)
             }
+            VerifierEndpoint::Introspection { .. } => (
+                introspection_response::parse_response(&response, clock.since_epoch()),
+                introspection_response::EXPECTED,
+            ),
+        };
+        status
+            .map_err(|error| VerifierFailure::with_response(self.url(), error, &response, expected))
+    }
+
+    /// Sends a request about a token, or without one.
+    async fn send(
+        &self,
+        token: Option<&str>,
+        timeout: Duration,
+    ) -> Result<VerifierResponse, VerifierFailure> {
+        let request = match &self.endpoint {
+            VerifierEndpoint::Whoami { whoami } => whoami::build_request(whoami, token),
             VerifierEndpoint::Introspection {
                 endpoint,
                 authorization,
-            } => {
-                let request = introspection::build_request(endpoint, authorization, Some(token));
-                let response = send(&self.client, request, timeout).await?;
-                introspection_response::parse_response(&response, clock.since_epoch())
-            }
-        }
+            } => introspection::build_request(endpoint, authorization, token),
+        };
+        let response = send(&self.client, request, timeout).await;
+        response.map_err(|error| VerifierFailure::without_response(self.url(), error))
     }
 
     /// Checks an invalid token, to see whether the verifier answers.
     ///
     /// # Errors
     /// As [`TokenVerifier::check_token`].
-    pub(super) async fn probe(&self, timeout: Duration, clock: &Clock) -> Result<(), AuthError> {
+    pub(super) async fn probe(
+        &self,
+        timeout: Duration,
+        clock: &Clock,
+    ) -> Result<(), VerifierFailure> {
         self.check_token("matrix-rendezvous-probe", timeout, clock)
             .await
             .map(|_| ())
@@ -121,19 +141,21 @@ impl TokenVerifier {
     /// there: after a 429, too, other requests may be answered.
     ///
     /// # Errors
-    /// [`AuthError::Unreachable`], [`AuthError::Timeout`], [`AuthError::BadReply`] if the response
-    /// breaks off, or [`AuthError::Unavailable`] if it is a 5xx.
-    pub(super) async fn probe_without_token(&self, timeout: Duration) -> Result<(), AuthError> {
-        let request = match &self.endpoint {
-            VerifierEndpoint::Whoami { whoami } => whoami::build_request(whoami, None),
-            VerifierEndpoint::Introspection {
-                endpoint,
-                authorization,
-            } => introspection::build_request(endpoint, authorization, None),
-        };
-        let status = send(&self.client, request, timeout).await?.status;
-        if status.is_server_error() {
-            return Err(AuthError::Unavailable(status));
+    /// [`VerifierFailure`] if there was no complete response, or if it is a 5xx.
+    pub(super) async fn probe_without_token(
+        &self,
+        timeout: Duration,
+    ) -> Result<(), VerifierFailure> {
+        let response = self.send(None, timeout).await?;
+        if response.status.is_server_error() {
+            let error = AuthError::Unavailable(response.status);
+            let expected = "a status below 500";
+            return Err(VerifierFailure::with_response(
+                self.url(),
+                error,
+                &response,
+                expected,
+            ));
         }
         Ok(())
     }

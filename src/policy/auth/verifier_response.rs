@@ -5,6 +5,7 @@ use crate::json::{JsonValue, parse_object};
 use crate::policy::auth::outcome::AuthError;
 use bytes::Bytes;
 use http_body_util::Full;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Request, StatusCode};
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(super) struct VerifierResponse {
     pub(super) status: StatusCode,
+    /// Only for the text about an unexpected response.
+    pub(super) content_type: Option<HeaderValue>,
     pub(super) body: Bytes,
 }
 
@@ -81,9 +84,12 @@ pub(super) async fn send(
     request: Request<Full<Bytes>>,
     timeout: Duration,
 ) -> Result<VerifierResponse, AuthError> {
-    let (head, body) = client.send(request, timeout).await?.into_parts();
-    let status = head.status;
-    Ok(VerifierResponse { status, body })
+    let (mut head, body) = client.send(request, timeout).await?.into_parts();
+    Ok(VerifierResponse {
+        status: head.status,
+        content_type: head.headers.remove(CONTENT_TYPE),
+        body,
+    })
 }
 
 impl From<HttpClientError> for AuthError {

@@ -32,6 +32,10 @@ pub(super) fn build_request(target: &Uri, token: Option<&str>) -> Request<Full<B
     request
 }
 
+/// What a response should be, for the text about any other.
+pub(super) const EXPECTED: &str = "200 with a \"user_id\", or 401 or 403 with an \"errcode\", in JSON; M_MISSING_TOKEN \
+    means that a proxy removed the Authorization header";
+
 /// Parses a response.
 ///
 /// Guests, and users for whom the homeserver returns 403 (suspended ones, for example), may not

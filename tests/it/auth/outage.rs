@@ -173,3 +173,54 @@ fn base_url_path_is_kept() {
         "GET /below/_matrix/client/v3/account/whoami HTTP/1.1"
     );
 }
+
+/// The line of the homeserver on `/readyz?verbose`.
+fn verifier_line(server: &Server) -> String {
+    let page = server.admin_get("/readyz?verbose").expect(200).body;
+    let page = String::from_utf8(page).expect("text");
+    let line = page.lines().find(|line| line.contains("homeserver"));
+    line.expect("a line of the homeserver").to_owned()
+}
+
+/// Usually another program responds at the configured URL: an operator must see that, in the log and
+/// on the page.
+#[test]
+fn unexpected_response_is_described_for_operators() {
+    let (verifier, server) = start("authenticated");
+    eventually("the probe at the start is answered", || {
+        verifier_line(&server).starts_with("[+]").then_some(())
+    });
+    verifier.set_reply("html", TokenReply::Body(404, "<html>".to_owned()));
+    assert_unknown(&server, "html");
+    let host = verifier.url().replace("http://", "");
+    let cause = format!(
+        "{host} answered 404 Not Found with the content type application/json; expected 200 with a"
+    );
+    eventually("the log has the cause", || {
+        let log = server.log();
+        let mut lines = log
+            .lines()
+            .filter(|line| line.contains("could not be checked"));
+        lines.any(|line| line.contains(&cause)).then_some(())
+    });
+    let line = verifier_line(&server);
+    assert!(line.starts_with("[!]") && line.contains(&cause), "{line}");
+    server.call(&with_token(creation(), "good")).expect(200);
+    let line = verifier_line(&server);
+    assert!(line.starts_with("[+]"), "{line}");
+}
+
+#[test]
+fn unreachable_homeserver_is_described_for_operators() {
+    let (verifier, server) = start("authenticated");
+    let host = verifier.url().replace("http://", "");
+    drop(verifier);
+    assert_unknown(&server, "any");
+    let line = verifier_line(&server);
+    let cause =
+        format!("the last token check failed: the token verifier cannot be reached: {host}: ");
+    assert!(line.contains(&cause), "{line}");
+    assert!(line.contains("Connection refused"), "{line}");
+    // hyper's name of the kind of an error, in the form of a Rust value.
+    assert!(!line.contains("(Connect)"), "{line}");
+}

@@ -3,6 +3,7 @@
 use super::{creation, start_with, with_token};
 use crate::server::Server;
 use testkit::certificates::Certificates;
+use testkit::eventually;
 use testkit::homeserver::{HomeserverStub, TokenReply};
 
 fn start(certificates: &Certificates) -> HomeserverStub {
@@ -42,4 +43,10 @@ fn untrusted_homeserver_gets_no_token() {
         .expect_error(503, "M_UNKNOWN");
     assert_eq!(checks(&server, "unreachable"), 1);
     assert_eq!(verifier.requests().len(), 0);
+    // The probe of the start says what to do.
+    let cause = "not signed by a trusted certificate authority (set ca_file";
+    let has_cause = |line: &str| line.contains("cannot be checked") && line.contains(cause);
+    eventually("the log has the cause", || {
+        server.log().lines().any(has_cause).then_some(())
+    });
 }

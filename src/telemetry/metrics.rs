@@ -68,6 +68,9 @@ metrics! {
     connections_limit: IntGauge = "rendezvous_connections_limit" [],
     /// Client connections closed, or HTTP/2 streams refused, because of their source or their behaviour, by reason.
     connections_refused: Counters<ConnectionRefusal> = "rendezvous_connections_refused_total" ["reason": ConnectionRefusal::ALL],
+    /// 1 if requests came through a proxy that http.trusted_proxies does not list, or that names no
+    /// client, else 0. Once it is 1, it stays 1 until a restart.
+    proxy_untrusted: IntGauge = "rendezvous_proxy_untrusted" [],
     /// Waits for a client that timed out, by kind.
     timeouts: Counters<TimeoutKind> = "rendezvous_timeouts_total" ["kind": TimeoutKind::ALL],
     /// Panics in request handlers. Each request got a 500.
@@ -120,6 +123,11 @@ metrics! {
     /// 1 if this check of Redis failed last and is not ignored (store.redis.ignore_checks), else 0.
     /// write: Redis refused the last write probe.
     store_check_failed: Gauges<StoreCheck> = "rendezvous_store_check_failed" ["check": StoreCheck::ALL],
+    /// Memory that Redis used when it was last checked (every 3 minutes), of the primary that is
+    /// nearest to its maxmemory. 0 with the memory store.
+    store_memory: IntGauge = "rendezvous_store_memory_bytes" [],
+    /// maxmemory of the primary of rendezvous_store_memory_bytes. 0 if it has no limit.
+    store_memory_limit: IntGauge = "rendezvous_store_memory_limit_bytes" [],
     /// Reconnections to the store after a connection was lost.
     store_reconnects: IntCounter = "rendezvous_store_reconnects_total" [],
     /// Replies of the store that did not match their call. Each closes its connection.

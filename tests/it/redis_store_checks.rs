@@ -162,6 +162,26 @@ fn lost_permission_is_a_refusal() {
     assert_passes(&worker, "acl");
 }
 
+/// For the alert: Redis refuses creations once it is full.
+#[test]
+fn memory_of_redis_is_exported_with_its_limit() {
+    let redis = RedisServer::start();
+    let worker = ready_on(&redis.url(), &[]);
+    let value = |name: &str| worker.metrics().value(name);
+    let [used, limit] = [
+        "rendezvous_store_memory_bytes",
+        "rendezvous_store_memory_limit_bytes",
+    ];
+    assert!(value(used) > 0);
+    assert_eq!(value(limit), 0, "there is no limit");
+    let maxmemory = 100 * 1024 * 1024;
+    redis.command(&["CONFIG", "SET", "maxmemory", &maxmemory.to_string()]);
+    // A new connection is checked within seconds.
+    cut_connections(&redis);
+    until("the limit is exported", || value(limit) == maxmemory);
+    assert!((1..maxmemory).contains(&value(used)), "{}", value(used));
+}
+
 #[test]
 fn changed_eviction_policy_is_found_at_a_reconnect() {
     let mut redis = RedisServer::start();

@@ -39,6 +39,7 @@ impl<S: Store> Connections<S> {
         let headers = request.headers();
         let proxy_detector = &self.proxy_detector;
         if let Some(warning) = proxy_detector.observe(trusted_proxies, context.peer, headers, ip) {
+            self.metrics.proxy_untrusted.set(1);
             tracing::warn!("{warning}");
         }
         let caller = Caller {

@@ -42,6 +42,11 @@ impl CheckReport {
                 None => self.record(label(check), None),
             }
         }
+        if let Some(memory) = result.memory {
+            let gauge = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+            self.metrics.store_memory.set(gauge(memory.used));
+            self.metrics.store_memory_limit.set(gauge(memory.limit));
+        }
         for note in &result.notes {
             if !self.notes.contains(note) {
                 tracing::warn!("{note}");

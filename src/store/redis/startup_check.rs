@@ -50,6 +50,17 @@ pub(super) struct StartupResult {
     pub(super) inconclusive: Option<String>,
     /// What an operator should know although nothing failed.
     pub(super) notes: Vec<String>,
+    /// The memory of the primary that is nearest to its limit, if Redis reports it.
+    pub(super) memory: Option<MemoryUse>,
+}
+
+/// How much memory one Redis uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct MemoryUse {
+    /// `used_memory`, in bytes.
+    pub(super) used: u64,
+    /// `maxmemory`, in bytes. 0 if there is no limit.
+    pub(super) limit: u64,
 }
 
 impl StartupResult {
@@ -63,12 +74,13 @@ impl StartupCheck {
     /// Runs the check.
     pub(super) async fn run(&self) -> StartupResult {
         let (mut found, mut notes) = (Vec::new(), Vec::new());
-        let mut inconclusive = None;
+        let (mut inconclusive, mut memory) = (None, None);
         match self.fetch_infos().await {
             Ok(infos) if infos.is_empty() => {
                 inconclusive = Some("no server has a connection".to_owned());
             }
             Ok(infos) => {
+                memory = fullest(infos.iter().filter_map(|(_, info)| memory_use(info)));
                 for (_, info) in &infos {
                     check_info(info, self.leases.limits.max_live, &mut found, &mut notes);
                 }
@@ -111,6 +123,7 @@ impl StartupCheck {
             failed,
             inconclusive,
             notes,
+            memory,
         }
     }
 
@@ -201,6 +214,27 @@ fn check_info(
     }
 }
 
+/// Returns the memory that a server reports.
+fn memory_use(info: &Info) -> Option<MemoryUse> {
+    let bytes = |field: &str| info.get(field)?.parse::<u64>().ok();
+    Some(MemoryUse {
+        used: bytes("used_memory")?,
+        limit: bytes("maxmemory")?,
+    })
+}
+
+/// Returns the server that is nearest to its limit; one without a limit only if no other has one.
+fn fullest(servers: impl Iterator<Item = MemoryUse>) -> Option<MemoryUse> {
+    servers.max_by(|one, other| {
+        let has_limit = |server: &MemoryUse| server.limit > 0;
+        // used / limit, without division.
+        let [left, right] = [(one, other), (other, one)]
+            .map(|(a, b)| u128::from(a.used) * u128::from(b.limit.max(1)));
+        let by_limit = has_limit(one).cmp(&has_limit(other));
+        by_limit.then(left.cmp(&right))
+    })
+}
+
 /// Returns which primaries have `min-replicas-to-write` and too few replicas for a promotion. One
 /// text for all of them, since each check is reported once.
 fn check_replicas(infos: &[(Address, Info)]) -> Option<String> {
@@ -239,4 +273,28 @@ fn parse_info(info: &str) -> Info {
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MemoryUse, fullest};
+
+    #[test]
+    fn fullest_server_is_nearest_to_its_limit() {
+        let server = |(used, limit)| MemoryUse { used, limit };
+        for (servers, expected) in [
+            (vec![], None),
+            (vec![(7, 0)], Some((7, 0))),
+            (vec![(7, 0), (9, 0), (8, 0)], Some((9, 0))),
+            (vec![(99, 0), (5, 10), (98, 0)], Some((5, 10))),
+            (vec![(50, 100), (6, 10), (59, 100)], Some((6, 10))),
+            (
+                vec![(u64::MAX, u64::MAX), (1, 2)],
+                Some((u64::MAX, u64::MAX)),
+            ),
+        ] {
+            let found = fullest(servers.iter().copied().map(server));
+            assert_eq!(found, expected.map(server), "{servers:?}");
+        }
+    }
 }

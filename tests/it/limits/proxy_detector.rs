@@ -45,6 +45,11 @@ fn send_announced(server: &Server, source: &str) {
     connection.reply().expect(200);
 }
 
+/// The gauge, for the alert.
+fn is_untrusted(server: &Server) -> bool {
+    server.metrics().value("rendezvous_proxy_untrusted") == 1
+}
+
 fn warnings(server: &Server, text: &str) -> usize {
     server.log().matches(text).count()
 }
@@ -61,8 +66,10 @@ fn everything_is_logged(server: &Server, requests: usize) {
 #[test]
 fn first_header_of_an_unconfigured_proxy_is_reported() {
     let server = start(&[], &[]);
+    assert!(!is_untrusted(&server));
     send_requests(&server, &["198.51.100.77"], 1);
     everything_is_logged(&server, 1);
+    assert!(is_untrusted(&server));
     let log = server.log();
     let warning = log.lines().find(|line| line.contains(OF_HEADER));
     let warning = warning.unwrap_or_else(|| panic!("no warning: {log}"));
@@ -112,6 +119,7 @@ fn header_of_public_or_listed_peers_is_not_reported() {
     }
     everything_is_logged(&server, 3);
     assert_eq!(warnings(&server, OF_HEADER), 0);
+    assert!(!is_untrusted(&server));
 }
 
 #[test]
@@ -120,10 +128,12 @@ fn unconfigured_proxy_without_header_is_reported_once() {
     send_without_header(&server, ENOUGH - 1);
     everything_is_logged(&server, ENOUGH - 1);
     assert_eq!(warnings(&server, OF_CLIENTS), 0);
+    assert!(!is_untrusted(&server));
     send_without_header(&server, 1);
     eventually("the warning", || {
         (warnings(&server, OF_CLIENTS) == 1).then_some(())
     });
+    assert!(is_untrusted(&server));
     let log = server.log();
     let warning = log.lines().find(|line| line.contains(OF_CLIENTS));
     let warning = warning.expect("a line");

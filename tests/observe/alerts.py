@@ -1,6 +1,6 @@
 """Checks that every alert has tests on both sides of its threshold, and a section in the runbook.
 
-  alerts.py PROMETHEUS RULES_TEST RUNBOOK
+  alerts.py PROMETHEUS RUNBOOK RULES_TEST...
 
 To check the tests, it changes every alert so that it fires never, always, or without its `for`. The tests must then
 fail, and promtool must name each alert. The rules are those that Prometheus has loaded. promtool gets them as JSON,
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from prometheus import Prometheus
 
-url, tests, runbook = sys.argv[1:]
+url, runbook, *tests = sys.argv[1:]
 loaded = Prometheus(url).rules()
 errors = []
 
@@ -35,7 +35,7 @@ def failed_alerts(change, directory):
     """Changes each rule, and returns the alerts whose tests then fail."""
     changed = [group | {"rules": [rule | change(rule) for rule in group["rules"]]} for group in groups]
     (directory / "rules.yaml").write_text(json.dumps({"groups": changed}), encoding="utf-8")
-    command = ["promtool", "test", "rules", directory / "rules.test.yaml"]
+    command = ["promtool", "test", "rules", *(directory / Path(test).name for test in tests)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     found = re.findall(r"alertname: (\w+), time", done.stdout + done.stderr)
     if done.returncode and not found:
@@ -50,7 +50,8 @@ CHANGES = {
 }
 with tempfile.TemporaryDirectory() as name:
     directory = Path(name)
-    shutil.copy(tests, directory / "rules.test.yaml")
+    for test in tests:
+        shutil.copy(test, directory)
     if failed_alerts(lambda rule: {}, directory):
         sys.exit("the rules that Prometheus has loaded fail their tests")
     for when, change in CHANGES.items():

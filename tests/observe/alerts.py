@@ -67,8 +67,9 @@ for rule in rules:
         errors.append(f"{name}: severity is not critical or warning")
     if not (notes.get("summary") and notes.get("description")):
         errors.append(f"{name}: no summary, or no description")
-    # The anchor that GitHub makes of a heading of one word.
-    if notes.get("runbook_url") != f"docs/operations.md#{name.lower()}":
+    # The base URL is set in one place; after it comes the anchor that GitHub makes of a heading of one word.
+    base = "{{ $externalLabels.runbook_base_url }}"
+    if notes.get("runbook_url") != f"{base}docs/operations.md#{name.lower()}":
         errors.append(f"{name}: runbook_url is {notes.get('runbook_url')}")
     if headings.count(name) != 1:
         errors.append(f"{name}: {headings.count(name)} sections in the runbook")

@@ -136,6 +136,7 @@ fn outage_opens_the_breaker_and_a_probe_closes_it() {
         assert!(page.contains(line), "{page}");
     };
     component("[!] homeserver: did not answer");
+    component("get a 503: the token verifier cannot be reached: 127.0.0.1:");
     for number in 5..50 {
         let (address, token) = (format!("192.0.2.{number}"), format!("failing-{number}"));
         create_from(&server, &address, &token).expect_error(503, "M_UNKNOWN");

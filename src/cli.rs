@@ -14,7 +14,7 @@ Exit codes:
   0   success; serve: a signal ended the process and every request was answered
   1   failure: an address in use, a crash, connections cut at shutdown; healthcheck: not ready;
       doctor: a check failed
-  2   doctor: it could not look
+  2   doctor: there is no report
   64  invalid configuration or usage
 
 Example, with sessions in memory and the API that released clients use:
@@ -26,8 +26,8 @@ default, docs/operations.md is for operators.";
 /// Exit code for invalid configuration or usage (`EX_USAGE` of sysexits.h): trying again will not help.
 pub const EXIT_USAGE: u8 = 64;
 
-/// Exit code of the doctor if it could not look: no report was written.
-pub const EXIT_COULD_NOT_LOOK: u8 = 2;
+/// Exit code of the doctor if it wrote no report.
+pub const EXIT_NO_REPORT: u8 = 2;
 
 /// The rendezvous server for Matrix QR-code sign-in (MSC4388 and MSC4108).
 ///
@@ -72,7 +72,7 @@ pub enum Command {
     Config(ConfigCommand),
     /// Exit with 0 if the server on this host is ready, with 1 if not (for images without curl)
     Healthcheck,
-    /// Say why sign-ins by QR code fail: check a homeserver as its clients see it
+    /// Diagnose why sign-ins by QR code fail: check a homeserver as its clients see it
     Doctor(Box<DoctorOptions>),
 }
 
@@ -87,6 +87,7 @@ pub enum ConfigCommand {
 
 /// Flags that change the configuration. Every command accepts them.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Configuration")]
 pub struct Overrides {
     /// TOML file to read (or `RENDEZVOUS_CONFIG`) [default: none]
     #[arg(long, global = true, value_name = "FILE")]

@@ -1,4 +1,4 @@
-//! `matrix-rendezvous doctor`: says why a sign-in by QR code fails, from outside.
+//! `matrix-rendezvous doctor`: diagnoses from outside why a sign-in by QR code fails.
 //!
 //! ```text
 //! options ─► target ─► examination ─► checks/* ─► report
@@ -39,12 +39,12 @@ use target::DoctorTarget;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// Every check passed, or warned without `--strict`.
-    Healthy,
+    Passed,
     /// A check failed, or warned with `--strict`.
-    Sick,
+    Failed,
 }
 
-/// Why the doctor could not look.
+/// Why there is no report.
 #[derive(Debug, thiserror::Error)]
 pub enum DoctorError {
     /// SERVER is neither a server name nor a base URL.
@@ -62,9 +62,9 @@ pub enum DoctorError {
     /// The file of `--ca-file` cannot be used.
     #[error("--ca-file {path}: {error}", path = path.display())]
     CaFile {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         error: CaBundleError,
     },
     /// rustls rejected the TLS settings.
@@ -89,7 +89,7 @@ impl DoctorError {
 /// Checks each target, and prints a report for each.
 ///
 /// # Errors
-/// [`DoctorError`] if it could not look.
+/// [`DoctorError`] if there is no report.
 pub async fn run(options: DoctorOptions, sources: &Sources) -> Result<Verdict, DoctorError> {
     let clock = Clock::system();
     let mut worst = Status::Skip;
@@ -101,11 +101,11 @@ pub async fn run(options: DoctorOptions, sources: &Sources) -> Result<Verdict, D
         let text = report.render(options.format);
         io::stdout().lock().write_all(text.as_bytes())?;
     }
-    let is_sick = worst == Status::Fail || (options.strict && worst == Status::Warn);
-    Ok(if is_sick {
-        Verdict::Sick
+    let has_failed = worst == Status::Fail || (options.strict && worst == Status::Warn);
+    Ok(if has_failed {
+        Verdict::Failed
     } else {
-        Verdict::Healthy
+        Verdict::Passed
     })
 }
 

@@ -1,7 +1,7 @@
 //! matrix-rendezvous: arguments, configuration, telemetry, app, exit code.
 
 use matrix_rendezvous::app::reload::ReloadContext;
-use matrix_rendezvous::cli::{Cli, Command, ConfigCommand, EXIT_COULD_NOT_LOOK, EXIT_USAGE};
+use matrix_rendezvous::cli::{Cli, Command, ConfigCommand, EXIT_NO_REPORT, EXIT_USAGE};
 use matrix_rendezvous::config::Sources;
 use matrix_rendezvous::doctor::{DoctorOptions, Verdict};
 use matrix_rendezvous::startup::{self, Startup};
@@ -94,20 +94,20 @@ fn diagnose(options: DoctorOptions, sources: &Sources) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => {
             print_error(&format!("matrix-rendezvous: {error}"));
-            return ExitCode::from(EXIT_COULD_NOT_LOOK);
+            return ExitCode::from(EXIT_NO_REPORT);
         }
     };
     let verdict = runtime.block_on(doctor::run(options, sources));
     runtime.shutdown_timeout(THREAD_GRACE);
     match verdict {
-        Ok(Verdict::Healthy) => ExitCode::SUCCESS,
-        Ok(Verdict::Sick) => ExitCode::FAILURE,
+        Ok(Verdict::Passed) => ExitCode::SUCCESS,
+        Ok(Verdict::Failed) => ExitCode::FAILURE,
         Err(error) => {
             print_error(&format!("matrix-rendezvous: {error}"));
             ExitCode::from(if error.is_usage() {
                 EXIT_USAGE
             } else {
-                EXIT_COULD_NOT_LOOK
+                EXIT_NO_REPORT
             })
         }
     }

@@ -25,6 +25,7 @@ pub(super) enum CheckId {
     Delete,
     Cors,
     Clock,
+    Addresses,
     RouteMsc4388,
     RouteV1,
 }
@@ -32,7 +33,7 @@ pub(super) enum CheckId {
 impl CheckId {
     /// Every check, in the order in which they are made: the later ones use what the earlier ones
     /// found.
-    pub(super) const ALL: [Self; 24] = [
+    pub(super) const ALL: [Self; 25] = [
         Self::WellKnown,
         Self::WellKnownCors,
         Self::Versions,
@@ -55,6 +56,7 @@ impl CheckId {
         Self::Delete,
         Self::Cors,
         Self::Clock,
+        Self::Addresses,
         Self::RouteMsc4388,
         Self::RouteV1,
     ];
@@ -87,6 +89,7 @@ impl CheckId {
             Self::Delete => "delete",
             Self::Cors => "cors",
             Self::Clock => "clock",
+            Self::Addresses => "addresses",
         }
     }
 }

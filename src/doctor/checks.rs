@@ -1,5 +1,6 @@
 //! The checks, one file per group.
 
+mod addresses;
 mod authorization;
 mod bounds;
 mod clock;
@@ -41,5 +42,6 @@ pub(super) async fn run(id: CheckId, exam: &mut Examination) -> CheckOutcome {
         CheckId::Delete => writes::delete(exam).await,
         CheckId::Cors => cors::responses(exam),
         CheckId::Clock => clock::clock(exam),
+        CheckId::Addresses => addresses::addresses(exam),
     }
 }

@@ -1,13 +1,14 @@
 //! Sends one request over a connection of its own, and keeps what was seen as evidence.
 
 use crate::clock::Clock;
-use crate::doctor::connection::{Connector, ProbeConnection};
+use crate::config::de::HumanDuration;
+use crate::doctor::connection::{Connector, ProbeConnectError, ProbeConnection};
 use crate::doctor::exchange::{Evidence, ProbeError, ProbeRequest, ProbeResponse, redirect_target};
 use crate::http::probe::X_RENDEZVOUS_PROBE;
 use crate::telemetry::version::VERSION;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::header::{HOST, HeaderMap, HeaderValue, ORIGIN, USER_AGENT};
+use hyper::header::{ACCEPT_ENCODING, HOST, HeaderMap, HeaderValue, ORIGIN, USER_AGENT};
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use std::future::pending;
@@ -16,6 +17,10 @@ use std::time::Duration;
 use tokio::time::timeout;
 use url::Url;
 use uuid::Uuid;
+
+/// The length of the part of a probe that is the same for a run. With the number of the request it is
+/// shorter than the 32 characters that are repeated (R0.38).
+const RUN_LEN: usize = 20;
 
 /// Upper bound of a response body, in bytes. Metadata of an authorization server has a few KiB.
 const MAX_BODY: usize = 256 * 1024;
@@ -28,7 +33,9 @@ pub(super) struct ProbeClient {
     connector: Connector,
     timeout: Duration,
     origin: String,
-    probe: HeaderValue,
+    /// The first part of the probe, which is the same for all requests of a run.
+    run: String,
+    requests: u32,
     clock: Clock,
     evidence: Vec<Evidence>,
 }
@@ -40,12 +47,12 @@ impl ProbeClient {
         origin: String,
         clock: Clock,
     ) -> Self {
-        let word = Uuid::new_v4().simple().to_string();
         Self {
             connector,
             timeout,
             origin,
-            probe: HeaderValue::try_from(word).unwrap_or(HeaderValue::from_static("doctor")),
+            run: Uuid::new_v4().simple().to_string()[..RUN_LEN].to_owned(),
+            requests: 0,
             clock,
             evidence: Vec::new(),
         }
@@ -54,6 +61,11 @@ impl ProbeClient {
     /// The clock of this machine.
     pub(super) fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// The connections that could not be opened, although another address of the host accepted one.
+    pub(super) fn refused(&self) -> &[ProbeConnectError] {
+        self.connector.refused()
     }
 
     /// Returns what the requests since the last call showed.
@@ -66,12 +78,16 @@ impl ProbeClient {
     /// # Errors
     /// [`ProbeError`] if there is no whole response within the time limit.
     pub(super) async fn send(&mut self, call: ProbeRequest) -> Result<ProbeResponse, ProbeError> {
-        let started = self.clock.now();
+        self.requests += 1;
+        let probe = format!("{}{:08}", self.run, self.requests);
         let host = call.url.host_str().unwrap_or_default().to_owned();
         let mut peer = None;
-        let exchange = self.exchange(&call, &host, &mut peer);
-        let result = timeout(self.timeout, exchange).await.unwrap_or_else(|_| {
-            let limit = self.timeout;
+        let mut started = self.clock.now();
+        let limit = self.timeout;
+        let exchange = self.exchange(&call, &probe, &host, &mut peer, &mut started);
+        let result = timeout(limit, exchange).await;
+        let result = result.unwrap_or_else(|_| {
+            let limit = HumanDuration(limit);
             Err(ProbeError::Timeout { host, limit })
         });
         let elapsed = self.clock.now().saturating_sub(started);
@@ -86,8 +102,12 @@ impl ProbeClient {
             },
         });
         let (status, headers, body) = result?;
+        let repeated = headers.get(X_RENDEZVOUS_PROBE);
+        let repeated = repeated.and_then(|value| value.to_str().ok());
+        let repeated = repeated.filter(|value| value.starts_with(&self.run));
         Ok(ProbeResponse {
-            is_ours: headers.get(X_RENDEZVOUS_PROBE) == Some(&self.probe),
+            is_ours: repeated.is_some(),
+            is_cached: repeated.is_some_and(|value| value != probe),
             status,
             headers,
             body,
@@ -114,11 +134,14 @@ impl ProbeClient {
         Err(ProbeError::Redirects { url, limit })
     }
 
+    /// Sends the request. Sets `peer` and `started` once the connection is open.
     async fn exchange(
-        &self,
+        &mut self,
         call: &ProbeRequest,
+        probe: &str,
         host: &str,
         peer: &mut Option<SocketAddr>,
+        started: &mut Duration,
     ) -> Result<(StatusCode, HeaderMap, Bytes), ProbeError> {
         let broken = |error| ProbeError::Http {
             host: host.to_owned(),
@@ -127,11 +150,12 @@ impl ProbeClient {
         let connection = self.connector.connect(&call.url).await?;
         let ProbeConnection { stream, peer: from } = connection;
         *peer = Some(from);
+        *started = self.clock.now();
         let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
         let (mut sender, driver) = handshake.map_err(broken)?;
         let exchange = async {
             let response = sender
-                .send_request(self.request(call))
+                .send_request(self.request(call, probe))
                 .await
                 .map_err(broken)?;
             let (head, body) = response.into_parts();
@@ -153,7 +177,7 @@ impl ProbeClient {
         }
     }
 
-    fn request(&self, call: &ProbeRequest) -> Request<Full<Bytes>> {
+    fn request(&self, call: &ProbeRequest, probe: &str) -> Request<Full<Bytes>> {
         let mut request = Request::new(Full::new(call.body.clone()));
         *request.method_mut() = call.method.clone();
         let path = &call.url[url::Position::BeforePath..url::Position::AfterQuery];
@@ -167,12 +191,13 @@ impl ProbeClient {
             (HOST, authority),
             (USER_AGENT, &agent),
             (ORIGIN, &self.origin),
+            (ACCEPT_ENCODING, "gzip, br, zstd"),
+            (X_RENDEZVOUS_PROBE, probe),
         ] {
             if let Ok(value) = HeaderValue::from_str(value) {
                 headers.insert(name, value);
             }
         }
-        headers.insert(X_RENDEZVOUS_PROBE, self.probe.clone());
         for (name, value) in &call.headers {
             headers.append(name, value.clone());
         }

@@ -6,6 +6,7 @@
 use crate::tls;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -121,6 +122,11 @@ pub(super) struct Connector {
     family: AddressFamily,
     overrides: Vec<AddressOverride>,
     tls: TlsConnector,
+    /// The address of each host and port that accepted a connection, so that a silent one is waited
+    /// for once.
+    accepted: BTreeMap<(String, u16), SocketAddr>,
+    /// The connections that could not be opened, although another address of the host accepted one.
+    refused: Vec<ProbeConnectError>,
 }
 
 impl Connector {
@@ -139,6 +145,8 @@ impl Connector {
             family,
             overrides,
             tls: TlsConnector::from(Arc::new(config)),
+            accepted: BTreeMap::new(),
+            refused: Vec::new(),
         })
     }
 
@@ -146,7 +154,10 @@ impl Connector {
     ///
     /// # Errors
     /// [`ProbeConnectError`] of the last address that was tried.
-    pub(super) async fn connect(&self, url: &Url) -> Result<ProbeConnection, ProbeConnectError> {
+    pub(super) async fn connect(
+        &mut self,
+        url: &Url,
+    ) -> Result<ProbeConnection, ProbeConnectError> {
         let host = host_of(url);
         let port = url.port_or_known_default().unwrap_or(443);
         let (tcp, peer) = self.connect_tcp(&host, port).await?;
@@ -165,33 +176,47 @@ impl Connector {
         Ok(ProbeConnection { stream, peer })
     }
 
+    /// The connections that could not be opened, although another address of the host accepted one.
+    pub(super) fn refused(&self) -> &[ProbeConnectError] {
+        &self.refused
+    }
+
     async fn connect_tcp(
-        &self,
+        &mut self,
         host: &str,
         port: u16,
     ) -> Result<(TcpStream, SocketAddr), ProbeConnectError> {
-        let mut last_error = ProbeConnectError::NoAddress {
-            host: host.to_owned(),
-            family: self.family,
+        let key = (host.to_owned(), port);
+        let addresses = match self.accepted.get(&key) {
+            Some(accepted) => vec![*accepted],
+            None => self.addresses(host, port).await?,
         };
-        for address in self.addresses(host, port).await? {
+        let mut errors = Vec::new();
+        for address in addresses {
             let attempt = timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await;
             match attempt.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
                 Ok(stream) => {
                     // Best effort: without it a request may be a little slower.
                     let _set = stream.set_nodelay(true);
+                    self.accepted.insert(key, address);
+                    self.refused.append(&mut errors);
                     return Ok((stream, address));
                 }
                 Err(error) => {
-                    last_error = ProbeConnectError::Tcp {
+                    errors.push(ProbeConnectError::Tcp {
                         host: host.to_owned(),
                         address,
                         error,
-                    };
+                    });
                 }
             }
         }
-        Err(last_error)
+        Err(errors
+            .pop()
+            .unwrap_or_else(|| ProbeConnectError::NoAddress {
+                host: host.to_owned(),
+                family: self.family,
+            }))
     }
 
     async fn addresses(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, ProbeConnectError> {

@@ -1,4 +1,4 @@
-//! Says who sent an unexpected response, and what to do about it.
+//! Names the sender of an unexpected response, and what to do about it.
 
 use crate::doctor::check::{Problem, fail};
 use crate::doctor::exchange::{ProbeError, ProbeResponse};
@@ -95,6 +95,14 @@ fn action(response: &ProbeResponse) -> &'static str {
             "start matrix-rendezvous, and check the proxy's upstream and its health check: it finds \
              no worker"
         }
+        (StatusCode::PAYLOAD_TOO_LARGE, false) => {
+            "let the proxy accept bodies of 32 KiB for these paths (nginx client_max_body_size)"
+        }
+        (status, false)
+            if status == StatusCode::INTERNAL_SERVER_ERROR || status.as_u16() >= 520 =>
+        {
+            "look at the log of the proxy or CDN: it failed before it reached matrix-rendezvous"
+        }
         (StatusCode::GATEWAY_TIMEOUT, false) => {
             "raise the proxy's response timeout for these paths to 30 s"
         }
@@ -104,6 +112,22 @@ fn action(response: &ProbeResponse) -> &'static str {
         _ => "forward these paths to matrix-rendezvous, and its responses unchanged",
     }
 }
+
+/// Returns the failure of a response that an earlier request of this run already got.
+pub(super) fn cached(response: &ProbeResponse) -> Problem {
+    fail(
+        format!(
+            "{}: the response is that of an earlier request (X-Rendezvous-Probe)",
+            response.url
+        ),
+        "a cache answers: both devices wait for messages that were sent",
+        CACHE,
+    )
+}
+
+/// What to do about a cache.
+pub(super) const CACHE: &str = "exempt these paths from every cache: a CDN's \"cache everything\", \
+                                proxy_cache, proxy_ignore_headers";
 
 fn errcode_is(response: &ProbeResponse, expected: &str) -> bool {
     matrix_error(response).is_some_and(|(errcode, _)| errcode == expected)

@@ -2,7 +2,7 @@
 
 use crate::doctor::check::{CheckId, Problem, needs};
 use crate::doctor::client::ProbeClient;
-use crate::doctor::diagnosis::unreachable;
+use crate::doctor::diagnosis::{cached, unreachable};
 use crate::doctor::exchange::{ProbeRequest, ProbeResponse};
 use crate::doctor::target::{DoctorTarget, TargetKind};
 use hyper::Method;
@@ -25,6 +25,8 @@ pub(super) struct Examination {
     pub(super) well_known: Option<ProbeResponse>,
     /// The metadata of the authorization server.
     pub(super) authorization: Option<AuthorizationServer>,
+    /// Where the homeserver delegates creations to, if it does.
+    pub(super) delegated_to: Option<Url>,
     /// The session of the ETag dialect that `create` opened.
     pub(super) mailbox: Option<Mailbox>,
     /// The responses of the ETag dialect, each with the request in words.
@@ -75,6 +77,7 @@ impl Examination {
             base,
             well_known: None,
             authorization: None,
+            delegated_to: None,
             mailbox: None,
             samples: Vec::new(),
             is_served: false,
@@ -118,6 +121,9 @@ impl Examination {
         let result = self.client.send(call).await;
         let response = result.map_err(|error| unreachable(&error, why))?;
         self.is_served |= response.is_ours;
+        if response.is_cached {
+            return Err(cached(&response));
+        }
         self.samples.push((name, response.clone()));
         Ok(response)
     }

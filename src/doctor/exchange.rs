@@ -1,5 +1,6 @@
 //! One request and what came of it.
 
+use crate::config::de::HumanDuration;
 use crate::doctor::connection::ProbeConnectError;
 use bytes::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
@@ -63,9 +64,11 @@ pub(super) struct ProbeResponse {
     pub(super) body: Bytes,
     /// The URL that it came from, after redirects.
     pub(super) url: Url,
-    /// Whether it repeats the probe: this service sent it.
+    /// Whether it repeats a probe of this run: this service sent it.
     pub(super) is_ours: bool,
-    /// The time from the request to the end of the response.
+    /// Whether the probe is that of an earlier request: a cache sent it again.
+    pub(super) is_cached: bool,
+    /// The time from the open connection to the end of the response.
     pub(super) elapsed: Duration,
 }
 
@@ -78,8 +81,8 @@ pub(super) enum ProbeError {
     Http { host: String, error: hyper::Error },
     #[error("the response of {host} broke off, or is longer than 256 KiB")]
     Body { host: String },
-    #[error("{host} sent no response within {limit:?}")]
-    Timeout { host: String, limit: Duration },
+    #[error("{host} sent no response within {limit}")]
+    Timeout { host: String, limit: HumanDuration },
     #[error("{url} redirects more than {limit} times")]
     Redirects { url: Url, limit: usize },
 }
@@ -95,8 +98,9 @@ impl ProbeError {
                 "start the proxy, and let the firewall pass this port: no client gets further"
             }
             Self::Connect(ProbeConnectError::Tls { .. }) => {
-                "install a valid certificate for this name, with every intermediate certificate: apps \
-                 fetch none (--ca-file adds a private authority)"
+                "if it is about the certificate: install a valid one for this name, with every \
+                 intermediate certificate, because apps fetch none (--ca-file adds a private \
+                 authority); otherwise let the proxy speak TLS 1.2 or 1.3 and HTTP/1.1"
             }
             Self::Http { .. } | Self::Body { .. } => {
                 "look at the log of the proxy: it or its upstream closed the connection"

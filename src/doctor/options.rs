@@ -26,7 +26,7 @@ pub struct DoctorOptions {
     /// Time limit of one request
     #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = humantime::parse_duration)]
     pub(super) timeout: Duration,
-    /// Create no session: check only what can be read
+    /// Create no session; skip the checks that need one
     #[arg(long)]
     pub(super) read_only: bool,
     /// Format of the report
@@ -64,6 +64,6 @@ impl FamilyOptions {
 pub enum ReportFormat {
     /// For people: failures first.
     Text,
-    /// For programs: one JSON object, described by docs/doctor.schema.json.
+    /// For programs: one JSON object for each target, described by docs/doctor.schema.json.
     Json,
 }

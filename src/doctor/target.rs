@@ -31,6 +31,8 @@ impl DoctorTarget {
     /// What was expected, if the text is neither.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let expected = || {
+            // The text may have a password.
+            let text = if text.contains('@') { "SERVER" } else { text };
             format!(
                 "{text}: expected a server name such as example.org, or a base URL such as \
                  https://matrix.example.org"
@@ -65,7 +67,10 @@ impl DoctorTarget {
 pub(super) fn parse_base_url(text: &str) -> Option<Url> {
     let url = Url::parse(text).ok()?;
     let is_web = matches!(url.scheme(), "http" | "https") && url.has_host();
-    let is_plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    let is_plain = url.query().is_none()
+        && url.fragment().is_none()
+        && url.username().is_empty()
+        && url.password().is_none();
     (is_web && is_plain).then_some(url)
 }
 
@@ -119,6 +124,8 @@ mod tests {
             "",
             "example.org/path",
             "@user:example.org",
+            "https://:secret@example.org",
+            "https://user:secret@example.org",
             "ftp://example.org",
             "https://",
             "https://example.org/?a=b",
@@ -126,6 +133,7 @@ mod tests {
         ] {
             let error = DoctorTarget::parse(text).expect_err(text);
             assert!(error.contains("expected a server name"), "{error}");
+            assert!(!error.contains("secret"), "{error}");
         }
     }
 

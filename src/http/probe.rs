@@ -3,7 +3,7 @@
 
 use hyper::header::{ACCESS_CONTROL_EXPOSE_HEADERS, HeaderMap, HeaderName, HeaderValue};
 
-/// The header.
+/// The name of the header field.
 pub const X_RENDEZVOUS_PROBE: HeaderName = HeaderName::from_static("x-rendezvous-probe");
 
 /// The longest value that is repeated, in bytes.

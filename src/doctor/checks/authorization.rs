@@ -1,12 +1,13 @@
-//! The authorization server: without the device grant, the QR code leads nowhere.
+//! The authorization server: without the device grant, no new device gets an access token.
 
 use crate::doctor::check::{CheckId, CheckOutcome, Problem, fail, needs, warn};
-use crate::doctor::diagnosis::{describe, media_type, unexpected, unreachable};
+use crate::doctor::diagnosis::{describe, matrix_error, media_type, unexpected, unreachable};
 use crate::doctor::examination::{AuthorizationServer, Examination, SERVICE_ITSELF};
 use crate::doctor::exchange::ProbeRequest;
-use crate::doctor::target::{join, parse_base_url};
+use crate::doctor::target::join;
 use crate::json;
 use hyper::{Method, StatusCode};
+use url::Url;
 
 /// The grant of the new device (RFC 8628).
 const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
@@ -17,11 +18,20 @@ pub(super) async fn device_grant(exam: &mut Examination) -> CheckOutcome {
     let url = join(&exam.base()?, "/_matrix/client/v1/auth_metadata");
     let request = format!("GET {url}");
     let response = exam.client.get_following(&url).await;
-    let response = response.map_err(|error| unreachable(&error, WHY))?;
+    let mut response = response.map_err(|error| unreachable(&error, WHY))?;
+    if response.status == StatusCode::NOT_FOUND && !response.is_ours {
+        // Homeservers had it there before Matrix 1.15.
+        let unstable = join(
+            &exam.base()?,
+            "/_matrix/client/unstable/org.matrix.msc2965/auth_metadata",
+        );
+        let older = exam.client.get_following(&unstable).await;
+        response = older.map_err(|error| unreachable(&error, WHY))?;
+    }
     if exam.is_service_itself(&response) {
         return Err(Problem::Skip(SERVICE_ITSELF.to_owned()));
     }
-    if response.status == StatusCode::NOT_FOUND {
+    if response.status == StatusCode::NOT_FOUND && matrix_error(&response).is_some() {
         return Err(fail(
             format!("{request}: {}", describe(&response)),
             WHY,
@@ -34,7 +44,7 @@ pub(super) async fn device_grant(exam: &mut Examination) -> CheckOutcome {
         let expected = "200 with JSON of an authorization server";
         return Err(unexpected(&request, &response, expected, WHY));
     };
-    let member = |name: &str| value[name].as_str().and_then(parse_base_url);
+    let member = |name: &str| Url::parse(value[name].as_str()?).ok();
     let device_endpoint = member("device_authorization_endpoint");
     let has_endpoint = device_endpoint.is_some();
     exam.authorization = Some(AuthorizationServer {
@@ -61,7 +71,7 @@ pub(super) async fn device_grant(exam: &mut Examination) -> CheckOutcome {
 /// Checks that the device endpoint answers as an OAuth server does: an empty request is an error
 /// in JSON.
 pub(super) async fn device_endpoint(exam: &mut Examination) -> CheckOutcome {
-    const WHY: &str = "the new device asks this endpoint after the QR code was scanned";
+    const WHY: &str = "the new device uses this endpoint after the QR code was scanned";
     let server = exam.authorization.as_ref();
     let url = server.and_then(|server| server.device_endpoint.clone());
     let url = url.ok_or_else(|| needs(CheckId::DeviceGrant))?;
@@ -77,7 +87,7 @@ pub(super) async fn device_endpoint(exam: &mut Examination) -> CheckOutcome {
     }
     let expected = "400 or 401 with JSON to a request without a client";
     let mut problem = unexpected(&format!("POST {url}"), &response, expected, WHY);
-    if let Problem::Fail(finding) = &mut problem {
+    if let (Problem::Fail(finding), StatusCode::NOT_FOUND) = (&mut problem, response.status) {
         "check the proxy in front of the authorization server, and its resource oauth"
             .clone_into(&mut finding.action);
     }

@@ -1,7 +1,7 @@
 //! What must not pass: payloads that are too long, and page loads.
 
-use crate::doctor::check::CheckOutcome;
-use crate::doctor::diagnosis::{matrix_error, unexpected};
+use crate::doctor::check::{CheckOutcome, Problem, warn};
+use crate::doctor::diagnosis::{describe, matrix_error, unexpected};
 use crate::doctor::examination::Examination;
 use crate::doctor::exchange::ProbeRequest;
 use crate::model::MAX_PAYLOAD_BYTES;
@@ -35,14 +35,20 @@ pub(super) async fn payload_size(exam: &mut Examination) -> CheckOutcome {
 
 /// Opens the session as a page.
 pub(super) async fn page_load(exam: &mut Examination) -> CheckOutcome {
-    const WHY: &str = "a session must not be opened as a page: MSC4108, \"Unsafe content\"";
+    const WHY: &str =
+        "a session that opens as a page could show a stranger's content under this host's name";
     let mailbox = exam.mailbox()?;
+    if !mailbox.created.is_ours {
+        let reason = "the session is not one of matrix-rendezvous";
+        return Err(Problem::Skip(reason.to_owned()));
+    }
     let call = ProbeRequest::get(&mailbox.url).header(SEC_FETCH_MODE, "navigate");
     let response = exam.call(call, WHY).await?;
     let request = format!("GET {} with Sec-Fetch-Mode: navigate", mailbox.url.path());
     if response.status != StatusCode::FORBIDDEN || matrix_error(&response).is_none() {
-        let expected = "403 with a Matrix error";
-        return Err(unexpected(&request, &response, expected, WHY));
+        let what = format!("{request}: {}; expected 403", describe(&response));
+        let action = "let the proxy forward Sec-Fetch-… header fields";
+        return Err(warn(what, WHY, action));
     }
     Ok("403".to_owned())
 }

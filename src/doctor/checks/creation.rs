@@ -26,6 +26,7 @@ pub(super) async fn create(exam: &mut Examination) -> CheckOutcome {
     let mut via = "";
     if response.status.is_redirection() {
         prefix = delegation(&prefix, &response)?;
+        exam.delegated_to = Some(prefix.clone());
         response = exam.call(create(&prefix), WHY).await?;
         via = ", by delegation";
     }
@@ -91,7 +92,7 @@ fn delegation(from: &Url, response: &ProbeResponse) -> Result<Url, Problem> {
     }
     let target = redirect_target(response).filter(|_| Url::parse(location).is_ok());
     let Some(target) = target else {
-        let what = format!("{request}: 307 to \"{location}\", which is no absolute URL");
+        let what = format!("{request}: {status} to \"{location}\", which is no absolute URL");
         return Err(fail(what, DELEGATED, FIX));
     };
     let is_under_prefix = target
@@ -100,11 +101,11 @@ fn delegation(from: &Url, response: &ProbeResponse) -> Result<Url, Problem> {
         .ends_with(MSC4108_PREFIX);
     if !is_under_prefix {
         let what =
-            format!("{request}: 307 to {target}, whose path does not end in {MSC4108_PREFIX}");
+            format!("{request}: {status} to {target}, whose path does not end in {MSC4108_PREFIX}");
         return Err(fail(what, DELEGATED, FIX));
     }
     if from.scheme() == "https" && target.scheme() != "https" {
-        let what = format!("{request}: 307 to {target}, which is not https");
+        let what = format!("{request}: {status} to {target}, which is not https");
         return Err(fail(what, "browsers and apps reject it", FIX));
     }
     check_origin(response).map_err(|found| {
@@ -121,7 +122,7 @@ fn delegation(from: &Url, response: &ProbeResponse) -> Result<Url, Problem> {
 pub(super) fn session_url(exam: &Examination) -> CheckOutcome {
     const READ: &str = "the other device reads this URL from the QR code";
     const FIX: &str = "set http.public_base_url to the URL by which clients reach this service, \
-                       without a path";
+                       without the path /_matrix/…";
     let Some(Mailbox {
         prefix,
         url,
@@ -146,7 +147,7 @@ pub(super) fn session_url(exam: &Examination) -> CheckOutcome {
         // Synapse's own sessions are below /_synapse/client/rendezvous.
         return Err(warn(
             format!("the session's URL is of another service: {url}"),
-            "sign-ins use the mailbox of that service, in the memory of one process",
+            "sign-ins use the sessions of that service, in the memory of one process",
             "to use matrix-rendezvous, forward the prefix of MSC4108 to it",
         ));
     }
@@ -159,6 +160,9 @@ pub(super) fn session_url(exam: &Examination) -> CheckOutcome {
     let is_once = below.is_some_and(|(_, rest)| !rest.contains(MSC4108_PREFIX) && rest.len() > 1);
     if !is_once {
         return Err(problem("does not have the prefix exactly once"));
+    }
+    if !url.path().starts_with(&format!("{}/", prefix.path())) {
+        return Err(problem(&format!("is not below {prefix}")));
     }
     if url.scheme() != "https" {
         return Err(warn(

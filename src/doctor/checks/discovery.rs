@@ -60,9 +60,10 @@ fn parse_well_known(file: &Url, response: &ProbeResponse) -> Result<Url, Problem
             "add {\"m.homeserver\": {\"base_url\": \"https://matrix.example.org\"}}",
         ));
     };
-    parse_base_url(base).ok_or_else(|| {
+    let url = parse_base_url(base).filter(|url| url.scheme() == "https");
+    url.ok_or_else(|| {
         fail(
-            format!("GET {file}: base_url is \"{base}\", which is no URL of a server"),
+            format!("GET {file}: base_url is \"{base}\", which is no https URL of a server"),
             WHY,
             "set it to the homeserver's URL, such as https://matrix.example.org",
         )
@@ -98,12 +99,13 @@ pub(super) async fn versions(exam: &mut Examination) -> CheckOutcome {
     let value = value.filter(|value| response.status == StatusCode::OK && value.is_object());
     let Some(value) = value else {
         let expected = "200 with JSON of a homeserver";
-        let Problem::Fail(mut finding) = unexpected(&request, &response, expected, WHY) else {
-            return Err(needs(CheckId::Versions));
-        };
-        "check that this is the homeserver's base URL: .well-known, delegation and proxy"
-            .clone_into(&mut finding.action);
-        return Err(Problem::Fail(finding));
+        let mut problem = unexpected(&request, &response, expected, WHY);
+        let is_elsewhere = [StatusCode::OK, StatusCode::NOT_FOUND].contains(&response.status);
+        if let (Problem::Fail(finding), true) = (&mut problem, is_elsewhere) {
+            "check that this is the homeserver's base URL: .well-known, delegation and proxy"
+                .clone_into(&mut finding.action);
+        }
+        return Err(problem);
     };
     match &value["unstable_features"][MSC4108_FEATURE] {
         serde_json::Value::Bool(true) => Ok(format!("{MSC4108_FEATURE} is true")),

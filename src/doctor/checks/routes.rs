@@ -20,7 +20,9 @@ const FIX: &str = "forward the prefix and everything below it to matrix-rendezvo
 pub(super) async fn msc4108(exam: &mut Examination) -> CheckOutcome {
     let base = exam.base()?;
     let prefix = exam.mailbox.as_ref().map(|mailbox| mailbox.prefix.clone());
-    let prefix = prefix.unwrap_or_else(|| join(&base, MSC4108_PREFIX));
+    let prefix = prefix
+        .or_else(|| exam.delegated_to.clone())
+        .unwrap_or_else(|| join(&base, MSC4108_PREFIX));
     // A session that exists, if there is one: a proxy may replace the 404 for one that does not.
     let session = exam.mailbox.as_ref().map(|mailbox| mailbox.url.clone());
     let session = session.unwrap_or_else(|| join(&prefix, NO_SESSION));
@@ -29,11 +31,15 @@ pub(super) async fn msc4108(exam: &mut Examination) -> CheckOutcome {
     if let Some(reached) = reach(&prefix, &responses)? {
         return Ok(reached);
     }
+    if exam.read_only {
+        let reason = "--read-only: only a POST shows whether the homeserver delegates creations";
+        return Err(Problem::Skip(reason.to_owned()));
+    }
     let what = format!("GET {prefix}: {}", describe(&responses[0]));
     if exam.mailbox.is_some() {
         return Err(warn(
             format!("{what}; the sessions are those of another service"),
-            "sign-ins work, but by a mailbox in the memory of one process: several workers break \
+            "sign-ins work, but their sessions are in the memory of one process: several workers break \
              them, and a restart loses them",
             FIX,
         ));

@@ -2,8 +2,7 @@
 
 use crate::doctor::check::{CheckId, CheckOutcome, fail, needs};
 use crate::doctor::checks::creation::no_etag;
-use crate::doctor::checks::reads::CACHE;
-use crate::doctor::diagnosis::{describe, matrix_error, media_type, unexpected};
+use crate::doctor::diagnosis::{CACHE, describe, matrix_error, media_type, unexpected};
 use crate::doctor::examination::{Examination, message, single_header};
 use crate::doctor::exchange::ProbeRequest;
 use hyper::header::ETAG;

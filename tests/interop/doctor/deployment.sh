@@ -14,7 +14,7 @@ fail() { echo "$1" >&2; exit 1; }
 certificates() { # An authority, an intermediate authority, and certificates of the three hosts.
     local names=DNS:example.org,DNS:matrix.example.org,DNS:auth.example.org
     local ec=(-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes)
-    (
+    ( # A failure of any line fails the signing of what needs it.
         cd "$work"
         authority() { # authority NAME [OPTION...]
             openssl req -x509 "${ec[@]}" -days 3650 -subj "/CN=$1" -addext basicConstraints=critical,CA:true \
@@ -31,8 +31,8 @@ certificates() { # An authority, an intermediate authority, and certificates of 
         site good ca 30
         site chainless middle 30
         cat chainless.crt middle.pem chainless.key >chained.site
-        faketime '60 days ago' bash -c "$(declare -f site); names=$names; ec=(${ec[*]}); site expired ca 30"
-    ) 2>"$work/openssl.log"
+        faketime '60 days ago' bash -ec "$(declare -f site); names=$names; ec=(${ec[*]}); site expired ca 30"
+    ) 2>"$work/openssl.log" || { cat "$work/openssl.log" >&2; exit 1; }
 }
 
 worker_with() { # worker_with NAME VARIABLE=VALUE: starts a worker with another setting, or without it if VALUE is empty.
@@ -102,7 +102,7 @@ EOF
 listening() { (exec 3<>"/dev/tcp/127.0.0.1/$port"); }
 
 undeploy() {
-    kill "$nginx"
+    kill "${nginx:-0}" 2>/dev/null || true
     wait "$nginx" 2>/dev/null || true
 }
 
@@ -120,11 +120,12 @@ doctor() { # doctor [OPTION...]: runs the doctor on example.org, as this machine
 fault() { # fault ID WORDS DESCRIPTION: expects that the doctor, with the variables of the deployment, finds ID first, with WORDS
     # in its text, and adds a row to the table. Run it in a subshell with the variables.
     local found status=0
+    trap undeploy EXIT
     deploy
     doctor >"$work/report" || status=$?
-    undeploy
     found=$(sed -nE 's/^(FAIL|WARN) //p' "$work/report" | head -1)
-    if [ "$found" != "$1" ] || ! grep -qF -- "$2" "$work/report"; then
+    # The paragraph of the first finding, without what the other checks say.
+    if [ "$found" != "$1" ] || ! sed -nE '/^(FAIL|WARN)/,/^$/p' "$work/report" | sed '/^$/q' | grep -qF -- "$2"; then
         cat "$work/report" >&2
         fail "$3: expected $1 with \"$2\" first"
     fi

@@ -4,7 +4,7 @@ one=$healthy
 
 # Discovery
 (base_url=https://example.org; fault versions 'a web page "Our company"' '`.well-known` names another server: the web site')
-(base_url=https://matrix.example.net; fault versions 'matrix.example.net' '`.well-known` names a host that does not exist')
+(base_url=https://matrix.invalid; fault versions 'matrix.invalid cannot be resolved' '`.well-known` names a host that does not exist')
 (well_known='add_header Access-Control-Allow-Origin *; default_type text/html; return 200 "<html><title>Our company</title></html>";'
     fault well-known 'a web page "Our company"' '`.well-known` is the web site: every path is answered by one page')
 (well_known='return 404;'; fault versions 'a web page "Our company"' '`.well-known` does not exist, and the server name is a web site')
@@ -15,8 +15,10 @@ one=$healthy
 (versions='{"versions":["v1.11"],"unstable_features":{}}'
     fault versions 'org.matrix.msc4108 = null' 'the homeserver does not advertise MSC4108')
 (metadata=$(metadata refresh_token); fault device-grant 'device_code' 'the authorization service has no device grant')
-(device='return 404;'; fault device-endpoint '404' 'the device endpoint is not routed')
-(link='return 404;'; fault link-page '404' 'the page `/link` is not routed (resource `human`)')
+(device='return 404;'; fault device-endpoint ': 404' 'the device endpoint is not routed')
+(link='return 404;'; fault link-page ': 404' 'the page `/link` is not routed (resource `human`)')
+
+(base_url=http://matrix.example.org; fault well-known 'no https URL' '`.well-known` has an `http://` URL')
 
 # Routing
 (edit='/^location/s/ ~ .*/ = \/nothing {/'; fault create 'a web page "No such page"' 'the prefixes are not routed')
@@ -26,14 +28,14 @@ one=$healthy
 (edit='s#^location ~ .*#location /_matrix/client/ {#; s#http://rendezvous;#http://rendezvous/;#'
     fault create 'M_UNRECOGNIZED' 'the proxy rewrites the path')
 (upstream="server $no_dialect;"; fault create 'msc4108.enabled' 'the dialect is off')
-(upstream='server 127.0.0.1:1;'; fault create '502' 'no worker runs')
-(upstream="server $maintenance;"; fault create '503' '`maintenance = true`')
-(upstream="server $denied;"; fault create '403 M_FORBIDDEN' 'the address is on a deny list')
+(upstream='server 127.0.0.1:1;'; fault create ': 502' 'no worker runs')
+(upstream="server $maintenance;"; fault create ': 503' '`maintenance = true`')
+(upstream="server $denied;"; fault create 'limits.deny' 'the address is on a deny list')
 (inside='default_type text/html; return 403 "<title>Attention required</title>";'
     fault create 'a web page "Attention required"' 'a firewall (WAF) answers with a page')
 (http='limit_req_zone $binary_remote_addr zone=few:1m rate=10r/s; limit_req_status 429;' inside='limit_req zone=few burst=12 nodelay;'
-    fault one-store '429' 'the proxy limits requests')
-(inside='return 301 https://rendezvous.example.org$request_uri;'; fault create '301' 'a redirect by 301')
+    fault one-store ': 429' 'the proxy limits requests')
+(inside='return 301 https://rendezvous.example.org$request_uri;'; fault create ': 301 to' 'a redirect by 301')
 (inside='return 307 https://rendezvous.example.org/;'; fault create 'does not end in' 'a delegation without the path')
 (inside='return 307 /_matrix/client/unstable/org.matrix.msc4108/rendezvous/;'; fault create 'on the redirect itself' 'a redirect without CORS')
 
@@ -48,15 +50,15 @@ one=$healthy
 (inside='proxy_hide_header Expires;'; fault not-modified 'no Expires' 'the proxy removes `Expires`')
 (inside='proxy_set_header If-None-Match "";'; fault not-modified '200 instead of 304' 'the proxy removes `If-None-Match`')
 (inside='proxy_set_header If-Match "";'; fault write 'M_MISSING_PARAM' 'the proxy removes `If-Match`')
-(inside='limit_except GET POST { deny all; }'; fault write '403' 'the proxy forbids PUT')
+(inside='limit_except GET POST { deny all; }'; fault write ': 403' 'the proxy forbids PUT')
 (http="proxy_cache_path $work/cache keys_zone=cache:1m;"
     inside='proxy_cache cache; proxy_cache_valid 10m; proxy_ignore_headers Cache-Control Expires Set-Cookie;'
-    fault read-after-write 'a cache answers' 'a cache that ignores `no-store`')
-(upstream="server $holding;" inside='proxy_read_timeout 1s;'; fault held-read '504' 'the proxy waits one second for a response')
-(inside='client_max_body_size 3k;'; fault payload-size '413' 'the proxy rejects bodies of 4 KiB')
-(inside='proxy_set_header Sec-Fetch-Mode "";'; fault page-load '200' 'the proxy removes `Sec-Fetch-Mode`')
+    fault route-msc4108 'a cache answers' 'a cache that ignores `no-store`')
+(upstream="server $holding;" inside='proxy_read_timeout 1s;'; fault held-read ': 504' 'the proxy waits one second for a response')
+(inside='client_max_body_size 3k;'; fault payload-size ': 413' 'the proxy rejects bodies of 4 KiB')
+(inside='proxy_set_header Sec-Fetch-Mode "";'; fault page-load ': 200' 'the proxy removes `Sec-Fetch-Mode`')
 (inside='add_header Access-Control-Allow-Origin * always;'; fault preflight '2 Access-Control-Allow-Origin' 'the proxy adds CORS headers')
 (inside='if ($request_method = OPTIONS) { return 204; }'; fault preflight 'no Access-Control-Allow-Origin' 'the proxy answers preflights')
 (inside='proxy_hide_header Access-Control-Expose-Headers;'; fault cors 'lacks ETag' 'the proxy removes `Access-Control-Expose-Headers`')
 (server='error_page 404 /404.html;' inside='proxy_intercept_errors on;'; fault delete 'expected a Matrix error in JSON' 'the proxy replaces error responses')
-(upstream="server $slow_clock;"; fault clock 'clock' 'a clock is ten minutes slow')
+(upstream="server $slow_clock;"; fault clock "differs from this machine's clock" 'a clock is ten minutes slow')

@@ -243,12 +243,65 @@ fn text_of_another_party_is_printed_in_one_line() {
 }
 
 #[test]
-fn failures_are_printed_before_what_passed() {
-    let homeserver = HomeserverStub::start();
-    let run = run(&["doctor", &homeserver.url()], &[]).expect(1);
+fn problems_are_printed_before_what_passed() {
+    let server = service();
+    let run = run(&["doctor", &url_of(&server)], &[]).expect(0);
+    // `create` was checked before.
     let mut words = run.stdout.lines().skip(2);
-    assert_eq!(words.next(), Some("FAIL versions"), "{run:#?}");
+    assert_eq!(words.next(), Some("WARN session-url"), "{run:#?}");
     let summary = run.stdout.lines().last();
     let summary = summary.expect("a line");
-    assert!(summary.starts_with("failed: "), "{run:#?}");
+    assert!(summary.starts_with("failed: 0, warnings: 1, "), "{run:#?}");
+}
+
+/// Without a session it cannot know whether the homeserver delegates creations.
+#[test]
+fn read_only_doctor_skips_the_route_that_may_be_delegated() {
+    let homeserver = HomeserverStub::start();
+    let versions = json!({
+        "unstable_features": {"org.matrix.msc4108": true},
+        "issuer": homeserver.url(),
+        "device_authorization_endpoint": homeserver.url(),
+        "grant_types_supported": ["urn:ietf:params:oauth:grant-type:device_code"],
+    });
+    homeserver.set_default_reply(Some(TokenReply::json(200, &versions)));
+    let report = report(&["--read-only", &homeserver.url()], 1);
+    assert_status(&report, "versions", "pass");
+    assert_status(&report, "route-msc4108", "skip");
+}
+
+#[test]
+fn short_lifetime_is_no_fault_of_a_clock() {
+    let settings = [
+        ("msc4108.enabled", "true"),
+        ("msc4108.long_poll.timeout", "0s"),
+        ("session.ttl", "60s"),
+    ];
+    let server = Server::start(Store::Memory, &settings);
+    let report = report(&[&url_of(&server)], 0);
+    assert_status(&report, "clock", "warn");
+    let what = &check(&report, "clock")["what"];
+    assert_eq!(what, "POST: the session lasts 60 s");
+}
+
+#[test]
+fn address_that_refuses_is_reported() {
+    let server = service();
+    let closed = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let refusing = closed.local_addr().expect("an address");
+    drop(closed);
+    let first = format!("matrix.example.org:80:{refusing}");
+    let second = format!("matrix.example.org:80:{}", server.http);
+    let arguments = [
+        "--resolve",
+        &first,
+        "--resolve",
+        &second,
+        "http://matrix.example.org",
+    ];
+    let report = report(&arguments, 0);
+    assert_status(&report, "delete", "pass");
+    assert_status(&report, "addresses", "warn");
+    let what = check(&report, "addresses")["what"].as_str().expect("text");
+    assert!(what.contains(&refusing.to_string()), "{what}");
 }

@@ -53,7 +53,7 @@ one=$healthy
 (inside='limit_except GET POST { deny all; }'; fault write ': 403' 'the proxy forbids PUT')
 (http="proxy_cache_path $work/cache keys_zone=cache:1m;"
     inside='proxy_cache cache; proxy_cache_valid 10m; proxy_ignore_headers Cache-Control Expires Set-Cookie;'
-    fault route-msc4108 'a cache answers' 'a cache that ignores `no-store`')
+    fault one-store 'a cache answers' 'a cache that ignores `no-store`')
 (upstream="server $holding;" inside='proxy_read_timeout 1s;'; fault held-read ': 504' 'the proxy waits one second for a response')
 (inside='client_max_body_size 3k;'; fault payload-size ': 413' 'the proxy rejects bodies of 4 KiB')
 (inside='proxy_set_header Sec-Fetch-Mode "";'; fault page-load ': 200' 'the proxy removes `Sec-Fetch-Mode`')

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 const TOLERANCE: Duration = Duration::from_secs(5);
 
 /// The shortest lifetime without a warning at the start of the server (R0.23).
-const MIN_LIFETIME: Duration = Duration::from_secs(120);
+const MIN_LIFETIME: Duration = Duration::from_mins(2);
 
 /// Compares this machine's clock with the dates of the creation.
 pub(super) fn clock(exam: &Examination) -> CheckOutcome {

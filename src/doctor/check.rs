@@ -119,17 +119,23 @@ pub(super) struct Finding {
     pub(super) action: String,
 }
 
+impl Finding {
+    fn new(what: impl Into<String>, why: impl Into<String>, action: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            why: why.into(),
+            action: action.into(),
+        }
+    }
+}
+
 /// Returns the [`Problem::Fail`] of these words.
 pub(super) fn fail(
     what: impl Into<String>,
     why: impl Into<String>,
     action: impl Into<String>,
 ) -> Problem {
-    Problem::Fail(Finding {
-        what: what.into(),
-        why: why.into(),
-        action: action.into(),
-    })
+    Problem::Fail(Finding::new(what, why, action))
 }
 
 /// Returns the [`Problem::Warn`] of these words.
@@ -138,11 +144,7 @@ pub(super) fn warn(
     why: impl Into<String>,
     action: impl Into<String>,
 ) -> Problem {
-    Problem::Warn(Finding {
-        what: what.into(),
-        why: why.into(),
-        action: action.into(),
-    })
+    Problem::Warn(Finding::new(what, why, action))
 }
 
 /// Returns the [`Problem::Skip`] of a check that needs what another check did not find.

@@ -20,6 +20,7 @@ const MAX_HOLD: Duration = Duration::from_millis(10_500);
 
 const COMPRESSION: &str = "turn compression, charset and rewriting off for these paths \
                            (docs/routing.md has the lines for each proxy)";
+
 /// Reads the session as a client does that accepts compression.
 pub(super) async fn read(exam: &mut Examination) -> CheckOutcome {
     const WHY: &str = "each device reads the other's message by this request";
@@ -82,8 +83,7 @@ fn check_body(request: &str, mailbox: &Mailbox, response: &ProbeResponse) -> Res
             COMPRESSION,
         ));
     }
-    let age = single_header(response, &AGE);
-    let age = age.map_or(String::new(), |age| format!(" (Age: {age})"));
+    let age = age_of(response);
     Err(fail(
         format!(
             "{request}: the response has another payload than the session{age}: {} bytes; expected {}",
@@ -93,6 +93,12 @@ fn check_body(request: &str, mailbox: &Mailbox, response: &ProbeResponse) -> Res
         "a device reads an old message, or none of its sign-in",
         CACHE,
     ))
+}
+
+/// Returns the age that a cache gave a response, in words.
+fn age_of(response: &ProbeResponse) -> String {
+    let age = single_header(response, &AGE);
+    age.map_or(String::new(), |age| format!(" (Age: {age})"))
 }
 
 /// Polls for a message that has not come.
@@ -174,8 +180,7 @@ pub(super) async fn read_after_write(exam: &mut Examination) -> CheckOutcome {
         return Err(unexpected(&request, &response, "200", WHY));
     }
     if response.body == message(1) {
-        let age = single_header(&response, &AGE);
-        let age = age.map_or(String::new(), |age| format!(" (Age: {age})"));
+        let age = age_of(&response);
         return Err(fail(
             format!("{request}: the response has the payload before the write{age}"),
             "a cache answers: both devices wait for messages that were sent",

@@ -1,6 +1,6 @@
 //! Whether each prefix, and what is below it, reaches this service.
 
-use crate::doctor::check::{CheckOutcome, Finding, Problem, fail, warn};
+use crate::doctor::check::{CheckOutcome, Problem, fail, warn};
 use crate::doctor::diagnosis::{describe, unreachable};
 use crate::doctor::examination::Examination;
 use crate::doctor::exchange::{ProbeRequest, ProbeResponse};
@@ -110,16 +110,16 @@ fn reach(prefix: &Url, responses: &[ProbeResponse]) -> Result<Option<String>, Pr
     if responses.iter().all(|response| !response.is_ours) {
         return Ok(None);
     }
-    Err(Problem::Fail(Finding {
-        what: format!(
+    Err(fail(
+        format!(
             "request of {}: {}; other paths below {} reach matrix-rendezvous",
             stray.url,
             describe(stray),
             prefix.path()
         ),
-        why: "a session can be created, but not used, or the reverse".to_owned(),
-        action: FIX.to_owned(),
-    }))
+        "a session can be created, but not used, or the reverse",
+        FIX,
+    ))
 }
 
 /// Whether a response is a discovery of the JSON dialect.

@@ -4,9 +4,11 @@
 //! until the very end, so that a probe sees the whole shutdown. It never touches a session.
 
 mod connections;
+mod identity;
 mod live_count;
 mod readiness;
 
+pub use identity::ReplicaIdentity;
 pub use live_count::LiveCount;
 pub use readiness::Readiness;
 
@@ -20,7 +22,6 @@ use crate::telemetry::labels::ConnectionState;
 use crate::telemetry::logs::Log;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::rejection_log::RejectionLog;
-use crate::telemetry::version::{REVISION, VERSION};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::{Body, Incoming};
@@ -57,6 +58,8 @@ pub struct Admin<S> {
     pub live_count: LiveCount<S>,
     /// Whether load balancers should send requests here.
     pub readiness: Readiness,
+    /// What `/version` shows.
+    pub identity: Arc<ReplicaIdentity>,
     /// The metrics that `/metrics` shows.
     pub metrics: Arc<Metrics>,
     /// The open connections of clients.
@@ -123,10 +126,7 @@ impl<S: Store> Admin<S> {
             "/healthz" => text(StatusCode::OK, "ok\n"),
             "/readyz" => self.readyz(is_verbose(request.uri().query())).await,
             "/metrics" => self.metrics_page().await,
-            "/version" => {
-                let body = format!("{{\"version\":\"{VERSION}\",\"revision\":\"{REVISION}\"}}\n");
-                with_type(StatusCode::OK, body, "application/json")
-            }
+            "/version" => with_type(StatusCode::OK, self.identity.to_json(), "application/json"),
             _ => text(
                 StatusCode::NOT_FOUND,
                 "/healthz /readyz /metrics /version\n",

@@ -7,6 +7,7 @@
 pub mod address_range;
 pub mod auth;
 pub mod de;
+mod digest;
 pub mod homeserver;
 pub mod http;
 pub mod limits;
@@ -217,14 +218,7 @@ impl RawConfig {
     #[must_use]
     pub fn keys_requiring_restart(&self, later: &Self) -> Vec<String> {
         const RELOADABLE: [&str; 3] = ["limits", "maintenance", "telemetry.log_level"];
-        let [current, new] = [self, later].map(|raw| {
-            let mut values = BTreeMap::new();
-            // `RawConfig` and each of its parts serialize to TOML.
-            if let Ok(value) = toml::Value::try_from(raw) {
-                flatten(String::new(), value, &mut values);
-            }
-            values
-        });
+        let (current, new) = (self.values(), later.values());
         let keys: BTreeSet<&String> = current.keys().chain(new.keys()).collect();
         let needs_restart = |key: &&String| {
             let is_in = |section: &str| {
@@ -243,6 +237,16 @@ impl RawConfig {
             keys.push(url_key.to_owned());
         }
         keys
+    }
+
+    /// Every value by its full key, with secrets masked.
+    fn values(&self) -> BTreeMap<String, toml::Value> {
+        let mut values = BTreeMap::new();
+        // `RawConfig` and each of its parts serialize to TOML.
+        if let Ok(value) = toml::Value::try_from(self) {
+            flatten(String::new(), value, &mut values);
+        }
+        values
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod changes;
 mod error;
+mod identity;
 pub mod memory;
 pub mod observed;
 pub mod redis;
@@ -14,6 +15,7 @@ mod state;
 
 pub use changes::{ChangeMark, ChangeWatcher, Changes};
 pub use error::StoreError;
+pub use identity::StoreIdentity;
 pub use session_limits::{CurrentShares, Sampler, SessionLimits, Share, Shares, WideShares};
 pub use state::{StoreProblems, StoreState};
 
@@ -279,6 +281,8 @@ pub struct StoreParts<S> {
     pub state: watch::Receiver<StoreState>,
     /// What is wrong with the store now, beside its state.
     pub problems: Arc<StoreProblems>,
+    /// Which store it is, for a comparison of replicas.
+    pub identity: Arc<StoreIdentity>,
     /// The tasks that the store needs until the process ends. Without them it may not work.
     pub tasks: Vec<BackgroundTask>,
 }

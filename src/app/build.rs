@@ -4,7 +4,7 @@ use super::context::AppContext;
 use super::reload::{Reload, ReloadContext};
 use super::stores::{memory_store, redis_store};
 use super::{App, RunError};
-use crate::admin::{Admin, LiveCount, Readiness};
+use crate::admin::{Admin, LiveCount, Readiness, ReplicaIdentity};
 use crate::config::Config;
 use crate::config::store::StoreConfig;
 use crate::http::service::{RequestTelemetry, Service};
@@ -79,6 +79,7 @@ impl AppContext {
             store,
             state,
             problems,
+            identity,
             tasks,
         } = store;
         self.tasks.extend(tasks);
@@ -101,8 +102,9 @@ impl AppContext {
             policy: Arc::clone(&policy),
             homeservers: Arc::clone(&homeservers),
         };
-        self.add_admin(admin, &store, readiness, &reload.log);
-        self.add_reload(reload, reload_signal, &policy, &homeservers);
+        let identity = Arc::new(ReplicaIdentity::new(reload.raw.digest(), identity));
+        self.add_admin(admin, &store, readiness, &identity, &reload.log);
+        self.add_reload(reload, reload_signal, &policy, &homeservers, identity);
         self.add_housekeeping(&policy, &homeservers);
         self.add_accepting(http, store, policy, homeservers);
         Ok(App {
@@ -140,12 +142,14 @@ impl AppContext {
         listener: TcpListener,
         store: &Arc<S>,
         readiness: Readiness,
+        identity: &Arc<ReplicaIdentity>,
         log: &Arc<Log>,
     ) {
         let (metrics, clock) = (Arc::clone(&self.metrics), self.clock.clone());
         let admin = Arc::new(Admin {
             live_count: LiveCount::new(Arc::clone(store), metrics, clock),
             readiness,
+            identity: Arc::clone(identity),
             metrics: Arc::clone(&self.metrics),
             connections: self.connections.clone(),
             clock: self.clock.clone(),
@@ -161,9 +165,11 @@ impl AppContext {
         signal: ReloadSignal,
         policy: &Arc<Policy>,
         homeservers: &Arc<Homeservers>,
+        identity: Arc<ReplicaIdentity>,
     ) {
         let reload = Reload {
             context,
+            identity,
             policy: Arc::clone(policy),
             homeservers: Arc::clone(homeservers),
             shares: Arc::clone(&self.shares),

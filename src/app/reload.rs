@@ -5,6 +5,7 @@
 //! invalid configuration is rejected as a whole and the old one stays. The log names other changed keys:
 //! they need a restart. Environment variables and flags keep the values of the start.
 
+use crate::admin::ReplicaIdentity;
 use crate::config::homeserver::HomeserverConfig;
 use crate::config::{ConfigError, RawConfig, Sources};
 use crate::lifecycle::ReloadSignal;
@@ -37,6 +38,8 @@ pub struct ReloadContext {
 pub struct Reload {
     /// The configuration at the start.
     pub context: ReloadContext,
+    /// The digest of the configuration in force.
+    pub identity: Arc<ReplicaIdentity>,
     /// The limits of this replica, and the maintenance switch.
     pub policy: Arc<Policy>,
     /// The token verifiers.
@@ -121,6 +124,8 @@ impl Reload {
         self.set_verifiers(verifiers, &mut need_restart);
         self.policy.set_limits(config.limits);
         self.policy.set_maintenance(config.maintenance);
+        let digest = self.context.raw.digest_after_reload(&raw, &need_restart);
+        self.identity.set_configuration(digest);
         Ok(need_restart)
     }
 

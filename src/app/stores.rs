@@ -5,20 +5,13 @@ use crate::lifecycle::BackgroundTask;
 use crate::model::{KEY_ROTATION, PseudonymKey};
 use crate::store::memory::MemoryStore;
 use crate::store::redis::{RedisSettings, RedisStore};
-use crate::store::{Sampler, SessionLimits, StoreParts, StoreState};
+use crate::store::{SessionLimits, StoreIdentity, StoreParts, StoreState};
 use std::sync::Arc;
 use tokio::sync::watch;
+use uuid::Uuid;
 
 fn session_limits(context: &AppContext) -> SessionLimits {
-    let session = &context.config.session;
-    SessionLimits {
-        ttl: session.ttl,
-        max_live: session.max_live,
-        max_writes: session.max_writes,
-        max_txn_ids: session.max_txn_ids,
-        shares: Arc::clone(&context.shares),
-        sampler: Sampler::default(),
-    }
+    SessionLimits::new(&context.config.session, Arc::clone(&context.shares))
 }
 
 /// The in-memory store, which is always ready, and the daily renewal of the pseudonym key, which Redis
@@ -38,6 +31,8 @@ pub(super) fn memory_store(context: &AppContext) -> StoreParts<MemoryStore> {
         store: MemoryStore::new(context.clock.clone(), session_limits(context)),
         state,
         problems: Arc::default(),
+        // No other process has its sessions.
+        identity: Arc::new(StoreIdentity::new(format!("memory {}", Uuid::new_v4()))),
         tasks: vec![BackgroundTask::new("pseudonym key renewal", renewal)],
     }
 }

@@ -36,10 +36,12 @@ mod script;
 mod script_check;
 mod scripts;
 mod sentinel;
+mod server_info;
 mod slot_map;
 mod source;
 mod startup_check;
 mod supervisor;
+mod survey;
 mod topology;
 mod url;
 
@@ -47,6 +49,7 @@ pub use address::Address;
 pub use build::RedisSettings;
 pub use endpoint::{ConnectError, RedisEndpoint};
 pub use source::RedisSource;
+pub use survey::{RedisSurvey, SurveyedServer};
 pub use url::{Layout, RedisUrlError};
 
 use crate::model::{SequenceToken, SessionId, SubmittedToken};

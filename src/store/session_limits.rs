@@ -1,6 +1,7 @@
 //! The quotas of a store: live sessions in total, and of each client, network, user and wide network.
 
 use crate::config::limits::{Fraction, LimitsConfig, Rate, RateConfig};
+use crate::config::session::SessionConfig;
 use crate::model::{Limit, LimitSet};
 use crate::model::{Owner, Principal, SessionId, WideNetwork};
 use std::hash::{BuildHasher, RandomState};
@@ -29,6 +30,21 @@ pub struct SessionLimits {
     pub shares: Arc<CurrentShares>,
     /// Chooses the sessions that wide networks count.
     pub sampler: Sampler,
+}
+
+impl SessionLimits {
+    /// The limits of a configuration, with the shares that a reload may replace.
+    #[must_use]
+    pub fn new(session: &SessionConfig, shares: Arc<CurrentShares>) -> Self {
+        Self {
+            ttl: session.ttl,
+            max_live: session.max_live,
+            max_writes: session.max_writes,
+            max_txn_ids: session.max_txn_ids,
+            shares,
+            sampler: Sampler::default(),
+        }
+    }
 }
 
 /// Chooses sessions by a keyed hash of their id.

@@ -20,7 +20,7 @@ use crate::store::redis::startup_check::StartupCheck;
 use crate::store::redis::supervisor;
 use crate::store::redis::topology::Topology;
 use crate::store::redis::url::Layout;
-use crate::store::{Changes, SessionLimits, StoreParts, StoreProblems, StoreState};
+use crate::store::{Changes, SessionLimits, StoreParts, StoreState};
 use crate::telemetry::metrics::Metrics;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -46,6 +46,84 @@ pub struct RedisSettings {
     pub ignore_checks: Vec<Check>,
 }
 
+/// The parts that talk to Redis. Their tasks connect and reconnect, without end.
+pub(super) struct RedisParts {
+    pub(super) context: Arc<NodeContext>,
+    pub(super) scripts: Arc<Scripts>,
+    pub(super) keys: Keys,
+    pub(super) leases: Arc<Leases>,
+    pub(super) check: StartupCheck,
+    pub(super) tasks: Vec<BackgroundTask>,
+}
+
+impl RedisParts {
+    /// Builds the parts. `key` is overwritten with the pseudonym key that all replicas share.
+    pub(super) fn new(
+        settings: &RedisSettings,
+        limits: SessionLimits,
+        clock: &Clock,
+        metrics: &Arc<Metrics>,
+        key: Arc<SharedPseudonymKey>,
+    ) -> Self {
+        let deadline = settings.command_timeout;
+        let (node_tasks, started) = mpsc::unbounded_channel();
+        let replication = settings
+            .wait_for_replicas
+            .map(|replicas| ReplicationConfig {
+                replicas,
+                // Shorter than the deadline, so that Redis ends the wait and not this process.
+                timeout: deadline / 2,
+            });
+        let context = Arc::new(NodeContext {
+            dialer: Dialer::new(
+                settings.source.clone(),
+                settings.layout.clone(),
+                deadline,
+                replication,
+            ),
+            clock: clock.clone(),
+            metrics: Arc::clone(metrics),
+            problems: Arc::default(),
+            state: watch::Sender::new(StoreState::Connecting(None)),
+            changed: watch::Sender::new(()),
+            tasks: node_tasks,
+        });
+        let (topology, mut tasks) = Topology::start(Arc::clone(&context), settings.layout.clone());
+        tasks.push(BackgroundTask::new(
+            "Redis connections",
+            supervisor::run_nodes(started),
+        ));
+        let scripts = Arc::new(Scripts::new(
+            topology,
+            clock.clone(),
+            deadline,
+            Arc::clone(metrics),
+        ));
+        let keys = Keys::new(&settings.prefix);
+        let lease_scripts = match settings.layout {
+            Layout::Cluster(_) => LeaseScripts::Separate,
+            Layout::Standalone { .. } | Layout::Sentinel { .. } => LeaseScripts::Combined,
+        };
+        let leases = Leases::new(&scripts, lease_scripts, &keys, limits, deadline, key);
+        let leases = Arc::new(leases);
+        let check = StartupCheck {
+            leases: Arc::clone(&leases),
+            database: settings.layout.database(),
+            command_timeout: deadline,
+            ignore_checks: settings.ignore_checks.clone(),
+            may_write: true,
+        };
+        Self {
+            context,
+            scripts,
+            keys,
+            leases,
+            check,
+            tasks,
+        }
+    }
+}
+
 impl RedisStore {
     /// Builds the store. Its tasks connect and reconnect, without end. `key` is overwritten with the
     /// pseudonym key that all replicas share.
@@ -58,69 +136,28 @@ impl RedisStore {
         key: Arc<SharedPseudonymKey>,
     ) -> StoreParts<Self> {
         let deadline = settings.command_timeout;
-        let (state, receiver) = watch::channel(StoreState::Connecting(None));
-        let (node_tasks, started) = mpsc::unbounded_channel();
-        let problems = Arc::<StoreProblems>::default();
-        let context = Arc::new(NodeContext {
-            dialer: Dialer::new(
-                settings.source.clone(),
-                settings.layout.clone(),
-                deadline,
-                settings
-                    .wait_for_replicas
-                    .map(|replicas| ReplicationConfig {
-                        replicas,
-                        // Shorter than the deadline, so that Redis ends the wait and not this process.
-                        timeout: deadline / 2,
-                    }),
-            ),
-            clock: clock.clone(),
-            metrics: Arc::clone(metrics),
-            problems: Arc::clone(&problems),
-            state: state.clone(),
-            changed: watch::Sender::new(()),
-            tasks: node_tasks,
-        });
-        let connected = context.changed.subscribe();
-        let (topology, mut tasks) = Topology::start(Arc::clone(&context), settings.layout.clone());
-        let scripts = Arc::new(Scripts::new(
-            topology,
-            clock.clone(),
-            deadline,
-            Arc::clone(metrics),
-        ));
-        let keys = Keys::new(&settings.prefix);
-        let lease_scripts = match settings.layout {
-            Layout::Cluster(_) => LeaseScripts::Separate,
-            Layout::Standalone { .. } | Layout::Sentinel { .. } => LeaseScripts::Combined,
-        };
-        let leases = Leases::new(
-            &scripts,
-            lease_scripts,
-            &keys,
-            limits.clone(),
-            deadline,
-            key,
-        );
-        let leases = Arc::new(leases);
+        let RedisParts {
+            context,
+            scripts,
+            keys,
+            leases,
+            check,
+            mut tasks,
+        } = RedisParts::new(settings, limits.clone(), &clock, metrics, key);
         let (rollback, rollback_task) = RollbackQueue::new(&leases, deadline, metrics);
         let refreshed = Arc::clone(&leases);
         let refresh = async move { refreshed.refresh_pseudonym_key().await };
-        let check = StartupCheck {
-            leases: Arc::clone(&leases),
-            command_timeout: deadline,
-            ignore_checks: settings.ignore_checks.clone(),
-        };
         let changes = Arc::new(Changes::new(false));
+        let (problems, identity) = (Arc::clone(&context.problems), Arc::default());
+        let state = context.state.subscribe();
         let checks = Checks {
             check,
-            report: CheckReport::new(metrics, &problems),
+            report: CheckReport::new(metrics, &problems, &identity),
             clock,
-            state,
-            connected,
+            state: context.state.clone(),
+            connected: context.changed.subscribe(),
         };
         tasks.extend([
-            BackgroundTask::new("Redis connections", supervisor::run_nodes(started)),
             BackgroundTask::new("Redis checks", checks.run()),
             BackgroundTask::new("Redis rollback queue", rollback_task),
             BackgroundTask::new("Redis pseudonym key", refresh),
@@ -145,8 +182,9 @@ impl RedisStore {
         };
         StoreParts {
             store,
-            state: receiver,
+            state,
             problems,
+            identity,
             tasks,
         }
     }

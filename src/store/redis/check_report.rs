@@ -1,8 +1,8 @@
 //! What the checks found: a gauge per check, a line on `/readyz?verbose`, and a log line per change.
 
 use crate::config::store::Check;
-use crate::store::StoreProblems;
 use crate::store::redis::startup_check::StartupResult;
+use crate::store::{StoreIdentity, StoreProblems};
 use crate::telemetry::labels::StoreCheck;
 use crate::telemetry::metrics::Metrics;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,16 +16,22 @@ const STOPS_CREATIONS: [StoreCheck; 2] = [StoreCheck::Write, StoreCheck::Acl];
 pub(super) struct CheckReport {
     metrics: Arc<Metrics>,
     problems: Arc<StoreProblems>,
+    identity: Arc<StoreIdentity>,
     /// The reason of each failed check, by its label.
     failed: BTreeMap<&'static str, String>,
     notes: BTreeSet<String>,
 }
 
 impl CheckReport {
-    pub(super) fn new(metrics: &Arc<Metrics>, problems: &Arc<StoreProblems>) -> Self {
+    pub(super) fn new(
+        metrics: &Arc<Metrics>,
+        problems: &Arc<StoreProblems>,
+        identity: &Arc<StoreIdentity>,
+    ) -> Self {
         Self {
             metrics: Arc::clone(metrics),
             problems: Arc::clone(problems),
+            identity: Arc::clone(identity),
             failed: BTreeMap::new(),
             notes: BTreeSet::new(),
         }
@@ -46,6 +52,9 @@ impl CheckReport {
             let gauge = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
             self.metrics.store_memory.set(gauge(memory.used));
             self.metrics.store_memory_limit.set(gauge(memory.limit));
+        }
+        if let Some(identity) = &result.identity {
+            self.identity.set(identity.clone());
         }
         for note in &result.notes {
             if !self.notes.contains(note) {

@@ -14,9 +14,10 @@ use crate::store::redis::error_kind::is_permission_error;
 use crate::store::redis::error_text::describe;
 use crate::store::redis::lease::Leases;
 use crate::store::redis::script_check::{CheckError, exercise_scripts};
+use crate::store::redis::server_info::{MemoryUse, ServerInfo, fullest, run_ids};
 use fred::interfaces::ClientLike;
 use fred::types::{InfoKind, Value};
-use std::collections::HashMap;
+use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,11 +35,19 @@ const BYTES_PER_SESSION: u64 = 7 * 1024;
 /// and CONFIG is often forbidden.
 const MIN_REPLICAS: u64 = 2;
 
+/// Length of the digest that names a store, in bytes. It tells apart the few that an operator has.
+const IDENTITY_LEN: usize = 6;
+
 /// The start-up check and what it needs.
 pub(super) struct StartupCheck {
     pub(super) leases: Arc<Leases>,
+    /// The number of the database.
+    pub(super) database: u8,
     pub(super) command_timeout: Duration,
     pub(super) ignore_checks: Vec<Check>,
+    /// Whether it takes a session of its own through the scripts. Without that, permissions are not
+    /// checked.
+    pub(super) may_write: bool,
 }
 
 /// What the check found.
@@ -50,17 +59,10 @@ pub(super) struct StartupResult {
     pub(super) inconclusive: Option<String>,
     /// What an operator should know although nothing failed.
     pub(super) notes: Vec<String>,
+    /// Which sessions these are, if Redis tells: the servers, the database and the prefix.
+    pub(super) identity: Option<String>,
     /// The memory of the primary that is nearest to its limit, if Redis reports it.
     pub(super) memory: Option<MemoryUse>,
-}
-
-/// How much memory one Redis uses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct MemoryUse {
-    /// `used_memory`, in bytes.
-    pub(super) used: u64,
-    /// `maxmemory`, in bytes. 0 if there is no limit.
-    pub(super) limit: u64,
 }
 
 impl StartupResult {
@@ -74,13 +76,14 @@ impl StartupCheck {
     /// Runs the check.
     pub(super) async fn run(&self) -> StartupResult {
         let (mut found, mut notes) = (Vec::new(), Vec::new());
-        let (mut inconclusive, mut memory) = (None, None);
+        let (mut inconclusive, mut memory, mut identity) = (None, None, None);
         match self.fetch_infos().await {
             Ok(infos) if infos.is_empty() => {
                 inconclusive = Some("no server has a connection".to_owned());
             }
             Ok(infos) => {
-                memory = fullest(infos.iter().filter_map(|(_, info)| memory_use(info)));
+                identity = self.identity(&infos);
+                memory = fullest(infos.iter().filter_map(|(_, info)| info.memory()));
                 for (_, info) in &infos {
                     check_info(info, self.leases.limits.max_live, &mut found, &mut notes);
                 }
@@ -96,7 +99,7 @@ impl StartupCheck {
             }
         }
         if inconclusive.is_none() {
-            match exercise_scripts(&self.leases).await {
+            match self.exercise_scripts().await {
                 Ok(()) if self.is_fast_enough().await => {}
                 Ok(()) => {
                     let limit = HumanDuration(self.command_timeout / 4);
@@ -123,7 +126,28 @@ impl StartupCheck {
             failed,
             inconclusive,
             notes,
+            identity,
             memory,
+        }
+    }
+
+    /// Returns a text that differs between two stores: a digest of the servers' run ids, the database
+    /// and the prefix.
+    fn identity(&self, infos: &[(Address, ServerInfo)]) -> Option<String> {
+        let mut hash = Sha256::new_with_prefix(run_ids(infos)?);
+        hash.update([0, self.database]);
+        hash.update(self.leases.keys.live_index().as_bytes());
+        let digest = hash.finalize();
+        let digits = digest[..IDENTITY_LEN].iter();
+        let digits: String = digits.map(|byte| format!("{byte:02x}")).collect();
+        Some(format!("redis {digits}"))
+    }
+
+    async fn exercise_scripts(&self) -> Result<(), CheckError> {
+        if self.may_write {
+            exercise_scripts(&self.leases).await
+        } else {
+            Ok(())
         }
     }
 
@@ -136,11 +160,11 @@ impl StartupCheck {
     }
 
     /// Fetches INFO from every primary, in a fixed order.
-    async fn fetch_infos(&self) -> Result<Vec<(Address, Info)>, fred::error::Error> {
+    async fn fetch_infos(&self) -> Result<Vec<(Address, ServerInfo)>, fred::error::Error> {
         let mut infos = Vec::new();
         for primary in self.leases.scripts.topology().primaries() {
             let info = primary.client().info::<String>(Some(InfoKind::Default));
-            infos.push((primary.address().clone(), parse_info(&info.await?)));
+            infos.push((primary.address().clone(), ServerInfo::parse(&info.await?)));
         }
         Ok(infos)
     }
@@ -166,20 +190,15 @@ impl StartupCheck {
     }
 }
 
-/// The fields of INFO.
-type Info = HashMap<String, String>;
-
 fn check_info(
-    info: &Info,
+    info: &ServerInfo,
     max_live: u64,
     found: &mut Vec<(Check, String)>,
     notes: &mut Vec<String>,
 ) {
     // Valkey reports a `redis_version` of 7.2, for compatibility with clients.
-    match info
-        .get("redis_version")
-        .map(|text| (text, parse_version(text)))
-    {
+    let version = info.get("redis_version");
+    match version.map(|text| (text, parse_version(text))) {
         Some((_, Some(version))) if version >= MIN_VERSION => {}
         Some((text, _)) => {
             // Its name in `ignore_checks` would be the next thing to try.
@@ -191,7 +210,7 @@ fn check_info(
         }
         None => notes.push("INFO has no redis_version".to_owned()),
     }
-    match info.get("maxmemory_policy").map(String::as_str) {
+    match info.get("maxmemory_policy") {
         Some("noeviction") => {}
         Some(policy) => found.push((
             Check::Eviction,
@@ -200,10 +219,7 @@ fn check_info(
         None => notes.push("INFO has no maxmemory_policy; it must be noeviction".to_owned()),
     }
     let needed = max_live.saturating_mul(BYTES_PER_SESSION);
-    match info
-        .get("maxmemory")
-        .and_then(|text| text.parse::<u64>().ok())
-    {
+    match info.number("maxmemory") {
         Some(0) => {}
         Some(maxmemory) if maxmemory >= needed => {}
         Some(maxmemory) => found.push((
@@ -214,40 +230,17 @@ fn check_info(
     }
 }
 
-/// Returns the memory that a server reports.
-fn memory_use(info: &Info) -> Option<MemoryUse> {
-    let bytes = |field: &str| info.get(field)?.parse::<u64>().ok();
-    Some(MemoryUse {
-        used: bytes("used_memory")?,
-        limit: bytes("maxmemory")?,
-    })
-}
-
-/// Returns the server that is nearest to its limit; one without a limit only if no other has one.
-fn fullest(servers: impl Iterator<Item = MemoryUse>) -> Option<MemoryUse> {
-    servers.max_by(|one, other| {
-        let has_limit = |server: &MemoryUse| server.limit > 0;
-        // used / limit, without division.
-        let [left, right] = [(one, other), (other, one)]
-            .map(|(a, b)| u128::from(a.used) * u128::from(b.limit.max(1)));
-        let by_limit = has_limit(one).cmp(&has_limit(other));
-        by_limit.then(left.cmp(&right))
-    })
-}
-
 /// Returns which primaries have `min-replicas-to-write` and too few replicas for a promotion. One
 /// text for all of them, since each check is reported once.
-fn check_replicas(infos: &[(Address, Info)]) -> Option<String> {
-    let count = |info: &Info| info.get("connected_slaves")?.parse::<u64>().ok();
+fn check_replicas(infos: &[(Address, ServerInfo)]) -> Option<String> {
     let problems: Vec<_> = infos
         .iter()
         // Redis and Valkey report this field only if `min-replicas-to-write` is set. A replica
         // that was a primary until now reports it too.
         .filter(|(_, info)| {
-            info.contains_key("min_slaves_good_slaves")
-                && info.get("role").is_some_and(|role| role == "master")
+            info.get("min_slaves_good_slaves").is_some() && info.get("role") == Some("master")
         })
-        .filter_map(|(address, info)| Some((address, count(info)?)))
+        .filter_map(|(address, info)| Some((address, info.number("connected_slaves")?)))
         .filter(|(_, replicas)| *replicas < MIN_REPLICAS)
         .map(|(address, replicas)| {
             let plural = if replicas == 1 { "" } else { "s" };
@@ -266,35 +259,4 @@ fn check_replicas(infos: &[(Address, Info)]) -> Option<String> {
 fn parse_version(text: &str) -> Option<(u64, u64)> {
     let mut parts = text.split('.').map(str::parse);
     Some((parts.next()?.ok()?, parts.next()?.ok()?))
-}
-
-fn parse_info(info: &str) -> Info {
-    info.lines()
-        .filter_map(|line| line.split_once(':'))
-        .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{MemoryUse, fullest};
-
-    #[test]
-    fn fullest_server_is_nearest_to_its_limit() {
-        let server = |(used, limit)| MemoryUse { used, limit };
-        for (servers, expected) in [
-            (vec![], None),
-            (vec![(7, 0)], Some((7, 0))),
-            (vec![(7, 0), (9, 0), (8, 0)], Some((9, 0))),
-            (vec![(99, 0), (5, 10), (98, 0)], Some((5, 10))),
-            (vec![(50, 100), (6, 10), (59, 100)], Some((6, 10))),
-            (
-                vec![(u64::MAX, u64::MAX), (1, 2)],
-                Some((u64::MAX, u64::MAX)),
-            ),
-        ] {
-            let found = fullest(servers.iter().copied().map(server));
-            assert_eq!(found, expected.map(server), "{servers:?}");
-        }
-    }
 }

@@ -231,6 +231,23 @@ fn reload_names_keys_that_need_a_restart() {
     );
 }
 
+/// Replicas are compared by it: what needs a restart does not change it.
+#[test]
+fn reload_changes_the_digest_by_what_it_applies() {
+    let running = Running::start(Store::Memory, WIDE);
+    let digest = || {
+        let version = running.server.admin_get("/version").expect(200);
+        version.text("configuration").to_owned()
+    };
+    let start = digest();
+    running.reload(&format!("session.max_live = 7\n{WIDE}"), "applied");
+    assert_eq!(digest(), start);
+    running.reload(&format!("maintenance = true\n{WIDE}"), "applied");
+    assert_ne!(digest(), start);
+    running.reload(WIDE, "applied");
+    assert_eq!(digest(), start);
+}
+
 /// By default the signal ends a process.
 #[test]
 fn reload_without_a_file_changes_nothing() {

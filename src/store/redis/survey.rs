@@ -1,0 +1,134 @@
+//! One look at Redis, for the doctor: what a worker finds at its start, in the same words.
+
+use crate::clock::Clock;
+use crate::config::store::Check;
+use crate::store::redis::build::{RedisParts, RedisSettings};
+use crate::store::redis::error_kind::is_refusal;
+use crate::store::redis::server_info::ServerInfo;
+use crate::store::redis::startup_check::{StartupCheck, StartupResult};
+use crate::store::{SessionLimits, StoreError, StoreState};
+use crate::telemetry::metrics::Metrics;
+use fred::interfaces::ClientLike;
+use fred::types::InfoKind;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+/// What one look at Redis showed.
+#[derive(Debug)]
+pub struct RedisSurvey {
+    /// The primaries, with what each said about itself.
+    pub servers: Vec<SurveyedServer>,
+    /// The checks of the start that failed and are not ignored, with the reason.
+    pub failed: Vec<(Check, String)>,
+    /// Why some checks have no result.
+    pub inconclusive: Option<String>,
+    /// What an operator should know although nothing failed.
+    pub notes: Vec<String>,
+    /// Whether a write was accepted, or why it was refused. `None` if none was to be made.
+    pub write: Option<Result<(), String>>,
+    /// `used_memory` and `maxmemory` of the primary that is nearest to its limit, in bytes. The limit
+    /// is 0 if there is none.
+    pub memory: Option<(u64, u64)>,
+}
+
+/// A primary.
+#[derive(Debug)]
+pub struct SurveyedServer {
+    /// The address of the connection.
+    pub address: String,
+    /// Its name and version, such as `Redis 7.2.4`, if INFO tells.
+    pub version: Option<String>,
+    /// Its clock and this machine's at the same time, if INFO tells.
+    pub clocks: Option<(SystemTime, SystemTime)>,
+}
+
+impl RedisSurvey {
+    /// Connects, and takes one session of its own from creation to deletion if it `may_write`. Waits at
+    /// most `wait` for the connection.
+    ///
+    /// # Errors
+    /// Why there was no connection, in a text without secrets.
+    pub async fn take(
+        settings: &RedisSettings,
+        limits: SessionLimits,
+        clock: &Clock,
+        wait: Duration,
+        may_write: bool,
+    ) -> Result<Self, String> {
+        let metrics = Arc::new(Metrics::new());
+        let parts = RedisParts::new(settings, limits, clock, &metrics, Arc::default());
+        let mut tasks = JoinSet::new();
+        for task in parts.tasks {
+            tasks.spawn(task.future);
+        }
+        let check = StartupCheck {
+            may_write,
+            ..parts.check
+        };
+        let state = &parts.context.state;
+        if timeout(wait, check.wait_for_connection()).await.is_err() {
+            return Err(match &*state.borrow() {
+                StoreState::Connecting(Some(reason)) => reason.clone(),
+                _ => "no server has accepted a connection".to_owned(),
+            });
+        }
+        Ok(Self::look(&check, clock).await)
+    }
+
+    async fn look(check: &StartupCheck, clock: &Clock) -> Self {
+        let servers = servers(check, clock).await;
+        let StartupResult {
+            failed,
+            inconclusive,
+            notes,
+            memory,
+            ..
+        } = check.run().await;
+        let write = if check.may_write {
+            Some(write(check).await)
+        } else {
+            None
+        };
+        Self {
+            servers,
+            failed,
+            inconclusive,
+            notes,
+            write,
+            memory: memory.map(|memory| (memory.used, memory.limit)),
+        }
+    }
+}
+
+/// Makes the write probe of a worker.
+async fn write(check: &StartupCheck) -> Result<(), String> {
+    match check.leases.fetch_pseudonym_key().await {
+        Err(StoreError::Unavailable(reason) | StoreError::Rejected(reason))
+            if is_refusal(&reason) =>
+        {
+            Err(reason)
+        }
+        Err(error @ StoreError::NotReplicated(_)) => Err(error.to_string()),
+        // Without a reply nothing is known; the check of latency says so.
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Asks each primary what it is. One that does not tell is in the list by its address.
+async fn servers(check: &StartupCheck, clock: &Clock) -> Vec<SurveyedServer> {
+    let mut servers = Vec::new();
+    for primary in check.leases.scripts.topology().primaries() {
+        let info = primary.client().info::<String>(Some(InfoKind::Server));
+        let info = info.await.map(|text| ServerInfo::parse(&text));
+        let here = clock.time_of_day();
+        let info = info.unwrap_or_default();
+        servers.push(SurveyedServer {
+            address: primary.address().to_string(),
+            version: info.name_and_version(),
+            clocks: info.time().map(|there| (there, here)),
+        });
+    }
+    servers
+}

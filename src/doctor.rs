@@ -1,38 +1,49 @@
-//! `matrix-rendezvous doctor`: diagnoses from outside why a sign-in by QR code fails.
+//! `matrix-rendezvous doctor`: diagnoses why a sign-in by QR code fails, from outside and from inside.
 //!
 //! ```text
-//! options ─► target ─► examination ─► checks/* ─► report
-//!                           └── client ─► exchange, connection
+//! options ─► target ─► examination ─► checks/* ─► report ─► watch
+//!                           ├── client ─► exchange, connection     from outside
+//!                           └── deployment                         from inside
 //! ```
 //!
-//! The doctor sends what a client would send, each request on a connection of its own, and marks it by
-//! `X-Rendezvous-Probe` (R0.38). Each check has an id; `checks` makes them in the order of
+//! From outside, the doctor sends what a client would send, each request on a connection of its own,
+//! and marks it by `X-Rendezvous-Probe` (R0.38). From inside, it looks at what a configuration names,
+//! in the words of a worker. Each check has an id; `checks` makes them in the order of
 //! `check::CheckId::ALL`. A check that needs what an earlier one did not find is skipped.
 
 mod check;
 mod checks;
 mod client;
+mod conformance;
 mod connection;
+mod deployment;
 mod diagnosis;
 mod examination;
 mod exchange;
+mod open_connection;
 mod options;
+mod peer_certificate;
 mod report;
 mod target;
+mod watch;
 
 use crate::clock::Clock;
-use crate::config::ConfigError;
-use crate::config::Sources;
+use crate::config::secret::{self, Secret};
+use crate::config::{ConfigError, ConfigProblem, Sources};
 use crate::startup;
 use crate::tls::{self, CaBundleError};
 use check::CheckId;
 use client::ProbeClient;
+use conformance::Conformance;
 use connection::Connector;
+use deployment::Deployment;
 use examination::Examination;
 pub use options::{DoctorOptions, ReportFormat};
 use report::{CheckResult, Report, Status};
 use std::io::{self, Write as _};
+use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use target::DoctorTarget;
 
 /// What the doctor found.
@@ -50,15 +61,18 @@ pub enum DoctorError {
     /// SERVER is neither a server name nor a base URL.
     #[error("{0}")]
     Target(String),
-    /// Without SERVER the configuration is read, and it is invalid.
-    #[error("no SERVER was given, and the configuration cannot be used:\n{0}")]
+    /// The configuration is invalid.
+    #[error("the configuration cannot be used:\n{0}")]
     Config(#[from] ConfigError),
-    /// Without SERVER the configuration must have a base URL.
+    /// There is neither SERVER nor a configuration.
     #[error(
-        "no SERVER was given, and the configuration has no http.public_base_url: expected \
-         matrix-rendezvous doctor example.org"
+        "no SERVER was given, and no configuration: expected matrix-rendezvous doctor example.org, or \
+         --config FILE"
     )]
     NoTarget,
+    /// `--conformance` needs the homeserver's base URL.
+    #[error("the base URL is not found: {0}")]
+    NoBase(String),
     /// The file of `--ca-file` cannot be used.
     #[error("--ca-file {path}: {error}", path = path.display())]
     CaFile {
@@ -67,9 +81,23 @@ pub enum DoctorError {
         /// The reason.
         error: CaBundleError,
     },
+    /// The file of `--token-file` cannot be used.
+    #[error("{0}")]
+    TokenFile(ConfigProblem),
     /// rustls rejected the TLS settings.
     #[error("TLS: {0}")]
     Tls(#[from] rustls::Error),
+    /// The address of the metrics of `--watch` cannot be used.
+    #[error("--metrics-listen {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The operating system's reason.
+        source: io::Error,
+    },
+    /// The operating system rejects a signal handler.
+    #[error("a signal handler cannot be installed: {0}")]
+    Signals(#[source] io::Error),
     /// The report cannot be written.
     #[error("the report cannot be written: {0}")]
     Output(#[from] io::Error),
@@ -81,60 +109,139 @@ impl DoctorError {
     pub fn is_usage(&self) -> bool {
         match self {
             Self::Target(_) | Self::Config(_) | Self::NoTarget => true,
-            Self::CaFile { .. } | Self::Tls(_) | Self::Output(_) => false,
+            Self::NoBase(_)
+            | Self::CaFile { .. }
+            | Self::TokenFile(_)
+            | Self::Tls(_)
+            | Self::Listen { .. }
+            | Self::Signals(_)
+            | Self::Output(_) => false,
         }
     }
 }
 
-/// Checks each target, and prints a report for each.
+/// Checks each target and prints a report for each: once, or again and again with `--watch`.
 ///
 /// # Errors
 /// [`DoctorError`] if there is no report.
 pub async fn run(options: DoctorOptions, sources: &Sources) -> Result<Verdict, DoctorError> {
-    let clock = Clock::system();
-    let mut worst = Status::Skip;
-    for target in targets(&options, sources)? {
-        let client = client(&options, clock.clone())?;
-        let exam = Examination::new(client, target, options.read_only);
-        let report = examine(exam, &clock).await;
-        worst = worst.max(report.status());
-        let text = report.render(options.format);
-        io::stdout().lock().write_all(text.as_bytes())?;
+    let doctor = Doctor {
+        options,
+        sources,
+        clock: Clock::system(),
+    };
+    if doctor.options.conformance {
+        return doctor.try_conformance().await;
     }
-    let has_failed = worst == Status::Fail || (options.strict && worst == Status::Warn);
-    Ok(if has_failed {
-        Verdict::Failed
-    } else {
-        Verdict::Passed
+    if let Some(interval) = doctor.options.watch {
+        watch::watch(&doctor, interval, doctor.options.metrics_listen).await?;
+        return Ok(Verdict::Passed);
+    }
+    let reports = doctor.examine().await?;
+    doctor.print(&reports)?;
+    let worst = reports.iter().map(Report::status).max();
+    Ok(match worst {
+        Some(Status::Fail) => Verdict::Failed,
+        Some(Status::Warn) if doctor.options.strict => Verdict::Failed,
+        _ => Verdict::Passed,
     })
 }
 
-/// Returns what is checked: SERVER, or each base URL of the configuration.
-fn targets(options: &DoctorOptions, sources: &Sources) -> Result<Vec<DoctorTarget>, DoctorError> {
-    let parse = |text: &str| DoctorTarget::parse(text).map_err(DoctorError::Target);
-    if let Some(server) = &options.server {
-        return Ok(vec![parse(server)?]);
-    }
-    let config = startup::load(sources)?.config;
-    let homeservers = config.homeservers.iter();
-    let urls: Vec<_> = homeservers
-        .filter_map(|homeserver| homeserver.public_base_url.as_deref())
-        .collect();
-    if urls.is_empty() {
-        return Err(DoctorError::NoTarget);
-    }
-    urls.into_iter().map(parse).collect()
+/// What one run needs.
+struct Doctor<'a> {
+    options: DoctorOptions,
+    sources: &'a Sources,
+    clock: Clock,
 }
 
-fn client(options: &DoctorOptions, clock: Clock) -> Result<ProbeClient, DoctorError> {
-    let ca_file = options.ca_file.as_deref();
-    let roots = tls::load_ca_bundle(ca_file).map_err(|error| DoctorError::CaFile {
-        path: options.ca_file.clone().unwrap_or_default(),
-        error,
-    })?;
-    let connector = Connector::new(options.family.family(), options.resolve.clone(), &roots)?;
-    let origin = options.origin.clone();
-    Ok(ProbeClient::new(connector, options.timeout, origin, clock))
+impl Doctor<'_> {
+    /// Makes every check on each target. Reads the files that the options and the configuration name.
+    async fn examine(&self) -> Result<Vec<Report>, DoctorError> {
+        let options = &self.options;
+        let token = self.token()?;
+        let deployment = self.deployment().await?;
+        let mut reports = Vec::new();
+        for target in self.targets(deployment.as_deref())? {
+            let exam = Examination {
+                deployment: deployment.clone(),
+                replicas: options.replicas.clone(),
+                token: token.clone(),
+                is_long: options.long,
+                read_only: options.read_only,
+                ..Examination::new(self.client()?, target)
+            };
+            reports.push(examine(exam, &self.clock).await);
+        }
+        Ok(reports)
+    }
+
+    /// Tries the rules of the protocol, and prints the table.
+    async fn try_conformance(&self) -> Result<Verdict, DoctorError> {
+        let token = self.token()?;
+        let server = self.options.server.as_deref().unwrap_or_default();
+        let target = DoctorTarget::parse(server).map_err(DoctorError::Target)?;
+        let token = token.as_ref().map(Secret::expose);
+        let conformance = Conformance::of(self.client()?, target, token).await?;
+        let table = conformance.render(self.options.format);
+        io::stdout().lock().write_all(table.as_bytes())?;
+        Ok(if conformance.is_conforming() {
+            Verdict::Passed
+        } else {
+            Verdict::Failed
+        })
+    }
+
+    fn print(&self, reports: &[Report]) -> Result<(), DoctorError> {
+        let mut out = io::stdout().lock();
+        for report in reports {
+            out.write_all(report.render(self.options.format).as_bytes())?;
+        }
+        Ok(out.flush()?)
+    }
+
+    /// Looks at the deployment from inside, if there is a configuration.
+    async fn deployment(&self) -> Result<Option<Arc<Deployment>>, DoctorError> {
+        if !self.sources.is_given() {
+            return Ok(None);
+        }
+        let startup = startup::load(self.sources)?;
+        let (wait, may_write) = (self.options.timeout, !self.options.read_only);
+        let deployment = Deployment::look(startup, &self.clock, wait, may_write).await;
+        Ok(Some(Arc::new(deployment)))
+    }
+
+    /// Returns what is checked: SERVER, or each base URL of the configuration, or the configuration
+    /// alone.
+    fn targets(&self, deployment: Option<&Deployment>) -> Result<Vec<DoctorTarget>, DoctorError> {
+        let parse = |text: &str| DoctorTarget::parse(text).map_err(DoctorError::Target);
+        if let Some(server) = &self.options.server {
+            return Ok(vec![parse(server)?]);
+        }
+        let urls = &deployment.ok_or(DoctorError::NoTarget)?.base_urls;
+        if urls.is_empty() {
+            return Ok(vec![DoctorTarget::configuration()]);
+        }
+        urls.iter().map(|url| parse(url)).collect()
+    }
+
+    /// Reads the access token of `--token-file`.
+    fn token(&self) -> Result<Option<Secret>, DoctorError> {
+        let path = self.options.token_file.as_deref();
+        let read = path.map(|path| secret::read::<Secret>("--token-file", path));
+        read.transpose().map_err(DoctorError::TokenFile)
+    }
+
+    fn client(&self) -> Result<ProbeClient, DoctorError> {
+        let options = &self.options;
+        let ca_file = options.ca_file.as_deref();
+        let roots = tls::load_ca_bundle(ca_file).map_err(|error| DoctorError::CaFile {
+            path: options.ca_file.clone().unwrap_or_default(),
+            error,
+        })?;
+        let connector = Connector::new(options.family.family(), options.resolve.clone(), &roots)?;
+        let (origin, clock) = (options.origin.clone(), self.clock.clone());
+        Ok(ProbeClient::new(connector, options.timeout, origin, clock))
+    }
 }
 
 /// Makes every check on one target.

@@ -8,7 +8,7 @@
 //!
 //! An import follows an arrow or goes to a leaf, never back, and there is no cycle between files or
 //! modules; `tests/it/architecture.rs` enforces both. Beside the path of a request are `cli`, `healthcheck`,
-//! `doctor` (diagnosis from outside), `admin` (the operators' listener), `startup`, `open_files` and `app`, which alone names every concrete type.
+//! `doctor` (diagnosis), `admin` (the operators' listener), `startup`, `open_files` and `app`, which alone names every concrete type.
 
 pub mod admin;
 pub mod app;

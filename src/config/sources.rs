@@ -72,6 +72,15 @@ impl fmt::Display for ConfigError {
 }
 
 impl Sources {
+    /// Whether there is any source beside the defaults: a file, a variable, or a flag.
+    #[must_use]
+    pub fn is_given(&self) -> bool {
+        let has_variable = |(name, value): &(OsString, OsString)| {
+            name.as_encoded_bytes().starts_with(ENV_PREFIX.as_bytes()) && !value.is_empty()
+        };
+        self.file.is_some() || !self.flags.is_empty() || self.env.iter().any(has_variable)
+    }
+
     /// Merges the sources.
     ///
     /// # Errors

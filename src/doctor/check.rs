@@ -3,6 +3,16 @@
 /// A check. The order is that in which they are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CheckId {
+    Configuration,
+    RedisConnection,
+    RedisWrite,
+    RedisFit,
+    RedisMemory,
+    RedisClock,
+    TokenVerifier,
+    ReplicasReady,
+    ReplicasAlike,
+    TrustedProxies,
     WellKnown,
     WellKnownCors,
     Versions,
@@ -22,18 +32,33 @@ pub(super) enum CheckId {
     PayloadSize,
     PageLoad,
     Preflight,
+    SteadyPolls,
+    KeptConnection,
     Delete,
     Cors,
     Clock,
     Addresses,
+    Certificate,
     RouteMsc4388,
+    Authorization,
+    JsonExchange,
     RouteV1,
 }
 
 impl CheckId {
     /// Every check, in the order in which they are made: the later ones use what the earlier ones
     /// found.
-    pub(super) const ALL: [Self; 25] = [
+    pub(super) const ALL: [Self; 40] = [
+        Self::Configuration,
+        Self::RedisConnection,
+        Self::RedisWrite,
+        Self::RedisFit,
+        Self::RedisMemory,
+        Self::RedisClock,
+        Self::TokenVerifier,
+        Self::ReplicasReady,
+        Self::ReplicasAlike,
+        Self::TrustedProxies,
         Self::WellKnown,
         Self::WellKnownCors,
         Self::Versions,
@@ -53,11 +78,16 @@ impl CheckId {
         Self::PayloadSize,
         Self::PageLoad,
         Self::Preflight,
+        Self::SteadyPolls,
+        Self::KeptConnection,
         Self::Delete,
         Self::Cors,
         Self::Clock,
         Self::Addresses,
+        Self::Certificate,
         Self::RouteMsc4388,
+        Self::Authorization,
+        Self::JsonExchange,
         Self::RouteV1,
     ];
 
@@ -65,6 +95,16 @@ impl CheckId {
     /// of this name.
     pub(super) const fn name(self) -> &'static str {
         match self {
+            Self::Configuration => "configuration",
+            Self::RedisConnection => "redis-connection",
+            Self::RedisWrite => "redis-write",
+            Self::RedisFit => "redis-fit",
+            Self::RedisMemory => "redis-memory",
+            Self::RedisClock => "redis-clock",
+            Self::TokenVerifier => "token-verifier",
+            Self::ReplicasReady => "replicas-ready",
+            Self::ReplicasAlike => "replicas-alike",
+            Self::TrustedProxies => "trusted-proxies",
             Self::WellKnown => "well-known",
             Self::WellKnownCors => "well-known-cors",
             Self::Versions => "versions",
@@ -86,10 +126,15 @@ impl CheckId {
             Self::PayloadSize => "payload-size",
             Self::PageLoad => "page-load",
             Self::Preflight => "preflight",
+            Self::SteadyPolls => "steady-polls",
+            Self::KeptConnection => "kept-connection",
             Self::Delete => "delete",
             Self::Cors => "cors",
             Self::Clock => "clock",
             Self::Addresses => "addresses",
+            Self::Certificate => "certificate",
+            Self::Authorization => "authorization",
+            Self::JsonExchange => "json-exchange",
         }
     }
 }
@@ -117,6 +162,16 @@ pub(super) struct Finding {
     pub(super) why: String,
     /// What the operator should do.
     pub(super) action: String,
+}
+
+impl Problem {
+    /// What was seen, or why the check was not made.
+    pub(super) fn text(&self) -> &str {
+        match self {
+            Self::Fail(finding) | Self::Warn(finding) => &finding.what,
+            Self::Skip(reason) => reason,
+        }
+    }
 }
 
 impl Finding {

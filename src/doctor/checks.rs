@@ -3,13 +3,22 @@
 mod addresses;
 mod authorization;
 mod bounds;
+mod certificate;
 mod clock;
+mod configuration;
 mod cors;
 mod creation;
 mod discovery;
+mod json_dialect;
+mod patience;
 mod reads;
+mod redis;
+mod replicas;
 mod routes;
+mod token_verifier;
 mod writes;
+
+pub(super) use replicas::ReplicaVersion;
 
 use crate::doctor::check::{CheckId, CheckOutcome};
 use crate::doctor::examination::Examination;
@@ -18,6 +27,16 @@ use crate::http::route::{MSC4388_STABLE_PREFIX, MSC4388_UNSTABLE_PREFIX};
 /// Makes one check.
 pub(super) async fn run(id: CheckId, exam: &mut Examination) -> CheckOutcome {
     match id {
+        CheckId::Configuration => configuration::configuration(exam),
+        CheckId::RedisConnection => redis::connection(exam),
+        CheckId::RedisWrite => redis::write(exam),
+        CheckId::RedisFit => redis::fit(exam),
+        CheckId::RedisMemory => redis::memory(exam),
+        CheckId::RedisClock => redis::clock(exam),
+        CheckId::TokenVerifier => token_verifier::token_verifier(exam).await,
+        CheckId::ReplicasReady => replicas::ready(exam).await,
+        CheckId::ReplicasAlike => replicas::alike(exam),
+        CheckId::TrustedProxies => replicas::trusted_proxies(exam).await,
         CheckId::WellKnown => discovery::well_known(exam).await,
         CheckId::WellKnownCors => discovery::well_known_cors(exam),
         CheckId::Versions => discovery::versions(exam).await,
@@ -39,9 +58,14 @@ pub(super) async fn run(id: CheckId, exam: &mut Examination) -> CheckOutcome {
         CheckId::PayloadSize => bounds::payload_size(exam).await,
         CheckId::PageLoad => bounds::page_load(exam).await,
         CheckId::Preflight => cors::preflight(exam).await,
+        CheckId::SteadyPolls => patience::steady_polls(exam).await,
+        CheckId::KeptConnection => patience::kept_connection(exam).await,
         CheckId::Delete => writes::delete(exam).await,
         CheckId::Cors => cors::responses(exam),
         CheckId::Clock => clock::clock(exam),
         CheckId::Addresses => addresses::addresses(exam),
+        CheckId::Certificate => certificate::certificate(exam),
+        CheckId::Authorization => json_dialect::authorization(exam).await,
+        CheckId::JsonExchange => json_dialect::exchange(exam).await,
     }
 }

@@ -2,16 +2,16 @@
 
 use crate::clock::Clock;
 use crate::config::de::HumanDuration;
-use crate::doctor::connection::{Connector, ProbeConnectError, ProbeConnection};
+use crate::doctor::connection::{Connector, ProbeConnectError};
 use crate::doctor::exchange::{Evidence, ProbeError, ProbeRequest, ProbeResponse, redirect_target};
+use crate::doctor::open_connection::{Answer, OpenConnection};
+use crate::doctor::peer_certificate::PeerCertificate;
 use crate::http::probe::X_RENDEZVOUS_PROBE;
 use crate::telemetry::version::VERSION;
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::header::{ACCEPT_ENCODING, HOST, HeaderMap, HeaderValue, ORIGIN, USER_AGENT};
-use hyper::{Request, StatusCode};
-use hyper_util::rt::TokioIo;
-use std::future::pending;
+use http_body_util::Full;
+use hyper::Request;
+use hyper::header::{ACCEPT_ENCODING, HOST, HeaderValue, ORIGIN, USER_AGENT};
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -21,9 +21,6 @@ use uuid::Uuid;
 /// The length of the part of a probe that is the same for a run. With the number of the request it is
 /// shorter than the 32 characters that are repeated (R0.38).
 const RUN_LEN: usize = 20;
-
-/// Upper bound of a response body, in bytes. Metadata of an authorization server has a few KiB.
-const MAX_BODY: usize = 256 * 1024;
 
 /// Upper bound of the redirects that are followed. Browsers follow 20.
 const MAX_REDIRECTS: usize = 5;
@@ -68,6 +65,11 @@ impl ProbeClient {
         self.connector.refused()
     }
 
+    /// What each host showed when a TLS connection was opened.
+    pub(super) fn certificates(&self) -> impl Iterator<Item = (&str, &PeerCertificate)> {
+        self.connector.certificates()
+    }
+
     /// Returns what the requests since the last call showed.
     pub(super) fn take_evidence(&mut self) -> Vec<Evidence> {
         std::mem::take(&mut self.evidence)
@@ -78,18 +80,13 @@ impl ProbeClient {
     /// # Errors
     /// [`ProbeError`] if there is no whole response within the time limit.
     pub(super) async fn send(&mut self, call: ProbeRequest) -> Result<ProbeResponse, ProbeError> {
-        self.requests += 1;
-        let probe = format!("{}{:08}", self.run, self.requests);
-        let host = call.url.host_str().unwrap_or_default().to_owned();
+        let probe = self.next_probe();
         let mut peer = None;
         let mut started = self.clock.now();
         let limit = self.timeout;
-        let exchange = self.exchange(&call, &probe, &host, &mut peer, &mut started);
+        let exchange = self.exchange(&call, &probe, &mut peer, &mut started);
         let result = timeout(limit, exchange).await;
-        let result = result.unwrap_or_else(|_| {
-            let limit = HumanDuration(limit);
-            Err(ProbeError::Timeout { host, limit })
-        });
+        let result = result.unwrap_or_else(|_| Err(timed_out(&call, limit)));
         let elapsed = self.clock.now().saturating_sub(started);
         self.evidence.push(Evidence {
             method: call.method,
@@ -134,47 +131,56 @@ impl ProbeClient {
         Err(ProbeError::Redirects { url, limit })
     }
 
+    /// Opens a connection and sends a request on it, for a second one later.
+    ///
+    /// # Errors
+    /// As [`ProbeClient::send`].
+    pub(super) async fn open(&mut self, call: &ProbeRequest) -> Result<OpenConnection, ProbeError> {
+        let (limit, probe) = (self.timeout, self.next_probe());
+        let opening = async {
+            let mut connection = OpenConnection::open(&mut self.connector, &call.url).await?;
+            connection.exchange(self.request(call, &probe)).await?;
+            Ok(connection)
+        };
+        let result = timeout(limit, opening).await;
+        result.unwrap_or_else(|_| Err(timed_out(call, limit)))
+    }
+
+    /// Sends a second request on an open connection. Returns whether there was a response; without one
+    /// the server had closed the connection.
+    ///
+    /// # Errors
+    /// [`ProbeError::Timeout`] if the connection is open and silent.
+    pub(super) async fn send_on(
+        &mut self,
+        connection: &mut OpenConnection,
+        call: &ProbeRequest,
+    ) -> Result<bool, ProbeError> {
+        let (limit, probe) = (self.timeout, self.next_probe());
+        let request = self.request(call, &probe);
+        match timeout(limit, connection.exchange(request)).await {
+            Ok(response) => Ok(response.is_ok()),
+            Err(_) => Err(timed_out(call, limit)),
+        }
+    }
+
+    fn next_probe(&mut self) -> String {
+        self.requests += 1;
+        format!("{}{:08}", self.run, self.requests)
+    }
+
     /// Sends the request. Sets `peer` and `started` once the connection is open.
     async fn exchange(
         &mut self,
         call: &ProbeRequest,
         probe: &str,
-        host: &str,
         peer: &mut Option<SocketAddr>,
         started: &mut Duration,
-    ) -> Result<(StatusCode, HeaderMap, Bytes), ProbeError> {
-        let broken = |error| ProbeError::Http {
-            host: host.to_owned(),
-            error,
-        };
-        let connection = self.connector.connect(&call.url).await?;
-        let ProbeConnection { stream, peer: from } = connection;
-        *peer = Some(from);
+    ) -> Result<Answer, ProbeError> {
+        let mut connection = OpenConnection::open(&mut self.connector, &call.url).await?;
+        *peer = Some(connection.peer());
         *started = self.clock.now();
-        let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
-        let (mut sender, driver) = handshake.map_err(broken)?;
-        let exchange = async {
-            let response = sender
-                .send_request(self.request(call, probe))
-                .await
-                .map_err(broken)?;
-            let (head, body) = response.into_parts();
-            let body = Limited::new(body, MAX_BODY).collect().await;
-            let body = body.map_err(|_| ProbeError::Body {
-                host: host.to_owned(),
-            })?;
-            Ok((head.status, head.headers, body.to_bytes()))
-        };
-        // The connection is read and written by a future beside the request. If that ends first, the
-        // request ends by what it received.
-        let driving = async {
-            let _ended = driver.await;
-            pending().await
-        };
-        tokio::select! {
-            result = exchange => result,
-            never = driving => never,
-        }
+        connection.exchange(self.request(call, probe)).await
     }
 
     fn request(&self, call: &ProbeRequest, probe: &str) -> Request<Full<Bytes>> {
@@ -204,3 +210,12 @@ impl ProbeClient {
         request
     }
 }
+
+fn timed_out(call: &ProbeRequest, limit: Duration) -> ProbeError {
+    let host = call.url.host_str().unwrap_or_default().to_owned();
+    let limit = HumanDuration(limit);
+    ProbeError::Timeout { host, limit }
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 //! Each request has a connection of its own, so that a load balancer may send each to another
 //! replica, and nothing is answered from an earlier connection's state.
 
+use crate::doctor::peer_certificate::PeerCertificate;
 use crate::tls;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
@@ -127,6 +128,8 @@ pub(super) struct Connector {
     accepted: BTreeMap<(String, u16), SocketAddr>,
     /// The connections that could not be opened, although another address of the host accepted one.
     refused: Vec<ProbeConnectError>,
+    /// What each host showed when a TLS connection was opened.
+    certificates: BTreeMap<String, PeerCertificate>,
 }
 
 impl Connector {
@@ -147,6 +150,7 @@ impl Connector {
             tls: TlsConnector::from(Arc::new(config)),
             accepted: BTreeMap::new(),
             refused: Vec::new(),
+            certificates: BTreeMap::new(),
         })
     }
 
@@ -169,7 +173,11 @@ impl Connector {
             };
             let name = ServerName::try_from(host.clone())
                 .map_err(|error| failed(io::Error::other(error)))?;
-            Box::new(self.tls.connect(name, tcp).await.map_err(failed)?)
+            let stream = self.tls.connect(name, tcp).await.map_err(failed)?;
+            let (_, connection) = stream.get_ref();
+            let certificate = PeerCertificate::of(connection);
+            self.certificates.insert(host, certificate);
+            Box::new(stream)
         } else {
             Box::new(tcp)
         };
@@ -179,6 +187,12 @@ impl Connector {
     /// The connections that could not be opened, although another address of the host accepted one.
     pub(super) fn refused(&self) -> &[ProbeConnectError] {
         &self.refused
+    }
+
+    /// What each host showed when a TLS connection was opened.
+    pub(super) fn certificates(&self) -> impl Iterator<Item = (&str, &PeerCertificate)> {
+        let certificates = self.certificates.iter();
+        certificates.map(|(host, certificate)| (host.as_str(), certificate))
     }
 
     async fn connect_tcp(

@@ -1,12 +1,17 @@
 //! What one run of the doctor knows: the client, the target, and what earlier checks found.
 
+use crate::config::secret::Secret;
 use crate::doctor::check::{CheckId, Problem, needs};
+use crate::doctor::checks::ReplicaVersion;
 use crate::doctor::client::ProbeClient;
+use crate::doctor::deployment::Deployment;
 use crate::doctor::diagnosis::{cached, unreachable};
 use crate::doctor::exchange::{ProbeRequest, ProbeResponse};
+use crate::doctor::open_connection::OpenConnection;
 use crate::doctor::target::{DoctorTarget, TargetKind};
 use hyper::Method;
 use hyper::header::{ETAG, HeaderName, IF_MATCH};
+use std::sync::Arc;
 use std::time::SystemTime;
 use url::Url;
 
@@ -17,6 +22,16 @@ const FILLER: usize = 2000;
 pub(super) struct Examination {
     pub(super) client: ProbeClient,
     pub(super) target: DoctorTarget,
+    /// The deployment that the configuration describes, if one was given.
+    pub(super) deployment: Option<Arc<Deployment>>,
+    /// The admin URLs of the replicas.
+    pub(super) replicas: Vec<Url>,
+    /// The access token of a user.
+    pub(super) token: Option<Secret>,
+    /// Whether checks that take a minute are made.
+    pub(super) is_long: bool,
+    /// A connection that is idle while others poll.
+    pub(super) idle_connection: Option<OpenConnection>,
     /// Whether no session may be created.
     pub(super) read_only: bool,
     /// The homeserver's base URL, once it is known.
@@ -29,6 +44,10 @@ pub(super) struct Examination {
     pub(super) delegated_to: Option<Url>,
     /// The session of the ETag dialect that `create` opened.
     pub(super) mailbox: Option<Mailbox>,
+    /// What each replica is, of those that are ready.
+    pub(super) replica_versions: Vec<ReplicaVersion>,
+    /// The session of the JSON dialect that `authorization` created.
+    pub(super) json_mailbox: Option<JsonMailbox>,
     /// The responses of the ETag dialect, each with the request in words.
     pub(super) samples: Vec<(String, ProbeResponse)>,
     /// Whether a response repeated the probe: matrix-rendezvous serves this homeserver.
@@ -64,24 +83,51 @@ pub(super) struct Mailbox {
     pub(super) is_deleted: bool,
 }
 
+/// A session of the JSON dialect.
+pub(super) struct JsonMailbox {
+    pub(super) url: Url,
+    /// The current sequence token.
+    pub(super) token: String,
+    /// The current payload.
+    pub(super) payload: String,
+}
+
 impl Examination {
-    pub(super) fn new(client: ProbeClient, target: DoctorTarget, read_only: bool) -> Self {
+    pub(super) fn new(client: ProbeClient, target: DoctorTarget) -> Self {
         let base = match &target.kind {
             TargetKind::BaseUrl(url) => Some(url.clone()),
-            TargetKind::ServerName { .. } => None,
+            TargetKind::ServerName { .. } | TargetKind::Configuration => None,
         };
         Self {
             client,
             target,
-            read_only,
+            deployment: None,
+            replicas: Vec::new(),
+            token: None,
+            is_long: false,
+            idle_connection: None,
+            read_only: false,
             base,
             well_known: None,
             authorization: None,
             delegated_to: None,
             mailbox: None,
+            replica_versions: Vec::new(),
+            json_mailbox: None,
             samples: Vec::new(),
             is_served: false,
         }
+    }
+
+    /// The deployment, seen from inside.
+    ///
+    /// # Errors
+    /// [`Problem::Skip`] if no configuration was given.
+    pub(super) fn deployment(&self) -> Result<&Deployment, Problem> {
+        self.deployment.as_deref().ok_or_else(|| {
+            let reason = "no configuration was given (--config FILE, or RENDEZVOUS_ variables)";
+            Problem::Skip(reason.to_owned())
+        })
     }
 
     /// The base URL.

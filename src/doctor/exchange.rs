@@ -47,6 +47,12 @@ impl ProbeRequest {
         self.typed("text/plain", body)
     }
 
+    /// Adds a body without a type, or replaces it.
+    pub(super) fn untyped(mut self, body: &[u8]) -> Self {
+        self.body = Bytes::copy_from_slice(body);
+        self
+    }
+
     /// Adds a body.
     pub(super) fn typed(mut self, content_type: &'static str, body: &str) -> Self {
         let value = HeaderValue::from_static(content_type);

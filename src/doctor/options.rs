@@ -1,9 +1,16 @@
 //! The options of `matrix-rendezvous doctor`.
 
 use crate::doctor::connection::{AddressFamily, AddressOverride};
+use crate::doctor::target::parse_base_url;
 use clap::{Args, ValueEnum};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+use url::Url;
+
+/// The shortest interval of `--watch`: each run creates up to two sessions of one client, one of them of a
+/// user, and `limits.create.user` allows one in 10 s.
+const MIN_INTERVAL: Duration = Duration::from_secs(10);
 
 /// What to check, and how to report it.
 #[derive(Debug, Clone, Args)]
@@ -12,6 +19,12 @@ pub struct DoctorOptions {
     /// of the configuration]
     #[arg(value_name = "SERVER")]
     pub(super) server: Option<String>,
+    /// URL of a replica's admin listener, such as `http://10.0.0.7:8081`; repeatable
+    #[arg(long = "replica", value_name = "URL", value_parser = parse_replica)]
+    pub(super) replicas: Vec<Url>,
+    /// File with the access token of a user, for mode authenticated
+    #[arg(long, value_name = "FILE")]
+    pub(super) token_file: Option<PathBuf>,
     /// Origin of the web client that requests claim to come from
     #[arg(long, value_name = "URL", default_value = "https://app.element.io")]
     pub(super) origin: String,
@@ -26,12 +39,24 @@ pub struct DoctorOptions {
     /// Time limit of one request
     #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = humantime::parse_duration)]
     pub(super) timeout: Duration,
+    /// Print which rules of docs/protocol.md any server keeps, instead of the checks
+    #[arg(long, requires = "server", conflicts_with_all = ["watch", "read_only"])]
+    pub(super) conformance: bool,
+    /// Also make the checks that take a minute
+    #[arg(long, conflicts_with = "conformance")]
+    pub(super) long: bool,
     /// Create no session; skip the checks that need one
     #[arg(long)]
     pub(super) read_only: bool,
     /// Format of the report
     #[arg(long, value_enum, default_value = "text")]
     pub(super) format: ReportFormat,
+    /// Check again at this interval until a signal, and show the results to Prometheus
+    #[arg(long, value_name = "DURATION", value_parser = parse_interval)]
+    pub(super) watch: Option<Duration>,
+    /// Address of the metrics of --watch
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8082")]
+    pub(super) metrics_listen: SocketAddr,
     /// Exit with 1 for warnings too
     #[arg(long)]
     pub(super) strict: bool,
@@ -57,6 +82,21 @@ impl FamilyOptions {
             (false, false) => AddressFamily::Any,
         }
     }
+}
+
+/// Parses the interval of `--watch`. Each run is a client's sign-in, within its limits.
+fn parse_interval(text: &str) -> Result<Duration, String> {
+    let interval = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if interval < MIN_INTERVAL {
+        let shortest = humantime::format_duration(MIN_INTERVAL);
+        return Err(format!("expected at least {shortest}"));
+    }
+    Ok(interval)
+}
+
+/// Parses the URL of an admin listener.
+fn parse_replica(text: &str) -> Result<Url, &'static str> {
+    parse_base_url(text).ok_or("expected a URL such as http://10.0.0.7:8081")
 }
 
 /// The format of the report.

@@ -27,7 +27,7 @@ pub(super) struct CheckResult {
 }
 
 impl CheckResult {
-    fn status(&self) -> Status {
+    pub(super) fn status(&self) -> Status {
         match &self.outcome {
             Ok(_) => Status::Pass,
             Err(Problem::Warn(_)) => Status::Warn,

@@ -22,6 +22,8 @@ pub(super) enum TargetKind {
     },
     /// A base URL.
     BaseUrl(Url),
+    /// None: the configuration has no base URL, and only what it describes is checked.
+    Configuration,
 }
 
 impl DoctorTarget {
@@ -59,6 +61,14 @@ impl DoctorTarget {
             text: text.to_owned(),
             kind,
         })
+    }
+
+    /// The target of a configuration without a base URL.
+    pub(super) fn configuration() -> Self {
+        Self {
+            text: "the configuration".to_owned(),
+            kind: TargetKind::Configuration,
+        }
     }
 }
 

@@ -36,6 +36,7 @@ use outcome::TokenStatus;
 pub use outcome::{AuthError, Errcode, TokenRejection};
 use std::sync::Arc;
 use std::time::Duration;
+pub(crate) use verifier::TokenVerdict;
 pub use verifier::{TokenVerifier, VerifierSetupError};
 
 /// Timeout of a check, from its start to the last byte of the response. It includes the wait for a

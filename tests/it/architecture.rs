@@ -39,7 +39,7 @@ const BESIDE: [&str; 9] = [
 const HOMES: [(&str, &[&str]); 11] = [
     ("rustix::", &["open_files.rs"]),
     ("fred::", &["store/redis"]),
-    ("prometheus::", &["telemetry/metrics"]),
+    ("prometheus::", &["telemetry/metrics", "doctor/watch"]),
     ("governor::", &["limits/keyed_rate"]),
     ("figment::", &["config/sources.rs", "config/toml_file.rs"]),
     ("proxy_header::", &["net/proxy_protocol.rs"]),
@@ -67,13 +67,17 @@ const HOMES: [(&str, &[&str]); 11] = [
 
 /// Files that may start tasks or threads, and how a panic in those is noticed. Everything else that
 /// runs in the background is a `BackgroundTask`, and `app/tasks.rs` starts it.
-const SPAWNERS: [(&str, &str); 9] = [
+const SPAWNERS: [(&str, &str); 10] = [
     ("app.rs", "continues in `main`, by `join`"),
     ("app/tasks.rs", "ends the process"),
     ("app/reload.rs", "continues in the reload task, by `join`"),
     ("net/listener.rs", "ends one connection"),
     ("net/http2.rs", "ends one stream"),
     ("store/redis/supervisor.rs", "continues in its task"),
+    (
+        "store/redis/survey.rs",
+        "is a part of the survey without a result",
+    ),
     (
         "store/redis/address.rs",
         "is an address that did not accept",

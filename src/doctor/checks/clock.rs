@@ -8,7 +8,7 @@ use hyper::header::{DATE, EXPIRES, HeaderName, LAST_MODIFIED};
 use std::time::{Duration, SystemTime};
 
 /// A difference that no sign-in notices: dates have whole seconds, and a response takes time.
-const TOLERANCE: Duration = Duration::from_secs(5);
+pub(super) const TOLERANCE: Duration = Duration::from_secs(5);
 
 /// The shortest lifetime without a warning at the start of the server (R0.23).
 const MIN_LIFETIME: Duration = Duration::from_mins(2);
@@ -58,7 +58,7 @@ fn date(response: &ProbeResponse, name: &HeaderName) -> Option<SystemTime> {
     parse_http_date(&single_header(response, name)?).ok()
 }
 
-fn difference(one: SystemTime, other: SystemTime) -> Duration {
+pub(super) fn difference(one: SystemTime, other: SystemTime) -> Duration {
     one.duration_since(other)
         .unwrap_or_else(|error| error.duration())
 }

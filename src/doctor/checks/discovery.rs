@@ -21,6 +21,10 @@ pub(super) async fn well_known(exam: &mut Examination) -> CheckOutcome {
             let reason = "a base URL was given; give the server name to check its .well-known";
             return Err(Problem::Skip(reason.to_owned()));
         }
+        TargetKind::Configuration => {
+            let reason = "no SERVER was given, and the configuration has no http.public_base_url";
+            return Err(Problem::Skip(reason.to_owned()));
+        }
         TargetKind::ServerName {
             well_known,
             fallback,

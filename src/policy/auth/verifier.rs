@@ -3,6 +3,7 @@
 use crate::clock::Clock;
 use crate::config::verifier::{AuthConfig, VerifierConfig};
 use crate::http_client::HttpClient;
+use crate::policy::auth::CHECK_TIMEOUT;
 use crate::policy::auth::failure::VerifierFailure;
 use crate::policy::auth::outcome::{AuthError, TokenStatus};
 use crate::policy::auth::verifier_response::{VerifierResponse, send};
@@ -10,6 +11,7 @@ use crate::policy::auth::{introspection, introspection_response, whoami};
 use crate::tls::{self, CaBundleError};
 use hyper::Uri;
 use hyper::header::HeaderValue;
+use std::fmt;
 use std::time::Duration;
 
 /// A token verifier and the HTTP client for it.
@@ -28,6 +30,27 @@ enum VerifierEndpoint {
         endpoint: Uri,
         authorization: HeaderValue,
     },
+}
+
+/// What a verifier says about a token, for an operator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TokenVerdict {
+    /// The holder may create sessions.
+    Accepted,
+    /// The token is unknown or no longer valid.
+    Rejected,
+    /// The token is valid, and its holder may not create sessions.
+    Forbidden,
+}
+
+impl fmt::Display for TokenVerdict {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Accepted => "accepts",
+            Self::Rejected => "rejects",
+            Self::Forbidden => "forbids",
+        })
+    }
 }
 
 /// The settings of a token verifier cannot work.
@@ -71,7 +94,7 @@ impl TokenVerifier {
     }
 
     /// The URL of its endpoint.
-    pub(super) const fn url(&self) -> &Uri {
+    pub(crate) const fn url(&self) -> &Uri {
         match &self.endpoint {
             VerifierEndpoint::Whoami { whoami } => whoami,
             VerifierEndpoint::Introspection { endpoint, .. } => endpoint,
@@ -101,6 +124,19 @@ impl TokenVerifier {
         };
         status
             .map_err(|error| VerifierFailure::with_response(self.url(), error, &response, expected))
+    }
+
+    /// Checks one token for an operator.
+    ///
+    /// # Errors
+    /// Why the verifier says nothing about the token, in a text that names its host.
+    pub(crate) async fn examine(&self, token: &str, clock: &Clock) -> Result<TokenVerdict, String> {
+        match self.check_token(token, CHECK_TIMEOUT, clock).await {
+            Ok(TokenStatus::Accepted { .. }) => Ok(TokenVerdict::Accepted),
+            Ok(TokenStatus::Rejected { .. }) => Ok(TokenVerdict::Rejected),
+            Ok(TokenStatus::Forbidden) => Ok(TokenVerdict::Forbidden),
+            Err(failure) => Err(failure.text),
+        }
     }
 
     /// Sends a request about a token, or without one.

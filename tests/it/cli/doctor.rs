@@ -1,6 +1,10 @@
 //! `matrix-rendezvous doctor`: its options, exit codes and reports. `tests/interop/doctor/run` has the
 //! deployments with faults.
 
+mod conformance;
+mod inside;
+mod watch;
+
 use std::collections::BTreeSet;
 use std::net::TcpListener;
 
@@ -51,8 +55,11 @@ fn assert_status(report: &Value, id: &str, status: &str) {
 fn doctor_of_the_service_itself_passes_and_leaves_no_session() {
     let server = service();
     let report = report(&[&url_of(&server)], 0);
-    // The homeserver is elsewhere, and a test has no certificate.
+    // The homeserver is elsewhere, and a test has no certificate. There is no configuration either.
     let expected = |id: &str| match id {
+        "configuration" | "redis-connection" | "redis-write" | "redis-fit" | "redis-memory"
+        | "redis-clock" | "token-verifier" | "replicas-ready" | "replicas-alike"
+        | "trusted-proxies" | "certificate" | "steady-polls" | "kept-connection" => "skip",
         "well-known" | "well-known-cors" | "versions" | "device-grant" | "device-endpoint"
         | "link-page" => "skip",
         "session-url" => "warn",
@@ -64,8 +71,8 @@ fn doctor_of_the_service_itself_passes_and_leaves_no_session() {
     }
     assert_eq!(report["status"], "warn");
     let metrics = server.metrics();
-    assert_eq!(metrics.sum("rendezvous_sessions_created_total", &[]), 1);
-    assert_eq!(metrics.sum("rendezvous_sessions_deleted_total", &[]), 1);
+    assert_eq!(metrics.sum("rendezvous_sessions_created_total", &[]), 2);
+    assert_eq!(metrics.sum("rendezvous_sessions_deleted_total", &[]), 2);
 }
 
 #[test]
@@ -182,12 +189,16 @@ fn invalid_target_or_option_is_a_usage_error() {
         (&["--ipv4", "--ipv6", "a.example"], "--ipv6"),
         (&["--format", "xml", "a.example"], "json"),
         (&["--timeout", "soon", "a.example"], "--timeout"),
-        (&[], "http.public_base_url"),
+        (&[], "--config FILE"),
+        (
+            &["--replica", "10.0.0.7", "a.example"],
+            "http://10.0.0.7:8081",
+        ),
     ] {
         run(&[&["doctor"], arguments].concat(), &[]).expect_refused(&[named]);
     }
     let invalid = [("RENDEZVOUS_MODE", "nonsense")];
-    run(&["doctor"], &invalid).expect_refused(&["no SERVER", "RENDEZVOUS_MODE"]);
+    run(&["doctor"], &invalid).expect_refused(&["cannot be used", "RENDEZVOUS_MODE"]);
 }
 
 #[test]

@@ -1,0 +1,42 @@
+//! The certificates that the servers presented, as apps see them.
+
+use crate::doctor::check::{CheckOutcome, Problem, warn};
+use crate::doctor::examination::Examination;
+use crate::doctor::peer_certificate::PeerCertificate;
+use std::time::Duration;
+
+/// A certificate of an automatic authority is renewed 30 days before its end; a week before, that
+/// has failed for weeks.
+const SOON: Duration = Duration::from_hours(24 * 7);
+
+const DAY: u64 = 24 * 60 * 60;
+
+/// Reports a certificate that expires soon. One that is not valid failed an earlier check.
+pub(super) fn certificate(exam: &Examination) -> CheckOutcome {
+    let now = exam.client.clock().time_of_day();
+    let mut first_to_end: Option<(u64, String)> = None;
+    for (host, certificate) in exam.client.certificates() {
+        let PeerCertificate {
+            not_after,
+            protocol,
+        } = certificate;
+        let Some(end) = not_after else { continue };
+        let left = end.duration_since(now).unwrap_or_default();
+        let days = left.as_secs() / DAY;
+        let seen = format!("{host}: {protocol}, the certificate is valid for {days} days");
+        if left < SOON {
+            return Err(warn(
+                seen,
+                "on the day it expires no client reaches the server",
+                "renew it, and find out why that did not happen by itself",
+            ));
+        }
+        if first_to_end.as_ref().is_none_or(|(known, _)| days < *known) {
+            first_to_end = Some((days, seen));
+        }
+    }
+    match first_to_end {
+        Some((_, seen)) => Ok(seen),
+        None => Err(Problem::Skip("no connection used TLS".to_owned())),
+    }
+}

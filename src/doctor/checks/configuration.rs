@@ -1,0 +1,17 @@
+//! The configuration: what `config check` says.
+
+use crate::doctor::check::{CheckOutcome, warn};
+use crate::doctor::examination::Examination;
+
+/// Reports the warnings of the configuration. An invalid one ends the doctor before the checks.
+pub(super) fn configuration(exam: &Examination) -> CheckOutcome {
+    let deployment = exam.deployment()?;
+    if deployment.warnings.is_empty() {
+        return Ok(format!("valid; mode {}", deployment.modes.join(", ")));
+    }
+    Err(warn(
+        deployment.warnings.join("; "),
+        "the service starts, and may do something else than you expect",
+        "change the keys that the text names; docs/configuration.md explains each",
+    ))
+}

@@ -1,0 +1,175 @@
+//! A sign-in in the JSON dialect: who may create a session, and what becomes of it.
+
+use crate::doctor::check::{CheckId, CheckOutcome, Problem, fail, needs};
+use crate::doctor::diagnosis::{cached, matrix_error, unexpected, unreachable};
+use crate::doctor::examination::{Examination, JsonMailbox, message};
+use crate::doctor::exchange::{ProbeRequest, ProbeResponse};
+use crate::doctor::target::join;
+use crate::http::route::MSC4388_UNSTABLE_PREFIX;
+use crate::json;
+use hyper::header::AUTHORIZATION;
+use hyper::{Method, StatusCode};
+use serde_json::json;
+use url::Url;
+
+/// A token that nobody has.
+const MADE_UP: &str = "matrix-rendezvous-doctor";
+
+const WHY: &str = "clients of this dialect cannot sign in";
+
+/// Creates a session, and checks that an access token arrives if one is needed.
+pub(super) async fn authorization(exam: &mut Examination) -> CheckOutcome {
+    const EXPECTED: &str = "200, or 403 M_FORBIDDEN if a token is needed";
+    const STRIPPED: &str = "let the proxy forward the Authorization header unchanged: nginx \
+                            proxy_set_header Authorization \"\" or auth_basic remove it";
+    let prefix = join(&exam.base()?, MSC4388_UNSTABLE_PREFIX);
+    if exam.read_only {
+        return Err(Problem::Skip("--read-only".to_owned()));
+    }
+    let request = format!("POST {prefix}");
+    let response = create(exam, &prefix, None).await?;
+    if !response.is_ours {
+        return Err(needs(CheckId::RouteMsc4388));
+    }
+    match response.status {
+        StatusCode::OK => {
+            keep(exam, prefix, &response)?;
+            return Ok("no token is needed".to_owned());
+        }
+        StatusCode::NOT_FOUND => return Err(Problem::Skip("the dialect is off".to_owned())),
+        StatusCode::FORBIDDEN if is_forbidden(&response) => {}
+        _ => return Err(unexpected(&request, &response, EXPECTED, WHY)),
+    }
+    let request = format!("{request} with a made-up token");
+    let response = create(exam, &prefix, Some(MADE_UP)).await?;
+    if is_forbidden(&response) {
+        let what = format!(
+            "{request}: 403, as without one: the token does not arrive (or maintenance is on)"
+        );
+        return Err(fail(what, WHY, STRIPPED));
+    }
+    if response.status != StatusCode::UNAUTHORIZED {
+        let expected = "401: nobody has this token";
+        return Err(unexpected(&request, &response, expected, WHY));
+    }
+    let Some(token) = exam.token.as_ref().map(|token| token.expose().to_owned()) else {
+        return Ok("a token is needed, and arrives (--token-file tries a real one)".to_owned());
+    };
+    let response = create(exam, &prefix, Some(&token)).await?;
+    if response.status != StatusCode::OK {
+        let request = format!("POST {prefix} with the token of --token-file");
+        return Err(unexpected(&request, &response, "200", WHY));
+    }
+    keep(exam, prefix, &response)?;
+    Ok("a token is needed, and that of --token-file is accepted".to_owned())
+}
+
+/// Exchanges messages as two devices would, and deletes the session.
+pub(super) async fn exchange(exam: &mut Examination) -> CheckOutcome {
+    let Some(JsonMailbox {
+        url,
+        token: first,
+        payload,
+    }) = exam.json_mailbox.take()
+    else {
+        return Err(needs(CheckId::Authorization));
+    };
+    let second = message(2);
+    expect_payload(exam, &url, &payload, &first).await?;
+    let written = send(exam, put(&url, &first, &second), StatusCode::OK).await?;
+    let token = sequence_token(&written)?;
+    expect_payload(exam, &url, &second, &token).await?;
+    send(exam, put(&url, &first, &message(3)), StatusCode::CONFLICT).await?;
+    let delete = ProbeRequest::new(Method::DELETE, &url);
+    send(exam, delete, StatusCode::OK).await?;
+    send(exam, ProbeRequest::get(&url), StatusCode::NOT_FOUND).await?;
+    Ok("two messages, a conflict and the end".to_owned())
+}
+
+/// Whether the service itself says that a token is needed (R1.41).
+fn is_forbidden(response: &ProbeResponse) -> bool {
+    let code = matrix_error(response).map(|(errcode, _)| errcode);
+    response.is_ours && code.as_deref() == Some("M_FORBIDDEN")
+}
+
+fn put(url: &Url, token: &str, payload: &str) -> ProbeRequest {
+    let body = json!({"sequence_token": token, "data": payload});
+    ProbeRequest::new(Method::PUT, url).typed("application/json", &body.to_string())
+}
+
+async fn create(
+    exam: &mut Examination,
+    prefix: &Url,
+    token: Option<&str>,
+) -> Result<ProbeResponse, Problem> {
+    let body = json!({"data": message(1)}).to_string();
+    let mut call = ProbeRequest::new(Method::POST, prefix).typed("application/json", &body);
+    if let Some(token) = token {
+        call = call.header(AUTHORIZATION, &format!("Bearer {token}"));
+    }
+    let response = exam.client.send(call).await;
+    response.map_err(|error| unreachable(&error, WHY))
+}
+
+fn keep(exam: &mut Examination, prefix: Url, response: &ProbeResponse) -> Result<(), Problem> {
+    let value = json::parse_value(&response.body).unwrap_or_default();
+    let Some(id) = value["id"].as_str() else {
+        let expected = "JSON with an id";
+        return Err(unexpected(
+            &format!("POST {prefix}"),
+            response,
+            expected,
+            WHY,
+        ));
+    };
+    exam.json_mailbox = Some(JsonMailbox {
+        url: join(&prefix, &format!("/{id}")),
+        token: sequence_token(response)?,
+        payload: message(1),
+    });
+    Ok(())
+}
+
+/// Sends a request, and expects a status of this service.
+async fn send(
+    exam: &mut Examination,
+    call: ProbeRequest,
+    expected: StatusCode,
+) -> Result<ProbeResponse, Problem> {
+    let request = format!("{} {}", call.method, call.url);
+    let response = exam.client.send(call).await;
+    let response = response.map_err(|error| unreachable(&error, WHY))?;
+    if response.is_cached {
+        return Err(cached(&response));
+    }
+    if response.status != expected || !response.is_ours {
+        let expected = format!("{} from matrix-rendezvous", expected.as_u16());
+        return Err(unexpected(&request, &response, &expected, WHY));
+    }
+    Ok(response)
+}
+
+async fn expect_payload(
+    exam: &mut Examination,
+    url: &Url,
+    payload: &str,
+    token: &str,
+) -> Result<(), Problem> {
+    let response = send(exam, ProbeRequest::get(url), StatusCode::OK).await?;
+    let value = json::parse_value(&response.body).unwrap_or_default();
+    if value["data"] == payload && value["sequence_token"] == token {
+        return Ok(());
+    }
+    let request = format!("GET {url}");
+    let expected = "the payload and the token that were written last";
+    Err(unexpected(&request, &response, expected, WHY))
+}
+
+fn sequence_token(response: &ProbeResponse) -> Result<String, Problem> {
+    let value = json::parse_value(&response.body).unwrap_or_default();
+    let token = value["sequence_token"].as_str().map(str::to_owned);
+    token.ok_or_else(|| {
+        let expected = "JSON with a sequence_token";
+        unexpected(&response.url.to_string(), response, expected, WHY)
+    })
+}

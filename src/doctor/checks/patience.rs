@@ -1,0 +1,63 @@
+//! What only shows after a minute: limits on polls, and connections that die in silence.
+
+use crate::doctor::check::{CheckId, CheckOutcome, Problem, fail, needs};
+use crate::doctor::diagnosis::unexpected;
+use crate::doctor::examination::Examination;
+use crate::doctor::exchange::ProbeRequest;
+use hyper::StatusCode;
+use hyper::header::IF_NONE_MATCH;
+use std::time::Duration;
+
+/// The interval at which both SDKs poll.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// A minute of polls, and a little more: many proxies close an idle connection after 60 s.
+const POLLS: u32 = 65;
+
+const LONG: &str = "takes 65 s: --long makes it";
+
+/// Polls once a second as a device does that waits for its user. Opens a connection first, which is then
+/// idle for [`kept_connection`].
+pub(super) async fn steady_polls(exam: &mut Examination) -> CheckOutcome {
+    const WHY: &str = "a sign-in ends at the first such response: no SDK retries a poll";
+    if !exam.is_long {
+        return Err(Problem::Skip(LONG.to_owned()));
+    }
+    let mailbox = exam.mailbox()?;
+    let poll = ProbeRequest::get(&mailbox.url).header(IF_NONE_MATCH, &mailbox.etag);
+    exam.idle_connection = exam.client.open(&poll).await.ok();
+    for number in 1..=POLLS {
+        let response = exam.call(poll.clone(), WHY).await?;
+        if response.status != StatusCode::NOT_MODIFIED {
+            let request = format!("poll {number} of {POLLS}, one a second");
+            return Err(unexpected(&request, &response, "304", WHY));
+        }
+        tokio::time::sleep(INTERVAL).await;
+    }
+    Ok(format!("{POLLS} polls, one a second"))
+}
+
+/// Sends a request on the connection that was idle meanwhile.
+pub(super) async fn kept_connection(exam: &mut Examination) -> CheckOutcome {
+    if !exam.is_long {
+        return Err(Problem::Skip(LONG.to_owned()));
+    }
+    let mailbox = exam.mailbox()?;
+    let Some(mut connection) = exam.idle_connection.take() else {
+        return Err(needs(CheckId::SteadyPolls));
+    };
+    let call = ProbeRequest::get(&mailbox.url).header(IF_NONE_MATCH, &mailbox.etag);
+    match exam.client.send_on(&mut connection, &call).await {
+        Ok(true) => Ok("a connection that was idle for 65 s is still served".to_owned()),
+        Ok(false) => {
+            Ok("a connection that was idle for 65 s was closed; clients open another".to_owned())
+        }
+        Err(error) => Err(fail(
+            format!("a connection that was idle for 65 s: {error}"),
+            "something on the way has forgotten the connection and told nobody: a device that uses it \
+             again waits for its timeout of 30 s",
+            "let the load balancer or firewall close idle connections by RST or FIN, or raise its idle \
+             timeout above that of the proxy behind it",
+        )),
+    }
+}

@@ -1,0 +1,152 @@
+//! Redis as the configuration names it, by what a worker checks at its start.
+
+use crate::config::store::Check;
+use crate::doctor::check::{CheckId, CheckOutcome, Problem, fail, needs, warn};
+use crate::doctor::checks::clock::{TOLERANCE, difference};
+use crate::doctor::deployment::ConfiguredRedis;
+use crate::doctor::examination::Examination;
+use crate::store::redis::RedisSurvey;
+
+/// Part of the memory, in percent, from which on an operator should act. As in the alert.
+const NEARLY_FULL: u64 = 80;
+
+/// Checks that there is a connection: name, TCP, TLS, user and password, role.
+pub(super) fn connection(exam: &Examination) -> CheckOutcome {
+    let ConfiguredRedis { layout, survey } = configured(exam)?;
+    match survey {
+        Ok(survey) => {
+            let servers = survey.servers.iter().map(|server| {
+                let name = server.version.as_deref().unwrap_or("Redis");
+                format!("{name} at {}", server.address)
+            });
+            Ok(servers.collect::<Vec<_>>().join(", "))
+        }
+        Err(reason) => Err(fail(
+            format!("no connection to Redis ({layout}): {reason}"),
+            "workers cannot create or read a session: clients get a 503, or wait",
+            "start Redis, and check store.redis.url: host and port, rediss:// for TLS, user and password",
+        )),
+    }
+}
+
+/// Checks that Redis accepts writes.
+pub(super) fn write(exam: &Examination) -> CheckOutcome {
+    let refusal = match &survey(exam)?.write {
+        Some(Ok(())) => return Ok("Redis accepts writes".to_owned()),
+        Some(Err(refusal)) => refusal,
+        None => return Err(Problem::Skip("--read-only".to_owned())),
+    };
+    Err(fail(
+        format!("Redis refuses writes: {refusal}"),
+        "no session can be created",
+        match refusal.split(' ').next().unwrap_or_default() {
+            "OOM" => "raise maxmemory, and find what else fills this Redis (docs/redis.md)",
+            "READONLY" => {
+                "let store.redis.url name the primary, or the sentinels (redis-sentinel://)"
+            }
+            "MISCONF" => "look at the log of Redis: it cannot write to its disk",
+            "NOREPLICAS" => "connect the replicas, or set min-replicas-to-write 0",
+            "NOPERM" => "give the user of Redis the ACL rule of docs/redis.md",
+            _ => "look at the log of Redis; docs/redis.md says what it must allow",
+        },
+    ))
+}
+
+/// Checks that Redis is one that loses no sign-in: version, eviction, memory, ACL, latency, replicas.
+pub(super) fn fit(exam: &Examination) -> CheckOutcome {
+    const FIX: &str = "docs/redis.md says what Redis must be like, and why";
+    let survey = survey(exam)?;
+    let failed = survey.failed.iter();
+    let reasons: Vec<_> = failed
+        .map(|(check, reason)| format!("{check}: {reason}"))
+        .collect();
+    if !reasons.is_empty() {
+        let prevents_start = |(check, _): &(Check, String)| check.prevents_start();
+        let (what, why) = (reasons.join("; "), "Redis may lose sign-ins");
+        return Err(if survey.failed.iter().any(prevents_start) {
+            let why = format!("{why}: a worker that starts does not become ready");
+            fail(what, why, FIX)
+        } else {
+            warn(what, why, FIX)
+        });
+    }
+    if let Some(reason) = &survey.inconclusive {
+        if matches!(survey.write, Some(Err(_))) {
+            return Err(needs(CheckId::RedisWrite));
+        }
+        return Err(fail(
+            reason,
+            "a worker that starts does not become ready before this check has a result",
+            FIX,
+        ));
+    }
+    if !survey.notes.is_empty() {
+        let why = "what cannot be checked, or is ignored, may lose sign-ins";
+        return Err(warn(survey.notes.join("; "), why, FIX));
+    }
+    Ok(match survey.write {
+        Some(_) => "version, eviction policy, memory, permissions, latency and replicas",
+        None => "version, eviction policy, memory, latency and replicas; permissions need a write",
+    }
+    .to_owned())
+}
+
+/// Checks how much of its memory Redis uses.
+pub(super) fn memory(exam: &Examination) -> CheckOutcome {
+    let Some((used, limit)) = survey(exam)?.memory else {
+        let reason = "INFO does not tell the memory of Redis";
+        return Err(Problem::Skip(reason.to_owned()));
+    };
+    let mib = |bytes: u64| bytes / (1024 * 1024);
+    if limit == 0 {
+        return Ok(format!("{} MiB are used; there is no limit", mib(used)));
+    }
+    let percent = used.saturating_mul(100) / limit;
+    let seen = format!("{} of {} MiB are used ({percent} %)", mib(used), mib(limit));
+    if percent < NEARLY_FULL {
+        return Ok(seen);
+    }
+    Err(warn(
+        seen,
+        "at its limit Redis refuses every new session",
+        "raise maxmemory, and find what else fills this Redis (docs/redis.md)",
+    ))
+}
+
+/// Compares the clocks of Redis with this machine's.
+pub(super) fn clock(exam: &Examination) -> CheckOutcome {
+    let survey = survey(exam)?;
+    let clocks = survey.servers.iter();
+    let clocks: Vec<_> = clocks
+        .filter_map(|server| Some((server, server.clocks?)))
+        .collect();
+    if clocks.is_empty() {
+        let reason = "INFO does not tell the clock of Redis";
+        return Err(Problem::Skip(reason.to_owned()));
+    }
+    for (server, (there, here)) in clocks {
+        let difference = difference(there, here);
+        if difference > TOLERANCE {
+            return Err(warn(
+                format!(
+                    "the clock of {} differs from this machine's by {} s",
+                    server.address,
+                    difference.as_secs()
+                ),
+                "sessions expire by the clock of Redis, and web clients compare that with their own",
+                "set the clocks by NTP: that of Redis' machine and this one",
+            ));
+        }
+    }
+    Ok("the clocks agree".to_owned())
+}
+
+fn configured(exam: &Examination) -> Result<&ConfiguredRedis, Problem> {
+    let redis = exam.deployment()?.redis.as_ref();
+    redis.ok_or_else(|| Problem::Skip("store.backend is memory".to_owned()))
+}
+
+fn survey(exam: &Examination) -> Result<&RedisSurvey, Problem> {
+    let survey = configured(exam)?.survey.as_ref();
+    survey.map_err(|_| needs(CheckId::RedisConnection))
+}

@@ -1,0 +1,164 @@
+//! The replicas, by their admin listeners: ready, alike, and with one store.
+
+use crate::doctor::check::CheckId;
+use crate::doctor::check::{CheckOutcome, Problem, fail, needs, warn};
+use crate::doctor::diagnosis::{quote, unexpected, unreachable};
+use crate::doctor::examination::Examination;
+use crate::doctor::exchange::{ProbeRequest, ProbeResponse};
+use crate::doctor::target::join;
+use crate::json;
+use hyper::StatusCode;
+use url::Url;
+
+/// The metric that is 1 if a proxy that is not trusted sends the header with clients' addresses.
+const UNTRUSTED: &str = "rendezvous_proxy_untrusted 1";
+
+/// What a replica is, by `/version`.
+pub(in crate::doctor) struct ReplicaVersion {
+    url: Url,
+    build: String,
+    configuration: String,
+    store: Option<String>,
+}
+
+/// Checks that each replica is ready, and keeps what it is.
+pub(super) async fn ready(exam: &mut Examination) -> CheckOutcome {
+    const WHY: &str = "load balancers send this replica no request";
+    let replicas = named(exam)?;
+    let mut degraded = Vec::new();
+    for url in &replicas {
+        let page = get(exam, &join(url, "/readyz"), Some("verbose")).await?;
+        let text = String::from_utf8_lossy(&page.body).into_owned();
+        let of = |mark: &str| {
+            let lines = text.lines().filter_map(|line| line.strip_prefix(mark));
+            lines.map(|line| quote(line.trim())).collect::<Vec<_>>()
+        };
+        let (not_ready, partly) = (of("[-]"), of("[!]"));
+        if !not_ready.is_empty() {
+            let what = format!("{url} is not ready: {}", not_ready.join("; "));
+            let action = "mend what the text names; docs/operations.md explains each";
+            return Err(fail(what, WHY, action));
+        }
+        if page.status != StatusCode::OK {
+            let request = format!("GET {}", page.url);
+            let expected = "200 from an admin listener (admin.listen)";
+            return Err(unexpected(&request, &page, expected, WHY));
+        }
+        degraded.extend(partly.iter().map(|line| format!("{url}: {line}")));
+        let version = version(exam, url).await?;
+        exam.replica_versions.push(version);
+    }
+    if degraded.is_empty() {
+        return Ok(format!("ready: {}", replicas.len()));
+    }
+    Err(warn(
+        degraded.join("; "),
+        "a part of the service does not work on this replica",
+        "mend what the text names; docs/operations.md explains each",
+    ))
+}
+
+/// Checks that the replicas have one build, one configuration and one store.
+pub(super) fn alike(exam: &Examination) -> CheckOutcome {
+    let [first, others @ ..] = exam.replica_versions.as_slice() else {
+        named(exam)?;
+        return Err(needs(CheckId::ReplicasReady));
+    };
+    if exam.replica_versions.len() < exam.replicas.len() {
+        return Err(needs(CheckId::ReplicasReady));
+    }
+    let differs = |of: fn(&ReplicaVersion) -> Option<&str>| {
+        let other = others.iter().find(|other| of(other) != of(first))?;
+        let [one, two] = [first, other].map(|replica| {
+            let value = of(replica).unwrap_or("unknown");
+            format!("{} has {}", replica.url, quote(value))
+        });
+        Some(format!("{one}, {two}"))
+    };
+    if let Some(found) = differs(|replica| replica.store.as_deref()) {
+        return Err(fail(
+            format!("the stores differ: {found}"),
+            "a session of one replica does not exist on the other: the sign-in fails if its devices \
+             meet both",
+            "set store.backend = \"redis\", and store.redis.url and store.redis.prefix, to the same \
+             values on every replica",
+        ));
+    }
+    if let Some(found) = differs(|replica| Some(&replica.configuration)) {
+        return Err(warn(
+            format!("the configurations differ: {found}"),
+            "replicas treat the same client differently",
+            "compare `config print` of both, and restart the replica with the older one",
+        ));
+    }
+    if let Some(found) = differs(|replica| Some(&replica.build)) {
+        return Err(warn(
+            format!("the versions differ: {found}"),
+            "this is so during an update; afterwards it is one that was not finished",
+            "finish the update, or undo it",
+        ));
+    }
+    let store = first.store.as_deref().unwrap_or("an unknown store");
+    Ok(format!(
+        "{}, configuration {}, {}",
+        quote(&first.build),
+        quote(&first.configuration),
+        quote(store)
+    ))
+}
+
+/// Checks that no replica meets a proxy that it does not trust.
+pub(super) async fn trusted_proxies(exam: &mut Examination) -> CheckOutcome {
+    for url in named(exam)? {
+        let page = get(exam, &join(&url, "/metrics"), None).await?;
+        let text = String::from_utf8_lossy(&page.body).into_owned();
+        if text.lines().any(|line| line == UNTRUSTED) {
+            return Err(warn(
+                format!("{url}: a proxy that is not trusted sends clients' addresses"),
+                "all clients behind it count as one, and share one client's limits: a busy hour locks \
+                 everyone out",
+                "set http.trusted_proxies to the value that the log of the replica names",
+            ));
+        }
+    }
+    Ok("no replica meets a proxy that it does not trust".to_owned())
+}
+
+/// The admin URLs of `--replica`.
+fn named(exam: &Examination) -> Result<Vec<Url>, Problem> {
+    if exam.replicas.is_empty() {
+        return Err(Problem::Skip("no --replica was given".to_owned()));
+    }
+    Ok(exam.replicas.clone())
+}
+
+async fn get(
+    exam: &mut Examination,
+    url: &Url,
+    query: Option<&str>,
+) -> Result<ProbeResponse, Problem> {
+    const WHY: &str = "this replica may be down: its admin listener gave no response";
+    let mut url = url.clone();
+    url.set_query(query);
+    let response = exam.client.send(ProbeRequest::get(&url)).await;
+    response.map_err(|error| unreachable(&error, WHY))
+}
+
+async fn version(exam: &mut Examination, url: &Url) -> Result<ReplicaVersion, Problem> {
+    let page = get(exam, &join(url, "/version"), None).await?;
+    let value = json::parse_value(&page.body).unwrap_or_default();
+    let text = |member: &str| value[member].as_str().map(str::to_owned);
+    let version = || {
+        Some(ReplicaVersion {
+            url: url.clone(),
+            build: format!("{} ({})", text("version")?, text("revision")?),
+            configuration: text("configuration")?,
+            store: text("store"),
+        })
+    };
+    version().ok_or_else(|| {
+        let expected = "JSON with version, revision and configuration";
+        let why = "replicas of another version cannot be compared";
+        unexpected(&format!("GET {}", page.url), &page, expected, why)
+    })
+}

@@ -1,0 +1,69 @@
+//! The homeserver or OAuth 2.0 server that checks access tokens, as a worker asks it.
+
+use crate::doctor::check::{CheckOutcome, Problem, fail};
+use crate::doctor::examination::Examination;
+use crate::policy::auth::{TokenVerdict, TokenVerifier};
+
+/// A token that nobody has.
+const MADE_UP: &str = "matrix-rendezvous-doctor";
+
+const WHY: &str = "in mode authenticated no user can create a session";
+
+/// Checks that each verifier rejects a token that nobody has, and accepts the one of `--token-file`.
+pub(super) async fn token_verifier(exam: &Examination) -> CheckOutcome {
+    let deployment = exam.deployment()?;
+    if deployment.verifiers.is_empty() {
+        let reason = "no homeserver has a token verifier";
+        return Err(Problem::Skip(reason.to_owned()));
+    }
+    for (homeserver, verifier) in &deployment.verifiers {
+        check(exam, homeserver, verifier).await?;
+    }
+    Ok(match exam.token {
+        Some(_) => "a made-up token is rejected, and that of --token-file accepted".to_owned(),
+        None => "a made-up token is rejected (--token-file tries a real one)".to_owned(),
+    })
+}
+
+async fn check(
+    exam: &Examination,
+    homeserver: &str,
+    verifier: &TokenVerifier,
+) -> Result<(), Problem> {
+    let clock = exam.client.clock();
+    let key = match homeserver {
+        "" => "auth".to_owned(),
+        name => format!("auth.homeserver of {name}"),
+    };
+    let unclear = |text: String| {
+        let action = format!("check the URL, the credentials and ca_file of {key}");
+        fail(text, WHY, action)
+    };
+    match verifier.examine(MADE_UP, clock).await.map_err(unclear)? {
+        TokenVerdict::Rejected => {}
+        TokenVerdict::Accepted | TokenVerdict::Forbidden => {
+            return Err(fail(
+                format!("{} accepts a made-up token", verifier.url()),
+                "anyone can create sessions in the name of a user",
+                format!("check the URL of {key}: it is not that of a homeserver"),
+            ));
+        }
+    }
+    let Some(token) = &exam.token else {
+        return Ok(());
+    };
+    match verifier
+        .examine(token.expose(), clock)
+        .await
+        .map_err(unclear)?
+    {
+        TokenVerdict::Accepted => Ok(()),
+        verdict @ (TokenVerdict::Rejected | TokenVerdict::Forbidden) => Err(fail(
+            format!("{} {verdict} the token of --token-file", verifier.url()),
+            WHY,
+            format!(
+                "give the token of a user of this homeserver who is no guest, or check the URL of {key}"
+            ),
+        )),
+    }
+}

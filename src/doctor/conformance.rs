@@ -1,0 +1,104 @@
+//! `--conformance`: holds any server of either dialect against the rules of docs/protocol.md that can be
+//! seen from outside.
+//!
+//! A server that differs may still serve sign-ins: the table says what differs, and leaves the judgement
+//! to the reader. Differences that docs/protocol.md, 4.2, knows of Synapse are named by their rule.
+
+mod etag_rejections;
+mod etag_rules;
+mod json_rules;
+mod table;
+mod trial;
+
+use crate::doctor::DoctorError;
+use crate::doctor::check::CheckId;
+use crate::doctor::checks;
+use crate::doctor::client::ProbeClient;
+use crate::doctor::examination::Examination;
+use crate::doctor::options::ReportFormat;
+use crate::doctor::target::DoctorTarget;
+use std::time::SystemTime;
+use trial::{RuleOutcome, RuleResult, Trial};
+use url::Url;
+
+/// One dialect and what its rules showed.
+struct DialectResults {
+    /// The name for people.
+    name: &'static str,
+    /// The prefix that was tried.
+    prefix: Url,
+    rules: Vec<RuleResult>,
+    /// Why the rules after these were not tried: the dialect is not served, or a request got no response.
+    ended: Option<String>,
+}
+
+/// The rules of every dialect, on one server.
+pub(super) struct Conformance {
+    target: String,
+    base: Url,
+    started: SystemTime,
+    dialects: Vec<DialectResults>,
+}
+
+impl Conformance {
+    /// Tries every rule.
+    ///
+    /// # Errors
+    /// [`DoctorError::NoBase`] if the homeserver's base URL is not found.
+    pub(super) async fn of(
+        client: ProbeClient,
+        target: DoctorTarget,
+        token: Option<&str>,
+    ) -> Result<Self, DoctorError> {
+        let started = client.clock().time_of_day();
+        let mut exam = Examination::new(client, target);
+        let found = checks::run(CheckId::WellKnown, &mut exam).await;
+        let Some(base) = exam.base.clone() else {
+            return Err(DoctorError::NoBase(match found {
+                Ok(seen) => seen,
+                Err(problem) => problem.text().to_owned(),
+            }));
+        };
+        let mut dialects = Vec::new();
+        let mut trial = Trial::new(&mut exam.client);
+        let (prefix, ended) = etag_rules::try_all(&mut trial, &base).await;
+        dialects.push(DialectResults {
+            name: "ETag dialect (MSC4108 of 2024)",
+            prefix,
+            rules: trial.results,
+            ended: ended.err(),
+        });
+        let mut trial = Trial::new(&mut exam.client);
+        let (prefix, ended) = json_rules::try_all(&mut trial, &base, token).await;
+        dialects.push(DialectResults {
+            name: "JSON dialect (MSC4388)",
+            prefix,
+            rules: trial.results,
+            ended: ended.err(),
+        });
+        Ok(Self {
+            target: exam.target.text,
+            base,
+            started,
+            dialects,
+        })
+    }
+
+    /// Whether at least one dialect is served, and every rule of those that are is kept.
+    pub(super) fn is_conforming(&self) -> bool {
+        let mut rules = self.dialects.iter().flat_map(|dialect| &dialect.rules);
+        let is_served = self
+            .dialects
+            .iter()
+            .any(|dialect| !dialect.rules.is_empty());
+        is_served && !rules.any(|rule| matches!(rule.outcome, RuleOutcome::Differs { .. }))
+    }
+
+    /// Writes the table, with a newline at its end.
+    pub(super) fn render(&self, format: ReportFormat) -> String {
+        match format {
+            ReportFormat::Text => table::text(self),
+            ReportFormat::Json => table::json(self),
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! One HTTP/1.1 connection and its requests.
+
+use crate::doctor::connection::{Connector, ProbeConnection, Stream};
+use crate::doctor::exchange::ProbeError;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::client::conn::http1::{Connection, SendRequest, handshake};
+use hyper::header::HeaderMap;
+use hyper::{Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use std::future::pending;
+use std::net::SocketAddr;
+use url::Url;
+
+/// Upper bound of a response body, in bytes. Metadata of an authorization server has a few KiB.
+const MAX_BODY: usize = 256 * 1024;
+
+/// The status, the header fields and the body of a response.
+pub(super) type Answer = (StatusCode, HeaderMap, Bytes);
+
+/// A connection over which requests are sent one after the other.
+pub(super) struct OpenConnection {
+    sender: SendRequest<Full<Bytes>>,
+    /// Reads and writes the connection. Polled beside each request.
+    driver: Connection<TokioIo<Box<dyn Stream>>, Full<Bytes>>,
+    peer: SocketAddr,
+    host: String,
+}
+
+impl OpenConnection {
+    /// Opens a connection to the host of `url`.
+    ///
+    /// # Errors
+    /// [`ProbeError::Connect`], or [`ProbeError::Http`] if it breaks at once.
+    pub(super) async fn open(connector: &mut Connector, url: &Url) -> Result<Self, ProbeError> {
+        let host = url.host_str().unwrap_or_default().to_owned();
+        let ProbeConnection { stream, peer } = connector.connect(url).await?;
+        let opened = handshake(TokioIo::new(stream)).await;
+        let (sender, driver) = opened.map_err(|error| ProbeError::Http {
+            host: host.clone(),
+            error,
+        })?;
+        Ok(Self {
+            sender,
+            driver,
+            peer,
+            host,
+        })
+    }
+
+    /// The address of the peer.
+    pub(super) const fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// Sends a request, and waits for the whole response.
+    ///
+    /// # Errors
+    /// [`ProbeError::Http`] if the connection broke, [`ProbeError::Body`] if the body did.
+    pub(super) async fn exchange(
+        &mut self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Answer, ProbeError> {
+        let Self {
+            sender,
+            driver,
+            host,
+            ..
+        } = self;
+        let exchange = async {
+            let sent = sender.send_request(request).await;
+            let response = sent.map_err(|error| ProbeError::Http {
+                host: host.clone(),
+                error,
+            })?;
+            let (head, body) = response.into_parts();
+            let body = Limited::new(body, MAX_BODY).collect().await;
+            let body = body.map_err(|_| ProbeError::Body { host: host.clone() })?;
+            Ok((head.status, head.headers, body.to_bytes()))
+        };
+        // If the connection ends first, the request ends by what it received.
+        let driving = async {
+            let _ended = driver.await;
+            pending().await
+        };
+        tokio::select! {
+            result = exchange => result,
+            never = driving => never,
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! `doctor --watch`: the metrics, the reports, and the end.
+
+use super::{service, url_of};
+use crate::server::{Server, command};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, TcpListener};
+use std::process::{Child, Stdio};
+use testkit::eventually;
+use testkit::http::{Connection, Request};
+
+/// A doctor that watches, killed at the end of its test.
+struct Watching {
+    child: Child,
+    metrics: SocketAddr,
+}
+
+impl Watching {
+    fn start(target: &str) -> Self {
+        let free = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let metrics = free.local_addr().expect("an address");
+        drop(free);
+        let mut command = command();
+        command.args(["doctor", "--watch", "10s", "--metrics-listen"]);
+        command.args([&metrics.to_string(), target]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.spawn().expect("the binary starts");
+        Self { child, metrics }
+    }
+
+    /// The samples of `/metrics` once it has one with these words.
+    fn samples_with(&self, words: &str) -> String {
+        eventually("the metrics have the sample", || {
+            let mut connection = Connection::try_open(self.metrics).ok()?;
+            let page = connection.send(&Request::get("/metrics")).expect(200).body;
+            let page = String::from_utf8(page).expect("text");
+            page.contains(words).then_some(page)
+        })
+    }
+
+    /// The lines of its reports up to one that begins with these words.
+    fn lines_until(&mut self, words: &str) -> Vec<String> {
+        let output = self.child.stdout.take().expect("piped");
+        let mut lines = Vec::new();
+        for line in BufReader::new(output).lines() {
+            let line = line.expect("text");
+            let is_last = line.starts_with(words);
+            lines.push(line);
+            if is_last {
+                return lines;
+            }
+        }
+        panic!("its output ended: {lines:#?}");
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        let _ended = self.child.kill();
+        let _status = self.child.wait();
+    }
+}
+
+fn sample(target: &str, id: &str, value: u8) -> String {
+    format!("rendezvous_doctor_check{{id=\"{id}\",target=\"{target}\"}} {value}\n")
+}
+
+#[test]
+fn watch_shows_the_checks_of_the_last_run_and_ends_by_sigterm() {
+    let server = service();
+    let target = url_of(&server);
+    let mut doctor = Watching::start(&target);
+    let samples = doctor.samples_with(&sample(&target, "delete", 1));
+    // A warning is no failure, and a skipped check has no series.
+    assert!(samples.contains(&sample(&target, "session-url", 1)));
+    assert!(!samples.contains("id=\"certificate\""), "{samples}");
+    assert!(samples.contains("\nrendezvous_doctor_last_run_timestamp_seconds 1"));
+    let pid = i32::try_from(doctor.child.id()).expect("a pid");
+    kill(Pid::from_raw(pid), Signal::SIGTERM).expect("a signal");
+    let status = eventually("it ends", || doctor.child.try_wait().expect("a child"));
+    assert!(status.success(), "{status}");
+}
+
+/// The report is printed again, and the metric is 0.
+#[test]
+fn check_that_fails_later_is_reported() {
+    let server = service();
+    let target = url_of(&server);
+    let mut doctor = Watching::start(&target);
+    doctor.samples_with(&sample(&target, "create", 1));
+    drop::<Server>(server);
+    doctor.samples_with(&sample(&target, "create", 0));
+    let lines = doctor.lines_until("FAIL create");
+    let reports = lines.iter().filter(|line| line.contains("doctor"));
+    assert_eq!(reports.count(), 2, "{lines:#?}");
+}
+
+#[test]
+fn address_of_the_metrics_that_is_taken_is_named() {
+    let holder = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let taken = holder.local_addr().expect("an address").to_string();
+    let arguments = [
+        "doctor",
+        "--watch",
+        "10s",
+        "--metrics-listen",
+        &taken,
+        "a.example",
+    ];
+    let run = super::run(&arguments, &[]).expect(2);
+    assert!(run.stderr.contains(&taken), "{run:#?}");
+    super::run(&["doctor", "--watch", "1s", "a.example"], &[]).expect_refused(&["at least 10s"]);
+}

@@ -1,7 +1,7 @@
-# A real Synapse that delegates its rendezvous endpoint, with an OAuth stub. Source it after workers.sh and js_clients:
+# A real Synapse with an OAuth stub, which delegates its rendezvous endpoint or serves its own. Source it after workers.sh and js_clients:
 #
 #   install_synapse
-#   synapse "$url/$API"   # the delegation endpoint
+#   synapse "msc4108_delegation_endpoint: \"$url/$API\""   # a line of experimental_features each
 #
 # This sets $homeserver to its URL. Its server name is the same address, so that clients find it over plain HTTP.
 # ../oauth.mjs, at $oauth, documents how a test gets a session and approves a device:
@@ -17,14 +17,15 @@ venv=target/interop/synapse
 
 install_synapse() { python_tools "$venv" tests/interop/synapse/requirements.txt; }
 
-synapse() { # synapse ENDPOINT
-    local oauth_port
+synapse() { # synapse FEATURE...
+    local oauth_port features
+    features=$(printf '  %s\n' "$@")
     oauth_port=$(free_port)
     oauth=http://127.0.0.1:$oauth_port
     configure_synapse <<YAML
 matrix_authentication_service: {enabled: true, endpoint: "$oauth/", secret: "secret"}
 experimental_features:
-  msc4108_delegation_endpoint: "$1"
+$features
 YAML
     "$node" tests/interop/synapse/oauth.mjs "$oauth_port" "$homeserver" secret >"$work/oauth.log" 2>&1 &
     oauth_pid=$!

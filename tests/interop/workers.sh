@@ -75,6 +75,11 @@ redis() { # redis: starts a Redis; workers that are started afterwards store the
     export RENDEZVOUS_STORE__BACKEND=redis RENDEZVOUS_STORE__REDIS__URL=redis://127.0.0.1:$port/0
 }
 
+nginx_temp_paths() { # nginx_temp_paths: prints the directives for the http block that keep nginx' temporary files in $work
+    local kind
+    for kind in client_body proxy fastcgi uwsgi scgi; do echo "${kind}_temp_path $work/nginx-$kind;"; done
+}
+
 rust_clients() { # rust_clients: builds the devices that use matrix-sdk and ruma, in $rust
     rust=target/interop/debug
     cargo build --locked --quiet --manifest-path tests/interop/rust/Cargo.toml --target-dir target/interop

@@ -60,11 +60,7 @@ pid $work/nginx.pid;
 events {}
 http {
     access_log off;
-    client_body_temp_path $work/nginx-body;
-    proxy_temp_path $work/nginx-proxy;
-    fastcgi_temp_path $work/nginx-fastcgi;
-    uwsgi_temp_path $work/nginx-uwsgi;
-    scgi_temp_path $work/nginx-scgi;
+    $(nginx_temp_paths)
     ssl_certificate ${certificate:-$work/good.site};
     ssl_certificate_key ${certificate:-$work/good.site};
     ${http:-}

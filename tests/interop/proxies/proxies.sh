@@ -10,11 +10,7 @@ pid $work/nginx.pid;
 events {}
 http {
     access_log off;
-    client_body_temp_path $work/nginx-body;
-    proxy_temp_path $work/nginx-proxy;
-    fastcgi_temp_path $work/nginx-fastcgi;
-    uwsgi_temp_path $work/nginx-uwsgi;
-    scgi_temp_path $work/nginx-scgi;
+    $(nginx_temp_paths)
     gzip on;
     gzip_types text/plain application/json;
     gzip_proxied any;

@@ -45,8 +45,18 @@ worker_with() { # worker_with NAME VARIABLE=VALUE: starts a worker with another 
     if [ -n "$before" ]; then export "$variable=$before"; else unset "$variable"; fi
 }
 
-deploy() { # deploy: starts nginx with the variables of the deployment
+hosts=(example.org matrix.example.org auth.example.org)
+
+deploy() { # deploy: starts nginx with the variables of the deployment. curl then reaches the hosts there.
+    local host
     port=$(free_port)
+    export CURL_HOME=$work
+    {
+        echo "cacert = $work/ca.pem"
+        echo "max-time = 10"
+        echo "interface = 127.0.0.2" # another client than the doctor
+        for host in "${hosts[@]}"; do echo "connect-to = $host:443:127.0.0.1:$port"; done
+    } >"$work/.curlrc"
     local json='default_type application/json; return 200'
     local location
     location=$(snippet nginx | sed -n '/^location/,$p' | sed -e "${edit:-}" -e "\$i ${inside:-# unchanged}")
@@ -109,13 +119,14 @@ metadata() { # metadata GRANT: the metadata of the authorization server
 doctor() { # doctor [OPTION...]: runs the doctor on example.org, as this machine reaches it
     local host
     local resolve=()
-    for host in example.org matrix.example.org auth.example.org; do resolve+=(--resolve "$host:443:127.0.0.1:$port"); done
+    for host in "${hosts[@]}"; do resolve+=(--resolve "$host:443:127.0.0.1:$port"); done
     target/release/matrix-rendezvous doctor example.org --ca-file "$work/ca.pem" "${resolve[@]}" "$@"
 }
 
-fault() { # fault ID WORDS DESCRIPTION: expects that the doctor, with the variables of the deployment, finds ID first, with WORDS
-    # in its text, and adds a row to the table. Run it in a subshell with the variables.
-    local found status=0
+fault() { # fault ID WORDS DESCRIPTION [STEP]: expects that the doctor, with the variables of the deployment, finds ID first, with
+    # WORDS in its text, and that the walk of docs/routing.md ends at STEP (default: ID; none: it sees nothing). Adds a row to the
+    # table. Run it in a subshell with the variables.
+    local found step status=0
     trap undeploy EXIT
     deploy
     doctor >"$work/report" || status=$?
@@ -129,6 +140,11 @@ fault() { # fault ID WORDS DESCRIPTION: expects that the doctor, with the variab
         FAIL) [ $status = 1 ] ;;
         WARN) [ $status = 0 ] ;;
     esac || fail "$3: exit status $status"
+    if walk; then step=none; else step=$(walk_failed_at); fi
+    if [ "$step" != "${4:-$1}" ]; then
+        cat "$work/walk" >&2
+        fail "$3: expected that the walk ends at ${4:-$1}; it ended at $step"
+    fi
     echo "| $3 | [\`$1\`](#$1) |" >>"$work/table"
     echo "$3: $1"
 }

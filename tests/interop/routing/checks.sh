@@ -125,26 +125,7 @@ check_shutdown() {
     two_pid=$pid
 }
 
-# The commands of the page's last chapter, with their documented output ("#> "; … stands for any text).
+# The commands of "The doctor by hand".
 check_commands() {
-    local line command="" expected="" found count=0
-    compare() {
-        [ -n "$expected" ] || return 0
-        eval "$command" >"$work/printed" || fail "$command"
-        found=$(cat "$work/printed")
-        # shellcheck disable=SC2053 # the right side is a pattern
-        [[ $found == ${expected//…/*} ]] || fail "$command
-expected: $expected
-found:    $found"
-        command="" expected="" count=$((count + 1))
-    }
-    while IFS= read -r line; do
-        case $line in
-            "#> "*) expected+=${expected:+$'\n'}${line#"#> "} ;;
-            "#"* | "") compare ;;
-            *) compare; command+=$line$'\n' ;;
-        esac
-    done < <(snippet commands)
-    compare
-    [ "$count" -ge 8 ] || fail "only $count commands were run"
+    walk || fail "docs/routing.md does not print what it says: $(cat "$work/walk")"
 }

@@ -89,7 +89,7 @@ check_body() { # A body over the limit gets our own 413.
 
 # The requests of a sign-in, by a client that accepts any encoding. The URL of its session is built from Host and
 # X-Forwarded-Proto, because these workers have no http.public_base_url.
-check_walk() {
+check_sign_in() {
     local url etag old payload any=(-H 'Accept-Encoding: gzip, br, zstd' -H 'Content-Type: text/plain')
     payload=$(printf 'A%.0s' $(seq 800))
     etag() { tr -d '\r' <"$work/head" | sed -n 's/^[Ee][Tt][Aa][Gg]: //p'; }
@@ -120,7 +120,7 @@ check_shutdown() {
     done
     wait "$two_pid" || fail "a worker that shut down cut a request"
     [ "$answered" -gt 5 ] || fail "only $answered requests while a worker shut down"
-    for _ in 1 2; do check_walk; done
+    for _ in 1 2; do check_sign_in; done
     worker two "$worker_port" "$admin_port" 127.0.0.12
     two_pid=$pid
 }

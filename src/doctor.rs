@@ -11,6 +11,7 @@
 //! in the words of a worker. Each check has an id; `checks` makes them in the order of
 //! `check::CheckId::ALL`. A check that needs what an earlier one did not find is skipped.
 
+mod address_override;
 mod check;
 mod checks;
 mod client;
@@ -25,13 +26,16 @@ mod options;
 mod peer_certificate;
 mod report;
 mod target;
+mod tls_failure;
 mod watch;
 
 use crate::clock::Clock;
 use crate::config::secret::{self, Secret};
 use crate::config::{ConfigError, ConfigProblem, Sources};
 use crate::startup;
+use crate::telemetry::printable::print_error;
 use crate::tls::{self, CaBundleError};
+use address_override::AddressOverride;
 use check::CheckId;
 use client::ProbeClient;
 use conformance::Conformance;
@@ -40,6 +44,8 @@ use deployment::Deployment;
 use examination::Examination;
 pub use options::{DoctorOptions, ReportFormat};
 use report::{CheckResult, Report, Status};
+use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -129,6 +135,7 @@ pub async fn run(options: DoctorOptions, sources: &Sources) -> Result<Verdict, D
         options,
         sources,
         clock: Clock::system(),
+        has_warned: Cell::new(false),
     };
     if doctor.options.conformance {
         return doctor.try_conformance().await;
@@ -152,6 +159,8 @@ struct Doctor<'a> {
     options: DoctorOptions,
     sources: &'a Sources,
     clock: Clock,
+    /// Whether each `--resolve` without effect was named.
+    has_warned: Cell<bool>,
 }
 
 impl Doctor<'_> {
@@ -160,9 +169,9 @@ impl Doctor<'_> {
         let options = &self.options;
         let token = self.token()?;
         let deployment = self.deployment().await?;
-        let mut reports = Vec::new();
+        let (mut reports, mut requested) = (Vec::new(), BTreeSet::new());
         for target in self.targets(deployment.as_deref())? {
-            let exam = Examination {
+            let mut exam = Examination {
                 deployment: deployment.clone(),
                 replicas: options.replicas.clone(),
                 token: token.clone(),
@@ -170,7 +179,11 @@ impl Doctor<'_> {
                 read_only: options.read_only,
                 ..Examination::new(self.client()?, target)
             };
-            reports.push(examine(exam, &self.clock).await);
+            reports.push(examine(&mut exam, &self.clock).await);
+            requested.extend(exam.client.requested().iter().cloned());
+        }
+        if !self.has_warned.replace(true) {
+            warn_about_unused(&options.resolve, &requested);
         }
         Ok(reports)
     }
@@ -244,12 +257,31 @@ impl Doctor<'_> {
     }
 }
 
+/// Warns about each `--resolve` of a host and port to which no request went: its name may be misspelt.
+fn warn_about_unused(overrides: &[AddressOverride], requested: &BTreeSet<(String, u16)>) {
+    let is_used = |entry: &AddressOverride| {
+        let mut hosts = requested.iter();
+        hosts.any(|(host, port)| entry.address_of(host, *port).is_some())
+    };
+    let hosts: Vec<_> = requested
+        .iter()
+        .map(|(host, port)| format!("{host}:{port}"))
+        .collect();
+    for unused in overrides.iter().filter(|entry| !is_used(entry)) {
+        print_error(&format!(
+            "warning: --resolve {unused} had no effect: no request was to that host and port; the \
+             requests were to {}",
+            hosts.join(", ")
+        ));
+    }
+}
+
 /// Makes every check on one target.
-async fn examine(mut exam: Examination, clock: &Clock) -> Report {
+async fn examine(exam: &mut Examination, clock: &Clock) -> Report {
     let started = clock.time_of_day();
     let mut checks = Vec::new();
     for id in CheckId::ALL {
-        let outcome = checks::run(id, &mut exam).await;
+        let outcome = checks::run(id, exam).await;
         let evidence = exam.client.take_evidence();
         checks.push(CheckResult {
             id,
@@ -258,8 +290,8 @@ async fn examine(mut exam: Examination, clock: &Clock) -> Report {
         });
     }
     Report {
-        target: exam.target.text,
-        base_url: exam.base.map(|base| base.to_string()),
+        target: exam.target.text.clone(),
+        base_url: exam.base.as_ref().map(ToString::to_string),
         started,
         checks,
     }

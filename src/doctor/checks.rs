@@ -63,7 +63,7 @@ pub(super) async fn run(id: CheckId, exam: &mut Examination) -> CheckOutcome {
         CheckId::Delete => writes::delete(exam).await,
         CheckId::Cors => cors::responses(exam),
         CheckId::Clock => clock::clock(exam),
-        CheckId::Addresses => addresses::addresses(exam),
+        CheckId::Addresses => addresses::addresses(exam).await,
         CheckId::Certificate => certificate::certificate(exam),
         CheckId::Authorization => json_dialect::authorization(exam).await,
         CheckId::JsonExchange => json_dialect::exchange(exam).await,

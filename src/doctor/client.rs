@@ -12,6 +12,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::Request;
 use hyper::header::{ACCEPT_ENCODING, HOST, HeaderValue, ORIGIN, USER_AGENT};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -70,6 +71,16 @@ impl ProbeClient {
         self.connector.certificates()
     }
 
+    /// The part that opens connections.
+    pub(super) fn connector(&self) -> &Connector {
+        &self.connector
+    }
+
+    /// Each host and port to which there was a request.
+    pub(super) fn requested(&self) -> &BTreeSet<(String, u16)> {
+        self.connector.requested()
+    }
+
     /// Returns what the requests since the last call showed.
     pub(super) fn take_evidence(&mut self) -> Vec<Evidence> {
         std::mem::take(&mut self.evidence)
@@ -80,8 +91,19 @@ impl ProbeClient {
     /// # Errors
     /// [`ProbeError`] if there is no whole response within the time limit.
     pub(super) async fn send(&mut self, call: ProbeRequest) -> Result<ProbeResponse, ProbeError> {
+        self.send_to(call, None).await
+    }
+
+    /// Sends a request to this address of its host, and follows no redirect.
+    ///
+    /// # Errors
+    /// As [`ProbeClient::send`].
+    pub(super) async fn send_to(
+        &mut self,
+        call: ProbeRequest,
+        mut peer: Option<SocketAddr>,
+    ) -> Result<ProbeResponse, ProbeError> {
         let probe = self.next_probe();
-        let mut peer = None;
         let mut started = self.clock.now();
         let limit = self.timeout;
         let exchange = self.exchange(&call, &probe, &mut peer, &mut started);
@@ -138,7 +160,7 @@ impl ProbeClient {
     pub(super) async fn open(&mut self, call: &ProbeRequest) -> Result<OpenConnection, ProbeError> {
         let (limit, probe) = (self.timeout, self.next_probe());
         let opening = async {
-            let mut connection = OpenConnection::open(&mut self.connector, &call.url).await?;
+            let mut connection = OpenConnection::open(&mut self.connector, &call.url, None).await?;
             connection.exchange(self.request(call, &probe)).await?;
             Ok(connection)
         };
@@ -169,7 +191,8 @@ impl ProbeClient {
         format!("{}{:08}", self.run, self.requests)
     }
 
-    /// Sends the request. Sets `peer` and `started` once the connection is open.
+    /// Sends the request, to `peer` if there is one. Sets `peer` and `started` once the connection is
+    /// open.
     async fn exchange(
         &mut self,
         call: &ProbeRequest,
@@ -177,7 +200,8 @@ impl ProbeClient {
         peer: &mut Option<SocketAddr>,
         started: &mut Duration,
     ) -> Result<Answer, ProbeError> {
-        let mut connection = OpenConnection::open(&mut self.connector, &call.url).await?;
+        let connector = &mut self.connector;
+        let mut connection = OpenConnection::open(connector, &call.url, *peer).await?;
         *peer = Some(connection.peer());
         *started = self.clock.now();
         connection.exchange(self.request(call, probe)).await

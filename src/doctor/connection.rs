@@ -3,15 +3,16 @@
 //! Each request has a connection of its own, so that a load balancer may send each to another
 //! replica, and nothing is answered from an earlier connection's state.
 
+use crate::doctor::address_override::AddressOverride;
 use crate::doctor::peer_certificate::PeerCertificate;
+use crate::doctor::tls_failure::TlsFailure;
 use crate::tls;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::str::FromStr;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -51,12 +52,25 @@ pub(super) enum ProbeConnectError {
         address: SocketAddr,
         error: io::Error,
     },
-    #[error("no TLS connection to {address} ({host}): {error}")]
+    #[error("no TLS connection to {address} ({host}): {failure}")]
     Tls {
         host: String,
         address: SocketAddr,
-        error: io::Error,
+        failure: TlsFailure,
     },
+}
+
+impl ProbeConnectError {
+    /// Whether this machine has no way to such an address: often it has no IPv6.
+    pub(super) fn is_unroutable(&self) -> bool {
+        use io::ErrorKind::{AddrNotAvailable, NetworkUnreachable};
+        match self {
+            Self::Tcp { error, .. } => {
+                [AddrNotAvailable, NetworkUnreachable].contains(&error.kind())
+            }
+            Self::Resolve { .. } | Self::NoAddress { .. } | Self::Tls { .. } => false,
+        }
+    }
 }
 
 /// The address families that are used.
@@ -87,42 +101,13 @@ impl fmt::Display for AddressFamily {
     }
 }
 
-/// An address to connect to instead of that of a name: `HOST:PORT:ADDRESS`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AddressOverride {
-    host: String,
-    port: u16,
-    address: SocketAddr,
-}
-
-impl FromStr for AddressOverride {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const EXPECTED: &str =
-            "expected HOST:PORT:ADDRESS, such as matrix.example.org:443:192.0.2.7";
-        let (host, rest) = text.split_once(':').ok_or(EXPECTED)?;
-        let (port, address) = rest.split_once(':').ok_or(EXPECTED)?;
-        let port = port.parse().map_err(|_| EXPECTED)?;
-        let ip = address.trim_start_matches('[').trim_end_matches(']');
-        let address = match ip.parse::<IpAddr>() {
-            Ok(ip) => SocketAddr::new(ip, port),
-            Err(_) => address.parse().map_err(|_| EXPECTED)?,
-        };
-        let host = host.to_ascii_lowercase();
-        Ok(Self {
-            host,
-            port,
-            address,
-        })
-    }
-}
-
 /// Opens connections.
 pub(super) struct Connector {
     family: AddressFamily,
     overrides: Vec<AddressOverride>,
     tls: TlsConnector,
+    /// Each host and port to which there was a request.
+    requested: BTreeSet<(String, u16)>,
     /// The address of each host and port that accepted a connection, so that a silent one is waited
     /// for once.
     accepted: BTreeMap<(String, u16), SocketAddr>,
@@ -148,28 +133,33 @@ impl Connector {
             family,
             overrides,
             tls: TlsConnector::from(Arc::new(config)),
+            requested: BTreeSet::new(),
             accepted: BTreeMap::new(),
             refused: Vec::new(),
             certificates: BTreeMap::new(),
         })
     }
 
-    /// Opens a connection to the host of `url`, to the first of its addresses that accepts one.
+    /// Opens a connection to the host of `url`: at `address`, or at the first of its addresses that
+    /// accepts one.
     ///
     /// # Errors
     /// [`ProbeConnectError`] of the last address that was tried.
     pub(super) async fn connect(
         &mut self,
         url: &Url,
+        address: Option<SocketAddr>,
     ) -> Result<ProbeConnection, ProbeConnectError> {
-        let host = host_of(url);
-        let port = url.port_or_known_default().unwrap_or(443);
-        let (tcp, peer) = self.connect_tcp(&host, port).await?;
+        let (host, port) = host_and_port(url);
+        let (tcp, peer) = match address {
+            Some(address) => (connect_to(&host, address).await?, address),
+            None => self.connect_tcp(&host, port).await?,
+        };
         let stream: Box<dyn Stream> = if url.scheme() == "https" {
             let failed = |error| ProbeConnectError::Tls {
                 host: host.clone(),
                 address: peer,
-                error,
+                failure: TlsFailure::new(&error),
             };
             let name = ServerName::try_from(host.clone())
                 .map_err(|error| failed(io::Error::other(error)))?;
@@ -195,34 +185,31 @@ impl Connector {
         certificates.map(|(host, certificate)| (host.as_str(), certificate))
     }
 
+    /// Each host and port to which there was a request.
+    pub(super) fn requested(&self) -> &BTreeSet<(String, u16)> {
+        &self.requested
+    }
+
     async fn connect_tcp(
         &mut self,
         host: &str,
         port: u16,
     ) -> Result<(TcpStream, SocketAddr), ProbeConnectError> {
         let key = (host.to_owned(), port);
+        self.requested.insert(key.clone());
         let addresses = match self.accepted.get(&key) {
             Some(accepted) => vec![*accepted],
             None => self.addresses(host, port).await?,
         };
         let mut errors = Vec::new();
         for address in addresses {
-            let attempt = timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await;
-            match attempt.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+            match connect_to(host, address).await {
                 Ok(stream) => {
-                    // Best effort: without it a request may be a little slower.
-                    let _set = stream.set_nodelay(true);
                     self.accepted.insert(key, address);
                     self.refused.append(&mut errors);
                     return Ok((stream, address));
                 }
-                Err(error) => {
-                    errors.push(ProbeConnectError::Tcp {
-                        host: host.to_owned(),
-                        address,
-                        error,
-                    });
-                }
+                Err(error) => errors.push(error),
             }
         }
         Err(errors
@@ -233,12 +220,28 @@ impl Connector {
             }))
     }
 
+    /// Whether `--resolve` has an address for the host of `url`.
+    pub(super) fn is_overridden(&self, url: &Url) -> bool {
+        let (host, port) = host_and_port(url);
+        let mut overrides = self.overrides.iter();
+        overrides.any(|entry| entry.address_of(&host, port).is_some())
+    }
+
+    /// Returns the addresses of the host of `url`, as far as they are used.
+    ///
+    /// # Errors
+    /// [`ProbeConnectError::Resolve`] if the name has none.
+    pub(super) async fn addresses_of(
+        &self,
+        url: &Url,
+    ) -> Result<Vec<SocketAddr>, ProbeConnectError> {
+        let (host, port) = host_and_port(url);
+        self.addresses(&host, port).await
+    }
+
     async fn addresses(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, ProbeConnectError> {
-        let overridden = self
-            .overrides
-            .iter()
-            .filter(|entry| entry.host == host && entry.port == port)
-            .map(|entry| entry.address);
+        let overrides = self.overrides.iter();
+        let overridden = overrides.filter_map(|entry| entry.address_of(host, port));
         let mut addresses: Vec<_> = overridden.collect();
         if addresses.is_empty() {
             let found = lookup_host((host, port)).await;
@@ -254,34 +257,23 @@ impl Connector {
     }
 }
 
-/// Returns the host of a URL, in lower case and without the brackets of an IPv6 address.
-fn host_of(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    host.trim_start_matches('[')
-        .trim_end_matches(']')
-        .to_owned()
+async fn connect_to(host: &str, address: SocketAddr) -> Result<TcpStream, ProbeConnectError> {
+    let attempt = timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await;
+    let attempt = attempt.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+    let stream = attempt.map_err(|error| ProbeConnectError::Tcp {
+        host: host.to_owned(),
+        address,
+        error,
+    })?;
+    // Best effort: without it a request may be a little slower.
+    let _set = stream.set_nodelay(true);
+    Ok(stream)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::AddressOverride;
-
-    #[test]
-    fn address_override_is_parsed_with_and_without_port() {
-        let parse = |text: &str| text.parse::<AddressOverride>();
-        for (text, address) in [
-            ("A.example:443:192.0.2.7", "192.0.2.7:443"),
-            ("a.example:443:192.0.2.7:8443", "192.0.2.7:8443"),
-            ("a.example:443:2001:db8::1", "[2001:db8::1]:443"),
-            ("a.example:443:[2001:db8::1]", "[2001:db8::1]:443"),
-            ("a.example:443:[2001:db8::1]:8443", "[2001:db8::1]:8443"),
-        ] {
-            let parsed = parse(text).expect(text);
-            assert_eq!(parsed.host, "a.example");
-            assert_eq!(parsed.address.to_string(), address, "{text}");
-        }
-        for invalid in ["", "a.example", "a.example:443", "a.example:443:b.example"] {
-            parse(invalid).expect_err(invalid);
-        }
-    }
+/// Returns the host of a URL, in lower case and without the brackets of an IPv6 address, and the port.
+fn host_and_port(url: &Url) -> (String, u16) {
+    let host = url.host_str().unwrap_or_default();
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let port = url.port_or_known_default().unwrap_or(443);
+    (host.to_owned(), port)
 }

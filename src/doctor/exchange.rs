@@ -103,11 +103,7 @@ impl ProbeError {
             Self::Connect(ProbeConnectError::Tcp { .. }) => {
                 "start the proxy, and let the firewall pass this port: no client gets further"
             }
-            Self::Connect(ProbeConnectError::Tls { .. }) => {
-                "if it is about the certificate: install a valid one for this name, with every \
-                 intermediate certificate, because apps fetch none (--ca-file adds a private \
-                 authority); otherwise let the proxy speak TLS 1.2 or 1.3 and HTTP/1.1"
-            }
+            Self::Connect(ProbeConnectError::Tls { failure, .. }) => failure.action(),
             Self::Http { .. } | Self::Body { .. } => {
                 "look at the log of the proxy: it or its upstream closed the connection"
             }

@@ -28,13 +28,17 @@ pub(super) struct OpenConnection {
 }
 
 impl OpenConnection {
-    /// Opens a connection to the host of `url`.
+    /// Opens a connection to the host of `url`, at `address` or at one of its own.
     ///
     /// # Errors
     /// [`ProbeError::Connect`], or [`ProbeError::Http`] if it breaks at once.
-    pub(super) async fn open(connector: &mut Connector, url: &Url) -> Result<Self, ProbeError> {
+    pub(super) async fn open(
+        connector: &mut Connector,
+        url: &Url,
+        address: Option<SocketAddr>,
+    ) -> Result<Self, ProbeError> {
         let host = url.host_str().unwrap_or_default().to_owned();
-        let ProbeConnection { stream, peer } = connector.connect(url).await?;
+        let ProbeConnection { stream, peer } = connector.connect(url, address).await?;
         let opened = handshake(TokioIo::new(stream)).await;
         let (sender, driver) = opened.map_err(|error| ProbeError::Http {
             host: host.clone(),

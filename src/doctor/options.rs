@@ -1,6 +1,7 @@
 //! The options of `matrix-rendezvous doctor`.
 
-use crate::doctor::connection::{AddressFamily, AddressOverride};
+use crate::doctor::address_override::AddressOverride;
+use crate::doctor::connection::AddressFamily;
 use crate::doctor::target::parse_base_url;
 use clap::{Args, ValueEnum};
 use std::net::SocketAddr;

@@ -120,7 +120,7 @@ fn sender_warning(trusted_proxies: &TrustedProxies, proxy: IpAddr) -> String {
 
 /// Whether the address is private, so that no client on the internet has it: RFC 1918, RFC 6598
 /// (`100.64.0.0/10`), RFC 4193 (`fc00::/7`), loopback, link-local.
-fn is_private(address: IpAddr) -> bool {
+pub(crate) fn is_private(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(v4) => {
             let is_shared = v4.octets()[0] == 100 && v4.octets()[1] & 0xc0 == 64;

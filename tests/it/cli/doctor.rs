@@ -6,9 +6,10 @@ mod inside;
 mod watch;
 
 use std::collections::BTreeSet;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 
 use serde_json::{Value, json};
+use testkit::certificates::Certificates;
 use testkit::homeserver::{HomeserverStub, TokenReply};
 use testkit::server::Store;
 
@@ -101,6 +102,74 @@ fn doctor_connects_to_the_address_of_resolve() {
     assert_status(&report, "delete", "pass");
     let evidence = &check(&report, "create")["evidence"][0];
     assert_eq!(evidence["address"], server.http.to_string());
+}
+
+/// The name is misspelt: without the warning, the report is about another machine.
+#[test]
+fn unused_resolve_is_a_warning_on_standard_error() {
+    let server = service();
+    let url = url_of(&server);
+    let misspelt = format!("matrix.exmple.org:80:{}", server.http);
+    let used = format!("127.0.0.1:{}:127.0.0.1", server.http.port());
+    let other_port = format!("127.0.0.1:1:{}", server.http);
+    let arguments = [
+        "doctor",
+        "--read-only",
+        "--resolve",
+        &misspelt,
+        "--resolve",
+        &used,
+        "--resolve",
+        &other_port,
+        &url,
+    ];
+    let run = run(&arguments, &[]).expect(0);
+    let warnings: Vec<_> = run.stderr.lines().collect();
+    let expected = |entry: &str| {
+        format!(
+            "warning: --resolve {entry} had no effect: no request was to that host and port; the \
+             requests were to {}",
+            server.http
+        )
+    };
+    assert_eq!(warnings, [expected(&misspelt), expected(&other_port)]);
+}
+
+/// Runs the doctor on a server, and returns what it says about the connection, and what to do.
+#[track_caller]
+fn connect_error(arguments: &[&str]) -> (String, String) {
+    let report = report(arguments, 1);
+    assert_status(&report, "versions", "fail");
+    let check = check(&report, "versions");
+    let text = |name: &str| check[name].as_str().expect("text").to_owned();
+    (text("what"), text("do"))
+}
+
+#[test]
+fn certificate_error_is_in_words_and_says_what_to_do() {
+    let certificates = Certificates::make();
+    let homeserver = HomeserverStub::start_tls(&certificates);
+    let url = homeserver.url();
+    let (what, action) = connect_error(&[&url]);
+    assert!(what.contains("is not signed by an authority"), "{what}");
+    assert!(!what.contains("UnknownIssuer"), "{what}");
+    assert!(action.contains("--ca-file"), "{action}");
+
+    let ca_file = certificates.ca_file();
+    let ca_file = ca_file.to_str().expect("UTF-8");
+    let address = url.strip_prefix("https://").expect("a URL with TLS");
+    let resolve = format!("other.example:443:{address}");
+    let arguments = ["--ca-file", ca_file, "--resolve", &resolve];
+    let (what, _) = connect_error(&[&arguments, &["https://other.example"][..]].concat());
+    let names = "the certificate is for another name: 127.0.0.1, localhost";
+    assert!(what.ends_with(names), "{what}");
+}
+
+#[test]
+fn https_to_a_port_without_tls_is_named() {
+    let server = service();
+    let (what, _) = connect_error(&[&format!("https://{}", server.http)]);
+    assert!(what.ends_with("the port does not speak TLS"), "{what}");
 }
 
 #[test]
@@ -295,24 +364,43 @@ fn short_lifetime_is_no_fault_of_a_clock() {
     assert_eq!(what, "POST: the session lasts 60 s");
 }
 
+/// Runs the doctor on a name that has these addresses.
+#[track_caller]
+fn report_on_addresses(addresses: &[SocketAddr], code: i32) -> Value {
+    let resolve = addresses.iter();
+    let resolve = resolve.map(|address| format!("matrix.example.org:80:{address}"));
+    let resolve: Vec<_> = resolve.collect();
+    let mut arguments = vec!["http://matrix.example.org"];
+    for entry in &resolve {
+        arguments.extend(["--resolve", entry]);
+    }
+    report(&arguments, code)
+}
+
 #[test]
 fn address_that_refuses_is_reported() {
     let server = service();
     let closed = TcpListener::bind("127.0.0.1:0").expect("a port");
     let refusing = closed.local_addr().expect("an address");
     drop(closed);
-    let first = format!("matrix.example.org:80:{refusing}");
-    let second = format!("matrix.example.org:80:{}", server.http);
-    let arguments = [
-        "--resolve",
-        &first,
-        "--resolve",
-        &second,
-        "http://matrix.example.org",
-    ];
-    let report = report(&arguments, 0);
+    for addresses in [[refusing, server.http], [server.http, refusing]] {
+        let report = report_on_addresses(&addresses, 0);
+        assert_status(&report, "delete", "pass");
+        assert_status(&report, "addresses", "warn");
+        let what = check(&report, "addresses")["what"].as_str().expect("text");
+        assert!(what.contains(&refusing.to_string()), "{what}");
+    }
+}
+
+/// An AAAA record that was forgotten, for example.
+#[test]
+fn address_of_another_server_is_a_failure() {
+    let (server, other) = (service(), HomeserverStub::start());
+    let page = "<title>An old server</title>".to_owned();
+    other.set_default_reply(Some(TokenReply::Body(200, page)));
+    let other = other.url();
+    let other = other.trim_start_matches("http://").parse();
+    let report = report_on_addresses(&[server.http, other.expect("an address")], 1);
     assert_status(&report, "delete", "pass");
-    assert_status(&report, "addresses", "warn");
-    let what = check(&report, "addresses")["what"].as_str().expect("text");
-    assert!(what.contains(&refusing.to_string()), "{what}");
+    assert_status(&report, "addresses", "fail");
 }

@@ -8,6 +8,8 @@
 #   edit                          a sed script for the location of docs/routing.md
 #   inside, server, http          more directives in that location, in the homeserver's server and in http
 #   certificate                   the file with certificate and key
+#   options                       more options of the doctor
+#   second_address                another address of matrix.example.org: [::1] is that of the web site
 
 fail() { echo "$1" >&2; exit 1; }
 
@@ -29,6 +31,7 @@ certificates() { # An authority, an intermediate authority, and certificates of 
         authority ca
         authority middle -CA ca.pem -CAkey ca.key
         site good ca 30
+        site ending ca 3
         site chainless middle 30
         cat chainless.crt middle.pem chainless.key >chained.site
         faketime '60 days ago' bash -ec "$(declare -f site); names=$names; ec=(${ec[*]}); site expired ca 30"
@@ -92,6 +95,7 @@ $location
     }
     server {
         listen 127.0.0.1:$port ssl;
+        listen [::1]:$port ssl;
         server_name example.org;
         location = /.well-known/matrix/client {
             ${well_known:-add_header Access-Control-Allow-Origin *; $json '$default_well_known';}
@@ -120,7 +124,12 @@ doctor() { # doctor [OPTION...]: runs the doctor on example.org, as this machine
     local host
     local resolve=()
     for host in "${hosts[@]}"; do resolve+=(--resolve "$host:443:127.0.0.1:$port"); done
-    target/release/matrix-rendezvous doctor example.org --ca-file "$work/ca.pem" "${resolve[@]}" "$@"
+    [ -z "${second_address:-}" ] || resolve+=(--resolve "matrix.example.org:443:$second_address:$port")
+    ( # The workers' variables would be its configuration.
+        unset "${!RENDEZVOUS_@}"
+        exec target/release/matrix-rendezvous doctor example.org --ca-file "$work/ca.pem" "${resolve[@]}" \
+            ${options[@]+"${options[@]}"} "$@"
+    )
 }
 
 fault() { # fault ID WORDS DESCRIPTION [STEP]: expects that the doctor, with the variables of the deployment, finds ID first, with

@@ -62,3 +62,10 @@ one=$healthy
 (inside='proxy_hide_header Access-Control-Expose-Headers;'; fault cors 'lacks ETag' 'the proxy removes `Access-Control-Expose-Headers`')
 (server='error_page 404 /404.html;' inside='proxy_intercept_errors on;'; fault delete 'expected a Matrix error in JSON' 'the proxy replaces error responses')
 (upstream="server $slow_clock;"; fault clock "differs from this machine's clock" 'a clock is ten minutes slow' none) # the operator compares the lines
+(second_address='[::1]'; fault addresses 'a web page "Our company"' 'the AAAA record names another server' none)
+(certificate=$work/ending.site; fault certificate 'valid for 2 days' 'the certificate ends in two days' none)
+(upstream="server $authenticated;" inside='proxy_set_header Authorization "";'
+    fault authorization 'does not arrive' 'the proxy removes `Authorization`, in mode `authenticated`' none)
+(options=(--long) http='limit_req_zone $binary_remote_addr zone=few:1m rate=6r/m; limit_req_status 429;'
+    inside='limit_req zone=few burst=85 nodelay;'
+    fault steady-polls 'poll' 'the proxy limits requests to fewer than one a second (with `--long`)' none)

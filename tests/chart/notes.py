@@ -13,25 +13,26 @@ POD_LABELS = "app.kubernetes.io/instance=rel,app.kubernetes.io/component=server"
 MODE_OFF = "The JSON dialect is off"
 NO_TRUSTED_PROXIES = "all clients count as one"
 NO_ROUTE = "No route leads clients here yet"
-HELM_TEST = "helm -n matrix test rel || kubectl -n matrix logs"
+HELM_TEST = "-test || kubectl -n matrix logs"
+DOCTOR_TEST = "-test-doctor || kubectl -n matrix logs"
 DELETE_VOLUME = "delete pvc data-"
 EGRESS_PORTS = "The NetworkPolicy allows egress"
 HOST_NOT_ROUTED = "Neither Ingress nor HTTPRoute covers"
-HINTS = (HOST_NOT_ROUTED, MODE_OFF, NO_TRUSTED_PROXIES, NO_ROUTE, HELM_TEST, DELETE_VOLUME, EGRESS_PORTS)
+HINTS = (DOCTOR_TEST, HOST_NOT_ROUTED, MODE_OFF, NO_TRUSTED_PROXIES, NO_ROUTE, HELM_TEST, DELETE_VOLUME, EGRESS_PORTS)
 # The texts that must appear. A hint that is not listed must not appear.
 EXPECTED = {
-    "authenticated": [HELM_TEST, EGRESS_PORTS, "mode authenticated.", "Redis: 6379 (", "homeserver and trace collector: 8008, 8080 (",
+    "authenticated": [HELM_TEST, DOCTOR_TEST, EGRESS_PORTS, "mode authenticated.", "Redis: 6379 (", "homeserver and trace collector: 8008, 8080 (",
                       "https://matrix.example.org/_matrix/client/unstable/org.matrix.msc4108/rendezvous", "ETag dialect: on"],
-    "bundled-redis": [HELM_TEST, EGRESS_PORTS, NO_ROUTE, DELETE_VOLUME + "rel-matrix-rendezvous-redis-0", "mode open.",
+    "bundled-redis": [HELM_TEST, DOCTOR_TEST, "check https://matrix.example.org:", EGRESS_PORTS, NO_ROUTE, DELETE_VOLUME + "rel-matrix-rendezvous-redis-0", "mode open.",
                       "rel-matrix-rendezvous.matrix.svc:8080"],
-    "cluster-homeservers": [HELM_TEST, EGRESS_PORTS, NO_TRUSTED_PROXIES, "mode authenticated and open.", "Redis: 6379, 6380 (",
+    "cluster-homeservers": [HELM_TEST, DOCTOR_TEST, "check https://matrix.example.org and https://matrix.example.net:", EGRESS_PORTS, NO_TRUSTED_PROXIES, "mode authenticated and open.", "Redis: 6379, 6380 (",
                             "https://matrix.example.org/_matrix/client/unstable/io.", "https://matrix.example.net/_matrix/client/unstable/io."],
     "introspection-url": [HELM_TEST, EGRESS_PORTS, NO_TRUSTED_PROXIES, NO_ROUTE, "Redis: 6390 ("],
     "memory": [NO_TRUSTED_PROXIES, NO_ROUTE, "store memory"],
     "monitoring-scaling": [HELM_TEST, EGRESS_PORTS, NO_TRUSTED_PROXIES, NO_ROUTE, "rendezvous.matrix.svc:80 "],
     "sentinel-tls": [HELM_TEST, EGRESS_PORTS, NO_TRUSTED_PROXIES, "Redis: 26379, 6379 (",
                      "https://matrix.example.org/_matrix/client/unstable/io.", "ETag dialect: off"],
-    "elsewhere": [HELM_TEST, EGRESS_PORTS, NO_TRUSTED_PROXIES, HOST_NOT_ROUTED + " elsewhere.example.org: its proxy must route there.",
+    "elsewhere": [HELM_TEST, DOCTOR_TEST, EGRESS_PORTS, NO_TRUSTED_PROXIES, HOST_NOT_ROUTED + " elsewhere.example.org: its proxy must route there.",
                   "at https://elsewhere.example.org:8448.", "https://matrix.example.org/_matrix/client/unstable/io."],
     "off": [HELM_TEST, MODE_OFF, NO_TRUSTED_PROXIES, NO_ROUTE, "mode off."],
 }  # fmt: skip
@@ -63,9 +64,9 @@ def check(objects, notes, expected):
         if hint in notes and not any(hint in text for text in expected):
             yield f"has an unexpected hint: {hint}"
     pods = [item["metadata"]["name"] for item in objects if item["kind"] == "Pod"]
-    for name in re.findall(r"logs (\S+-test)", notes):
-        if name not in pods:
-            yield f"names a pod that does not exist: {name}"
+    for name in re.findall(r"logs (\S+-test\S*)|--filter name=(\S+)", notes):
+        if "".join(name) not in pods:
+            yield f"names a pod that does not exist: {''.join(name)}"
 
 
 errors = []

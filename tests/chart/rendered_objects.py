@@ -65,6 +65,12 @@ def config_of(objects, name):
     return tomllib.loads(written_config(objects, name))
 
 
+def public_base_urls(config):
+    """Returns the URLs at which clients reach the homeservers of a parsed configuration."""
+    entries = config.get("auth", {}).get("homeserver") or [config.get("http", {})]
+    return [entry["public_base_url"] for entry in entries if "public_base_url" in entry]
+
+
 def template(workload):
     """Returns metadata and spec of a workload's pods, or None if the object is not a workload."""
     if workload["kind"] == "Pod":

@@ -1,8 +1,8 @@
-"""The pod of `helm test` acts as two devices, at the host of the first homeserver, in a dialect that needs no access token. If
-both dialects need one or are off, it checks that a create request is rejected. It is a hook, it ends, and its log remains
-until the next test."""
+"""The first pod of `helm test` acts as two devices, at the host of the first homeserver, in a dialect that needs no access token.
+If both dialects need one or are off, it checks that a create request is rejected. The second pod runs the doctor from outside
+against each public base URL, if the ETag dialect is on. Both are hooks, they end, and their logs remain until the next test."""
 
-from rendered_objects import config_of, containers, find
+from rendered_objects import config_of, containers, find, public_base_urls
 
 # What the script contains, by the dialect that it uses.
 SCRIPT = {
@@ -10,12 +10,14 @@ SCRIPT = {
     "etag": ("org.matrix.msc4108/rendezvous", '"device two reads"', "If-Match", " 412", "-X DELETE", " 404"),
     "none": ('"status of a create request without an access token"',),
 }
+DOCTOR = "-test-doctor"
+# In ci/*-values.yaml: tests.publicUrls is false, and tests.enabled is false.
+WITHOUT_DOCTOR = ("rendezvous",)
+# Seconds: a dozen requests of at most 10 s, and a run of the doctor.
+LONGEST = {"-test": 120, DOCTOR: 300}
 
 
-def check(workload, objects):
-    if workload["kind"] != "Pod":
-        return
-    server = workload["metadata"]["name"].removesuffix("-test")
+def check_devices(workload, server, objects):
     config = config_of(objects, server)
     homeserver = (config.get("auth", {}).get("homeserver") or [{}])[0]
     mode = homeserver.get("mode", config["mode"])
@@ -36,9 +38,36 @@ def check(workload, objects):
             yield f"its script lacks {text}"
     if container["command"] != ["sh", "-euc"]:
         yield f"continues after a failure: {container['command']}"
+    pods = {item["metadata"]["name"] for item in objects if item["kind"] == "Pod"}
+    if config["msc4108"]["enabled"] != (server + DOCTOR in pods) and server not in WITHOUT_DOCTOR:
+        yield f"the doctor is run without the ETag dialect, or not run with it: {pods}"
+
+
+def check_doctor(workload, server, objects):
+    targets = []
+    for container in containers(workload):
+        *options, target = container["args"]
+        targets.append(target)
+        ca = ["--ca-file", "/run/ca/platform/ca.pem"] if container.get("volumeMounts") else []
+        if options != ["doctor", *ca]:
+            yield f"runs {container['args']}"
+        # The image sets these two. With a value they are a configuration, which is checked from inside.
+        if container["env"] != [{"name": f"RENDEZVOUS_{name}__LISTEN", "value": ""} for name in ("HTTP", "ADMIN")]:
+            yield f"checks more than the public URL: {container['env']}"
+    if targets != public_base_urls(config_of(objects, server)):
+        yield f"checks {targets}"
+
+
+def check(workload, objects):
+    if workload["kind"] != "Pod":
+        return
+    name = workload["metadata"]["name"]
+    suffix, check_pod, weight = (DOCTOR, check_doctor, "1") if name.endswith(DOCTOR) else ("-test", check_devices, None)
+    yield from check_pod(workload, name.removesuffix(suffix), objects)
     spec, annotations = workload["spec"], workload["metadata"]["annotations"]
     if (annotations["helm.sh/hook"], annotations["helm.sh/hook-delete-policy"]) != ("test", "before-hook-creation"):
         yield f"is not a test hook: {annotations}"
-    # A dozen requests of at most 10 s.
-    if spec["restartPolicy"] != "Never" or not spec["activeDeadlineSeconds"] <= 120:
+    if annotations.get("helm.sh/hook-weight") != weight:
+        yield f"does not run after the test through the Service: {annotations}"
+    if spec["restartPolicy"] != "Never" or not spec["activeDeadlineSeconds"] <= LONGEST[suffix]:
         yield "has no end"

@@ -3,7 +3,7 @@ every host of a session URL."""
 
 from urllib.parse import urlsplit
 
-from rendered_objects import config_of, find
+from rendered_objects import config_of, find, public_base_urls
 
 PREFIXES = [
     "/_matrix/client/unstable/io.element.msc4388/rendezvous",
@@ -14,8 +14,7 @@ PREFIXES = [
 
 def session_hosts(config):
     """The hosts of public_base_url in the configuration."""
-    entries = config.get("auth", {}).get("homeserver") or [config["http"]]
-    return {urlsplit(entry["public_base_url"]).hostname for entry in entries if "public_base_url" in entry}
+    return {urlsplit(url).hostname for url in public_base_urls(config)}
 
 
 def check_ingress(spec, service, port):

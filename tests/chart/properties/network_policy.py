@@ -1,5 +1,5 @@
-"""For all values: clients reach only the port http, the admin port accepts only listed peers, and each egress rule has ports or
-peers. expected/policies.yaml has the policies for each of ci/*-values.yaml."""
+"""For all values: clients reach only the port http of the server, the admin port accepts only listed peers, and each egress rule
+of each policy has ports or peers. expected/policies.yaml has the policies for each of ci/*-values.yaml."""
 
 from rendered_objects import find
 
@@ -15,9 +15,10 @@ def check(workload, objects):
         ports = [port["port"] for port in rule.get("ports", [])]
         if ports != ["http"] and not (ports == ["admin"] and rule.get("from")):
             yield f"allows any source on {ports or 'any port'}"
-    for rule in spec["egress"]:
-        ports = [port["port"] for port in rule.get("ports", [])]
-        if not ports and not rule.get("to"):
-            yield "allows any egress"
-        if 53 in ports and not rule.get("to"):
-            yield "allows DNS to any destination"
+    for policy in policies:
+        for rule in policy["spec"]["egress"]:
+            ports = [port["port"] for port in rule.get("ports", [])]
+            if not ports and not rule.get("to"):
+                yield f"{policy['metadata']['name']} allows any egress"
+            if 53 in ports and not rule.get("to"):
+                yield f"{policy['metadata']['name']} allows DNS to any destination"

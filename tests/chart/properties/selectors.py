@@ -7,7 +7,8 @@ COMPONENT = "app.kubernetes.io/component"
 
 
 def with_another_release(label_sets):
-    """Adds the same labels for another release in the namespace."""
+    """Adds the same labels for another release in the namespace. Pods with the same labels count once, as both test pods do."""
+    label_sets = [dict(labels) for labels in {tuple(sorted(labels.items())) for labels in label_sets}]
     return label_sets + [labels | {"app.kubernetes.io/instance": "another"} for labels in label_sets]
 
 

@@ -1,0 +1,83 @@
+{{/* The public base URLs in the configuration, as words. */}}
+{{- define "rendezvous.publicBaseUrls" -}}
+{{- $urls := list -}}
+{{- range prepend ((.Values.config.auth | default dict).homeserver | default list) (.Values.config.http | default dict) -}}
+  {{- with .public_base_url }}{{ $urls = append $urls . }}{{ end -}}
+{{- end -}}
+{{ $urls | uniq | join " " }}
+{{- end }}
+
+{{/* The public base URLs that `helm test` checks, as words. None without the ETag dialect: the doctor checks that of
+     released clients. */}}
+{{- define "rendezvous.tests.urls" -}}
+{{- if and .Values.tests.enabled .Values.tests.publicUrls .Values.config.msc4108.enabled }}{{ include "rendezvous.publicBaseUrls" . }}{{ end -}}
+{{- end }}
+
+{{/* The distinct ports to which the doctor connects, as words. Input: dict with root, and targets (server names and base
+     URLs) as words. The file .well-known/matrix/client of a server name is on port 443. */}}
+{{- define "rendezvous.doctor.ports" -}}
+{{- $ports := list -}}
+{{- if .targets }}{{ range .root.Values.networkPolicy.doctor.ports }}{{ $ports = append $ports (toString .) }}{{ end }}{{ end -}}
+{{- if not $ports -}}
+{{- range splitList " " .targets | compact -}}
+  {{- if not (contains "://" .) }}{{ $ports = append $ports "443" }}{{ end -}}
+  {{- $url := contains "://" . | ternary . (printf "https://%s" .) | urlParse -}}
+  {{- $port := regexFind "[0-9]+$" (regexFind ":[0-9]+$" $url.host) -}}
+  {{- $ports = append $ports ($port | default (eq $url.scheme "https" | ternary "443" "80")) -}}
+{{- end -}}
+{{- end -}}
+{{ $ports | uniq | join " " }}
+{{- end }}
+
+{{/* What a pod of the doctor mounts, as in rendezvous.mounts. Input: dict with root, and inside (with the configuration). */}}
+{{- define "rendezvous.doctor.mounts" -}}
+{{- if .inside }}{{ include "rendezvous.mounts" .root }}{{ else }}{{ include "rendezvous.caMount" (dict "name" "platform" "source" .root.Values.ca) }}{{ end -}}
+{{- end }}
+
+{{/* A container that runs the doctor. Input: dict with root, name, inside, args and resources. */}}
+{{- define "rendezvous.doctor.container" -}}
+{{- $values := .root.Values -}}
+{{- $args := prepend .args "doctor" -}}
+{{- if $values.ca }}{{ $args = concat $args (list "--ca-file" "/run/ca/platform/ca.pem") }}{{ end -}}
+- name: {{ .name }}
+  image: {{ include "rendezvous.image" (merge (dict "tag" ($values.image.tag | default .root.Chart.AppVersion)) $values.image) | quote }}
+  imagePullPolicy: {{ $values.image.pullPolicy }}
+  args:
+    {{- concat $args (.target | default list) | toYaml | nindent 4 }}
+  env:
+    {{- if .inside }}
+    {{- include "rendezvous.env" .root | nindent 4 }}
+    {{- else }}
+    # The image sets these variables. Empty ones are no configuration, so the doctor checks only from outside.
+    - { name: RENDEZVOUS_HTTP__LISTEN, value: "" }
+    - { name: RENDEZVOUS_ADMIN__LISTEN, value: "" }
+    {{- end }}
+  resources:
+    {{- toYaml .resources | nindent 4 }}
+  securityContext:
+    {{- include "rendezvous.containerSecurity" .root | nindent 4 }}
+  {{- with include "rendezvous.doctor.volumeMounts" . | trim }}
+  volumeMounts:
+    {{- . | nindent 4 }}
+  {{- end }}
+{{- end }}
+
+{{- define "rendezvous.doctor.volumeMounts" -}}
+{{- range include "rendezvous.doctor.mounts" . | fromYamlArray }}
+- { name: {{ .name }}, mountPath: {{ .path }}, readOnly: true }
+{{- end }}
+{{- if .inside }}{{ with .root.Values.extraVolumeMounts }}
+{{ toYaml . }}
+{{- end }}{{ end }}
+{{- end }}
+
+{{/* The volumes of these mounts. Input: dict with root and inside. */}}
+{{- define "rendezvous.doctor.volumes" -}}
+{{- range include "rendezvous.doctor.mounts" . | fromYamlArray }}
+- name: {{ .name }}
+  {{- toYaml .volume | nindent 2 }}
+{{- end }}
+{{- if .inside }}{{ with .root.Values.extraVolumes }}
+{{ toYaml . }}
+{{- end }}{{ end }}
+{{- end }}

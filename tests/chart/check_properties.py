@@ -22,7 +22,7 @@ def main(paths):
             for module in MODULES:
                 checks += 1
                 errors += [f"{path}: {name_of(workload)}: {module.__name__}: {error}" for error in module.check(workload, objects)]
-    if kinds != {"Deployment", "StatefulSet", "Pod"}:
+    if kinds != {"Deployment", "StatefulSet", "CronJob", "Pod"}:
         errors.append(f"only workloads of these kinds were checked: {sorted(kinds)}")
     print(f"{len(MODULES)} properties, {checks} checks")
     sys.exit("\n".join(errors) or 0)

@@ -10,6 +10,7 @@ const KINDS = { HTTPRoute, PodMonitor, PrometheusRule, ServiceMonitor };
 const ANY = null; // an object with any keys, such as labels
 const value = {}; // a scalar, so an object without keys
 const monitor = (endpoints) => ({
+    jobLabel: value,
     selector: { matchLabels: ANY },
     namespaceSelector: { matchNames: value },
     [endpoints]: { port: value, path: value, interval: value, scrapeTimeout: value },

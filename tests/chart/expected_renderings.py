@@ -13,7 +13,7 @@ import os
 import sys
 
 import yaml
-from rendered_objects import load, name_of, secrets, written_config
+from rendered_objects import is_server, load, name_of, secrets, written_config
 
 EXPECTED = f"{os.path.dirname(os.path.abspath(__file__))}/expected"
 
@@ -37,7 +37,7 @@ def main(paths):
         found["kinds"][name] = sorted(map(name_of, objects))
         found["secrets"][name] = secrets(objects)
         found["policies"][name] = {policy["metadata"]["name"]: policy["spec"] for policy in policies}
-        [server] = [item["metadata"]["name"] for item in objects if item["kind"] == "Deployment"]
+        [server] = [item["metadata"]["name"] for item in filter(is_server, objects)]
         expected_config, config = read(f"{name}.toml"), written_config(objects, server)
         if config.rstrip("\n") + "\n" != expected_config:
             errors += differences(expected_config, config, f"expected/{name}.toml", path)

@@ -7,6 +7,7 @@ import re
 import sys
 
 import yaml
+from rendered_objects import is_server
 
 POD_LABELS = "app.kubernetes.io/instance=rel,app.kubernetes.io/component=server"
 # Hints, each of which appears only in some notes.
@@ -51,7 +52,7 @@ def commands(server):
 
 def check(objects, notes, expected):
     """Yields what is wrong with the notes of one rendering."""
-    [deployment] = [item for item in objects if item["kind"] == "Deployment"]
+    [deployment] = filter(is_server, objects)
     selector = dict(label.split("=") for label in POD_LABELS.split(","))
     if not selector.items() <= deployment["spec"]["template"]["metadata"]["labels"].items():
         yield f"no pods have the labels {POD_LABELS}"

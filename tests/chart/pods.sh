@@ -55,6 +55,10 @@ helm_test() { # helm_test RENDERED: runs the pod of helm test, which uses the na
     run_pod "$1" "Pod/$(server_of "$1")-test" test || { echo "helm test failed" >&2; return 1; }
     docker rm -f "test-$$" >/dev/null
 }
+doctor_test() { # doctor_test RENDERED: runs the pod of helm test that checks the public base URL, which must lead to a pod here
+    run_pod "$1" "Pod/$(server_of "$1")-test-doctor" test-doctor || { echo "the doctor of helm test failed" >&2; return 1; }
+    docker rm -f "test-doctor-$$" >/dev/null
+}
 stop_pod() { # stop_pod POD RENDERED KIND/NAME: sends SIGTERM; the pod must exit with 0 within its terminationGracePeriodSeconds
     local seconds
     seconds=$(python -c 'import sys; sys.path.insert(0, "tests/chart"); from rendered_objects import find, load, template
@@ -93,6 +97,23 @@ second=http://$(docker port "two-$$" 8080 | head -1)
 helm_test "$work/try"
 docker exec "redis-$$" sh -c 'ls -l /data/appendonlydir' | grep -q aof || { echo "Redis wrote no AOF" >&2; exit 1; }
 same "maxmemory-policy" "$(docker exec -e REDISCLI_AUTH="correct horse/battery#1" "redis-$$" redis-cli config get maxmemory-policy | tail -1 | tr -d '\r')" noeviction
+
+echo "--- the doctor: of helm test, and the Deployment, which also looks at Redis from inside"
+# The name of another pod stands in for the public host.
+echo '{config: {http: {public_base_url: "http://diagnosed:8080"}}, doctor: {interval: 10s}}' >"$work/diagnosed-values"
+render 3 "$work/diagnosed" $chart/ci/bundled-redis-values.yaml "$work/diagnosed-values"
+start_pod "$work/diagnosed" $server diagnosed --network-alias diagnosed
+doctor_test "$work/diagnosed"
+start_pod "$work/diagnosed" $server-doctor doctor
+doctor_check() { # doctor_check ID VALUE: the last run of the doctor had this result
+    curl -sf --max-time 2 "http://$(docker port "doctor-$$" 8082 | head -1)/metrics" | grep -qE "^rendezvous_doctor_check\{.*\"$1\".*\} $2\$"
+}
+until_true "the doctor checks Redis from inside" doctor_check redis-write 1
+until_true "the doctor checks a sign-in as a client" doctor_check delete 1
+stop_pod diagnosed "$work/diagnosed" $server
+until_true "the doctor finds that no server answers" doctor_check create 0 || { docker logs "doctor-$$" >&2; exit 1; }
+stop_pod doctor "$work/diagnosed" $server-doctor
+
 stop_pod one "$work/try" $server
 stop_pod two "$work/try" $server
 stop_pod redis "$work/try" StatefulSet/rel-matrix-rendezvous-redis
@@ -143,9 +164,12 @@ done
 
 echo "--- maintenance mode, which rejects every create request"
 for mode in open off; do
-    echo "{image: {repository: registry.example.org/matrix-rendezvous}, config: {mode: \"$mode\", maintenance: true}, redis: {$by_host, $tls}}" >"$work/maintenance-values"
+    echo "{image: {repository: registry.example.org/matrix-rendezvous}, config: {mode: \"$mode\", maintenance: true, msc4108: {enabled: true},
+        http: {public_base_url: \"http://rel-matrix-rendezvous:8080\"}}, redis: {$by_host, $tls}}" >"$work/maintenance-values"
     render 3 "$work/under-maintenance" "$work/maintenance-values"
     check_server "$work/under-maintenance"
+    # With --read-only, because a create request would be rejected.
+    doctor_test "$work/under-maintenance"
 done
 
 echo "--- Redis Cluster with three nodes, two ports and a user"

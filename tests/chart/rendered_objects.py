@@ -75,12 +75,25 @@ def template(workload):
     """Returns metadata and spec of a workload's pods, or None if the object is not a workload."""
     if workload["kind"] == "Pod":
         return workload
-    pod = workload.get("spec", {}).get("template")
+    spec = workload.get("spec", {})
+    if workload["kind"] == "CronJob":
+        spec = spec["jobTemplate"]["spec"]
+    pod = spec.get("template")
     return pod if isinstance(pod, dict) and "containers" in pod.get("spec", {}) else None
 
 
 def workloads(objects):
     return [item for item in objects if template(item)]
+
+
+def is_server(workload):
+    """True for the Deployment of the server, of which every rendering has one."""
+    return workload["kind"] == "Deployment" and workload["metadata"]["labels"]["app.kubernetes.io/component"] == "server"
+
+
+def is_doctor(workload):
+    """True for the Deployment or the CronJob of the doctor."""
+    return workload["metadata"].get("labels", {}).get("app.kubernetes.io/component") == "qr-doctor" and bool(template(workload))
 
 
 def containers(workload):

@@ -10,16 +10,17 @@ import tempfile
 
 import yaml
 from properties import labels as labels_property
-from rendered_objects import load, template, workloads
+from rendered_objects import is_server, load, template, workloads
 
 HELM3, CHART = sys.argv[1:]
 BASE_VALUES = {
     "image": {"repository": "r"},
-    "config": {"mode": "open"},
+    "config": {"mode": "open", "http": {"public_base_url": "https://a"}, "msc4108": {"enabled": True}},
     "redis": {"bundled": {"enabled": True}},
     "serviceMonitor": {"enabled": True},
     "podMonitor": {"enabled": True},
     "dashboard": {"enabled": True},
+    "doctor": {"enabled": True},
 }
 # Values for the chart's own labels, which must have no effect.
 COLLIDING_LABELS = {f"app.kubernetes.io/{name}": "another" for name in ("name", "instance", "component", "part-of", "managed-by")}
@@ -27,6 +28,7 @@ COLLIDING_LABELS = {f"app.kubernetes.io/{name}": "another" for name in ("name", 
 CASES = {
     "long": ("r" * 53, {"fullnameOverride": "rendezvous-" + "x" * 52, "nameOverride": "rendezvous-" + "y" * 60}),
     "long release": ("r" * 53, {}),
+    "long, CronJob": ("r" * 53, {"doctor": {"schedule": "@hourly"}}),
     "numbers": ("2026", {"fullnameOverride": "rendezvous", "nameOverride": "2027"}),
     "true": ("true", {"fullnameOverride": "no", "serviceAccount": {"create": False, "name": "on"}}),
     "labels": ("rel", {
@@ -79,8 +81,8 @@ def check_lengths(case, objects):
         for label, value in item["metadata"]["labels"].items():
             if not isinstance(value, str) or len(value) > 63:
                 yield f"{where} has the label {label}: {value}"
-        # The label controller-revision-hash of its pods is its name, a hyphen and ten characters.
-        if item["kind"] == "StatefulSet" and len(item["metadata"]["name"]) > 52:
+        # A label of its pods is its name, a hyphen and ten characters: controller-revision-hash, and job-name.
+        if item["kind"] in ("StatefulSet", "CronJob") and len(item["metadata"]["name"]) > 52:
             yield f"{where} has a name of {len(item['metadata']['name'])} characters, so Kubernetes cannot create its pods"
 
 
@@ -97,7 +99,7 @@ def check_label_values(case, objects):
     for workload in workloads(objects):
         metadata = template(workload)["metadata"]
         labels, annotations = metadata["labels"], metadata.get("annotations", {})
-        tier = "server-pods" if workload["kind"] == "Deployment" else "every-pod"
+        tier = "server-pods" if is_server(workload) else "every-pod"
         if (labels["team"], labels["tier"]) != ("a", tier) or "another" in [*labels.values(), *annotations.values()]:
             yield f"{case}: pods of the {workload['kind']} have {labels}, {annotations}"
     [service] = [item for item in objects if item["kind"] == "Service" and item["metadata"]["name"] == "rel-matrix-rendezvous"]

@@ -38,6 +38,10 @@ REDIS_POLICIES = ({"to": [{"ipBlock": {"cidr": "192.0.2.0/24"}}]}, "networkPolic
 CLIENT_SECRET = {"introspectionClientSecret": {"value": "s"}}
 CA = {"secret": "s", "secretKey": "k"}
 MEMORY = {"store": "memory", "replicas": 1}
+DOCTOR = {"doctor": {"enabled": True}}
+ETAG_DIALECT = {"config": {"msc4108": {"enabled": True}, "http": {"public_base_url": "https://a"}}}
+TWO_HOMESERVERS = {"config": {"msc4108": {"enabled": True}, "auth": {
+    "homeserver": [{"host": [host], "public_base_url": f"https://{host}"} for host in ("a", "b")]}}}  # fmt: skip
 
 
 def bundled(maxmemory_mib, memory_limit="4Gi", storage_size="4Gi", **other_values):
@@ -140,6 +144,13 @@ CASES = [
     (bundled(512, storage_size="1Gi"), []),
     (bundled(513, "1Gi"), ["redis.bundled.resources.limits.memory"]),
     (bundled(512, "1Gi"), []),
+    # The doctor.
+    (DOCTOR, ["doctor.enabled: requires config.msc4108.enabled"]),
+    ({**DOCTOR, **ETAG_DIALECT}, []),
+    ({**DOCTOR, **TWO_HOMESERVERS}, ["doctor.server: required"]),
+    *(({"doctor": {"enabled": True, **setting}, **TWO_HOMESERVERS}, []) for setting in ({"server": "example.org"}, {"inside": True})),
+    *(({"doctor": {key: value}}, [f"doctor.{key}: has no effect"])
+      for key, value in (("server", "example.org"), ("inside", True), ("schedule", "@daily"))),
     # Kubernetes objects.
     ({"ingress": {"enabled": True}}, ["ingress.hosts"]),
     ({"httpRoute": {"enabled": True}}, ["httpRoute.parentRefs", "httpRoute.hostnames"]),
@@ -198,6 +209,9 @@ REJECTED_BY_SCHEMA = [
     ({"service": {"ports": 1}}, "ports"),
     ({"networkPolicy": {"from": []}}, "from"),
     ({"tests": {"image": {"repo": "x"}}}, "repo"),
+    *(({"doctor": {"server": server}}, "server") for server in ("example.org/path", "-example.org", "https://u@a", "ftp://a", "two words")),
+    *(({"doctor": {"schedule": schedule}}, "schedule") for schedule in ("60s", "* * * *", "daily")),
+    ({"doctor": {"interval": 60}}, "interval"),
 ]  # fmt: skip
 # Valid values that resemble those that the schema rejects.
 VALID = [
@@ -208,6 +222,8 @@ VALID = [
     *(({"redis": {"password": {"value": value}}}, []) for value in ("p", "p q", "p\nq")),
     ({"redis": {"host": "[fd00::1]", "topology": "cluster", "nodes": ["[fd00::2]:6379", "redis-2.redis:6379"]}}, []),
     ({"autoscaling": {"enabled": True, "customMetric": {"name": "m", "averageValue": 3}}}, []),
+    *(({"doctor": {"enabled": True, "server": server, "schedule": "0 */2 * * 1-5"}, **ETAG_DIALECT}, [])
+      for server in ("example.org:8448", "[fd00::1]", "https://a.example.org/matrix", "http://a:8080")),
 ]
 
 

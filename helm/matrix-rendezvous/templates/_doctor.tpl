@@ -29,12 +29,21 @@
 {{ $ports | uniq | join " " }}
 {{- end }}
 
+{{/* The argument SERVER of the doctor: doctor.server, or the only public base URL. None if the configuration, which the pod
+     then has, lists what to check. */}}
+{{- define "rendezvous.doctor.target" -}}
+{{- if .Values.doctor.server }}{{ .Values.doctor.server }}
+{{- else if not .Values.doctor.inside }}{{ include "rendezvous.publicBaseUrls" . }}
+{{- end -}}
+{{- end }}
+
 {{/* What a pod of the doctor mounts, as in rendezvous.mounts. Input: dict with root, and inside (with the configuration). */}}
 {{- define "rendezvous.doctor.mounts" -}}
 {{- if .inside }}{{ include "rendezvous.mounts" .root }}{{ else }}{{ include "rendezvous.caMount" (dict "name" "platform" "source" .root.Values.ca) }}{{ end -}}
 {{- end }}
 
-{{/* A container that runs the doctor. Input: dict with root, name, inside, args and resources. */}}
+{{/* A container that runs the doctor. Input: dict with root, name, inside, args, target (a list), resources, and optionally
+     probes (with --watch). */}}
 {{- define "rendezvous.doctor.container" -}}
 {{- $values := .root.Values -}}
 {{- $args := prepend .args "doctor" -}}
@@ -43,7 +52,7 @@
   image: {{ include "rendezvous.image" (merge (dict "tag" ($values.image.tag | default .root.Chart.AppVersion)) $values.image) | quote }}
   imagePullPolicy: {{ $values.image.pullPolicy }}
   args:
-    {{- concat $args (.target | default list) | toYaml | nindent 4 }}
+    {{- concat $args .target | toYaml | nindent 4 }}
   env:
     {{- if .inside }}
     {{- include "rendezvous.env" .root | nindent 4 }}
@@ -52,12 +61,44 @@
     - { name: RENDEZVOUS_HTTP__LISTEN, value: "" }
     - { name: RENDEZVOUS_ADMIN__LISTEN, value: "" }
     {{- end }}
+  {{- if .probes }}
+  ports:
+    - { name: metrics, containerPort: 8082, protocol: TCP }
+  {{- range $probe := list "startup" "readiness" "liveness" }}
+  {{ $probe }}Probe:
+    httpGet: { path: /healthz, port: metrics, scheme: HTTP }
+    {{- get $values.probes $probe | toYaml | nindent 4 }}
+  {{- end }}
+  {{- end }}
   resources:
     {{- toYaml .resources | nindent 4 }}
   securityContext:
     {{- include "rendezvous.containerSecurity" .root | nindent 4 }}
   {{- with include "rendezvous.doctor.volumeMounts" . | trim }}
   volumeMounts:
+    {{- . | nindent 4 }}
+  {{- end }}
+{{- end }}
+
+{{/* The pod of the Deployment or of the CronJob. It needs no checksum of the configuration: the doctor reads it before each run.
+     Input: as for the container, and optionally restartPolicy. */}}
+{{- define "rendezvous.doctor.pod" -}}
+metadata:
+  labels:
+    {{- include "rendezvous.labels" (dict "root" .root "component" "qr-doctor" "pods" true) | nindent 4 }}
+spec:
+  {{- with .restartPolicy }}
+  restartPolicy: {{ . }}
+  {{- end }}
+  {{- include "rendezvous.scheduling" .root | nindent 2 }}
+  # The doctor ends at once at SIGTERM.
+  terminationGracePeriodSeconds: 10
+  securityContext:
+    {{- include "rendezvous.podSecurity" (dict "root" .root) | nindent 4 }}
+  containers:
+    {{- include "rendezvous.doctor.container" . | nindent 4 }}
+  {{- with include "rendezvous.doctor.volumes" . | trim }}
+  volumes:
     {{- . | nindent 4 }}
   {{- end }}
 {{- end }}

@@ -3,15 +3,15 @@
 {{ default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
-{{/* At most 46 characters. The name of a StatefulSet has at most 52, because a label of its pods is that name, a hyphen
-     and ten characters; and "-redis" is appended to this name. */}}
+{{/* At most 45 characters. The name of a StatefulSet has at most 52, because a label of its pods is that name, a hyphen
+     and ten characters, and that of a CronJob too; and "-redis" or "-doctor" is appended to this name. */}}
 {{- define "rendezvous.fullname" -}}
 {{- $name := include "rendezvous.name" . -}}
 {{- $full := contains $name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $name) -}}
-{{ default $full .Values.fullnameOverride | trunc 46 | trimSuffix "-" }}
+{{ default $full .Values.fullnameOverride | trunc 45 | trimSuffix "-" }}
 {{- end }}
 
-{{/* Selector labels. The label component distinguishes the server pods from those of Redis and of the test. */}}
+{{/* Selector labels. The label component distinguishes the server pods from those of Redis, of the doctor and of the tests. */}}
 {{- define "rendezvous.selector" -}}
 app.kubernetes.io/name: {{ include "rendezvous.name" .root | quote }}
 app.kubernetes.io/instance: {{ .root.Release.Name | quote }}

@@ -2,7 +2,7 @@
      deploy is enough to fix them. Each template below, and in _validate_redis.tpl, outputs one line per error. */}}
 {{- define "rendezvous.validate" -}}
 {{- $errors := list -}}
-{{- range $part := list "config" "redis" "kubernetes" -}}
+{{- range $part := list "config" "redis" "doctor" "kubernetes" -}}
 {{- range splitList "\n" (include (print "rendezvous.validate." $part) $) }}{{ with trim . }}{{ $errors = append $errors . }}{{ end }}{{ end -}}
 {{- end -}}
 {{- if $errors }}{{ fail (printf "\n\nInvalid values:\n- %s\n" (join "\n- " $errors)) }}{{ end -}}
@@ -65,6 +65,21 @@ tests.enabled: must be false with config.http.proxy_protocol, because helm test 
 {{- end }}
 {{- if and $v.ca (not (include "rendezvous.outboundUrls" . | trim)) }}
 ca: has no effect, because config contains neither a homeserver nor a trace collector
+{{- end }}
+{{- end }}
+
+{{- define "rendezvous.validate.doctor" -}}
+{{- $doctor := .Values.doctor -}}
+{{- if $doctor.enabled }}
+{{- if not .Values.config.msc4108.enabled }}
+doctor.enabled: requires config.msc4108.enabled, because the doctor checks the dialect of released clients
+{{- else if and (not $doctor.server) (not $doctor.inside) (contains " " (include "rendezvous.publicBaseUrls" .)) }}
+doctor.server: required, because config.auth.homeserver has several values of public_base_url; or set doctor.inside, to check each
+{{- end }}
+{{- else }}
+{{- range $key := list "server" "inside" "schedule" }}{{ if get $doctor $key }}
+doctor.{{ $key }}: has no effect without doctor.enabled
+{{- end }}{{ end }}
 {{- end }}
 {{- end }}
 

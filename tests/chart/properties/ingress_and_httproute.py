@@ -3,7 +3,7 @@ every host of a session URL."""
 
 from urllib.parse import urlsplit
 
-from rendered_objects import config_of, find, public_base_urls
+from rendered_objects import config_of, find, is_server, public_base_urls
 
 PREFIXES = [
     "/_matrix/client/unstable/io.element.msc4388/rendezvous",
@@ -36,7 +36,7 @@ def check_httproute(spec, service, port):
 
 
 def check(workload, objects):
-    if workload["kind"] != "Deployment":
+    if not is_server(workload):
         return
     service = workload["metadata"]["name"]
     [port] = find(objects, "Service", service)["spec"]["ports"]

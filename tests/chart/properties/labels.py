@@ -5,7 +5,7 @@ from rendered_objects import template
 
 COMMON_LABELS = ("name", "instance", "component", "managed-by", "part-of")
 RELEASE_LABELS = ("app.kubernetes.io/version", "helm.sh/chart")
-COMPONENTS = {"Deployment": "server", "StatefulSet": "redis", "Pod": "test"}
+COMPONENTS = {"Deployment": ("server", "qr-doctor"), "CronJob": ("qr-doctor",), "StatefulSet": ("redis",), "Pod": ("test",)}
 
 
 def check(workload, objects):
@@ -16,7 +16,7 @@ def check(workload, objects):
             if not labels.get(f"app.kubernetes.io/{name}"):
                 yield f"{owner} has no label {name}"
         component = labels.get("app.kubernetes.io/component")
-        if component != COMPONENTS[workload["kind"]]:
+        if component not in COMPONENTS[workload["kind"]]:
             yield f"{owner} has the component {component}"
     for item in objects:
         for key, value in item["metadata"].get("labels", {}).items():

@@ -1,4 +1,7 @@
-"""Monitors scrape /metrics on the port admin, in their own namespace only, with a timeout no longer than the interval."""
+"""Monitors scrape /metrics of the server's port admin, or of the doctor's port metrics, in their own namespace only, with a
+timeout no longer than the interval. The doctor's job has no "rendezvous" in its name, which is that of the component."""
+
+from rendered_objects import is_server
 
 ENDPOINTS = {"ServiceMonitor": "endpoints", "PodMonitor": "podMetricsEndpoints"}
 
@@ -8,7 +11,7 @@ def seconds(duration):
 
 
 def check(workload, objects):
-    if workload["kind"] != "Deployment":
+    if not is_server(workload):
         return
     for item in objects:
         kind = item["kind"]
@@ -16,7 +19,11 @@ def check(workload, objects):
             continue
         spec = item["spec"]
         [endpoint] = spec[ENDPOINTS[kind]]
-        if (endpoint["port"], endpoint["path"]) != ("admin", "/metrics"):
+        component = item["metadata"]["labels"]["app.kubernetes.io/component"]
+        port, job = {"server": ("admin", None), "qr-doctor": ("metrics", "app.kubernetes.io/component")}[component]
+        if spec.get("jobLabel") != job:
+            yield f"{kind} of the {component} takes the name of its job from {spec.get('jobLabel')}"
+        if (endpoint["port"], endpoint["path"]) != (port, "/metrics"):
             yield f"{kind} scrapes {endpoint}"
         if seconds(endpoint["scrapeTimeout"]) > seconds(endpoint["interval"]):
             yield f"{kind} has a timeout longer than its interval, which Prometheus rejects: {endpoint}"

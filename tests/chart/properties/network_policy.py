@@ -1,12 +1,12 @@
 """For all values: clients reach only the port http of the server, the admin port accepts only listed peers, and each egress rule
 of each policy has ports or peers. expected/policies.yaml has the policies for each of ci/*-values.yaml."""
 
-from rendered_objects import find
+from rendered_objects import find, is_server
 
 
 def check(workload, objects):
     policies = [item for item in objects if item["kind"] == "NetworkPolicy"]
-    if workload["kind"] != "Deployment" or not policies:
+    if not is_server(workload) or not policies:
         return
     spec = find(objects, "NetworkPolicy", workload["metadata"]["name"])["spec"]
     if spec["policyTypes"] != ["Ingress", "Egress"]:

@@ -1,11 +1,11 @@
 """The main Service exposes only the port http. With a ServiceMonitor, the admin port has a separate headless Service that
-includes pods which are not ready, because their metrics matter most. Redis has a separate Service."""
+includes pods which are not ready, because their metrics matter most. Redis and the doctor have a separate Service."""
 
-from rendered_objects import containers, find
+from rendered_objects import containers, find, is_server
 
 PORTS = {"http": 8080, "admin": 8081}
 # Suffix of the Service's name, and the port that it leads to.
-TARGET_PORTS = {"": "http", "-metrics": "admin", "-redis": "redis"}
+TARGET_PORTS = {"": "http", "-metrics": "admin", "-redis": "redis", "-doctor": "metrics"}
 
 
 def check_container(container):
@@ -33,7 +33,7 @@ def check_service(service, suffix):
 
 
 def check(workload, objects):
-    if workload["kind"] != "Deployment":
+    if not is_server(workload):
         return
     name = workload["metadata"]["name"]
     [container] = containers(workload)

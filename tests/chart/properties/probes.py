@@ -1,7 +1,7 @@
-"""The server and Redis have a probe of each kind with every number set; the test pod has none. The server's probes use the
-admin port. Only the readiness probe requests /readyz."""
+"""The server, Redis and the doctor with --watch have a probe of each kind with every number set; pods that end have none. The
+server's probes use the admin port. Only its readiness probe requests /readyz. Those of the doctor request /healthz."""
 
-from rendered_objects import containers
+from rendered_objects import containers, is_doctor
 
 NUMBERS = {"initialDelaySeconds", "periodSeconds", "timeoutSeconds", "successThreshold", "failureThreshold"}
 PATHS = {"startupProbe": "/healthz", "readinessProbe": "/readyz", "livenessProbe": "/healthz"}
@@ -15,14 +15,15 @@ def seconds_to_failure(probe):
 
 def check(workload, objects):
     for container in containers(workload):
-        if workload["kind"] == "Pod":
+        if workload["kind"] in ("Pod", "CronJob"):
             yield from (f"has a {kind}" for kind in PATHS if container.get(kind))
             continue
         for kind, path in PATHS.items():
             probe = container.get(kind)
             if set(probe) - {"httpGet", "exec"} != NUMBERS:
                 yield f"{kind} sets {sorted(probe)}"
-            if workload["kind"] == "Deployment" and probe.get("httpGet") != {"path": path, "port": "admin", "scheme": "HTTP"}:
+            expected = {"path": "/healthz", "port": "metrics"} if is_doctor(workload) else {"path": path, "port": "admin"}
+            if workload["kind"] == "Deployment" and probe.get("httpGet") != expected | {"scheme": "HTTP"}:
                 yield f"{kind} requests {probe.get('httpGet')}"
             if workload["kind"] == "StatefulSet" and probe.get("exec") != {"command": REDIS_COMMAND}:
                 yield f"{kind} runs {probe.get('exec')}"

@@ -1,7 +1,7 @@
 """If there is a HorizontalPodAutoscaler, it scales this Deployment, which then sets no replicas. A PodDisruptionBudget allows
 nodes to be drained."""
 
-from rendered_objects import name_of
+from rendered_objects import is_server, name_of
 
 # As in ci/monitoring-scaling-values.yaml.
 CPU_METRIC = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 60}}
@@ -13,7 +13,7 @@ METRICS = [{"type": "Resource", "resource": CPU_METRIC}, {"type": "Pods", "pods"
 
 
 def check(workload, objects):
-    if workload["kind"] != "Deployment":
+    if not is_server(workload):
         return
     target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": workload["metadata"]["name"]}
     autoscalers = [item["spec"] for item in objects if item["kind"] == "HorizontalPodAutoscaler"]

@@ -1,18 +1,16 @@
-"""Every pod of the release has the same scheduling fields and image pull secrets as the Deployment."""
+"""Every pod of the release has the same scheduling fields and image pull secrets as the server."""
 
-from rendered_objects import template, workloads
+from rendered_objects import is_server, template, workloads
 
 KEYS = ("imagePullSecrets", "priorityClassName", "nodeSelector", "tolerations")
 
 
 def check(workload, objects):
-    if workload["kind"] == "Deployment":
+    if is_server(workload):
         return
     spec = template(workload)["spec"]
-    for deployment in workloads(objects):
-        if deployment["kind"] != "Deployment":
-            continue
+    for deployment in filter(is_server, workloads(objects)):
         for key in KEYS:
             expected = template(deployment)["spec"].get(key)
             if spec.get(key) != expected:
-                yield f"{key} is {spec.get(key)}, and the Deployment has {expected}"
+                yield f"{key} is {spec.get(key)}, and the server has {expected}"

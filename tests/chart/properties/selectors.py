@@ -1,7 +1,7 @@
 """Workloads, Services, budgets, policies and monitors select exactly the component that they are for, even if another release
 is in the same namespace."""
 
-from rendered_objects import name_of, template, workloads
+from rendered_objects import is_server, name_of, template, workloads
 
 COMPONENT = "app.kubernetes.io/component"
 
@@ -21,17 +21,19 @@ def selection(item):
         return "pods", spec["selector"], "server" if own_component == "metrics" else own_component
     if kind == "NetworkPolicy":
         return "pods", spec["podSelector"]["matchLabels"], own_component
-    if kind in ("PodDisruptionBudget", "PodMonitor"):
+    if kind == "PodDisruptionBudget":
         return "pods", spec["selector"]["matchLabels"], "server"
+    if kind == "PodMonitor":
+        return "pods", spec["selector"]["matchLabels"], own_component
     if kind in ("Deployment", "StatefulSet"):
         return "pods", spec["selector"]["matchLabels"], own_component
     if kind == "ServiceMonitor":
-        return "services", spec["selector"]["matchLabels"], "metrics"
+        return "services", spec["selector"]["matchLabels"], "metrics" if own_component == "server" else own_component
     return None
 
 
 def check(workload, objects):
-    if workload["kind"] != "Deployment":  # once per rendering
+    if not is_server(workload):  # once per rendering
         return
     candidates = {
         "pods": with_another_release([template(item)["metadata"]["labels"] for item in workloads(objects)]),

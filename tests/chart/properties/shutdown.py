@@ -1,6 +1,6 @@
 """Kubernetes waits longer than the shutdown of the process takes, and a rollout never has fewer pods than desired."""
 
-from rendered_objects import config_of, template
+from rendered_objects import config_of, is_server, template
 
 # shutdown.grace and shutdown.drain: the chart's defaults, and those in ci/*-values.yaml.
 SHUTDOWN_TIMES = [("10s", "20s"), ("15s", "30s"), ("60s", "120s")]
@@ -15,7 +15,7 @@ def check(workload, objects):
         yield "has no terminationGracePeriodSeconds"
     if workload["kind"] == "StatefulSet" and grace_period < 10:
         yield f"gives Redis only {grace_period} s to write its AOF"
-    if workload["kind"] != "Deployment":
+    if not is_server(workload):
         return
     times = config_of(objects, workload["metadata"]["name"])["shutdown"]
     if (times["grace"], times["drain"]) not in SHUTDOWN_TIMES:

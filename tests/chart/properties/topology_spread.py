@@ -1,14 +1,14 @@
 """Server pods are spread over nodes and zones unless the values set other constraints, per ReplicaSet, and each constraint
 counts these pods."""
 
-from rendered_objects import template
+from rendered_objects import is_server, template
 
 DEFAULT_KEYS = ["kubernetes.io/hostname", "topology.kubernetes.io/zone"]
 KEYS_IN_VALUES = ["kubernetes.io/hostname"]  # set in ci/monitoring-scaling-values.yaml
 
 
 def check(workload, objects):
-    if workload["kind"] != "Deployment":
+    if not is_server(workload):
         return
     pod = template(workload)
     constraints = pod["spec"].get("topologySpreadConstraints", [])

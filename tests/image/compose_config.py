@@ -1,7 +1,7 @@
 """Checks the parts of docker-compose.yml that a test with stand-in images cannot cover: writable paths, file descriptors, stop
 times, and the provisioning of Grafana.
 
-    docker-compose config | compose_config.py
+    docker-compose --profile doctor config | compose_config.py
 """
 
 import json
@@ -18,7 +18,10 @@ WRITABLE_PATHS = {
     "redis": {"/data"},
     "prometheus": {"/prometheus"},
     "grafana": {"/var/lib/grafana", "/tmp"},
+    "doctor": set(),
 }
+# The variables that the Dockerfile sets.
+IMAGE_VARIABLES = set(re.findall(r"\bRENDEZVOUS_[A-Z_]+(?==)", open("Dockerfile").read()))
 REPLICAS = {"rendezvous-1", "rendezvous-2", "rendezvous-3"}
 
 config = yaml.safe_load(sys.stdin)
@@ -72,6 +75,18 @@ haproxy = open("deploy/compose/haproxy.cfg").read()
 [maxconn] = re.findall(r"^ +maxconn (\d+)$", haproxy, re.M)
 # 300: listeners, health checks, and a few descriptors for each of up to 64 threads.
 assert file_descriptors("haproxy") >= 2 * int(maxconn) + 300, "haproxy: more connections than descriptors"
+
+# The doctor runs on request only, from outside: it shares no network with haproxy, and has no configuration.
+doctor = services["doctor"]
+assert doctor["profiles"] == ["doctor"], doctor["profiles"]
+assert not set(doctor["networks"]) & set(services["haproxy"]["networks"]), doctor["networks"]
+assert not any(doctor["environment"].values()) and set(doctor["environment"]) == IMAGE_VARIABLES, doctor["environment"]
+# Prometheus scrapes its metrics, by a job without "rendezvous" in its name.
+jobs = {job["job_name"]: job for job in yaml.safe_load(open("deploy/compose/prometheus.yml"))["scrape_configs"]}
+[found] = [job["dns_sd_configs"] for name, job in jobs.items() if "rendezvous" not in name]
+address = doctor["command"][doctor["command"].index("--metrics-listen") + 1]
+assert [(name, f"0.0.0.0:{target['port']}") for target in found for name in target["names"]] == [("doctor", address)], found
+assert set(doctor["networks"]) & set(services["prometheus"]["networks"]), "Prometheus cannot reach the doctor"
 
 # Grafana finds the mounted dashboard and data source, and the data source leads to Prometheus.
 grafana, mounted = services["grafana"], mounts("grafana")

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 /// Keys that may differ between replicas of one deployment.
 const OWN_TO_A_REPLICA: [&str; 3] = ["admin.listen", "http.listen", "telemetry.replica"];
 
-/// Length of a digest in bytes. It tells apart a few replicas, and nobody has a reason to forge it.
+/// Length of a digest in bytes. Enough for a few replicas; a forged one would gain nothing.
 const LEN: usize = 6;
 
 impl RawConfig {
@@ -16,7 +16,7 @@ impl RawConfig {
         self.digest_after_reload(self, &[])
     }
 
-    /// Returns the digest of a process that started with these values and has read `later`, whose
+    /// Returns the digest of a process that started with these values and has read `later`. Its
     /// values apply except those of the keys in `need_restart`.
     #[must_use]
     pub fn digest_after_reload(&self, later: &Self, need_restart: &[String]) -> String {

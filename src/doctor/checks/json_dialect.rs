@@ -1,4 +1,4 @@
-//! A sign-in in the JSON dialect: who may create a session, and what becomes of it.
+//! A sign-in in the JSON dialect: which clients may create a session, and what becomes of it.
 
 use crate::doctor::check::{CheckId, CheckOutcome, Problem, fail, needs};
 use crate::doctor::diagnosis::{cached, matrix_error, unexpected, unreachable};
@@ -12,7 +12,7 @@ use hyper::{Method, StatusCode};
 use serde_json::json;
 use url::Url;
 
-/// A token that nobody has.
+/// A token that no user has.
 const MADE_UP: &str = "matrix-rendezvous-doctor";
 
 const WHY: &str = "clients of this dialect cannot sign in";
@@ -49,7 +49,7 @@ pub(super) async fn authorization(exam: &mut Examination) -> CheckOutcome {
         return Err(fail(what, WHY, STRIPPED));
     }
     if response.status != StatusCode::UNAUTHORIZED {
-        let expected = "401: nobody has this token";
+        let expected = "401: no user has this token";
         return Err(unexpected(&request, &response, expected, WHY));
     }
     let Some(token) = exam.token.as_ref().map(|token| token.expose().to_owned()) else {

@@ -54,7 +54,7 @@ pub(super) async fn kept_connection(exam: &mut Examination) -> CheckOutcome {
         }
         Err(error) => Err(fail(
             format!("a connection that was idle for 65 s: {error}"),
-            "something on the way has forgotten the connection and told nobody: a device that uses it \
+            "something on the way has forgotten the connection without closing it: a device that uses it \
              again waits for its timeout of 30 s",
             "let the load balancer or firewall close idle connections by RST or FIN, or raise its idle \
              timeout above that of the proxy behind it",

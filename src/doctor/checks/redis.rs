@@ -94,7 +94,7 @@ pub(super) fn fit(exam: &Examination) -> CheckOutcome {
 /// Checks how much of its memory Redis uses.
 pub(super) fn memory(exam: &Examination) -> CheckOutcome {
     let Some((used, limit)) = survey(exam)?.memory else {
-        let reason = "INFO does not tell the memory of Redis";
+        let reason = "INFO has no memory of Redis";
         return Err(Problem::Skip(reason.to_owned()));
     };
     let mib = |bytes: u64| bytes / (1024 * 1024);
@@ -121,7 +121,7 @@ pub(super) fn clock(exam: &Examination) -> CheckOutcome {
         .filter_map(|server| Some((server, server.clocks?)))
         .collect();
     if clocks.is_empty() {
-        let reason = "INFO does not tell the clock of Redis";
+        let reason = "INFO has no clock of Redis";
         return Err(Problem::Skip(reason.to_owned()));
     }
     for (server, (there, here)) in clocks {

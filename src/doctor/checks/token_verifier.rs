@@ -4,12 +4,12 @@ use crate::doctor::check::{CheckOutcome, Problem, fail};
 use crate::doctor::examination::Examination;
 use crate::policy::auth::{TokenVerdict, TokenVerifier};
 
-/// A token that nobody has.
+/// A token that no user has.
 const MADE_UP: &str = "matrix-rendezvous-doctor";
 
 const WHY: &str = "in mode authenticated no user can create a session";
 
-/// Checks that each verifier rejects a token that nobody has, and accepts the one of `--token-file`.
+/// Checks that each verifier rejects a token that no user has, and accepts the one of `--token-file`.
 pub(super) async fn token_verifier(exam: &Examination) -> CheckOutcome {
     let deployment = exam.deployment()?;
     if deployment.verifiers.is_empty() {
@@ -44,7 +44,7 @@ async fn check(
         TokenVerdict::Accepted | TokenVerdict::Forbidden => {
             return Err(fail(
                 format!("{} accepts a made-up token", verifier.url()),
-                "anyone can create sessions in the name of a user",
+                "any client can create sessions in the name of a user",
                 format!("check the URL of {key}: it is not that of a homeserver"),
             ));
         }
@@ -62,7 +62,7 @@ async fn check(
             format!("{} {verdict} the token of --token-file", verifier.url()),
             WHY,
             format!(
-                "give the token of a user of this homeserver who is no guest, or check the URL of {key}"
+                "give the token of a user of this homeserver, not of a guest, or check the URL of {key}"
             ),
         )),
     }

@@ -71,7 +71,7 @@ pub(super) fn fullest(servers: impl Iterator<Item = MemoryUse>) -> Option<Memory
 }
 
 /// Returns the run ids of these servers, in a fixed order: another text after any of them was replaced or
-/// restarted. `None` if one does not tell.
+/// restarted. `None` if one has none.
 pub(super) fn run_ids(servers: &[(Address, ServerInfo)]) -> Option<String> {
     let ids = servers.iter().map(|(_, info)| info.get("run_id"));
     let mut ids = ids.collect::<Option<Vec<_>>>()?;

@@ -35,7 +35,7 @@ const BYTES_PER_SESSION: u64 = 7 * 1024;
 /// and CONFIG is often forbidden.
 const MIN_REPLICAS: u64 = 2;
 
-/// Length of the digest that names a store, in bytes. It tells apart the few that an operator has.
+/// Length of the digest that names a store, in bytes. Enough for the few that an operator has.
 const IDENTITY_LEN: usize = 6;
 
 /// The start-up check and what it needs.
@@ -59,7 +59,7 @@ pub(super) struct StartupResult {
     pub(super) inconclusive: Option<String>,
     /// What an operator should know although nothing failed.
     pub(super) notes: Vec<String>,
-    /// Which sessions these are, if Redis tells: the servers, the database and the prefix.
+    /// Which sessions these are, if INFO has run ids: the servers, the database and the prefix.
     pub(super) identity: Option<String>,
     /// The memory of the primary that is nearest to its limit, if Redis reports it.
     pub(super) memory: Option<MemoryUse>,

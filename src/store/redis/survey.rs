@@ -38,9 +38,9 @@ pub struct RedisSurvey {
 pub struct SurveyedServer {
     /// The address of the connection.
     pub address: String,
-    /// Its name and version, such as `Redis 7.2.4`, if INFO tells.
+    /// Its name and version, such as `Redis 7.2.4`, if INFO has it.
     pub version: Option<String>,
-    /// Its clock and this machine's at the same time, if INFO tells.
+    /// Its clock and this machine's at the same time, if INFO has it.
     pub clocks: Option<(SystemTime, SystemTime)>,
 }
 
@@ -116,7 +116,7 @@ async fn write(check: &StartupCheck) -> Result<(), String> {
     }
 }
 
-/// Asks each primary what it is. One that does not tell is in the list by its address.
+/// Asks each primary what it is. One without INFO is in the list by its address.
 async fn servers(check: &StartupCheck, clock: &Clock) -> Vec<SurveyedServer> {
     let mut servers = Vec::new();
     for primary in check.leases.scripts.topology().primaries() {

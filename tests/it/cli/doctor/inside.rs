@@ -287,7 +287,7 @@ fn proxy_that_a_replica_does_not_trust_is_a_warning() {
     assert_found(&report, "trusted-proxies", "warn", "not trusted");
 }
 
-/// A service whose sessions only users may create.
+/// A service on which only users may create sessions.
 fn authenticated(homeserver: &HomeserverStub) -> Server {
     let url = homeserver.url();
     let settings = [

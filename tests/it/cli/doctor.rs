@@ -8,7 +8,10 @@ mod watch;
 use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpListener};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use testkit::certificates::Certificates;
 use testkit::homeserver::{HomeserverStub, TokenReply};
 use testkit::server::Store;
@@ -189,6 +192,61 @@ fn checks_of_the_report_are_those_of_the_document() {
     for check in checks {
         let section = format!("docs/doctor.md#{}", check["id"].as_str().expect("an id"));
         assert_eq!(check["document"], section);
+    }
+}
+
+/// The page that makes the checks in a browser.
+fn page() -> String {
+    std::fs::read_to_string(repository::root().join("docs/check.html")).expect("the page")
+}
+
+/// The text between two marks of the page.
+fn between<'a>(page: &'a str, start: &str, end: &str) -> &'a str {
+    let (_, rest) = page.split_once(start).expect(start);
+    rest.split_once(end).expect(end).0
+}
+
+#[test]
+fn page_has_the_ids_and_the_words_of_the_command() {
+    let server = service();
+    let report = report(&[&url_of(&server)], 0);
+    let checks = report["checks"].as_array().expect("checks");
+    let ids: Vec<_> = checks.iter().map(|check| &check["id"]).collect();
+    let page = page();
+    let data = between(&page, "<script type=\"application/json\" id=\"words\">", "</script>");
+    let data: Value = serde_json::from_str(data).expect("JSON");
+    assert_eq!(data["checks"], json!(ids));
+    for id in data["not_in_a_browser"].as_array().expect("a list") {
+        assert!(ids.contains(&id), "{id} is no check");
+    }
+    // The literals of the command, in one line each.
+    let sources = repository::texts(&repository::root().join("src/doctor"), "rs");
+    let joined = sources.iter().flat_map(|(_, text)| {
+        let pieces = text.split("\\\n").enumerate();
+        pieces.map(|(at, piece)| if at == 0 { piece } else { piece.trim_start() })
+    });
+    let joined = joined.collect::<String>().replace("\\\"", "\"");
+    let words = data["words"].as_object().expect("a map");
+    assert!(words.len() > 50, "{} texts", words.len());
+    for (name, text) in words {
+        let text = text.as_str().expect("text");
+        assert!(joined.contains(text), "{name} is not in src/doctor: {text}");
+        let uses = page.matches(&format!("WORDS.{name}")).count();
+        assert!(uses > 0, "the page does not use {name}");
+    }
+}
+
+/// A browser runs neither the script nor the style of the page if the hash is another one.
+#[test]
+fn page_has_the_hashes_of_its_script_and_style() {
+    let page = page();
+    for (directive, start, end) in [
+        ("script-src", "<script>", "</script>"),
+        ("style-src", "<style>", "</style>"),
+    ] {
+        let hash = Sha256::digest(between(&page, start, end));
+        let expected = format!("{directive} 'sha256-{}';", STANDARD.encode(hash));
+        assert!(page.contains(&expected), "the page needs: {expected}");
     }
 }
 

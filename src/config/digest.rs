@@ -1,6 +1,7 @@
 //! A digest of the configuration, by which replicas of one deployment are compared.
 
 use crate::config::RawConfig;
+use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 /// Keys that may differ between replicas of one deployment.
@@ -32,12 +33,8 @@ impl RawConfig {
         for (key, value) in values {
             hash.update(format!("{key} = {value}\n"));
         }
-        hex(&hash.finalize()[..LEN])
+        format!("{:x}", Bytes::copy_from_slice(&hash.finalize()[..LEN]))
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -18,8 +18,6 @@ mod routes;
 mod token_verifier;
 mod writes;
 
-pub(super) use replicas::ReplicaVersion;
-
 use crate::doctor::check::{CheckId, CheckOutcome};
 use crate::doctor::examination::Examination;
 use crate::http::route::{MSC4388_STABLE_PREFIX, MSC4388_UNSTABLE_PREFIX};

@@ -4,7 +4,7 @@ use crate::clock::Clock;
 use crate::config::de::HumanDuration;
 use crate::doctor::connection::{Connector, ProbeConnectError};
 use crate::doctor::exchange::{Evidence, ProbeError, ProbeRequest, ProbeResponse, redirect_target};
-use crate::doctor::open_connection::{Answer, OpenConnection};
+use crate::doctor::kept_connection::{KeptConnection, ProbeAnswer};
 use crate::doctor::peer_certificate::PeerCertificate;
 use crate::http::probe::X_RENDEZVOUS_PROBE;
 use crate::telemetry::version::VERSION;
@@ -157,10 +157,10 @@ impl ProbeClient {
     ///
     /// # Errors
     /// As [`ProbeClient::send`].
-    pub(super) async fn open(&mut self, call: &ProbeRequest) -> Result<OpenConnection, ProbeError> {
+    pub(super) async fn open(&mut self, call: &ProbeRequest) -> Result<KeptConnection, ProbeError> {
         let (limit, probe) = (self.timeout, self.next_probe());
         let opening = async {
-            let mut connection = OpenConnection::open(&mut self.connector, &call.url, None).await?;
+            let mut connection = KeptConnection::open(&mut self.connector, &call.url, None).await?;
             connection.exchange(self.request(call, &probe)).await?;
             Ok(connection)
         };
@@ -175,7 +175,7 @@ impl ProbeClient {
     /// [`ProbeError::Timeout`] if the connection is open and silent.
     pub(super) async fn send_on(
         &mut self,
-        connection: &mut OpenConnection,
+        connection: &mut KeptConnection,
         call: &ProbeRequest,
     ) -> Result<bool, ProbeError> {
         let (limit, probe) = (self.timeout, self.next_probe());
@@ -199,9 +199,9 @@ impl ProbeClient {
         probe: &str,
         peer: &mut Option<SocketAddr>,
         started: &mut Duration,
-    ) -> Result<Answer, ProbeError> {
+    ) -> Result<ProbeAnswer, ProbeError> {
         let connector = &mut self.connector;
-        let mut connection = OpenConnection::open(connector, &call.url, *peer).await?;
+        let mut connection = KeptConnection::open(connector, &call.url, *peer).await?;
         *peer = Some(connection.peer());
         *started = self.clock.now();
         connection.exchange(self.request(call, probe)).await

@@ -2,12 +2,12 @@
 
 use crate::config::secret::Secret;
 use crate::doctor::check::{CheckId, Problem, needs};
-use crate::doctor::checks::ReplicaVersion;
 use crate::doctor::client::ProbeClient;
 use crate::doctor::deployment::Deployment;
 use crate::doctor::diagnosis::{cached, unreachable};
 use crate::doctor::exchange::{ProbeRequest, ProbeResponse};
-use crate::doctor::open_connection::OpenConnection;
+use crate::doctor::kept_connection::KeptConnection;
+use crate::doctor::replica_version::ReplicaVersion;
 use crate::doctor::target::{DoctorTarget, TargetKind};
 use hyper::Method;
 use hyper::header::{ETAG, HeaderName, IF_MATCH};
@@ -31,7 +31,7 @@ pub(super) struct Examination {
     /// Whether checks that take a minute are made.
     pub(super) is_long: bool,
     /// A connection that is idle while others poll.
-    pub(super) idle_connection: Option<OpenConnection>,
+    pub(super) idle_connection: Option<KeptConnection>,
     /// Whether no session may be created.
     pub(super) read_only: bool,
     /// The homeserver's base URL, once it is known.

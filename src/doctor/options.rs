@@ -14,6 +14,7 @@ use url::Url;
 const MIN_INTERVAL: Duration = Duration::from_secs(10);
 
 /// What to check, and how to report it.
+#[expect(clippy::struct_excessive_bools, reason = "flags of the command line")]
 #[derive(Debug, Clone, Args)]
 pub struct DoctorOptions {
     /// Server name (example.org) or base URL (`https://matrix.example.org`) [default: the base URLs

@@ -33,7 +33,7 @@ pub(super) async fn authorization(exam: &mut Examination) -> CheckOutcome {
     }
     match response.status {
         StatusCode::OK => {
-            keep(exam, prefix, &response)?;
+            keep(exam, &prefix, &response)?;
             return Ok("no token is needed".to_owned());
         }
         StatusCode::NOT_FOUND => return Err(Problem::Skip("the dialect is off".to_owned())),
@@ -60,7 +60,7 @@ pub(super) async fn authorization(exam: &mut Examination) -> CheckOutcome {
         let request = format!("POST {prefix} with the token of --token-file");
         return Err(unexpected(&request, &response, "200", WHY));
     }
-    keep(exam, prefix, &response)?;
+    keep(exam, &prefix, &response)?;
     Ok("a token is needed, and that of --token-file is accepted".to_owned())
 }
 
@@ -111,7 +111,7 @@ async fn create(
     response.map_err(|error| unreachable(&error, WHY))
 }
 
-fn keep(exam: &mut Examination, prefix: Url, response: &ProbeResponse) -> Result<(), Problem> {
+fn keep(exam: &mut Examination, prefix: &Url, response: &ProbeResponse) -> Result<(), Problem> {
     let value = json::parse_value(&response.body).unwrap_or_default();
     let Some(id) = value["id"].as_str() else {
         let expected = "JSON with an id";
@@ -123,7 +123,7 @@ fn keep(exam: &mut Examination, prefix: Url, response: &ProbeResponse) -> Result
         ));
     };
     exam.json_mailbox = Some(JsonMailbox {
-        url: join(&prefix, &format!("/{id}")),
+        url: join(prefix, &format!("/{id}")),
         token: sequence_token(response)?,
         payload: message(1),
     });
@@ -170,6 +170,6 @@ fn sequence_token(response: &ProbeResponse) -> Result<String, Problem> {
     let token = value["sequence_token"].as_str().map(str::to_owned);
     token.ok_or_else(|| {
         let expected = "JSON with a sequence_token";
-        unexpected(&response.url.to_string(), response, expected, WHY)
+        unexpected(response.url.as_str(), response, expected, WHY)
     })
 }

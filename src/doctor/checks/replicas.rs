@@ -5,21 +5,13 @@ use crate::doctor::check::{CheckOutcome, Problem, fail, needs, warn};
 use crate::doctor::diagnosis::{quote, unexpected, unreachable};
 use crate::doctor::examination::Examination;
 use crate::doctor::exchange::{ProbeRequest, ProbeResponse};
+use crate::doctor::replica_version::ReplicaVersion;
 use crate::doctor::target::join;
-use crate::json;
 use hyper::StatusCode;
 use url::Url;
 
 /// The metric that is 1 if a proxy that is not trusted sends the header with clients' addresses.
 const UNTRUSTED: &str = "rendezvous_proxy_untrusted 1";
-
-/// What a replica is, by `/version`.
-pub(in crate::doctor) struct ReplicaVersion {
-    url: Url,
-    build: String,
-    configuration: String,
-    store: Option<String>,
-}
 
 /// Checks that each replica is ready, and keeps what it is.
 pub(super) async fn ready(exam: &mut Examination) -> CheckOutcome {
@@ -146,17 +138,8 @@ async fn get(
 
 async fn version(exam: &mut Examination, url: &Url) -> Result<ReplicaVersion, Problem> {
     let page = get(exam, &join(url, "/version"), None).await?;
-    let value = json::parse_value(&page.body).unwrap_or_default();
-    let text = |member: &str| value[member].as_str().map(str::to_owned);
-    let version = || {
-        Some(ReplicaVersion {
-            url: url.clone(),
-            build: format!("{} ({})", text("version")?, text("revision")?),
-            configuration: text("configuration")?,
-            store: text("store"),
-        })
-    };
-    version().ok_or_else(|| {
+    let version = ReplicaVersion::parse(url, &page.body);
+    version.ok_or_else(|| {
         let expected = "JSON with version, revision and configuration";
         let why = "replicas of another version cannot be compared";
         unexpected(&format!("GET {}", page.url), &page, expected, why)

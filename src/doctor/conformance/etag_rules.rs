@@ -32,14 +32,14 @@ async fn try_rules(trial: &mut Trial<'_>, prefix: &mut Url) -> Result<(), String
 }
 
 /// The session of the trial.
-struct TriedSession {
+struct TriedMailbox {
     url: Url,
     /// The entity tag of its creation.
     etag: String,
     expires: String,
 }
 
-async fn create(trial: &mut Trial<'_>, prefix: &mut Url) -> Result<TriedSession, String> {
+async fn create(trial: &mut Trial<'_>, prefix: &mut Url) -> Result<TriedMailbox, String> {
     let call = |url: &Url| ProbeRequest::new(Method::POST, url).text("one");
     let mut response = trial.send(call(prefix)).await?;
     // A delegation: the rules are those of the service behind it.
@@ -73,14 +73,14 @@ async fn create(trial: &mut Trial<'_>, prefix: &mut Url) -> Result<TriedSession,
         &response,
         id.len() >= 20,
     );
-    Ok(TriedSession {
+    Ok(TriedMailbox {
         url,
         etag: header(&response, "etag").to_owned(),
         expires: header(&response, "expires").to_owned(),
     })
 }
 
-async fn try_reads(trial: &mut Trial<'_>, session: &TriedSession) -> Result<(), String> {
+async fn try_reads(trial: &mut Trial<'_>, session: &TriedMailbox) -> Result<(), String> {
     let url = &session.url;
     let read = trial.send(ProbeRequest::get(url)).await?;
     let is_payload = read.status == 200 && read.body == "one";
@@ -140,7 +140,7 @@ async fn try_reads(trial: &mut Trial<'_>, session: &TriedSession) -> Result<(), 
 }
 
 /// Returns the current entity tag.
-async fn try_writes(trial: &mut Trial<'_>, session: &TriedSession) -> Result<String, String> {
+async fn try_writes(trial: &mut Trial<'_>, session: &TriedMailbox) -> Result<String, String> {
     let url = &session.url;
     let first = &session.etag;
     let two = trial.send(put(url, first, "two")).await?;

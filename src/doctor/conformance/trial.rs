@@ -26,6 +26,7 @@ pub(super) enum RuleOutcome {
 }
 
 /// A judgement that is not made yet.
+#[derive(Clone, Copy)]
 pub(super) struct Judgement {
     rule: &'static str,
     expected: &'static str,

@@ -15,6 +15,7 @@ use crate::store::redis::error_text::describe;
 use crate::store::redis::lease::Leases;
 use crate::store::redis::script_check::{CheckError, exercise_scripts};
 use crate::store::redis::server_info::{MemoryUse, ServerInfo, fullest, run_ids};
+use bytes::Bytes;
 use fred::interfaces::ClientLike;
 use fred::types::{InfoKind, Value};
 use sha2::{Digest, Sha256};
@@ -137,10 +138,8 @@ impl StartupCheck {
         let mut hash = Sha256::new_with_prefix(run_ids(infos)?);
         hash.update([0, self.database]);
         hash.update(self.leases.keys.live_index().as_bytes());
-        let digest = hash.finalize();
-        let digits = digest[..IDENTITY_LEN].iter();
-        let digits: String = digits.map(|byte| format!("{byte:02x}")).collect();
-        Some(format!("redis {digits}"))
+        let digest = Bytes::copy_from_slice(&hash.finalize()[..IDENTITY_LEN]);
+        Some(format!("redis {digest:x}"))
     }
 
     async fn exercise_scripts(&self) -> Result<(), CheckError> {

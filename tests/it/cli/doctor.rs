@@ -63,9 +63,10 @@ fn doctor_of_the_service_itself_passes_and_leaves_no_session() {
     let expected = |id: &str| match id {
         "configuration" | "redis-connection" | "redis-write" | "redis-fit" | "redis-memory"
         | "redis-clock" | "token-verifier" | "replicas-ready" | "replicas-alike"
-        | "trusted-proxies" | "certificate" | "steady-polls" | "kept-connection" => "skip",
-        "well-known" | "well-known-cors" | "versions" | "device-grant" | "device-endpoint"
-        | "link-page" => "skip",
+        | "trusted-proxies" | "certificate" | "steady-polls" | "kept-connection" | "well-known"
+        | "well-known-cors" | "versions" | "device-grant" | "device-endpoint" | "link-page" => {
+            "skip"
+        }
         "session-url" => "warn",
         _ => "pass",
     };
@@ -213,7 +214,11 @@ fn page_has_the_ids_and_the_words_of_the_command() {
     let checks = report["checks"].as_array().expect("checks");
     let ids: Vec<_> = checks.iter().map(|check| &check["id"]).collect();
     let page = page();
-    let data = between(&page, "<script type=\"application/json\" id=\"words\">", "</script>");
+    let data = between(
+        &page,
+        "<script type=\"application/json\" id=\"words\">",
+        "</script>",
+    );
     let data: Value = serde_json::from_str(data).expect("JSON");
     assert_eq!(data["checks"], json!(ids));
     for id in data["not_in_a_browser"].as_array().expect("a list") {

@@ -237,7 +237,7 @@ fn reload_changes_the_digest_by_what_it_applies() {
     let running = Running::start(Store::Memory, WIDE);
     let digest = || {
         let version = running.server.admin_get("/version").expect(200);
-        version.text("configuration").to_owned()
+        version.text("configuration").clone()
     };
     let start = digest();
     running.reload(&format!("session.max_live = 7\n{WIDE}"), "applied");

@@ -46,8 +46,8 @@ fn configuration_alone_is_checked_without_server_and_base_url() {
     let redis = RedisServer::start();
     let report = report_on_redis(&redis.url(), 0);
     assert_eq!(report["target"], "the configuration");
+    assert_found(&report, "configuration", "warn", "public_base_url");
     for id in [
-        "configuration",
         "redis-connection",
         "redis-write",
         "redis-fit",
@@ -93,9 +93,10 @@ fn warnings_of_the_configuration_are_warnings() {
 
 #[test]
 fn redis_without_a_connection_is_named_with_the_cause() {
-    let mut redis = RedisServer::start_with(&["--requirepass", "secret"]);
-    let refused = report_on_redis(&redis.url(), 1);
-    assert_found(&refused, "redis-connection", "fail", "NOAUTH");
+    let mut redis = RedisServer::start();
+    let wrong = format!("redis://someone:wrong@127.0.0.1:{}", redis.port());
+    let refused = report_on_redis(&wrong, 1);
+    assert_found(&refused, "redis-connection", "fail", "WRONGPASS");
     for id in ["redis-write", "redis-fit", "redis-memory", "redis-clock"] {
         assert_found(&refused, id, "skip", "needs redis-connection");
     }

@@ -92,7 +92,9 @@ fn check_that_fails_later_is_reported() {
     drop::<Server>(server);
     doctor.samples_with(&sample(&target, "create", 0));
     let lines = doctor.lines_until("FAIL create");
-    let reports = lines.iter().filter(|line| line.contains("doctor"));
+    let reports = lines
+        .iter()
+        .filter(|line| line.starts_with("matrix-rendezvous doctor"));
     assert_eq!(reports.count(), 2, "{lines:#?}");
 }
 

@@ -16,10 +16,10 @@ use url::Url;
 const MAX_BODY: usize = 256 * 1024;
 
 /// The status, the header fields and the body of a response.
-pub(super) type Answer = (StatusCode, HeaderMap, Bytes);
+pub(super) type ProbeAnswer = (StatusCode, HeaderMap, Bytes);
 
 /// A connection over which requests are sent one after the other.
-pub(super) struct OpenConnection {
+pub(super) struct KeptConnection {
     sender: SendRequest<Full<Bytes>>,
     /// Reads and writes the connection. Polled beside each request.
     driver: Connection<TokioIo<Box<dyn Stream>>, Full<Bytes>>,
@@ -27,7 +27,7 @@ pub(super) struct OpenConnection {
     host: String,
 }
 
-impl OpenConnection {
+impl KeptConnection {
     /// Opens a connection to the host of `url`, at `address` or at one of its own.
     ///
     /// # Errors
@@ -64,7 +64,7 @@ impl OpenConnection {
     pub(super) async fn exchange(
         &mut self,
         request: Request<Full<Bytes>>,
-    ) -> Result<Answer, ProbeError> {
+    ) -> Result<ProbeAnswer, ProbeError> {
         let Self {
             sender,
             driver,

@@ -60,7 +60,8 @@ deploy() { # deploy: starts nginx with the variables of the deployment. curl the
         echo "interface = 127.0.0.2" # another client than the doctor
         for host in "${hosts[@]}"; do echo "connect-to = $host:443:127.0.0.1:$port"; done
     } >"$work/.curlrc"
-    local json='default_type application/json; return 200'
+    # With CORS, as homeservers send these.
+    local json='add_header Access-Control-Allow-Origin *; default_type application/json; return 200'
     local location
     location=$(snippet nginx | sed -n '/^location/,$p' | sed -e "${edit:-}" -e "\$i ${inside:-# unchanged}")
     local default_versions='{"versions":["v1.11"],"unstable_features":{"org.matrix.msc4108":true}}'
@@ -98,7 +99,7 @@ $location
         listen [::1]:$port ssl;
         server_name example.org;
         location = /.well-known/matrix/client {
-            ${well_known:-add_header Access-Control-Allow-Origin *; $json '$default_well_known';}
+            ${well_known:-$json '$default_well_known';}
         }
         location / { default_type text/html; return 200 '<html><title>Our company</title></html>'; }
     }

@@ -37,10 +37,12 @@ walk_steps() {
     compare
 }
 
-check_walk_ids() { # check_walk_ids: the steps are the doctor's checks, in their order
-    diff <(sed -n '/^## Checks/,$s/^### //p' docs/doctor.md | awk '{ print NR - 1 ". " $0 }') \
-        <(snippet commands | sed -nE 's/^# ([0-9]+\. [a-z0-9-]+).*/\1/p') || {
-        echo "the steps of docs/routing.md (>) are not the checks of docs/doctor.md (<)" >&2
+check_walk_ids() { # check_walk_ids: the steps are numbered, and are checks of the doctor in their order
+    local steps ids
+    steps=$(snippet commands | sed -nE 's/^# ([0-9]+\. [a-z0-9-]+).*/\1/p')
+    ids=$(sed 's/^[0-9]*\. //' <<<"$steps")
+    diff <(sed -n '/^## Checks/,$s/^### //p' docs/doctor.md | grep -xF "$ids" | awk '{ print NR - 1 ". " $0 }') <(echo "$steps") || {
+        echo "the steps of docs/routing.md (>) are not checks of docs/doctor.md in their order (<)" >&2
         return 1
     }
 }

@@ -133,6 +133,11 @@ doctor() { # doctor [OPTION...]: runs the doctor on example.org, as this machine
     )
 }
 
+# The first finding in $work/report: its id, and its paragraph, without what the other checks say. (awk reads the whole file: a
+# reader of a pipe that ends early would fail the writer.)
+first_id() { awk '/^(FAIL|WARN) / && !seen++ { print $2 }' "$work/report"; }
+first_finding() { awk '/^(FAIL|WARN) / { on = !seen++ } /^$/ { on = 0 } on' "$work/report"; }
+
 fault() { # fault ID WORDS DESCRIPTION [STEP]: expects that the doctor, with the variables of the deployment, finds ID first, with
     # WORDS in its text, and that the walk of docs/routing.md ends at STEP (default: ID; none: it sees nothing). Adds a row to the
     # table. Run it in a subshell with the variables.
@@ -140,9 +145,8 @@ fault() { # fault ID WORDS DESCRIPTION [STEP]: expects that the doctor, with the
     trap undeploy EXIT
     deploy
     doctor >"$work/report" || status=$?
-    found=$(sed -nE 's/^(FAIL|WARN) //p' "$work/report" | head -1)
-    # The paragraph of the first finding, without what the other checks say.
-    if [ "$found" != "$1" ] || ! sed -nE '/^(FAIL|WARN)/,/^$/p' "$work/report" | sed '/^$/q' | grep -qF -- "$2"; then
+    found=$(first_id)
+    if [ "$found" != "$1" ] || [[ $(first_finding) != *"$2"* ]]; then
         cat "$work/report" >&2
         fail "$3: expected $1 with \"$2\" first"
     fi

@@ -38,6 +38,10 @@ certificates() { # An authority, an intermediate authority, and certificates of 
     ) 2>"$work/openssl.log" || { cat "$work/openssl.log" >&2; exit 1; }
 }
 
+# The command that runs a worker whose clock is ten minutes slow, by the library of faketime. The program faketime is not used,
+# because it waits for its child: a signal ends faketime, and the worker stays.
+slow_clock_wrapper=(env FAKETIME_DONT_FAKE_MONOTONIC=1 FAKETIME=-10m "LD_PRELOAD=/usr/\$LIB/faketime/libfaketime.so.1")
+
 worker_with() { # worker_with NAME VARIABLE=VALUE: starts a worker with another setting, or without it if VALUE is empty.
     # $NAME is then its address.
     local variable=${2%%=*} before

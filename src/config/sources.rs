@@ -16,6 +16,9 @@ pub const ENV_PREFIX: &str = "RENDEZVOUS_";
 /// The environment variable with the path of the configuration file.
 pub const ENV_FILE: &str = "RENDEZVOUS_CONFIG";
 
+/// The variables that the image sets (Dockerfile).
+const ENV_OF_IMAGE: [&str; 2] = ["RENDEZVOUS_HTTP__LISTEN", "RENDEZVOUS_ADMIN__LISTEN"];
+
 /// Renamed keys, old name and new. The old name is an error that names the new one.
 const RENAMED_KEYS: [(&str, &str); 1] = [("store.redis.accept", "store.redis.ignore_checks")];
 
@@ -72,11 +75,14 @@ impl fmt::Display for ConfigError {
 }
 
 impl Sources {
-    /// Whether there is any source beside the defaults: a file, a variable, or a flag.
+    /// Whether there is any source beside the defaults: a file, a variable, or a flag. The addresses
+    /// that the image listens on are no configuration.
     #[must_use]
     pub fn is_given(&self) -> bool {
         let has_variable = |(name, value): &(OsString, OsString)| {
-            name.as_encoded_bytes().starts_with(ENV_PREFIX.as_bytes()) && !value.is_empty()
+            name.as_encoded_bytes().starts_with(ENV_PREFIX.as_bytes())
+                && !value.is_empty()
+                && !ENV_OF_IMAGE.iter().any(|set| name == set)
         };
         self.file.is_some() || !self.flags.is_empty() || self.env.iter().any(has_variable)
     }

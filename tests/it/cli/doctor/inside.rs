@@ -84,6 +84,15 @@ fn doctor_without_a_configuration_skips_the_inside() {
         assert_found(&report, id, "skip", "no configuration was given");
     }
     assert_found(&report, "replicas-ready", "skip", "no --replica");
+    // The image sets these.
+    let server = service();
+    let image = [
+        ("RENDEZVOUS_HTTP__LISTEN", "0.0.0.0:8080"),
+        ("RENDEZVOUS_ADMIN__LISTEN", "0.0.0.0:8081"),
+    ];
+    let run = run(&["doctor", &url_of(&server)], &image).expect(0);
+    let skipped = run.stdout.contains("no configuration was given");
+    assert!(skipped, "{run:#?}");
 }
 
 #[test]

@@ -24,10 +24,12 @@ errors = []
 
 def check(where, expression):
     for name, matchers in selectors(expression):
-        # `up` is a metric of Prometheus itself, with one series for each target.
-        replicas = prometheus.values("count(rendezvous_build_info)")[0]
-        if prometheus.values(f"count(count by (instance) ({name}))") != [replicas]:
-            errors.append(f"{where}: {name} is missing on a replica")
+        # `up` is a metric of Prometheus itself, with one series for each target. The doctor is a job of its own.
+        job, processes = "rendezvous", prometheus.values("count(rendezvous_build_info)")[0]
+        if name.startswith("rendezvous_doctor_"):
+            job, processes = "qr-doctor", 1
+        if prometheus.values(f'count(count by (instance) ({name}{{job="{job}"}}))') != [processes]:
+            errors.append(f"{where}: {name} is missing on a process of {job}")
             continue
         for single in single_matchers(matchers):
             if not prometheus.values(f"count({name}{single})"):

@@ -19,6 +19,7 @@ mod conformance;
 mod connection;
 mod deployment;
 mod diagnosis;
+mod error;
 mod examination;
 mod exchange;
 mod kept_connection;
@@ -31,25 +32,24 @@ mod tls_failure;
 mod watch;
 
 use crate::clock::Clock;
+use crate::config::Sources;
 use crate::config::secret::{self, Secret};
-use crate::config::{ConfigError, ConfigProblem, Sources};
 use crate::startup;
 use crate::telemetry::printable::print_error;
-use crate::tls::{self, CaBundleError};
+use crate::tls;
 use address_override::AddressOverride;
 use check::CheckId;
 use client::ProbeClient;
 use conformance::Conformance;
 use connection::Connector;
 use deployment::Deployment;
+pub use error::DoctorError;
 use examination::Examination;
 pub use options::{DoctorOptions, ReportFormat};
 use report::{CheckResult, Report, Status};
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::io::{self, Write as _};
-use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use target::DoctorTarget;
 
@@ -60,71 +60,6 @@ pub enum Verdict {
     Passed,
     /// A check failed, or warned with `--strict`.
     Failed,
-}
-
-/// Why there is no report.
-#[derive(Debug, thiserror::Error)]
-pub enum DoctorError {
-    /// SERVER is neither a server name nor a base URL.
-    #[error("{0}")]
-    Target(String),
-    /// The configuration is invalid.
-    #[error("the configuration cannot be used:\n{0}")]
-    Config(#[from] ConfigError),
-    /// There is neither SERVER nor a configuration.
-    #[error(
-        "no SERVER was given, and no configuration: expected matrix-rendezvous doctor example.org, or \
-         --config FILE"
-    )]
-    NoTarget,
-    /// `--conformance` needs the homeserver's base URL.
-    #[error("the base URL is not found: {0}")]
-    NoBase(String),
-    /// The file of `--ca-file` cannot be used.
-    #[error("--ca-file {path}: {error}", path = path.display())]
-    CaFile {
-        /// The path of the file.
-        path: PathBuf,
-        /// The reason.
-        error: CaBundleError,
-    },
-    /// The file of `--token-file` cannot be used.
-    #[error("{0}")]
-    TokenFile(ConfigProblem),
-    /// rustls rejected the TLS settings.
-    #[error("TLS: {0}")]
-    Tls(#[from] rustls::Error),
-    /// The address of the metrics of `--watch` cannot be used.
-    #[error("--metrics-listen {address}: {source}")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// The operating system's reason.
-        source: io::Error,
-    },
-    /// The operating system rejects a signal handler.
-    #[error("a signal handler cannot be installed: {0}")]
-    Signals(#[source] io::Error),
-    /// The report cannot be written.
-    #[error("the report cannot be written: {0}")]
-    Output(#[from] io::Error),
-}
-
-impl DoctorError {
-    /// Whether the user has to change the arguments or the configuration.
-    #[must_use]
-    pub fn is_usage(&self) -> bool {
-        match self {
-            Self::Target(_) | Self::Config(_) | Self::NoTarget => true,
-            Self::NoBase(_)
-            | Self::CaFile { .. }
-            | Self::TokenFile(_)
-            | Self::Tls(_)
-            | Self::Listen { .. }
-            | Self::Signals(_)
-            | Self::Output(_) => false,
-        }
-    }
 }
 
 /// Checks each target and prints a report for each: once, or again and again with `--watch`.
@@ -146,7 +81,6 @@ pub async fn run(options: DoctorOptions, sources: &Sources) -> Result<Verdict, D
         return Ok(Verdict::Passed);
     }
     let reports = doctor.examine().await?;
-    doctor.print(&reports)?;
     let worst = reports.iter().map(Report::status).max();
     Ok(match worst {
         Some(Status::Fail) => Verdict::Failed,
@@ -165,13 +99,18 @@ struct Doctor<'a> {
 }
 
 impl Doctor<'_> {
-    /// Makes every check on each target. Reads the files that the options and the configuration name.
+    /// Makes every check on each target, and prints each report, except for `watch`. Reads the files that
+    /// the options and the configuration name.
     async fn examine(&self) -> Result<Vec<Report>, DoctorError> {
         let options = &self.options;
         let token = self.token()?;
         let deployment = self.deployment().await?;
         let (mut reports, mut requested) = (Vec::new(), BTreeSet::new());
-        for target in self.targets(deployment.as_deref())? {
+        let targets = self.targets(deployment.as_deref())?;
+        if token.is_some() && targets.len() > 1 {
+            return Err(DoctorError::TokenOfOne);
+        }
+        for target in targets {
             let mut exam = Examination {
                 deployment: deployment.clone(),
                 replicas: options.replicas.clone(),
@@ -180,7 +119,12 @@ impl Doctor<'_> {
                 read_only: options.read_only,
                 ..Examination::new(self.client()?, target)
             };
-            reports.push(examine(&mut exam, &self.clock).await);
+            let report = examine(&mut exam, &self.clock).await;
+            // A later target may hang until something ends the process.
+            if self.options.watch.is_none() {
+                self.print(std::slice::from_ref(&report))?;
+            }
+            reports.push(report);
             requested.extend(exam.client.requested().iter().cloned());
         }
         if !self.has_warned.replace(true) {

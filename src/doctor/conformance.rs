@@ -84,14 +84,17 @@ impl Conformance {
         })
     }
 
-    /// Whether at least one dialect is served, and every rule of those that are is kept.
+    /// Whether at least one dialect is served, and every rule of those that are was tried and is kept.
     pub(super) fn is_conforming(&self) -> bool {
-        let mut rules = self.dialects.iter().flat_map(|dialect| &dialect.rules);
-        let is_served = self
-            .dialects
-            .iter()
-            .any(|dialect| !dialect.rules.is_empty());
-        is_served && !rules.any(|rule| matches!(rule.outcome, RuleOutcome::Differs { .. }))
+        let dialects = self.dialects.iter();
+        let mut served = dialects
+            .filter(|dialect| !dialect.rules.is_empty())
+            .peekable();
+        let keeps_all = |dialect: &DialectResults| {
+            let mut rules = dialect.rules.iter();
+            dialect.ended.is_none() && rules.all(|rule| matches!(rule.outcome, RuleOutcome::Kept))
+        };
+        served.peek().is_some() && served.all(keeps_all)
     }
 
     /// Writes the table, with a newline at its end.

@@ -61,6 +61,16 @@ pub(super) enum ProbeConnectError {
 }
 
 impl ProbeConnectError {
+    /// The host that was to be reached.
+    pub(super) fn host(&self) -> &str {
+        match self {
+            Self::Resolve { host, .. }
+            | Self::NoAddress { host, .. }
+            | Self::Tcp { host, .. }
+            | Self::Tls { host, .. } => host,
+        }
+    }
+
     /// Whether this machine has no way to such an address: often it has no IPv6.
     pub(super) fn is_unroutable(&self) -> bool {
         use io::ErrorKind::{AddrNotAvailable, NetworkUnreachable};
@@ -166,7 +176,11 @@ impl Connector {
             let stream = self.tls.connect(name, tcp).await.map_err(failed)?;
             let (_, connection) = stream.get_ref();
             let certificate = PeerCertificate::of(connection);
-            self.certificates.insert(host, certificate);
+            // Of several, the one that ends first: another address may have a newer one.
+            let known = self.certificates.entry(host).or_insert(certificate.clone());
+            if certificate.not_after < known.not_after {
+                *known = certificate;
+            }
             Box::new(stream)
         } else {
             Box::new(tcp)

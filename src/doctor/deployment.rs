@@ -2,7 +2,6 @@
 
 use crate::clock::Clock;
 use crate::config::{Config, Mode};
-use crate::open_files;
 use crate::policy::auth::TokenVerifier;
 use crate::startup::{PreparedStore, Startup};
 use crate::store::redis::{Layout, RedisSettings, RedisSurvey};
@@ -12,7 +11,7 @@ use std::time::Duration;
 
 /// A configuration, and what it leads to.
 pub(super) struct Deployment {
-    /// What `config check` warns of.
+    /// What `config check` warns of, without the limit of open files, which is that of a process.
     pub(super) warnings: Vec<String>,
     /// The base URL of each homeserver that has one.
     pub(super) base_urls: Vec<String>,
@@ -42,18 +41,15 @@ impl Deployment {
         may_write: bool,
     ) -> Self {
         let Startup {
-            mut config,
-            prepared,
-            ..
+            config, prepared, ..
         } = startup;
-        let too_few_files = open_files::limit_connections(&mut config);
         let homeservers = config.homeservers.iter();
         let verifiers = homeservers.zip(prepared.verifiers);
         let verifiers = verifiers.filter(|(homeserver, _)| homeserver.mode != Mode::Off);
         let verifiers = verifiers
             .filter_map(|(homeserver, verifier)| Some((homeserver.name().to_owned(), verifier?)));
         Self {
-            warnings: config.warnings().into_iter().chain(too_few_files).collect(),
+            warnings: config.warnings(),
             base_urls: base_urls(&config),
             modes: modes(&config),
             verifiers: verifiers.collect(),

@@ -72,6 +72,8 @@ impl KeptConnection {
             ..
         } = self;
         let exchange = async {
+            // An error of `ready` is also that of the request.
+            let _ready = sender.ready().await;
             let sent = sender.send_request(request).await;
             let response = sent.map_err(|error| ProbeError::Http {
                 host: host.clone(),

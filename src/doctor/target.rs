@@ -10,7 +10,7 @@ pub(super) struct DoctorTarget {
     pub(super) kind: TargetKind,
 }
 
-/// The two ways to name a homeserver.
+/// The ways to name a homeserver.
 #[derive(Debug, Clone)]
 pub(super) enum TargetKind {
     /// A server name; its `.well-known` has the base URL.

@@ -18,6 +18,8 @@ const NOT_YET_VALID: &str =
     "set the clock of this machine, or install a certificate that is valid now";
 const OTHER_NAME: &str = "install a certificate for this name, or correct the name";
 const INVALID: &str = "install a valid certificate for this name";
+const NO_HANDSHAKE: &str = "look at the log of the proxy: often it has no certificate for this name, or no TLS \
+                            version of 1.2 or 1.3";
 const NO_TLS: &str = "let the proxy speak TLS 1.2 or 1.3 and HTTP/1.1 at this port";
 
 /// Why a TLS connection could not be opened, and what to do about it.
@@ -33,7 +35,15 @@ impl TlsFailure {
         let inner = error.get_ref();
         match inner.and_then(|error| error.downcast_ref::<Error>()) {
             Some(Error::InvalidCertificate(error)) => of_certificate(error),
+            Some(error @ Error::AlertReceived(AlertDescription::UnrecognisedName)) => {
+                failure(handshake_text(error), OTHER_NAME)
+            }
+            Some(error @ Error::AlertReceived(_)) => failure(handshake_text(error), NO_HANDSHAKE),
             Some(error) => failure(handshake_text(error), NO_TLS),
+            None if error.kind() == io::ErrorKind::UnexpectedEof => failure(
+                "the server closed the connection during the TLS handshake",
+                NO_HANDSHAKE,
+            ),
             None => failure(error.to_string(), NO_TLS),
         }
     }
@@ -247,6 +257,10 @@ mod tests {
             assert_eq!(failure(error).to_string(), text);
         }
         let closed = io::Error::new(io::ErrorKind::UnexpectedEof, "tls handshake eof");
-        assert_eq!(TlsFailure::new(&closed).to_string(), "tls handshake eof");
+        let text = TlsFailure::new(&closed).to_string();
+        assert_eq!(
+            text,
+            "the server closed the connection during the TLS handshake"
+        );
     }
 }

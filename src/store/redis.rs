@@ -49,7 +49,7 @@ pub use address::Address;
 pub use build::RedisSettings;
 pub use endpoint::{ConnectError, RedisEndpoint};
 pub use source::RedisSource;
-pub use survey::{RedisSurvey, SurveyedServer};
+pub use survey::{RedisSurvey, SurveyedServer, WriteProbe};
 pub use url::{Layout, RedisUrlError};
 
 use crate::model::{SequenceToken, SessionId, SubmittedToken};

@@ -1,6 +1,7 @@
 //! The addresses of the server: a client may use any of them.
 
 use crate::doctor::check::{CheckOutcome, fail, warn};
+use crate::doctor::connection::ProbeConnectError;
 use crate::doctor::diagnosis::{describe, unreachable};
 use crate::doctor::examination::Examination;
 use crate::doctor::exchange::{ProbeError, ProbeRequest};
@@ -43,7 +44,11 @@ pub(super) async fn addresses(exam: &mut Examination) -> CheckOutcome {
             Err(error) => return Err(warn(format!("GET {url} at {address}: {error}"), WHY, FIX)),
         }
     }
-    if let Some(refused) = exam.client.refused().first() {
+    let replicas: Vec<_> = exam.replicas.iter().filter_map(Url::host_str).collect();
+    let mut refused = exam.client.refused().iter();
+    let is_of_clients =
+        |error: &&ProbeConnectError| !error.is_unroutable() && !replicas.contains(&error.host());
+    if let Some(refused) = refused.find(is_of_clients) {
         let what = format!("{refused}; another address of the host accepts connections");
         return Err(warn(what, WHY, FIX));
     }

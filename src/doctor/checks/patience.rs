@@ -2,10 +2,11 @@
 
 use crate::doctor::check::{CheckId, CheckOutcome, Problem, fail, needs};
 use crate::doctor::diagnosis::unexpected;
-use crate::doctor::examination::Examination;
+use crate::doctor::examination::{Examination, Mailbox, single_header};
 use crate::doctor::exchange::ProbeRequest;
+use httpdate::parse_http_date;
 use hyper::StatusCode;
-use hyper::header::IF_NONE_MATCH;
+use hyper::header::{EXPIRES, IF_NONE_MATCH};
 use std::time::Duration;
 
 /// The interval at which both SDKs poll.
@@ -24,6 +25,11 @@ pub(super) async fn steady_polls(exam: &mut Examination) -> CheckOutcome {
         return Err(Problem::Skip(LONG.to_owned()));
     }
     let mailbox = exam.mailbox()?;
+    let rest = rest_of_lifetime(exam, &mailbox);
+    if rest.is_some_and(|rest| rest < INTERVAL * (POLLS + 10)) {
+        let reason = "the session ends within a minute (session.ttl)";
+        return Err(Problem::Skip(reason.to_owned()));
+    }
     let poll = ProbeRequest::get(&mailbox.url).header(IF_NONE_MATCH, &mailbox.etag);
     exam.idle_connection = exam.client.open(&poll).await.ok();
     for number in 1..=POLLS {
@@ -35,6 +41,13 @@ pub(super) async fn steady_polls(exam: &mut Examination) -> CheckOutcome {
         tokio::time::sleep(INTERVAL).await;
     }
     Ok(format!("{POLLS} polls, one a second"))
+}
+
+/// The rest of the session's lifetime, by its `Expires` and this machine's clock.
+fn rest_of_lifetime(exam: &Examination, mailbox: &Mailbox) -> Option<Duration> {
+    let expires = parse_http_date(&single_header(&mailbox.created, &EXPIRES)?).ok()?;
+    let now = exam.client.clock().time_of_day();
+    Some(expires.duration_since(now).unwrap_or_default())
 }
 
 /// Sends a request on the connection that was idle meanwhile.

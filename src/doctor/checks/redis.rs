@@ -5,7 +5,7 @@ use crate::doctor::check::{CheckId, CheckOutcome, Problem, fail, needs, warn};
 use crate::doctor::checks::clock::{TOLERANCE, difference};
 use crate::doctor::deployment::ConfiguredRedis;
 use crate::doctor::examination::Examination;
-use crate::store::redis::RedisSurvey;
+use crate::store::redis::{RedisSurvey, WriteProbe};
 
 /// Part of the memory, in percent, from which on an operator should act. As in the alert.
 const NEARLY_FULL: u64 = 80;
@@ -32,8 +32,16 @@ pub(super) fn connection(exam: &Examination) -> CheckOutcome {
 /// Checks that Redis accepts writes.
 pub(super) fn write(exam: &Examination) -> CheckOutcome {
     let refusal = match &survey(exam)?.write {
-        Some(Ok(())) => return Ok("Redis accepts writes".to_owned()),
-        Some(Err(refusal)) => refusal,
+        Some(WriteProbe::Accepted) => return Ok("Redis accepts writes".to_owned()),
+        Some(WriteProbe::Refused(refusal)) => refusal,
+        Some(WriteProbe::NoReply(error)) => {
+            return Err(fail(
+                format!("a write got no reply: {error}"),
+                "workers wait for it, and clients with them",
+                "look at the log and the load of Redis: it is paused, blocked by a slow command, or \
+                 unreachable again",
+            ));
+        }
         None => return Err(Problem::Skip("--read-only".to_owned())),
     };
     Err(fail(
@@ -71,7 +79,7 @@ pub(super) fn fit(exam: &Examination) -> CheckOutcome {
         });
     }
     if let Some(reason) = &survey.inconclusive {
-        if matches!(survey.write, Some(Err(_))) {
+        if !matches!(survey.write, Some(WriteProbe::Accepted) | None) {
             return Err(needs(CheckId::RedisWrite));
         }
         return Err(fail(

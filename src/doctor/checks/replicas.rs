@@ -11,6 +11,7 @@ use hyper::StatusCode;
 use url::Url;
 
 /// The metric that is 1 if a proxy that is not trusted sends the header with clients' addresses.
+const METRIC: &str = "rendezvous_proxy_untrusted ";
 const UNTRUSTED: &str = "rendezvous_proxy_untrusted 1";
 
 /// Checks that each replica is ready, and keeps what it is.
@@ -67,6 +68,14 @@ pub(super) fn alike(exam: &Examination) -> CheckOutcome {
         });
         Some(format!("{one}, {two}"))
     };
+    let mut replicas = exam.replica_versions.iter();
+    if let Some(unknown) = replicas.find(|replica| replica.store.is_none()) {
+        return Err(warn(
+            format!("{} does not say which store it uses", unknown.url),
+            "replicas without one store break sign-ins, and these cannot be compared",
+            "allow INFO to the user of Redis; for a Cluster compare store.redis.url yourself",
+        ));
+    }
     if let Some(found) = differs(|replica| replica.store.as_deref()) {
         return Err(fail(
             format!("the stores differ: {found}"),
@@ -104,6 +113,12 @@ pub(super) async fn trusted_proxies(exam: &mut Examination) -> CheckOutcome {
     for url in named(exam)? {
         let page = get(exam, &join(&url, "/metrics"), None).await?;
         let text = String::from_utf8_lossy(&page.body).into_owned();
+        if !text.lines().any(|line| line.starts_with(METRIC)) {
+            let request = format!("GET {}", page.url);
+            let expected = "the metrics of an admin listener (admin.listen)";
+            let why = "this is no replica of matrix-rendezvous";
+            return Err(unexpected(&request, &page, expected, why));
+        }
         if text.lines().any(|line| line == UNTRUSTED) {
             return Err(warn(
                 format!("{url}: a proxy that is not trusted sends clients' addresses"),

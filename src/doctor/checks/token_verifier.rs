@@ -1,5 +1,6 @@
 //! The homeserver or OAuth 2.0 server that checks access tokens, as a worker asks it.
 
+use crate::config::secret::Secret;
 use crate::doctor::check::{CheckOutcome, Problem, fail};
 use crate::doctor::examination::Examination;
 use crate::policy::auth::{TokenVerdict, TokenVerifier};
@@ -16,10 +17,15 @@ pub(super) async fn token_verifier(exam: &Examination) -> CheckOutcome {
         let reason = "no homeserver has a token verifier";
         return Err(Problem::Skip(reason.to_owned()));
     }
+    // A token is that of a user of one homeserver: no other one may see it.
+    let token = match deployment.verifiers.as_slice() {
+        [_] => exam.token.as_ref(),
+        _ => None,
+    };
     for (homeserver, verifier) in &deployment.verifiers {
-        check(exam, homeserver, verifier).await?;
+        check(exam, homeserver, verifier, token).await?;
     }
-    Ok(match exam.token {
+    Ok(match token {
         Some(_) => "a made-up token is rejected, and that of --token-file accepted".to_owned(),
         None => "a made-up token is rejected (--token-file tries a real one)".to_owned(),
     })
@@ -29,6 +35,7 @@ async fn check(
     exam: &Examination,
     homeserver: &str,
     verifier: &TokenVerifier,
+    token: Option<&Secret>,
 ) -> Result<(), Problem> {
     let clock = exam.client.clock();
     let key = match homeserver {
@@ -49,7 +56,7 @@ async fn check(
             ));
         }
     }
-    let Some(token) = &exam.token else {
+    let Some(token) = token else {
         return Ok(());
     };
     match verifier

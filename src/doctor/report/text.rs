@@ -1,4 +1,4 @@
-//! The report for people: failures first, then warnings, what was not checked, and what passed.
+//! The report for people: failures first, then warnings, what passed, and what was not checked.
 
 use crate::doctor::check::{Finding, Problem};
 use crate::doctor::report::{CheckResult, Report, Status, document};

@@ -1,6 +1,5 @@
 //! What a server says about itself: the reply to INFO.
 
-use crate::store::redis::address::Address;
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
@@ -70,19 +69,9 @@ pub(super) fn fullest(servers: impl Iterator<Item = MemoryUse>) -> Option<Memory
     })
 }
 
-/// Returns the run ids of these servers, in a fixed order: another text after any of them was replaced or
-/// restarted. `None` if one has none.
-pub(super) fn run_ids(servers: &[(Address, ServerInfo)]) -> Option<String> {
-    let ids = servers.iter().map(|(_, info)| info.get("run_id"));
-    let mut ids = ids.collect::<Option<Vec<_>>>()?;
-    ids.sort_unstable();
-    Some(ids.join(" "))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{MemoryUse, ServerInfo, fullest, run_ids};
-    use crate::store::redis::address::Address;
+    use super::{MemoryUse, ServerInfo, fullest};
     use std::time::{Duration, SystemTime};
 
     #[test]
@@ -116,17 +105,5 @@ mod tests {
         assert_eq!(valkey.name_and_version().as_deref(), Some("Valkey 8.0.1"));
         let silent = ServerInfo::default();
         assert_eq!((silent.name_and_version(), silent.time()), (None, None));
-    }
-
-    #[test]
-    fn run_ids_do_not_depend_on_the_order_of_servers() {
-        let server = |name: &str, info: &str| {
-            let address = Address::Tcp(name.to_owned(), 6379);
-            (address, ServerInfo::parse(info))
-        };
-        let (one, two) = ("run_id:aa", "run_id:bb");
-        let ids = run_ids(&[server("a", two), server("b", one)]);
-        assert_eq!(ids.as_deref(), Some("aa bb"));
-        assert_eq!(run_ids(&[server("a", one), server("b", "")]), None);
     }
 }

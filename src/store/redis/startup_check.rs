@@ -10,11 +10,12 @@
 use crate::config::de::HumanDuration;
 use crate::config::store::Check;
 use crate::store::redis::address::Address;
+use crate::store::redis::dial::Role;
 use crate::store::redis::error_kind::is_permission_error;
 use crate::store::redis::error_text::describe;
 use crate::store::redis::lease::Leases;
 use crate::store::redis::script_check::{CheckError, exercise_scripts};
-use crate::store::redis::server_info::{MemoryUse, ServerInfo, fullest, run_ids};
+use crate::store::redis::server_info::{MemoryUse, ServerInfo, fullest};
 use bytes::Bytes;
 use fred::interfaces::ClientLike;
 use fred::types::{InfoKind, Value};
@@ -60,7 +61,7 @@ pub(super) struct StartupResult {
     pub(super) inconclusive: Option<String>,
     /// What an operator should know although nothing failed.
     pub(super) notes: Vec<String>,
-    /// Which sessions these are, if INFO has run ids: the servers, the database and the prefix.
+    /// Which sessions these are, if INFO has a run id: the server, the database and the prefix.
     pub(super) identity: Option<String>,
     /// The memory of the primary that is nearest to its limit, if Redis reports it.
     pub(super) memory: Option<MemoryUse>,
@@ -132,10 +133,13 @@ impl StartupCheck {
         }
     }
 
-    /// Returns a text that differs between two stores: a digest of the servers' run ids, the database
-    /// and the prefix.
+    /// Returns a text that differs between two stores: a digest of the server's run id, the database and
+    /// the prefix. `None` for a Cluster: each worker has met other nodes of it.
     fn identity(&self, infos: &[(Address, ServerInfo)]) -> Option<String> {
-        let mut hash = Sha256::new_with_prefix(run_ids(infos)?);
+        let [(_, info)] = infos else { return None };
+        let is_cluster = self.leases.scripts.topology().role() == Role::ClusterNode;
+        let run_id = info.get("run_id").filter(|_| !is_cluster)?;
+        let mut hash = Sha256::new_with_prefix(run_id);
         hash.update([0, self.database]);
         hash.update(self.leases.keys.live_index().as_bytes());
         let digest = Bytes::copy_from_slice(&hash.finalize()[..IDENTITY_LEN]);

@@ -26,11 +26,22 @@ pub struct RedisSurvey {
     pub inconclusive: Option<String>,
     /// What an operator should know although nothing failed.
     pub notes: Vec<String>,
-    /// Whether a write was accepted, or why it was refused. `None` if none was to be made.
-    pub write: Option<Result<(), String>>,
+    /// The write probe. `None` if none was to be made.
+    pub write: Option<WriteProbe>,
     /// `used_memory` and `maxmemory` of the primary that is nearest to its limit, in bytes. The limit
     /// is 0 if there is none.
     pub memory: Option<(u64, u64)>,
+}
+
+/// The result of the write probe of a worker.
+#[derive(Debug)]
+pub enum WriteProbe {
+    /// Redis wrote.
+    Accepted,
+    /// Redis refused, with this reason.
+    Refused(String),
+    /// There was no reply, or none that a worker understands.
+    NoReply(String),
 }
 
 /// A primary.
@@ -103,20 +114,20 @@ impl RedisSurvey {
 }
 
 /// Makes the write probe of a worker.
-async fn write(check: &StartupCheck) -> Result<(), String> {
+async fn write(check: &StartupCheck) -> WriteProbe {
     match check.leases.fetch_pseudonym_key().await {
+        Ok(()) => WriteProbe::Accepted,
         Err(StoreError::Unavailable(reason) | StoreError::Rejected(reason))
             if is_refusal(&reason) =>
         {
-            Err(reason)
+            WriteProbe::Refused(reason)
         }
-        Err(error @ StoreError::NotReplicated(_)) => Err(error.to_string()),
-        // Without a reply nothing is known; the check of latency says so.
-        Ok(()) | Err(_) => Ok(()),
+        Err(error @ StoreError::NotReplicated(_)) => WriteProbe::Refused(error.to_string()),
+        Err(error) => WriteProbe::NoReply(error.to_string()),
     }
 }
 
-/// Asks each primary what it is. One without INFO is in the list by its address.
+/// Fetches INFO of each primary. One without INFO is in the list by its address.
 async fn servers(check: &StartupCheck, clock: &Clock) -> Vec<SurveyedServer> {
     let mut servers = Vec::new();
     for primary in check.leases.scripts.topology().primaries() {

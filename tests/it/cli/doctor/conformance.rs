@@ -76,6 +76,19 @@ fn server_of_another_kind_conforms_to_nothing() {
     assert!(ended.contains("broke"), "{ended}");
 }
 
+/// What was not tried is not kept.
+#[test]
+fn trial_that_ends_early_does_not_conform() {
+    let homeserver = HomeserverStub::start();
+    homeserver.set_default_reply(Some(TokenReply::unknown_token()));
+    let url = homeserver.url();
+    let settings = [("mode", "authenticated"), ("auth.homeserver_url", &*url)];
+    let server = Server::start(Store::Memory, &settings);
+    let table = table(&[&url_of(&server)], 1);
+    let ended = table["dialects"][1]["ended"].as_str().expect("text");
+    assert!(ended.contains("--token-file"), "{ended}");
+}
+
 #[test]
 fn conformance_needs_a_server() {
     run(&["doctor", "--conformance"], &[]).expect_refused(&["SERVER"]);

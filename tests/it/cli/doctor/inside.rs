@@ -137,6 +137,16 @@ fn redis_that_refuses_writes_is_named_first() {
 }
 
 #[test]
+fn redis_that_sends_no_reply_to_a_write_is_named() {
+    let redis = RedisServer::start();
+    let proxy = Proxy::start(redis.address());
+    proxy.every(Target::PseudonymKey, Fault::HoldReply);
+    let report = report_on_redis(&proxy.url(), 1);
+    assert_found(&report, "redis-write", "fail", "no reply");
+    assert_found(&report, "redis-fit", "skip", "needs redis-write");
+}
+
+#[test]
 fn missing_permission_of_redis_is_named() {
     let redis = RedisServer::start();
     let mut rule = documented_rule();
@@ -209,6 +219,42 @@ fn token_verifier_is_asked_as_a_worker_asks_it() {
     );
 }
 
+/// A token is that of a user of one homeserver.
+#[test]
+fn token_is_sent_to_no_other_homeserver() {
+    const TOKEN: &str = "a-token-of-alice";
+    let homeservers = [HomeserverStub::start(), HomeserverStub::start()];
+    let entries = homeservers.each_ref().map(|homeserver| {
+        homeserver.set_default_reply(Some(TokenReply::unknown_token()));
+        let url = homeserver.url();
+        let host = url.trim_start_matches("http://").replace(':', "-");
+        format!(
+            "[[auth.homeserver]]\nhost = \"{host}.example\"\nmode = \"authenticated\"\n\
+             homeserver_url = \"{url}\"\npublic_base_url = \"https://{host}.example\"\n"
+        )
+    });
+    let (directory, path) = token_file(TOKEN);
+    let config = directory.path().join("config.toml");
+    std::fs::write(&config, entries.concat()).expect("a file");
+    let [path, config] = [&path, &config].map(|path| path.to_str().expect("text"));
+    let arguments = ["doctor", "--config", config, "--token-file", path];
+    run(&arguments, &[]).expect_refused(&["--token-file: give SERVER"]);
+    let server = service();
+    let target = url_of(&server);
+    let found = report(&[&arguments[1..], &[&target]].concat(), 0);
+    assert_found(
+        &found,
+        "token-verifier",
+        "pass",
+        "a made-up token is rejected",
+    );
+    for homeserver in &homeservers {
+        assert!(!homeserver.requests().is_empty());
+        let about = homeserver.requests_about(TOKEN);
+        assert!(about.is_empty(), "{about:?}");
+    }
+}
+
 #[test]
 fn token_file_that_cannot_be_read_ends_the_doctor() {
     let arguments = ["doctor", "--token-file", "/not/there", "a.example"];
@@ -261,6 +307,18 @@ fn replicas_with_one_redis_and_one_configuration_are_alike() {
     assert_found(&report, "replicas-alike", "fail", "stores differ");
 }
 
+/// Some managed Redis forbid INFO.
+#[test]
+fn replicas_that_do_not_say_their_store_cannot_be_compared() {
+    let redis = RedisServer::start();
+    let mut rule = documented_rule();
+    rule.retain(|word| word != "+info");
+    let url = user(&redis, "no-info", &rule);
+    let replicas = [ready_on(&url, &OPEN), ready_on(&url, &OPEN)];
+    let report = report_on_replicas(&replicas.each_ref(), 0);
+    assert_found(&report, "replicas-alike", "warn", "which store");
+}
+
 #[test]
 fn replicas_with_a_store_in_memory_each_are_a_failure() {
     let start = || Server::start(Store::Memory, &OPEN);
@@ -288,6 +346,7 @@ fn replica_url_of_the_wrong_listener_is_named() {
     let url = url_of(&server);
     let report = report(&["--read-only", "--replica", &url, &url], 1);
     assert_found(&report, "replicas-ready", "fail", "admin.listen");
+    assert_found(&report, "trusted-proxies", "fail", "admin.listen");
 }
 
 #[test]

@@ -23,6 +23,8 @@ pub(super) struct KeptConnection {
     sender: SendRequest<Full<Bytes>>,
     /// Reads and writes the connection. Polled beside each request.
     driver: Connection<TokioIo<Box<dyn Stream>>, Full<Bytes>>,
+    /// Whether `driver` goes on. It is not polled after its end.
+    is_open: bool,
     peer: SocketAddr,
     host: String,
 }
@@ -47,6 +49,7 @@ impl KeptConnection {
         Ok(Self {
             sender,
             driver,
+            is_open: true,
             peer,
             host,
         })
@@ -68,12 +71,19 @@ impl KeptConnection {
         let Self {
             sender,
             driver,
+            is_open,
             host,
             ..
         } = self;
+        // A connection that is used again is ready once the response before has ended. An error of `ready`
+        // is also that of the request.
+        if *is_open {
+            tokio::select! {
+                _ready = sender.ready() => {}
+                _ended = &mut *driver => *is_open = false,
+            }
+        }
         let exchange = async {
-            // An error of `ready` is also that of the request.
-            let _ready = sender.ready().await;
             let sent = sender.send_request(request).await;
             let response = sent.map_err(|error| ProbeError::Http {
                 host: host.clone(),
@@ -86,7 +96,10 @@ impl KeptConnection {
         };
         // If the connection ends first, the request ends by what it received.
         let driving = async {
-            let _ended = driver.await;
+            if *is_open {
+                let _ended = driver.await;
+                *is_open = false;
+            }
             pending().await
         };
         tokio::select! {

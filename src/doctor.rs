@@ -22,6 +22,7 @@ mod diagnosis;
 mod error;
 mod examination;
 mod exchange;
+mod json_request;
 mod kept_connection;
 mod options;
 mod peer_certificate;
@@ -125,7 +126,7 @@ impl Doctor<'_> {
                 self.print(std::slice::from_ref(&report))?;
             }
             reports.push(report);
-            requested.extend(exam.client.requested().iter().cloned());
+            requested.extend(exam.client.connector().requested().iter().cloned());
         }
         if !self.has_warned.replace(true) {
             warn_about_unused(&options.resolve, &requested);

@@ -2,17 +2,15 @@
 
 use crate::clock::Clock;
 use crate::config::de::HumanDuration;
-use crate::doctor::connection::{Connector, ProbeConnectError};
+use crate::doctor::connection::Connector;
 use crate::doctor::exchange::{Evidence, ProbeError, ProbeRequest, ProbeResponse, redirect_target};
 use crate::doctor::kept_connection::{KeptConnection, ProbeAnswer};
-use crate::doctor::peer_certificate::PeerCertificate;
 use crate::http::probe::X_RENDEZVOUS_PROBE;
 use crate::telemetry::version::VERSION;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::Request;
 use hyper::header::{ACCEPT_ENCODING, HOST, HeaderValue, ORIGIN, USER_AGENT};
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -61,24 +59,20 @@ impl ProbeClient {
         &self.clock
     }
 
-    /// The connections that could not be opened, although another address of the host accepted one.
-    pub(super) fn refused(&self) -> &[ProbeConnectError] {
-        self.connector.refused()
-    }
-
-    /// What each host showed when a TLS connection was opened.
-    pub(super) fn certificates(&self) -> impl Iterator<Item = (&str, &PeerCertificate)> {
-        self.connector.certificates()
+    /// Returns the addresses of the host of `url`, as far as they are used.
+    ///
+    /// # Errors
+    /// [`ProbeError::Connect`] if the name has none, [`ProbeError::Timeout`] if DNS does not answer.
+    pub(super) async fn addresses_of(&self, url: &Url) -> Result<Vec<SocketAddr>, ProbeError> {
+        match timeout(self.timeout, self.connector.addresses_of(url)).await {
+            Ok(addresses) => Ok(addresses?),
+            Err(_) => Err(timed_out(url, self.timeout)),
+        }
     }
 
     /// The part that opens connections.
     pub(super) fn connector(&self) -> &Connector {
         &self.connector
-    }
-
-    /// Each host and port to which there was a request.
-    pub(super) fn requested(&self) -> &BTreeSet<(String, u16)> {
-        self.connector.requested()
     }
 
     /// Returns what the requests since the last call showed.
@@ -108,7 +102,7 @@ impl ProbeClient {
         let limit = self.timeout;
         let exchange = self.exchange(&call, &probe, &mut peer, &mut started);
         let result = timeout(limit, exchange).await;
-        let result = result.unwrap_or_else(|_| Err(timed_out(&call, limit)));
+        let result = result.unwrap_or_else(|_| Err(timed_out(&call.url, limit)));
         let elapsed = self.clock.now().saturating_sub(started);
         self.evidence.push(Evidence {
             method: call.method,
@@ -165,7 +159,7 @@ impl ProbeClient {
             Ok(connection)
         };
         let result = timeout(limit, opening).await;
-        result.unwrap_or_else(|_| Err(timed_out(call, limit)))
+        result.unwrap_or_else(|_| Err(timed_out(&call.url, limit)))
     }
 
     /// Sends a second request on an open connection. Returns whether there was a response; without one
@@ -182,7 +176,7 @@ impl ProbeClient {
         let request = self.request(call, &probe);
         match timeout(limit, connection.exchange(request)).await {
             Ok(response) => Ok(response.is_ok()),
-            Err(_) => Err(timed_out(call, limit)),
+            Err(_) => Err(timed_out(&call.url, limit)),
         }
     }
 
@@ -235,8 +229,8 @@ impl ProbeClient {
     }
 }
 
-fn timed_out(call: &ProbeRequest, limit: Duration) -> ProbeError {
-    let host = call.url.host_str().unwrap_or_default().to_owned();
+fn timed_out(url: &Url, limit: Duration) -> ProbeError {
+    let host = url.host_str().unwrap_or_default().to_owned();
     let limit = HumanDuration(limit);
     ProbeError::Timeout { host, limit }
 }

@@ -20,8 +20,8 @@ pub(super) async fn addresses(exam: &mut Examination) -> CheckOutcome {
     let base = exam.base()?;
     let prefix = exam.mailbox.as_ref().map(|mailbox| mailbox.prefix.clone());
     let url = prefix.unwrap_or_else(|| join(&base, MSC4108_PREFIX));
-    let addresses = exam.client.connector().addresses_of(&url).await;
-    let addresses = addresses.map_err(|error| unreachable(&error.into(), WHY))?;
+    let addresses = exam.client.addresses_of(&url).await;
+    let addresses = addresses.map_err(|error| unreachable(&error, WHY))?;
     let mut unroutable = 0;
     for address in &addresses {
         match exam
@@ -45,7 +45,7 @@ pub(super) async fn addresses(exam: &mut Examination) -> CheckOutcome {
         }
     }
     let replicas: Vec<_> = exam.replicas.iter().filter_map(Url::host_str).collect();
-    let mut refused = exam.client.refused().iter();
+    let mut refused = exam.client.connector().refused().iter();
     let is_of_clients =
         |error: &&ProbeConnectError| !error.is_unroutable() && !replicas.contains(&error.host());
     if let Some(refused) = refused.find(is_of_clients) {

@@ -15,7 +15,7 @@ const DAY: u64 = 24 * 60 * 60;
 pub(super) fn certificate(exam: &Examination) -> CheckOutcome {
     let now = exam.client.clock().time_of_day();
     let mut first_to_end: Option<(u64, String)> = None;
-    for (host, certificate) in exam.client.certificates() {
+    for (host, certificate) in exam.client.connector().certificates() {
         let PeerCertificate {
             not_after,
             protocol,

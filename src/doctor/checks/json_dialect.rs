@@ -4,16 +4,13 @@ use crate::doctor::check::{CheckId, CheckOutcome, Problem, fail, needs};
 use crate::doctor::diagnosis::{cached, matrix_error, unexpected, unreachable};
 use crate::doctor::examination::{Examination, JsonMailbox, message};
 use crate::doctor::exchange::{ProbeRequest, ProbeResponse};
+use crate::doctor::json_request::{self, MADE_UP_TOKEN, parse, put};
 use crate::doctor::target::join;
 use crate::http::route::MSC4388_UNSTABLE_PREFIX;
-use crate::json;
 use hyper::header::AUTHORIZATION;
 use hyper::{Method, StatusCode};
 use serde_json::json;
 use url::Url;
-
-/// A token that no user has.
-const MADE_UP: &str = "matrix-rendezvous-doctor";
 
 const WHY: &str = "clients of this dialect cannot sign in";
 
@@ -41,7 +38,7 @@ pub(super) async fn authorization(exam: &mut Examination) -> CheckOutcome {
         _ => return Err(unexpected(&request, &response, EXPECTED, WHY)),
     }
     let request = format!("{request} with a made-up token");
-    let response = create(exam, &prefix, Some(MADE_UP)).await?;
+    let response = create(exam, &prefix, Some(MADE_UP_TOKEN)).await?;
     if is_forbidden(&response) {
         let what = format!(
             "{request}: 403, as without one: the token does not arrive (or maintenance is on)"
@@ -92,11 +89,6 @@ fn is_forbidden(response: &ProbeResponse) -> bool {
     response.is_ours && code.as_deref() == Some("M_FORBIDDEN")
 }
 
-fn put(url: &Url, token: &str, payload: &str) -> ProbeRequest {
-    let body = json!({"sequence_token": token, "data": payload});
-    ProbeRequest::new(Method::PUT, url).typed("application/json", &body.to_string())
-}
-
 async fn create(
     exam: &mut Examination,
     prefix: &Url,
@@ -112,7 +104,7 @@ async fn create(
 }
 
 fn keep(exam: &mut Examination, prefix: &Url, response: &ProbeResponse) -> Result<(), Problem> {
-    let value = json::parse_value(&response.body).unwrap_or_default();
+    let value = parse(response);
     let Some(id) = value["id"].as_str() else {
         let expected = "JSON with an id";
         return Err(unexpected(
@@ -156,7 +148,7 @@ async fn expect_payload(
     token: &str,
 ) -> Result<(), Problem> {
     let response = send(exam, ProbeRequest::get(url), StatusCode::OK).await?;
-    let value = json::parse_value(&response.body).unwrap_or_default();
+    let value = parse(&response);
     if value["data"] == payload && value["sequence_token"] == token {
         return Ok(());
     }
@@ -166,9 +158,7 @@ async fn expect_payload(
 }
 
 fn sequence_token(response: &ProbeResponse) -> Result<String, Problem> {
-    let value = json::parse_value(&response.body).unwrap_or_default();
-    let token = value["sequence_token"].as_str().map(str::to_owned);
-    token.ok_or_else(|| {
+    json_request::sequence_token(response).ok_or_else(|| {
         let expected = "JSON with a sequence_token";
         unexpected(response.url.as_str(), response, expected, WHY)
     })

@@ -3,10 +3,8 @@
 use crate::config::secret::Secret;
 use crate::doctor::check::{CheckOutcome, Problem, fail};
 use crate::doctor::examination::Examination;
+use crate::doctor::json_request::MADE_UP_TOKEN;
 use crate::policy::auth::{TokenVerdict, TokenVerifier};
-
-/// A token that no user has.
-const MADE_UP: &str = "matrix-rendezvous-doctor";
 
 const WHY: &str = "in mode authenticated no user can create a session";
 
@@ -46,7 +44,11 @@ async fn check(
         let action = format!("check the URL, the credentials and ca_file of {key}");
         fail(text, WHY, action)
     };
-    match verifier.examine(MADE_UP, clock).await.map_err(unclear)? {
+    match verifier
+        .examine(MADE_UP_TOKEN, clock)
+        .await
+        .map_err(unclear)?
+    {
         TokenVerdict::Rejected => {}
         TokenVerdict::Accepted | TokenVerdict::Forbidden => {
             return Err(fail(

@@ -3,12 +3,12 @@
 use crate::doctor::conformance::trial::{Trial, is_error, rule};
 use crate::doctor::diagnosis::{describe, matrix_error};
 use crate::doctor::exchange::{ProbeRequest, ProbeResponse};
+use crate::doctor::json_request::{self, parse, put};
 use crate::doctor::target::join;
 use crate::http::route::MSC4388_UNSTABLE_PREFIX;
-use crate::json;
 use hyper::Method;
 use hyper::header::AUTHORIZATION;
-use serde_json::{Value, json};
+use serde_json::json;
 use url::Url;
 
 const CONFLICT: &str = "IO_ELEMENT_MSC4388_CONCURRENT_WRITE";
@@ -276,19 +276,7 @@ async fn try_end(trial: &mut Trial<'_>, url: &Url) -> Result<(), String> {
     Ok(())
 }
 
-fn put(url: &Url, token: &str, data: &str) -> ProbeRequest {
-    let body = json!({"sequence_token": token, "data": data});
-    ProbeRequest::new(Method::PUT, url).typed("application/json", &body.to_string())
-}
-
-fn parse(response: &ProbeResponse) -> Value {
-    json::parse_value(&response.body).unwrap_or_default()
-}
-
 /// Returns the sequence token of a response, or nothing.
 fn sequence_token(response: &ProbeResponse) -> String {
-    let token = parse(response)["sequence_token"]
-        .as_str()
-        .map(str::to_owned);
-    token.unwrap_or_default()
+    json_request::sequence_token(response).unwrap_or_default()
 }

@@ -2,6 +2,7 @@
 
 use crate::store::redis::error_kind::is_permission_error;
 use crate::store::redis::error_text::describe;
+use crate::store::redis::server_info::ServerInfo;
 use fred::clients::Client;
 use fred::error::Error;
 use fred::interfaces::{ClientLike, ClusterInterface};
@@ -32,9 +33,8 @@ pub(super) async fn check_same_server(one: &Client, other: &Client) -> Result<()
     let run_id = async |client: &Client| {
         let info = client.info::<String>(Some(InfoKind::Server));
         let info = reply_in_time(info).await?;
-        let line = info.lines().find(|line| line.starts_with("run_id:"));
-        line.map(str::to_owned)
-            .ok_or_else(|| "INFO has no run_id".to_owned())
+        let run_id = ServerInfo::parse(&info).get("run_id").map(str::to_owned);
+        run_id.ok_or_else(|| "INFO has no run_id".to_owned())
     };
     if run_id(one).await? == run_id(other).await? {
         Ok(())

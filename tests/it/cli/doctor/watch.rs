@@ -76,6 +76,8 @@ fn watch_shows_the_checks_of_the_last_run_and_ends_by_sigterm() {
     assert!(samples.contains(&sample(&target, "session-url", 1)));
     assert!(!samples.contains("id=\"certificate\""), "{samples}");
     assert!(samples.contains("\nrendezvous_doctor_last_run_timestamp_seconds 1"));
+    let mut connection = Connection::open(doctor.metrics);
+    connection.send(&Request::get("/healthz")).expect(200);
     let pid = i32::try_from(doctor.child.id()).expect("a pid");
     kill(Pid::from_raw(pid), Signal::SIGTERM).expect("a signal");
     let status = eventually("it ends", || doctor.child.try_wait().expect("a child"));

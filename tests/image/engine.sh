@@ -11,7 +11,20 @@ export PYTHONDONTWRITEBYTECODE=1
 
 cleanups=()
 at_end() { cleanups=("$1" "${cleanups[@]}"); }
-run_cleanups() { local status=$? cleanup; set +e; for cleanup in "${cleanups[@]}"; do eval "$cleanup"; done; exit $status; }
+reason= # why the script fails. It is printed last, because whoever shows a log may show only its end.
+failed() { # failed REASON [FILE]: prints FILE, and fails
+    reason=$1
+    [ -z "${2:-}" ] || cat "$2" >&2
+    echo "failed: $reason" >&2
+    return 1
+}
+run_cleanups() {
+    local status=$? cleanup
+    set +e
+    for cleanup in "${cleanups[@]}"; do eval "$cleanup"; done
+    [ $status = 0 ] || [ -z "$reason" ] || echo "failed: $reason" >&2
+    exit $status
+}
 trap run_cleanups EXIT
 work=$(mktemp -d)
 chmod 755 "$work" # containers with any user must be able to read mounted files
@@ -23,12 +36,11 @@ until_true() { # until_true WHAT COMMAND...: repeats the command until it succee
         "$@" >/dev/null 2>&1 && return
         sleep 0.2
     done
-    echo "timed out after 60 s: $what" >&2
-    return 1
+    failed "timed out after 60 s: $what"
 }
 fails() { # fails ERROR COMMAND...: the command must fail; otherwise prints ERROR. Its output is in $work/failed
     local error=$1; shift
-    ! "$@" >"$work/failed" 2>&1 || { echo "$error" >&2; cat "$work/failed" >&2; return 1; }
+    ! "$@" >"$work/failed" 2>&1 || failed "$error" "$work/failed"
 }
 
 # Debian's client uses the BuildKit in Debian's engine. Another client in PATH may need a plugin for it.

@@ -24,8 +24,8 @@ until_true() { # until_true WHAT COMMAND...: repeats COMMAND until it succeeds, 
         "$@" >/dev/null 2>&1 && return
         sleep 0.1
     done
-    echo "not within $((${patience:-200} / 10)) s: $what" >&2
     cat "$work"/*.log >&2
+    echo "not within $((${patience:-200} / 10)) s: $what" >&2
     exit 1
 }
 

@@ -15,7 +15,7 @@ need_package() { # need_package PACKAGE...
     # A package must not start its service: exit status 101 of policy-rc.d forbids it.
     local policy=/usr/sbin/policy-rc.d created=false status=0
     [ -e $policy ] || { created=true; printf '#!/bin/sh\nexit 101\n' >$policy && chmod +x $policy; }
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null || status=$?
+    DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends "$@" >/dev/null || status=$?
     if $created; then rm $policy; fi
     return $status
 }

@@ -11,13 +11,16 @@
 //! in the words of a worker. Each check has an id; `checks` makes them in the order of
 //! `check::CheckId::ALL`. A check that needs what an earlier one did not find is skipped.
 
+mod address_family;
 mod address_override;
 mod check;
 mod checks;
 mod client;
 mod conformance;
+mod connect_error;
 mod connection;
 mod deployment;
+mod detour;
 mod diagnosis;
 mod error;
 mod examination;
@@ -44,6 +47,7 @@ use client::ProbeClient;
 use conformance::Conformance;
 use connection::Connector;
 use deployment::Deployment;
+use detour::Detour;
 pub use error::DoctorError;
 use examination::Examination;
 pub use options::{DoctorOptions, ReportFormat};
@@ -52,7 +56,7 @@ use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::io::{self, Write as _};
 use std::sync::Arc;
-use target::DoctorTarget;
+use target::{DoctorTarget, TargetKind};
 
 /// What the doctor found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,7 +122,7 @@ impl Doctor<'_> {
                 token: token.clone(),
                 is_long: options.long,
                 read_only: options.read_only,
-                ..Examination::new(self.client()?, target)
+                ..Examination::new(self.client(self.detour(&target)?)?, target)
             };
             let report = examine(&mut exam, &self.clock).await;
             // A later target may hang until something ends the process.
@@ -140,7 +144,7 @@ impl Doctor<'_> {
         let server = self.options.server.as_deref().unwrap_or_default();
         let target = DoctorTarget::parse(server).map_err(DoctorError::Target)?;
         let token = token.as_ref().map(Secret::expose);
-        let conformance = Conformance::of(self.client()?, target, token).await?;
+        let conformance = Conformance::of(self.client(None)?, target, token).await?;
         let table = conformance.render(self.options.format);
         io::stdout().lock().write_all(table.as_bytes())?;
         Ok(if conformance.is_conforming() {
@@ -190,14 +194,31 @@ impl Doctor<'_> {
         read.transpose().map_err(DoctorError::TokenFile)
     }
 
-    fn client(&self) -> Result<ProbeClient, DoctorError> {
+    /// Returns the detour of `--via` for a target.
+    fn detour(&self, target: &DoctorTarget) -> Result<Option<Detour>, DoctorError> {
+        let Some(via) = self.options.via.clone() else {
+            return Ok(None);
+        };
+        match &target.kind {
+            TargetKind::BaseUrl(public) => Ok(Some(Detour {
+                public: public.clone(),
+                via,
+            })),
+            TargetKind::ServerName { .. } | TargetKind::Configuration => {
+                Err(DoctorError::ViaWithoutBase)
+            }
+        }
+    }
+
+    fn client(&self, detour: Option<Detour>) -> Result<ProbeClient, DoctorError> {
         let options = &self.options;
         let ca_file = options.ca_file.as_deref();
         let roots = tls::load_ca_bundle(ca_file).map_err(|error| DoctorError::CaFile {
             path: options.ca_file.clone().unwrap_or_default(),
             error,
         })?;
-        let connector = Connector::new(options.family.family(), options.resolve.clone(), &roots)?;
+        let (family, overrides) = (options.family.family(), options.resolve.clone());
+        let connector = Connector::new(family, overrides, detour, &roots)?;
         let (origin, clock) = (options.origin.clone(), self.clock.clone());
         Ok(ProbeClient::new(connector, options.timeout, origin, clock))
     }

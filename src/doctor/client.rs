@@ -10,7 +10,7 @@ use crate::telemetry::version::VERSION;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::Request;
-use hyper::header::{ACCEPT_ENCODING, HOST, HeaderValue, ORIGIN, USER_AGENT};
+use hyper::header::{ACCEPT_ENCODING, HOST, HeaderName, HeaderValue, ORIGIN, USER_AGENT};
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -23,6 +23,9 @@ const RUN_LEN: usize = 20;
 
 /// Upper bound of the redirects that are followed. Browsers follow 20.
 const MAX_REDIRECTS: usize = 5;
+
+/// Sent in the place of the proxy, with `--via`.
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// Sends requests, and collects evidence.
 pub(super) struct ProbeClient {
@@ -117,7 +120,6 @@ impl ProbeClient {
         let (status, headers, body) = result?;
         let repeated = headers.get(X_RENDEZVOUS_PROBE);
         let repeated = repeated.and_then(|value| value.to_str().ok());
-        let repeated = repeated.filter(|value| value.starts_with(&self.run));
         Ok(ProbeResponse {
             is_ours: repeated.is_some(),
             is_cached: repeated.is_some_and(|value| value != probe),
@@ -221,6 +223,10 @@ impl ProbeClient {
             if let Ok(value) = HeaderValue::from_str(value) {
                 headers.insert(name, value);
             }
+        }
+        // What the proxy would say.
+        if self.connector.detour_of(&call.url).is_some() && call.url.scheme() == "https" {
+            headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("https"));
         }
         for (name, value) in &call.headers {
             headers.append(name, value.clone());

@@ -3,14 +3,16 @@
 //! Each request has a connection of its own, so that a load balancer may send each to another
 //! replica, and nothing is answered from an earlier connection's state.
 
+use crate::doctor::address_family::AddressFamily;
 use crate::doctor::address_override::AddressOverride;
+use crate::doctor::connect_error::ProbeConnectError;
+use crate::doctor::detour::Detour;
 use crate::doctor::peer_certificate::PeerCertificate;
 use crate::doctor::tls_failure::TlsFailure;
 use crate::tls;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -39,82 +41,11 @@ pub(super) struct ProbeConnection {
     pub(super) peer: SocketAddr,
 }
 
-/// Why a connection could not be opened. The text names the host or the address that was tried.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum ProbeConnectError {
-    #[error("the name {host} cannot be resolved: {error}")]
-    Resolve { host: String, error: io::Error },
-    #[error("the name {host} has no {family} address")]
-    NoAddress { host: String, family: AddressFamily },
-    #[error("no connection to {address} ({host}): {error}")]
-    Tcp {
-        host: String,
-        address: SocketAddr,
-        error: io::Error,
-    },
-    #[error("no TLS connection to {address} ({host}): {failure}")]
-    Tls {
-        host: String,
-        address: SocketAddr,
-        failure: TlsFailure,
-    },
-}
-
-impl ProbeConnectError {
-    /// The host that was to be reached.
-    pub(super) fn host(&self) -> &str {
-        match self {
-            Self::Resolve { host, .. }
-            | Self::NoAddress { host, .. }
-            | Self::Tcp { host, .. }
-            | Self::Tls { host, .. } => host,
-        }
-    }
-
-    /// Whether this machine has no way to such an address: often it has no IPv6.
-    pub(super) fn is_unroutable(&self) -> bool {
-        use io::ErrorKind::{AddrNotAvailable, NetworkUnreachable};
-        match self {
-            Self::Tcp { error, .. } => {
-                [AddrNotAvailable, NetworkUnreachable].contains(&error.kind())
-            }
-            Self::Resolve { .. } | Self::NoAddress { .. } | Self::Tls { .. } => false,
-        }
-    }
-}
-
-/// The address families that are used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum AddressFamily {
-    Any,
-    Ipv4,
-    Ipv6,
-}
-
-impl AddressFamily {
-    fn contains(self, address: &SocketAddr) -> bool {
-        match self {
-            Self::Any => true,
-            Self::Ipv4 => address.is_ipv4(),
-            Self::Ipv6 => address.is_ipv6(),
-        }
-    }
-}
-
-impl fmt::Display for AddressFamily {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(match self {
-            Self::Any => "IP",
-            Self::Ipv4 => "IPv4",
-            Self::Ipv6 => "IPv6",
-        })
-    }
-}
-
 /// Opens connections.
 pub(super) struct Connector {
     family: AddressFamily,
     overrides: Vec<AddressOverride>,
+    detour: Option<Detour>,
     tls: TlsConnector,
     /// Each host and port to which there was a request.
     requested: BTreeSet<(String, u16)>,
@@ -128,13 +59,15 @@ pub(super) struct Connector {
 }
 
 impl Connector {
-    /// Creates a connector that trusts the platform's certificate authorities and `extra_roots`.
+    /// Creates a connector that trusts the platform's certificate authorities and `extra_roots`. It
+    /// takes `detour`, if there is one.
     ///
     /// # Errors
     /// [`rustls::Error`] if rustls rejects the TLS settings.
     pub(super) fn new(
         family: AddressFamily,
         overrides: Vec<AddressOverride>,
+        detour: Option<Detour>,
         extra_roots: &RootCertStore,
     ) -> Result<Self, rustls::Error> {
         let mut config: ClientConfig = tls::client_config(extra_roots, None)?;
@@ -142,6 +75,7 @@ impl Connector {
         Ok(Self {
             family,
             overrides,
+            detour,
             tls: TlsConnector::from(Arc::new(config)),
             requested: BTreeSet::new(),
             accepted: BTreeMap::new(),
@@ -160,6 +94,12 @@ impl Connector {
         url: &Url,
         address: Option<SocketAddr>,
     ) -> Result<ProbeConnection, ProbeConnectError> {
+        if let Some(detour) = self.detour_of(url) {
+            let (host, port) = host_and_port(&detour.via);
+            let (tcp, peer) = self.connect_tcp(&host, port).await?;
+            let stream = Box::new(tcp);
+            return Ok(ProbeConnection { stream, peer });
+        }
         let (host, port) = host_and_port(url);
         let (tcp, peer) = match address {
             Some(address) => (connect_to(&host, address).await?, address),
@@ -232,6 +172,11 @@ impl Connector {
                 host: host.to_owned(),
                 family: self.family,
             }))
+    }
+
+    /// The detour that a request to `url` takes.
+    pub(super) fn detour_of(&self, url: &Url) -> Option<&Detour> {
+        self.detour.as_ref().filter(|detour| detour.replaces(url))
     }
 
     /// Whether `--resolve` has an address for the host of `url`.

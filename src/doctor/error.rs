@@ -38,6 +38,11 @@ pub enum DoctorError {
     /// A token is that of a user of one homeserver: no other one may see it.
     #[error("--token-file: give SERVER, since the configuration has several homeservers")]
     TokenOfOne,
+    /// `--via` replaces the host of a base URL, and the target has none.
+    #[error(
+        "--via: give the base URL of the homeserver as SERVER, such as https://matrix.example.org"
+    )]
+    ViaWithoutBase,
     /// rustls rejected the TLS settings.
     #[error("TLS: {0}")]
     Tls(#[from] rustls::Error),
@@ -62,7 +67,11 @@ impl DoctorError {
     #[must_use]
     pub fn is_usage(&self) -> bool {
         match self {
-            Self::Target(_) | Self::Config(_) | Self::NoTarget | Self::TokenOfOne => true,
+            Self::Target(_)
+            | Self::Config(_)
+            | Self::NoTarget
+            | Self::TokenOfOne
+            | Self::ViaWithoutBase => true,
             Self::NoBase(_)
             | Self::CaFile { .. }
             | Self::TokenFile(_)

@@ -1,7 +1,7 @@
 //! One request and what came of it.
 
 use crate::config::de::HumanDuration;
-use crate::doctor::connection::ProbeConnectError;
+use crate::doctor::connect_error::ProbeConnectError;
 use bytes::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
 use hyper::{Method, StatusCode};
@@ -70,9 +70,9 @@ pub(super) struct ProbeResponse {
     pub(super) body: Bytes,
     /// The URL that it came from, after redirects.
     pub(super) url: Url,
-    /// Whether it repeats a probe of this run: this service sent it.
+    /// Whether it has a probe: this service sent it.
     pub(super) is_ours: bool,
-    /// Whether the probe is that of an earlier request: a cache sent it again.
+    /// Whether the probe is that of another request: a cache sent the response again.
     pub(super) is_cached: bool,
     /// The time from the open connection to the end of the response.
     pub(super) elapsed: Duration,
@@ -97,9 +97,12 @@ impl ProbeError {
     /// What to do about it.
     pub(super) fn action(&self) -> &'static str {
         match self {
-            Self::Connect(
-                ProbeConnectError::Resolve { .. } | ProbeConnectError::NoAddress { .. },
-            ) => "check the spelling of the name, and its DNS records (A, AAAA)",
+            Self::Connect(ProbeConnectError::Resolve { .. }) => {
+                "check the spelling of the name, and its DNS records (A, AAAA)"
+            }
+            Self::Connect(ProbeConnectError::NoAddress { .. }) => {
+                "leave out --ipv4 or --ipv6, or give a base URL as SERVER whose host has such an address"
+            }
             Self::Connect(ProbeConnectError::Tcp { .. }) => {
                 "start the proxy, and let the firewall pass this port: no client gets further"
             }

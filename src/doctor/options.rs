@@ -1,7 +1,8 @@
 //! The options of `matrix-rendezvous doctor`.
 
+use crate::doctor::address_family::AddressFamily;
 use crate::doctor::address_override::AddressOverride;
-use crate::doctor::connection::AddressFamily;
+use crate::doctor::detour::parse_listener;
 use crate::doctor::target::parse_base_url;
 use clap::{Args, ValueEnum};
 use std::net::SocketAddr;
@@ -33,6 +34,9 @@ pub struct DoctorOptions {
     /// Connect to ADDRESS instead of HOST:PORT (an IP address, or one with a port); repeatable
     #[arg(long, value_name = "HOST:PORT:ADDRESS")]
     pub(super) resolve: Vec<AddressOverride>,
+    /// Send what is for the host of SERVER to this HTTP listener of the service, past the proxy
+    #[arg(long, value_name = "URL", value_parser = parse_listener, conflicts_with_all = ["conformance", "resolve"])]
+    pub(super) via: Option<Url>,
     /// PEM file with more certificate authorities to trust
     #[arg(long, value_name = "FILE")]
     pub(super) ca_file: Option<PathBuf>,

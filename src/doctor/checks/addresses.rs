@@ -1,7 +1,7 @@
 //! The addresses of the server: a client may use any of them.
 
-use crate::doctor::check::{CheckOutcome, fail, warn};
-use crate::doctor::connection::ProbeConnectError;
+use crate::doctor::check::{CheckOutcome, Problem, fail, warn};
+use crate::doctor::connect_error::ProbeConnectError;
 use crate::doctor::diagnosis::{describe, unreachable};
 use crate::doctor::examination::Examination;
 use crate::doctor::exchange::{ProbeError, ProbeRequest};
@@ -20,29 +20,33 @@ pub(super) async fn addresses(exam: &mut Examination) -> CheckOutcome {
     let base = exam.base()?;
     let prefix = exam.mailbox.as_ref().map(|mailbox| mailbox.prefix.clone());
     let url = prefix.unwrap_or_else(|| join(&base, MSC4108_PREFIX));
+    if let Some(detour) = exam.client.connector().detour_of(&url) {
+        return Err(Problem::Skip(format!(
+            "--via {} leads past them",
+            detour.via
+        )));
+    }
     let addresses = exam.client.addresses_of(&url).await;
     let addresses = addresses.map_err(|error| unreachable(&error, WHY))?;
-    let mut unroutable = 0;
+    let (mut unroutable, mut others) = (0, Vec::new());
     for address in &addresses {
         match exam
             .client
             .send_to(ProbeRequest::get(&url), Some(*address))
             .await
         {
-            Ok(response) if exam.is_served && !response.is_ours => {
-                let found = describe(&response);
-                return Err(fail(
-                    format!(
-                        "GET {url} at {address}: {found}; other addresses reach matrix-rendezvous"
-                    ),
-                    WHY,
-                    "let the DNS records (A and AAAA) name the same server",
-                ));
-            }
-            Ok(_) => {}
+            Ok(response) if response.is_ours => exam.is_served = true,
+            Ok(response) => others.push(format!("GET {url} at {address}: {}", describe(&response))),
             Err(ProbeError::Connect(error)) if error.is_unroutable() => unroutable += 1,
             Err(error) => return Err(warn(format!("GET {url} at {address}: {error}"), WHY, FIX)),
         }
+    }
+    if let Some(found) = others.first().filter(|_| exam.is_served) {
+        return Err(fail(
+            format!("{found}; other addresses reach matrix-rendezvous"),
+            WHY,
+            "let the DNS records (A and AAAA) name the same server",
+        ));
     }
     let replicas: Vec<_> = exam.replicas.iter().filter_map(Url::host_str).collect();
     let mut refused = exam.client.connector().refused().iter();

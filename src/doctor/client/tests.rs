@@ -2,7 +2,8 @@
 
 use super::ProbeClient;
 use crate::clock::Clock;
-use crate::doctor::connection::{AddressFamily, Connector};
+use crate::doctor::address_family::AddressFamily;
+use crate::doctor::connection::Connector;
 use crate::doctor::exchange::{ProbeError, ProbeRequest};
 use rustls::RootCertStore;
 use std::time::Duration;
@@ -47,7 +48,7 @@ async fn second_of_two(second: Second) -> Result<bool, ProbeError> {
     let address = listener.local_addr().expect("an address");
     let server = tokio::spawn(serve(listener, second));
     let roots = RootCertStore::empty();
-    let connector = Connector::new(AddressFamily::Any, Vec::new(), &roots).expect("TLS");
+    let connector = Connector::new(AddressFamily::Any, Vec::new(), None, &roots).expect("TLS");
     let (limit, origin) = (Duration::from_millis(300), String::new());
     let mut client = ProbeClient::new(connector, limit, origin, Clock::system());
     let url = Url::parse(&format!("http://{address}/")).expect("a URL");

@@ -1,0 +1,32 @@
+//! `--via URL`: to the service itself, past the proxy.
+
+use crate::doctor::target::parse_base_url;
+use url::Url;
+
+/// Where the requests to one host go instead: to an HTTP listener of matrix-rendezvous.
+#[derive(Debug, Clone)]
+pub(super) struct Detour {
+    /// A URL of the public host.
+    pub(super) public: Url,
+    /// The URL of the listener.
+    pub(super) via: Url,
+}
+
+impl Detour {
+    /// Whether a request to `url` takes the detour: its host and its port are the public ones.
+    pub(super) fn replaces(&self, url: &Url) -> bool {
+        let of = |url: &Url| {
+            (
+                url.host_str().map(str::to_owned),
+                url.port_or_known_default(),
+            )
+        };
+        of(url) == of(&self.public)
+    }
+}
+
+/// Parses the URL of an HTTP listener.
+pub(super) fn parse_listener(text: &str) -> Result<Url, &'static str> {
+    let url = parse_base_url(text).filter(|url| url.scheme() == "http" && url.path() == "/");
+    url.ok_or("expected the URL of an HTTP listener, such as http://10.0.0.7:8080")
+}

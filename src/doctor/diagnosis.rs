@@ -2,9 +2,10 @@
 
 use crate::doctor::check::{Problem, fail};
 use crate::doctor::exchange::{ProbeError, ProbeResponse};
+use crate::http::request_id::X_REQUEST_ID;
 use crate::json;
 use hyper::StatusCode;
-use hyper::header::{CONTENT_TYPE, SERVER};
+use hyper::header::{AGE, CACHE_CONTROL, CONTENT_TYPE, HeaderName, SERVER, VIA};
 
 /// Upper bound of a quoted title or message, in characters.
 const MAX_QUOTE: usize = 100;
@@ -26,18 +27,20 @@ pub(super) fn matrix_error(response: &ProbeResponse) -> Option<(String, String)>
     Some((errcode, message.unwrap_or_default().to_owned()))
 }
 
-/// Describes a response in a few words: status, type, and the words of the sender.
-pub(super) fn describe(response: &ProbeResponse) -> String {
-    let status = response.status.as_u16();
-    let sender = match response
-        .headers
-        .get(SERVER)
-        .and_then(|value| value.to_str().ok())
-    {
+/// Names the sender of a response, as far as it is known, with a space before it.
+pub(super) fn sender(response: &ProbeResponse) -> String {
+    let server = response.headers.get(SERVER);
+    match server.and_then(|value| value.to_str().ok()) {
         _ if response.is_ours => " from matrix-rendezvous".to_owned(),
         Some(server) => format!(" from \"{}\"", quote(server)),
         None => String::new(),
-    };
+    }
+}
+
+/// Describes a response in a few words: status, type, and the words of the sender.
+pub(super) fn describe(response: &ProbeResponse) -> String {
+    let status = response.status.as_u16();
+    let sender = sender(response);
     if let Some((errcode, message)) = matrix_error(response) {
         return format!("{status} {errcode} \"{}\"{sender}", quote(&message));
     }
@@ -66,59 +69,93 @@ pub(super) fn unexpected(
     fail(what, why, action(response))
 }
 
-/// Returns what to do about an unexpected response, by its sender and its status.
-fn action(response: &ProbeResponse) -> &'static str {
+/// Returns what to do about an unexpected response, by its sender, its status and its path.
+fn action(response: &ProbeResponse) -> String {
+    if response.is_ours {
+        return action_of_service(response);
+    }
+    let is_of_sign_in = response.url.path().contains("/rendezvous");
     let is_page = media_type(response) == "text/html";
-    match (response.status, response.is_ours) {
-        (StatusCode::TOO_MANY_REQUESTS, true) => {
-            "set http.trusted_proxies, so that clients are told apart, or wait: this address made too \
-             many requests or has too many sessions (limits.*, session.max_live)"
-        }
-        (StatusCode::SERVICE_UNAVAILABLE, true) => {
-            "look at /readyz?verbose on the admin port: Redis, the homeserver, or maintenance"
-        }
-        (StatusCode::NOT_FOUND, true) if errcode_is(response, "M_UNRECOGNIZED") => {
-            "forward path and Host unchanged, set msc4108.enabled = true, and give every homeserver \
-             its host"
-        }
-        (StatusCode::FORBIDDEN, true) => {
-            "take this address off limits.deny, or use the doctor from the network of the clients"
-        }
-        (_, true) => "look at the log of matrix-rendezvous: reason and request_id name the cause",
-        (StatusCode::TOO_MANY_REQUESTS, false) => {
+    let text = match response.status {
+        StatusCode::TOO_MANY_REQUESTS => {
             "exempt these paths from the proxy's rate limit: a sign-in polls once a second"
         }
-        (StatusCode::FORBIDDEN, false) => {
+        StatusCode::FORBIDDEN => {
             "exempt these paths from the firewall (WAF) or bot protection in front"
         }
-        (StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE, false) => {
+        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE if is_of_sign_in => {
             "start matrix-rendezvous, and check the proxy's upstream and its health check: it finds \
              no worker"
         }
-        (StatusCode::PAYLOAD_TOO_LARGE, false) => {
+        StatusCode::PAYLOAD_TOO_LARGE => {
             "let the proxy accept bodies of 32 KiB for these paths (nginx client_max_body_size)"
         }
-        (status, false)
-            if status == StatusCode::INTERNAL_SERVER_ERROR || status.as_u16() >= 520 =>
-        {
+        status if status == StatusCode::INTERNAL_SERVER_ERROR || status.as_u16() >= 520 => {
             "look at the log of the proxy or CDN: it failed before it reached matrix-rendezvous"
         }
-        (StatusCode::GATEWAY_TIMEOUT, false) => {
-            "raise the proxy's response timeout for these paths to 30 s"
+        StatusCode::GATEWAY_TIMEOUT => "raise the proxy's response timeout for these paths to 30 s",
+        _ if !is_of_sign_in => {
+            "let the proxy forward this path to the server that it is for: another rule, another \
+             virtual host or nothing answers"
         }
         _ if is_page => {
             "forward these paths to matrix-rendezvous: another rule or virtual host answers first"
         }
         _ => "forward these paths to matrix-rendezvous, and its responses unchanged",
-    }
+    };
+    text.to_owned()
 }
 
-/// Returns the failure of a response that an earlier request of this run already got.
+/// Returns what to do about an unexpected response of matrix-rendezvous itself.
+fn action_of_service(response: &ProbeResponse) -> String {
+    let text = match response.status {
+        StatusCode::TOO_MANY_REQUESTS => {
+            "set http.trusted_proxies, so that clients are told apart, or wait: this address made too \
+             many requests or has too many sessions (limits.*, session.max_live)"
+        }
+        StatusCode::SERVICE_UNAVAILABLE => {
+            "run matrix-rendezvous doctor --config FILE where a worker runs: it names what is wrong \
+             with Redis or the token check; or end maintenance"
+        }
+        StatusCode::NOT_FOUND if errcode_is(response, "M_UNRECOGNIZED") => {
+            "forward path and Host unchanged, set msc4108.enabled = true, and give every homeserver \
+             its host"
+        }
+        StatusCode::FORBIDDEN => {
+            "take this address off limits.deny, or use the doctor from the network of the clients"
+        }
+        _ => {
+            let id = response.headers.get(X_REQUEST_ID);
+            let id = id.and_then(|id| id.to_str().ok()).map(quote);
+            return format!(
+                "look for request_id {} in the log of matrix-rendezvous: reason names the cause",
+                id.as_deref().unwrap_or("(the response has none)")
+            );
+        }
+    };
+    text.to_owned()
+}
+
+/// Returns the failure of a response to another request.
 pub(super) fn cached(response: &ProbeResponse) -> Problem {
+    let shown = [
+        &SERVER,
+        &VIA,
+        &AGE,
+        &X_CACHE,
+        &CF_CACHE_STATUS,
+        &CACHE_CONTROL,
+    ];
+    let shown = shown.into_iter().filter_map(|name| {
+        let value = response.headers.get(name)?.to_str().ok()?;
+        Some(format!("{name}: {}", quote(value)))
+    });
+    let shown: Vec<_> = shown.collect();
     fail(
         format!(
-            "{}: the response is that of an earlier request (X-Rendezvous-Probe)",
-            response.url
+            "{}: this response was given to another request (X-Rendezvous-Probe); it has {}",
+            response.url,
+            shown.join(", ")
         ),
         "a cache answers: both devices wait for messages that were sent",
         CACHE,
@@ -126,8 +163,11 @@ pub(super) fn cached(response: &ProbeResponse) -> Problem {
 }
 
 /// What to do about a cache.
-pub(super) const CACHE: &str = "exempt these paths from every cache: a CDN's \"cache everything\", \
-                                proxy_cache, proxy_ignore_headers";
+pub(super) const CACHE: &str = "turn caches off for these paths: a CDN's \"cache everything\"; nginx \
+                                proxy_cache off, and no proxy_ignore_headers; Apache CacheDisable";
+
+const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
+const CF_CACHE_STATUS: HeaderName = HeaderName::from_static("cf-cache-status");
 
 fn errcode_is(response: &ProbeResponse, expected: &str) -> bool {
     matrix_error(response).is_some_and(|(errcode, _)| errcode == expected)

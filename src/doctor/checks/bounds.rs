@@ -1,6 +1,6 @@
 //! What must not pass: payloads that are too long, and page loads.
 
-use crate::doctor::check::{CheckOutcome, Problem, warn};
+use crate::doctor::check::{CheckId, CheckOutcome, Problem, needs, warn};
 use crate::doctor::diagnosis::{describe, matrix_error, unexpected};
 use crate::doctor::examination::Examination;
 use crate::doctor::exchange::ProbeRequest;
@@ -15,6 +15,9 @@ const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 pub(super) async fn payload_size(exam: &mut Examination) -> CheckOutcome {
     const WHY: &str = "messages have up to 4096 bytes, and the limit bounds what strangers store";
     let mailbox = exam.mailbox()?;
+    if mailbox.previous_etag.is_none() {
+        return Err(needs(CheckId::Write));
+    }
     let longest = "x".repeat(MAX_PAYLOAD_BYTES);
     let request = format!("PUT {} of {MAX_PAYLOAD_BYTES} bytes", mailbox.url.path());
     let response = exam.put(&mailbox.url, &mailbox.etag, &longest, WHY).await?;

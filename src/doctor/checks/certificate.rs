@@ -14,7 +14,7 @@ const DAY: u64 = 24 * 60 * 60;
 /// Reports a certificate that expires soon. One that is not valid failed an earlier check.
 pub(super) fn certificate(exam: &Examination) -> CheckOutcome {
     let now = exam.client.clock().time_of_day();
-    let mut first_to_end: Option<(u64, String)> = None;
+    let mut valid = Vec::new();
     for (host, certificate) in exam.client.connector().certificates() {
         let PeerCertificate {
             not_after,
@@ -23,20 +23,17 @@ pub(super) fn certificate(exam: &Examination) -> CheckOutcome {
         let Some(end) = not_after else { continue };
         let left = end.duration_since(now).unwrap_or_default();
         let days = left.as_secs() / DAY;
-        let seen = format!("{host}: {protocol}, the certificate is valid for {days} days");
         if left < SOON {
             return Err(warn(
-                seen,
+                format!("{host}: {protocol}, the certificate is valid for {days} days"),
                 "on the day it expires no client reaches the server",
                 "renew it, and find out why that did not happen by itself",
             ));
         }
-        if first_to_end.as_ref().is_none_or(|(known, _)| days < *known) {
-            first_to_end = Some((days, seen));
-        }
+        valid.push(format!("{host}: {protocol}, {days} days"));
     }
-    match first_to_end {
-        Some((_, seen)) => Ok(seen),
-        None => Err(Problem::Skip("no connection used TLS".to_owned())),
+    if valid.is_empty() {
+        return Err(Problem::Skip("no TLS connection was opened".to_owned()));
     }
+    Ok(valid.join("; "))
 }

@@ -2,7 +2,7 @@
 
 use crate::doctor::check::{CheckId, CheckOutcome, Problem, fail, needs, warn};
 use crate::doctor::checks::cors::check_origin;
-use crate::doctor::diagnosis::unexpected;
+use crate::doctor::diagnosis::{sender, unexpected};
 use crate::doctor::examination::{Examination, Mailbox, message, single_header};
 use crate::doctor::exchange::{ProbeRequest, ProbeResponse, redirect_target};
 use crate::doctor::target::join;
@@ -70,11 +70,8 @@ pub(super) fn no_etag(request: &str) -> Problem {
 
 /// Checks the redirect of a delegated creation, and returns where it leads.
 fn delegation(from: &Url, response: &ProbeResponse) -> Result<Url, Problem> {
-    const DELEGATED: &str = "clients follow the redirect with the same body only if it is a 307 to \
-                             the rendezvous service";
-    const FIX: &str = "Synapse: set experimental_features.msc4108_delegation_endpoint to the whole \
-                       URL, https://…/org.matrix.msc4108/rendezvous; in the proxy, remove redirects of \
-                       these paths";
+    const DELEGATED: &str = "clients send the creation to that URL, and no session is created there; only \
+                             a 307 or 308 keeps the body";
     let request = format!("POST {from}");
     let location = response
         .headers
@@ -82,31 +79,40 @@ fn delegation(from: &Url, response: &ProbeResponse) -> Result<Url, Problem> {
         .and_then(|value| value.to_str().ok());
     let location = location.unwrap_or_default();
     let status = response.status;
+    let host = response.url.join(location).unwrap_or_else(|_| from.clone());
+    let fix = format!(
+        "either the proxy redirects: let it forward these paths to matrix-rendezvous; or Synapse does: set \
+         experimental_features.msc4108_delegation_endpoint to https://{}{MSC4108_PREFIX}",
+        host.authority()
+    );
+    let sender = sender(response);
     let keeps_body = [
         StatusCode::TEMPORARY_REDIRECT,
         StatusCode::PERMANENT_REDIRECT,
     ];
     if !keeps_body.contains(&status) {
-        let what = format!("{request}: {} to \"{location}\"", status.as_u16());
-        return Err(fail(what, DELEGATED, FIX));
+        let what = format!("{request}: {} to \"{location}\"{sender}", status.as_u16());
+        return Err(fail(what, DELEGATED, fix));
     }
     let target = redirect_target(response).filter(|_| Url::parse(location).is_ok());
     let Some(target) = target else {
-        let what = format!("{request}: {status} to \"{location}\", which is no absolute URL");
-        return Err(fail(what, DELEGATED, FIX));
+        let what =
+            format!("{request}: {status} to \"{location}\"{sender}, which is no absolute URL");
+        return Err(fail(what, DELEGATED, fix));
     };
     let is_under_prefix = target
         .path()
         .trim_end_matches('/')
         .ends_with(MSC4108_PREFIX);
     if !is_under_prefix {
-        let what =
-            format!("{request}: {status} to {target}, whose path does not end in {MSC4108_PREFIX}");
-        return Err(fail(what, DELEGATED, FIX));
+        let what = format!(
+            "{request}: {status} to {target}{sender}, whose path does not end in {MSC4108_PREFIX}"
+        );
+        return Err(fail(what, DELEGATED, fix));
     }
     if from.scheme() == "https" && target.scheme() != "https" {
         let what = format!("{request}: {status} to {target}, which is not https");
-        return Err(fail(what, "browsers and apps reject it", FIX));
+        return Err(fail(what, "browsers and apps reject it", fix));
     }
     check_origin(response).map_err(|found| {
         fail(
@@ -118,11 +124,22 @@ fn delegation(from: &Url, response: &ProbeResponse) -> Result<Url, Problem> {
     Ok(target)
 }
 
-/// Checks the URL of the session, which the QR code carries to the other device.
-pub(super) fn session_url(exam: &Examination) -> CheckOutcome {
-    const READ: &str = "the other device reads this URL from the QR code";
-    const FIX: &str = "set http.public_base_url to the URL by which clients reach this service, \
-                       without the path /_matrix/…";
+/// Checks the URL of the session, which the QR code carries to the other device. The checks after one that
+/// failed use the session by the URL that it should have.
+pub(super) fn session_url(exam: &mut Examination) -> CheckOutcome {
+    let outcome = check_session_url(exam);
+    if let (Err(Problem::Fail(_)), Some(mailbox)) = (&outcome, &mut exam.mailbox) {
+        let id = mailbox
+            .url
+            .path_segments()
+            .and_then(|mut path| path.next_back());
+        mailbox.url = join(&mailbox.prefix, &format!("/{}", id.unwrap_or_default()));
+    }
+    outcome
+}
+
+fn check_session_url(exam: &Examination) -> CheckOutcome {
+    const READ: &str = "the other device reads this URL from the QR code, and cannot use it";
     let Some(Mailbox {
         prefix,
         url,
@@ -132,7 +149,14 @@ pub(super) fn session_url(exam: &Examination) -> CheckOutcome {
     else {
         return Err(needs(CheckId::Create));
     };
-    let problem = |found: &str| fail(format!("the session's URL {found}: {url}"), READ, FIX);
+    let mut base = prefix.clone();
+    base.set_path(prefix.path().trim_end_matches(MSC4108_PREFIX));
+    let action = format!(
+        "set http.public_base_url = \"{}\" in the configuration of matrix-rendezvous; without it, let the \
+         proxy forward Host and send X-Forwarded-Proto",
+        base.as_str().trim_end_matches('/')
+    );
+    let problem = |found: &str| fail(format!("the session's URL {found}: {url}"), READ, &action);
     if url.scheme() != prefix.scheme() {
         return Err(problem(&format!("is not {}", prefix.scheme())));
     }
@@ -168,7 +192,7 @@ pub(super) fn session_url(exam: &Examination) -> CheckOutcome {
         return Err(warn(
             format!("the session's URL is not https: {url}"),
             "browsers and apps reject it, except for tests on one machine",
-            FIX,
+            &action,
         ));
     }
     Ok(format!("below {prefix}"))

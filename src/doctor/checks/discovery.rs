@@ -4,7 +4,7 @@ use crate::doctor::check::{CheckId, CheckOutcome, Problem, fail, needs, warn};
 use crate::doctor::checks::cors::check_origin;
 use crate::doctor::diagnosis::{describe, unexpected, unreachable};
 use crate::doctor::examination::{Examination, SERVICE_ITSELF};
-use crate::doctor::exchange::ProbeResponse;
+use crate::doctor::exchange::{ProbeRequest, ProbeResponse};
 use crate::doctor::target::{TargetKind, join, parse_base_url};
 use crate::json;
 use hyper::StatusCode;
@@ -102,14 +102,7 @@ pub(super) async fn versions(exam: &mut Examination) -> CheckOutcome {
     let value = json::parse_value(&response.body).ok();
     let value = value.filter(|value| response.status == StatusCode::OK && value.is_object());
     let Some(value) = value else {
-        let expected = "200 with JSON of a homeserver";
-        let mut problem = unexpected(&request, &response, expected, WHY);
-        let is_elsewhere = [StatusCode::OK, StatusCode::NOT_FOUND].contains(&response.status);
-        if let (Problem::Fail(finding), true) = (&mut problem, is_elsewhere) {
-            "check that this is the homeserver's base URL: .well-known, delegation and proxy"
-                .clone_into(&mut finding.action);
-        }
-        return Err(problem);
+        return Err(no_homeserver(exam, &url, &response, WHY).await);
     };
     match &value["unstable_features"][MSC4108_FEATURE] {
         serde_json::Value::Bool(true) => Ok(format!("{MSC4108_FEATURE} is true")),
@@ -120,4 +113,57 @@ pub(super) async fn versions(exam: &mut Examination) -> CheckOutcome {
              matrix_authentication_service.enabled: true",
         )),
     }
+}
+
+/// Returns the failure of a base URL at which another server than a homeserver answers. Tries each address
+/// of the host: a homeserver at another one is the nearer cause.
+async fn no_homeserver(
+    exam: &mut Examination,
+    url: &Url,
+    response: &ProbeResponse,
+    why: &str,
+) -> Problem {
+    let request = format!("GET {url}");
+    let expected = "200 with JSON of a homeserver";
+    let mut problem = unexpected(&request, response, expected, why);
+    let is_elsewhere = [StatusCode::OK, StatusCode::NOT_FOUND].contains(&response.status);
+    let Problem::Fail(finding) = &mut problem else {
+        return problem;
+    };
+    if !is_elsewhere {
+        return problem;
+    }
+    finding.action = match (&exam.well_known, &exam.target.kind) {
+        (Some(file), _) => format!(
+            "either set base_url in {} to the homeserver's URL, or let the proxy of this host forward \
+             /_matrix to the homeserver",
+            file.url
+        ),
+        (None, TargetKind::ServerName { well_known, .. }) => format!(
+            "publish {well_known} with the homeserver's URL, or let the proxy of this host forward \
+             /_matrix to the homeserver"
+        ),
+        _ => "give the homeserver's base URL as SERVER, or let the proxy of this host forward /_matrix to \
+              the homeserver"
+            .to_owned(),
+    };
+    let addresses = exam.client.addresses_of(url).await.unwrap_or_default();
+    if addresses.len() < 2 {
+        return problem;
+    }
+    for address in addresses {
+        let Ok(other) = exam
+            .client
+            .send_to(ProbeRequest::get(url), Some(address))
+            .await
+        else {
+            continue;
+        };
+        if other.status == StatusCode::OK && json::parse_value(&other.body).is_ok() {
+            finding.what = format!("{}; a homeserver answers at {address}", finding.what);
+            "let the DNS records (A and AAAA) name the same server, and let its proxy listen on both"
+                .clone_into(&mut finding.action);
+        }
+    }
+    problem
 }

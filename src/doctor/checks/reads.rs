@@ -2,7 +2,7 @@
 
 use crate::doctor::check::{CheckId, CheckOutcome, Problem, fail, needs, warn};
 use crate::doctor::checks::creation::no_etag;
-use crate::doctor::diagnosis::{CACHE, describe, unexpected};
+use crate::doctor::diagnosis::{CACHE, describe, sender, unexpected};
 use crate::doctor::examination::{Examination, Mailbox, message, single_header};
 use crate::doctor::exchange::{ProbeRequest, ProbeResponse};
 use hyper::StatusCode;
@@ -17,6 +17,11 @@ const READS: usize = 20;
 
 /// The longest hold that can be configured, and half a second for the way.
 const MAX_HOLD: Duration = Duration::from_millis(10_500);
+
+/// What to do if a condition of a request was lost on its way.
+pub(super) const FORWARD_CONDITIONS: &str = "let the proxy forward If-None-Match and If-Match of requests: no \
+                                             proxy_set_header If-… \"\" (nginx), RequestHeader unset \
+                                             (Apache), http-request del-header (haproxy)";
 
 const COMPRESSION: &str = "turn compression, charset and rewriting off for these paths \
                            (docs/routing.md has the lines for each proxy)";
@@ -109,11 +114,23 @@ pub(super) async fn not_modified(exam: &mut Examination) -> CheckOutcome {
     let response = exam.call(call, WHY).await?;
     let request = format!("GET {} with If-None-Match", mailbox.url.path());
     if response.status == StatusCode::OK {
+        let etag = single_header(&response, &ETAG);
+        let is_same = etag.as_ref() == Some(&mailbox.etag);
+        let (etag, action) = match etag {
+            _ if is_same => ("the ETag that was sent".to_owned(), FORWARD_CONDITIONS),
+            Some(other) => (
+                format!("ETag {other} instead of {}", mailbox.etag),
+                COMPRESSION,
+            ),
+            None => ("no ETag, or several".to_owned(), COMPRESSION),
+        };
         return Err(fail(
-            format!("{request}: 200 instead of 304"),
+            format!(
+                "{request}: 200 instead of 304, with {etag}{}",
+                sender(&response)
+            ),
             "the device takes the old message for a new one, and the sign-in ends",
-            "let the proxy forward If-None-Match and ETag unchanged; turn compression off for these \
-             paths",
+            action,
         ));
     }
     if response.status != StatusCode::NOT_MODIFIED {
@@ -147,20 +164,31 @@ pub(super) async fn one_store(exam: &mut Examination) -> CheckOutcome {
     const WHY: &str = "a sign-in reads about once a second, and one wrong response ends it";
     let mailbox = exam.mailbox()?;
     let request = format!("GET {}", mailbox.url.path());
+    let (mut lost, mut first_lost) = (0, None);
     for number in 1..=READS {
         let response = exam.call(ProbeRequest::get(&mailbox.url), WHY).await?;
         let request = format!("{request}, read {number} of {READS} on new connections");
         if response.status == StatusCode::NOT_FOUND {
-            return Err(fail(
-                format!("{request}: {}", describe(&response)),
-                "replicas do not share one store: half of the requests of a sign-in find no session",
-                "set store.backend = \"redis\" and the same store.redis.url for every replica; a \
-                 homeserver with several workers: route the prefix to one place",
-            ));
-        }
-        if response.status != StatusCode::OK {
+            lost += 1;
+            first_lost.get_or_insert(response);
+        } else if response.status != StatusCode::OK {
             return Err(unexpected(&request, &response, "200", WHY));
         }
+    }
+    if let Some(response) = first_lost {
+        let action = if response.is_ours {
+            "set store.backend = \"redis\" (the default is memory), with the same store.redis.url and \
+             store.redis.prefix for every replica; doctor --replica compares them"
+        } else {
+            "let the proxy forward every request of this prefix to one service: matrix-rendezvous, or one \
+             worker of the homeserver"
+        };
+        let found = describe(&response);
+        return Err(fail(
+            format!("{request}, {lost} of {READS} reads on new connections: {found}"),
+            "replicas do not share one store: a request that meets another replica finds no session",
+            action,
+        ));
     }
     Ok(format!(
         "{READS} reads on {READS} connections, from this address, found the session"

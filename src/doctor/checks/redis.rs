@@ -48,7 +48,7 @@ pub(super) fn write(exam: &Examination) -> CheckOutcome {
         format!("Redis refuses writes: {refusal}"),
         "no session can be created",
         match refusal.split(' ').next().unwrap_or_default() {
-            "OOM" => "raise maxmemory, and find what else fills this Redis (docs/redis.md)",
+            "OOM" => "raise maxmemory of Redis; redis-fit says how much it needs",
             "READONLY" => {
                 "let store.redis.url name the primary, or the sentinels (redis-sentinel://)"
             }
@@ -70,12 +70,20 @@ pub(super) fn fit(exam: &Examination) -> CheckOutcome {
         .collect();
     if !reasons.is_empty() {
         let prevents_start = |(check, _): &(Check, String)| check.prevents_start();
-        let (what, why) = (reasons.join("; "), "Redis may lose sign-ins");
+        let what = reasons.join("; ");
+        let failed = survey.failed.iter();
+        let remedies: Vec<_> = failed.map(|(check, _)| remedy(*check)).collect();
+        let remedies = remedies.join("; ");
         return Err(if survey.failed.iter().any(prevents_start) {
-            let why = format!("{why}: a worker that starts does not become ready");
-            fail(what, why, FIX)
+            let why =
+                "Redis may lose or refuse sign-ins: a worker that starts does not become ready";
+            fail(what, why, remedies)
         } else {
-            warn(what, why, FIX)
+            warn(
+                what,
+                "Redis may lose sign-ins at its next failover",
+                remedies,
+            )
         });
     }
     if let Some(reason) = &survey.inconclusive {
@@ -99,26 +107,51 @@ pub(super) fn fit(exam: &Examination) -> CheckOutcome {
     .to_owned())
 }
 
+/// Returns what to do if a check of the start failed.
+const fn remedy(check: Check) -> &'static str {
+    match check {
+        Check::Version => "use Redis 7.0 or later, or Valkey",
+        Check::Eviction => "set maxmemory-policy noeviction in the configuration of Redis",
+        Check::Memory => "raise maxmemory of Redis, set it to 0, or lower session.max_live",
+        Check::Acl => "give the user of Redis the ACL rule of docs/redis.md",
+        Check::Latency => "use a Redis that is nearer, or raise store.redis.command_timeout",
+        Check::Replicas => "connect the replicas of this primary (docs/redis.md)",
+    }
+}
+
 /// Checks how much of its memory Redis uses.
 pub(super) fn memory(exam: &Examination) -> CheckOutcome {
     let Some((used, limit)) = survey(exam)?.memory else {
         let reason = "INFO has no memory of Redis";
         return Err(Problem::Skip(reason.to_owned()));
     };
-    let mib = |bytes: u64| bytes / (1024 * 1024);
     if limit == 0 {
-        return Ok(format!("{} MiB are used; there is no limit", mib(used)));
+        return Ok(format!("{} used; there is no limit", size(used)));
     }
     let percent = used.saturating_mul(100) / limit;
-    let seen = format!("{} of {} MiB are used ({percent} %)", mib(used), mib(limit));
+    let share = match percent {
+        0..=100 => format!("{percent} %"),
+        _ => "over the limit".to_owned(),
+    };
+    let seen = format!("{} used of {} ({share})", size(used), size(limit));
     if percent < NEARLY_FULL {
         return Ok(seen);
     }
     Err(warn(
         seen,
         "at its limit Redis refuses every new session",
-        "raise maxmemory, and find what else fills this Redis (docs/redis.md)",
+        "raise maxmemory of Redis; docs/redis.md says how much it needs",
     ))
+}
+
+/// A number of bytes, in MiB if it is that large.
+fn size(bytes: u64) -> String {
+    const MIB: u64 = 1024 * 1024;
+    match bytes {
+        1 => "1 byte".to_owned(),
+        MIB.. => format!("{} MiB", bytes / MIB),
+        _ => format!("{bytes} bytes"),
+    }
 }
 
 /// Compares the clocks of Redis with this machine's.

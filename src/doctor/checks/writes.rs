@@ -2,6 +2,7 @@
 
 use crate::doctor::check::{CheckId, CheckOutcome, fail, needs};
 use crate::doctor::checks::creation::no_etag;
+use crate::doctor::checks::reads::FORWARD_CONDITIONS;
 use crate::doctor::diagnosis::{CACHE, describe, matrix_error, media_type, unexpected};
 use crate::doctor::examination::{Examination, message, single_header};
 use crate::doctor::exchange::ProbeRequest;
@@ -24,6 +25,12 @@ pub(super) async fn write(exam: &mut Examination) -> CheckOutcome {
             "no device can send its first message",
             "turn off what changes ETags in the proxy: compression, rewriting of bodies",
         ));
+    }
+    let is_without_condition = response.is_ours
+        && matrix_error(&response).is_some_and(|(errcode, _)| errcode == "M_MISSING_PARAM");
+    if is_without_condition {
+        let what = format!("{request}: {}", describe(&response));
+        return Err(fail(what, WHY, FORWARD_CONDITIONS));
     }
     if response.status != StatusCode::ACCEPTED {
         return Err(unexpected(&request, &response, "202", WHY));
@@ -90,8 +97,9 @@ pub(super) async fn delete(exam: &mut Examination) -> CheckOutcome {
             "{request}: {}; expected a Matrix error in JSON",
             describe(&response)
         );
-        let action = "let the proxy forward error responses: no proxy_intercept_errors (nginx), \
-                      ErrorDocument (Apache) or errorfile (haproxy) for these paths";
+        let action = "let the proxy forward error responses of these paths: proxy_intercept_errors off \
+                      (nginx), ProxyErrorOverride Off (Apache), no http-response return (haproxy), no \
+                      handle_response (Caddy)";
         return Err(fail(what, GONE, action));
     }
     Ok("204, then 404 with JSON".to_owned())

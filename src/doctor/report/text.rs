@@ -1,4 +1,5 @@
-//! The report for people: failures first, then warnings, what passed, and what was not checked.
+//! The report for people: the first failure, what may follow from it, warnings, what passed, and what was
+//! not checked.
 
 use crate::doctor::check::{Finding, Problem};
 use crate::doctor::report::{CheckResult, Report, Status, document};
@@ -27,23 +28,58 @@ fn write(report: &Report, out: &mut String) -> std::fmt::Result {
         Printable(base),
         fmt_http_date(report.started)
     )?;
-    for status in [Status::Fail, Status::Warn, Status::Pass] {
-        for check in of_status(report, status) {
-            write_check(check, out)?;
-        }
+    let first = write_findings(report, out)?;
+    for check in of_status(report, Status::Pass) {
+        writeln!(out, "pass {}", line(check))?;
     }
     for (reason, ids) in skipped(report) {
         writeln!(out, "skip {}: {}", ids.join(", "), Printable(reason))?;
     }
     let count = |status| of_status(report, status).count();
+    let first = first.map_or(String::new(), |id| format!("; mend first: {id}"));
     writeln!(
         out,
-        "\nfailed: {}, warnings: {}, passed: {}, not checked: {}",
+        "\nfailed: {}, warnings: {}, passed: {}, not checked: {}{first}",
         count(Status::Fail),
         count(Status::Warn),
         count(Status::Pass),
         count(Status::Skip)
     )
+}
+
+/// Writes the first failure, and one line for each other failure and warning: they may follow from it, and
+/// what to do about them alone would mislead. Without a failure, writes the warnings. Returns the id of
+/// the first failure.
+fn write_findings<'a>(
+    report: &'a Report,
+    out: &mut String,
+) -> Result<Option<&'a str>, std::fmt::Error> {
+    let warnings = of_status(report, Status::Warn);
+    let mut failures = of_status(report, Status::Fail);
+    let Some(first) = failures.next() else {
+        for warning in warnings {
+            write_finding("WARN", warning, out)?;
+        }
+        return Ok(None);
+    };
+    write_finding("FAIL", first, out)?;
+    let id = first.id.name();
+    let others: Vec<_> = failures.map(|check| ("FAIL", check)).collect();
+    let others = others
+        .into_iter()
+        .chain(warnings.map(|check| ("WARN", check)));
+    let others: Vec<_> = others.collect();
+    if !others.is_empty() {
+        writeln!(
+            out,
+            "Mend {id} first, and run the doctor again: the rest may follow from it."
+        )?;
+        for (word, check) in others {
+            writeln!(out, "{word} {}", line(check))?;
+        }
+        writeln!(out)?;
+    }
+    Ok(Some(id))
 }
 
 fn of_status(report: &Report, status: Status) -> impl Iterator<Item = &CheckResult> {
@@ -66,22 +102,19 @@ fn skipped(report: &Report) -> Vec<(&str, Vec<&str>)> {
     by_reason
 }
 
-fn write_check(check: &CheckResult, out: &mut String) -> std::fmt::Result {
-    let id = check.id.name();
-    match &check.outcome {
-        Ok(seen) => writeln!(out, "pass {id:ID_WIDTH$} {}", Printable(seen)),
-        Err(Problem::Skip(_)) => Ok(()),
-        Err(Problem::Warn(finding)) => write_finding("WARN", check, finding, out),
-        Err(Problem::Fail(finding)) => write_finding("FAIL", check, finding, out),
-    }
+/// Returns a check in one line: its id, and what was seen.
+fn line(check: &CheckResult) -> String {
+    let seen = match &check.outcome {
+        Ok(seen) => seen,
+        Err(problem) => problem.text(),
+    };
+    format!("{:ID_WIDTH$} {}", check.id.name(), Printable(seen))
 }
 
-fn write_finding(
-    word: &str,
-    check: &CheckResult,
-    finding: &Finding,
-    out: &mut String,
-) -> std::fmt::Result {
+fn write_finding(word: &str, check: &CheckResult, out: &mut String) -> std::fmt::Result {
+    let Err(Problem::Warn(finding) | Problem::Fail(finding)) = &check.outcome else {
+        return Ok(());
+    };
     let Finding { what, why, action } = finding;
     writeln!(out, "{word} {}", check.id.name())?;
     writeln!(out, "  what  {}", Printable(what))?;

@@ -2,6 +2,7 @@
 //! deployments with faults.
 
 mod conformance;
+mod findings;
 mod inside;
 mod watch;
 

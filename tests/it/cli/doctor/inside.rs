@@ -133,7 +133,15 @@ fn redis_that_refuses_writes_is_named_first() {
     assert_found(&report, "redis-write", "fail", "OOM");
     let action = check(&report, "redis-write")["do"].as_str().expect("text");
     assert!(action.contains("maxmemory"), "{action}");
-    assert_found(&report, "redis-memory", "warn", "%");
+    assert_found(
+        &report,
+        "redis-memory",
+        "warn",
+        "of 1 byte (over the limit)",
+    );
+    assert_found(&report, "redis-fit", "fail", "memory: maxmemory is 1 bytes");
+    let action = check(&report, "redis-fit")["do"].as_str().expect("text");
+    assert!(action.starts_with("raise maxmemory"), "{action}");
 }
 
 #[test]

@@ -59,6 +59,10 @@ doctor_test() { # doctor_test RENDERED: runs the pod of helm test that checks th
     run_pod "$1" "Pod/$(server_of "$1")-test-doctor" test-doctor || { echo "the doctor of helm test failed" >&2; return 1; }
     docker rm -f "test-doctor-$$" >/dev/null
 }
+service_test() { # service_test RENDERED: runs the pod of helm test in which the doctor checks the Service, past the proxy
+    run_pod "$1" "Pod/$(server_of "$1")-test-service" test-service || { echo "the doctor of helm test failed at the Service" >&2; return 1; }
+    docker rm -f "test-service-$$" >/dev/null
+}
 stop_pod() { # stop_pod POD RENDERED KIND/NAME: sends SIGTERM; the pod must exit with 0 within its terminationGracePeriodSeconds
     local seconds
     seconds=$(python -c 'import sys; sys.path.insert(0, "tests/chart"); from rendered_objects import find, load, template
@@ -95,6 +99,7 @@ start_pod "$work/try" $server two
 second=http://$(docker port "two-$$" 8080 | head -1)
 "${sign_in[@]}" js-sdk js-sdk "http://127.0.0.1:$port" "$second"
 helm_test "$work/try"
+service_test "$work/try"
 docker exec "redis-$$" sh -c 'ls -l /data/appendonlydir' | grep -q aof || { echo "Redis wrote no AOF" >&2; exit 1; }
 same "maxmemory-policy" "$(docker exec -e REDISCLI_AUTH="correct horse/battery#1" "redis-$$" redis-cli config get maxmemory-policy | tail -1 | tr -d '\r')" noeviction
 

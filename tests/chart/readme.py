@@ -58,7 +58,7 @@ def page(chart, about, rows):
 
 ```sh
 helm install rendezvous {chart} --namespace matrix --values values.yaml
-helm test rendezvous --namespace matrix # its second pod, the doctor, passes once clients are routed here
+helm test rendezvous --namespace matrix # its last pod passes once clients are routed here
 ```
 
 [docs/install.md](../../docs/install.md) is the installation guide. [ci/](ci/) has example values by subject. Values that cannot work,

@@ -13,6 +13,11 @@
 {{- if and .Values.tests.enabled .Values.tests.publicUrls .Values.config.msc4108.enabled }}{{ include "rendezvous.publicBaseUrls" . }}{{ end -}}
 {{- end }}
 
+{{/* The public base URL by whose host `helm test` checks the Service. None without the ETag dialect. */}}
+{{- define "rendezvous.tests.serviceUrl" -}}
+{{- if and .Values.tests.enabled .Values.config.msc4108.enabled }}{{ include "rendezvous.publicBaseUrls" . | splitList " " | first }}{{ end -}}
+{{- end }}
+
 {{/* The distinct ports to which the doctor connects, as words. Input: dict with root, and targets (server names and base
      URLs) as words. The file .well-known/matrix/client of a server name is on port 443. */}}
 {{- define "rendezvous.doctor.ports" -}}
@@ -76,6 +81,31 @@
     {{- include "rendezvous.containerSecurity" .root | nindent 4 }}
   {{- with include "rendezvous.doctor.volumeMounts" . | trim }}
   volumeMounts:
+    {{- . | nindent 4 }}
+  {{- end }}
+{{- end }}
+
+{{/* A pod of `helm test` that runs the doctor: a container for each of urls. It stays until the next test, so that its log can be
+     read. Input: dict with root, suffix, weight, args, and urls (a list). */}}
+{{- define "rendezvous.tests.doctor" -}}
+{{- $input := . -}}
+apiVersion: v1
+kind: Pod
+metadata:
+  {{- include "rendezvous.metadata" (dict "root" .root "component" "test" "suffix" .suffix "annotations" (dict "helm.sh/hook" "test" "helm.sh/hook-weight" .weight "helm.sh/hook-delete-policy" "before-hook-creation")) | nindent 2 }}
+spec:
+  restartPolicy: Never
+  # A run takes seconds. A request without a response ends after 15 s, and checks that need it are skipped.
+  activeDeadlineSeconds: 300
+  {{- include "rendezvous.scheduling" .root | nindent 2 }}
+  securityContext:
+    {{- include "rendezvous.podSecurity" (dict "root" .root) | nindent 4 }}
+  containers:
+    {{- range $i, $url := .urls }}
+    {{- include "rendezvous.doctor.container" (dict "root" $input.root "name" (printf "doctor-%d" $i) "inside" false "args" $input.args "target" (list $url) "resources" $input.root.Values.doctor.resources) | nindent 4 }}
+    {{- end }}
+  {{- with include "rendezvous.doctor.volumes" (dict "root" .root "inside" false) | trim }}
+  volumes:
     {{- . | nindent 4 }}
   {{- end }}
 {{- end }}

@@ -1,6 +1,7 @@
 """The first pod of `helm test` acts as two devices, at the host of the first homeserver, in a dialect that needs no access token.
-If both dialects need one or are off, it checks that a create request is rejected. The second pod runs the doctor from outside
-against each public base URL, if the ETag dialect is on. Both are hooks, they end, and their logs remain until the next test."""
+If both dialects need one or are off, it checks that a create request is rejected. If the ETag dialect is on, two other pods run
+the doctor from outside: through the Service, and against each public base URL. All are hooks, they end, and their logs remain until
+the next test."""
 
 from rendered_objects import config_of, containers, find, public_base_urls
 
@@ -10,11 +11,11 @@ SCRIPT = {
     "etag": ("org.matrix.msc4108/rendezvous", '"device two reads"', "If-Match", " 412", "-X DELETE", " 404"),
     "none": ('"status of a create request without an access token"',),
 }
-DOCTOR = "-test-doctor"
+DOCTOR, SERVICE = "-test-doctor", "-test-service"
 # In ci/*-values.yaml: tests.publicUrls is false, and tests.enabled is false.
 WITHOUT_DOCTOR = ("rendezvous",)
 # Seconds: a dozen requests of at most 10 s, and a run of the doctor.
-LONGEST = {"-test": 120, DOCTOR: 300}
+LONGEST = {"-test": 120, SERVICE: 300, DOCTOR: 300}
 
 
 def check_devices(workload, server, objects):
@@ -41,20 +42,32 @@ def check_devices(workload, server, objects):
     pods = {item["metadata"]["name"] for item in objects if item["kind"] == "Pod"}
     if config["msc4108"]["enabled"] != (server + DOCTOR in pods) and server not in WITHOUT_DOCTOR:
         yield f"the doctor is run without the ETag dialect, or not run with it: {pods}"
+    if (config["msc4108"]["enabled"] and bool(public_base_urls(config))) != (server + SERVICE in pods):
+        yield f"the doctor is run through the Service without the ETag dialect, or not run with it: {pods}"
+
+
+def check_service(workload, server, objects):
+    [port] = find(objects, "Service", server)["spec"]["ports"]
+    via = ["--via", f"http://{server}:{port['port']}"]
+    yield from check_doctors(workload, via, public_base_urls(config_of(objects, server))[:1])
 
 
 def check_doctor(workload, server, objects):
+    yield from check_doctors(workload, [], public_base_urls(config_of(objects, server)))
+
+
+def check_doctors(workload, more, expected):
     targets = []
     for container in containers(workload):
         *options, target = container["args"]
         targets.append(target)
         ca = ["--ca-file", "/run/ca/platform/ca.pem"] if container.get("volumeMounts") else []
-        if options != ["doctor", *ca]:
+        if options != ["doctor", *more, *ca]:
             yield f"runs {container['args']}"
         # The image sets these two. With a value they are a configuration, which is checked from inside.
         if container["env"] != [{"name": f"RENDEZVOUS_{name}__LISTEN", "value": ""} for name in ("HTTP", "ADMIN")]:
             yield f"checks more than the public URL: {container['env']}"
-    if targets != public_base_urls(config_of(objects, server)):
+    if targets != expected:
         yield f"checks {targets}"
 
 
@@ -62,7 +75,8 @@ def check(workload, objects):
     if workload["kind"] != "Pod":
         return
     name = workload["metadata"]["name"]
-    suffix, check_pod, weight = (DOCTOR, check_doctor, "1") if name.endswith(DOCTOR) else ("-test", check_devices, None)
+    kinds = ((DOCTOR, check_doctor, "2"), (SERVICE, check_service, "1"), ("-test", check_devices, None))
+    suffix, check_pod, weight = next(kind for kind in kinds if name.endswith(kind[0]))
     yield from check_pod(workload, name.removesuffix(suffix), objects)
     spec, annotations = workload["spec"], workload["metadata"]["annotations"]
     if (annotations["helm.sh/hook"], annotations["helm.sh/hook-delete-policy"]) != ("test", "before-hook-creation"):

@@ -1,6 +1,7 @@
 # The proxies as operators run them in front of a homeserver, with the snippets of docs/routing.md: TLS, and every setting
 # that could break a sign-in (compression of all types, a charset for all text, HSTS). start_NAME runs the proxy by exec on
-# $port, with its files in $work; run it as a job. The script run sources this file.
+# $port, with its files in $work; run it as a job. $edit, if set, is a sed script for the configuration of haproxy, Caddy or
+# Apache. The run scripts of routing and doctor source this file.
 
 snippet() { # snippet NAME: prints the code block that follows its marker, with the addresses of this run
     local text
@@ -10,6 +11,8 @@ snippet() { # snippet NAME: prints the code block that follows its marker, with 
     echo "$text" | sed "s/rendezvous-1:8080/$one/; s/rendezvous-2:8080/$two/; s/synapse:8008/$homeserver/
         s/\(port[: ] *\|health_port \)8081/\1$admin_port/"
 }
+
+edit_configuration() { sed -i -e "${edit:-}" "$1"; }
 
 start_nginx() {
     cat >"$work/nginx.conf" <<EOF
@@ -56,6 +59,7 @@ $(snippet haproxy)
 backend homeserver
     server synapse $homeserver
 EOF
+    edit_configuration "$work/haproxy.cfg"
     exec haproxy -db -f "$work/haproxy.cfg"
 }
 
@@ -79,6 +83,7 @@ https://matrix.example.org:$port {
 $(snippet caddy)
 }
 EOF
+    edit_configuration "$work/Caddyfile"
     HOME=$work XDG_DATA_HOME=$work XDG_CONFIG_HOME=$work exec caddy run --config "$work/Caddyfile" --adapter caddyfile
 }
 
@@ -109,6 +114,7 @@ $(snippet apache)
 </VirtualHost>
 EOF
     } >"$work/apache.conf"
+    edit_configuration "$work/apache.conf"
     # Without -DFOREGROUND it would leave this job.
     exec apache2 -DFOREGROUND -f "$work/apache.conf"
 }

@@ -30,6 +30,7 @@ export function oauth(base, addDevice) {
     async function answer(request, pathname) {
         const route = `${request.method} ${pathname}`;
         if (route === "GET /.well-known/openid-configuration") return [200, metadata];
+        if (route === "GET /link") return [200, {}];
         if (route === "POST /register") return [201, { client_id: "c" }];
         if (route === "POST /session") {
             const form = await formOf(request);

@@ -62,3 +62,16 @@ start_synapse() { # start_synapse: starts the Synapse configured last. Sets $syn
     until_true "Synapse answers" curl -sf --max-time 1 "$homeserver/health"
     kill -0 $synapse_pid
 }
+
+doctor_at_synapse() { # doctor_at_synapse PATTERN [OPTION...]: runs the doctor, and expects that the id of the first failure (empty
+    # if none) matches the shell PATTERN. The report is $work/report.
+    local failed
+    target/release/matrix-rendezvous doctor "${@:2}" "$homeserver" >"$work/report" || true
+    failed=$(awk '/^FAIL / && !seen++ { print $2 }' "$work/report")
+    grep -q '^failed: ' "$work/report" && [[ $failed == $1 ]] || { cat "$work/report" >&2; return 1; }
+}
+passes() { grep -qE "^pass $1 .*$2" "$work/report" || { cat "$work/report" >&2; return 1; }; } # passes ID REGEX, in that report
+reports() { # reports ID WORDS: expects a failure or warning ID in that report, with WORDS in its text
+    awk -v id="$1" '/^(FAIL|WARN) / { on = $2 == id } /^$/ { on = 0 } on' "$work/report" >"$work/found"
+    grep -qF -- "$2" "$work/found" || { cat "$work/report" >&2; echo "expected $1 with \"$2\"" >&2; return 1; }
+}

@@ -39,6 +39,12 @@ impl StoreProblems {
         lock(&self.by_key).remove(key);
     }
 
+    /// Returns the problem of this key.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<String> {
+        lock(&self.by_key).get(key).cloned()
+    }
+
     /// Returns the texts of all problems, in the order of their keys.
     #[must_use]
     pub fn texts(&self) -> Vec<String> {

@@ -10,10 +10,26 @@ use crate::store::redis::{RedisSurvey, WriteProbe};
 /// Part of the memory, in percent, from which on an operator should act. As in the alert.
 const NEARLY_FULL: u64 = 80;
 
-/// Checks that there is a connection: name, TCP, TLS, user and password, role.
+/// Checks that each primary has a connection: name, TCP, TLS, user and password, role.
 pub(super) fn connection(exam: &Examination) -> CheckOutcome {
     let ConfiguredRedis { layout, survey } = configured(exam)?;
     match survey {
+        Ok(RedisSurvey {
+            servers,
+            unconnected,
+            ..
+        }) if !unconnected.is_empty() => Err(fail(
+            format!(
+                "no connection to {} of {} primaries ({layout}): {}",
+                unconnected.len(),
+                unconnected.len() + servers.len(),
+                unconnected.join("; ")
+            ),
+            "each session is on one primary: those of a primary without a connection get a 503, or wait",
+            "start the server, or allow connections to it. Workers and the doctor connect to the \
+             addresses that the nodes announce (cluster-announce-ip), not only to those of \
+             store.redis.url",
+        )),
         Ok(survey) => {
             let servers = survey.servers.iter().map(|server| {
                 let name = server.version.as_deref().unwrap_or("Redis");
@@ -87,6 +103,9 @@ pub(super) fn fit(exam: &Examination) -> CheckOutcome {
         });
     }
     if let Some(reason) = &survey.inconclusive {
+        if !survey.unconnected.is_empty() {
+            return Err(needs(CheckId::RedisConnection));
+        }
         if !matches!(survey.write, Some(WriteProbe::Accepted) | None) {
             return Err(needs(CheckId::RedisWrite));
         }

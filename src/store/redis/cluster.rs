@@ -5,7 +5,6 @@
 //! own. A redirection updates one slot at once, and has the whole map read again.
 
 use crate::store::redis::address::Address;
-use crate::store::redis::connection::Connection;
 use crate::store::redis::dial::Role;
 use crate::store::redis::node::{Node, NodeContext};
 use crate::store::redis::outage_log::OutageLog;
@@ -82,16 +81,13 @@ impl Cluster {
         self.map.load().owner(slot).cloned()
     }
 
-    /// The connections to the primaries that have slots.
-    pub(super) fn primaries(&self) -> Vec<Arc<Connection>> {
+    /// The primaries that have slots, by address.
+    pub(super) fn primaries(&self) -> Vec<Arc<Node>> {
         let map = self.map.load();
         let mut nodes: Vec<&Arc<Node>> = map.ranges.iter().map(|(_, node)| node).collect();
         nodes.sort_by_key(|node| node.address());
         nodes.dedup_by_key(|node| node.address());
-        nodes
-            .into_iter()
-            .filter_map(|node| node.connection())
-            .collect()
+        nodes.into_iter().cloned().collect()
     }
 
     /// Assigns a slot to the node that a redirection named (MOVED), until the map is read again.

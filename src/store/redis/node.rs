@@ -50,6 +50,11 @@ impl NodeContext {
             StoreState::Unfit(_) | StoreState::Ready => false,
         });
     }
+
+    /// Returns the address and why the server there has no connection, if an attempt has failed.
+    pub(super) fn connection_problem(&self, address: &Address) -> Option<String> {
+        self.problems.get(&problem_key(address))
+    }
 }
 
 /// One server. Dropping it closes the connection and ends the task.
@@ -121,7 +126,7 @@ impl NodeState {
                     if log.connected(&self.address) {
                         context.metrics.store_reconnects.inc();
                     }
-                    context.problems.clear(&self.problem_key());
+                    context.problems.clear(&problem_key(&self.address));
                     // Dropped at the end of the connection, or with this node.
                     let end_of_calls = EndOfCalls(Arc::clone(&connection));
                     self.connection.send_replace(Some(connection));
@@ -144,19 +149,19 @@ impl NodeState {
     /// Forgets a server that is no longer needed. Its task has closed the connection.
     fn leave(&self) {
         self.connection.send_replace(None);
-        self.context.problems.clear(&self.problem_key());
+        self.context.problems.clear(&problem_key(&self.address));
     }
 
     /// Publishes on `/readyz` why the server has no connection.
     fn publish(&self, reason: &str) {
         let text = format!("{}: {reason}", self.address);
         self.context.report_unreached(&text);
-        self.context.problems.set(self.problem_key(), text);
+        self.context.problems.set(problem_key(&self.address), text);
     }
+}
 
-    fn problem_key(&self) -> String {
-        format!("connection to {}", self.address)
-    }
+fn problem_key(address: &Address) -> String {
+    format!("connection to {address}")
 }
 
 fn reason_of(ended: Result<Result<(), fred::error::Error>, JoinError>) -> String {

@@ -4,8 +4,10 @@ use crate::clock::Clock;
 use crate::config::store::Check;
 use crate::store::redis::build::{RedisParts, RedisSettings};
 use crate::store::redis::error_kind::is_refusal;
+use crate::store::redis::node::NodeContext;
 use crate::store::redis::server_info::ServerInfo;
 use crate::store::redis::startup_check::{StartupCheck, StartupResult};
+use crate::store::redis::topology::Topology;
 use crate::store::{SessionLimits, StoreError, StoreState};
 use crate::telemetry::metrics::Metrics;
 use fred::interfaces::ClientLike;
@@ -18,8 +20,10 @@ use tokio::time::timeout;
 /// What one look at Redis showed.
 #[derive(Debug)]
 pub struct RedisSurvey {
-    /// The primaries, with what each said about itself.
+    /// The primaries that have a connection, with what INFO has of each.
     pub servers: Vec<SurveyedServer>,
+    /// The primaries that have no connection: the address of each, and the reason.
+    pub unconnected: Vec<String>,
     /// The checks of the start that failed and are not ignored, with the reason.
     pub failed: Vec<(Check, String)>,
     /// Why some checks have no result.
@@ -56,11 +60,11 @@ pub struct SurveyedServer {
 }
 
 impl RedisSurvey {
-    /// Connects, and takes one session of its own from creation to deletion if it `may_write`. Waits at
-    /// most `wait` for the connection.
+    /// Connects to every primary, and takes one session of its own from creation to deletion if it
+    /// `may_write`. Waits at most `wait` for the connections.
     ///
     /// # Errors
-    /// Why there was no connection, in a text without secrets.
+    /// Why the server of the leases has no connection, in a text without secrets.
     pub async fn take(
         settings: &RedisSettings,
         limits: SessionLimits,
@@ -78,17 +82,28 @@ impl RedisSurvey {
             may_write,
             ..parts.check
         };
-        let state = &parts.context.state;
-        if timeout(wait, check.wait_for_connection()).await.is_err() {
-            return Err(match &*state.borrow() {
+        let topology = check.leases.scripts.topology();
+        let mut is_lease_connected = false;
+        let connect = async {
+            check.wait_for_connection().await;
+            is_lease_connected = true;
+            topology.wait_for_all_connections().await;
+        };
+        let _all_connected = timeout(wait, connect).await;
+        let unconnected = unconnected(topology, &parts.context);
+        if is_lease_connected {
+            Ok(Self::look(&check, unconnected, clock).await)
+        } else if unconnected.is_empty() {
+            Err(match &*parts.context.state.borrow() {
                 StoreState::Connecting(Some(reason)) => reason.clone(),
                 _ => "no server has accepted a connection".to_owned(),
-            });
+            })
+        } else {
+            Err(unconnected.join("; "))
         }
-        Ok(Self::look(&check, clock).await)
     }
 
-    async fn look(check: &StartupCheck, clock: &Clock) -> Self {
+    async fn look(check: &StartupCheck, unconnected: Vec<String>, clock: &Clock) -> Self {
         let servers = servers(check, clock).await;
         let StartupResult {
             failed,
@@ -104,6 +119,7 @@ impl RedisSurvey {
         };
         Self {
             servers,
+            unconnected,
             failed,
             inconclusive,
             notes,
@@ -111,6 +127,17 @@ impl RedisSurvey {
             memory: memory.map(|memory| (memory.used, memory.limit)),
         }
     }
+}
+
+/// Returns each primary without a connection, with the reason.
+fn unconnected(topology: &Topology, context: &NodeContext) -> Vec<String> {
+    let addresses = topology.unconnected().into_iter();
+    addresses
+        .map(|address| {
+            let problem = context.connection_problem(&address);
+            problem.unwrap_or_else(|| format!("{address}: no attempt to connect has ended yet"))
+        })
+        .collect()
 }
 
 /// Makes the write probe of a worker.

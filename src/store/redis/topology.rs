@@ -23,7 +23,7 @@ pub(super) struct Topology {
 
 #[derive(Debug)]
 enum Kind {
-    Standalone(Node),
+    Standalone(Arc<Node>),
     Sentinel(Arc<Sentinels>),
     Cluster(Arc<Cluster>),
 }
@@ -65,7 +65,7 @@ impl Topology {
         let mut tasks = Vec::new();
         let kind = match layout {
             Layout::Standalone { address, .. } => {
-                Kind::Standalone(Node::start(&context, address, Role::Any))
+                Kind::Standalone(Arc::new(Node::start(&context, address, Role::Any)))
             }
             Layout::Sentinel {
                 sentinels, service, ..
@@ -139,29 +139,40 @@ impl Topology {
 
     /// The open connections to all primaries.
     pub(super) fn primaries(&self) -> Vec<Arc<Connection>> {
+        let nodes = self.nodes();
+        nodes.iter().filter_map(|node| node.connection()).collect()
+    }
+
+    /// The addresses of the known primaries that have no open connection.
+    pub(super) fn unconnected(&self) -> Vec<Address> {
+        let nodes = self.nodes();
+        let unconnected = nodes.iter().filter(|node| node.connection().is_none());
+        unconnected.map(|node| node.address().clone()).collect()
+    }
+
+    /// Waits until every known primary has an open connection. The caller bounds the wait.
+    pub(super) async fn wait_for_all_connections(&self) {
+        let all = || self.unconnected().is_empty().then_some(());
+        wait_for(&self.context.changed, all).await;
+    }
+
+    /// The known primaries.
+    fn nodes(&self) -> Vec<Arc<Node>> {
         match &self.kind {
-            Kind::Standalone(node) => node.connection().into_iter().collect(),
-            Kind::Sentinel(sentinels) => {
-                let primary = sentinels.primary();
-                primary
-                    .and_then(|node| node.connection())
-                    .into_iter()
-                    .collect()
-            }
+            Kind::Standalone(node) => vec![Arc::clone(node)],
+            Kind::Sentinel(sentinels) => sentinels.primary().into_iter().collect(),
             Kind::Cluster(cluster) => cluster.primaries(),
         }
     }
 }
 
-async fn wait_for(
-    changed: &watch::Sender<()>,
-    connection: impl Fn() -> Option<Arc<Connection>>,
-) -> Arc<Connection> {
-    // Subscribed before the look, so that no change is missed between them.
+/// Waits until `find` returns a value. Calls it again after each change.
+async fn wait_for<T>(changed: &watch::Sender<()>, find: impl Fn() -> Option<T>) -> T {
+    // Subscribed before the first call, so that no change is missed after it.
     let mut next = changed.subscribe();
     loop {
-        if let Some(connection) = connection() {
-            return connection;
+        if let Some(found) = find() {
+            return found;
         }
         // The sender lives as long as `self`.
         let _ = next.changed().await;

@@ -4,6 +4,7 @@
 mod conformance;
 mod findings;
 mod inside;
+mod redis_layouts;
 mod watch;
 
 use std::collections::BTreeSet;

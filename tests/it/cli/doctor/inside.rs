@@ -29,13 +29,13 @@ fn report_on(settings: &[(&str, &str)], more: &[&str], code: i32) -> Value {
 }
 
 #[track_caller]
-fn report_on_redis(url: &str, code: i32) -> Value {
+pub fn report_on_redis(url: &str, code: i32) -> Value {
     let settings = [("store.backend", "redis"), ("store.redis.url", url)];
     report_on(&settings, &["--timeout", "3s"], code)
 }
 
 #[track_caller]
-fn assert_found(report: &Value, id: &str, status: &str, words: &str) {
+pub fn assert_found(report: &Value, id: &str, status: &str, words: &str) {
     assert_status(report, id, status);
     let what = check(report, id)["what"].as_str().expect("text");
     assert!(what.contains(words), "{id}: {what}");

@@ -42,7 +42,7 @@ use crate::startup;
 use crate::telemetry::printable::print_error;
 use crate::tls;
 use address_override::AddressOverride;
-use check::CheckId;
+use check::CheckScope;
 use client::ProbeClient;
 use conformance::Conformance;
 use connection::Connector;
@@ -104,7 +104,7 @@ struct Doctor<'a> {
 }
 
 impl Doctor<'_> {
-    /// Makes every check on each target, and prints each report, except for `watch`. Reads the files that
+    /// Makes the checks of each target, and prints each report, except for `watch`. Reads the files that
     /// the options and the configuration name.
     async fn examine(&self) -> Result<Vec<Report>, DoctorError> {
         let options = &self.options;
@@ -115,7 +115,7 @@ impl Doctor<'_> {
         if token.is_some() && targets.len() > 1 {
             return Err(DoctorError::TokenOfOne);
         }
-        for target in targets {
+        for (target, scope) in targets {
             let mut exam = Examination {
                 deployment: deployment.clone(),
                 replicas: options.replicas.clone(),
@@ -124,7 +124,7 @@ impl Doctor<'_> {
                 read_only: options.read_only,
                 ..Examination::new(self.client(self.detour(&target)?)?, target)
             };
-            let report = examine(&mut exam, &self.clock).await;
+            let report = examine(&mut exam, scope, &self.clock).await;
             // A later target may hang until something ends the process.
             if self.options.watch.is_none() {
                 self.print(std::slice::from_ref(&report))?;
@@ -173,18 +173,29 @@ impl Doctor<'_> {
         Ok(Some(Arc::new(deployment)))
     }
 
-    /// Returns what is checked: SERVER, or each base URL of the configuration, or the configuration
-    /// alone.
-    fn targets(&self, deployment: Option<&Deployment>) -> Result<Vec<DoctorTarget>, DoctorError> {
+    /// Returns the target of each report, and the checks of the report: SERVER, or the base URL of the
+    /// configuration, or the configuration alone. With several base URLs, the checks from inside are in
+    /// a report of their own, which is the first: each would have the same result for every base URL.
+    fn targets(
+        &self,
+        deployment: Option<&Deployment>,
+    ) -> Result<Vec<(DoctorTarget, CheckScope)>, DoctorError> {
         let parse = |text: &str| DoctorTarget::parse(text).map_err(DoctorError::Target);
         if let Some(server) = &self.options.server {
-            return Ok(vec![parse(server)?]);
+            return Ok(vec![(parse(server)?, CheckScope::All)]);
         }
         let urls = &deployment.ok_or(DoctorError::NoTarget)?.base_urls;
-        if urls.is_empty() {
-            return Ok(vec![DoctorTarget::configuration()]);
+        match urls.as_slice() {
+            [] => Ok(vec![(DoctorTarget::configuration(), CheckScope::All)]),
+            [url] => Ok(vec![(parse(url)?, CheckScope::All)]),
+            urls => {
+                let mut targets = vec![(DoctorTarget::configuration(), CheckScope::Inside)];
+                for url in urls {
+                    targets.push((parse(url)?, CheckScope::Outside));
+                }
+                Ok(targets)
+            }
         }
-        urls.iter().map(|url| parse(url)).collect()
     }
 
     /// Reads the access token of `--token-file`.
@@ -243,11 +254,11 @@ fn warn_about_unused(overrides: &[AddressOverride], requested: &BTreeSet<(String
     }
 }
 
-/// Makes every check on one target.
-async fn examine(exam: &mut Examination, clock: &Clock) -> Report {
+/// Makes the checks of a report on one target.
+async fn examine(exam: &mut Examination, scope: CheckScope, clock: &Clock) -> Report {
     let started = clock.time_of_day();
     let mut checks = Vec::new();
-    for id in CheckId::ALL {
+    for id in scope.checks() {
         let outcome = checks::run(id, exam).await;
         let evidence = exam.client.take_evidence();
         checks.push(CheckResult {

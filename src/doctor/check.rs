@@ -91,6 +91,24 @@ impl CheckId {
         Self::RouteV1,
     ];
 
+    /// Whether it is about the configuration or the replicas, and not about one homeserver. The alert
+    /// `RendezvousFailsFromOutside` leaves these ids out.
+    pub(super) const fn is_inside(self) -> bool {
+        matches!(
+            self,
+            Self::Configuration
+                | Self::RedisConnection
+                | Self::RedisWrite
+                | Self::RedisFit
+                | Self::RedisMemory
+                | Self::RedisClock
+                | Self::TokenVerifier
+                | Self::ReplicasReady
+                | Self::ReplicasAlike
+                | Self::TrustedProxies
+        )
+    }
+
     /// The id in reports. It never changes: alerts and scripts name it. docs/doctor.md has a section
     /// of this name.
     pub(super) const fn name(self) -> &'static str {
@@ -136,6 +154,29 @@ impl CheckId {
             Self::Authorization => "authorization",
             Self::JsonExchange => "json-exchange",
         }
+    }
+}
+
+/// The checks of one report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CheckScope {
+    /// Every check.
+    All,
+    /// The checks of the configuration and of the replicas, which concern every homeserver.
+    Inside,
+    /// The checks that send what a client would send.
+    Outside,
+}
+
+impl CheckScope {
+    /// Returns the checks, in the order in which they are made.
+    pub(super) fn checks(self) -> impl Iterator<Item = CheckId> {
+        let is_in_scope = move |id: &CheckId| match self {
+            Self::All => true,
+            Self::Inside => id.is_inside(),
+            Self::Outside => !id.is_inside(),
+        };
+        CheckId::ALL.into_iter().filter(is_in_scope)
     }
 }
 

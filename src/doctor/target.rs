@@ -22,7 +22,7 @@ pub(super) enum TargetKind {
     },
     /// A base URL.
     BaseUrl(Url),
-    /// None: the configuration has no base URL, and only what it describes is checked.
+    /// None: only what the configuration describes is checked, without a base URL.
     Configuration,
 }
 
@@ -63,7 +63,8 @@ impl DoctorTarget {
         })
     }
 
-    /// The target of a configuration without a base URL.
+    /// The target of a configuration without a base URL, or of the checks that concern all of its base
+    /// URLs.
     pub(super) fn configuration() -> Self {
         Self {
             text: "the configuration".to_owned(),

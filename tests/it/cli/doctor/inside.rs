@@ -406,3 +406,71 @@ fn token_verifier_that_does_not_answer_fails_the_authorization() {
     let report = report(&[&url_of(&server)], 1);
     assert_found(&report, "authorization", "fail", "503");
 }
+
+/// Writes a configuration with a homeserver for each base URL.
+fn config_of(base_urls: &[String]) -> (TempDir, PathBuf) {
+    let entries = base_urls.iter().enumerate().map(|(number, url)| {
+        format!(
+            "[[auth.homeserver]]\nhost = \"host-{number}.example\"\nmode = \"open\"\n\
+             public_base_url = \"{url}\"\n"
+        )
+    });
+    let directory = TempDir::new().expect("a directory");
+    let path = directory.path().join("config.toml");
+    let enabled = "msc4108.enabled = true\n".to_owned();
+    let text = std::iter::once(enabled).chain(entries).collect::<String>();
+    std::fs::write(&path, text).expect("a file");
+    (directory, path)
+}
+
+/// Redis, the token verifiers and the replicas are the same for each base URL.
+#[test]
+fn checks_from_inside_are_made_once_for_several_base_urls() {
+    let servers = [service(), service()];
+    let urls = servers.each_ref().map(url_of);
+    let (_directory, config) = config_of(&urls);
+    let config = config.to_str().expect("text");
+    let replica = admin_of(&servers[0]);
+    let arguments = [
+        "doctor",
+        "--read-only",
+        "--format",
+        "json",
+        "--config",
+        config,
+        "--replica",
+        &replica,
+    ];
+    let run = run(&arguments, &[]).expect(0);
+    let lines = run.stdout.lines().map(serde_json::from_str::<Value>);
+    let reports: Vec<_> = lines.map(|report| report.expect("JSON")).collect();
+    let targets: Vec<_> = reports.iter().map(|report| &report["target"]).collect();
+    assert_eq!(targets, ["the configuration", &urls[0], &urls[1]]);
+    let ids = reports.iter().map(|report| {
+        let checks = report["checks"].as_array().expect("a list").iter();
+        checks.map(|check| check["id"].as_str().expect("an id"))
+    });
+    let [inside, first, second] = ids
+        .map(Iterator::collect::<Vec<_>>)
+        .collect::<Vec<_>>()
+        .try_into()
+        .expect("three reports");
+    assert_eq!((inside.len(), first.len()), (10, 30));
+    assert_eq!((inside[0], inside[9]), ("configuration", "trusted-proxies"));
+    assert_eq!(first[0], "well-known");
+    assert_eq!(first, second);
+    assert_status(&reports[0], "replicas-ready", "pass");
+    for report in &reports[1..] {
+        assert_status(report, "route-msc4108", "pass");
+    }
+}
+
+/// One base URL needs no second report.
+#[test]
+fn report_on_one_base_url_has_every_check() {
+    let server = service();
+    let (_directory, config) = config_of(&[url_of(&server)]);
+    let report = report(&["--config", config.to_str().expect("text")], 0);
+    assert_eq!(report["target"], url_of(&server));
+    assert_eq!(report["checks"].as_array().expect("a list").len(), 40);
+}

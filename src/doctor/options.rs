@@ -14,6 +14,20 @@ use url::Url;
 /// user, and `limits.create.user` allows one in 10 s.
 const MIN_INTERVAL: Duration = Duration::from_secs(10);
 
+/// The options without effect on `--conformance`, which makes no check and reads no configuration.
+const CHECKS_ONLY: [&str; 10] = [
+    "replicas",
+    "long",
+    "read_only",
+    "watch",
+    "strict",
+    "config",
+    "mode",
+    "listen",
+    "admin_listen",
+    "set",
+];
+
 /// What to check, and how to report it.
 #[expect(clippy::struct_excessive_bools, reason = "flags of the command line")]
 #[derive(Debug, Clone, Args)]
@@ -46,10 +60,10 @@ pub struct DoctorOptions {
     #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = humantime::parse_duration)]
     pub(super) timeout: Duration,
     /// Print which rules of docs/protocol.md any server keeps, instead of the checks
-    #[arg(long, requires = "server", conflicts_with_all = ["watch", "read_only"])]
+    #[arg(long, requires = "server", conflicts_with_all = CHECKS_ONLY)]
     pub(super) conformance: bool,
     /// Also make the checks that take a minute
-    #[arg(long, conflicts_with = "conformance")]
+    #[arg(long, conflicts_with = "read_only")]
     pub(super) long: bool,
     /// Create no session; skip the checks that need one
     #[arg(long)]
@@ -61,10 +75,15 @@ pub struct DoctorOptions {
     #[arg(long, value_name = "DURATION", value_parser = parse_interval)]
     pub(super) watch: Option<Duration>,
     /// Address of the metrics of --watch
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8082")]
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:8082",
+        requires = "watch"
+    )]
     pub(super) metrics_listen: SocketAddr,
     /// Exit with 1 for warnings too
-    #[arg(long)]
+    #[arg(long, conflicts_with = "watch")]
     pub(super) strict: bool,
 }
 

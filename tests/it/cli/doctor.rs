@@ -335,6 +335,40 @@ fn invalid_target_or_option_is_a_usage_error() {
     run(&["doctor"], &invalid).expect_refused(&["cannot be used", "RENDEZVOUS_MODE"]);
 }
 
+/// A user who gives an option expects an effect.
+#[test]
+fn option_without_effect_is_a_usage_error() {
+    let conformance = |option: &[&'static str]| [&["--conformance"], option].concat();
+    let other = [
+        &["--replica", "http://127.0.0.1:1"][..],
+        &["--long"],
+        &["--read-only"],
+        &["--watch", "10s"],
+        &["--strict"],
+        &["--config", "/not/there"],
+        &["--mode", "open"],
+        &["--listen", "127.0.0.1:1"],
+        &["--admin-listen", "127.0.0.1:1"],
+        &["--set", "mode=open"],
+    ];
+    let mut combinations: Vec<_> = other.into_iter().map(conformance).collect();
+    combinations.extend([
+        vec!["--metrics-listen", "127.0.0.1:1"],
+        vec!["--strict", "--watch", "10s"],
+        vec!["--long", "--read-only"],
+    ]);
+    for options in combinations {
+        let arguments = [&["doctor"], &*options, &["http://127.0.0.1:1"]].concat();
+        let run = run(&arguments, &[]).expect(64);
+        let named = [
+            "cannot be used with",
+            "required arguments were not provided",
+        ];
+        let is_of_usage = named.iter().any(|words| run.stderr.contains(words));
+        assert!(is_of_usage, "{options:?}: {run:#?}");
+    }
+}
+
 #[test]
 fn doctor_that_cannot_look_exits_with_2() {
     let run = run(&["doctor", "--ca-file", "/not/there", "a.example"], &[]).expect(2);

@@ -3,10 +3,10 @@
 use crate::server::{Server, launch_on, on_both_stores, ready_on};
 use nix::sys::signal::Signal;
 use testkit::api::UNSTABLE;
-use testkit::eventually;
 use testkit::http::{Connection, Request};
 use testkit::redis::RedisServer;
 use testkit::server::Store;
+use testkit::{eventually, until};
 
 on_both_stores! {
     probe_endpoints_answer,
@@ -149,4 +149,27 @@ fn admin_listener_survives_invalid_requests(server: &Server) {
         assert!(!connection.read_to_close().starts_with(b"HTTP/1.1 2"));
     }
     server.admin_get("/healthz").expect(200);
+}
+
+/// The `store` of `/version`.
+fn store_identity(replica: &Server) -> Option<String> {
+    let page = replica.admin_get("/version").expect(200).json();
+    page["store"].as_str().map(str::to_owned)
+}
+
+/// A replica that was started after the restart has the same `store` as one from before.
+#[test]
+fn store_identity_follows_a_restarted_redis() {
+    let mut redis = RedisServer::start();
+    let settings = [("mode", "open")];
+    let old = ready_on(&redis.url(), &settings);
+    let before = store_identity(&old).expect("INFO has a run id");
+    redis.kill();
+    redis.restart();
+    let new = ready_on(&redis.url(), &settings);
+    let after = store_identity(&new).expect("INFO has a run id");
+    assert_ne!(after, before);
+    until("the old replica has the same", || {
+        store_identity(&old).as_ref() == Some(&after)
+    });
 }

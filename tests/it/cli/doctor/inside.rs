@@ -188,7 +188,7 @@ fn clock_of_redis_that_is_wrong_is_a_warning() {
 }
 
 /// A file with a token, and the directory that keeps it.
-fn token_file(token: &str) -> (TempDir, PathBuf) {
+pub fn token_file(token: &str) -> (TempDir, PathBuf) {
     let directory = TempDir::new().expect("a directory");
     let path = directory.path().join("token");
     std::fs::write(&path, format!("{token}\n")).expect("a file");
@@ -367,7 +367,7 @@ fn proxy_that_a_replica_does_not_trust_is_a_warning() {
 }
 
 /// A service on which only users may create sessions.
-fn authenticated(homeserver: &HomeserverStub) -> Server {
+pub fn authenticated(homeserver: &HomeserverStub) -> Server {
     let url = homeserver.url();
     let settings = [
         ("mode", "authenticated"),

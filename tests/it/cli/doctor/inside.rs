@@ -348,6 +348,16 @@ fn replica_that_is_not_ready_says_why() {
     assert_found(&report, "replicas-alike", "skip", "needs replicas-ready");
 }
 
+/// A part that does not work, on a replica that is ready.
+#[test]
+fn degraded_part_of_a_replica_is_a_warning() {
+    let settings = [OPEN[0], OPEN[1], ("maintenance", "true")];
+    let server = Server::start(Store::Memory, &settings);
+    let report = report_on_replicas(&[&server], 0);
+    assert_found(&report, "replicas-ready", "warn", "maintenance: on");
+    assert_found(&report, "replicas-ready", "warn", &admin_of(&server));
+}
+
 #[test]
 fn replica_url_of_the_wrong_listener_is_named() {
     let server = Server::start(Store::Memory, &OPEN);

@@ -1,4 +1,4 @@
-//! A connection that was idle: served, closed, or forgotten.
+//! A connection that was idle: served, closed, or forgotten. And a lookup of addresses that does not end.
 
 use super::ProbeClient;
 use crate::clock::Clock;
@@ -6,9 +6,11 @@ use crate::doctor::address_family::AddressFamily;
 use crate::doctor::connection::Connector;
 use crate::doctor::exchange::{ProbeError, ProbeRequest};
 use rustls::RootCertStore;
+use std::sync::mpsc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Builder;
 use url::Url;
 
 const ANSWER: &[u8] = b"HTTP/1.1 304 Not Modified\r\n\r\n";
@@ -42,15 +44,18 @@ async fn answer(stream: &mut TcpStream) {
     stream.write_all(ANSWER).await.expect("an answer");
 }
 
+fn client(limit: Duration) -> ProbeClient {
+    let roots = RootCertStore::empty();
+    let connector = Connector::new(AddressFamily::Any, Vec::new(), None, &roots).expect("TLS");
+    ProbeClient::new(connector, limit, String::new(), Clock::system())
+}
+
 /// Sends two requests on one connection, and returns the result of the second.
 async fn second_of_two(second: Second) -> Result<bool, ProbeError> {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let server = tokio::spawn(serve(listener, second));
-    let roots = RootCertStore::empty();
-    let connector = Connector::new(AddressFamily::Any, Vec::new(), None, &roots).expect("TLS");
-    let (limit, origin) = (Duration::from_millis(300), String::new());
-    let mut client = ProbeClient::new(connector, limit, origin, Clock::system());
+    let mut client = client(Duration::from_millis(300));
     let url = Url::parse(&format!("http://{address}/")).expect("a URL");
     let call = ProbeRequest::get(&url);
     let mut connection = client.open(&call).await.expect("a response");
@@ -68,5 +73,27 @@ async fn idle_connection_is_served_closed_or_forgotten() {
     assert!(!closed.expect("no timeout"));
     let forgotten = second_of_two(Second::Ignored).await;
     let error = forgotten.expect_err("a timeout");
+    assert!(matches!(error, ProbeError::Timeout { .. }), "{error}");
+}
+
+/// The resolver of the system has no time limit of its own that the doctor could set. It runs on a
+/// thread, and the only one is taken here.
+#[test]
+fn address_lookup_ends_at_the_time_limit() {
+    let mut builder = Builder::new_current_thread();
+    let runtime = builder.enable_all().max_blocking_threads(1).build();
+    let runtime = runtime.expect("a runtime");
+    let (release, taken) = mpsc::channel::<()>();
+    let _thread = runtime.spawn_blocking(move || taken.recv());
+    let url = Url::parse("http://localhost/").expect("a URL");
+    let mut client = client(Duration::from_millis(1));
+    let (looked_up, sent) = runtime.block_on(async {
+        let looked_up = client.addresses_of(&url).await;
+        (looked_up, client.send(ProbeRequest::get(&url)).await)
+    });
+    drop(release);
+    let error = looked_up.expect_err("a timeout");
+    assert!(matches!(error, ProbeError::Timeout { .. }), "{error}");
+    let error = sent.map(|_| ()).expect_err("a timeout");
     assert!(matches!(error, ProbeError::Timeout { .. }), "{error}");
 }

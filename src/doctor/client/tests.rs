@@ -11,7 +11,11 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;
+use tokio::time::timeout;
 use url::Url;
+
+/// Ends a hang, and decides no result.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 const ANSWER: &[u8] = b"HTTP/1.1 304 Not Modified\r\n\r\n";
 
@@ -87,11 +91,13 @@ fn address_lookup_ends_at_the_time_limit() {
     let _thread = runtime.spawn_blocking(move || taken.recv());
     let url = Url::parse("http://localhost/").expect("a URL");
     let mut client = client(Duration::from_millis(1));
-    let (looked_up, sent) = runtime.block_on(async {
+    let calls = async {
         let looked_up = client.addresses_of(&url).await;
         (looked_up, client.send(ProbeRequest::get(&url)).await)
-    });
+    };
+    let ended = runtime.block_on(async { timeout(PATIENCE, calls).await });
     drop(release);
+    let (looked_up, sent) = ended.expect("both end");
     let error = looked_up.expect_err("a timeout");
     assert!(matches!(error, ProbeError::Timeout { .. }), "{error}");
     let error = sent.map(|_| ()).expect_err("a timeout");

@@ -165,14 +165,14 @@ impl Readiness {
             let cause = state.last_failure.as_ref();
             let cause = cause.map_or_else(String::new, |text| format!(": {text}"));
             let (health, text) = match (state.is_circuit_open, cause.is_empty()) {
-                (false, true) => (Health::Good, "is asked about access tokens".to_owned()),
+                (false, true) => (Health::Good, "checks access tokens".to_owned()),
                 // The next check may succeed: one made-up token is enough for a failure.
                 (false, false) => (Health::Degraded, format!("the last token check failed{cause}")),
                 (true, _) => (
                     Health::Degraded,
                     format!(
-                        "did not answer, and is not asked for a few seconds: discovery and creation \
-                         get a 503{cause}"
+                        "did not answer; its circuit breaker is open for a few seconds: discovery and \
+                         creation get a 503{cause}"
                     ),
                 ),
             };

@@ -158,7 +158,7 @@ fn outage_opens_the_breaker_and_a_probe_closes_it() {
         (server.metrics().sum("rendezvous_auth_circuit_open", &[]) == 0).then_some(())
     });
     assert!(verifier.requests().len() > asked);
-    component("[+] homeserver: is asked");
+    component("[+] homeserver: checks");
     once("can be checked again");
     verifier.set_reply("new", TokenReply::user("@new:example.org"));
     create_from(&server, "192.0.2.1", "new").expect(200);

@@ -43,11 +43,11 @@ pub(super) struct Examination {
     /// Where the homeserver delegates creations to, if it does.
     pub(super) delegated_to: Option<Url>,
     /// The session of the ETag dialect that `create` opened.
-    pub(super) mailbox: Option<Mailbox>,
+    pub(super) etag_session: Option<EtagSession>,
     /// What each replica is, of those that are ready.
     pub(super) replica_versions: Vec<ReplicaVersion>,
     /// The session of the JSON dialect that `authorization` created.
-    pub(super) json_mailbox: Option<JsonMailbox>,
+    pub(super) json_session: Option<JsonSession>,
     /// The responses of the ETag dialect, each with the request in words.
     pub(super) samples: Vec<(String, ProbeResponse)>,
     /// Whether a response repeated the probe: matrix-rendezvous serves this homeserver.
@@ -66,7 +66,7 @@ pub(super) struct AuthorizationServer {
 
 /// A session of the ETag dialect.
 #[derive(Clone)]
-pub(super) struct Mailbox {
+pub(super) struct EtagSession {
     /// The URL below which the session was created, after a redirect.
     pub(super) prefix: Url,
     /// The URL of the session.
@@ -84,7 +84,7 @@ pub(super) struct Mailbox {
 }
 
 /// A session of the JSON dialect.
-pub(super) struct JsonMailbox {
+pub(super) struct JsonSession {
     pub(super) url: Url,
     /// The current sequence token.
     pub(super) token: String,
@@ -111,9 +111,9 @@ impl Examination {
             well_known: None,
             authorization: None,
             delegated_to: None,
-            mailbox: None,
+            etag_session: None,
             replica_versions: Vec::new(),
-            json_mailbox: None,
+            json_session: None,
             samples: Vec::new(),
             is_served: false,
         }
@@ -148,8 +148,11 @@ impl Examination {
     ///
     /// # Errors
     /// [`Problem::Skip`] if none was created, or if it was deleted.
-    pub(super) fn mailbox(&self) -> Result<Mailbox, Problem> {
-        let open = self.mailbox.as_ref().filter(|mailbox| !mailbox.is_deleted);
+    pub(super) fn etag_session(&self) -> Result<EtagSession, Problem> {
+        let open = self
+            .etag_session
+            .as_ref()
+            .filter(|session| !session.is_deleted);
         open.cloned().ok_or_else(|| needs(CheckId::Create))
     }
 
@@ -191,10 +194,10 @@ impl Examination {
 
     /// Records that a write was accepted.
     pub(super) fn record_write(&mut self, payload: String, response: &ProbeResponse) {
-        if let Some(mailbox) = &mut self.mailbox {
+        if let Some(session) = &mut self.etag_session {
             let etag = single_header(response, &ETAG).unwrap_or_default();
-            mailbox.previous_etag = Some(std::mem::replace(&mut mailbox.etag, etag));
-            mailbox.payload = payload;
+            session.previous_etag = Some(std::mem::replace(&mut session.etag, etag));
+            session.payload = payload;
         }
     }
 }

@@ -18,7 +18,10 @@ const WHY: &str = "clients that use this address wait, or find no server: often 
 pub(super) async fn addresses(exam: &mut Examination) -> CheckOutcome {
     const FIX: &str = "let the proxy listen on this address, or remove it from DNS";
     let base = exam.base()?;
-    let prefix = exam.mailbox.as_ref().map(|mailbox| mailbox.prefix.clone());
+    let prefix = exam
+        .etag_session
+        .as_ref()
+        .map(|session| session.prefix.clone());
     let url = prefix.unwrap_or_else(|| join(&base, MSC4108_PREFIX));
     if let Some(detour) = exam.client.connector().detour_of(&url) {
         return Err(Problem::Skip(format!(

@@ -16,11 +16,11 @@ const MIN_LIFETIME: Duration = Duration::from_mins(2);
 /// Compares this machine's clock with the dates of the creation.
 pub(super) fn clock(exam: &Examination) -> CheckOutcome {
     const FIX: &str = "set the clocks by NTP: the server's, Redis' and this machine's";
-    let Some(mailbox) = &exam.mailbox else {
+    let Some(session) = &exam.etag_session else {
         return Err(needs(CheckId::Create));
     };
-    let here = mailbox.created_at;
-    let date = |name: &HeaderName| date(&mailbox.created, name);
+    let here = session.created_at;
+    let date = |name: &HeaderName| date(&session.created, name);
     let expires = date(&EXPIRES).ok_or_else(|| {
         fail(
             "POST: the response has no Expires",

@@ -45,13 +45,13 @@ pub(super) fn check_origin(response: &ProbeResponse) -> Result<(), String> {
 
 /// Sends the request that a browser sends before a PUT.
 pub(super) async fn preflight(exam: &mut Examination) -> CheckOutcome {
-    let mailbox = exam.mailbox()?;
-    let call = ProbeRequest::new(Method::OPTIONS, &mailbox.url)
+    let session = exam.etag_session()?;
+    let call = ProbeRequest::new(Method::OPTIONS, &session.url)
         .header(ACCESS_CONTROL_REQUEST_METHOD, "PUT")
         .header(ACCESS_CONTROL_REQUEST_HEADERS, &REQUESTED.join(","));
     let response = exam.client.send(call).await;
     let response = response.map_err(|error| unreachable(&error, WHY))?;
-    let request = format!("OPTIONS {}", mailbox.url.path());
+    let request = format!("OPTIONS {}", session.url.path());
     if !response.status.is_success() {
         return Err(unexpected(&request, &response, "204", WHY));
     }
@@ -83,7 +83,7 @@ pub(super) async fn preflight(exam: &mut Examination) -> CheckOutcome {
 
 /// Checks the responses of the earlier checks.
 pub(super) fn responses(exam: &Examination) -> CheckOutcome {
-    if exam.mailbox.is_none() {
+    if exam.etag_session.is_none() {
         return Err(needs(CheckId::Create));
     }
     let mut statuses = BTreeSet::new();

@@ -3,7 +3,7 @@
 use crate::doctor::check::{CheckId, CheckOutcome, Problem, fail, needs, warn};
 use crate::doctor::checks::cors::check_origin;
 use crate::doctor::diagnosis::{sender, unexpected};
-use crate::doctor::examination::{Examination, Mailbox, message, single_header};
+use crate::doctor::examination::{EtagSession, Examination, message, single_header};
 use crate::doctor::exchange::{ProbeRequest, ProbeResponse, redirect_target};
 use crate::doctor::target::join;
 use crate::http::route::MSC4108_PREFIX;
@@ -42,7 +42,7 @@ pub(super) async fn create(exam: &mut Examination) -> CheckOutcome {
     };
     let created_at = exam.client.clock().time_of_day();
     let etag = single_header(&response, &ETAG);
-    exam.mailbox = Some(Mailbox {
+    exam.etag_session = Some(EtagSession {
         prefix,
         url,
         etag: etag.clone().unwrap_or_default(),
@@ -128,24 +128,24 @@ fn delegation(from: &Url, response: &ProbeResponse) -> Result<Url, Problem> {
 /// failed use the session by the URL that it should have.
 pub(super) fn session_url(exam: &mut Examination) -> CheckOutcome {
     let outcome = check_session_url(exam);
-    if let (Err(Problem::Fail(_)), Some(mailbox)) = (&outcome, &mut exam.mailbox) {
-        let id = mailbox
+    if let (Err(Problem::Fail(_)), Some(session)) = (&outcome, &mut exam.etag_session) {
+        let id = session
             .url
             .path_segments()
             .and_then(|mut path| path.next_back());
-        mailbox.url = join(&mailbox.prefix, &format!("/{}", id.unwrap_or_default()));
+        session.url = join(&session.prefix, &format!("/{}", id.unwrap_or_default()));
     }
     outcome
 }
 
 fn check_session_url(exam: &Examination) -> CheckOutcome {
     const READ: &str = "the other device reads this URL from the QR code, and cannot use it";
-    let Some(Mailbox {
+    let Some(EtagSession {
         prefix,
         url,
         created,
         ..
-    }) = &exam.mailbox
+    }) = &exam.etag_session
     else {
         return Err(needs(CheckId::Create));
     };

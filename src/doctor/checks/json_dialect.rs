@@ -2,7 +2,7 @@
 
 use crate::doctor::check::{CheckId, CheckOutcome, Problem, fail, needs};
 use crate::doctor::diagnosis::{cached, matrix_error, unexpected, unreachable};
-use crate::doctor::examination::{Examination, JsonMailbox, message};
+use crate::doctor::examination::{Examination, JsonSession, message};
 use crate::doctor::exchange::{ProbeRequest, ProbeResponse};
 use crate::doctor::json_request::{self, MADE_UP_TOKEN, parse, put};
 use crate::doctor::target::join;
@@ -63,11 +63,11 @@ pub(super) async fn authorization(exam: &mut Examination) -> CheckOutcome {
 
 /// Exchanges messages as two devices would, and deletes the session.
 pub(super) async fn exchange(exam: &mut Examination) -> CheckOutcome {
-    let Some(JsonMailbox {
+    let Some(JsonSession {
         url,
         token: first,
         payload,
-    }) = exam.json_mailbox.take()
+    }) = exam.json_session.take()
     else {
         return Err(needs(CheckId::Authorization));
     };
@@ -114,7 +114,7 @@ fn keep(exam: &mut Examination, prefix: &Url, response: &ProbeResponse) -> Resul
             WHY,
         ));
     };
-    exam.json_mailbox = Some(JsonMailbox {
+    exam.json_session = Some(JsonSession {
         url: join(prefix, &format!("/{id}")),
         token: sequence_token(response)?,
         payload: message(1),

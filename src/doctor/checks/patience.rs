@@ -2,7 +2,7 @@
 
 use crate::doctor::check::{CheckId, CheckOutcome, Problem, fail, needs};
 use crate::doctor::diagnosis::unexpected;
-use crate::doctor::examination::{Examination, Mailbox, single_header};
+use crate::doctor::examination::{EtagSession, Examination, single_header};
 use crate::doctor::exchange::ProbeRequest;
 use httpdate::parse_http_date;
 use hyper::StatusCode;
@@ -24,13 +24,13 @@ pub(super) async fn steady_polls(exam: &mut Examination) -> CheckOutcome {
     if !exam.is_long {
         return Err(Problem::Skip(LONG.to_owned()));
     }
-    let mailbox = exam.mailbox()?;
-    let rest = rest_of_lifetime(exam, &mailbox);
+    let session = exam.etag_session()?;
+    let rest = rest_of_lifetime(exam, &session);
     if rest.is_some_and(|rest| rest < INTERVAL * (POLLS + 10)) {
         let reason = "the session ends within a minute (session.ttl)";
         return Err(Problem::Skip(reason.to_owned()));
     }
-    let poll = ProbeRequest::get(&mailbox.url).header(IF_NONE_MATCH, &mailbox.etag);
+    let poll = ProbeRequest::get(&session.url).header(IF_NONE_MATCH, &session.etag);
     exam.idle_connection = exam.client.open(&poll).await.ok();
     for number in 1..=POLLS {
         let response = exam.call(poll.clone(), WHY).await?;
@@ -44,8 +44,8 @@ pub(super) async fn steady_polls(exam: &mut Examination) -> CheckOutcome {
 }
 
 /// The rest of the session's lifetime, by its `Expires` and this machine's clock.
-fn rest_of_lifetime(exam: &Examination, mailbox: &Mailbox) -> Option<Duration> {
-    let expires = parse_http_date(&single_header(&mailbox.created, &EXPIRES)?).ok()?;
+fn rest_of_lifetime(exam: &Examination, session: &EtagSession) -> Option<Duration> {
+    let expires = parse_http_date(&single_header(&session.created, &EXPIRES)?).ok()?;
     let now = exam.client.clock().time_of_day();
     Some(expires.duration_since(now).unwrap_or_default())
 }
@@ -55,11 +55,11 @@ pub(super) async fn kept_connection(exam: &mut Examination) -> CheckOutcome {
     if !exam.is_long {
         return Err(Problem::Skip(LONG.to_owned()));
     }
-    let mailbox = exam.mailbox()?;
+    let session = exam.etag_session()?;
     let Some(mut connection) = exam.idle_connection.take() else {
         return Err(needs(CheckId::SteadyPolls));
     };
-    let call = ProbeRequest::get(&mailbox.url).header(IF_NONE_MATCH, &mailbox.etag);
+    let call = ProbeRequest::get(&session.url).header(IF_NONE_MATCH, &session.etag);
     match exam.client.send_on(&mut connection, &call).await {
         Ok(true) => Ok("a connection that was idle for 65 s is still served".to_owned()),
         Ok(false) => {

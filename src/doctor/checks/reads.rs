@@ -3,7 +3,7 @@
 use crate::doctor::check::{CheckId, CheckOutcome, Problem, fail, needs, warn};
 use crate::doctor::checks::creation::no_etag;
 use crate::doctor::diagnosis::{CACHE, describe, sender, unexpected};
-use crate::doctor::examination::{Examination, Mailbox, message, single_header};
+use crate::doctor::examination::{EtagSession, Examination, message, single_header};
 use crate::doctor::exchange::{ProbeRequest, ProbeResponse};
 use hyper::StatusCode;
 use hyper::header::{
@@ -29,10 +29,10 @@ const COMPRESSION: &str = "turn compression, charset and rewriting off for these
 /// Reads the session as a client does that accepts compression.
 pub(super) async fn read(exam: &mut Examination) -> CheckOutcome {
     const WHY: &str = "each device reads the other's message by this request";
-    let mailbox = exam.mailbox()?;
-    let call = ProbeRequest::get(&mailbox.url);
+    let session = exam.etag_session()?;
+    let call = ProbeRequest::get(&session.url);
     let response = exam.call(call, WHY).await?;
-    let request = format!("GET {}", mailbox.url.path());
+    let request = format!("GET {}", session.url.path());
     if response.status != StatusCode::OK {
         return Err(unexpected(&request, &response, "200", WHY));
     }
@@ -45,8 +45,8 @@ pub(super) async fn read(exam: &mut Examination) -> CheckOutcome {
         ));
     }
     let etag = single_header(&response, &ETAG).ok_or_else(|| no_etag(&request))?;
-    check_etag(exam, &request, &mailbox.etag, etag)?;
-    check_body(&request, &mailbox, &response)?;
+    check_etag(exam, &request, &session.etag, etag)?;
+    check_body(&request, &session, &response)?;
     Ok("200 text/plain with one ETag".to_owned())
 }
 
@@ -63,8 +63,8 @@ fn check_etag(
     }
     let what = format!("{request}: the ETag is {read}, and it was {created} at the creation");
     let is_understood = read.contains(created.trim_matches('"'));
-    if let Some(mailbox) = &mut exam.mailbox {
-        mailbox.etag = read;
+    if let Some(session) = &mut exam.etag_session {
+        session.etag = read;
     }
     if is_understood {
         let why = "matrix-rendezvous understands ETags with W/ or a suffix; other servers do not";
@@ -75,8 +75,12 @@ fn check_etag(
 }
 
 /// Checks that a response carries the session's payload.
-fn check_body(request: &str, mailbox: &Mailbox, response: &ProbeResponse) -> Result<(), Problem> {
-    if response.body == mailbox.payload.as_bytes() {
+fn check_body(
+    request: &str,
+    session: &EtagSession,
+    response: &ProbeResponse,
+) -> Result<(), Problem> {
+    if response.body == session.payload.as_bytes() {
         return Ok(());
     }
     let encoding = single_header(response, &CONTENT_ENCODING);
@@ -93,7 +97,7 @@ fn check_body(request: &str, mailbox: &Mailbox, response: &ProbeResponse) -> Res
         format!(
             "{request}: the response has another payload than the session{age}: {} bytes; expected {}",
             response.body.len(),
-            mailbox.payload.len()
+            session.payload.len()
         ),
         "a device reads an old message, or none of its sign-in",
         CACHE,
@@ -109,17 +113,17 @@ fn age_of(response: &ProbeResponse) -> String {
 /// Polls for a message that has not come.
 pub(super) async fn not_modified(exam: &mut Examination) -> CheckOutcome {
     const WHY: &str = "while a device waits it gets this response once a second";
-    let mailbox = exam.mailbox()?;
-    let call = ProbeRequest::get(&mailbox.url).header(IF_NONE_MATCH, &mailbox.etag);
+    let session = exam.etag_session()?;
+    let call = ProbeRequest::get(&session.url).header(IF_NONE_MATCH, &session.etag);
     let response = exam.call(call, WHY).await?;
-    let request = format!("GET {} with If-None-Match", mailbox.url.path());
+    let request = format!("GET {} with If-None-Match", session.url.path());
     if response.status == StatusCode::OK {
         let etag = single_header(&response, &ETAG);
-        let is_same = etag.as_ref() == Some(&mailbox.etag);
+        let is_same = etag.as_ref() == Some(&session.etag);
         let (etag, action) = match etag {
             _ if is_same => ("the ETag that was sent".to_owned(), FORWARD_CONDITIONS),
             Some(other) => (
-                format!("ETag {other} instead of {}", mailbox.etag),
+                format!("ETag {other} instead of {}", session.etag),
                 COMPRESSION,
             ),
             None => ("no ETag, or several".to_owned(), COMPRESSION),
@@ -162,11 +166,11 @@ pub(super) async fn not_modified(exam: &mut Examination) -> CheckOutcome {
 /// Reads the session again and again, so that a load balancer uses every replica.
 pub(super) async fn one_store(exam: &mut Examination) -> CheckOutcome {
     const WHY: &str = "a sign-in reads about once a second, and one wrong response ends it";
-    let mailbox = exam.mailbox()?;
-    let request = format!("GET {}", mailbox.url.path());
+    let session = exam.etag_session()?;
+    let request = format!("GET {}", session.url.path());
     let (mut lost, mut first_lost) = (0, None);
     for number in 1..=READS {
-        let response = exam.call(ProbeRequest::get(&mailbox.url), WHY).await?;
+        let response = exam.call(ProbeRequest::get(&session.url), WHY).await?;
         let request = format!("{request}, read {number} of {READS} on new connections");
         if response.status == StatusCode::NOT_FOUND {
             lost += 1;
@@ -198,12 +202,12 @@ pub(super) async fn one_store(exam: &mut Examination) -> CheckOutcome {
 /// Reads what was written, on another connection.
 pub(super) async fn read_after_write(exam: &mut Examination) -> CheckOutcome {
     const WHY: &str = "each device waits for the other's message";
-    let mailbox = exam.mailbox()?;
-    if mailbox.previous_etag.is_none() {
+    let session = exam.etag_session()?;
+    if session.previous_etag.is_none() {
         return Err(needs(CheckId::Write));
     }
-    let response = exam.call(ProbeRequest::get(&mailbox.url), WHY).await?;
-    let request = format!("GET {} after a PUT", mailbox.url.path());
+    let response = exam.call(ProbeRequest::get(&session.url), WHY).await?;
+    let request = format!("GET {} after a PUT", session.url.path());
     if response.status != StatusCode::OK {
         return Err(unexpected(&request, &response, "200", WHY));
     }
@@ -215,7 +219,7 @@ pub(super) async fn read_after_write(exam: &mut Examination) -> CheckOutcome {
             CACHE,
         ));
     }
-    check_body(&request, &mailbox, &response)?;
+    check_body(&request, &session, &response)?;
     Ok("a new connection reads the new payload".to_owned())
 }
 
@@ -223,15 +227,15 @@ pub(super) async fn read_after_write(exam: &mut Examination) -> CheckOutcome {
 pub(super) async fn held_read(exam: &mut Examination) -> CheckOutcome {
     const WHY: &str = "matrix-rendezvous answers such a read after up to 2 s \
                        (msc4108.long_poll.timeout), and no client retries one that is cut";
-    let mailbox = exam.mailbox()?;
-    if mailbox.previous_etag.is_none() {
+    let session = exam.etag_session()?;
+    if session.previous_etag.is_none() {
         return Err(needs(CheckId::Write));
     }
-    let call = ProbeRequest::get(&mailbox.url).header(IF_NONE_MATCH, &mailbox.etag);
+    let call = ProbeRequest::get(&session.url).header(IF_NONE_MATCH, &session.etag);
     let response = exam.call(call, WHY).await?;
     let request = format!(
         "GET {} with If-None-Match after a write",
-        mailbox.url.path()
+        session.url.path()
     );
     if response.status != StatusCode::NOT_MODIFIED {
         return Err(unexpected(&request, &response, "304", WHY));

@@ -19,12 +19,18 @@ const FIX: &str = "forward the prefix and everything below it to matrix-rendezvo
 /// Checks the prefix of the ETag dialect, at the homeserver or where it delegates to.
 pub(super) async fn msc4108(exam: &mut Examination) -> CheckOutcome {
     let base = exam.base()?;
-    let prefix = exam.mailbox.as_ref().map(|mailbox| mailbox.prefix.clone());
+    let prefix = exam
+        .etag_session
+        .as_ref()
+        .map(|session| session.prefix.clone());
     let prefix = prefix
         .or_else(|| exam.delegated_to.clone())
         .unwrap_or_else(|| join(&base, MSC4108_PREFIX));
     // A session that exists, if there is one: a proxy may replace the 404 for one that does not.
-    let session = exam.mailbox.as_ref().map(|mailbox| mailbox.url.clone());
+    let session = exam
+        .etag_session
+        .as_ref()
+        .map(|session| session.url.clone());
     let session = session.unwrap_or_else(|| join(&prefix, NO_SESSION));
     let calls = [ProbeRequest::get(&prefix), ProbeRequest::get(&session)];
     let responses = send_all(exam, calls).await?;
@@ -36,7 +42,7 @@ pub(super) async fn msc4108(exam: &mut Examination) -> CheckOutcome {
         return Err(Problem::Skip(reason.to_owned()));
     }
     let what = format!("GET {prefix}: {}", describe(&responses[0]));
-    if exam.mailbox.is_some() {
+    if exam.etag_session.is_some() {
         return Err(warn(
             format!("{what}; the sessions are those of another service"),
             "sign-ins work, but their sessions are in the memory of one process: several workers break \

@@ -12,15 +12,15 @@ use hyper::{Method, StatusCode};
 /// Writes the other device's response.
 pub(super) async fn write(exam: &mut Examination) -> CheckOutcome {
     const WHY: &str = "each device sends its messages by this request";
-    let mailbox = exam.mailbox()?;
+    let session = exam.etag_session()?;
     let payload = message(2);
-    let response = exam.put(&mailbox.url, &mailbox.etag, &payload, WHY).await?;
-    let request = format!("PUT {} with If-Match", mailbox.url.path());
+    let response = exam.put(&session.url, &session.etag, &payload, WHY).await?;
+    let request = format!("PUT {} with If-Match", session.url.path());
     if response.status == StatusCode::PRECONDITION_FAILED {
         return Err(fail(
             format!(
                 "{request}: 412, for the ETag {} that was just received",
-                mailbox.etag
+                session.etag
             ),
             "no device can send its first message",
             "turn off what changes ETags in the proxy: compression, rewriting of bodies",
@@ -36,7 +36,7 @@ pub(super) async fn write(exam: &mut Examination) -> CheckOutcome {
         return Err(unexpected(&request, &response, "202", WHY));
     }
     let etag = single_header(&response, &ETAG).ok_or_else(|| no_etag(&request))?;
-    if etag == mailbox.etag {
+    if etag == session.etag {
         return Err(fail(
             format!("{request}: 202 with the ETag before the write"),
             "the device takes its own message for the other's",
@@ -50,11 +50,11 @@ pub(super) async fn write(exam: &mut Examination) -> CheckOutcome {
 /// Writes over a message that is no longer there.
 pub(super) async fn conflict(exam: &mut Examination) -> CheckOutcome {
     const WHY: &str = "two devices that write at once must not lose a message";
-    let mailbox = exam.mailbox()?;
-    let stale = mailbox.previous_etag.clone();
+    let session = exam.etag_session()?;
+    let stale = session.previous_etag.clone();
     let stale = stale.ok_or_else(|| needs(CheckId::Write))?;
-    let response = exam.put(&mailbox.url, &stale, &message(3), WHY).await?;
-    let request = format!("PUT {} with an old If-Match", mailbox.url.path());
+    let response = exam.put(&session.url, &stale, &message(3), WHY).await?;
+    let request = format!("PUT {} with an old If-Match", session.url.path());
     if response.status != StatusCode::PRECONDITION_FAILED {
         return Err(unexpected(&request, &response, "412", WHY));
     }
@@ -72,19 +72,19 @@ pub(super) async fn conflict(exam: &mut Examination) -> CheckOutcome {
 pub(super) async fn delete(exam: &mut Examination) -> CheckOutcome {
     const WHY: &str = "a client that ends a sign-in deletes its session";
     const GONE: &str = "clients say \"expired\" at a 404 with JSON, and fail at any other response";
-    let mailbox = exam.mailbox()?;
+    let session = exam.etag_session()?;
     let response = exam
-        .call(ProbeRequest::new(Method::DELETE, &mailbox.url), WHY)
+        .call(ProbeRequest::new(Method::DELETE, &session.url), WHY)
         .await?;
-    let request = format!("DELETE {}", mailbox.url.path());
+    let request = format!("DELETE {}", session.url.path());
     if response.status != StatusCode::NO_CONTENT {
         return Err(unexpected(&request, &response, "204", WHY));
     }
-    if let Some(mailbox) = &mut exam.mailbox {
-        mailbox.is_deleted = true;
+    if let Some(session) = &mut exam.etag_session {
+        session.is_deleted = true;
     }
-    let response = exam.call(ProbeRequest::get(&mailbox.url), GONE).await?;
-    let request = format!("GET {} after a DELETE", mailbox.url.path());
+    let response = exam.call(ProbeRequest::get(&session.url), GONE).await?;
+    let request = format!("GET {} after a DELETE", session.url.path());
     if response.status == StatusCode::OK {
         let what = format!("{request}: 200; expected 404");
         return Err(fail(what, "a cache answers for sessions that ended", CACHE));

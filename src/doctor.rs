@@ -144,7 +144,7 @@ impl Doctor<'_> {
         let server = self.options.server.as_deref().unwrap_or_default();
         let target = DoctorTarget::parse(server).map_err(DoctorError::Target)?;
         let token = token.as_ref().map(Secret::expose);
-        let conformance = Conformance::of(self.client(None)?, target, token).await?;
+        let conformance = Conformance::run(self.client(None)?, target, token).await?;
         let table = conformance.render(self.options.format);
         io::stdout().lock().write_all(table.as_bytes())?;
         Ok(if conformance.is_conforming() {
@@ -162,14 +162,14 @@ impl Doctor<'_> {
         Ok(out.flush()?)
     }
 
-    /// Looks at the deployment from inside, if there is a configuration.
+    /// Inspects the deployment, if there is a configuration.
     async fn deployment(&self) -> Result<Option<Arc<Deployment>>, DoctorError> {
         if !self.sources.is_given() {
             return Ok(None);
         }
         let startup = startup::load(self.sources)?;
         let (wait, may_write) = (self.options.timeout, !self.options.read_only);
-        let deployment = Deployment::look(startup, &self.clock, wait, may_write).await;
+        let deployment = Deployment::inspect(startup, &self.clock, wait, may_write).await;
         Ok(Some(Arc::new(deployment)))
     }
 

@@ -197,7 +197,7 @@ pub(super) enum Problem {
 /// What is wrong, in the words of the report.
 #[derive(Debug)]
 pub(super) struct Finding {
-    /// What was asked, and what came.
+    /// The request, and its response.
     pub(super) what: String,
     /// What that means for a sign-in.
     pub(super) why: String,

@@ -1,8 +1,8 @@
 //! `--conformance`: holds any server of either dialect against the rules of docs/protocol.md that can be
 //! seen from outside.
 //!
-//! A server that differs may still serve sign-ins: the table says what differs, and leaves the judgement
-//! to the reader. Differences that docs/protocol.md, 4.2, knows of Synapse are named by their rule.
+//! A server that differs may still serve sign-ins: the table lists what differs, and leaves the judgement
+//! to the reader. Differences of Synapse that docs/protocol.md, 4.2, lists are named by their rule.
 
 mod etag_rejections;
 mod etag_rules;
@@ -45,7 +45,7 @@ impl Conformance {
     ///
     /// # Errors
     /// [`DoctorError::NoBase`] if the homeserver's base URL is not found.
-    pub(super) async fn of(
+    pub(super) async fn run(
         client: ProbeClient,
         target: DoctorTarget,
         token: Option<&str>,

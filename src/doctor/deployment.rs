@@ -1,4 +1,4 @@
-//! The deployment that a configuration describes: what the checks from inside look at.
+//! The deployment that a configuration describes, for the checks from inside.
 
 use crate::clock::Clock;
 use crate::config::{Config, Mode};
@@ -27,14 +27,14 @@ pub(super) struct Deployment {
 /// Redis as it is configured and as it was found.
 pub(super) struct ConfiguredRedis {
     pub(super) layout: Layout,
-    /// What was seen, or why there was no connection.
+    /// The result of the survey, or why there was no connection.
     pub(super) survey: Result<RedisSurvey, String>,
 }
 
 impl Deployment {
-    /// Looks at the deployment. Waits at most `wait` for a connection to Redis, and writes to Redis only
+    /// Connects to Redis, and checks it as a worker does when it starts. Waits at most `wait` for a connection to Redis, and writes to Redis only
     /// if it `may_write`.
-    pub(super) async fn look(
+    pub(super) async fn inspect(
         startup: Startup,
         clock: &Clock,
         wait: Duration,
@@ -74,7 +74,7 @@ async fn survey(
 ) -> Result<RedisSurvey, String> {
     let shares = Arc::new(CurrentShares::new(Shares::from_config(&config.limits)));
     let limits = SessionLimits::new(&config.session, shares);
-    RedisSurvey::take(settings, limits, clock, wait, may_write).await
+    RedisSurvey::run(settings, limits, clock, wait, may_write).await
 }
 
 fn base_urls(config: &Config) -> Vec<String> {

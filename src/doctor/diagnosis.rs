@@ -53,7 +53,7 @@ pub(super) fn describe(response: &ProbeResponse) -> String {
     }
 }
 
-/// Returns the failure of a request that got no response. `why` says what that means for a sign-in.
+/// Returns the failure of a request that got no response. `why` is what that means for a sign-in.
 pub(super) fn unreachable(error: &ProbeError, why: &str) -> Problem {
     fail(error.to_string(), why, error.action())
 }

@@ -1,4 +1,4 @@
-//! What one run of the doctor knows: the client, the target, and what earlier checks found.
+//! The context of the checks of one report: the client, the target, and the results of earlier checks.
 
 use crate::config::secret::Secret;
 use crate::doctor::check::{CheckId, Problem, needs};
@@ -44,7 +44,7 @@ pub(super) struct Examination {
     pub(super) delegated_to: Option<Url>,
     /// The session of the ETag dialect that `create` opened.
     pub(super) etag_session: Option<EtagSession>,
-    /// What each replica is, of those that are ready.
+    /// The version of each replica that is ready.
     pub(super) replica_versions: Vec<ReplicaVersion>,
     /// The session of the JSON dialect that `authorization` created.
     pub(super) json_session: Option<JsonSession>,
@@ -58,7 +58,7 @@ pub(super) struct Examination {
 pub(super) const SERVICE_ITSELF: &str =
     "this is matrix-rendezvous itself; give the server name to check the homeserver";
 
-/// What `auth_metadata` says (RFC 8414).
+/// The members of `auth_metadata` that the checks need (RFC 8414).
 pub(super) struct AuthorizationServer {
     pub(super) issuer: Option<Url>,
     pub(super) device_endpoint: Option<Url>,
@@ -156,7 +156,7 @@ impl Examination {
         open.cloned().ok_or_else(|| needs(CheckId::Create))
     }
 
-    /// Sends a request of the ETag dialect and keeps the response for the check of CORS. `why` says
+    /// Sends a request of the ETag dialect and keeps the response for the check of CORS. `why` is
     /// what it means for a sign-in if there is no response.
     ///
     /// # Errors

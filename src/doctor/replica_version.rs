@@ -1,9 +1,9 @@
-//! What a replica says about itself, by `/version` of its admin listener.
+//! The page `/version` of the admin listener of a replica.
 
 use crate::json;
 use url::Url;
 
-/// What a replica is.
+/// The version of a replica: its build, its configuration and its store.
 pub(super) struct ReplicaVersion {
     /// The URL of its admin listener.
     pub(super) url: Url,

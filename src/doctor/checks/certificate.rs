@@ -1,4 +1,4 @@
-//! The certificates that the servers presented, as apps see them.
+//! The certificates that the servers presented, as apps get them.
 
 use crate::doctor::check::{CheckOutcome, Problem, warn};
 use crate::doctor::examination::Examination;

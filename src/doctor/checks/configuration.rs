@@ -1,4 +1,4 @@
-//! The configuration: what `config check` says.
+//! The configuration: the warnings of `config check`.
 
 use crate::doctor::check::{CheckOutcome, warn};
 use crate::doctor::examination::Examination;

@@ -30,7 +30,7 @@ pub(super) async fn authorization(exam: &mut Examination) -> CheckOutcome {
     }
     match response.status {
         StatusCode::OK => {
-            keep(exam, &prefix, &response)?;
+            record_session(exam, &prefix, &response)?;
             return Ok("no token is needed".to_owned());
         }
         StatusCode::NOT_FOUND => return Err(Problem::Skip("the dialect is off".to_owned())),
@@ -57,7 +57,7 @@ pub(super) async fn authorization(exam: &mut Examination) -> CheckOutcome {
         let request = format!("POST {prefix} with the token of --token-file");
         return Err(unexpected(&request, &response, "200", WHY));
     }
-    keep(exam, &prefix, &response)?;
+    record_session(exam, &prefix, &response)?;
     Ok("a token is needed, and that of --token-file is accepted".to_owned())
 }
 
@@ -83,7 +83,7 @@ pub(super) async fn exchange(exam: &mut Examination) -> CheckOutcome {
     Ok("two messages, a conflict and the end".to_owned())
 }
 
-/// Whether the service itself says that a token is needed (R1.41).
+/// Whether the service itself rejects the creation for the lack of a valid token (R1.41).
 fn is_forbidden(response: &ProbeResponse) -> bool {
     let code = matrix_error(response).map(|(errcode, _)| errcode);
     response.is_ours && code.as_deref() == Some("M_FORBIDDEN")
@@ -103,7 +103,12 @@ async fn create(
     response.map_err(|error| unreachable(&error, WHY))
 }
 
-fn keep(exam: &mut Examination, prefix: &Url, response: &ProbeResponse) -> Result<(), Problem> {
+/// Records the session of the response to a creation.
+fn record_session(
+    exam: &mut Examination,
+    prefix: &Url,
+    response: &ProbeResponse,
+) -> Result<(), Problem> {
     let value = parse(response);
     let Some(id) = value["id"].as_str() else {
         let expected = "JSON with an id";

@@ -14,10 +14,10 @@ use url::Url;
 const METRIC: &str = "rendezvous_proxy_untrusted ";
 const UNTRUSTED: &str = "rendezvous_proxy_untrusted 1";
 
-/// Checks that each replica is ready, and keeps what it is.
+/// Checks that each replica is ready, and records its version.
 pub(super) async fn ready(exam: &mut Examination) -> CheckOutcome {
     const WHY: &str = "load balancers send this replica no request";
-    let replicas = named(exam)?;
+    let replicas = replica_urls(exam)?;
     let mut degraded = Vec::new();
     for url in &replicas {
         let page = get(exam, &join(url, "/readyz"), Some("verbose")).await?;
@@ -54,7 +54,7 @@ pub(super) async fn ready(exam: &mut Examination) -> CheckOutcome {
 /// Checks that the replicas have one build, one configuration and one store.
 pub(super) fn alike(exam: &Examination) -> CheckOutcome {
     let [first, others @ ..] = exam.replica_versions.as_slice() else {
-        named(exam)?;
+        replica_urls(exam)?;
         return Err(needs(CheckId::ReplicasReady));
     };
     if exam.replica_versions.len() < exam.replicas.len() {
@@ -110,7 +110,7 @@ pub(super) fn alike(exam: &Examination) -> CheckOutcome {
 
 /// Checks that no replica meets a proxy that it does not trust.
 pub(super) async fn trusted_proxies(exam: &mut Examination) -> CheckOutcome {
-    for url in named(exam)? {
+    for url in replica_urls(exam)? {
         let page = get(exam, &join(&url, "/metrics"), None).await?;
         let text = String::from_utf8_lossy(&page.body).into_owned();
         if !text.lines().any(|line| line.starts_with(METRIC)) {
@@ -132,7 +132,7 @@ pub(super) async fn trusted_proxies(exam: &mut Examination) -> CheckOutcome {
 }
 
 /// The admin URLs of `--replica`.
-fn named(exam: &Examination) -> Result<Vec<Url>, Problem> {
+fn replica_urls(exam: &Examination) -> Result<Vec<Url>, Problem> {
     if exam.replicas.is_empty() {
         return Err(Problem::Skip("no --replica was given".to_owned()));
     }

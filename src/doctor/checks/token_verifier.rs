@@ -1,4 +1,4 @@
-//! The homeserver or OAuth 2.0 server that checks access tokens, as a worker asks it.
+//! The homeserver or OAuth 2.0 server that checks access tokens, with the requests of a worker.
 
 use crate::config::secret::Secret;
 use crate::doctor::check::{CheckOutcome, Problem, fail};

@@ -9,7 +9,7 @@ use hyper::header::{ACCESS_CONTROL_ALLOW_ORIGIN, HeaderName};
 pub(super) struct RuleResult {
     /// The number in docs/protocol.md.
     pub(super) rule: &'static str,
-    /// What the rule asks for, in a few words.
+    /// The requirement of the rule, in a few words.
     pub(super) expected: &'static str,
     pub(super) outcome: RuleOutcome,
 }

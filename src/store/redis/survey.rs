@@ -1,4 +1,4 @@
-//! One look at Redis, for the doctor: what a worker finds at its start, in the same words.
+//! A survey of Redis for the doctor: the checks of a worker at its start, in the same words.
 
 use crate::clock::Clock;
 use crate::config::store::Check;
@@ -17,7 +17,7 @@ use std::time::{Duration, SystemTime};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-/// What one look at Redis showed.
+/// The result of one survey.
 #[derive(Debug)]
 pub struct RedisSurvey {
     /// The primaries that have a connection, with what INFO has of each.
@@ -65,7 +65,7 @@ impl RedisSurvey {
     ///
     /// # Errors
     /// Why the server of the leases has no connection, in a text without secrets.
-    pub async fn take(
+    pub async fn run(
         settings: &RedisSettings,
         limits: SessionLimits,
         clock: &Clock,
@@ -92,7 +92,7 @@ impl RedisSurvey {
         let _all_connected = timeout(wait, connect).await;
         let unconnected = unconnected(topology, &parts.context);
         if is_lease_connected {
-            Ok(Self::look(&check, unconnected, clock).await)
+            Ok(Self::run_checks(&check, unconnected, clock).await)
         } else if unconnected.is_empty() {
             Err(match &*parts.context.state.borrow() {
                 StoreState::Connecting(Some(reason)) => reason.clone(),
@@ -103,7 +103,7 @@ impl RedisSurvey {
         }
     }
 
-    async fn look(check: &StartupCheck, unconnected: Vec<String>, clock: &Clock) -> Self {
+    async fn run_checks(check: &StartupCheck, unconnected: Vec<String>, clock: &Clock) -> Self {
         let servers = servers(check, clock).await;
         let StartupResult {
             failed,

@@ -1,7 +1,7 @@
 //! `matrix-rendezvous doctor`: diagnoses why a sign-in by QR code fails, from outside and from inside.
 //!
 //! ```text
-//! options ─► target ─► examination ─► checks/* ─► report ─► watch
+//! options ─► target ─► check_context ─► checks/* ─► report ─► watch
 //!                           ├── client ─► exchange, connection     from outside
 //!                           └── deployment                         from inside
 //! ```
@@ -14,6 +14,7 @@
 mod address_family;
 mod address_override;
 mod check;
+mod check_context;
 mod checks;
 mod client;
 mod conformance;
@@ -23,7 +24,6 @@ mod deployment;
 mod detour;
 mod diagnosis;
 mod error;
-mod examination;
 mod exchange;
 mod json_request;
 mod kept_connection;
@@ -43,13 +43,13 @@ use crate::telemetry::printable::print_error;
 use crate::tls;
 use address_override::AddressOverride;
 use check::CheckScope;
+use check_context::CheckContext;
 use client::ProbeClient;
 use conformance::Conformance;
 use connection::Connector;
 use deployment::Deployment;
 use detour::Detour;
 pub use error::DoctorError;
-use examination::Examination;
 pub use options::{DoctorOptions, ReportFormat};
 use report::{CheckResult, Report, Status};
 use std::cell::Cell;
@@ -116,21 +116,21 @@ impl Doctor<'_> {
             return Err(DoctorError::TokenOfOne);
         }
         for (target, scope) in targets {
-            let mut exam = Examination {
+            let mut context = CheckContext {
                 deployment: deployment.clone(),
                 replicas: options.replicas.clone(),
                 token: token.clone(),
                 is_long: options.long,
                 read_only: options.read_only,
-                ..Examination::new(self.client(self.detour(&target)?)?, target)
+                ..CheckContext::new(self.client(self.detour(&target)?)?, target)
             };
-            let report = examine(&mut exam, scope, &self.clock).await;
+            let report = examine(&mut context, scope, &self.clock).await;
             // A later target may hang until something ends the process.
             if self.options.watch.is_none() {
                 self.print(std::slice::from_ref(&report))?;
             }
             reports.push(report);
-            requested.extend(exam.client.connector().requested().iter().cloned());
+            requested.extend(context.client.connector().requested().iter().cloned());
         }
         if !self.has_warned.replace(true) {
             warn_about_unused(&options.resolve, &requested);
@@ -255,12 +255,12 @@ fn warn_about_unused(overrides: &[AddressOverride], requested: &BTreeSet<(String
 }
 
 /// Makes the checks of a report on one target.
-async fn examine(exam: &mut Examination, scope: CheckScope, clock: &Clock) -> Report {
+async fn examine(context: &mut CheckContext, scope: CheckScope, clock: &Clock) -> Report {
     let started = clock.time_of_day();
     let mut checks = Vec::new();
     for id in scope.checks() {
-        let outcome = checks::run(id, exam).await;
-        let evidence = exam.client.take_evidence();
+        let outcome = checks::run(id, context).await;
+        let evidence = context.client.take_evidence();
         checks.push(CheckResult {
             id,
             outcome,
@@ -268,8 +268,8 @@ async fn examine(exam: &mut Examination, scope: CheckScope, clock: &Clock) -> Re
         });
     }
     Report {
-        target: exam.target.text.clone(),
-        base_url: exam.base.as_ref().map(ToString::to_string),
+        target: context.target.text.clone(),
+        base_url: context.base.as_ref().map(ToString::to_string),
         started,
         checks,
     }

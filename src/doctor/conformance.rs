@@ -12,9 +12,9 @@ mod trial;
 
 use crate::doctor::DoctorError;
 use crate::doctor::check::CheckId;
+use crate::doctor::check_context::CheckContext;
 use crate::doctor::checks;
 use crate::doctor::client::ProbeClient;
-use crate::doctor::examination::Examination;
 use crate::doctor::options::ReportFormat;
 use crate::doctor::target::DoctorTarget;
 use std::time::SystemTime;
@@ -51,16 +51,16 @@ impl Conformance {
         token: Option<&str>,
     ) -> Result<Self, DoctorError> {
         let started = client.clock().time_of_day();
-        let mut exam = Examination::new(client, target);
-        let found = checks::run(CheckId::WellKnown, &mut exam).await;
-        let Some(base) = exam.base.clone() else {
+        let mut context = CheckContext::new(client, target);
+        let found = checks::run(CheckId::WellKnown, &mut context).await;
+        let Some(base) = context.base.clone() else {
             return Err(DoctorError::NoBase(match found {
                 Ok(seen) => seen,
                 Err(problem) => problem.text().to_owned(),
             }));
         };
         let mut dialects = Vec::new();
-        let mut trial = Trial::new(&mut exam.client);
+        let mut trial = Trial::new(&mut context.client);
         let (prefix, ended) = etag_rules::try_all(&mut trial, &base).await;
         dialects.push(DialectResults {
             name: "ETag dialect (MSC4108 of 2024)",
@@ -68,7 +68,7 @@ impl Conformance {
             rules: trial.results,
             ended: ended.err(),
         });
-        let mut trial = Trial::new(&mut exam.client);
+        let mut trial = Trial::new(&mut context.client);
         let (prefix, ended) = json_rules::try_all(&mut trial, &base, token).await;
         dialects.push(DialectResults {
             name: "JSON dialect (MSC4388)",
@@ -77,7 +77,7 @@ impl Conformance {
             ended: ended.err(),
         });
         Ok(Self {
-            target: exam.target.text,
+            target: context.target.text,
             base,
             started,
             dialects,

@@ -1,9 +1,9 @@
 //! The addresses of the server: a client may use any of them.
 
 use crate::doctor::check::{CheckOutcome, Problem, fail, warn};
+use crate::doctor::check_context::CheckContext;
 use crate::doctor::connect_error::ProbeConnectError;
 use crate::doctor::diagnosis::{describe, unreachable};
-use crate::doctor::examination::Examination;
 use crate::doctor::exchange::{ProbeError, ProbeRequest};
 use crate::doctor::target::join;
 use crate::http::route::MSC4108_PREFIX;
@@ -15,51 +15,51 @@ const WHY: &str = "clients that use this address wait, or find no server: often 
 
 /// Sends a request to each address of the server, over IPv4 and IPv6. Also reports the addresses of
 /// other hosts that accepted no connection while another address of the same host did.
-pub(super) async fn addresses(exam: &mut Examination) -> CheckOutcome {
+pub(super) async fn addresses(context: &mut CheckContext) -> CheckOutcome {
     const FIX: &str = "let the proxy listen on this address, or remove it from DNS";
-    let base = exam.base()?;
-    let prefix = exam
+    let base = context.base()?;
+    let prefix = context
         .etag_session
         .as_ref()
         .map(|session| session.prefix.clone());
     let url = prefix.unwrap_or_else(|| join(&base, MSC4108_PREFIX));
-    if let Some(detour) = exam.client.connector().detour_of(&url) {
+    if let Some(detour) = context.client.connector().detour_of(&url) {
         return Err(Problem::Skip(format!(
             "--via {} leads past them",
             detour.via
         )));
     }
-    let addresses = exam.client.addresses_of(&url).await;
+    let addresses = context.client.addresses_of(&url).await;
     let addresses = addresses.map_err(|error| unreachable(&error, WHY))?;
     let (mut unroutable, mut others) = (0, Vec::new());
     for address in &addresses {
-        match exam
+        match context
             .client
             .send_to(ProbeRequest::get(&url), Some(*address))
             .await
         {
-            Ok(response) if response.is_ours => exam.is_served = true,
+            Ok(response) if response.is_ours => context.is_served = true,
             Ok(response) => others.push(format!("GET {url} at {address}: {}", describe(&response))),
             Err(ProbeError::Connect(error)) if error.is_unroutable() => unroutable += 1,
             Err(error) => return Err(warn(format!("GET {url} at {address}: {error}"), WHY, FIX)),
         }
     }
-    if let Some(found) = others.first().filter(|_| exam.is_served) {
+    if let Some(found) = others.first().filter(|_| context.is_served) {
         return Err(fail(
             format!("{found}; other addresses reach matrix-rendezvous"),
             WHY,
             "let the DNS records (A and AAAA) name the same server",
         ));
     }
-    let replicas: Vec<_> = exam.replicas.iter().filter_map(Url::host_str).collect();
-    let mut refused = exam.client.connector().refused().iter();
+    let replicas: Vec<_> = context.replicas.iter().filter_map(Url::host_str).collect();
+    let mut refused = context.client.connector().refused().iter();
     let is_of_clients =
         |error: &&ProbeConnectError| !error.is_unroutable() && !replicas.contains(&error.host());
     if let Some(refused) = refused.find(is_of_clients) {
         let what = format!("{refused}; another address of the host accepts connections");
         return Err(warn(what, WHY, FIX));
     }
-    let is_looked_up = is_name(&url) && !exam.client.connector().is_overridden(&url);
+    let is_looked_up = is_name(&url) && !context.client.connector().is_overridden(&url);
     if let Some(private) = private(&addresses).filter(|_| is_looked_up) {
         return Err(warn(
             format!(

@@ -1,8 +1,8 @@
 //! The authorization server: without the device grant, no new device gets an access token.
 
 use crate::doctor::check::{CheckId, CheckOutcome, Problem, fail, needs, warn};
+use crate::doctor::check_context::{AuthorizationServer, CheckContext, SERVICE_ITSELF};
 use crate::doctor::diagnosis::{describe, matrix_error, media_type, unexpected, unreachable};
-use crate::doctor::examination::{AuthorizationServer, Examination, SERVICE_ITSELF};
 use crate::doctor::exchange::ProbeRequest;
 use crate::doctor::target::join;
 use crate::json;
@@ -13,22 +13,22 @@ use url::Url;
 const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 /// Checks that the homeserver's authorization server has the device authorization grant.
-pub(super) async fn device_grant(exam: &mut Examination) -> CheckOutcome {
+pub(super) async fn device_grant(context: &mut CheckContext) -> CheckOutcome {
     const WHY: &str = "the new device gets its access token by the device authorization grant";
-    let url = join(&exam.base()?, "/_matrix/client/v1/auth_metadata");
+    let url = join(&context.base()?, "/_matrix/client/v1/auth_metadata");
     let request = format!("GET {url}");
-    let response = exam.client.get_following(&url).await;
+    let response = context.client.get_following(&url).await;
     let mut response = response.map_err(|error| unreachable(&error, WHY))?;
     if response.status == StatusCode::NOT_FOUND && !response.is_ours {
         // Homeservers had it there before Matrix 1.15.
         let unstable = join(
-            &exam.base()?,
+            &context.base()?,
             "/_matrix/client/unstable/org.matrix.msc2965/auth_metadata",
         );
-        let older = exam.client.get_following(&unstable).await;
+        let older = context.client.get_following(&unstable).await;
         response = older.map_err(|error| unreachable(&error, WHY))?;
     }
-    if exam.is_service_itself(&response) {
+    if context.is_service_itself(&response) {
         return Err(Problem::Skip(SERVICE_ITSELF.to_owned()));
     }
     if response.status == StatusCode::NOT_FOUND && matrix_error(&response).is_some() {
@@ -47,7 +47,7 @@ pub(super) async fn device_grant(exam: &mut Examination) -> CheckOutcome {
     let member = |name: &str| Url::parse(value[name].as_str()?).ok();
     let device_endpoint = member("device_authorization_endpoint");
     let has_endpoint = device_endpoint.is_some();
-    exam.authorization = Some(AuthorizationServer {
+    context.authorization = Some(AuthorizationServer {
         issuer: member("issuer"),
         device_endpoint,
     });
@@ -70,13 +70,13 @@ pub(super) async fn device_grant(exam: &mut Examination) -> CheckOutcome {
 
 /// Checks that the device endpoint answers as an OAuth server does: an empty request is an error
 /// in JSON.
-pub(super) async fn device_endpoint(exam: &mut Examination) -> CheckOutcome {
+pub(super) async fn device_endpoint(context: &mut CheckContext) -> CheckOutcome {
     const WHY: &str = "the new device uses this endpoint after the QR code was scanned";
-    let server = exam.authorization.as_ref();
+    let server = context.authorization.as_ref();
     let url = server.and_then(|server| server.device_endpoint.clone());
     let url = url.ok_or_else(|| needs(CheckId::DeviceGrant))?;
     let call = ProbeRequest::new(Method::POST, &url).typed("application/x-www-form-urlencoded", "");
-    let response = exam.client.send(call).await;
+    let response = context.client.send(call).await;
     let response = response.map_err(|error| unreachable(&error, WHY))?;
     let is_error = matches!(
         response.status,
@@ -95,13 +95,13 @@ pub(super) async fn device_endpoint(exam: &mut Examination) -> CheckOutcome {
 }
 
 /// Checks that the page on which the user confirms the new device is there.
-pub(super) async fn link_page(exam: &mut Examination) -> CheckOutcome {
+pub(super) async fn link_page(context: &mut CheckContext) -> CheckOutcome {
     const WHY: &str = "the user confirms the new device on this page";
-    let server = exam.authorization.as_ref();
+    let server = context.authorization.as_ref();
     let issuer = server.and_then(|server| server.issuer.clone());
     let issuer = issuer.ok_or_else(|| needs(CheckId::DeviceGrant))?;
     let url = join(&issuer, "/link");
-    let response = exam.client.get_following(&url).await;
+    let response = context.client.get_following(&url).await;
     let response = response.map_err(|error| unreachable(&error, WHY))?;
     if response.status.is_success() {
         return Ok(format!("{url} answers"));

@@ -1,8 +1,8 @@
 //! What must not pass: payloads that are too long, and page loads.
 
 use crate::doctor::check::{CheckId, CheckOutcome, Problem, needs, warn};
+use crate::doctor::check_context::CheckContext;
 use crate::doctor::diagnosis::{describe, matrix_error, unexpected};
-use crate::doctor::examination::Examination;
 use crate::doctor::exchange::ProbeRequest;
 use crate::model::MAX_PAYLOAD_BYTES;
 use hyper::StatusCode;
@@ -12,23 +12,27 @@ use hyper::header::HeaderName;
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
 /// Writes the longest payload, and one that is a byte longer.
-pub(super) async fn payload_size(exam: &mut Examination) -> CheckOutcome {
+pub(super) async fn payload_size(context: &mut CheckContext) -> CheckOutcome {
     const WHY: &str = "messages have up to 4096 bytes, and the limit bounds what strangers store";
-    let session = exam.etag_session()?;
+    let session = context.etag_session()?;
     if session.previous_etag.is_none() {
         return Err(needs(CheckId::Write));
     }
     let longest = "x".repeat(MAX_PAYLOAD_BYTES);
     let request = format!("PUT {} of {MAX_PAYLOAD_BYTES} bytes", session.url.path());
-    let response = exam.put(&session.url, &session.etag, &longest, WHY).await?;
+    let response = context
+        .put(&session.url, &session.etag, &longest, WHY)
+        .await?;
     if response.status != StatusCode::ACCEPTED {
         return Err(unexpected(&request, &response, "202", WHY));
     }
-    exam.record_write(longest, &response);
-    let session = exam.etag_session()?;
+    context.record_write(longest, &response);
+    let session = context.etag_session()?;
     let longer = "x".repeat(MAX_PAYLOAD_BYTES + 1);
     let request = format!("PUT {} of one byte more", session.url.path());
-    let response = exam.put(&session.url, &session.etag, &longer, WHY).await?;
+    let response = context
+        .put(&session.url, &session.etag, &longer, WHY)
+        .await?;
     if response.status != StatusCode::PAYLOAD_TOO_LARGE || matrix_error(&response).is_none() {
         let expected = "413 with a Matrix error";
         return Err(unexpected(&request, &response, expected, WHY));
@@ -37,16 +41,16 @@ pub(super) async fn payload_size(exam: &mut Examination) -> CheckOutcome {
 }
 
 /// Opens the session as a page.
-pub(super) async fn page_load(exam: &mut Examination) -> CheckOutcome {
+pub(super) async fn page_load(context: &mut CheckContext) -> CheckOutcome {
     const WHY: &str =
         "a session that opens as a page could show a stranger's content under this host's name";
-    let session = exam.etag_session()?;
+    let session = context.etag_session()?;
     if !session.created.is_ours {
         let reason = "the session is not one of matrix-rendezvous";
         return Err(Problem::Skip(reason.to_owned()));
     }
     let call = ProbeRequest::get(&session.url).header(SEC_FETCH_MODE, "navigate");
-    let response = exam.call(call, WHY).await?;
+    let response = context.call(call, WHY).await?;
     let request = format!("GET {} with Sec-Fetch-Mode: navigate", session.url.path());
     if response.status != StatusCode::FORBIDDEN || matrix_error(&response).is_none() {
         let what = format!("{request}: {}; expected 403", describe(&response));

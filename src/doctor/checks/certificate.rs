@@ -1,7 +1,7 @@
 //! The certificates that the servers presented, as apps get them.
 
 use crate::doctor::check::{CheckOutcome, Problem, warn};
-use crate::doctor::examination::Examination;
+use crate::doctor::check_context::CheckContext;
 use crate::doctor::peer_certificate::PeerCertificate;
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ const SOON: Duration = Duration::from_hours(24 * 7);
 const DAY: u64 = 24 * 60 * 60;
 
 /// Reports a certificate that expires soon. One that is not valid failed an earlier check.
-pub(super) fn certificate(exam: &Examination) -> CheckOutcome {
-    let now = exam.client.clock().time_of_day();
+pub(super) fn certificate(context: &CheckContext) -> CheckOutcome {
+    let now = context.client.clock().time_of_day();
     let mut valid = Vec::new();
-    for (host, certificate) in exam.client.connector().certificates() {
+    for (host, certificate) in context.client.connector().certificates() {
         let PeerCertificate {
             not_after,
             protocol,

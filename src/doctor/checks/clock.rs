@@ -1,7 +1,7 @@
 //! Clocks: a device compares the session's expiry with its own.
 
 use crate::doctor::check::{CheckId, CheckOutcome, fail, needs, warn};
-use crate::doctor::examination::{Examination, single_header};
+use crate::doctor::check_context::{CheckContext, single_header};
 use crate::doctor::exchange::ProbeResponse;
 use httpdate::parse_http_date;
 use hyper::header::{DATE, EXPIRES, HeaderName, LAST_MODIFIED};
@@ -14,9 +14,9 @@ pub(super) const TOLERANCE: Duration = Duration::from_secs(5);
 const MIN_LIFETIME: Duration = Duration::from_mins(2);
 
 /// Compares this machine's clock with the dates of the creation.
-pub(super) fn clock(exam: &Examination) -> CheckOutcome {
+pub(super) fn clock(context: &CheckContext) -> CheckOutcome {
     const FIX: &str = "set the clocks by NTP: the server's, Redis' and this machine's";
-    let Some(session) = &exam.etag_session else {
+    let Some(session) = &context.etag_session else {
         return Err(needs(CheckId::Create));
     };
     let here = session.created_at;

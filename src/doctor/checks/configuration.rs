@@ -1,11 +1,11 @@
 //! The configuration: the warnings of `config check`.
 
 use crate::doctor::check::{CheckOutcome, warn};
-use crate::doctor::examination::Examination;
+use crate::doctor::check_context::CheckContext;
 
 /// Reports the warnings of the configuration. An invalid one ends the doctor before the checks.
-pub(super) fn configuration(exam: &Examination) -> CheckOutcome {
-    let deployment = exam.deployment()?;
+pub(super) fn configuration(context: &CheckContext) -> CheckOutcome {
+    let deployment = context.deployment()?;
     if deployment.warnings.is_empty() {
         return Ok(format!("valid; mode {}", deployment.modes.join(", ")));
     }

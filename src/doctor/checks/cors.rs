@@ -1,8 +1,8 @@
 //! What browsers demand of responses (Fetch, "CORS protocol").
 
 use crate::doctor::check::{CheckId, CheckOutcome, fail, needs};
+use crate::doctor::check_context::CheckContext;
 use crate::doctor::diagnosis::{unexpected, unreachable};
-use crate::doctor::examination::Examination;
 use crate::doctor::exchange::{ProbeRequest, ProbeResponse};
 use hyper::Method;
 use hyper::header::{
@@ -44,12 +44,12 @@ pub(super) fn check_origin(response: &ProbeResponse) -> Result<(), String> {
 }
 
 /// Sends the request that a browser sends before a PUT.
-pub(super) async fn preflight(exam: &mut Examination) -> CheckOutcome {
-    let session = exam.etag_session()?;
+pub(super) async fn preflight(context: &mut CheckContext) -> CheckOutcome {
+    let session = context.etag_session()?;
     let call = ProbeRequest::new(Method::OPTIONS, &session.url)
         .header(ACCESS_CONTROL_REQUEST_METHOD, "PUT")
         .header(ACCESS_CONTROL_REQUEST_HEADERS, &REQUESTED.join(","));
-    let response = exam.client.send(call).await;
+    let response = context.client.send(call).await;
     let response = response.map_err(|error| unreachable(&error, WHY))?;
     let request = format!("OPTIONS {}", session.url.path());
     if !response.status.is_success() {
@@ -82,14 +82,14 @@ pub(super) async fn preflight(exam: &mut Examination) -> CheckOutcome {
 }
 
 /// Checks the responses of the earlier checks.
-pub(super) fn responses(exam: &Examination) -> CheckOutcome {
-    if exam.etag_session.is_none() {
+pub(super) fn responses(context: &CheckContext) -> CheckOutcome {
+    if context.etag_session.is_none() {
         return Err(needs(CheckId::Create));
     }
     let mut statuses = BTreeSet::new();
     // A proxy's own response failed the check that expected another one.
-    let is_from_here = |response: &ProbeResponse| response.is_ours || !exam.is_served;
-    let samples = exam.samples.iter();
+    let is_from_here = |response: &ProbeResponse| response.is_ours || !context.is_served;
+    let samples = context.samples.iter();
     for (method, response) in samples.filter(|(_, response)| is_from_here(response)) {
         let status = response.status.as_u16();
         let request = format!("{method} {}: {status}", response.url.path());

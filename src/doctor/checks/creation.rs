@@ -1,9 +1,9 @@
 //! The creation of a session of the ETag dialect, and the URL that clients are given.
 
 use crate::doctor::check::{CheckId, CheckOutcome, Problem, fail, needs, warn};
+use crate::doctor::check_context::{CheckContext, EtagSession, message, single_header};
 use crate::doctor::checks::cors::check_origin;
 use crate::doctor::diagnosis::{sender, unexpected};
-use crate::doctor::examination::{EtagSession, Examination, message, single_header};
 use crate::doctor::exchange::{ProbeRequest, ProbeResponse, redirect_target};
 use crate::doctor::target::join;
 use crate::http::route::MSC4108_PREFIX;
@@ -15,19 +15,19 @@ use url::Url;
 const WHY: &str = "no client can begin a sign-in without a session";
 
 /// Creates the session that the other checks use.
-pub(super) async fn create(exam: &mut Examination) -> CheckOutcome {
-    let mut prefix = join(&exam.base()?, MSC4108_PREFIX);
-    if exam.read_only {
+pub(super) async fn create(context: &mut CheckContext) -> CheckOutcome {
+    let mut prefix = join(&context.base()?, MSC4108_PREFIX);
+    if context.read_only {
         return Err(Problem::Skip("--read-only".to_owned()));
     }
     let payload = message(1);
     let create = |url: &Url| ProbeRequest::new(Method::POST, url).text(&payload);
-    let mut response = exam.call(create(&prefix), WHY).await?;
+    let mut response = context.call(create(&prefix), WHY).await?;
     let mut via = "";
     if response.status.is_redirection() {
         prefix = delegation(&prefix, &response)?;
-        exam.delegated_to = Some(prefix.clone());
-        response = exam.call(create(&prefix), WHY).await?;
+        context.delegated_to = Some(prefix.clone());
+        response = context.call(create(&prefix), WHY).await?;
         via = ", by delegation";
     }
     let request = format!("POST {prefix}");
@@ -40,9 +40,9 @@ pub(super) async fn create(exam: &mut Examination) -> CheckOutcome {
         let expected = "JSON with an absolute url";
         return Err(unexpected(&request, &response, expected, WHY));
     };
-    let created_at = exam.client.clock().time_of_day();
+    let created_at = context.client.clock().time_of_day();
     let etag = single_header(&response, &ETAG);
-    exam.etag_session = Some(EtagSession {
+    context.etag_session = Some(EtagSession {
         prefix,
         url,
         etag: etag.clone().unwrap_or_default(),
@@ -126,9 +126,9 @@ fn delegation(from: &Url, response: &ProbeResponse) -> Result<Url, Problem> {
 
 /// Checks the URL of the session, which the QR code carries to the other device. The checks after one that
 /// failed use the session by the URL that it should have.
-pub(super) fn session_url(exam: &mut Examination) -> CheckOutcome {
-    let outcome = check_session_url(exam);
-    if let (Err(Problem::Fail(_)), Some(session)) = (&outcome, &mut exam.etag_session) {
+pub(super) fn session_url(context: &mut CheckContext) -> CheckOutcome {
+    let outcome = check_session_url(context);
+    if let (Err(Problem::Fail(_)), Some(session)) = (&outcome, &mut context.etag_session) {
         let id = session
             .url
             .path_segments()
@@ -138,14 +138,14 @@ pub(super) fn session_url(exam: &mut Examination) -> CheckOutcome {
     outcome
 }
 
-fn check_session_url(exam: &Examination) -> CheckOutcome {
+fn check_session_url(context: &CheckContext) -> CheckOutcome {
     const READ: &str = "the other device reads this URL from the QR code, and cannot use it";
     let Some(EtagSession {
         prefix,
         url,
         created,
         ..
-    }) = &exam.etag_session
+    }) = &context.etag_session
     else {
         return Err(needs(CheckId::Create));
     };

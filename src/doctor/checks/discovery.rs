@@ -1,9 +1,9 @@
 //! How clients find the homeserver, and whether it offers QR sign-in.
 
 use crate::doctor::check::{CheckId, CheckOutcome, Problem, fail, needs, warn};
+use crate::doctor::check_context::{CheckContext, SERVICE_ITSELF};
 use crate::doctor::checks::cors::check_origin;
 use crate::doctor::diagnosis::{describe, unexpected, unreachable};
-use crate::doctor::examination::{Examination, SERVICE_ITSELF};
 use crate::doctor::exchange::{ProbeRequest, ProbeResponse};
 use crate::doctor::target::{TargetKind, join, parse_base_url};
 use crate::json;
@@ -14,9 +14,9 @@ use url::Url;
 const MSC4108_FEATURE: &str = "org.matrix.msc4108";
 
 /// Looks up the base URL of a server name (client-server API, "Well-known URI").
-pub(super) async fn well_known(exam: &mut Examination) -> CheckOutcome {
+pub(super) async fn well_known(context: &mut CheckContext) -> CheckOutcome {
     const WHY: &str = "clients find the homeserver by this file";
-    let (file, fallback) = match &exam.target.kind {
+    let (file, fallback) = match &context.target.kind {
         TargetKind::BaseUrl(_) => {
             let reason = "a base URL was given; give the server name to check its .well-known";
             return Err(Problem::Skip(reason.to_owned()));
@@ -30,10 +30,10 @@ pub(super) async fn well_known(exam: &mut Examination) -> CheckOutcome {
             fallback,
         } => (well_known.clone(), fallback.clone()),
     };
-    let response = exam.client.get_following(&file).await;
+    let response = context.client.get_following(&file).await;
     let response = response.map_err(|error| unreachable(&error, WHY))?;
     if response.status == StatusCode::NOT_FOUND {
-        exam.base = Some(fallback.clone());
+        context.base = Some(fallback.clone());
         return Err(warn(
             format!("GET {file}: {}", describe(&response)),
             format!("clients take {fallback} for the homeserver, or ask the user for it"),
@@ -45,8 +45,8 @@ pub(super) async fn well_known(exam: &mut Examination) -> CheckOutcome {
     }
     let base = parse_well_known(&file, &response)?;
     let seen = format!("{file} names {base}");
-    exam.well_known = Some(response);
-    exam.base = Some(base);
+    context.well_known = Some(response);
+    context.base = Some(base);
     Ok(seen)
 }
 
@@ -75,8 +75,8 @@ fn parse_well_known(file: &Url, response: &ProbeResponse) -> Result<Url, Problem
 }
 
 /// Checks that a web client may read the `.well-known` file.
-pub(super) fn well_known_cors(exam: &Examination) -> CheckOutcome {
-    let Some(response) = &exam.well_known else {
+pub(super) fn well_known_cors(context: &CheckContext) -> CheckOutcome {
+    let Some(response) = &context.well_known else {
         return Err(needs(CheckId::WellKnown));
     };
     check_origin(response).map_err(|found| {
@@ -90,19 +90,19 @@ pub(super) fn well_known_cors(exam: &Examination) -> CheckOutcome {
 }
 
 /// Checks that the homeserver offers the ETag dialect to clients.
-pub(super) async fn versions(exam: &mut Examination) -> CheckOutcome {
+pub(super) async fn versions(context: &mut CheckContext) -> CheckOutcome {
     const WHY: &str = "no released client offers QR sign-in without this response";
-    let url = join(&exam.base()?, "/_matrix/client/versions");
+    let url = join(&context.base()?, "/_matrix/client/versions");
     let request = format!("GET {url}");
-    let response = exam.client.get_following(&url).await;
+    let response = context.client.get_following(&url).await;
     let response = response.map_err(|error| unreachable(&error, WHY))?;
-    if exam.is_service_itself(&response) {
+    if context.is_service_itself(&response) {
         return Err(Problem::Skip(SERVICE_ITSELF.to_owned()));
     }
     let value = json::parse_value(&response.body).ok();
     let value = value.filter(|value| response.status == StatusCode::OK && value.is_object());
     let Some(value) = value else {
-        return Err(no_homeserver(exam, &url, &response, WHY).await);
+        return Err(no_homeserver(context, &url, &response, WHY).await);
     };
     match &value["unstable_features"][MSC4108_FEATURE] {
         serde_json::Value::Bool(true) => Ok(format!("{MSC4108_FEATURE} is true")),
@@ -118,7 +118,7 @@ pub(super) async fn versions(exam: &mut Examination) -> CheckOutcome {
 /// Returns the failure of a base URL at which another server than a homeserver answers. Tries each address
 /// of the host: a homeserver at another one is the nearer cause.
 async fn no_homeserver(
-    exam: &mut Examination,
+    context: &mut CheckContext,
     url: &Url,
     response: &ProbeResponse,
     why: &str,
@@ -133,7 +133,7 @@ async fn no_homeserver(
     if !is_elsewhere {
         return problem;
     }
-    finding.action = match (&exam.well_known, &exam.target.kind) {
+    finding.action = match (&context.well_known, &context.target.kind) {
         (Some(file), _) => format!(
             "either set base_url in {} to the homeserver's URL, or let the proxy of this host forward \
              /_matrix to the homeserver",
@@ -147,12 +147,12 @@ async fn no_homeserver(
               the homeserver"
             .to_owned(),
     };
-    let addresses = exam.client.addresses_of(url).await.unwrap_or_default();
+    let addresses = context.client.addresses_of(url).await.unwrap_or_default();
     if addresses.len() < 2 {
         return problem;
     }
     for address in addresses {
-        let Ok(other) = exam
+        let Ok(other) = context
             .client
             .send_to(ProbeRequest::get(url), Some(address))
             .await

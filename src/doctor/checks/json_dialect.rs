@@ -1,8 +1,8 @@
 //! A sign-in in the JSON dialect: which clients may create a session, and what becomes of it.
 
 use crate::doctor::check::{CheckId, CheckOutcome, Problem, fail, needs};
+use crate::doctor::check_context::{CheckContext, JsonSession, message};
 use crate::doctor::diagnosis::{cached, matrix_error, unexpected, unreachable};
-use crate::doctor::examination::{Examination, JsonSession, message};
 use crate::doctor::exchange::{ProbeRequest, ProbeResponse};
 use crate::doctor::json_request::{self, MADE_UP_TOKEN, parse, put};
 use crate::doctor::target::join;
@@ -15,22 +15,22 @@ use url::Url;
 const WHY: &str = "clients of this dialect cannot sign in";
 
 /// Creates a session, and checks that an access token arrives if one is needed.
-pub(super) async fn authorization(exam: &mut Examination) -> CheckOutcome {
+pub(super) async fn authorization(context: &mut CheckContext) -> CheckOutcome {
     const EXPECTED: &str = "200, or 403 M_FORBIDDEN if a token is needed";
     const STRIPPED: &str = "let the proxy forward the Authorization header unchanged: nginx \
                             proxy_set_header Authorization \"\" or auth_basic remove it";
-    let prefix = join(&exam.base()?, MSC4388_UNSTABLE_PREFIX);
-    if exam.read_only {
+    let prefix = join(&context.base()?, MSC4388_UNSTABLE_PREFIX);
+    if context.read_only {
         return Err(Problem::Skip("--read-only".to_owned()));
     }
     let request = format!("POST {prefix}");
-    let response = create(exam, &prefix, None).await?;
+    let response = create(context, &prefix, None).await?;
     if !response.is_ours {
         return Err(needs(CheckId::RouteMsc4388));
     }
     match response.status {
         StatusCode::OK => {
-            record_session(exam, &prefix, &response)?;
+            record_session(context, &prefix, &response)?;
             return Ok("no token is needed".to_owned());
         }
         StatusCode::NOT_FOUND => return Err(Problem::Skip("the dialect is off".to_owned())),
@@ -38,7 +38,7 @@ pub(super) async fn authorization(exam: &mut Examination) -> CheckOutcome {
         _ => return Err(unexpected(&request, &response, EXPECTED, WHY)),
     }
     let request = format!("{request} with a made-up token");
-    let response = create(exam, &prefix, Some(MADE_UP_TOKEN)).await?;
+    let response = create(context, &prefix, Some(MADE_UP_TOKEN)).await?;
     if is_forbidden(&response) {
         let what = format!(
             "{request}: 403, as without one: the token does not arrive (or maintenance is on)"
@@ -49,37 +49,46 @@ pub(super) async fn authorization(exam: &mut Examination) -> CheckOutcome {
         let expected = "401: no user has this token";
         return Err(unexpected(&request, &response, expected, WHY));
     }
-    let Some(token) = exam.token.as_ref().map(|token| token.expose().to_owned()) else {
+    let Some(token) = context
+        .token
+        .as_ref()
+        .map(|token| token.expose().to_owned())
+    else {
         return Ok("a token is needed, and arrives (--token-file tries a real one)".to_owned());
     };
-    let response = create(exam, &prefix, Some(&token)).await?;
+    let response = create(context, &prefix, Some(&token)).await?;
     if response.status != StatusCode::OK {
         let request = format!("POST {prefix} with the token of --token-file");
         return Err(unexpected(&request, &response, "200", WHY));
     }
-    record_session(exam, &prefix, &response)?;
+    record_session(context, &prefix, &response)?;
     Ok("a token is needed, and that of --token-file is accepted".to_owned())
 }
 
 /// Exchanges messages as two devices would, and deletes the session.
-pub(super) async fn exchange(exam: &mut Examination) -> CheckOutcome {
+pub(super) async fn exchange(context: &mut CheckContext) -> CheckOutcome {
     let Some(JsonSession {
         url,
         token: first,
         payload,
-    }) = exam.json_session.take()
+    }) = context.json_session.take()
     else {
         return Err(needs(CheckId::Authorization));
     };
     let second = message(2);
-    expect_payload(exam, &url, &payload, &first).await?;
-    let written = send(exam, put(&url, &first, &second), StatusCode::OK).await?;
+    expect_payload(context, &url, &payload, &first).await?;
+    let written = send(context, put(&url, &first, &second), StatusCode::OK).await?;
     let token = sequence_token(&written)?;
-    expect_payload(exam, &url, &second, &token).await?;
-    send(exam, put(&url, &first, &message(3)), StatusCode::CONFLICT).await?;
+    expect_payload(context, &url, &second, &token).await?;
+    send(
+        context,
+        put(&url, &first, &message(3)),
+        StatusCode::CONFLICT,
+    )
+    .await?;
     let delete = ProbeRequest::new(Method::DELETE, &url);
-    send(exam, delete, StatusCode::OK).await?;
-    send(exam, ProbeRequest::get(&url), StatusCode::NOT_FOUND).await?;
+    send(context, delete, StatusCode::OK).await?;
+    send(context, ProbeRequest::get(&url), StatusCode::NOT_FOUND).await?;
     Ok("two messages, a conflict and the end".to_owned())
 }
 
@@ -90,7 +99,7 @@ fn is_forbidden(response: &ProbeResponse) -> bool {
 }
 
 async fn create(
-    exam: &mut Examination,
+    context: &mut CheckContext,
     prefix: &Url,
     token: Option<&str>,
 ) -> Result<ProbeResponse, Problem> {
@@ -99,13 +108,13 @@ async fn create(
     if let Some(token) = token {
         call = call.header(AUTHORIZATION, &format!("Bearer {token}"));
     }
-    let response = exam.client.send(call).await;
+    let response = context.client.send(call).await;
     response.map_err(|error| unreachable(&error, WHY))
 }
 
 /// Records the session of the response to a creation.
 fn record_session(
-    exam: &mut Examination,
+    context: &mut CheckContext,
     prefix: &Url,
     response: &ProbeResponse,
 ) -> Result<(), Problem> {
@@ -119,7 +128,7 @@ fn record_session(
             WHY,
         ));
     };
-    exam.json_session = Some(JsonSession {
+    context.json_session = Some(JsonSession {
         url: join(prefix, &format!("/{id}")),
         token: sequence_token(response)?,
         payload: message(1),
@@ -129,12 +138,12 @@ fn record_session(
 
 /// Sends a request, and expects a status of this service.
 async fn send(
-    exam: &mut Examination,
+    context: &mut CheckContext,
     call: ProbeRequest,
     expected: StatusCode,
 ) -> Result<ProbeResponse, Problem> {
     let request = format!("{} {}", call.method, call.url);
-    let response = exam.client.send(call).await;
+    let response = context.client.send(call).await;
     let response = response.map_err(|error| unreachable(&error, WHY))?;
     if response.is_cached {
         return Err(cached(&response));
@@ -147,12 +156,12 @@ async fn send(
 }
 
 async fn expect_payload(
-    exam: &mut Examination,
+    context: &mut CheckContext,
     url: &Url,
     payload: &str,
     token: &str,
 ) -> Result<(), Problem> {
-    let response = send(exam, ProbeRequest::get(url), StatusCode::OK).await?;
+    let response = send(context, ProbeRequest::get(url), StatusCode::OK).await?;
     let value = parse(&response);
     if value["data"] == payload && value["sequence_token"] == token {
         return Ok(());

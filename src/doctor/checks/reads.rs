@@ -1,9 +1,9 @@
 //! The reads of a sign-in in the ETag dialect, each on a connection of its own.
 
 use crate::doctor::check::{CheckId, CheckOutcome, Problem, fail, needs, warn};
+use crate::doctor::check_context::{CheckContext, EtagSession, message, single_header};
 use crate::doctor::checks::creation::no_etag;
 use crate::doctor::diagnosis::{CACHE, describe, sender, unexpected};
-use crate::doctor::examination::{EtagSession, Examination, message, single_header};
 use crate::doctor::exchange::{ProbeRequest, ProbeResponse};
 use hyper::StatusCode;
 use hyper::header::{
@@ -27,11 +27,11 @@ const COMPRESSION: &str = "turn compression, charset and rewriting off for these
                            (docs/routing.md has the lines for each proxy)";
 
 /// Reads the session as a client does that accepts compression.
-pub(super) async fn read(exam: &mut Examination) -> CheckOutcome {
+pub(super) async fn read(context: &mut CheckContext) -> CheckOutcome {
     const WHY: &str = "each device reads the other's message by this request";
-    let session = exam.etag_session()?;
+    let session = context.etag_session()?;
     let call = ProbeRequest::get(&session.url);
-    let response = exam.call(call, WHY).await?;
+    let response = context.call(call, WHY).await?;
     let request = format!("GET {}", session.url.path());
     if response.status != StatusCode::OK {
         return Err(unexpected(&request, &response, "200", WHY));
@@ -45,7 +45,7 @@ pub(super) async fn read(exam: &mut Examination) -> CheckOutcome {
         ));
     }
     let etag = single_header(&response, &ETAG).ok_or_else(|| no_etag(&request))?;
-    check_etag(exam, &request, &session.etag, etag)?;
+    check_etag(context, &request, &session.etag, etag)?;
     check_body(&request, &session, &response)?;
     Ok("200 text/plain with one ETag".to_owned())
 }
@@ -53,7 +53,7 @@ pub(super) async fn read(exam: &mut Examination) -> CheckOutcome {
 /// Compares the entity tag of a read with that of the creation. From here on the changed one is used,
 /// as a client does.
 fn check_etag(
-    exam: &mut Examination,
+    context: &mut CheckContext,
     request: &str,
     created: &str,
     read: String,
@@ -63,7 +63,7 @@ fn check_etag(
     }
     let what = format!("{request}: the ETag is {read}, and it was {created} at the creation");
     let is_understood = read.contains(created.trim_matches('"'));
-    if let Some(session) = &mut exam.etag_session {
+    if let Some(session) = &mut context.etag_session {
         session.etag = read;
     }
     if is_understood {
@@ -111,11 +111,11 @@ fn age_of(response: &ProbeResponse) -> String {
 }
 
 /// Polls for a message that has not come.
-pub(super) async fn not_modified(exam: &mut Examination) -> CheckOutcome {
+pub(super) async fn not_modified(context: &mut CheckContext) -> CheckOutcome {
     const WHY: &str = "while a device waits it gets this response once a second";
-    let session = exam.etag_session()?;
+    let session = context.etag_session()?;
     let call = ProbeRequest::get(&session.url).header(IF_NONE_MATCH, &session.etag);
-    let response = exam.call(call, WHY).await?;
+    let response = context.call(call, WHY).await?;
     let request = format!("GET {} with If-None-Match", session.url.path());
     if response.status == StatusCode::OK {
         let etag = single_header(&response, &ETAG);
@@ -164,13 +164,13 @@ pub(super) async fn not_modified(exam: &mut Examination) -> CheckOutcome {
 }
 
 /// Reads the session again and again, so that a load balancer uses every replica.
-pub(super) async fn one_store(exam: &mut Examination) -> CheckOutcome {
+pub(super) async fn one_store(context: &mut CheckContext) -> CheckOutcome {
     const WHY: &str = "a sign-in reads about once a second, and one wrong response ends it";
-    let session = exam.etag_session()?;
+    let session = context.etag_session()?;
     let request = format!("GET {}", session.url.path());
     let (mut lost, mut first_lost) = (0, None);
     for number in 1..=READS {
-        let response = exam.call(ProbeRequest::get(&session.url), WHY).await?;
+        let response = context.call(ProbeRequest::get(&session.url), WHY).await?;
         let request = format!("{request}, read {number} of {READS} on new connections");
         if response.status == StatusCode::NOT_FOUND {
             lost += 1;
@@ -200,13 +200,13 @@ pub(super) async fn one_store(exam: &mut Examination) -> CheckOutcome {
 }
 
 /// Reads what was written, on another connection.
-pub(super) async fn read_after_write(exam: &mut Examination) -> CheckOutcome {
+pub(super) async fn read_after_write(context: &mut CheckContext) -> CheckOutcome {
     const WHY: &str = "each device waits for the other's message";
-    let session = exam.etag_session()?;
+    let session = context.etag_session()?;
     if session.previous_etag.is_none() {
         return Err(needs(CheckId::Write));
     }
-    let response = exam.call(ProbeRequest::get(&session.url), WHY).await?;
+    let response = context.call(ProbeRequest::get(&session.url), WHY).await?;
     let request = format!("GET {} after a PUT", session.url.path());
     if response.status != StatusCode::OK {
         return Err(unexpected(&request, &response, "200", WHY));
@@ -224,15 +224,15 @@ pub(super) async fn read_after_write(exam: &mut Examination) -> CheckOutcome {
 }
 
 /// Polls right after a write, when this service may hold the response.
-pub(super) async fn held_read(exam: &mut Examination) -> CheckOutcome {
+pub(super) async fn held_read(context: &mut CheckContext) -> CheckOutcome {
     const WHY: &str = "matrix-rendezvous answers such a read after up to 2 s \
                        (msc4108.long_poll.timeout), and no client retries one that is cut";
-    let session = exam.etag_session()?;
+    let session = context.etag_session()?;
     if session.previous_etag.is_none() {
         return Err(needs(CheckId::Write));
     }
     let call = ProbeRequest::get(&session.url).header(IF_NONE_MATCH, &session.etag);
-    let response = exam.call(call, WHY).await?;
+    let response = context.call(call, WHY).await?;
     let request = format!(
         "GET {} with If-None-Match after a write",
         session.url.path()

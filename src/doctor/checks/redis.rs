@@ -2,17 +2,17 @@
 
 use crate::config::store::Check;
 use crate::doctor::check::{CheckId, CheckOutcome, Problem, fail, needs, warn};
+use crate::doctor::check_context::CheckContext;
 use crate::doctor::checks::clock::{TOLERANCE, difference};
 use crate::doctor::deployment::ConfiguredRedis;
-use crate::doctor::examination::Examination;
 use crate::store::redis::{RedisSurvey, WriteProbe};
 
 /// Part of the memory, in percent, from which on an operator should act. As in the alert.
 const NEARLY_FULL: u64 = 80;
 
 /// Checks that each primary has a connection: name, TCP, TLS, user and password, role.
-pub(super) fn connection(exam: &Examination) -> CheckOutcome {
-    let ConfiguredRedis { layout, survey } = configured(exam)?;
+pub(super) fn connection(context: &CheckContext) -> CheckOutcome {
+    let ConfiguredRedis { layout, survey } = configured(context)?;
     match survey {
         Ok(RedisSurvey {
             servers,
@@ -46,8 +46,8 @@ pub(super) fn connection(exam: &Examination) -> CheckOutcome {
 }
 
 /// Checks that Redis accepts writes.
-pub(super) fn write(exam: &Examination) -> CheckOutcome {
-    let refusal = match &survey(exam)?.write {
+pub(super) fn write(context: &CheckContext) -> CheckOutcome {
+    let refusal = match &survey(context)?.write {
         Some(WriteProbe::Accepted) => return Ok("Redis accepts writes".to_owned()),
         Some(WriteProbe::Refused(refusal)) => refusal,
         Some(WriteProbe::NoReply(error)) => {
@@ -77,9 +77,9 @@ pub(super) fn write(exam: &Examination) -> CheckOutcome {
 }
 
 /// Checks that Redis is one that loses no sign-in: version, eviction, memory, ACL, latency, replicas.
-pub(super) fn fit(exam: &Examination) -> CheckOutcome {
+pub(super) fn fit(context: &CheckContext) -> CheckOutcome {
     const FIX: &str = "docs/redis.md says what Redis must be like, and why";
-    let survey = survey(exam)?;
+    let survey = survey(context)?;
     let failed = survey.failed.iter();
     let reasons: Vec<_> = failed
         .map(|(check, reason)| format!("{check}: {reason}"))
@@ -139,8 +139,8 @@ const fn remedy(check: Check) -> &'static str {
 }
 
 /// Checks how much of its memory Redis uses.
-pub(super) fn memory(exam: &Examination) -> CheckOutcome {
-    let Some((used, limit)) = survey(exam)?.memory else {
+pub(super) fn memory(context: &CheckContext) -> CheckOutcome {
+    let Some((used, limit)) = survey(context)?.memory else {
         let reason = "INFO has no memory of Redis";
         return Err(Problem::Skip(reason.to_owned()));
     };
@@ -174,8 +174,8 @@ fn size(bytes: u64) -> String {
 }
 
 /// Compares the clocks of Redis with this machine's.
-pub(super) fn clock(exam: &Examination) -> CheckOutcome {
-    let survey = survey(exam)?;
+pub(super) fn clock(context: &CheckContext) -> CheckOutcome {
+    let survey = survey(context)?;
     let clocks = survey.servers.iter();
     let clocks: Vec<_> = clocks
         .filter_map(|server| Some((server, server.clocks?)))
@@ -201,12 +201,12 @@ pub(super) fn clock(exam: &Examination) -> CheckOutcome {
     Ok("the clocks agree".to_owned())
 }
 
-fn configured(exam: &Examination) -> Result<&ConfiguredRedis, Problem> {
-    let redis = exam.deployment()?.redis.as_ref();
+fn configured(context: &CheckContext) -> Result<&ConfiguredRedis, Problem> {
+    let redis = context.deployment()?.redis.as_ref();
     redis.ok_or_else(|| Problem::Skip("store.backend is memory".to_owned()))
 }
 
-fn survey(exam: &Examination) -> Result<&RedisSurvey, Problem> {
-    let survey = configured(exam)?.survey.as_ref();
+fn survey(context: &CheckContext) -> Result<&RedisSurvey, Problem> {
+    let survey = configured(context)?.survey.as_ref();
     survey.map_err(|_| needs(CheckId::RedisConnection))
 }

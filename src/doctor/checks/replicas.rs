@@ -2,8 +2,8 @@
 
 use crate::doctor::check::CheckId;
 use crate::doctor::check::{CheckOutcome, Problem, fail, needs, warn};
+use crate::doctor::check_context::CheckContext;
 use crate::doctor::diagnosis::{quote, unexpected, unreachable};
-use crate::doctor::examination::Examination;
 use crate::doctor::exchange::{ProbeRequest, ProbeResponse};
 use crate::doctor::replica_version::ReplicaVersion;
 use crate::doctor::target::join;
@@ -15,12 +15,12 @@ const METRIC: &str = "rendezvous_proxy_untrusted ";
 const UNTRUSTED: &str = "rendezvous_proxy_untrusted 1";
 
 /// Checks that each replica is ready, and records its version.
-pub(super) async fn ready(exam: &mut Examination) -> CheckOutcome {
+pub(super) async fn ready(context: &mut CheckContext) -> CheckOutcome {
     const WHY: &str = "load balancers send this replica no request";
-    let replicas = replica_urls(exam)?;
+    let replicas = replica_urls(context)?;
     let mut degraded = Vec::new();
     for url in &replicas {
-        let page = get(exam, &join(url, "/readyz"), Some("verbose")).await?;
+        let page = get(context, &join(url, "/readyz"), Some("verbose")).await?;
         let text = String::from_utf8_lossy(&page.body).into_owned();
         let of = |mark: &str| {
             let lines = text.lines().filter_map(|line| line.strip_prefix(mark));
@@ -38,8 +38,8 @@ pub(super) async fn ready(exam: &mut Examination) -> CheckOutcome {
             return Err(unexpected(&request, &page, expected, WHY));
         }
         degraded.extend(partly.iter().map(|line| format!("{url}: {line}")));
-        let version = version(exam, url).await?;
-        exam.replica_versions.push(version);
+        let version = version(context, url).await?;
+        context.replica_versions.push(version);
     }
     if degraded.is_empty() {
         return Ok(format!("ready: {}", replicas.len()));
@@ -52,12 +52,12 @@ pub(super) async fn ready(exam: &mut Examination) -> CheckOutcome {
 }
 
 /// Checks that the replicas have one build, one configuration and one store.
-pub(super) fn alike(exam: &Examination) -> CheckOutcome {
-    let [first, others @ ..] = exam.replica_versions.as_slice() else {
-        replica_urls(exam)?;
+pub(super) fn alike(context: &CheckContext) -> CheckOutcome {
+    let [first, others @ ..] = context.replica_versions.as_slice() else {
+        replica_urls(context)?;
         return Err(needs(CheckId::ReplicasReady));
     };
-    if exam.replica_versions.len() < exam.replicas.len() {
+    if context.replica_versions.len() < context.replicas.len() {
         return Err(needs(CheckId::ReplicasReady));
     }
     let differs = |of: fn(&ReplicaVersion) -> Option<&str>| {
@@ -68,7 +68,7 @@ pub(super) fn alike(exam: &Examination) -> CheckOutcome {
         });
         Some(format!("{one}, {two}"))
     };
-    let mut replicas = exam.replica_versions.iter();
+    let mut replicas = context.replica_versions.iter();
     if let Some(unknown) = replicas.find(|replica| replica.store.is_none()) {
         return Err(warn(
             format!("{} does not say which store it uses", unknown.url),
@@ -109,9 +109,9 @@ pub(super) fn alike(exam: &Examination) -> CheckOutcome {
 }
 
 /// Checks that no replica meets a proxy that it does not trust.
-pub(super) async fn trusted_proxies(exam: &mut Examination) -> CheckOutcome {
-    for url in replica_urls(exam)? {
-        let page = get(exam, &join(&url, "/metrics"), None).await?;
+pub(super) async fn trusted_proxies(context: &mut CheckContext) -> CheckOutcome {
+    for url in replica_urls(context)? {
+        let page = get(context, &join(&url, "/metrics"), None).await?;
         let text = String::from_utf8_lossy(&page.body).into_owned();
         if !text.lines().any(|line| line.starts_with(METRIC)) {
             let request = format!("GET {}", page.url);
@@ -132,27 +132,27 @@ pub(super) async fn trusted_proxies(exam: &mut Examination) -> CheckOutcome {
 }
 
 /// The admin URLs of `--replica`.
-fn replica_urls(exam: &Examination) -> Result<Vec<Url>, Problem> {
-    if exam.replicas.is_empty() {
+fn replica_urls(context: &CheckContext) -> Result<Vec<Url>, Problem> {
+    if context.replicas.is_empty() {
         return Err(Problem::Skip("no --replica was given".to_owned()));
     }
-    Ok(exam.replicas.clone())
+    Ok(context.replicas.clone())
 }
 
 async fn get(
-    exam: &mut Examination,
+    context: &mut CheckContext,
     url: &Url,
     query: Option<&str>,
 ) -> Result<ProbeResponse, Problem> {
     const WHY: &str = "this replica may be down: its admin listener gave no response";
     let mut url = url.clone();
     url.set_query(query);
-    let response = exam.client.send(ProbeRequest::get(&url)).await;
+    let response = context.client.send(ProbeRequest::get(&url)).await;
     response.map_err(|error| unreachable(&error, WHY))
 }
 
-async fn version(exam: &mut Examination, url: &Url) -> Result<ReplicaVersion, Problem> {
-    let page = get(exam, &join(url, "/version"), None).await?;
+async fn version(context: &mut CheckContext, url: &Url) -> Result<ReplicaVersion, Problem> {
+    let page = get(context, &join(url, "/version"), None).await?;
     let version = ReplicaVersion::parse(url, &page.body);
     version.ok_or_else(|| {
         let expected = "JSON with version, revision and configuration";

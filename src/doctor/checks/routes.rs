@@ -1,8 +1,8 @@
 //! Whether each prefix, and what is below it, reaches this service.
 
 use crate::doctor::check::{CheckOutcome, Problem, fail, warn};
+use crate::doctor::check_context::CheckContext;
 use crate::doctor::diagnosis::{describe, unreachable};
-use crate::doctor::examination::Examination;
 use crate::doctor::exchange::{ProbeRequest, ProbeResponse};
 use crate::doctor::target::join;
 use crate::http::route::MSC4108_PREFIX;
@@ -17,32 +17,32 @@ const FIX: &str = "forward the prefix and everything below it to matrix-rendezvo
                    homeserver's own rules, with path and Host unchanged (docs/routing.md)";
 
 /// Checks the prefix of the ETag dialect, at the homeserver or where it delegates to.
-pub(super) async fn msc4108(exam: &mut Examination) -> CheckOutcome {
-    let base = exam.base()?;
-    let prefix = exam
+pub(super) async fn msc4108(context: &mut CheckContext) -> CheckOutcome {
+    let base = context.base()?;
+    let prefix = context
         .etag_session
         .as_ref()
         .map(|session| session.prefix.clone());
     let prefix = prefix
-        .or_else(|| exam.delegated_to.clone())
+        .or_else(|| context.delegated_to.clone())
         .unwrap_or_else(|| join(&base, MSC4108_PREFIX));
     // A session that exists, if there is one: a proxy may replace the 404 for one that does not.
-    let session = exam
+    let session = context
         .etag_session
         .as_ref()
         .map(|session| session.url.clone());
     let session = session.unwrap_or_else(|| join(&prefix, NO_SESSION));
     let calls = [ProbeRequest::get(&prefix), ProbeRequest::get(&session)];
-    let responses = send_all(exam, calls).await?;
+    let responses = send_all(context, calls).await?;
     if let Some(reached) = reach(&prefix, &responses)? {
         return Ok(reached);
     }
-    if exam.read_only {
+    if context.read_only {
         let reason = "--read-only: only a POST shows whether the homeserver delegates creations";
         return Err(Problem::Skip(reason.to_owned()));
     }
     let what = format!("GET {prefix}: {}", describe(&responses[0]));
-    if exam.etag_session.is_some() {
+    if context.etag_session.is_some() {
         return Err(warn(
             format!("{what}; the sessions are those of another service"),
             "sign-ins work, but their sessions are in the memory of one process: several workers break \
@@ -55,8 +55,8 @@ pub(super) async fn msc4108(exam: &mut Examination) -> CheckOutcome {
 }
 
 /// Checks a prefix of the JSON dialect.
-pub(super) async fn msc4388(exam: &mut Examination, prefix: &str) -> CheckOutcome {
-    let prefix = join(&exam.base()?, prefix);
+pub(super) async fn msc4388(context: &mut CheckContext, prefix: &str) -> CheckOutcome {
+    let prefix = join(&context.base()?, prefix);
     // A write without its fields is rejected before the session is looked for.
     let session = join(&prefix, NO_SESSION);
     let write = |url: &Url| ProbeRequest::new(Method::PUT, url).typed("application/json", "{}");
@@ -66,14 +66,14 @@ pub(super) async fn msc4388(exam: &mut Examination, prefix: &str) -> CheckOutcom
         write(&session),
         write(&transaction),
     ];
-    let responses = send_all(exam, calls).await?;
+    let responses = send_all(context, calls).await?;
     let Some(reached) = reach(&prefix, &responses)? else {
         let other = if is_discovery(&responses[0]) {
             "another service answers"
         } else {
             "it is not routed"
         };
-        if !exam.is_served {
+        if !context.is_served {
             let reason =
                 format!("no response of this homeserver is from matrix-rendezvous; {other}");
             return Err(Problem::Skip(reason));
@@ -91,15 +91,15 @@ pub(super) async fn msc4388(exam: &mut Examination, prefix: &str) -> CheckOutcom
 }
 
 async fn send_all<const N: usize>(
-    exam: &mut Examination,
+    context: &mut CheckContext,
     calls: [ProbeRequest; N],
 ) -> Result<Vec<ProbeResponse>, Problem> {
     const WHY: &str = "sign-ins go through this path";
     let mut responses = Vec::new();
     for call in calls {
-        let response = exam.client.send(call).await;
+        let response = context.client.send(call).await;
         let response = response.map_err(|error| unreachable(&error, WHY))?;
-        exam.is_served |= response.is_ours;
+        context.is_served |= response.is_ours;
         responses.push(response);
     }
     Ok(responses)

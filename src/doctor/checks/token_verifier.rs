@@ -2,26 +2,26 @@
 
 use crate::config::secret::Secret;
 use crate::doctor::check::{CheckOutcome, Problem, fail};
-use crate::doctor::examination::Examination;
+use crate::doctor::check_context::CheckContext;
 use crate::doctor::json_request::MADE_UP_TOKEN;
 use crate::policy::auth::{TokenVerdict, TokenVerifier};
 
 const WHY: &str = "in mode authenticated no user can create a session";
 
 /// Checks that each verifier rejects a token that no user has, and accepts the one of `--token-file`.
-pub(super) async fn token_verifier(exam: &Examination) -> CheckOutcome {
-    let deployment = exam.deployment()?;
+pub(super) async fn token_verifier(context: &CheckContext) -> CheckOutcome {
+    let deployment = context.deployment()?;
     if deployment.verifiers.is_empty() {
         let reason = "no homeserver has a token verifier";
         return Err(Problem::Skip(reason.to_owned()));
     }
     // A token is that of a user of one homeserver: no other one may see it.
     let token = match deployment.verifiers.as_slice() {
-        [_] => exam.token.as_ref(),
+        [_] => context.token.as_ref(),
         _ => None,
     };
     for (homeserver, verifier) in &deployment.verifiers {
-        check(exam, homeserver, verifier, token).await?;
+        check(context, homeserver, verifier, token).await?;
     }
     Ok(match token {
         Some(_) => "a made-up token is rejected, and that of --token-file accepted".to_owned(),
@@ -30,12 +30,12 @@ pub(super) async fn token_verifier(exam: &Examination) -> CheckOutcome {
 }
 
 async fn check(
-    exam: &Examination,
+    context: &CheckContext,
     homeserver: &str,
     verifier: &TokenVerifier,
     token: Option<&Secret>,
 ) -> Result<(), Problem> {
-    let clock = exam.client.clock();
+    let clock = context.client.clock();
     let key = match homeserver {
         "" => "auth".to_owned(),
         name => format!("auth.homeserver of {name}"),

@@ -1,20 +1,22 @@
 //! The writes of a sign-in in the ETag dialect, and its end.
 
 use crate::doctor::check::{CheckId, CheckOutcome, fail, needs};
+use crate::doctor::check_context::{CheckContext, message, single_header};
 use crate::doctor::checks::creation::no_etag;
 use crate::doctor::checks::reads::FORWARD_CONDITIONS;
 use crate::doctor::diagnosis::{CACHE, describe, matrix_error, media_type, unexpected};
-use crate::doctor::examination::{Examination, message, single_header};
 use crate::doctor::exchange::ProbeRequest;
 use hyper::header::ETAG;
 use hyper::{Method, StatusCode};
 
 /// Writes the other device's response.
-pub(super) async fn write(exam: &mut Examination) -> CheckOutcome {
+pub(super) async fn write(context: &mut CheckContext) -> CheckOutcome {
     const WHY: &str = "each device sends its messages by this request";
-    let session = exam.etag_session()?;
+    let session = context.etag_session()?;
     let payload = message(2);
-    let response = exam.put(&session.url, &session.etag, &payload, WHY).await?;
+    let response = context
+        .put(&session.url, &session.etag, &payload, WHY)
+        .await?;
     let request = format!("PUT {} with If-Match", session.url.path());
     if response.status == StatusCode::PRECONDITION_FAILED {
         return Err(fail(
@@ -43,17 +45,17 @@ pub(super) async fn write(exam: &mut Examination) -> CheckOutcome {
             CACHE,
         ));
     }
-    exam.record_write(payload, &response);
+    context.record_write(payload, &response);
     Ok("202 with a new ETag".to_owned())
 }
 
 /// Writes over a message that is no longer there.
-pub(super) async fn conflict(exam: &mut Examination) -> CheckOutcome {
+pub(super) async fn conflict(context: &mut CheckContext) -> CheckOutcome {
     const WHY: &str = "two devices that write at once must not lose a message";
-    let session = exam.etag_session()?;
+    let session = context.etag_session()?;
     let stale = session.previous_etag.clone();
     let stale = stale.ok_or_else(|| needs(CheckId::Write))?;
-    let response = exam.put(&session.url, &stale, &message(3), WHY).await?;
+    let response = context.put(&session.url, &stale, &message(3), WHY).await?;
     let request = format!("PUT {} with an old If-Match", session.url.path());
     if response.status != StatusCode::PRECONDITION_FAILED {
         return Err(unexpected(&request, &response, "412", WHY));
@@ -69,21 +71,21 @@ pub(super) async fn conflict(exam: &mut Examination) -> CheckOutcome {
 }
 
 /// Deletes the session, and looks for it.
-pub(super) async fn delete(exam: &mut Examination) -> CheckOutcome {
+pub(super) async fn delete(context: &mut CheckContext) -> CheckOutcome {
     const WHY: &str = "a client that ends a sign-in deletes its session";
     const GONE: &str = "clients say \"expired\" at a 404 with JSON, and fail at any other response";
-    let session = exam.etag_session()?;
-    let response = exam
+    let session = context.etag_session()?;
+    let response = context
         .call(ProbeRequest::new(Method::DELETE, &session.url), WHY)
         .await?;
     let request = format!("DELETE {}", session.url.path());
     if response.status != StatusCode::NO_CONTENT {
         return Err(unexpected(&request, &response, "204", WHY));
     }
-    if let Some(session) = &mut exam.etag_session {
+    if let Some(session) = &mut context.etag_session {
         session.is_deleted = true;
     }
-    let response = exam.call(ProbeRequest::get(&session.url), GONE).await?;
+    let response = context.call(ProbeRequest::get(&session.url), GONE).await?;
     let request = format!("GET {} after a DELETE", session.url.path());
     if response.status == StatusCode::OK {
         let what = format!("{request}: 200; expected 404");

@@ -19,7 +19,7 @@ use url::Url;
 const FILLER: usize = 2000;
 
 /// One run.
-pub(super) struct Examination {
+pub(super) struct CheckContext {
     pub(super) client: ProbeClient,
     pub(super) target: DoctorTarget,
     /// The deployment that the configuration describes, if one was given.
@@ -92,7 +92,7 @@ pub(super) struct JsonSession {
     pub(super) payload: String,
 }
 
-impl Examination {
+impl CheckContext {
     pub(super) fn new(client: ProbeClient, target: DoctorTarget) -> Self {
         let base = match &target.kind {
             TargetKind::BaseUrl(url) => Some(url.clone()),
@@ -180,7 +180,7 @@ impl Examination {
     /// Writes `payload` over what `etag` names.
     ///
     /// # Errors
-    /// As [`Examination::call`].
+    /// As [`CheckContext::call`].
     pub(super) async fn put(
         &mut self,
         url: &Url,

@@ -58,11 +58,6 @@ worker_with() { # worker_with NAME VARIABLE=VALUE: starts a worker with another 
     if [ -n "$before" ]; then export "$variable=$before"; else unset "$variable"; fi
 }
 
-# The doctor does not decode compressed responses, and reads JSON. So the proxies compress no JSON here.
-compress_text_only='s/compression type .*/compression type text\/plain/
-    /minimum_length/a match header Content-Type text/plain*
-    s/^SetOutputFilter DEFLATE/AddOutputFilterByType DEFLATE text\/plain/'
-
 hosts=(example.org matrix.example.org auth.example.org)
 port_of() { if [ "$1" = matrix.example.org ]; then echo "$port"; else echo "$site_port"; fi; } # port_of HOST
 
@@ -143,7 +138,6 @@ EOF
     until_true "nginx listens" listening "$site_port"
     kill -0 $nginx
     if [ -n "${proxy:-}" ]; then
-        local edit=$compress_text_only$'\n'${edit:-}
         "start_$proxy" >"$work/$proxy.log" 2>&1 &
         proxy_job=$!
         until_true "$proxy listens" listening "$port"

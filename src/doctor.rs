@@ -2,13 +2,13 @@
 //!
 //! ```text
 //! options ─► target ─► check_context ─► checks/* ─► report ─► watch
-//!                           ├── client ─► exchange, connection     from outside
-//!                           └── deployment                         from inside
+//!                            ├── client ─► exchange, connection     from outside
+//!                            └── deployment                         from inside
 //! ```
 //!
 //! From outside, the doctor sends what a client would send, each request on a connection of its own,
-//! and marks it by `X-Rendezvous-Probe` (R0.38). From inside, it looks at what a configuration names,
-//! in the words of a worker. Each check has an id; `checks` makes them in the order of
+//! and marks it by `X-Rendezvous-Probe` (R0.38). From inside, it checks what a configuration names,
+//! with the texts of a worker. Each check has an id; `checks` makes them in the order of
 //! `check::CheckId::ALL`. A check that needs what an earlier one did not find is skipped.
 
 mod address_family;
@@ -77,6 +77,7 @@ pub async fn run(options: DoctorOptions, sources: &Sources) -> Result<Verdict, D
         sources,
         clock: Clock::system(),
         has_warned: Cell::new(false),
+        has_printed: Cell::new(false),
     };
     if doctor.options.conformance {
         return doctor.try_conformance().await;
@@ -85,7 +86,7 @@ pub async fn run(options: DoctorOptions, sources: &Sources) -> Result<Verdict, D
         watch::watch(&doctor, interval, doctor.options.metrics_listen).await?;
         return Ok(Verdict::Passed);
     }
-    let reports = doctor.examine().await?;
+    let reports = doctor.check_targets().await?;
     let worst = reports.iter().map(Report::status).max();
     Ok(match worst {
         Some(Status::Fail) => Verdict::Failed,
@@ -101,12 +102,14 @@ struct Doctor<'a> {
     clock: Clock,
     /// Whether each `--resolve` without effect was named.
     has_warned: Cell<bool>,
+    /// Whether a report was printed: an empty line separates the next one.
+    has_printed: Cell<bool>,
 }
 
 impl Doctor<'_> {
     /// Makes the checks of each target, and prints each report, except for `watch`. Reads the files that
     /// the options and the configuration name.
-    async fn examine(&self) -> Result<Vec<Report>, DoctorError> {
+    async fn check_targets(&self) -> Result<Vec<Report>, DoctorError> {
         let options = &self.options;
         let token = self.token()?;
         let deployment = self.deployment().await?;
@@ -115,16 +118,20 @@ impl Doctor<'_> {
         if token.is_some() && targets.len() > 1 {
             return Err(DoctorError::TokenOfOne);
         }
-        for (target, scope) in targets {
+        for (mut target, scope) in targets {
+            let detour = self.detour(&target)?;
+            if let Some(detour) = &detour {
+                target.text = format!("{} via {}", target.text, detour.via);
+            }
             let mut context = CheckContext {
                 deployment: deployment.clone(),
                 replicas: options.replicas.clone(),
                 token: token.clone(),
                 is_long: options.long,
                 read_only: options.read_only,
-                ..CheckContext::new(self.client(self.detour(&target)?)?, target)
+                ..CheckContext::new(self.client(detour)?, target)
             };
-            let report = examine(&mut context, scope, &self.clock).await;
+            let report = check_target(&mut context, scope, &self.clock).await;
             // A later target may hang until something ends the process.
             if self.options.watch.is_none() {
                 self.print(std::slice::from_ref(&report))?;
@@ -157,6 +164,10 @@ impl Doctor<'_> {
     fn print(&self, reports: &[Report]) -> Result<(), DoctorError> {
         let mut out = io::stdout().lock();
         for report in reports {
+            let is_text = self.options.format == ReportFormat::Text;
+            if self.has_printed.replace(true) && is_text {
+                writeln!(out)?;
+            }
             out.write_all(report.render(self.options.format).as_bytes())?;
         }
         Ok(out.flush()?)
@@ -255,7 +266,7 @@ fn warn_about_unused(overrides: &[AddressOverride], requested: &BTreeSet<(String
 }
 
 /// Makes the checks of a report on one target.
-async fn examine(context: &mut CheckContext, scope: CheckScope, clock: &Clock) -> Report {
+async fn check_target(context: &mut CheckContext, scope: CheckScope, clock: &Clock) -> Report {
     let started = clock.time_of_day();
     let mut checks = Vec::new();
     for id in scope.checks() {

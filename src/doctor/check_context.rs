@@ -18,7 +18,7 @@ use url::Url;
 /// Bytes that make a message long enough for a proxy to compress it: many leave short responses alone.
 const FILLER: usize = 2000;
 
-/// One run.
+/// What the checks of one report share.
 pub(super) struct CheckContext {
     pub(super) client: ProbeClient,
     pub(super) target: DoctorTarget,

@@ -217,7 +217,7 @@ impl ProbeClient {
             (HOST, authority),
             (USER_AGENT, &agent),
             (ORIGIN, &self.origin),
-            (ACCEPT_ENCODING, "gzip, br, zstd"),
+            (ACCEPT_ENCODING, call.encodings),
             (X_RENDEZVOUS_PROBE, probe),
         ] {
             if let Ok(value) = HeaderValue::from_str(value) {

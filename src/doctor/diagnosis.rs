@@ -81,7 +81,12 @@ fn action(response: &ProbeResponse) -> String {
             "exempt these paths from the proxy's rate limit: a sign-in polls once a second"
         }
         StatusCode::FORBIDDEN => {
-            "exempt these paths from the firewall (WAF) or bot protection in front"
+            "let the proxy, its firewall (WAF) and bot protection allow every method on these paths: GET, \
+             POST, PUT, DELETE, OPTIONS"
+        }
+        StatusCode::BAD_REQUEST if is_of_sign_in && media_type(response).is_empty() => {
+            "let the proxy speak plain HTTP/1.1 to http.listen, without TLS and PROXY protocol \
+             (http.proxy_protocol): the log of matrix-rendezvous names the reason"
         }
         StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE if is_of_sign_in => {
             "start matrix-rendezvous, and check the proxy's upstream and its health check: it finds \
@@ -161,6 +166,12 @@ pub(super) fn cached(response: &ProbeResponse) -> Problem {
         CACHE,
     )
 }
+
+/// What to do about a proxy that replaces error responses.
+pub(super) const FORWARD_ERRORS: &str = "let the proxy forward error responses of these paths: \
+                                         proxy_intercept_errors off (nginx), ProxyErrorOverride Off \
+                                         (Apache), no http-response return (haproxy), no \
+                                         handle_response (Caddy)";
 
 /// What to do about a cache.
 pub(super) const CACHE: &str = "turn caches off for these paths: a CDN's \"cache everything\"; nginx \

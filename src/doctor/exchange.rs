@@ -16,6 +16,8 @@ pub(super) struct ProbeRequest {
     pub(super) url: Url,
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
     pub(super) body: Bytes,
+    /// `Accept-Encoding`. The doctor decodes none.
+    pub(super) encodings: &'static str,
 }
 
 impl ProbeRequest {
@@ -26,7 +28,15 @@ impl ProbeRequest {
             url: url.clone(),
             headers: Vec::new(),
             body: Bytes::new(),
+            encodings: "identity",
         }
+    }
+
+    /// Lets a proxy compress the response, as clients do: one that compresses changes ETags. For
+    /// responses whose body is compared, not parsed.
+    pub(super) const fn compressible(mut self) -> Self {
+        self.encodings = "gzip, br, zstd";
+        self
     }
 
     pub(super) fn get(url: &Url) -> Self {

@@ -80,7 +80,7 @@ async fn repeat(
     let mut last = None;
     loop {
         let started = doctor.clock.now();
-        match doctor.examine().await {
+        match doctor.check_targets().await {
             Ok(reports) => {
                 let took = doctor.clock.now().saturating_sub(started);
                 metrics.set(&reports, doctor.clock.time_of_day(), took);

@@ -45,7 +45,11 @@ pub(super) fn clock(context: &CheckContext) -> CheckOutcome {
         return Err(warn(
             format!("POST: the session lasts {} s", lifetime.as_secs()),
             "a sign-in with a consent in the browser may take longer",
-            "set session.ttl to 120s or more",
+            if session.created.is_ours {
+                "set session.ttl to 120s or more"
+            } else {
+                "let matrix-rendezvous serve the sessions: Synapse's own end after a minute"
+            },
         ));
     }
     Ok(format!(

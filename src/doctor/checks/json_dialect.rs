@@ -92,7 +92,7 @@ pub(super) async fn exchange(context: &mut CheckContext) -> CheckOutcome {
     Ok("two messages, a conflict and the end".to_owned())
 }
 
-/// Whether the service itself rejects the creation for the lack of a valid token (R1.41).
+/// Whether the service itself rejects a creation without a token (R1.41).
 fn is_forbidden(response: &ProbeResponse) -> bool {
     let code = matrix_error(response).map(|(errcode, _)| errcode);
     response.is_ours && code.as_deref() == Some("M_FORBIDDEN")

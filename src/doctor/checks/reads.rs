@@ -30,7 +30,7 @@ const COMPRESSION: &str = "turn compression, charset and rewriting off for these
 pub(super) async fn read(context: &mut CheckContext) -> CheckOutcome {
     const WHY: &str = "each device reads the other's message by this request";
     let session = context.etag_session()?;
-    let call = ProbeRequest::get(&session.url);
+    let call = ProbeRequest::get(&session.url).compressible();
     let response = context.call(call, WHY).await?;
     let request = format!("GET {}", session.url.path());
     if response.status != StatusCode::OK {
@@ -114,7 +114,9 @@ fn age_of(response: &ProbeResponse) -> String {
 pub(super) async fn not_modified(context: &mut CheckContext) -> CheckOutcome {
     const WHY: &str = "while a device waits it gets this response once a second";
     let session = context.etag_session()?;
-    let call = ProbeRequest::get(&session.url).header(IF_NONE_MATCH, &session.etag);
+    let call = ProbeRequest::get(&session.url)
+        .compressible()
+        .header(IF_NONE_MATCH, &session.etag);
     let response = context.call(call, WHY).await?;
     let request = format!("GET {} with If-None-Match", session.url.path());
     if response.status == StatusCode::OK {
@@ -170,7 +172,9 @@ pub(super) async fn one_store(context: &mut CheckContext) -> CheckOutcome {
     let request = format!("GET {}", session.url.path());
     let (mut lost, mut first_lost) = (0, None);
     for number in 1..=READS {
-        let response = context.call(ProbeRequest::get(&session.url), WHY).await?;
+        let response = context
+            .call(ProbeRequest::get(&session.url).compressible(), WHY)
+            .await?;
         let request = format!("{request}, read {number} of {READS} on new connections");
         if response.status == StatusCode::NOT_FOUND {
             lost += 1;
@@ -206,7 +210,9 @@ pub(super) async fn read_after_write(context: &mut CheckContext) -> CheckOutcome
     if session.previous_etag.is_none() {
         return Err(needs(CheckId::Write));
     }
-    let response = context.call(ProbeRequest::get(&session.url), WHY).await?;
+    let response = context
+        .call(ProbeRequest::get(&session.url).compressible(), WHY)
+        .await?;
     let request = format!("GET {} after a PUT", session.url.path());
     if response.status != StatusCode::OK {
         return Err(unexpected(&request, &response, "200", WHY));
@@ -231,7 +237,9 @@ pub(super) async fn held_read(context: &mut CheckContext) -> CheckOutcome {
     if session.previous_etag.is_none() {
         return Err(needs(CheckId::Write));
     }
-    let call = ProbeRequest::get(&session.url).header(IF_NONE_MATCH, &session.etag);
+    let call = ProbeRequest::get(&session.url)
+        .compressible()
+        .header(IF_NONE_MATCH, &session.etag);
     let response = context.call(call, WHY).await?;
     let request = format!(
         "GET {} with If-None-Match after a write",

@@ -3,7 +3,7 @@
 use crate::doctor::check::CheckId;
 use crate::doctor::check::{CheckOutcome, Problem, fail, needs, warn};
 use crate::doctor::check_context::CheckContext;
-use crate::doctor::diagnosis::{quote, unexpected, unreachable};
+use crate::doctor::diagnosis::{quote, unexpected};
 use crate::doctor::exchange::{ProbeRequest, ProbeResponse};
 use crate::doctor::replica_version::ReplicaVersion;
 use crate::doctor::target::join;
@@ -110,8 +110,13 @@ pub(super) fn alike(context: &CheckContext) -> CheckOutcome {
 
 /// Checks that no replica meets a proxy that it does not trust.
 pub(super) async fn trusted_proxies(context: &mut CheckContext) -> CheckOutcome {
+    let are_ready = context.replica_versions.len() == context.replicas.len();
     for url in replica_urls(context)? {
-        let page = get(context, &join(&url, "/metrics"), None).await?;
+        let page = get(context, &join(&url, "/metrics"), None).await;
+        let page = page.map_err(|problem| match are_ready {
+            true => problem,
+            false => needs(CheckId::ReplicasReady),
+        })?;
         let text = String::from_utf8_lossy(&page.body).into_owned();
         if !text.lines().any(|line| line.starts_with(METRIC)) {
             let request = format!("GET {}", page.url);
@@ -145,10 +150,12 @@ async fn get(
     query: Option<&str>,
 ) -> Result<ProbeResponse, Problem> {
     const WHY: &str = "this replica may be down: its admin listener gave no response";
+    const FIX: &str = "start this worker, or give the address of its admin listener: admin.listen, port 8081 \
+                       by default, reachable from here";
     let mut url = url.clone();
     url.set_query(query);
     let response = context.client.send(ProbeRequest::get(&url)).await;
-    response.map_err(|error| unreachable(&error, WHY))
+    response.map_err(|error| fail(error.to_string(), WHY, FIX))
 }
 
 async fn version(context: &mut CheckContext, url: &Url) -> Result<ReplicaVersion, Problem> {

@@ -2,7 +2,7 @@
 
 use crate::doctor::check::{CheckOutcome, Problem, fail, warn};
 use crate::doctor::check_context::CheckContext;
-use crate::doctor::diagnosis::{describe, unreachable};
+use crate::doctor::diagnosis::{FORWARD_ERRORS, describe, unreachable};
 use crate::doctor::exchange::{ProbeRequest, ProbeResponse};
 use crate::doctor::target::join;
 use crate::http::route::MSC4108_PREFIX;
@@ -116,11 +116,22 @@ fn reach(prefix: &Url, responses: &[ProbeResponse]) -> Result<Option<String>, Pr
     if responses.iter().all(|response| !response.is_ours) {
         return Ok(None);
     }
+    let found = describe(stray);
+    // This service answers such a request by an error.
+    if stray.status == StatusCode::METHOD_NOT_ALLOWED {
+        return Err(fail(
+            format!(
+                "request of {}: {found}; expected a Matrix error in JSON",
+                stray.url
+            ),
+            "clients act on the errcode of an error, and see another response",
+            FORWARD_ERRORS,
+        ));
+    }
     Err(fail(
         format!(
-            "request of {}: {}; other paths below {} reach matrix-rendezvous",
+            "request of {}: {found}; other paths below {} reach matrix-rendezvous",
             stray.url,
-            describe(stray),
             prefix.path()
         ),
         "a session can be created, but not used, or the reverse",

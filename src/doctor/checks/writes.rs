@@ -4,7 +4,9 @@ use crate::doctor::check::{CheckId, CheckOutcome, fail, needs};
 use crate::doctor::check_context::{CheckContext, message, single_header};
 use crate::doctor::checks::creation::no_etag;
 use crate::doctor::checks::reads::FORWARD_CONDITIONS;
-use crate::doctor::diagnosis::{CACHE, describe, matrix_error, media_type, unexpected};
+use crate::doctor::diagnosis::{
+    CACHE, FORWARD_ERRORS, describe, matrix_error, media_type, unexpected,
+};
 use crate::doctor::exchange::ProbeRequest;
 use hyper::header::ETAG;
 use hyper::{Method, StatusCode};
@@ -99,10 +101,7 @@ pub(super) async fn delete(context: &mut CheckContext) -> CheckOutcome {
             "{request}: {}; expected a Matrix error in JSON",
             describe(&response)
         );
-        let action = "let the proxy forward error responses of these paths: proxy_intercept_errors off \
-                      (nginx), ProxyErrorOverride Off (Apache), no http-response return (haproxy), no \
-                      handle_response (Caddy)";
-        return Err(fail(what, GONE, action));
+        return Err(fail(what, GONE, FORWARD_ERRORS));
     }
     Ok("204, then 404 with JSON".to_owned())
 }

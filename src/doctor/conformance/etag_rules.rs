@@ -32,14 +32,14 @@ async fn try_rules(trial: &mut Trial<'_>, prefix: &mut Url) -> Result<(), String
 }
 
 /// The session of the trial.
-struct TriedMailbox {
+struct TriedEtagSession {
     url: Url,
     /// The entity tag of its creation.
     etag: String,
     expires: String,
 }
 
-async fn create(trial: &mut Trial<'_>, prefix: &mut Url) -> Result<TriedMailbox, String> {
+async fn create(trial: &mut Trial<'_>, prefix: &mut Url) -> Result<TriedEtagSession, String> {
     let call = |url: &Url| ProbeRequest::new(Method::POST, url).text("one");
     let mut response = trial.send(call(prefix)).await?;
     // A delegation: the rules are those of the service behind it.
@@ -73,14 +73,14 @@ async fn create(trial: &mut Trial<'_>, prefix: &mut Url) -> Result<TriedMailbox,
         &response,
         id.len() >= 20,
     );
-    Ok(TriedMailbox {
+    Ok(TriedEtagSession {
         url,
         etag: header(&response, "etag").to_owned(),
         expires: header(&response, "expires").to_owned(),
     })
 }
 
-async fn try_reads(trial: &mut Trial<'_>, session: &TriedMailbox) -> Result<(), String> {
+async fn try_reads(trial: &mut Trial<'_>, session: &TriedEtagSession) -> Result<(), String> {
     let url = &session.url;
     let read = trial.send(ProbeRequest::get(url)).await?;
     let is_payload = read.status == 200 && read.body == "one";
@@ -140,7 +140,7 @@ async fn try_reads(trial: &mut Trial<'_>, session: &TriedMailbox) -> Result<(), 
 }
 
 /// Returns the current entity tag.
-async fn try_writes(trial: &mut Trial<'_>, session: &TriedMailbox) -> Result<String, String> {
+async fn try_writes(trial: &mut Trial<'_>, session: &TriedEtagSession) -> Result<String, String> {
     let url = &session.url;
     let first = &session.etag;
     let two = trial.send(put(url, first, "two")).await?;

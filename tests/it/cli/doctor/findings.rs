@@ -174,6 +174,8 @@ fn doctor_with_via_passes_the_proxy_by() {
     for id in ["versions", "addresses", "certificate"] {
         assert_status(&report, id, "skip");
     }
+    let target = format!("https://matrix.example.org via {via}/");
+    assert_eq!(report["target"], target);
     let evidence = &check(&report, "create")["evidence"][0];
     assert_eq!(evidence["address"], server.http.to_string());
     assert!(

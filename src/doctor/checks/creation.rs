@@ -6,7 +6,7 @@ use crate::doctor::checks::cors::check_origin;
 use crate::doctor::diagnosis::{sender, unexpected};
 use crate::doctor::exchange::{ProbeRequest, ProbeResponse, redirect_target};
 use crate::doctor::target::join;
-use crate::http::route::MSC4108_PREFIX;
+use crate::http::route::{MSC4108_PREFIX, MSC4388_UNSTABLE_PREFIX};
 use crate::json;
 use hyper::header::{ETAG, LOCATION};
 use hyper::{Method, StatusCode};
@@ -25,7 +25,10 @@ pub(super) async fn create(context: &mut CheckContext) -> CheckOutcome {
     let mut response = context.call(create(&prefix), WHY).await?;
     let mut via = "";
     if response.status.is_redirection() {
-        prefix = delegation(&prefix, &response)?;
+        prefix = match delegation(&prefix, &response) {
+            Ok(target) => target,
+            Err(problem) => return Err(name_redirector(context, problem).await),
+        };
         context.delegated_to = Some(prefix.clone());
         response = context.call(create(&prefix), WHY).await?;
         via = ", by delegation";
@@ -124,6 +127,23 @@ fn delegation(from: &Url, response: &ProbeResponse) -> Result<Url, Problem> {
     Ok(target)
 }
 
+/// Says that the proxy redirects, if it redirects the JSON dialect too: Synapse delegates only creations
+/// of the ETag dialect.
+async fn name_redirector(context: &mut CheckContext, mut problem: Problem) -> Problem {
+    let Ok(base) = context.base() else {
+        return problem;
+    };
+    let json_dialect = ProbeRequest::get(&join(&base, MSC4388_UNSTABLE_PREFIX));
+    let other = context.client.send(json_dialect).await;
+    let is_redirect = other.is_ok_and(|other| redirect_target(&other).is_some());
+    if let (Problem::Fail(finding), true) = (&mut problem, is_redirect) {
+        "let the proxy forward these paths to matrix-rendezvous: it redirects MSC4388 too, which a homeserver \
+         that delegates does not"
+            .clone_into(&mut finding.action);
+    }
+    problem
+}
+
 /// Checks the URL of the session, which the QR code carries to the other device. The checks after one that
 /// failed use the session by the URL that it should have.
 pub(super) fn session_url(context: &mut CheckContext) -> CheckOutcome {
@@ -152,8 +172,8 @@ fn check_session_url(context: &CheckContext) -> CheckOutcome {
     let mut base = prefix.clone();
     base.set_path(prefix.path().trim_end_matches(MSC4108_PREFIX));
     let action = format!(
-        "set http.public_base_url = \"{}\" in the configuration of matrix-rendezvous; without it, let the \
-         proxy forward Host and send X-Forwarded-Proto",
+        "set http.public_base_url = \"{}\" in the configuration of matrix-rendezvous, whether it is wrong there \
+         or missing; if it shall stay unset, let the proxy forward Host and send X-Forwarded-Proto",
         base.as_str().trim_end_matches('/')
     );
     let problem = |found: &str| fail(format!("the session's URL {found}: {url}"), READ, &action);

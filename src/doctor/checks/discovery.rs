@@ -136,7 +136,8 @@ async fn no_homeserver(
     finding.action = match (&context.well_known, &context.target.kind) {
         (Some(file), _) => format!(
             "either set base_url in {} to the homeserver's URL, or let the proxy of this host forward \
-             /_matrix to the homeserver",
+             /_matrix to the homeserver. Run the doctor with the homeserver's URL: if that passes, base_url \
+             is wrong",
             file.url
         ),
         (None, TargetKind::ServerName { well_known, .. }) => format!(
@@ -148,22 +149,31 @@ async fn no_homeserver(
             .to_owned(),
     };
     let addresses = context.client.addresses_of(url).await.unwrap_or_default();
-    if addresses.len() < 2 {
-        return problem;
-    }
+    let (mut right, mut wrong) = (Vec::new(), Vec::new());
     for address in addresses {
-        let Ok(other) = context
+        let other = context
             .client
-            .send_to(ProbeRequest::get(url), Some(address))
-            .await
-        else {
-            continue;
-        };
-        if other.status == StatusCode::OK && json::parse_value(&other.body).is_ok() {
-            finding.what = format!("{}; a homeserver answers at {address}", finding.what);
-            "let the DNS records (A and AAAA) name the same server, and let its proxy listen on both"
-                .clone_into(&mut finding.action);
+            .send_to(ProbeRequest::get(url), Some(address));
+        match other.await {
+            Ok(other)
+                if other.status == StatusCode::OK && json::parse_value(&other.body).is_ok() =>
+            {
+                right.push(address.to_string());
+            }
+            _ => wrong.push(address.to_string()),
         }
+    }
+    if !right.is_empty() {
+        finding.what = format!(
+            "{}; a homeserver answers at {}, and none at {}",
+            finding.what,
+            right.join(", "),
+            wrong.join(", ")
+        );
+        finding.action = format!(
+            "correct or remove the DNS records (A, AAAA) with {}, or let the homeserver's proxy listen there",
+            wrong.join(", ")
+        );
     }
     problem
 }

@@ -19,9 +19,9 @@ const READS: usize = 20;
 const MAX_HOLD: Duration = Duration::from_millis(10_500);
 
 /// What to do if a condition of a request was lost on its way.
-pub(super) const FORWARD_CONDITIONS: &str = "let the proxy forward If-None-Match and If-Match of requests: no \
+pub(super) const FORWARD_CONDITIONS: &str = "let the proxy forward If-None-Match and If-Match of requests: remove \
                                              proxy_set_header If-… \"\" (nginx), RequestHeader unset \
-                                             (Apache), http-request del-header (haproxy)";
+                                             (Apache) or http-request del-header (haproxy) for them";
 
 const COMPRESSION: &str = "turn compression, charset and rewriting off for these paths \
                            (docs/routing.md has the lines for each proxy)";
@@ -132,7 +132,7 @@ pub(super) async fn not_modified(context: &mut CheckContext) -> CheckOutcome {
         };
         return Err(fail(
             format!(
-                "{request}: 200 instead of 304, with {etag}{}",
+                "{request}: 200{} instead of 304, with {etag}",
                 sender(&response)
             ),
             "the device takes the old message for a new one, and the sign-in ends",

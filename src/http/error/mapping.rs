@@ -274,7 +274,7 @@ impl ApiError {
                 | StoreError::Timeout
                 | StoreError::BadReply,
             ) => unavailable(
-                "The session store did not answer; try again",
+                "The session store is not available; try again",
                 R::StoreUnavailable,
             ),
             Self::RequestTimeout => unavailable("The request took too long", R::RequestTimeout),

@@ -227,7 +227,11 @@ fn check_info(
         Some(maxmemory) if maxmemory >= needed => {}
         Some(maxmemory) => found.push((
             Check::Memory,
-            format!("maxmemory is {maxmemory} bytes; session.max_live = {max_live} needs {needed}"),
+            format!(
+                "maxmemory is {maxmemory} bytes; session.max_live = {max_live} needs {needed}: set maxmemory \
+                 {}mb",
+                needed.div_ceil(1024 * 1024)
+            ),
         )),
         None => notes.push("INFO has no maxmemory".to_owned()),
     }

@@ -60,6 +60,17 @@ fn page_at_the_base_url_says_where_that_url_is_from() {
     assert!(action.contains("to matrix-rendezvous"), "{action}");
 }
 
+/// Only a creation of the ETag dialect is delegated, so a proxy that redirects more is the one that redirects.
+#[test]
+fn proxy_that_redirects_everything_is_named() {
+    let proxy = HomeserverStub::start();
+    let elsewhere = "https://rendezvous.example.org/".to_owned();
+    proxy.set_default_reply(Some(TokenReply::Redirect(elsewhere)));
+    let report = report(&["--timeout", "1s", &proxy.url()], 1);
+    let action = text(&report, "create", "do");
+    assert!(action.contains("it redirects MSC4388 too"), "{action}");
+}
+
 #[test]
 fn homeserver_at_another_address_of_the_name_is_named() {
     let address = |server: &HomeserverStub| {
@@ -73,10 +84,14 @@ fn homeserver_at_another_address_of_the_name_is_named() {
     let addresses: [SocketAddr; 2] = [address(&site), address(&homeserver)];
     let report = report_on_addresses(&addresses, 1);
     let what = text(&report, "versions", "what");
-    let expected = format!("a homeserver answers at {}", addresses[1]);
+    let [page, homeserver] = addresses;
+    let expected = format!("a homeserver answers at {homeserver}, and none at {page}");
     assert!(what.ends_with(&expected), "{what}");
     let action = text(&report, "versions", "do");
-    assert!(action.contains("A and AAAA"), "{action}");
+    assert!(
+        action.contains(&format!("(A, AAAA) with {page}")),
+        "{action}"
+    );
 }
 
 /// The first address may be the wrong one: then no check before saw this service.

@@ -17,9 +17,9 @@ const REQUESTED: [&str; 4] = ["if-match", "if-none-match", "content-type", AUTHO
 const AUTHORIZED: &str = "authorization";
 
 const WHY: &str = "web clients cannot use the session; apps can";
-const FIX: &str = "let the proxy neither add nor remove Access-Control-… for these paths (nginx \
-                   add_header and proxy_hide_header, Apache Header, haproxy set-header, Traefik \
-                   headers): matrix-rendezvous sets its own";
+const FIX: &str = "let the proxy forward OPTIONS, and neither add nor remove Access-Control-… for these \
+                   paths (nginx add_header and proxy_hide_header, Apache Header, haproxy set-header, \
+                   Traefik headers): matrix-rendezvous answers and sets its own";
 
 /// Checks that a response may be read by scripts of any origin.
 ///

@@ -25,6 +25,8 @@ one=$healthy
 (edit='s#(/|\$)#$#'; fault route-msc4108 'a web page "No such page"' 'the rule matches the prefix only: a regular expression with `$`')
 (edit='s#^location ~ .*#location ~ ^/_matrix/client/(unstable/org\\.matrix\\.msc4108|v1)/rendezvous(/|$) {#'
     fault route-msc4388 'it is not routed' 'the prefix of MSC4388 is not routed')
+(edit='s#^location ~ .*#location ~ ^/_matrix/client/unstable/(org\\.matrix\\.msc4108|io\\.element\\.msc4388)/rendezvous(/|$) {#'
+    fault route-v1 'it is not routed' 'the stable prefix is not routed')
 (edit='s#^location ~ .*#location /_matrix/client/ {#; s#http://rendezvous;#http://rendezvous/;#'
     fault create 'M_UNRECOGNIZED' 'the proxy rewrites the path')
 (upstream="server $no_dialect;"; fault create 'msc4108.enabled' 'the dialect is off')
@@ -48,13 +50,17 @@ one=$healthy
 (edit='/charset off/d' server='charset utf-8; charset_types text/plain;'; fault read 'charset=utf-8' 'the proxy adds a charset')
 (inside='proxy_hide_header ETag;'; fault create 'no ETag' 'the proxy removes the ETag')
 (inside='proxy_hide_header Expires;'; fault not-modified 'no Expires' 'the proxy removes `Expires`')
-(inside='proxy_set_header If-None-Match "";'; fault not-modified '200 instead of 304' 'the proxy removes `If-None-Match`')
-(inside='proxy_set_header If-Match "";'; fault write 'M_MISSING_PARAM' 'the proxy removes `If-Match`')
+(inside='proxy_set_header If-None-Match "";'; fault not-modified 'instead of 304, with the ETag that was sent' 'the proxy removes `If-None-Match`')
+(inside='proxy_set_header If-Match "";'; fault write 'If-None-Match and If-Match of requests' 'the proxy removes `If-Match`')
 (inside='limit_except GET POST { deny all; }'; fault write ': 403' 'the proxy forbids PUT')
 (http="proxy_cache_path $work/cache keys_zone=cache:1m;"
     inside='proxy_cache cache; proxy_cache_valid 10m; proxy_ignore_headers Cache-Control Expires Set-Cookie;'
     fault one-store 'a cache answers' 'a cache that ignores `no-store`' read-after-write)
+(inside='if ($request_method = PUT) { add_header Access-Control-Allow-Origin * always; add_header Access-Control-Expose-Headers ETag always; add_header ETag '\''"lost"'\'' always; return 202; }'
+    fault read-after-write 'the payload before the write' 'the proxy answers PUT itself')
 (upstream="server $holding;" inside='proxy_read_timeout 1s;'; fault held-read ': 504' 'the proxy waits one second for a response')
+(server='error_page 412 /412.html; location = /412.html { add_header Access-Control-Allow-Origin * always; add_header Access-Control-Expose-Headers ETag always; return 200 "no"; }'
+    inside='proxy_intercept_errors on;'; fault conflict 'expected 412' 'the proxy replaces 412 by a page' none)
 (inside='client_max_body_size 3k;'; fault payload-size ': 413' 'the proxy rejects bodies of 4 KiB')
 (inside='proxy_set_header Sec-Fetch-Mode "";'; fault page-load ': 200' 'the proxy removes `Sec-Fetch-Mode`')
 (inside='add_header Access-Control-Allow-Origin * always;'; fault preflight '2 Access-Control-Allow-Origin' 'the proxy adds CORS headers')
@@ -66,6 +72,8 @@ one=$healthy
 (certificate=$work/ending.site; fault certificate 'valid for 2 days' 'the certificate ends in two days' none)
 (upstream="server $authenticated;" inside='proxy_set_header Authorization "";'
     fault authorization 'does not arrive' 'the proxy removes `Authorization`, in mode `authenticated`' none)
+(server='error_page 409 =200 /409.html; location = /409.html { add_header Access-Control-Allow-Origin * always; return 200 "no"; }'
+    inside='proxy_intercept_errors on;'; fault json-exchange 'expected 409' 'the proxy replaces 409 by a page with status 200' none)
 (options=(--long) http='limit_req_zone $binary_remote_addr zone=few:1m rate=6r/m; limit_req_status 429;'
     inside='limit_req zone=few burst=85 nodelay;'
     fault steady-polls 'poll' 'the proxy limits requests to fewer than one a second (with `--long`)' none)

@@ -110,7 +110,7 @@ async function baseUrl({ open, close, check, reportOf }) {
 
 async function twoDevices(tools) {
     const { first, second, rows } = await pair(tools);
-    for (const end of [first, second]) assert.match(end, /^pass A whole mailbox works between these two networks: 10 messages/);
+    for (const end of [first, second]) assert.match(end, /^pass A whole session works between these two devices: 10 messages/);
     assert.deepEqual(rows, [5, 5]);
 }
 

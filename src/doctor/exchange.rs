@@ -32,7 +32,7 @@ impl ProbeRequest {
         }
     }
 
-    /// Lets a proxy compress the response, as clients do: one that compresses changes ETags. For
+    /// Lets a proxy compress the response, as clients do: one that compresses changes the ETag. For
     /// responses whose body is compared, not parsed.
     pub(super) const fn compressible(mut self) -> Self {
         self.encodings = "gzip, br, zstd";

@@ -113,9 +113,12 @@ pub(super) async fn trusted_proxies(context: &mut CheckContext) -> CheckOutcome 
     let are_ready = context.replica_versions.len() == context.replicas.len();
     for url in replica_urls(context)? {
         let page = get(context, &join(&url, "/metrics"), None).await;
-        let page = page.map_err(|problem| match are_ready {
-            true => problem,
-            false => needs(CheckId::ReplicasReady),
+        let page = page.map_err(|problem| {
+            if are_ready {
+                problem
+            } else {
+                needs(CheckId::ReplicasReady)
+            }
         })?;
         let text = String::from_utf8_lossy(&page.body).into_owned();
         if !text.lines().any(|line| line.starts_with(METRIC)) {

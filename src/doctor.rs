@@ -21,12 +21,12 @@ mod conformance;
 mod connect_error;
 mod connection;
 mod deployment;
-mod detour;
 mod diagnosis;
 mod error;
 mod exchange;
 mod json_request;
 mod kept_connection;
+mod listener_override;
 mod options;
 mod peer_certificate;
 mod replica_version;
@@ -48,8 +48,8 @@ use client::ProbeClient;
 use conformance::Conformance;
 use connection::Connector;
 use deployment::Deployment;
-use detour::Detour;
 pub use error::DoctorError;
+use listener_override::ListenerOverride;
 pub use options::{DoctorOptions, ReportFormat};
 use report::{CheckResult, Report, Status};
 use std::cell::Cell;
@@ -119,9 +119,9 @@ impl Doctor<'_> {
             return Err(DoctorError::TokenOfOne);
         }
         for (mut target, scope) in targets {
-            let detour = self.detour(&target)?;
-            if let Some(detour) = &detour {
-                target.text = format!("{} via {}", target.text, detour.via);
+            let listener = self.listener(&target)?;
+            if let Some(listener) = &listener {
+                target.text = format!("{} via {}", target.text, listener.via);
             }
             let mut context = CheckContext {
                 deployment: deployment.clone(),
@@ -129,7 +129,7 @@ impl Doctor<'_> {
                 token: token.clone(),
                 is_long: options.long,
                 read_only: options.read_only,
-                ..CheckContext::new(self.client(detour)?, target)
+                ..CheckContext::new(self.client(listener)?, target)
             };
             let report = check_target(&mut context, scope, &self.clock).await;
             // A later target may hang until something ends the process.
@@ -216,13 +216,13 @@ impl Doctor<'_> {
         read.transpose().map_err(DoctorError::TokenFile)
     }
 
-    /// Returns the detour of `--via` for a target.
-    fn detour(&self, target: &DoctorTarget) -> Result<Option<Detour>, DoctorError> {
+    /// Returns the listener of `--via` for a target.
+    fn listener(&self, target: &DoctorTarget) -> Result<Option<ListenerOverride>, DoctorError> {
         let Some(via) = self.options.via.clone() else {
             return Ok(None);
         };
         match &target.kind {
-            TargetKind::BaseUrl(public) => Ok(Some(Detour {
+            TargetKind::BaseUrl(public) => Ok(Some(ListenerOverride {
                 public: public.clone(),
                 via,
             })),
@@ -232,7 +232,7 @@ impl Doctor<'_> {
         }
     }
 
-    fn client(&self, detour: Option<Detour>) -> Result<ProbeClient, DoctorError> {
+    fn client(&self, listener: Option<ListenerOverride>) -> Result<ProbeClient, DoctorError> {
         let options = &self.options;
         let ca_file = options.ca_file.as_deref();
         let roots = tls::load_ca_bundle(ca_file).map_err(|error| DoctorError::CaFile {
@@ -240,7 +240,7 @@ impl Doctor<'_> {
             error,
         })?;
         let (family, overrides) = (options.family.family(), options.resolve.clone());
-        let connector = Connector::new(family, overrides, detour, &roots)?;
+        let connector = Connector::new(family, overrides, listener, &roots)?;
         let (origin, clock) = (options.origin.clone(), self.clock.clone());
         Ok(ProbeClient::new(connector, options.timeout, origin, clock))
     }

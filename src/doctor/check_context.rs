@@ -55,8 +55,7 @@ pub(super) struct CheckContext {
 }
 
 /// Why a check of the homeserver is skipped if the target is matrix-rendezvous itself.
-pub(super) const SERVICE_ITSELF: &str =
-    "this is matrix-rendezvous itself; give the server name to check the homeserver";
+pub(super) const SERVICE_ITSELF: &str = "this is matrix-rendezvous itself: give the server name, without --via, to check the homeserver";
 
 /// The members of `auth_metadata` that the checks need (RFC 8414).
 pub(super) struct AuthorizationServer {

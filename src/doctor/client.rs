@@ -224,8 +224,8 @@ impl ProbeClient {
                 headers.insert(name, value);
             }
         }
-        // What the proxy would say.
-        if self.connector.detour_of(&call.url).is_some() && call.url.scheme() == "https" {
+        // The proxy sets this header field.
+        if self.connector.listener_for(&call.url).is_some() && call.url.scheme() == "https" {
             headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("https"));
         }
         for (name, value) in &call.headers {

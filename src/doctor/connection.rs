@@ -6,7 +6,7 @@
 use crate::doctor::address_family::AddressFamily;
 use crate::doctor::address_override::AddressOverride;
 use crate::doctor::connect_error::ProbeConnectError;
-use crate::doctor::detour::Detour;
+use crate::doctor::listener_override::ListenerOverride;
 use crate::doctor::peer_certificate::PeerCertificate;
 use crate::doctor::tls_failure::TlsFailure;
 use crate::tls;
@@ -45,7 +45,7 @@ pub(super) struct ProbeConnection {
 pub(super) struct Connector {
     family: AddressFamily,
     overrides: Vec<AddressOverride>,
-    detour: Option<Detour>,
+    listener: Option<ListenerOverride>,
     tls: TlsConnector,
     /// Each host and port to which there was a request.
     requested: BTreeSet<(String, u16)>,
@@ -60,14 +60,14 @@ pub(super) struct Connector {
 
 impl Connector {
     /// Creates a connector that trusts the platform's certificate authorities and `extra_roots`. It
-    /// takes `detour`, if there is one.
+    /// connects to `listener` instead of the host that this replaces.
     ///
     /// # Errors
     /// [`rustls::Error`] if rustls rejects the TLS settings.
     pub(super) fn new(
         family: AddressFamily,
         overrides: Vec<AddressOverride>,
-        detour: Option<Detour>,
+        listener: Option<ListenerOverride>,
         extra_roots: &RootCertStore,
     ) -> Result<Self, rustls::Error> {
         let mut config: ClientConfig = tls::client_config(extra_roots, None)?;
@@ -75,7 +75,7 @@ impl Connector {
         Ok(Self {
             family,
             overrides,
-            detour,
+            listener,
             tls: TlsConnector::from(Arc::new(config)),
             requested: BTreeSet::new(),
             accepted: BTreeMap::new(),
@@ -94,8 +94,8 @@ impl Connector {
         url: &Url,
         address: Option<SocketAddr>,
     ) -> Result<ProbeConnection, ProbeConnectError> {
-        if let Some(detour) = self.detour_of(url) {
-            let (host, port) = host_and_port(&detour.via);
+        if let Some(listener) = self.listener_for(url) {
+            let (host, port) = host_and_port(&listener.via);
             let (tcp, peer) = self.connect_tcp(&host, port).await?;
             let stream = Box::new(tcp);
             return Ok(ProbeConnection { stream, peer });
@@ -174,9 +174,11 @@ impl Connector {
             }))
     }
 
-    /// The detour that a request to `url` takes.
-    pub(super) fn detour_of(&self, url: &Url) -> Option<&Detour> {
-        self.detour.as_ref().filter(|detour| detour.replaces(url))
+    /// The listener that a request to `url` is sent to, with `--via`.
+    pub(super) fn listener_for(&self, url: &Url) -> Option<&ListenerOverride> {
+        self.listener
+            .as_ref()
+            .filter(|listener| listener.replaces(url))
     }
 
     /// Whether `--resolve` has an address for the host of `url`.

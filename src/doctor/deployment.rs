@@ -32,8 +32,8 @@ pub(super) struct ConfiguredRedis {
 }
 
 impl Deployment {
-    /// Connects to Redis, and checks it as a worker does when it starts. Waits at most `wait` for a connection to Redis, and writes to Redis only
-    /// if it `may_write`.
+    /// Connects to Redis, and checks it as a worker does when it starts. Waits at most `wait` for a
+    /// connection, and writes to Redis only if it `may_write`.
     pub(super) async fn inspect(
         startup: Startup,
         clock: &Clock,

@@ -77,6 +77,13 @@ fn action(response: &ProbeResponse) -> String {
     let is_of_sign_in = response.url.path().contains("/rendezvous");
     let is_page = media_type(response) == "text/html";
     let text = match response.status {
+        status if !is_of_sign_in && status.is_server_error() => {
+            "look at the log of the server that this path is for, and of its proxy"
+        }
+        _ if !is_of_sign_in => {
+            "let the proxy forward this path to the server that it is for: another rule, another \
+             virtual host or nothing answers"
+        }
         StatusCode::TOO_MANY_REQUESTS => {
             "exempt these paths from the proxy's rate limit: a sign-in polls once a second"
         }
@@ -84,11 +91,11 @@ fn action(response: &ProbeResponse) -> String {
             "let the proxy, its firewall (WAF) and bot protection allow every method on these paths: GET, \
              POST, PUT, DELETE, OPTIONS"
         }
-        StatusCode::BAD_REQUEST if is_of_sign_in && media_type(response).is_empty() => {
+        StatusCode::BAD_REQUEST if media_type(response).is_empty() => {
             "let the proxy speak plain HTTP/1.1 to http.listen, without TLS and PROXY protocol \
              (http.proxy_protocol): the log of matrix-rendezvous names the reason"
         }
-        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE if is_of_sign_in => {
+        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE => {
             "start matrix-rendezvous, and check the proxy's upstream and its health check: it finds \
              no worker"
         }
@@ -99,10 +106,6 @@ fn action(response: &ProbeResponse) -> String {
             "look at the log of the proxy or CDN: it failed before it reached matrix-rendezvous"
         }
         StatusCode::GATEWAY_TIMEOUT => "raise the proxy's response timeout for these paths to 30 s",
-        _ if !is_of_sign_in => {
-            "let the proxy forward this path to the server that it is for: another rule, another \
-             virtual host or nothing answers"
-        }
         _ if is_page => {
             "forward these paths to matrix-rendezvous: another rule or virtual host answers first"
         }
@@ -156,11 +159,14 @@ pub(super) fn cached(response: &ProbeResponse) -> Problem {
         Some(format!("{name}: {}", quote(value)))
     });
     let shown: Vec<_> = shown.collect();
+    let shown = match shown.as_slice() {
+        [] => String::new(),
+        shown => format!("; it has {}", shown.join(", ")),
+    };
     fail(
         format!(
-            "{}: this response was given to another request (X-Rendezvous-Probe); it has {}",
-            response.url,
-            shown.join(", ")
+            "{}: this response was given to another request (X-Rendezvous-Probe){shown}",
+            response.url
         ),
         "a cache answers: both devices wait for messages that were sent",
         CACHE,

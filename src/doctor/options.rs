@@ -2,7 +2,7 @@
 
 use crate::doctor::address_family::AddressFamily;
 use crate::doctor::address_override::AddressOverride;
-use crate::doctor::detour::parse_listener;
+use crate::doctor::listener_override::parse_listener;
 use crate::doctor::target::parse_base_url;
 use clap::{Args, ValueEnum};
 use std::net::SocketAddr;

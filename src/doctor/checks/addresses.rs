@@ -23,15 +23,15 @@ pub(super) async fn addresses(context: &mut CheckContext) -> CheckOutcome {
         .as_ref()
         .map(|session| session.prefix.clone());
     let url = prefix.unwrap_or_else(|| join(&base, MSC4108_PREFIX));
-    if let Some(detour) = context.client.connector().detour_of(&url) {
+    if let Some(listener) = context.client.connector().listener_for(&url) {
         return Err(Problem::Skip(format!(
-            "--via {} leads past them",
-            detour.via
+            "--via {} connects to one listener only",
+            listener.via
         )));
     }
     let addresses = context.client.addresses_of(&url).await;
     let addresses = addresses.map_err(|error| unreachable(&error, WHY))?;
-    let (mut unroutable, mut others) = (0, Vec::new());
+    let (mut unroutable, mut others, mut unreachable_at) = (0, Vec::new(), Vec::new());
     for address in &addresses {
         match context
             .client
@@ -41,7 +41,7 @@ pub(super) async fn addresses(context: &mut CheckContext) -> CheckOutcome {
             Ok(response) if response.is_ours => context.is_served = true,
             Ok(response) => others.push(format!("GET {url} at {address}: {}", describe(&response))),
             Err(ProbeError::Connect(error)) if error.is_unroutable() => unroutable += 1,
-            Err(error) => return Err(warn(format!("GET {url} at {address}: {error}"), WHY, FIX)),
+            Err(error) => unreachable_at.push(format!("GET {url} at {address}: {error}")),
         }
     }
     if let Some(found) = others.first().filter(|_| context.is_served) {
@@ -50,6 +50,9 @@ pub(super) async fn addresses(context: &mut CheckContext) -> CheckOutcome {
             WHY,
             "let the DNS records (A and AAAA) name the same server",
         ));
+    }
+    if let Some(found) = unreachable_at.first() {
+        return Err(warn(found, WHY, FIX));
     }
     let replicas: Vec<_> = context.replicas.iter().filter_map(Url::host_str).collect();
     let mut refused = context.client.connector().refused().iter();

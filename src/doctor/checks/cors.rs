@@ -1,14 +1,14 @@
 //! What browsers demand of responses (Fetch, "CORS protocol").
 
-use crate::doctor::check::{CheckId, CheckOutcome, fail, needs};
+use crate::doctor::check::{CheckId, CheckOutcome, fail, needs, warn};
 use crate::doctor::check_context::CheckContext;
 use crate::doctor::diagnosis::{unexpected, unreachable};
 use crate::doctor::exchange::{ProbeRequest, ProbeResponse};
 use hyper::Method;
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD,
-    HeaderName,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
+    ACCESS_CONTROL_REQUEST_METHOD, HeaderName,
 };
 use std::collections::BTreeSet;
 
@@ -74,6 +74,17 @@ pub(super) async fn preflight(context: &mut CheckContext) -> CheckOutcome {
     if !methods.contains("put") && !methods.contains("*") {
         let what = format!("{request}: Access-Control-Allow-Methods lacks PUT");
         return Err(fail(what, WHY, FIX));
+    }
+    let max_age = values(&response, &ACCESS_CONTROL_MAX_AGE);
+    if response.is_ours && max_age.len() != 1 {
+        return Err(warn(
+            format!(
+                "{request}: {} Access-Control-Max-Age; expected one",
+                max_age.len()
+            ),
+            "browsers repeat the preflight before every request of a sign-in",
+            FIX,
+        ));
     }
     Ok(format!(
         "{} with every header field",

@@ -82,12 +82,23 @@ fn delegation(from: &Url, response: &ProbeResponse) -> Result<Url, Problem> {
         .and_then(|value| value.to_str().ok());
     let location = location.unwrap_or_default();
     let status = response.status;
-    let host = response.url.join(location).unwrap_or_else(|_| from.clone());
-    let fix = format!(
-        "either the proxy redirects: let it forward these paths to matrix-rendezvous; or Synapse does: set \
-         experimental_features.msc4108_delegation_endpoint to https://{}{MSC4108_PREFIX}",
-        host.authority()
-    );
+    let host = response.url.join(location);
+    let host = host.unwrap_or_else(|_| from.clone());
+    let fix = if host.authority() != from.authority() {
+        format!(
+            "either the proxy redirects: let it forward these paths to matrix-rendezvous; or Synapse \
+             does: set experimental_features.msc4108_delegation_endpoint to https://{}{MSC4108_PREFIX}",
+            host.authority()
+        )
+    } else if host.scheme() != from.scheme() {
+        format!(
+            "give the base URL with {}:// as SERVER, as clients use it",
+            host.scheme()
+        )
+    } else {
+        "let the proxy forward these paths to matrix-rendezvous: it redirects them to itself"
+            .to_owned()
+    };
     let sender = sender(response);
     let keeps_body = [
         StatusCode::TEMPORARY_REDIRECT,
@@ -127,7 +138,7 @@ fn delegation(from: &Url, response: &ProbeResponse) -> Result<Url, Problem> {
     Ok(target)
 }
 
-/// Says that the proxy redirects, if it redirects the JSON dialect too: Synapse delegates only creations
+/// Replaces the advice if the proxy redirects the JSON dialect too: Synapse delegates only creations
 /// of the ETag dialect.
 async fn name_redirector(context: &mut CheckContext, mut problem: Problem) -> Problem {
     let Ok(base) = context.base() else {
@@ -170,10 +181,11 @@ fn check_session_url(context: &CheckContext) -> CheckOutcome {
         return Err(needs(CheckId::Create));
     };
     let mut base = prefix.clone();
-    base.set_path(prefix.path().trim_end_matches(MSC4108_PREFIX));
+    let path = prefix.path().trim_end_matches('/');
+    base.set_path(path.trim_end_matches(MSC4108_PREFIX));
     let action = format!(
         "set http.public_base_url = \"{}\" in the configuration of matrix-rendezvous, whether it is wrong there \
-         or missing; if it shall stay unset, let the proxy forward Host and send X-Forwarded-Proto",
+         or missing; if you leave it unset, let the proxy forward Host and send X-Forwarded-Proto",
         base.as_str().trim_end_matches('/')
     );
     let problem = |found: &str| fail(format!("the session's URL {found}: {url}"), READ, &action);
@@ -208,6 +220,19 @@ fn check_session_url(context: &CheckContext) -> CheckOutcome {
     if !url.path().starts_with(&format!("{}/", prefix.path())) {
         return Err(problem(&format!("is not below {prefix}")));
     }
+    let deployment = context.deployment.as_deref();
+    let configured = deployment.map_or(&[][..], |deployment| &deployment.base_urls);
+    let is_base = |text: &String| Url::parse(text).is_ok_and(|url| is_same_base(&url, &base));
+    if !configured.is_empty() && !configured.iter().any(is_base) {
+        return Err(warn(
+            format!(
+                "the sessions are below {base}, and the configuration has the base URL {}",
+                configured.join(", ")
+            ),
+            "this configuration is not that of the workers which clients reach",
+            "give the configuration of those workers, or correct http.public_base_url in it",
+        ));
+    }
     if url.scheme() != "https" {
         return Err(warn(
             format!("the session's URL is not https: {url}"),
@@ -216,4 +241,10 @@ fn check_session_url(context: &CheckContext) -> CheckOutcome {
         ));
     }
     Ok(format!("below {prefix}"))
+}
+
+/// Whether two base URLs are the same, but for a slash at the end.
+fn is_same_base(one: &Url, other: &Url) -> bool {
+    let of = |url: &Url| url.as_str().trim_end_matches('/').to_owned();
+    of(one) == of(other)
 }

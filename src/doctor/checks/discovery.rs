@@ -4,7 +4,7 @@ use crate::doctor::check::{CheckId, CheckOutcome, Problem, fail, needs, warn};
 use crate::doctor::check_context::{CheckContext, SERVICE_ITSELF};
 use crate::doctor::checks::cors::check_origin;
 use crate::doctor::diagnosis::{describe, unexpected, unreachable};
-use crate::doctor::exchange::{ProbeRequest, ProbeResponse};
+use crate::doctor::exchange::{ProbeError, ProbeRequest, ProbeResponse};
 use crate::doctor::target::{TargetKind, join, parse_base_url};
 use crate::json;
 use hyper::StatusCode;
@@ -115,6 +115,12 @@ pub(super) async fn versions(context: &mut CheckContext) -> CheckOutcome {
     }
 }
 
+/// Whether a response to `/versions` is that of a homeserver.
+fn is_homeserver(response: &ProbeResponse) -> bool {
+    let value = json::parse_value(&response.body);
+    response.status == StatusCode::OK && value.is_ok_and(|value| value.is_object())
+}
+
 /// Returns the failure of a base URL at which another server than a homeserver answers. Tries each address
 /// of the host: a homeserver at another one is the nearer cause.
 async fn no_homeserver(
@@ -155,15 +161,12 @@ async fn no_homeserver(
             .client
             .send_to(ProbeRequest::get(url), Some(address));
         match other.await {
-            Ok(other)
-                if other.status == StatusCode::OK && json::parse_value(&other.body).is_ok() =>
-            {
-                right.push(address.to_string());
-            }
+            Ok(other) if is_homeserver(&other) => right.push(address.to_string()),
+            Err(ProbeError::Connect(error)) if error.is_unroutable() => {}
             _ => wrong.push(address.to_string()),
         }
     }
-    if !right.is_empty() {
+    if !right.is_empty() && !wrong.is_empty() {
         finding.what = format!(
             "{}; a homeserver answers at {}, and none at {}",
             finding.what,

@@ -64,7 +64,9 @@ pub(super) fn write(context: &CheckContext) -> CheckOutcome {
         format!("Redis refuses writes: {refusal}"),
         "no session can be created",
         match refusal.split(' ').next().unwrap_or_default() {
-            "OOM" => "raise maxmemory of Redis; redis-fit says how much it needs",
+            "OOM" => {
+                "raise maxmemory of Redis (redis-fit says how much it needs), or find what else fills it"
+            }
             "READONLY" => {
                 "let store.redis.url name the primary, or the sentinels (redis-sentinel://)"
             }
@@ -159,7 +161,7 @@ pub(super) fn memory(context: &CheckContext) -> CheckOutcome {
     Err(warn(
         seen,
         "at its limit Redis refuses every new session",
-        "raise maxmemory of Redis; docs/redis.md says how much it needs",
+        "raise maxmemory of Redis (docs/redis.md says how much it needs), or find what else fills it",
     ))
 }
 

@@ -29,7 +29,7 @@ pub(super) async fn ready(context: &mut CheckContext) -> CheckOutcome {
         let (not_ready, partly) = (of("[-]"), of("[!]"));
         if !not_ready.is_empty() {
             let what = format!("{url} is not ready: {}", not_ready.join("; "));
-            let action = "mend what the text names; docs/operations.md explains each";
+            let action = "fix what the text names; docs/operations.md explains each";
             return Err(fail(what, WHY, action));
         }
         if page.status != StatusCode::OK {
@@ -47,7 +47,7 @@ pub(super) async fn ready(context: &mut CheckContext) -> CheckOutcome {
     Err(warn(
         degraded.join("; "),
         "a part of the service does not work on this replica",
-        "mend what the text names; docs/operations.md explains each",
+        "fix what the text names; docs/operations.md explains each",
     ))
 }
 

@@ -2,7 +2,7 @@
 
 use crate::doctor::check::{CheckOutcome, Problem, fail, warn};
 use crate::doctor::check_context::CheckContext;
-use crate::doctor::diagnosis::{FORWARD_ERRORS, describe, unreachable};
+use crate::doctor::diagnosis::{FORWARD_ERRORS, describe, matrix_error, unreachable};
 use crate::doctor::exchange::{ProbeRequest, ProbeResponse};
 use crate::doctor::target::join;
 use crate::http::route::MSC4108_PREFIX;
@@ -117,8 +117,11 @@ fn reach(prefix: &Url, responses: &[ProbeResponse]) -> Result<Option<String>, Pr
         return Ok(None);
     }
     let found = describe(stray);
-    // This service answers such a request by an error.
-    if stray.status == StatusCode::METHOD_NOT_ALLOWED {
+    // This service has no GET of that prefix, and answers it by a Matrix error.
+    let is_replaced = stray.status == StatusCode::METHOD_NOT_ALLOWED
+        && stray.url.path().ends_with(MSC4108_PREFIX)
+        && matrix_error(stray).is_none();
+    if is_replaced {
         return Err(fail(
             format!(
                 "request of {}: {found}; expected a Matrix error in JSON",

@@ -36,7 +36,7 @@ fn write(report: &Report, out: &mut String) -> std::fmt::Result {
         writeln!(out, "skip {}: {}", ids.join(", "), Printable(reason))?;
     }
     let count = |status| of_status(report, status).count();
-    let first = first.map_or(String::new(), |id| format!("; mend first: {id}"));
+    let first = first.map_or(String::new(), |id| format!("; fix first: {id}"));
     writeln!(
         out,
         "\nfailed: {}, warnings: {}, passed: {}, not checked: {}{first}",
@@ -64,15 +64,13 @@ fn write_findings<'a>(
     };
     write_finding("FAIL", first, out)?;
     let id = first.id.name();
-    let others: Vec<_> = failures.map(|check| ("FAIL", check)).collect();
-    let others = others
-        .into_iter()
-        .chain(warnings.map(|check| ("WARN", check)));
+    let failures = failures.map(|check| ("FAIL", check));
+    let others = failures.chain(warnings.map(|check| ("WARN", check)));
     let others: Vec<_> = others.collect();
     if !others.is_empty() {
         writeln!(
             out,
-            "Mend {id} first, and run the doctor again: the rest may follow from it."
+            "Fix {id} first, and run the doctor again: the rest may follow from it."
         )?;
         for (word, check) in others {
             writeln!(out, "{word} {}", line(check))?;

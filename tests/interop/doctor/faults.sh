@@ -48,6 +48,8 @@ one=$healthy
     fault session-url 'is not https' 'no `http.public_base_url`, and the proxy does not send `X-Forwarded-Proto`')
 (upstream="server $healthy; server $other;"; fault one-store 'do not share one store' 'two workers with a store in memory each')
 (edit='/charset off/d' server='charset utf-8; charset_types text/plain;'; fault read 'charset=utf-8' 'the proxy adds a charset')
+(edit='/gzip off/d' inside='proxy_hide_header Content-Encoding; gzip on; gzip_types *; gzip_proxied any; gzip_min_length 1;'
+    fault read 'the ETag is W/' 'the proxy compresses although the response has an encoding, and makes the ETag weak')
 (inside='proxy_hide_header ETag;'; fault create 'no ETag' 'the proxy removes the ETag')
 (inside='proxy_hide_header Expires;'; fault not-modified 'no Expires' 'the proxy removes `Expires`')
 (inside='proxy_set_header If-None-Match "";'; fault not-modified 'instead of 304, with the ETag that was sent' 'the proxy removes `If-None-Match`')
@@ -64,6 +66,7 @@ one=$healthy
 (inside='client_max_body_size 3k;'; fault payload-size ': 413' 'the proxy rejects bodies of 4 KiB')
 (inside='proxy_set_header Sec-Fetch-Mode "";'; fault page-load ': 200' 'the proxy removes `Sec-Fetch-Mode`')
 (inside='add_header Access-Control-Allow-Origin * always;'; fault preflight '2 Access-Control-Allow-Origin' 'the proxy adds CORS headers')
+(inside='proxy_hide_header Access-Control-Max-Age;'; fault preflight 'Access-Control-Max-Age' 'the proxy removes `Access-Control-Max-Age`' none)
 (inside='if ($request_method = OPTIONS) { return 204; }'; fault preflight 'no Access-Control-Allow-Origin' 'the proxy answers preflights')
 (inside='proxy_hide_header Access-Control-Expose-Headers;'; fault cors 'lacks ETag' 'the proxy removes `Access-Control-Expose-Headers`')
 (server='error_page 404 /404.html;' inside='proxy_intercept_errors on;'; fault delete 'expected a Matrix error in JSON' 'the proxy replaces error responses')

@@ -23,6 +23,13 @@ inside_fault() { # inside_fault ID WORDS DESCRIPTION OPTION...: expects that the
     set_in_redis() { redis-cli -u "$RENDEZVOUS_STORE__REDIS__URL" config set "$@" >/dev/null; }
     inside_fault redis-connection refused 'Redis does not run (with `--config`)' \
         "${settings[@]}" --set store.backend=redis --set store.redis.url=redis://127.0.0.1:1/0 --timeout 3s
+    inside_fault configuration 'msc4108.enabled is false' 'the configuration does not serve released clients (with `--config`)' \
+        "${settings[@]}" --set msc4108.enabled=false
+    # 20 MB, beside which the buffers of a connection are small.
+    redis-cli -u "$RENDEZVOUS_STORE__REDIS__URL" setrange ballast 20000000 x >/dev/null
+    used=$(redis-cli -u "$RENDEZVOUS_STORE__REDIS__URL" info memory | sed -n 's/^used_memory:\([0-9]*\).*/\1/p')
+    set_in_redis maxmemory $((used * 12 / 10))
+    inside_fault redis-memory 'used of' 'Redis is nearly full (with `--config`)' "${with_redis[@]}" --set session.max_live=10
     set_in_redis maxmemory 1
     inside_fault redis-write OOM 'Redis is full (with `--config`)' "${with_redis[@]}"
     set_in_redis maxmemory 200mb maxmemory-policy allkeys-lru

@@ -4,7 +4,7 @@
 proxy=haproxy
 (edit="s#acl rendezvous .*#acl rendezvous path /$API#"; fault route-msc4108 'M_UNRECOGNIZED' 'haproxy: `path` instead of `path_beg`')
 (edit="s/ port $(admin_port_of "$one")//" ready='curl -s "https://matrix.example.org/$API" | grep "503 Service"'
-    fault create ': 503' 'haproxy: the health check asks the port of clients for `/readyz`')
+    fault create ': 503' 'haproxy: the health check requests `/readyz` at the port of clients')
 (edit='/server one/s/$/ send-proxy-v2/; /server two/d'
     fault create ': 400 without a content type' 'haproxy: `send-proxy-v2`, and `http.proxy_protocol` is off')
 (edit='/^backend rendezvous/a http-response del-header ETag'; fault create 'no ETag' 'haproxy: `http-response del-header ETag`')

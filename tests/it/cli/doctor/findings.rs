@@ -29,11 +29,11 @@ fn only_the_first_failure_has_advice() {
     assert_eq!(lines[2], "FAIL versions", "{run:#?}");
     let advice = lines.iter().filter(|line| line.starts_with("  do "));
     assert_eq!(advice.count(), 1, "{run:#?}");
-    let then = lines.iter().position(|line| line.starts_with("Mend "));
+    let then = lines.iter().position(|line| line.starts_with("Fix "));
     let then = then.unwrap_or_else(|| panic!("no order: {run:#?}"));
     assert_eq!(
         lines[then],
-        "Mend versions first, and run the doctor again: the rest may follow from it."
+        "Fix versions first, and run the doctor again: the rest may follow from it."
     );
     let next = lines[then + 1];
     assert!(
@@ -41,7 +41,7 @@ fn only_the_first_failure_has_advice() {
         "{next}"
     );
     let last = lines.last().expect("a line");
-    assert!(last.ends_with("; mend first: versions"), "{last}");
+    assert!(last.ends_with("; fix first: versions"), "{last}");
 }
 
 #[test]

@@ -102,6 +102,21 @@ fn warnings_of_the_configuration_are_warnings() {
     assert_found(&report, "redis-fit", "skip", "store.backend is memory");
 }
 
+/// The configuration of other workers would make the report on Redis one about another Redis.
+#[test]
+fn configuration_of_another_base_url_is_a_warning() {
+    let server = service();
+    let url = url_of(&server);
+    let other = [("http.public_base_url", "https://other.example.org")];
+    let report = report_on(&other, &[&url], 0);
+    let found = "the configuration has the base URL https://other.example.org";
+    assert_found(&report, "session-url", "warn", found);
+    let slash = format!("{url}/");
+    let same = [("http.public_base_url", slash.as_str())];
+    let report = report_on(&same, &[&url], 0);
+    assert_found(&report, "session-url", "warn", "is not https");
+}
+
 #[test]
 fn redis_without_a_connection_is_named_with_the_cause() {
     let mut redis = RedisServer::start();

@@ -5,15 +5,15 @@ use url::Url;
 
 /// Where the requests to one host go instead: to an HTTP listener of matrix-rendezvous.
 #[derive(Debug, Clone)]
-pub(super) struct Detour {
+pub(super) struct ListenerOverride {
     /// A URL of the public host.
     pub(super) public: Url,
     /// The URL of the listener.
     pub(super) via: Url,
 }
 
-impl Detour {
-    /// Whether a request to `url` takes the detour: its host and its port are the public ones.
+impl ListenerOverride {
+    /// Whether a request to `url` is sent to the listener: its host and its port are the public ones.
     pub(super) fn replaces(&self, url: &Url) -> bool {
         let of = |url: &Url| {
             (

@@ -1,6 +1,6 @@
 //! `--via URL`: to the service itself, past the proxy.
 
-use crate::doctor::target::parse_base_url;
+use crate::doctor::target::{has_same_host, parse_base_url};
 use url::Url;
 
 /// Where the requests to one host go instead: to an HTTP listener of matrix-rendezvous.
@@ -15,13 +15,7 @@ pub(super) struct ListenerOverride {
 impl ListenerOverride {
     /// Whether a request to `url` is sent to the listener: its host and its port are the public ones.
     pub(super) fn replaces(&self, url: &Url) -> bool {
-        let of = |url: &Url| {
-            (
-                url.host_str().map(str::to_owned),
-                url.port_or_known_default(),
-            )
-        };
-        of(url) == of(&self.public)
+        has_same_host(url, &self.public)
     }
 }
 

@@ -85,6 +85,12 @@ pub(super) fn parse_base_url(text: &str) -> Option<Url> {
     (is_web && is_plain).then_some(url)
 }
 
+/// Whether two URLs have the same host and port.
+pub(super) fn has_same_host(one: &Url, other: &Url) -> bool {
+    one.host_str() == other.host_str()
+        && one.port_or_known_default() == other.port_or_known_default()
+}
+
 /// Appends a path to a base URL, which may end in a slash.
 pub(super) fn join(base: &Url, path: &str) -> Url {
     let mut url = base.clone();

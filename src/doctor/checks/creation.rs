@@ -5,7 +5,7 @@ use crate::doctor::check_context::{CheckContext, EtagSession, message, single_he
 use crate::doctor::checks::cors::check_origin;
 use crate::doctor::diagnosis::{sender, unexpected};
 use crate::doctor::exchange::{ProbeRequest, ProbeResponse, redirect_target};
-use crate::doctor::target::join;
+use crate::doctor::target::{has_same_host, join};
 use crate::http::route::{MSC4108_PREFIX, MSC4388_UNSTABLE_PREFIX};
 use crate::json;
 use hyper::header::{ETAG, LOCATION};
@@ -192,12 +192,6 @@ fn check_session_url(context: &CheckContext) -> CheckOutcome {
     if url.scheme() != prefix.scheme() {
         return Err(problem(&format!("is not {}", prefix.scheme())));
     }
-    let host = |url: &Url| {
-        (
-            url.host_str().map(str::to_owned),
-            url.port_or_known_default(),
-        )
-    };
     let below = url.path().split_once(MSC4108_PREFIX);
     if !created.is_ours && below.is_none() {
         // Synapse's own sessions are below /_synapse/client/rendezvous.
@@ -207,7 +201,7 @@ fn check_session_url(context: &CheckContext) -> CheckOutcome {
             "to use matrix-rendezvous, forward the prefix of MSC4108 to it",
         ));
     }
-    if host(url) != host(prefix) {
+    if !has_same_host(url, prefix) {
         return Err(problem(&format!(
             "names another host than {}",
             prefix.host_str().unwrap_or_default()

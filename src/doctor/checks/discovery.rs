@@ -99,9 +99,7 @@ pub(super) async fn versions(context: &mut CheckContext) -> CheckOutcome {
     if context.is_service_itself(&response) {
         return Err(Problem::Skip(SERVICE_ITSELF.to_owned()));
     }
-    let value = json::parse_value(&response.body).ok();
-    let value = value.filter(|value| response.status == StatusCode::OK && value.is_object());
-    let Some(value) = value else {
+    let Some(value) = versions_of(&response) else {
         return Err(no_homeserver(context, &url, &response, WHY).await);
     };
     match &value["unstable_features"][MSC4108_FEATURE] {
@@ -115,10 +113,10 @@ pub(super) async fn versions(context: &mut CheckContext) -> CheckOutcome {
     }
 }
 
-/// Whether a response to `/versions` is that of a homeserver.
-fn is_homeserver(response: &ProbeResponse) -> bool {
-    let value = json::parse_value(&response.body);
-    response.status == StatusCode::OK && value.is_ok_and(|value| value.is_object())
+/// Returns the JSON of a response to `/versions`, if it is that of a homeserver.
+fn versions_of(response: &ProbeResponse) -> Option<serde_json::Value> {
+    let value = json::parse_value(&response.body).ok();
+    value.filter(|value| response.status == StatusCode::OK && value.is_object())
 }
 
 /// Returns the failure of a base URL at which another server than a homeserver answers. Tries each address
@@ -161,7 +159,7 @@ async fn no_homeserver(
             .client
             .send_to(ProbeRequest::get(url), Some(address));
         match other.await {
-            Ok(other) if is_homeserver(&other) => right.push(address.to_string()),
+            Ok(other) if versions_of(&other).is_some() => right.push(address.to_string()),
             Err(ProbeError::Connect(error)) if error.is_unroutable() => {}
             _ => wrong.push(address.to_string()),
         }

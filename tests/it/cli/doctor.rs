@@ -24,12 +24,25 @@ use crate::server::Server;
 
 /// A service that the doctor can check whole, without the wait of a held read.
 fn service() -> Server {
-    let settings = [
+    service_with(&[])
+}
+
+/// As [`service`], with more settings.
+fn service_with(settings: &[(&str, &str)]) -> Server {
+    let whole = [
         ("mode", "open"),
         ("msc4108.enabled", "true"),
         ("msc4108.long_poll.timeout", "0s"),
     ];
-    Server::start(Store::Memory, &settings)
+    Server::start(Store::Memory, &[&whole, settings].concat())
+}
+
+/// The address of a stub.
+fn address_of(stub: &HomeserverStub) -> SocketAddr {
+    let url = stub.url();
+    url.trim_start_matches("http://")
+        .parse()
+        .expect("an address")
 }
 
 fn url_of(server: &Server) -> String {
@@ -497,9 +510,7 @@ fn address_of_another_server_is_a_failure() {
     let (server, other) = (service(), HomeserverStub::start());
     let page = "<title>An old server</title>".to_owned();
     other.set_default_reply(Some(TokenReply::Body(200, page)));
-    let other = other.url();
-    let other = other.trim_start_matches("http://").parse();
-    let report = report_on_addresses(&[server.http, other.expect("an address")], 1);
+    let report = report_on_addresses(&[server.http, address_of(&other)], 1);
     assert_status(&report, "delete", "pass");
     assert_status(&report, "addresses", "fail");
 }

@@ -1,12 +1,13 @@
 //! What the report makes of several findings, and findings that name the nearer of two causes.
 
-use super::{assert_status, check, report, report_on_addresses, run, service, url_of};
-use crate::server::Server;
+use super::{
+    address_of, assert_status, check, report, report_on_addresses, run, service, service_with,
+    url_of,
+};
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use testkit::homeserver::{HomeserverStub, TokenReply};
-use testkit::server::Store;
 
 /// A server of another kind: it answers every request with the same page.
 fn web_site() -> HomeserverStub {
@@ -73,15 +74,10 @@ fn proxy_that_redirects_everything_is_named() {
 
 #[test]
 fn homeserver_at_another_address_of_the_name_is_named() {
-    let address = |server: &HomeserverStub| {
-        let url = server.url();
-        let address = url.trim_start_matches("http://").parse();
-        address.expect("an address")
-    };
     let (site, homeserver) = (web_site(), HomeserverStub::start());
     let versions = json!({"versions": ["v1.11"]});
     homeserver.set_default_reply(Some(TokenReply::json(200, &versions)));
-    let addresses: [SocketAddr; 2] = [address(&site), address(&homeserver)];
+    let addresses: [SocketAddr; 2] = [address_of(&site), address_of(&homeserver)];
     let report = report_on_addresses(&addresses, 1);
     let what = text(&report, "versions", "what");
     let [page, homeserver] = addresses;
@@ -98,9 +94,7 @@ fn homeserver_at_another_address_of_the_name_is_named() {
 #[test]
 fn service_at_another_address_of_the_name_is_named() {
     let (site, server) = (web_site(), service());
-    let site = site.url();
-    let site = site.trim_start_matches("http://").parse();
-    let report = report_on_addresses(&[site.expect("an address"), server.http], 1);
+    let report = report_on_addresses(&[address_of(&site), server.http], 1);
     assert_status(&report, "create", "fail");
     assert_status(&report, "addresses", "fail");
     let what = text(&report, "addresses", "what");
@@ -113,13 +107,7 @@ fn service_at_another_address_of_the_name_is_named() {
 /// The session is used by its right URL, so that the other checks are made, and it is deleted.
 #[test]
 fn session_with_a_wrong_url_is_checked_and_deleted() {
-    let settings = [
-        ("mode", "open"),
-        ("msc4108.enabled", "true"),
-        ("msc4108.long_poll.timeout", "0s"),
-        ("http.public_base_url", "http://rendezvous.invalid"),
-    ];
-    let server = Server::start(Store::Memory, &settings);
+    let server = service_with(&[("http.public_base_url", "http://rendezvous.invalid")]);
     let url = url_of(&server);
     let report = report(&[&url], 1);
     let what = text(&report, "session-url", "what");
@@ -167,13 +155,7 @@ fn response_to_another_request_is_that_of_a_cache() {
 
 #[test]
 fn doctor_with_via_passes_the_proxy_by() {
-    let settings = [
-        ("mode", "open"),
-        ("msc4108.enabled", "true"),
-        ("msc4108.long_poll.timeout", "0s"),
-        ("http.public_base_url", "https://matrix.example.org"),
-    ];
-    let server = Server::start(Store::Memory, &settings);
+    let server = service_with(&[("http.public_base_url", "https://matrix.example.org")]);
     let via = url_of(&server);
     let report = report(&["--via", &via, "https://matrix.example.org"], 0);
     for id in [
@@ -203,12 +185,7 @@ fn doctor_with_via_passes_the_proxy_by() {
 
 #[test]
 fn via_says_https_in_the_place_of_the_proxy() {
-    let settings = [
-        ("msc4108.enabled", "true"),
-        ("msc4108.long_poll.timeout", "0s"),
-        ("http.trusted_proxies", "127.0.0.1"),
-    ];
-    let server = Server::start(Store::Memory, &settings);
+    let server = service_with(&[("http.trusted_proxies", "127.0.0.1")]);
     let via = url_of(&server);
     let report = report(&["--via", &via, "https://matrix.example.org"], 0);
     assert_status(&report, "session-url", "pass");

@@ -2,6 +2,7 @@
 
 use super::{assert_status, check, report, run, service, url_of};
 use crate::redis_start_checks::user;
+use crate::repository;
 use crate::server::{Server, launch_on, ready_on};
 use serde_json::Value;
 use std::path::PathBuf;
@@ -488,6 +489,22 @@ fn checks_from_inside_are_made_once_for_several_base_urls() {
     for report in &reports[1..] {
         assert_status(report, "route-msc4108", "pass");
     }
+    // The alert RendezvousFailsFromOutside leaves out the same.
+    let rules = repository::root().join("deploy/prometheus/rules.yaml");
+    let rules = std::fs::read_to_string(rules).expect("the rules");
+    let (_, rest) = rules
+        .split_once("rendezvous_doctor_check{id!~\"")
+        .expect("the alert");
+    let (pattern, _) = rest.split_once('"').expect("its pattern");
+    let is_left_out = |id: &&str| {
+        let mut parts = pattern.split('|');
+        parts.any(|part| match part.strip_suffix(".*") {
+            Some(start) => id.starts_with(start),
+            None => *id == part,
+        })
+    };
+    assert!(inside.iter().all(is_left_out), "{pattern}: {inside:?}");
+    assert!(!first.iter().any(is_left_out), "{pattern}: {first:?}");
 }
 
 /// One base URL needs no second report.

@@ -1,9 +1,12 @@
 //! The command line: commands, flags, and the help text.
 
+pub mod reference;
+
 use crate::config::Sources;
 use crate::doctor::DoctorOptions;
 use crate::telemetry::printable;
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -74,6 +77,16 @@ pub enum Command {
     Healthcheck,
     /// Diagnose why sign-ins by QR code fail: check a homeserver as its clients see it
     Doctor(Box<DoctorOptions>),
+    /// Write the man pages (section 1) of the program and of each command into a directory
+    Man {
+        /// An existing directory, such as /usr/local/share/man/man1
+        directory: PathBuf,
+    },
+    /// Print a script that completes commands and flags in a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
 }
 
 /// The commands that inspect the configuration.

@@ -1,6 +1,7 @@
 //! matrix-rendezvous: arguments, configuration, telemetry, app, exit code.
 
 use matrix_rendezvous::app::reload::ReloadContext;
+use matrix_rendezvous::cli::reference;
 use matrix_rendezvous::cli::{Cli, Command, ConfigCommand, EXIT_NO_REPORT, EXIT_USAGE};
 use matrix_rendezvous::config::Sources;
 use matrix_rendezvous::doctor::{DoctorOptions, Verdict};
@@ -40,6 +41,21 @@ fn main() -> ExitCode {
             healthcheck::run(startup.config.admin_listen).map_err(Into::into)
         }),
         Command::Doctor(options) => diagnose(*options, &sources),
+        Command::Man { directory } => without_configuration(reference::write_man_pages(&directory)),
+        Command::Completions { shell } => {
+            without_configuration(reference::write_completions(shell, &mut std::io::stdout()))
+        }
+    }
+}
+
+/// Returns the exit code of a command that reads no configuration.
+fn without_configuration(result: Result<(), impl Error>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            print_error(&format!("matrix-rendezvous: {error}"));
+            ExitCode::FAILURE
+        }
     }
 }
 

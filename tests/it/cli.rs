@@ -2,8 +2,8 @@
 //!
 //! Exit codes: 0; 1 for "no" or a crash; 64 for invalid configuration or usage. Configuration
 //! sources are in `cli/sources.rs`, rejected configurations in `cli/invalid_config.rs`, homeservers
-//! in `cli/homeservers.rs`, Redis in `cli/redis.rs`, the doctor in `cli/doctor.rs`, warnings in
-//! `cli/warnings.rs`.
+//! in `cli/homeservers.rs`, Redis in `cli/redis.rs`, man pages and completions in
+//! `cli/reference.rs`, the doctor in `cli/doctor.rs`, warnings in `cli/warnings.rs`.
 
 mod doctor;
 mod empty_values;
@@ -11,6 +11,7 @@ mod files;
 mod homeservers;
 mod invalid_config;
 mod redis;
+mod reference;
 mod sources;
 mod warnings;
 

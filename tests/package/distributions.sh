@@ -1,0 +1,47 @@
+# Containers of Linux distributions with systemd as PID 1. Sourced after tests/image/engine.sh.
+
+# Prints the archive of Ubuntu: beside the Debian mirror of this machine if it has one, and otherwise the official one.
+ubuntu_mirror() {
+    local beside=${1%/}
+    beside=${beside%/debian}/ubuntu
+    if curl -sf --max-time 10 -o /dev/null "$beside/dists/resolute/InRelease"; then echo "$beside"; else echo http://archive.ubuntu.com/ubuntu; fi
+}
+
+# distribution_image NAME: builds the image lookalike/NAME from the packages of the distribution, if it does not exist.
+distribution_image() {
+    docker image inspect "lookalike/$1" >/dev/null 2>&1 && return
+    need debootstrap debootstrap
+    local mirror root=$work/$1 arguments=(--variant=minbase --include=ca-certificates,curl,dbus,systemd,systemd-sysv)
+    mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Codename: bookworm' | head -1)
+    case $1 in
+        debian-12) arguments+=(bookworm "$root" "$mirror") ;;
+        debian-13) arguments+=(trixie "$root" "$mirror") ;;
+        # Debian has no package with Ubuntu's keys. This image is only for tests.
+        ubuntu-26.04) arguments+=(--no-check-gpg resolute "$root" "$(ubuntu_mirror "$mirror")" gutsy) ;;
+        *) failed "unknown distribution: $1" ;;
+    esac
+    echo "--- build a stand-in image of $1 from its packages"
+    debootstrap "${arguments[@]}" >"$work/debootstrap.log" || { tail -20 "$work/debootstrap.log" >&2; return 1; }
+    rm -rf "$root"/var/cache/apt/*.bin "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/*
+    tar -C "$root" -c . | docker import - "lookalike/$1" >/dev/null
+    rm -r "$root"
+}
+
+# start_systemd CONTAINER NAME: starts a container of the distribution, and waits until systemd has started.
+# SYS_PTRACE is for PrivateUsers= with ProtectProc=invisible.
+start_systemd() {
+    distribution_image "$2"
+    # systemd needs a writable tree of control groups, version 2: since 258 it runs on no other.
+    local groups=/sys/fs/cgroup
+    [ -e $groups/cgroup.controllers ] || groups=/sys/fs/cgroup/unified
+    docker run -d --name "$1" --hostname "${2%%.*}" --cap-add SYS_ADMIN --cap-add SYS_PTRACE --security-opt seccomp=unconfined --security-opt apparmor=unconfined \
+        --cgroupns private --volume "$groups:/sys/fs/cgroup:rw" --tmpfs /run --tmpfs /run/lock "lookalike/$2" /sbin/init >/dev/null
+    # "degraded": the journal of newer versions does not run in this container. No other unit may fail.
+    until_true "systemd runs in $1" systemd_has_started "$1"
+    local failed_units
+    failed_units=$(docker exec "$1" systemctl --failed --no-legend --plain | grep -v '^systemd-journal' || true)
+    [ -z "$failed_units" ] || failed "units of $2 that fail: $failed_units"
+}
+systemd_has_started() { # its exit status is that of "degraded", too
+    case $(docker exec "$1" systemctl is-system-running || true) in running | degraded) ;; *) return 1 ;; esac
+}

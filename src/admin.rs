@@ -57,7 +57,7 @@ pub struct Admin<S> {
     /// The number of live sessions.
     pub live_count: LiveCount<S>,
     /// Whether load balancers should send requests here.
-    pub readiness: Readiness,
+    pub readiness: Arc<Readiness>,
     /// What `/version` shows.
     pub identity: Arc<ReplicaIdentity>,
     /// The metrics that `/metrics` shows.

@@ -5,6 +5,7 @@
 mod build;
 mod context;
 pub mod reload;
+mod service_manager;
 mod stores;
 mod summary;
 pub mod tasks;

@@ -2,6 +2,7 @@
 
 use super::context::AppContext;
 use super::reload::{Reload, ReloadContext};
+use super::service_manager::ServiceManager;
 use super::stores::{memory_store, redis_store};
 use super::{App, RunError};
 use crate::admin::{Admin, LiveCount, Readiness, ReplicaIdentity};
@@ -95,16 +96,26 @@ impl AppContext {
         self.set_limit_gauges();
         let http = bind("http", self.config.http.listen).await?;
         let admin = bind("admin", self.config.admin_listen).await?;
-        let readiness = Readiness {
+        let readiness = Arc::new(Readiness {
             state,
             problems,
             lifecycle: self.lifecycle.clone(),
             policy: Arc::clone(&policy),
             homeservers: Arc::clone(&homeservers),
-        };
+        });
+        let service_manager = self.add_service_manager(&readiness);
         let identity = Arc::new(ReplicaIdentity::new(reload.raw.digest(), identity));
         self.add_admin(admin, &store, readiness, &identity, &reload.log);
-        self.add_reload(reload, reload_signal, &policy, &homeservers, identity);
+        let reload = Reload {
+            context: reload,
+            identity,
+            policy: Arc::clone(&policy),
+            homeservers: Arc::clone(&homeservers),
+            shares: Arc::clone(&self.shares),
+            metrics: Arc::clone(&self.metrics),
+            service_manager,
+        };
+        self.add_task("reload", reload.run(reload_signal));
         self.add_housekeeping(&policy, &homeservers);
         self.add_accepting(http, store, policy, homeservers);
         Ok(App {
@@ -141,7 +152,7 @@ impl AppContext {
         &mut self,
         listener: TcpListener,
         store: &Arc<S>,
-        readiness: Readiness,
+        readiness: Arc<Readiness>,
         identity: &Arc<ReplicaIdentity>,
         log: &Arc<Log>,
     ) {
@@ -159,23 +170,11 @@ impl AppContext {
         self.add_task("admin listener", admin.run(listener));
     }
 
-    fn add_reload(
-        &mut self,
-        context: ReloadContext,
-        signal: ReloadSignal,
-        policy: &Arc<Policy>,
-        homeservers: &Arc<Homeservers>,
-        identity: Arc<ReplicaIdentity>,
-    ) {
-        let reload = Reload {
-            context,
-            identity,
-            policy: Arc::clone(policy),
-            homeservers: Arc::clone(homeservers),
-            shares: Arc::clone(&self.shares),
-            metrics: Arc::clone(&self.metrics),
-        };
-        self.add_task("reload", reload.run(signal));
+    fn add_service_manager(&mut self, readiness: &Arc<Readiness>) -> Arc<ServiceManager> {
+        let service_manager = Arc::new(ServiceManager::new(Arc::clone(readiness)));
+        let reporting = Arc::clone(&service_manager);
+        self.add_task("service manager", async move { reporting.report().await });
+        service_manager
     }
 
     fn add_housekeeping(&mut self, policy: &Arc<Policy>, homeservers: &Arc<Homeservers>) {

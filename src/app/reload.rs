@@ -5,6 +5,7 @@
 //! invalid configuration is rejected as a whole and the old one stays. The log names other changed keys:
 //! they need a restart. Environment variables and flags keep the values of the start.
 
+use super::service_manager::ServiceManager;
 use crate::admin::ReplicaIdentity;
 use crate::config::homeserver::HomeserverConfig;
 use crate::config::{ConfigError, RawConfig, Sources};
@@ -48,6 +49,8 @@ pub struct Reload {
     pub shares: Arc<CurrentShares>,
     /// The counter of reloads.
     pub metrics: Arc<Metrics>,
+    /// Is notified of each reload.
+    pub service_manager: Arc<ServiceManager>,
 }
 
 /// Why a configuration was not applied.
@@ -65,6 +68,7 @@ impl Reload {
     /// Reads the configuration again at each SIGHUP, until the process ends.
     pub async fn run(mut self, mut signal: ReloadSignal) {
         while signal.next().await.is_some() {
+            self.service_manager.reloading().await;
             // Reading a file may hang, so it gets a thread of its own, which shutdown does not wait for.
             let applied = tokio::task::spawn_blocking(move || {
                 let applied = self.apply();
@@ -74,25 +78,28 @@ impl Reload {
                 return;
             };
             self = reload;
-            let outcome = match applied {
+            let (outcome, rejection) = match applied {
                 Ok(keys) => {
                     tracing::info!("the configuration was read again and applied");
                     if !keys.is_empty() {
                         let keys = keys.join(", ");
                         tracing::warn!(keys, "changed keys that need a restart");
                     }
-                    // The log shows whether the new credentials work.
-                    self.homeservers.probe_verifiers().await;
-                    ReloadOutcome::Applied
+                    (ReloadOutcome::Applied, None)
                 }
                 Err(error) => {
                     // One line of the log, whatever the number of problems.
                     let problems = error.to_string().replace('\n', "; ");
                     tracing::error!("the configuration is rejected, the old one stays: {problems}");
-                    ReloadOutcome::Refused
+                    (ReloadOutcome::Refused, Some(problems))
                 }
             };
             self.metrics.config_reloads.inc(outcome);
+            self.service_manager.reloaded(rejection).await;
+            if outcome == ReloadOutcome::Applied {
+                // The log shows whether the new credentials work.
+                self.homeservers.probe_verifiers().await;
+            }
         }
     }
 

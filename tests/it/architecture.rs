@@ -36,8 +36,9 @@ const BESIDE: [&str; 9] = [
 ];
 
 /// Crates that belong to one part of the house.
-const HOMES: [(&str, &[&str]); 11] = [
+const HOMES: [(&str, &[&str]); 12] = [
     ("rustix::", &["open_files.rs"]),
+    ("sd_notify::", &["app/service_manager.rs"]),
     ("fred::", &["store/redis"]),
     ("prometheus::", &["telemetry/metrics", "doctor/watch"]),
     ("governor::", &["limits/keyed_rate"]),
@@ -67,10 +68,11 @@ const HOMES: [(&str, &[&str]); 11] = [
 
 /// Files that may start tasks or threads, and how a panic in those is noticed. Everything else that
 /// runs in the background is a `BackgroundTask`, and `app/tasks.rs` starts it.
-const SPAWNERS: [(&str, &str); 10] = [
+const SPAWNERS: [(&str, &str); 11] = [
     ("app.rs", "continues in `main`, by `join`"),
     ("app/tasks.rs", "ends the process"),
     ("app/reload.rs", "continues in the reload task, by `join`"),
+    ("app/service_manager.rs", "continues in its task, by `join`"),
     ("net/listener.rs", "ends one connection"),
     ("net/http2.rs", "ends one stream"),
     ("store/redis/supervisor.rs", "continues in its task"),

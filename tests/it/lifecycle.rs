@@ -6,6 +6,7 @@
 mod admin;
 mod open_files;
 mod reload;
+mod service_manager;
 mod start;
 
 use std::net::TcpStream;

@@ -1,0 +1,108 @@
+//! Reports the state of this process to systemd (`Type=notify`, `sd_notify(3)`). If no service manager has
+//! set `NOTIFY_SOCKET`, nothing is sent.
+//!
+//! `READY=1` means that both listeners accept connections. It does not wait for the store: systemd would
+//! kill a server that waits for Redis at boot. `STATUS=` has the reason of `/readyz`, and `systemctl status`
+//! shows it.
+
+use crate::admin::Readiness;
+use crate::lifecycle::background_task::join;
+use arc_swap::ArcSwapOption;
+use sd_notify::NotifyState;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::spawn_blocking;
+
+/// Interval at which the status is compared with the last one that was sent.
+const STATUS_INTERVAL: Duration = Duration::from_secs(2);
+
+/// The connection to the service manager. The report and the reload share it.
+#[derive(Debug)]
+pub struct ServiceManager {
+    readiness: Arc<Readiness>,
+    /// Why the last reload was rejected, if it was.
+    rejected_reload: ArcSwapOption<String>,
+}
+
+impl ServiceManager {
+    /// Creates the connection. Nothing is sent yet.
+    #[must_use]
+    pub fn new(readiness: Arc<Readiness>) -> Self {
+        Self {
+            readiness,
+            rejected_reload: ArcSwapOption::empty(),
+        }
+    }
+
+    /// Sends `READY=1`, then each new status, `WATCHDOG=1` at half of the interval that the service manager
+    /// expects (`WatchdogSec=`), and `STOPPING=1` after SIGTERM or SIGINT.
+    pub async fn report(&self) {
+        let watchdog = sd_notify::watchdog_enabled();
+        let interval = watchdog.map_or(STATUS_INTERVAL, |interval| {
+            STATUS_INTERVAL.min(interval / 2)
+        });
+        let signalled = self.readiness.lifecycle.signalled();
+        let mut is_stopping = false;
+        let mut sent = self.status();
+        send(format!("READY=1\nSTATUS={sent}")).await;
+        loop {
+            tokio::select! {
+                biased;
+                () = signalled.cancelled(), if !is_stopping => {
+                    is_stopping = true;
+                    send("STOPPING=1".to_owned()).await;
+                }
+                () = tokio::time::sleep(interval) => {}
+            }
+            let status = self.status();
+            if status != sent {
+                send(format!("STATUS={status}")).await;
+                sent = status;
+            }
+            if watchdog.is_some() {
+                send("WATCHDOG=1".to_owned()).await;
+            }
+        }
+    }
+
+    /// Sends `RELOADING=1`. [`Self::reloaded`] must follow.
+    pub async fn reloading(&self) {
+        let Ok(now) = NotifyState::monotonic_usec_now() else {
+            return;
+        };
+        send(format!("RELOADING=1\n{now}")).await;
+    }
+
+    /// Ends a reload. `rejection` is why the configuration was rejected, if it was; the status has it until
+    /// the next reload.
+    pub async fn reloaded(&self, rejection: Option<String>) {
+        self.rejected_reload.store(rejection.map(Arc::new));
+        send(format!("READY=1\nSTATUS={}", self.status())).await;
+    }
+
+    /// Returns one line: whether this replica is ready, the reason if it is not, and what else an operator
+    /// should know.
+    fn status(&self) -> String {
+        let mut parts = vec![match self.readiness.check() {
+            Ok(()) => "ready".to_owned(),
+            Err(reason) => format!("not ready: {reason}"),
+        }];
+        if self.readiness.policy.is_in_maintenance() {
+            parts.push("maintenance: no session is created".to_owned());
+        }
+        if let Some(reason) = self.rejected_reload.load_full() {
+            parts.push(format!("the last reload was rejected: {reason}"));
+        }
+        // A line break would begin another message.
+        parts.join("; ").replace('\n', "; ")
+    }
+}
+
+/// Sends one message. A service manager that does not read would block the sender, so a thread of its own
+/// sends it; shutdown does not wait for that thread.
+async fn send(message: String) {
+    let sent = spawn_blocking(move || sd_notify::notify(&[NotifyState::Custom(&message)]));
+    if let Some(Err(error)) = join(sent).await {
+        tracing::debug!(%error, "the service manager cannot be notified");
+    }
+}

@@ -9,6 +9,7 @@ pub mod auth;
 pub mod de;
 mod digest;
 pub mod homeserver;
+mod homeserver_list;
 pub mod http;
 pub mod limits;
 pub mod msc4108;

@@ -3,8 +3,9 @@
 use crate::config::ConfigProblem;
 use crate::config::de::Scalar;
 use crate::config::homeserver::{
-    HomeserverConfig, HomeserverKeys, Mode, RawHomeserver, entries, validate_hosts,
+    HomeserverConfig, HomeserverKeys, Mode, RawHomeserver, validate_hosts,
 };
+use crate::config::homeserver_list::entries;
 use crate::config::verifier::{RawIntrospection, RawVerifier};
 use crate::config::web_url::WebUrl;
 use serde::{Deserialize, Serialize};

@@ -4,12 +4,10 @@
 //! `http.public_base_url`. A deployment with several has an entry `[[auth.homeserver]]` for each.
 
 use crate::config::ConfigProblem;
-use crate::config::de::{Scalar, Section, list, section};
+use crate::config::de::{Scalar, list, section};
 use crate::config::verifier::{AuthConfig, RawIntrospection, RawVerifier};
 use crate::config::web_url::WebUrl;
-use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
-use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 use url::Url;
@@ -79,34 +77,6 @@ pub(super) struct RawHomeserver {
     ca_file: Option<Scalar<PathBuf>>,
     #[serde(default, deserialize_with = "section")]
     introspection: RawIntrospection,
-}
-
-/// Deserializes the entries.
-///
-/// # Errors
-/// For anything but a list, the error shows the syntax of an entry.
-pub(super) fn entries<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Vec<RawHomeserver>, D::Error> {
-    deserializer.deserialize_any(EntriesVisitor)
-}
-
-struct EntriesVisitor;
-
-impl<'de> Visitor<'de> for EntriesVisitor {
-    type Value = Vec<RawHomeserver>;
-
-    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("entries, each under [[auth.homeserver]] in double brackets")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
-        let mut all = Vec::new();
-        while let Some(Section(entry)) = entries.next_element()? {
-            all.push(entry);
-        }
-        Ok(all)
-    }
 }
 
 /// A host name as it stands in `Host` (RFC 9110 §7.2), without port.

@@ -2,7 +2,7 @@
 
 /// Keys that may be missing. An empty value of the environment or the command line counts as missing.
 /// A test holds the list against `config/default.toml`. The keys of `[[auth.homeserver]]` are not in
-/// it, as only a file can have those.
+/// it; [`is_optional`] knows them.
 pub const OPTIONAL_KEYS: [&str; 18] = [
     "auth.homeserver_url",
     "auth.ca_file",
@@ -23,3 +23,16 @@ pub const OPTIONAL_KEYS: [&str; 18] = [
     "telemetry.traces.endpoint",
     "telemetry.traces.ca_file",
 ];
+
+/// Returns whether a key may be missing. An entry of `[[auth.homeserver]]` has a mode, and the keys of
+/// `[auth]` and `[http]`.
+#[must_use]
+pub fn is_optional(key: &str) -> bool {
+    let in_entry = key.strip_prefix("auth.homeserver.");
+    match in_entry.and_then(|rest| rest.split_once('.')) {
+        Some((_, "mode")) => true,
+        Some((_, "public_base_url")) => OPTIONAL_KEYS.contains(&"http.public_base_url"),
+        Some((_, entry_key)) => OPTIONAL_KEYS.contains(&&*format!("auth.{entry_key}")),
+        None => OPTIONAL_KEYS.contains(&key),
+    }
+}

@@ -1,6 +1,6 @@
 //! Merges the sources of the configuration, and names the source of each error.
 
-use crate::config::optional_keys::OPTIONAL_KEYS;
+use crate::config::optional_keys::is_optional;
 use crate::config::toml_file::{DEFAULTS, TomlFile};
 use crate::file;
 use figment::value::{Dict, Map, Value};
@@ -213,11 +213,13 @@ impl Merged {
         }
     }
 
-    /// Returns the source of a key. The source of an entry of a list is that of the list.
+    /// Returns the source of a key. The source of an entry of a list in a file is that of the list.
     fn source_of(&self, key: &str) -> Option<&Metadata> {
         let is_number = |part: &&str| part.bytes().all(|byte| byte.is_ascii_digit());
         let outside: Vec<_> = key.split('.').take_while(|part| !is_number(part)).collect();
-        self.figment.find_metadata(&outside.join("."))
+        self.figment
+            .find_metadata(key)
+            .or_else(|| self.figment.find_metadata(&outside.join(".")))
     }
 
     /// Makes an error of `problems` and adds the source of each key.
@@ -236,7 +238,7 @@ impl Merged {
 /// Whether a value counts as not given. Compose passes `${X:-}` on as an empty variable. Such a value
 /// would be an error for each optional key, and keys with a default keep its meaning.
 fn is_unset(key: &str, value: &str) -> bool {
-    value.is_empty() && OPTIONAL_KEYS.contains(&key)
+    value.is_empty() && is_optional(key)
 }
 
 /// Whether Kubernetes may have set this variable: it sets such variables in every pod for a Service

@@ -1,7 +1,7 @@
 //! Homeservers and token verifiers: what is rejected, what causes a warning, and what is never
 //! printed.
 
-use super::{check, file, run};
+use super::{check, file, print, run};
 
 #[test]
 fn token_verifier_must_be_set_once_and_completely() {
@@ -156,6 +156,68 @@ fn printed_homeservers_can_be_read_back() {
         "{printed}"
     );
     assert_eq!(print(file(&printed).path()), printed);
+}
+
+/// The environment and `--set` number the entries. They mean the same as a file, and replace its entries.
+#[test]
+fn environment_has_numbered_homeservers() {
+    let text = "[[auth.homeserver]]\nhost = [\"a.example\", \"b.example\"]\nmode = \"authenticated\"\n\
+                homeserver_url = \"https://synapse.example\"\n\
+                [[auth.homeserver]]\nhost = \"c.example\"\nmode = \"open\"\n\
+                public_base_url = \"https://c.example\"\n";
+    let complete = file(text);
+    let path = complete.path().to_str().expect("a path");
+    let from_file = print(&["--config", path], &[]);
+    let variables = [
+        (
+            "RENDEZVOUS_AUTH__HOMESERVER__0__HOST",
+            "a.example,b.example",
+        ),
+        ("RENDEZVOUS_AUTH__HOMESERVER__0__MODE", "authenticated"),
+        (
+            "RENDEZVOUS_AUTH__HOMESERVER__0__HOMESERVER_URL",
+            "https://synapse.example",
+        ),
+        // Not set, as compose's ${X:-} is.
+        ("RENDEZVOUS_AUTH__HOMESERVER__0__CA_FILE", ""),
+        ("RENDEZVOUS_AUTH__HOMESERVER__0__PUBLIC_BASE_URL", ""),
+        (
+            "RENDEZVOUS_AUTH__HOMESERVER__0__INTROSPECTION__ENDPOINT",
+            "",
+        ),
+        ("RENDEZVOUS_AUTH__HOMESERVER__1__MODE", ""),
+    ];
+    let rest = [
+        "--set",
+        "auth.homeserver.1.host=c.example",
+        "--set",
+        "auth.homeserver.1.mode=open",
+        "--set",
+        "auth.homeserver.1.public_base_url=https://c.example",
+    ];
+    assert_eq!(print(&rest, &variables), from_file);
+    let other = file("[[auth.homeserver]]\nhost = \"old.example\"\n");
+    let path = other.path().to_str().expect("a path");
+    let arguments = [&["--config", path][..], &rest].concat();
+    assert_eq!(print(&arguments, &variables), from_file);
+}
+
+#[test]
+fn numbered_homeservers_name_their_source_in_errors() {
+    const HOST: (&str, &str) = ("RENDEZVOUS_AUTH__HOMESERVER__0__HOST", "a.example");
+    check(&[HOST, ("RENDEZVOUS_AUTH__HOMESERVER__0__MODE", "nonsense")]).expect_refused(&[
+        "auth.homeserver.0.mode: ",
+        "(from environment variable RENDEZVOUS_AUTH__HOMESERVER__0__MODE)",
+    ]);
+    check(&[HOST, ("RENDEZVOUS_AUTH__HOMESERVER__0__HOSTS", "b.example")])
+        .expect_refused(&["auth.homeserver.0.hosts: unknown key"]);
+    check(&[HOST, ("RENDEZVOUS_AUTH__HOMESERVER__2__HOST", "b.example")])
+        .expect_refused(&["auth.homeserver: entry 2 requires an entry 1"]);
+    check(&[("RENDEZVOUS_AUTH__HOMESERVER__HOST", "a.example")])
+        .expect_refused(&["numbered from 0, as in RENDEZVOUS_AUTH__HOMESERVER__0__HOST"]);
+    // A second name for the same entry would hide one of the two.
+    check(&[HOST, ("RENDEZVOUS_AUTH__HOMESERVER__00__HOST", "b.example")])
+        .expect_refused(&["numbered from 0"]);
 }
 
 /// A URL with a password is rejected, and the message must not contain the password.

@@ -79,7 +79,8 @@ def shell_code(jobs, job):
 def check_release_order(jobs):
     """Nothing is named or signed before every required job has passed."""
     assert jobs_before(jobs, "image") == {"ci", "advisories", "version", "sbom"}
-    assert jobs_before(jobs, "publish") == {*jobs_before(jobs, "image"), "image"}
+    assert jobs_before(jobs, "packages") == {"ci", "advisories", "version"}
+    assert jobs_before(jobs, "publish") == {*jobs_before(jobs, "image"), "image", "packages"}
     assert jobs["publish"]["environment"] == "release"
     assert '.github/release/version "$GITHUB_REF_NAME"' in shell_code(jobs, "version")
 
@@ -94,6 +95,14 @@ def check_image(jobs):
     assert re.search(r'docker run .*"\$IMAGE@\$DIGEST" config check$', shell_code(jobs, "image"), re.M)
 
 
+def check_packages(jobs):
+    """The packages are built for both architectures, and a release that lacks one fails."""
+    assert jobs["packages"]["strategy"] == jobs["image"]["strategy"]
+    code = shell_code(jobs, "packages")
+    assert ".github/release/deb packages" in code and ".github/release/binary packages" in code
+    assert '-*.deb matrix-rendezvous-"$VERSION"-linux-*.tar.gz | wc -l)" = 4 ]' in shell_code(jobs, "publish")
+
+
 def check_signatures_and_files(jobs):
     """The image, the chart and the checksums are signed, and the release contains every file."""
     published = shell_code(jobs, "publish")
@@ -104,7 +113,7 @@ def check_signatures_and_files(jobs):
     ):
         assert command in published, f"a release does not run: {command}"
     [create_release] = re.findall(r"^gh release create .*", published, re.M)
-    for argument in ('"matrix-rendezvous-$VERSION"*', " SHA256SUMS ", " SHA256SUMS.sigstore.json", "--notes-file notes.md"):
+    for argument in ('matrix-rendezvous[-_]"$VERSION"*', " SHA256SUMS ", " SHA256SUMS.sigstore.json", "--notes-file notes.md"):
         assert argument in create_release, f"a release lacks {argument}: {create_release}"
     is_prerelease = "case $VERSION in *-*) kind=--prerelease ;;" in published and " $kind " in create_release
     assert is_prerelease, "a release candidate would become the latest release"
@@ -120,5 +129,6 @@ assert workflows["release"]["defaults"] == {"run": {"shell": "bash"}}
 release_jobs = workflows["release"]["jobs"]
 check_release_order(release_jobs)
 check_image(release_jobs)
+check_packages(release_jobs)
 check_signatures_and_files(release_jobs)
 print("ok  workflows: permissions, order of jobs, signatures; CI runs every test")

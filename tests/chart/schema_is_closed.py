@@ -12,7 +12,7 @@ import sys
 import yaml
 
 # Objects that Kubernetes or the Prometheus operator define.
-FREE_FORM = {"affinity", "podSecurityContext", "global", "requests", "limits"}
+FREE_FORM = {"affinity", "podSecurityContext", "global", "requests", "limits", "podSelector", "namespaceSelector", "valueFrom"}
 # Top-level keys that a parent chart sets. They are not in values.yaml.
 PARENT_CHART_KEYS = {"global", "enabled"}
 

@@ -18,7 +18,6 @@ BASE_VALUES = {
     "config": {"mode": "open", "http": {"public_base_url": "https://a"}, "msc4108": {"enabled": True}},
     "redis": {"bundled": {"enabled": True}},
     "serviceMonitor": {"enabled": True},
-    "podMonitor": {"enabled": True},
     "dashboard": {"enabled": True},
     "doctor": {"enabled": True},
 }
@@ -29,13 +28,13 @@ CASES = {
     "long": ("r" * 53, {"fullnameOverride": "rendezvous-" + "x" * 52, "nameOverride": "rendezvous-" + "y" * 60}),
     "long release": ("r" * 53, {}),
     "long, CronJob": ("r" * 53, {"doctor": {"schedule": "@hourly"}}),
+    "PodMonitor": ("r" * 53, {"serviceMonitor": {"enabled": False}, "podMonitor": {"enabled": True, "labels": COLLIDING_LABELS}}),
     "numbers": ("2026", {"fullnameOverride": "rendezvous", "nameOverride": "2027"}),
     "true": ("true", {"fullnameOverride": "no", "serviceAccount": {"create": False, "name": "on"}}),
     "labels": ("rel", {
         "labels": {"team": "a", "release": "p", "tier": "every-pod", **COLLIDING_LABELS},
         "podLabels": {"tier": "server-pods", "helm.sh/chart": "c", **COLLIDING_LABELS},
         "serviceMonitor": {"labels": {"release": "p", **COLLIDING_LABELS}},
-        "podMonitor": {"labels": {"release": "p"}},
         "podAnnotations": {"checksum/config": "another", "checksum/secret": "another"},
         "service": {"labels": {"tier": "service"}},
     }),

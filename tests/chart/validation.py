@@ -13,6 +13,7 @@ import sys
 import tempfile
 
 import helm4
+import validation_kubernetes as kubernetes
 import yaml
 
 HELM3, CHART = sys.argv[1:]
@@ -61,6 +62,7 @@ def max_live(sessions):
 
 
 CASES = [
+    *kubernetes.CASES,
     ({}, []),
     ({"image": {"repository": ""}}, ["image.repository"]),
     ({"enabled": True, "global": {"a": 1}}, []),
@@ -151,31 +153,13 @@ CASES = [
     *(({"doctor": {"enabled": True, **setting}, **TWO_HOMESERVERS}, []) for setting in ({"server": "example.org"}, {"inside": True})),
     *(({"doctor": {key: value}}, [f"doctor.{key}: has no effect"])
       for key, value in (("server", "example.org"), ("inside", True), ("schedule", "@daily"))),
-    # Kubernetes objects.
-    ({"ingress": {"enabled": True}}, ["ingress.hosts"]),
-    ({"httpRoute": {"enabled": True}}, ["httpRoute.parentRefs", "httpRoute.hostnames"]),
-    ({"autoscaling": {"enabled": True, "minReplicas": 9}}, ["autoscaling.minReplicas"]),
-    ({"autoscaling": {"enabled": True, "cpuUtilization": 0}}, ["autoscaling: requires"]),
-    ({"serviceAccount": {"create": False}}, ["serviceAccount.name: required"]),
-    ({"serviceAccount": {"name": "a"}}, ["serviceAccount.name: has no effect"]),
-    ({"fullnameOverride": "mailbox", "prometheusRule": {"enabled": True}}, ["fullnameOverride"]),
-    ({"fullnameOverride": "mailbox"}, []),
-    *(({"fullnameOverride": name}, ["fullnameOverride"]) for name in ("2026", "-a")),
-    ({"service": {"externalTrafficPolicy": "Local"}}, ["service.externalTrafficPolicy"]),
-    ({"service": {"externalTrafficPolicy": "Local", "type": "NodePort"}}, []),
-    *(({"extraEnv": [{"name": name, "value": "v"}]}, ["extraEnv"]) for name in (
-        "RENDEZVOUS_CONFIG", "RENDEZVOUS_HTTP__LISTEN", "RENDEZVOUS_ADMIN__LISTEN", "RENDEZVOUS_SHUTDOWN__GRACE",
-        "RENDEZVOUS_STORE__BACKEND", "RENDEZVOUS_STORE__REDIS__URL", "RENDEZVOUS_STORE__REDIS__URL_FILE", "RENDEZVOUS_AUTH__CA_FILE",
-        "RENDEZVOUS_AUTH__INTROSPECTION__CLIENT_SECRET", "RENDEZVOUS_STORE__REDIS__PASSWORD_FILE",
-        "RENDEZVOUS_STORE__REDIS__SENTINEL_PASSWORD_FILE",
-    )),
-    ({"extraEnv": [{"name": "RENDEZVOUS_MODE", "value": "off"}, {"name": "TZ", "value": "UTC"}]}, []),
     # Several errors at once.
     ({"image": {"repository": ""}, "store": "memory", "redis": NO_HOST, "config": {"mode": "authenticated", "msc4108": {"enabled": True}}},
      ["image.repository", "store: ", "config.mode", "config.http.public_base_url"]),
 ]  # fmt: skip
 # Values that the schema rejects, and a word that the message must contain.
 REJECTED_BY_SCHEMA = [
+    *kubernetes.REJECTED_BY_SCHEMA,
     ({"replica": 3}, "replica"),
     ({"config": {"mod": "open"}}, "mod"),
     ({"config": {"limits": {"create": {"clients": {"burst": 1}}}}}, "clients"),
@@ -183,19 +167,15 @@ REJECTED_BY_SCHEMA = [
     ({"config": {"mode": "public house"}}, "mode"),
     (auth(homeserver=[{"host": ["a"], "introspection": {"endpoint": "http://hs"}}]), "introspection"),
     (auth(homeserver=[{"mode": "open"}]), "host"),
+    *(({"config": {"http": {"trusted_proxies": [range_]}}}, "trusted_proxies") for range_ in kubernetes.NOT_A_RANGE),
+    *(({"config": {"limits": {"deny": {key: ["10.0.0.0/99"]}}}}, key) for key in ("create", "requests")),
     ({"redis": {"password": {"value": "a", "secret": "b", "secretKey": "c"}}}, "password"),
     ({"redis": {"password": {"secret": "b"}}}, "password"),
     *(({"redis": {"password": {"value": value}}}, "password") for value in ("", " ", "p ", " p", "p\n", "p q\t")),
     ({"redis": {"topology": "sentinel", "sentinel": {"service": ""}}}, "service"),
-    *(({"networkPolicy": {"dns": {key: []}}}, key) for key in ("to", "ports")),
-    *(({"ingress": {"hosts": [host]}}, "hosts") for host in ("https://a.example.org", "", "a.example.org:443", "a/b")),
-    ({"httpRoute": {"hostnames": ["https://a.example.org"]}}, "hostnames"),
     *(({"image": {"repository": name}}, "repository") for name in ("r:1", "r.example.org/r:1", "r@sha256", "r r")),
     *((values, "tag") for values in ({"tests": {"image": {"tag": ""}}}, {"redis": {"bundled": {"image": {"tag": ""}}}})),
-    *(({"probes": {probe: {"successThreshold": 2}}}, "successThreshold") for probe in ("startup", "liveness")),
-    *(({key: "my.name"}, key) for key in ("nameOverride", "fullnameOverride")),
     ({"redis": {"tls": None}}, "tls"),
-    ({"autoscaling": None}, "autoscaling"),
     ({"redis": {"bundled": {"storage": {"size": "1G"}}}}, "size"),
     ({"redis": {"tls": {"ca": {"secret": "b"}}}}, "ca"),
     ({"ca": {"configMap": "c", "key": "k"}}, "ca"),
@@ -203,11 +183,6 @@ REJECTED_BY_SCHEMA = [
     ({"redis": {"nodes": ["fd00::1:6379"]}}, "nodes"),
     *(({"redis": {"host": host}}, "host") for host in ("redis:6379", "fd00::1", "redis://redis", "user@redis", "redis/2")),
     ({"redis": {"bundled": {"resources": {"limits": {"memory": "1G"}}}}}, "memory"),
-    ({"autoscaling": {"customMetric": {"name": "m"}}}, "customMetric"),
-    ({"probes": {"readiness": {"httpGet": {}}}}, "readiness"),
-    ({"shutdown": {"graceSeconds": "5s"}}, "graceSeconds"),
-    ({"service": {"ports": 1}}, "ports"),
-    ({"networkPolicy": {"from": []}}, "from"),
     ({"tests": {"image": {"repo": "x"}}}, "repo"),
     *(({"doctor": {"server": server}}, "server") for server in ("example.org/path", "-example.org", "https://u@a", "ftp://a", "two words")),
     *(({"doctor": {"schedule": schedule}}, "schedule") for schedule in ("60s", "* * * *", "daily")),
@@ -215,13 +190,13 @@ REJECTED_BY_SCHEMA = [
 ]  # fmt: skip
 # Valid values that resemble those that the schema rejects.
 VALID = [
+    *kubernetes.VALID,
     ({"redis": {"host": "[fd00::1]"}}, []),
+    ({"config": {"http": {"trusted_proxies": ["10.0.0.1", "::1", *kubernetes.RANGES]}, "limits": {"deny": {"create": kubernetes.RANGES}}}}, []),
     *(({"image": {"repository": name}}, []) for name in ("r", "r.example.org:5000/some/r", "some/r")),
-    ({"ingress": {"enabled": True, "hosts": ["*.example.org", "a.example.org"]}}, []),
     ({"probes": {"readiness": {"successThreshold": 2}}, "config": {"session": {"ttl": "1m30s"}}}, []),
     *(({"redis": {"password": {"value": value}}}, []) for value in ("p", "p q", "p\nq")),
     ({"redis": {"host": "[fd00::1]", "topology": "cluster", "nodes": ["[fd00::2]:6379", "redis-2.redis:6379"]}}, []),
-    ({"autoscaling": {"enabled": True, "customMetric": {"name": "m", "averageValue": 3}}}, []),
     *(({"doctor": {"enabled": True, "server": server, "schedule": "0 */2 * * 1-5"}, **ETAG_DIALECT}, [])
       for server in ("example.org:8448", "[fd00::1]", "https://a.example.org/matrix", "http://a:8080")),
 ]

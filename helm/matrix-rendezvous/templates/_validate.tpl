@@ -1,5 +1,5 @@
 {{/* Rejects every combination of values that cannot work or would be ignored, all in one failure, so that one more
-     deploy is enough to fix them. Each template below, and in _validate_redis.tpl, outputs one line per error. */}}
+     deploy is enough to fix them. Each template below, and in the files _validate_*.tpl, outputs one line per error. */}}
 {{- define "rendezvous.validate" -}}
 {{- $errors := list -}}
 {{- range $part := list "config" "redis" "doctor" "kubernetes" -}}
@@ -80,53 +80,5 @@ doctor.server: required, because config.auth.homeserver has several values of pu
 {{- range $key := list "server" "inside" "schedule" }}{{ if get $doctor $key }}
 doctor.{{ $key }}: has no effect without doctor.enabled
 {{- end }}{{ end }}
-{{- end }}
-{{- end }}
-
-{{- define "rendezvous.validate.kubernetes" -}}
-{{- $v := .Values -}}
-{{- $name := include "rendezvous.fullname" . -}}
-{{- if not $v.image.repository }}
-image.repository: required; the chart in the source repository has no default. Set the repository of your image
-{{- end }}
-{{- if eq (toString $v.enabled) "false" }}
-enabled: false has no effect in this chart; it is meant for the condition of a parent chart
-{{- end }}
-{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $name) }}
-fullnameOverride: the name of a Service must begin with a letter and contain no dots; found {{ $name }}
-{{- end }}
-{{- if and (eq $v.service.type "ClusterIP") $v.service.externalTrafficPolicy }}
-service.externalTrafficPolicy: requires service.type NodePort or LoadBalancer
-{{- end }}
-{{- if and $v.prometheusRule.enabled (not (contains "rendezvous" $name)) }}
-fullnameOverride: must contain "rendezvous" with prometheusRule.enabled, because the alerts select the scrape job by it; found {{ $name }}
-{{- end }}
-{{- if and $v.ingress.enabled (not $v.ingress.hosts) }}
-ingress.hosts: required by ingress.enabled; list the homeserver's host
-{{- end }}
-{{- if and $v.httpRoute.enabled (not $v.httpRoute.parentRefs) }}
-httpRoute.parentRefs: required by httpRoute.enabled; list the homeserver's Gateway
-{{- end }}
-{{- if and $v.httpRoute.enabled (not $v.httpRoute.hostnames) }}
-httpRoute.hostnames: required by httpRoute.enabled; list the homeserver's host
-{{- end }}
-{{- if $v.autoscaling.enabled }}
-{{- if gt (int $v.autoscaling.minReplicas) (int $v.autoscaling.maxReplicas) }}
-autoscaling.minReplicas: must not exceed autoscaling.maxReplicas
-{{- end }}
-{{- if and (not $v.autoscaling.cpuUtilization) (not $v.autoscaling.customMetric) }}
-autoscaling: requires a metric: set autoscaling.cpuUtilization or autoscaling.customMetric
-{{- end }}
-{{- end }}
-{{- if and (not $v.serviceAccount.create) (not $v.serviceAccount.name) }}
-serviceAccount.name: required if serviceAccount.create is false
-{{- end }}
-{{- if and $v.serviceAccount.create $v.serviceAccount.name }}
-serviceAccount.name: has no effect if serviceAccount.create is true; it names an existing ServiceAccount
-{{- end }}
-{{- range $v.extraEnv }}
-{{- if regexMatch "^RENDEZVOUS_(CONFIG|HTTP__LISTEN|ADMIN__LISTEN|SHUTDOWN__.*|STORE__BACKEND|STORE__REDIS__(URL|(SENTINEL_)?PASSWORD)(_FILE)?|(.*__)?CA_FILE|.*__CLIENT_SECRET(_FILE)?)$" .name }}
-extraEnv: {{ .name }} must not be set here; the chart sets it from other values
-{{- end }}
 {{- end }}
 {{- end }}

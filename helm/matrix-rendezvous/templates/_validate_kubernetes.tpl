@@ -1,0 +1,75 @@
+{{/* Errors in the values of Kubernetes objects, one line each. Part of rendezvous.validate. */}}
+{{- define "rendezvous.validate.kubernetes" -}}
+{{- $v := .Values -}}
+{{- $name := include "rendezvous.fullname" . -}}
+{{- if not $v.image.repository }}
+image.repository: required; the chart in the source repository has no default. Set the repository of your image
+{{- end }}
+{{- if eq (toString $v.enabled) "false" }}
+enabled: false has no effect in this chart; it is meant for the condition of a parent chart
+{{- end }}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $name) }}
+fullnameOverride: the name of a Service must begin with a letter and contain no dots; found {{ $name }}
+{{- end }}
+{{- if and (eq $v.service.type "ClusterIP") $v.service.externalTrafficPolicy }}
+service.externalTrafficPolicy: requires service.type NodePort or LoadBalancer
+{{- end }}
+{{- if and $v.prometheusRule.enabled (not (contains "rendezvous" $name)) }}
+fullnameOverride: must contain "rendezvous" with prometheusRule.enabled, because the alerts select the scrape job by it; found {{ $name }}
+{{- end }}
+{{- if and $v.ingress.enabled (not $v.ingress.hosts) }}
+ingress.hosts: required by ingress.enabled; list the homeserver's host
+{{- end }}
+{{- if and $v.httpRoute.enabled (not $v.httpRoute.parentRefs) }}
+httpRoute.parentRefs: required by httpRoute.enabled; list the homeserver's Gateway
+{{- end }}
+{{- if and $v.httpRoute.enabled (not $v.httpRoute.hostnames) }}
+httpRoute.hostnames: required by httpRoute.enabled; list the homeserver's host
+{{- end }}
+{{- if and (not $v.serviceAccount.create) (not $v.serviceAccount.name) }}
+serviceAccount.name: required if serviceAccount.create is false
+{{- end }}
+{{- if and $v.serviceAccount.create $v.serviceAccount.name }}
+serviceAccount.name: has no effect if serviceAccount.create is true; it names an existing ServiceAccount
+{{- end }}
+{{- include "rendezvous.validate.scaling" . }}
+{{- include "rendezvous.validate.environment" . }}
+{{- if and $v.serviceMonitor.enabled $v.podMonitor.enabled }}
+podMonitor.enabled: must not be set together with serviceMonitor.enabled, because Prometheus would scrape each replica twice; keep one
+{{- end }}
+{{- end }}
+
+{{/* The HorizontalPodAutoscaler and the PodDisruptionBudget. */}}
+{{- define "rendezvous.validate.scaling" -}}
+{{- $v := .Values -}}
+{{- if $v.autoscaling.enabled }}
+{{- if gt (int $v.autoscaling.minReplicas) (int $v.autoscaling.maxReplicas) }}
+autoscaling.minReplicas: must not exceed autoscaling.maxReplicas
+{{- end }}
+{{- if and (not $v.autoscaling.cpuUtilization) (not $v.autoscaling.customMetric) }}
+autoscaling: requires a metric: set autoscaling.cpuUtilization or autoscaling.customMetric
+{{- end }}
+{{- if and $v.autoscaling.cpuUtilization (not $v.resources.requests.cpu) }}
+autoscaling.cpuUtilization: requires resources.requests.cpu, because it is a percentage of this request
+{{- end }}
+{{- end }}
+{{- if and $v.podDisruptionBudget.enabled (regexMatch "^0+%?$" (toString $v.podDisruptionBudget.maxUnavailable)) }}
+podDisruptionBudget.maxUnavailable: 0 blocks the drain of every node; set 1 or more, or set podDisruptionBudget.enabled to false
+{{- end }}
+{{- end }}
+
+{{/* Environment variables. The server does not start with an unknown variable that begins with RENDEZVOUS_. The key in a
+     variable's name is case-insensitive. */}}
+{{- define "rendezvous.validate.environment" -}}
+{{- $known := .Files.Get "files/environment-variables.txt" | splitList "\n" | compact -}}
+{{- range .Values.extraEnv }}
+{{- if hasPrefix "RENDEZVOUS_" .name }}
+{{- $name := upper .name }}
+{{- if regexMatch "^RENDEZVOUS_(CONFIG|HTTP__LISTEN|ADMIN__LISTEN|SHUTDOWN__.*|STORE__BACKEND|STORE__REDIS__(URL|(SENTINEL_)?PASSWORD)(_FILE)?|STORE__REDIS__(CERT|KEY)_FILE|(.*__)?CA_FILE|.*__CLIENT_SECRET(_FILE)?)$" $name }}
+extraEnv: {{ .name }} must not be set here; the chart sets it from other values
+{{- else if not (has $name $known) }}
+extraEnv: {{ .name }} is not a key of the configuration, and the server would not start; for example, session.ttl is RENDEZVOUS_SESSION__TTL (docs/configuration.md)
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}

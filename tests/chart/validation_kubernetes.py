@@ -1,0 +1,77 @@
+"""Cases of validation.py for the values of Kubernetes objects. Each list has the form of the list of the same name there."""
+
+AUTOSCALING = {"autoscaling": {"enabled": True}}
+CUSTOM_METRIC = {"name": "m", "averageValue": 3}
+RANGES = ["10.0.0.0/8", "192.0.2.255/32", "0.0.0.0/0", "fd00::/8", "::/0", "2001:db8::1/128", "::ffff:10.0.0.0/104"]
+NOT_A_RANGE = ["10.0.0.0/99", "10.0.0.0/33", "fd00::/129", "256.0.0.0/8", "10.0.0/8", "10.0.0.0/", "ingress-nginx", ""]
+
+
+def policies(cidr):
+    """Values for each place of networkPolicy that takes peers, with this address range."""
+    peers = [{"ipBlock": {"cidr": cidr}}]
+    places = ({key: peers} for key in ("clients", "scrapers"))
+    destinations = ({key: {"to": peers}} for key in ("dns", "homeserver", "doctor", "redis"))
+    rules = {"extraIngress": [{"from": peers}]}, {"extraEgress": [{"to": peers}]}
+    return [{"networkPolicy": place} for place in (*places, *destinations, *rules)]
+
+
+CASES = [
+    ({"ingress": {"enabled": True}}, ["ingress.hosts"]),
+    ({"httpRoute": {"enabled": True}}, ["httpRoute.parentRefs", "httpRoute.hostnames"]),
+    ({"autoscaling": {"enabled": True, "minReplicas": 9}}, ["autoscaling.minReplicas"]),
+    ({"autoscaling": {"enabled": True, "cpuUtilization": 0}}, ["autoscaling: requires"]),
+    ({**AUTOSCALING, "resources": {"requests": {"cpu": None}}}, ["autoscaling.cpuUtilization: requires resources.requests.cpu"]),
+    ({"autoscaling": {"enabled": True, "cpuUtilization": 0, "customMetric": CUSTOM_METRIC}, "resources": {"requests": {"cpu": None}}}, []),
+    ({"resources": {"requests": {"cpu": None}}}, []),
+    *(({"podDisruptionBudget": {"maxUnavailable": number}}, ["podDisruptionBudget.maxUnavailable: 0 blocks"]) for number in (0, "0%", "00%")),
+    *(({"podDisruptionBudget": {"maxUnavailable": number}}, []) for number in (2, "10%", "100%")),
+    ({"podDisruptionBudget": {"enabled": False, "maxUnavailable": 0}}, []),
+    ({"serviceMonitor": {"enabled": True}, "podMonitor": {"enabled": True}}, ["podMonitor.enabled: must not be set together"]),
+    *(({monitor: {"enabled": True}}, []) for monitor in ("serviceMonitor", "podMonitor")),
+    ({"serviceAccount": {"create": False}}, ["serviceAccount.name: required"]),
+    ({"serviceAccount": {"name": "a"}}, ["serviceAccount.name: has no effect"]),
+    ({"fullnameOverride": "mailbox", "prometheusRule": {"enabled": True}}, ["fullnameOverride"]),
+    ({"fullnameOverride": "mailbox"}, []),
+    *(({"fullnameOverride": name}, ["fullnameOverride"]) for name in ("2026", "-a")),
+    ({"service": {"externalTrafficPolicy": "Local"}}, ["service.externalTrafficPolicy"]),
+    ({"service": {"externalTrafficPolicy": "Local", "type": "NodePort"}}, []),
+    *(({"extraEnv": [{"name": name, "value": "v"}]}, [f"extraEnv: {name} must not be set here"]) for name in (
+        "RENDEZVOUS_CONFIG", "RENDEZVOUS_HTTP__LISTEN", "RENDEZVOUS_ADMIN__LISTEN", "RENDEZVOUS_SHUTDOWN__GRACE",
+        "RENDEZVOUS_STORE__BACKEND", "RENDEZVOUS_STORE__REDIS__URL", "RENDEZVOUS_STORE__REDIS__URL_FILE", "RENDEZVOUS_AUTH__CA_FILE",
+        "RENDEZVOUS_AUTH__INTROSPECTION__CLIENT_SECRET", "RENDEZVOUS_STORE__REDIS__PASSWORD_FILE",
+        "RENDEZVOUS_STORE__REDIS__SENTINEL_PASSWORD_FILE", "RENDEZVOUS_STORE__REDIS__CERT_FILE", "RENDEZVOUS_http__listen",
+    )),
+    *(({"extraEnv": [{"name": name, "value": "v"}]}, [f"extraEnv: {name} is not a key"]) for name in (
+        "RENDEZVOUS_MAINTENENCE", "RENDEZVOUS_SESSION_TTL", "RENDEZVOUS_SESSION", "RENDEZVOUS_AUTH__HOMESERVER", "RENDEZVOUS_")),
+    ({"extraEnv": [{"name": "RENDEZVOUS_session__ttl", "value": "200s"}, {"name": "OTHER_RENDEZVOUS_SETTING", "value": ""}]}, []),
+    ({"extraEnv": [{"name": "RENDEZVOUS_MODE", "value": "off"}, {"name": "TZ", "value": "UTC"}]}, []),
+]  # fmt: skip
+REJECTED_BY_SCHEMA = [
+    *(({"networkPolicy": {"dns": {key: []}}}, key) for key in ("to", "ports")),
+    *(({"ingress": {"hosts": [host]}}, "hosts") for host in ("https://a.example.org", "", "a.example.org:443", "a/b")),
+    ({"httpRoute": {"hostnames": ["https://a.example.org"]}}, "hostnames"),
+    *(({"probes": {probe: {"successThreshold": 2}}}, "successThreshold") for probe in ("startup", "liveness")),
+    *(({key: "my.name"}, key) for key in ("nameOverride", "fullnameOverride")),
+    ({"autoscaling": None}, "autoscaling"),
+    ({"autoscaling": {"customMetric": {"name": "m"}}}, "customMetric"),
+    ({"probes": {"readiness": {"httpGet": {}}}}, "readiness"),
+    ({"shutdown": {"graceSeconds": "5s"}}, "graceSeconds"),
+    ({"service": {"ports": 1}}, "ports"),
+    ({"networkPolicy": {"from": []}}, "from"),
+    *((values, "cidr") for values in policies("10.0.0.0/99")),
+    *((policies(text)[0], "cidr") for text in (*NOT_A_RANGE, "10.0.0.1", "fd00::1")),
+    ({"networkPolicy": {"clients": [{"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.0.0.0/99"]}}]}}, "except"),
+    *(({"networkPolicy": {"clients": [peer]}}, key) for key, peer in (
+        ("podselector", {"podselector": {}}), ("cidr", {"ipBlock": {}}), ("range", {"ipBlock": {"cidr": "10.0.0.0/8", "range": 1}}))),
+    *(({"extraEnv": [{"name": "TZ", "value": value}]}, "value") for value in (True, 5, 1.5, None)),
+    ({"extraEnv": [{"name": "TZ", "values": "UTC"}]}, "values"),
+    ({"extraEnv": [{"value": "UTC"}]}, "name"),
+    *(({"podDisruptionBudget": {"maxUnavailable": number}}, "maxUnavailable") for number in (-1, "1", "half")),
+]  # fmt: skip
+VALID = [
+    *((values, []) for cidr in RANGES for values in policies(cidr)[:1]),
+    *((values, []) for values in policies("10.0.0.0/8")),
+    ({"extraEnv": [{"name": "TZ", "value": ""}, {"name": "A", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]}, []),
+    ({"ingress": {"enabled": True, "hosts": ["*.example.org", "a.example.org"]}}, []),
+    ({"autoscaling": {"enabled": True, "customMetric": {"name": "m", "averageValue": 3}}}, []),
+]  # fmt: skip

@@ -97,6 +97,7 @@ second=http://$(docker port "two-$$" 8080 | head -1)
 "${sign_in[@]}" js-sdk js-sdk "http://127.0.0.1:$port" "$second"
 helm_test "$work/try"
 service_test "$work/try"
+fails "the password of Redis is in the arguments of its process" grep horse <(docker inspect --format '{{.Path}} {{.Args}}' "redis-$$")
 docker exec "redis-$$" sh -c 'ls -l /data/appendonlydir' | grep -q aof || { echo "Redis wrote no AOF" >&2; exit 1; }
 same "maxmemory-policy" "$(docker exec -e REDISCLI_AUTH="correct horse/battery#1" "redis-$$" redis-cli config get maxmemory-policy | tail -1 | tr -d '\r')" noeviction
 

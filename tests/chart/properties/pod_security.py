@@ -13,7 +13,7 @@ CONTAINER_CONTEXT = {
     "runAsNonRoot": True,
     "capabilities": {"drop": ["ALL"]},
 }
-WRITABLE_MOUNTS = ("data", "scratch")
+WRITABLE_MOUNTS = ("data", "password", "scratch")
 
 
 def check_pod_context(workload, context):

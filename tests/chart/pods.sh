@@ -16,7 +16,7 @@ for item in objects:
     values.update({key: open(f"{sys.argv[1]}/{files[value]}").read() for key, value in values.items() if value in files})
 yaml.safe_dump_all(objects, open(f"{sys.argv[1]}/cluster", "w"))
 END
-images=registry.example.org/matrix-rendezvous=$image,curlimages/curl=lookalike/debian
+images=registry.example.org/matrix-rendezvous=$image,docker.io/curlimages/curl=lookalike/debian,registry.example.org/curlimages/curl=lookalike/debian
 images+=,registry.example.org/redis=lookalike/debian,registry.example.org/curl=lookalike/debian
 net=chart-$$
 docker network create $net >/dev/null

@@ -14,7 +14,7 @@ import yaml
 # Objects that Kubernetes or the Prometheus operator define.
 FREE_FORM = {"affinity", "podSecurityContext", "global", "requests", "limits", "podSelector", "namespaceSelector", "valueFrom"}
 # Top-level keys that a parent chart sets. They are not in values.yaml.
-PARENT_CHART_KEYS = {"global", "enabled"}
+PARENT_CHART_KEYS = {"enabled"}
 
 
 def check_closed(node, path, errors):
@@ -29,7 +29,7 @@ def check_closed(node, path, errors):
         is_free_form = path[-1] in FREE_FORM or path[-1] == "items" or isinstance(node.get("additionalProperties"), dict)
         if not rejects_others and not is_free_form:
             errors.append(f"{'.'.join(path)} accepts any key")
-        if "properties" in node and not rejects_others:
+        if "properties" in node and not rejects_others and path[-1] != "global":
             errors.append(f"{'.'.join(path)} lists keys, and accepts others")
     for alternative in node.get("oneOf", []):
         count += 1

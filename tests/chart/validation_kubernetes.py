@@ -5,6 +5,9 @@ CUSTOM_METRIC = {"name": "m", "averageValue": 3}
 RANGES = ["10.0.0.0/8", "192.0.2.255/32", "0.0.0.0/0", "fd00::/8", "::/0", "2001:db8::1/128", "::ffff:10.0.0.0/104"]
 NOT_A_RANGE = ["10.0.0.0/99", "10.0.0.0/33", "fd00::/129", "256.0.0.0/8", "10.0.0/8", "10.0.0.0/", "ingress-nginx", ""]
 
+REGISTRIES = ["", "mirror", "localhost:5000", "mirror.example.org:5000/proxy/docker.io"]
+NOT_A_REGISTRY = ["https://mirror.example.org", "mirror.example.org/", "user@mirror.example.org"]
+
 
 def policies(cidr):
     """Values for each place of networkPolicy that takes peers, with this address range."""
@@ -47,6 +50,9 @@ CASES = [
     ({"extraEnv": [{"name": "RENDEZVOUS_MODE", "value": "off"}, {"name": "TZ", "value": "UTC"}]}, []),
 ]  # fmt: skip
 REJECTED_BY_SCHEMA = [
+    *((values, key) for name in NOT_A_REGISTRY for key, values in (
+        ("imageRegistry", {"global": {"imageRegistry": name}}), ("registry", {"image": {"registry": name}}),
+        ("registry", {"tests": {"image": {"registry": name}}}), ("registry", {"redis": {"bundled": {"image": {"registry": name}}}}))),
     *(({"networkPolicy": {"dns": {key: []}}}, key) for key in ("to", "ports")),
     *(({"ingress": {"hosts": [host]}}, "hosts") for host in ("https://a.example.org", "", "a.example.org:443", "a/b")),
     ({"httpRoute": {"hostnames": ["https://a.example.org"]}}, "hostnames"),
@@ -69,6 +75,7 @@ REJECTED_BY_SCHEMA = [
     *(({"podDisruptionBudget": {"maxUnavailable": number}}, "maxUnavailable") for number in (-1, "1", "half")),
 ]  # fmt: skip
 VALID = [
+    *((values, []) for name in REGISTRIES for values in ({"global": {"imageRegistry": name, "other": 1}}, {"image": {"registry": name}})),
     *((values, []) for cidr in RANGES for values in policies(cidr)[:1]),
     *((values, []) for values in policies("10.0.0.0/8")),
     ({"extraEnv": [{"name": "TZ", "value": ""}, {"name": "A", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]}, []),

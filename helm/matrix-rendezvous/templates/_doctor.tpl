@@ -54,7 +54,7 @@
 {{- $args := prepend .args "doctor" -}}
 {{- if $values.ca }}{{ $args = concat $args (list "--ca-file" "/run/ca/platform/ca.pem") }}{{ end -}}
 - name: {{ .name }}
-  image: {{ include "rendezvous.image" (merge (dict "tag" ($values.image.tag | default .root.Chart.AppVersion)) $values.image) | quote }}
+  image: {{ include "rendezvous.image" (dict "root" .root "image" $values.image) | quote }}
   imagePullPolicy: {{ $values.image.pullPolicy }}
   args:
     {{- concat $args .target | toYaml | nindent 4 }}

@@ -43,9 +43,13 @@ annotations:
 {{- end }}
 {{- end }}
 
-{{/* Image reference. Input: a dict with repository, tag and digest. The digest replaces the tag. */}}
+{{/* Image reference. Input: dict with root, and image (a value with registry, repository, tag and digest). The registry is
+     global.imageRegistry, or that of the image. It replaces the registry in the repository: the part before the first slash,
+     if it has a dot or a colon, or is localhost. The digest replaces the tag, whose default is the chart's appVersion. */}}
 {{- define "rendezvous.image" -}}
-{{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag }}{{ end }}
+{{- $registry := (.root.Values.global | default dict).imageRegistry | default .image.registry -}}
+{{- if $registry }}{{ $registry }}/{{ regexReplaceAll "^([^/]*[.:][^/]*|localhost)/" .image.repository "" }}{{ else }}{{ .image.repository }}{{ end -}}
+{{- if .image.digest }}@{{ .image.digest }}{{ else }}:{{ .image.tag | default .root.Chart.AppVersion }}{{ end }}
 {{- end }}
 
 {{/* Name of the service account of every pod. */}}

@@ -1,5 +1,6 @@
 """Prints the `docker run` arguments for a rendered pod: image, command, environment, mounted files with their modes, user and
-limits. A field of the spec that this script does not handle is an error, so that nothing is silently left out.
+limits. A field of the spec that this script does not handle is an error, so that nothing is silently left out. Containers that the
+values add are left out.
 
     docker_arguments.py RENDERED CLUSTER DIRECTORY KIND/NAME IMAGE=LOCAL,…
         prints arguments that end with NUL: options, "--", then the local image and the command. DIRECTORY receives the files
@@ -11,12 +12,12 @@ import os
 import re
 import sys
 
-from rendered_objects import find, load, secrets, template
+from rendered_objects import find, load, own_containers, secrets, template
 
 # Fields for a node or a rollout, or fields that other tests check.
 IGNORED_FIELDS = {
     "serviceAccountName", "automountServiceAccountToken", "enableServiceLinks", "topologySpreadConstraints", "imagePullSecrets",
-    "affinity", "tolerations", "nodeSelector", "priorityClassName", "terminationGracePeriodSeconds", "activeDeadlineSeconds", "restartPolicy",
+    "runtimeClassName", "hostAliases", "dnsPolicy", "dnsConfig", "initContainers", "affinity", "tolerations", "nodeSelector", "priorityClassName", "terminationGracePeriodSeconds", "activeDeadlineSeconds", "restartPolicy",
 }  # fmt: skip
 # The ids if the pod sets none, as OpenShift assigns them: an arbitrary UID in the group root.
 PLATFORM_IDS = {"runAsUser": 1000650000, "runAsGroup": 0, "fsGroup": 1000650000}
@@ -104,6 +105,8 @@ def resource_options(container):
 def environment_of(container, objects):
     """Returns the environment variables, with values from Secrets resolved."""
     environment = {}
+    for source in container.get("envFrom", []):
+        environment |= content_of(objects, "Secret", require_known("envFrom", source, "secretRef")["secretRef"]["name"])
     for variable in container.get("env", []):
         require_known("a variable", variable, "name", "value", "valueFrom")
         if "value" in variable:
@@ -136,11 +139,11 @@ def docker_run_arguments(workload, objects, directory, local_images):
                             "fsGroupChangePolicy", "seccompProfile", "supplementalGroups", *PLATFORM_IDS)  # fmt: skip
     if context["seccompProfile"] != {"type": "RuntimeDefault"}:
         sys.exit(f"expected the seccomp profile RuntimeDefault, which is Docker's default, found {context['seccompProfile']}")
-    [container] = spec["containers"]
-    require_known("the container", container, "name", "image", "imagePullPolicy", "command", "args", "env", "ports", "resources",
+    [container] = own_containers(workload)
+    require_known("the container", container, "name", "image", "imagePullPolicy", "command", "args", "env", "envFrom", "ports", "resources",
                   "securityContext", "volumeMounts", "startupProbe", "readinessProbe", "livenessProbe")  # fmt: skip
     security = require_known("the container's securityContext", container["securityContext"],
-                             "allowPrivilegeEscalation", "privileged", "readOnlyRootFilesystem", "runAsNonRoot", "capabilities")  # fmt: skip
+                             "allowPrivilegeEscalation", "privileged", "readOnlyRootFilesystem", "runAsNonRoot", "capabilities", "seLinuxOptions")  # fmt: skip
     environment = environment_of(container, objects)
     options = security_options(context, security) + resource_options(container)
     options += [f"--env={name}={value}" for name, value in environment.items()]
@@ -156,7 +159,7 @@ def docker_run_arguments(workload, objects, directory, local_images):
 
 def probes(workload):
     """Yields one line for each probe."""
-    [container] = template(workload)["spec"]["containers"]
+    [container] = own_containers(workload)
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
     for kind in ("startupProbe", "readinessProbe", "livenessProbe"):
         probe = container[kind]

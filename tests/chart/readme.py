@@ -11,7 +11,7 @@ import yaml
 from rendered_objects import leaves
 
 # If one of these values has a comment, it also covers the keys below the value.
-COVERS_CHILDREN = {"resources", "startup", "readiness", "liveness", "labels", "podSecurityContext"}
+COVERS_CHILDREN = {"resources", "startup", "readiness", "liveness", "labels", "podSecurityContext", "securityContext"}
 # Characters of a default that the table still shows.
 LONGEST_DEFAULT = 60
 

@@ -96,6 +96,15 @@ def is_doctor(workload):
     return workload["metadata"].get("labels", {}).get("app.kubernetes.io/component") == "qr-doctor" and bool(template(workload))
 
 
+# Names of the containers that ci/monitoring-scaling-values.yaml adds to the server pods.
+EXTRA_CONTAINERS = ("wait", "proxy")
+
+
+def own_containers(workload):
+    """Returns the containers of the chart, without those that the values add."""
+    return [container for container in containers(workload) if container["name"] not in EXTRA_CONTAINERS]
+
+
 def containers(workload):
     spec = template(workload)["spec"]
     return spec.get("initContainers", []) + spec["containers"]

@@ -35,7 +35,23 @@ def images(registry):
 
 
 MIRROR = {"global": {"imageRegistry": "mirror.example.org:5000/proxy"}}
+STRATEGY, CONTEXT = "spec.strategy", "spec.template.spec.containers.0.securityContext"
+HARDENED = {"allowPrivilegeEscalation": False, "privileged": False, "readOnlyRootFilesystem": True, "runAsNonRoot": True, "capabilities": {"drop": ["ALL"]}}
+MEMORY = {"store": "memory", "replicas": 1, "redis": {"bundled": {"enabled": False}}}
+ROLLING_UPDATE = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}
 CASES = [
+    # The update strategy.
+    ({}, SERVER, STRATEGY, {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}),
+    (MEMORY, SERVER, STRATEGY, {"type": "Recreate"}),
+    *(({**values, "updateStrategy": strategy}, SERVER, STRATEGY, strategy)
+      for values in ({}, MEMORY) for strategy in (ROLLING_UPDATE, {"type": "Recreate"})),
+    # The security context of containers: values are merged with the defaults, and a null removes a key.
+    *(({"securityContext": values}, name, path, expected) for name, path in ((SERVER, CONTEXT), (REDIS, CONTEXT), (DEVICES, "spec.containers.0.securityContext"))
+      for values, expected in (
+          ({}, HARDENED),
+          ({"readOnlyRootFilesystem": False, "runAsUser": 1}, HARDENED | {"readOnlyRootFilesystem": False, "runAsUser": 1}),
+          ({"capabilities": {"add": ["SYS_PTRACE"]}}, HARDENED | {"capabilities": {"drop": ["ALL"], "add": ["SYS_PTRACE"]}}),
+          ({"capabilities": None}, {key: value for key, value in HARDENED.items() if key != "capabilities"}))),
     # The registry of each image.
     ({}, SERVER, IMAGE, "ghcr.example/owner/name:1"),
     ({}, DOCTOR, POD_IMAGE, "ghcr.example/owner/name:1"),

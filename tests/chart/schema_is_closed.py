@@ -12,7 +12,7 @@ import sys
 import yaml
 
 # Objects that Kubernetes or the Prometheus operator define.
-FREE_FORM = {"affinity", "podSecurityContext", "global", "requests", "limits", "podSelector", "namespaceSelector", "valueFrom"}
+FREE_FORM = {"affinity", "podSecurityContext", "securityContext", "global", "requests", "limits", "podSelector", "namespaceSelector", "valueFrom"}
 # Top-level keys that a parent chart sets. They are not in values.yaml.
 PARENT_CHART_KEYS = {"enabled"}
 
@@ -29,7 +29,7 @@ def check_closed(node, path, errors):
         is_free_form = path[-1] in FREE_FORM or path[-1] == "items" or isinstance(node.get("additionalProperties"), dict)
         if not rejects_others and not is_free_form:
             errors.append(f"{'.'.join(path)} accepts any key")
-        if "properties" in node and not rejects_others and path[-1] != "global":
+        if "properties" in node and not rejects_others and path[-1] != "global" and path[-2:] != ("containers", "items"):
             errors.append(f"{'.'.join(path)} lists keys, and accepts others")
     for alternative in node.get("oneOf", []):
         count += 1

@@ -8,6 +8,14 @@ NOT_A_RANGE = ["10.0.0.0/99", "10.0.0.0/33", "fd00::/129", "256.0.0.0/8", "10.0.
 REGISTRIES = ["", "mirror", "localhost:5000", "mirror.example.org:5000/proxy/docker.io"]
 NOT_A_REGISTRY = ["https://mirror.example.org", "mirror.example.org/", "user@mirror.example.org"]
 
+CONTAINER = {"name": "a", "image": "a:1"}
+MEMORY = {"store": "memory", "replicas": 1, "redis": {"host": ""}}
+
+
+def rolling_update(**numbers):
+    """Values with a rolling update."""
+    return {"updateStrategy": {"type": "RollingUpdate", "rollingUpdate": numbers}}
+
 
 def policies(cidr):
     """Values for each place of networkPolicy that takes peers, with this address range."""
@@ -31,6 +39,21 @@ CASES = [
     ({"podDisruptionBudget": {"enabled": False, "maxUnavailable": 0}}, []),
     ({"serviceMonitor": {"enabled": True}, "podMonitor": {"enabled": True}}, ["podMonitor.enabled: must not be set together"]),
     *(({monitor: {"enabled": True}}, []) for monitor in ("serviceMonitor", "podMonitor")),
+    *(({**AUTOSCALING, key: [container]}, [f"{key}: a requires resources.requests.cpu"]) for key, container in (
+        ("sidecars", CONTAINER), ("sidecars", {**CONTAINER, "resources": {"limits": {"cpu": 1}}}), ("initContainers", {**CONTAINER, "restartPolicy": "Always"}))),
+    *(({**AUTOSCALING, key: [container]}, []) for key, container in (
+        ("sidecars", {**CONTAINER, "resources": {"requests": {"cpu": 1}}}), ("initContainers", CONTAINER))),
+    *(({key: [{**CONTAINER, "name": "matrix-rendezvous"}]}, ["sidecars and initContainers: matrix-rendezvous"]) for key in ("sidecars", "initContainers")),
+    ({"dnsPolicy": "None"}, ["dnsConfig.nameservers: required"]),
+    ({"dnsPolicy": "None", "dnsConfig": {"nameservers": ["192.0.2.53"]}}, []),
+    # The update strategy.
+    *(({**MEMORY, **rolling_update(**numbers)}, ['updateStrategy: with store "memory"']) for numbers in (
+        {"maxSurge": 1}, {"maxSurge": "25%"}, {"maxUnavailable": 1}, {})),
+    *(({**MEMORY, **rolling_update(maxSurge=surge, maxUnavailable=1)}, []) for surge in (0, "0%")),
+    ({**MEMORY, "updateStrategy": {"type": "Recreate"}}, []),
+    (rolling_update(maxSurge=0, maxUnavailable="0%"), ["updateStrategy.rollingUpdate: maxSurge and maxUnavailable"]),
+    *((rolling_update(**numbers), []) for numbers in ({}, {"maxSurge": 0}, {"maxUnavailable": 0}, {"maxSurge": "50%", "maxUnavailable": 0})),
+    ({"updateStrategy": {"type": "Recreate", "rollingUpdate": {"maxSurge": 1}}}, ["updateStrategy.rollingUpdate: has no effect"]),
     ({"serviceAccount": {"create": False}}, ["serviceAccount.name: required"]),
     ({"serviceAccount": {"name": "a"}}, ["serviceAccount.name: has no effect"]),
     ({"fullnameOverride": "mailbox", "prometheusRule": {"enabled": True}}, ["fullnameOverride"]),
@@ -50,6 +73,14 @@ CASES = [
     ({"extraEnv": [{"name": "RENDEZVOUS_MODE", "value": "off"}, {"name": "TZ", "value": "UTC"}]}, []),
 ]  # fmt: skip
 REJECTED_BY_SCHEMA = [
+    *(({"updateStrategy": strategy}, "updateStrategy") for strategy in ({"type": "Rolling"}, {"rollingUpdate": {}}, {"type": "RollingUpdate", "maxSurge": 1})),
+    ({"minReadySeconds": 300}, "minReadySeconds"),
+    ({"revisionHistoryLimit": -1}, "revisionHistoryLimit"),
+    *(({key: [{"name": "a"}]}, "image") for key in ("sidecars", "initContainers")),
+    *(({"extraEnvFrom": [source]}, key) for key, source in (("secret", {"secret": "s"}), ("name", {"secretRef": {"key": "k"}}))),
+    ({"hostAliases": [{"ip": "192.0.2.1"}]}, "hostnames"),
+    ({"dnsPolicy": "Cluster"}, "dnsPolicy"),
+    *(({"dnsConfig": {key: value}}, key) for key, value in (("servers", []), ("options", [{"name": "ndots", "value": 1}]))),
     *((values, key) for name in NOT_A_REGISTRY for key, values in (
         ("imageRegistry", {"global": {"imageRegistry": name}}), ("registry", {"image": {"registry": name}}),
         ("registry", {"tests": {"image": {"registry": name}}}), ("registry", {"redis": {"bundled": {"image": {"registry": name}}}}))),

@@ -30,6 +30,9 @@ NOT_SET = {
     ("podSecurityContext", "runAsNonRoot"): SAME_MERGE,
     ("podSecurityContext", "fsGroupChangePolicy"): SAME_MERGE,
     ("podSecurityContext", "seccompProfile", "type"): SAME_MERGE,
+    **{("securityContext", key): "merged in the same way as securityContext.seLinuxOptions, which is set" for key in (
+        "allowPrivilegeEscalation", "privileged", "readOnlyRootFilesystem", "runAsNonRoot")},
+    ("securityContext", "capabilities", "drop"): "merged in the same way as securityContext.seLinuxOptions, which is set",
     **{("probes", probe, number): SAME_YAML for probe, numbers in PROBE_NUMBERS_NOT_SET.items() for number in numbers},
 }
 

@@ -1,27 +1,28 @@
-{{/* Security context of every container of this chart: no privileges, read-only root file system. */}}
+{{/* Security context of every container of this chart. */}}
 {{- define "rendezvous.containerSecurity" -}}
-allowPrivilegeEscalation: false
-privileged: false
-readOnlyRootFilesystem: true
-runAsNonRoot: true
-capabilities:
-  drop: [ALL]
+{{ include "rendezvous.withoutNull" .Values.securityContext }}
 {{- end }}
 
-{{/* Pod security context. Input: dict with root, and optionally user (a UID that replaces the three ids). A null in the
-     values removes its line; Helm versions differ in how they treat a null. */}}
-{{- define "rendezvous.podSecurity" -}}
-{{- $context := dict -}}
-{{- range $key, $value := .root.Values.podSecurityContext -}}
-{{- if not (kindIs "invalid" $value) }}{{ $_ := set $context $key $value }}{{ end -}}
+{{/* Outputs a map without the keys whose value is null. A null in the values removes a line; Helm versions differ in how they
+     treat a null. */}}
+{{- define "rendezvous.withoutNull" -}}
+{{- $kept := dict -}}
+{{- range $key, $value := . -}}
+{{- if not (kindIs "invalid" $value) }}{{ $_ := set $kept $key $value }}{{ end -}}
 {{- end -}}
+{{ toYaml $kept }}
+{{- end }}
+
+{{/* Pod security context. Input: dict with root, and optionally user (a UID that replaces the three ids). */}}
+{{- define "rendezvous.podSecurity" -}}
+{{- $context := include "rendezvous.withoutNull" .root.Values.podSecurityContext | fromYaml -}}
 {{- if .user }}{{ range list "runAsUser" "runAsGroup" "fsGroup" -}}
 {{- if hasKey $context . }}{{ $_ := set $context . $.user }}{{ end -}}
 {{- end }}{{ end -}}
 {{ toYaml $context }}
 {{- end }}
 
-{{/* Common to every pod of this chart: service account, scheduling, image pull secrets. */}}
+{{/* Common to every pod of this chart: service account, scheduling, image pull secrets, names and DNS. */}}
 {{- define "rendezvous.scheduling" -}}
 serviceAccountName: {{ include "rendezvous.serviceAccount" . | quote }}
 automountServiceAccountToken: false
@@ -33,6 +34,20 @@ imagePullSecrets:
 {{- end }}
 {{- with .Values.priorityClassName }}
 priorityClassName: {{ . | quote }}
+{{- end }}
+{{- with .Values.runtimeClassName }}
+runtimeClassName: {{ . | quote }}
+{{- end }}
+{{- with .Values.hostAliases }}
+hostAliases:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.dnsPolicy }}
+dnsPolicy: {{ . | quote }}
+{{- end }}
+{{- with .Values.dnsConfig }}
+dnsConfig:
+  {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with .Values.nodeSelector }}
 nodeSelector:

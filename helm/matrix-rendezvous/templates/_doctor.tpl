@@ -66,6 +66,11 @@
     - { name: RENDEZVOUS_HTTP__LISTEN, value: "" }
     - { name: RENDEZVOUS_ADMIN__LISTEN, value: "" }
     {{- end }}
+  {{- if .inside }}
+  {{- with include "rendezvous.envFrom" .root | trim }}
+  {{- . | nindent 2 }}
+  {{- end }}
+  {{- end }}
   {{- if .probes }}
   ports:
     - { name: metrics, containerPort: 8082, protocol: TCP }

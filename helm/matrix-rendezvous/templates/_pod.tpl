@@ -11,6 +11,29 @@
 {{- end }}
 {{- end }}
 
+{{/* ConfigMaps and Secrets, each key of which is an environment variable. */}}
+{{- define "rendezvous.envFrom" -}}
+{{- with .Values.extraEnvFrom }}
+envFrom:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* Update strategy of the Deployment. With Redis, a new pod becomes ready before an old one terminates. With the memory store,
+     two pods would not share their sessions, so the old one terminates first. */}}
+{{- define "rendezvous.updateStrategy" -}}
+{{- if .Values.updateStrategy -}}
+{{ toYaml .Values.updateStrategy }}
+{{- else if eq .Values.store "memory" -}}
+type: Recreate
+{{- else -}}
+type: RollingUpdate
+rollingUpdate:
+  maxUnavailable: 0
+  maxSurge: 1
+{{- end }}
+{{- end }}
+
 {{/* Volumes and mount paths: a list of dicts with name, path, volume. Secret volumes have mode 0440: readable by root and
      by fsGroup. */}}
 {{- define "rendezvous.mounts" -}}

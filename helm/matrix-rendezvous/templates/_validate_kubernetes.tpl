@@ -34,6 +34,7 @@ serviceAccount.name: has no effect if serviceAccount.create is true; it names an
 {{- end }}
 {{- include "rendezvous.validate.scaling" . }}
 {{- include "rendezvous.validate.environment" . }}
+{{- include "rendezvous.validate.pods" . }}
 {{- if and $v.serviceMonitor.enabled $v.podMonitor.enabled }}
 podMonitor.enabled: must not be set together with serviceMonitor.enabled, because Prometheus would scrape each replica twice; keep one
 {{- end }}
@@ -53,6 +54,15 @@ autoscaling: requires a metric: set autoscaling.cpuUtilization or autoscaling.cu
 autoscaling.cpuUtilization: requires resources.requests.cpu, because it is a percentage of this request
 {{- end }}
 {{- end }}
+{{- if and $v.autoscaling.enabled $v.autoscaling.cpuUtilization }}
+{{- range $key := list "sidecars" "initContainers" }}
+{{- range get $v $key }}
+{{- if and (or (eq $key "sidecars") (eq (.restartPolicy | default "") "Always")) (not (get ((.resources | default dict).requests | default dict) "cpu")) }}
+{{ $key }}: {{ .name }} requires resources.requests.cpu, because autoscaling.cpuUtilization is a percentage of the requests of all containers
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- if and $v.podDisruptionBudget.enabled (regexMatch "^0+%?$" (toString $v.podDisruptionBudget.maxUnavailable)) }}
 podDisruptionBudget.maxUnavailable: 0 blocks the drain of every node; set 1 or more, or set podDisruptionBudget.enabled to false
 {{- end }}
@@ -70,6 +80,31 @@ extraEnv: {{ .name }} must not be set here; the chart sets it from other values
 {{- else if not (has $name $known) }}
 extraEnv: {{ .name }} is not a key of the configuration, and the server would not start; for example, session.ttl is RENDEZVOUS_SESSION__TTL (docs/configuration.md)
 {{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* The update strategy, the DNS policy and the extra containers of the server pods. */}}
+{{- define "rendezvous.validate.pods" -}}
+{{- $v := .Values -}}
+{{- $rolling := $v.updateStrategy.rollingUpdate | default dict -}}
+{{- $surges := not (regexMatch "^0+%?$" (toString $rolling.maxSurge)) -}}
+{{- if eq ($v.updateStrategy.type | default "") "RollingUpdate" }}
+{{- if and (eq $v.store "memory") $surges }}
+updateStrategy: with store "memory" a rolling update requires rollingUpdate.maxSurge: 0, because two pods would not share their sessions; or use type Recreate
+{{- end }}
+{{- if and (not $surges) (regexMatch "^0+%?$" (toString $rolling.maxUnavailable)) }}
+updateStrategy.rollingUpdate: maxSurge and maxUnavailable must not both be 0, because no pod could be replaced
+{{- end }}
+{{- else if $rolling }}
+updateStrategy.rollingUpdate: has no effect without updateStrategy.type "RollingUpdate"
+{{- end }}
+{{- if and (eq $v.dnsPolicy "None") (not $v.dnsConfig.nameservers) }}
+dnsConfig.nameservers: required by dnsPolicy "None"
+{{- end }}
+{{- range concat $v.initContainers $v.sidecars }}
+{{- if eq .name "matrix-rendezvous" }}
+sidecars and initContainers: matrix-rendezvous is the name of the server's container; use another name
 {{- end }}
 {{- end }}
 {{- end }}

@@ -2,7 +2,7 @@
 From inside, it has the server's configuration and files, and may connect to what the server connects to. With --watch it serves its
 metrics on the listen address of the values, without a second doctor at a time. A CronJob runs it once, without a repetition."""
 
-from rendered_objects import config_of, containers, find, is_doctor, is_server, public_base_urls, template
+from rendered_objects import config_of, find, is_doctor, is_server, own_containers, public_base_urls, template
 
 CA = "/run/ca/platform/ca.pem"
 # doctor.server in ci/monitoring-scaling-values.yaml.
@@ -26,7 +26,7 @@ def check_run(workload, arguments, address):
         yield f"watches with {watch}"
     if spec["replicas"] != 1 or spec["strategy"] != {"type": "Recreate"}:
         yield f"runs several doctors: {spec['replicas']}, {spec['strategy']}"
-    [port] = containers(workload)[0]["ports"]
+    [port] = own_containers(workload)[0]["ports"]
     if port != {"name": "metrics", "containerPort": 8082, "protocol": "TCP"}:
         yield f"has the port {port}"
 
@@ -41,7 +41,7 @@ def check(workload, objects):
         return
     [server] = filter(is_server, objects)
     name = server["metadata"]["name"]
-    [own], [servers] = containers(workload), containers(server)
+    [own], [servers] = own_containers(workload), own_containers(server)
     command, *arguments = own["args"]
     if command != "doctor" or workload["metadata"]["name"] != f"{name}-doctor":
         yield f"runs {own['args']}"
@@ -58,11 +58,11 @@ def check(workload, objects):
         yield f"checks {arguments}"
     if is_inside:
         volumes = [template(item)["spec"].get("volumes") for item in (workload, server)]
-        if own["env"] != servers["env"] or mounts != servers["volumeMounts"] or volumes[0] != volumes[1]:
+        if own["env"] != servers["env"] or own.get("envFrom") != servers.get("envFrom") or mounts != servers["volumeMounts"] or volumes[0] != volumes[1]:
             yield "has another configuration than the server"
         outside = [rule for rule in egress_of(objects, name) if rule not in egress_of(objects, f"{name}-doctor")]
         if outside:
             yield f"cannot connect to {outside}, and the server can"
-    elif "/etc/matrix-rendezvous" in str(mounts) or "secret" in str(template(workload)["spec"].get("volumes")):
+    elif own.get("envFrom") or "/etc/matrix-rendezvous" in str(mounts) or "secret" in str(template(workload)["spec"].get("volumes")):
         yield f"has more than it needs: {mounts}"
     find(objects, "ServiceAccount", template(workload)["spec"]["serviceAccountName"])

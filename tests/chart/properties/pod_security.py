@@ -13,6 +13,9 @@ CONTAINER_CONTEXT = {
     "runAsNonRoot": True,
     "capabilities": {"drop": ["ALL"]},
 }
+# Set in ci/introspection-url-values.yaml, together with these groups.
+SUPPLEMENTAL_GROUPS = [2000]
+SELINUX_OPTIONS = {"level": "s0:c123,c456"}
 WRITABLE_MOUNTS = ("data", "password", "scratch")
 
 
@@ -21,7 +24,7 @@ def check_pod_context(workload, context):
     expected = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}, "fsGroupChangePolicy": "OnRootMismatch"}
     if ids == {None}:
         # Set in ci/introspection-url-values.yaml, together with the missing ids.
-        expected["supplementalGroups"] = [2000]
+        expected["supplementalGroups"] = SUPPLEMENTAL_GROUPS
     elif len(ids) == 1 and ids <= ALLOWED_IDS.get(workload["kind"], {65532}):
         expected |= dict.fromkeys(ID_KEYS, *ids)
     else:
@@ -49,9 +52,12 @@ def check(workload, objects):
         if spec.get(key):
             yield f"sets {key}"
     yield from check_volumes(spec.get("volumes", []))
+    expected = dict(CONTAINER_CONTEXT)
+    if spec.get("securityContext", {}).get("supplementalGroups") == SUPPLEMENTAL_GROUPS:
+        expected["seLinuxOptions"] = SELINUX_OPTIONS
     for container in containers(workload):
         context = container.get("securityContext", {})
-        if context != CONTAINER_CONTEXT:
+        if context != expected:
             yield f"{container['name']} has the securityContext {context}"
         for mount in container.get("volumeMounts", []):
             if mount["name"] not in WRITABLE_MOUNTS and mount.get("readOnly") is not True:

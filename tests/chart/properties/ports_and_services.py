@@ -1,7 +1,7 @@
 """The main Service exposes only the port http. With a ServiceMonitor, the admin port has a separate headless Service that
 includes pods which are not ready, because their metrics matter most. Redis and the doctor have a separate Service."""
 
-from rendered_objects import containers, find, is_server
+from rendered_objects import find, is_server, own_containers
 
 PORTS = {"http": 8080, "admin": 8081}
 # Suffix of the Service's name, and the port that it leads to.
@@ -36,7 +36,7 @@ def check(workload, objects):
     if not is_server(workload):
         return
     name = workload["metadata"]["name"]
-    [container] = containers(workload)
+    [container] = own_containers(workload)
     yield from check_container(container)
     for item in objects:
         if item["kind"] == "Service":

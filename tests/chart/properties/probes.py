@@ -1,7 +1,7 @@
 """The server, Redis and the doctor with --watch have a probe of each kind with every number set; pods that end have none. The
 server's probes use the admin port. Only its readiness probe requests /readyz. Those of the doctor request /healthz."""
 
-from rendered_objects import containers, is_doctor
+from rendered_objects import is_doctor, own_containers
 
 NUMBERS = {"initialDelaySeconds", "periodSeconds", "timeoutSeconds", "successThreshold", "failureThreshold"}
 PATHS = {"startupProbe": "/healthz", "readinessProbe": "/readyz", "livenessProbe": "/healthz"}
@@ -14,7 +14,7 @@ def seconds_to_failure(probe):
 
 
 def check(workload, objects):
-    for container in containers(workload):
+    for container in own_containers(workload):
         if workload["kind"] in ("Pod", "CronJob"):
             yield from (f"has a {kind}" for kind in PATHS if container.get(kind))
             continue

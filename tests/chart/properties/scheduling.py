@@ -2,7 +2,9 @@
 
 from rendered_objects import is_server, template, workloads
 
-KEYS = ("imagePullSecrets", "priorityClassName", "nodeSelector", "tolerations")
+KEYS = (
+    "imagePullSecrets", "priorityClassName", "nodeSelector", "tolerations", "runtimeClassName", "hostAliases", "dnsPolicy", "dnsConfig",
+)  # fmt: skip
 
 
 def check(workload, objects):

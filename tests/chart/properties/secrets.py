@@ -19,6 +19,8 @@ def used_keys(workload):
             for item in source.get("items", []):
                 yield kind, source[name_key], item["key"]
     for container in containers(workload):
+        for source in container.get("envFrom", []):
+            yield "Secret", source["secretRef"]["name"], "TZ"  # the key in cluster.yaml
         for variable in container.get("env", []):
             if reference := variable.get("valueFrom", {}).get("secretKeyRef"):
                 yield "Secret", reference["name"], reference["key"]

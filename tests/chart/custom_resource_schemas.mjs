@@ -9,11 +9,15 @@ import { ServiceMonitor } from "@kubernetes-models/prometheus-operator/monitorin
 const KINDS = { HTTPRoute, PodMonitor, PrometheusRule, ServiceMonitor };
 const ANY = null; // an object with any keys, such as labels
 const value = {}; // a scalar, so an object without keys
+const relabelings = { sourceLabels: value, targetLabel: value, regex: value, replacement: value, separator: value, modulus: value, action: value };
 const monitor = (endpoints) => ({
     jobLabel: value,
     selector: { matchLabels: ANY },
     namespaceSelector: { matchNames: value },
-    [endpoints]: { port: value, path: value, interval: value, scrapeTimeout: value },
+    [endpoints]: {
+        port: value, path: value, scheme: value, interval: value, scrapeTimeout: value, relabelings, metricRelabelings: relabelings,
+        tlsConfig: { insecureSkipVerify: value, serverName: value, ca: ANY },
+    },
 });
 /** The known fields of each spec. A list has the fields of its items. If the chart sets another field, it is misspelt, or add it here. */
 const SPECS = {

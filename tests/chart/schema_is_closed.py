@@ -12,7 +12,10 @@ import sys
 import yaml
 
 # Objects that Kubernetes or the Prometheus operator define.
-FREE_FORM = {"affinity", "podSecurityContext", "securityContext", "global", "requests", "limits", "podSelector", "namespaceSelector", "valueFrom"}
+FREE_FORM = {
+    "affinity", "podSecurityContext", "securityContext", "global", "requests", "limits", "podSelector", "namespaceSelector", "valueFrom",
+    "tlsConfig",
+}  # fmt: skip
 # Top-level keys that a parent chart sets. They are not in values.yaml.
 PARENT_CHART_KEYS = {"enabled"}
 

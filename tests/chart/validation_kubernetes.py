@@ -11,6 +11,8 @@ NOT_A_REGISTRY = ["https://mirror.example.org", "mirror.example.org/", "user@mir
 CONTAINER = {"name": "a", "image": "a:1"}
 MEMORY = {"store": "memory", "replicas": 1, "redis": {"host": ""}}
 
+TLS_CONFIG = {"insecureSkipVerify": True}
+
 
 def rolling_update(**numbers):
     """Values with a rolling update."""
@@ -38,6 +40,8 @@ CASES = [
     *(({"podDisruptionBudget": {"maxUnavailable": number}}, []) for number in (2, "10%", "100%")),
     ({"podDisruptionBudget": {"enabled": False, "maxUnavailable": 0}}, []),
     ({"serviceMonitor": {"enabled": True}, "podMonitor": {"enabled": True}}, ["podMonitor.enabled: must not be set together"]),
+    *(({monitor: {"enabled": True, "tlsConfig": TLS_CONFIG}}, [f"{monitor}.tlsConfig: has no effect"]) for monitor in ("serviceMonitor", "podMonitor")),
+    *(({monitor: {"enabled": True, "scheme": "https", "tlsConfig": TLS_CONFIG}}, []) for monitor in ("serviceMonitor", "podMonitor")),
     *(({monitor: {"enabled": True}}, []) for monitor in ("serviceMonitor", "podMonitor")),
     *(({**AUTOSCALING, key: [container]}, [f"{key}: a requires resources.requests.cpu"]) for key, container in (
         ("sidecars", CONTAINER), ("sidecars", {**CONTAINER, "resources": {"limits": {"cpu": 1}}}), ("initContainers", {**CONTAINER, "restartPolicy": "Always"}))),
@@ -73,6 +77,7 @@ CASES = [
     ({"extraEnv": [{"name": "RENDEZVOUS_MODE", "value": "off"}, {"name": "TZ", "value": "UTC"}]}, []),
 ]  # fmt: skip
 REJECTED_BY_SCHEMA = [
+    *(({"serviceMonitor": {key: value}}, key) for key, value in (("scheme", "h2c"), ("namespace", "my.name"), ("relabelings", "a"), ("metricRelabelings", ["a"]))),
     *(({"updateStrategy": strategy}, "updateStrategy") for strategy in ({"type": "Rolling"}, {"rollingUpdate": {}}, {"type": "RollingUpdate", "maxSurge": 1})),
     ({"minReadySeconds": 300}, "minReadySeconds"),
     ({"revisionHistoryLimit": -1}, "revisionHistoryLimit"),

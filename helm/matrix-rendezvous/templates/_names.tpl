@@ -31,10 +31,10 @@ app.kubernetes.io/component: {{ .component }}
 {{- end }}
 
 {{/* Name, labels and annotations of an object. Input: dict with root, component, and optionally suffix, labels,
-     annotations. */}}
+     annotations, and namespace (default: that of the release). */}}
 {{- define "rendezvous.metadata" -}}
 name: {{ printf "%s%s" (include "rendezvous.fullname" .root) (.suffix | default "") | quote }}
-namespace: {{ .root.Release.Namespace | quote }}
+namespace: {{ .namespace | default .root.Release.Namespace | quote }}
 labels:
   {{- include "rendezvous.labels" . | nindent 2 }}
 {{- with merge dict (.annotations | default dict) .root.Values.annotations }}

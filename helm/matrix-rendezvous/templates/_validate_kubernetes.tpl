@@ -35,6 +35,12 @@ serviceAccount.name: has no effect if serviceAccount.create is true; it names an
 {{- include "rendezvous.validate.scaling" . }}
 {{- include "rendezvous.validate.environment" . }}
 {{- include "rendezvous.validate.pods" . }}
+{{- range $key := list "serviceMonitor" "podMonitor" }}
+{{- $monitor := get $v $key }}
+{{- if and $monitor.tlsConfig (ne $monitor.scheme "https") }}
+{{ $key }}.tlsConfig: has no effect without {{ $key }}.scheme "https"
+{{- end }}
+{{- end }}
 {{- if and $v.serviceMonitor.enabled $v.podMonitor.enabled }}
 podMonitor.enabled: must not be set together with serviceMonitor.enabled, because Prometheus would scrape each replica twice; keep one
 {{- end }}

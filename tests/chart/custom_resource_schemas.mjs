@@ -24,7 +24,7 @@ const SPECS = {
     HTTPRoute: {
         parentRefs: { name: value, namespace: value, sectionName: value },
         hostnames: value,
-        rules: { matches: { path: { type: value, value } }, backendRefs: { name: value, port: value } },
+        rules: { matches: { path: { type: value, value } }, timeouts: { request: value, backendRequest: value }, backendRefs: { name: value, port: value } },
     },
     PodMonitor: monitor("podMetricsEndpoints"),
     PrometheusRule: {

@@ -10,7 +10,7 @@ import tempfile
 
 import yaml
 from properties import labels as labels_property
-from rendered_objects import is_server, load, template, workloads
+from rendered_objects import find, is_server, load, template, workloads
 
 HELM3, CHART = sys.argv[1:]
 BASE_VALUES = {
@@ -37,6 +37,8 @@ CASES = {
         "serviceMonitor": {"labels": {"release": "p", **COLLIDING_LABELS}},
         "podAnnotations": {"checksum/config": "another", "checksum/secret": "another"},
         "service": {"labels": {"tier": "service"}},
+        "ingress": {"enabled": True, "hosts": ["a"], "labels": {"tier": "ingress", **COLLIDING_LABELS}},
+        "httpRoute": {"enabled": True, "parentRefs": [{"name": "g"}], "hostnames": ["a"], "labels": {"tier": "route", **COLLIDING_LABELS}},
     }),
 }  # fmt: skip
 NAME_KEYS = ("name", "namespace", "serviceName", "serviceAccountName", "secretName")
@@ -101,9 +103,10 @@ def check_label_values(case, objects):
         tier = "server-pods" if is_server(workload) else "every-pod"
         if (labels["team"], labels["tier"]) != ("a", tier) or "another" in [*labels.values(), *annotations.values()]:
             yield f"{case}: pods of the {workload['kind']} have {labels}, {annotations}"
-    [service] = [item for item in objects if item["kind"] == "Service" and item["metadata"]["name"] == "rel-matrix-rendezvous"]
-    if service["metadata"]["labels"]["tier"] != "service":
-        yield f"{case}: the label of the Service is {service['metadata']['labels']['tier']}"
+    for kind, tier in (("Service", "service"), ("Ingress", "ingress"), ("HTTPRoute", "route")):
+        labels = find(objects, kind, "rel-matrix-rendezvous")["metadata"]["labels"]
+        if labels["tier"] != tier or "another" in labels.values():
+            yield f"{case}: the labels of the {kind} are {labels}"
 
 
 errors = []

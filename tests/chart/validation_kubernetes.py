@@ -13,6 +13,17 @@ MEMORY = {"store": "memory", "replicas": 1, "redis": {"host": ""}}
 
 TLS_CONFIG = {"insecureSkipVerify": True}
 
+BALANCER = {"loadBalancerClass": "a", "loadBalancerSourceRanges": ["192.0.2.0/24"]}
+ROUTE = {"enabled": True, "parentRefs": [{"name": "g"}], "hostnames": ["a"]}
+
+
+def etag_dialect(timeout):
+    """Values with the ETag dialect and this timeout of long polls."""
+    return {"config": {"msc4108": {"enabled": True, "long_poll": {"timeout": timeout}}, "http": {"public_base_url": "https://a"}}}
+
+
+ETAG_DIALECT = etag_dialect("2s")
+
 
 def rolling_update(**numbers):
     """Values with a rolling update."""
@@ -65,6 +76,16 @@ CASES = [
     *(({"fullnameOverride": name}, ["fullnameOverride"]) for name in ("2026", "-a")),
     ({"service": {"externalTrafficPolicy": "Local"}}, ["service.externalTrafficPolicy"]),
     ({"service": {"externalTrafficPolicy": "Local", "type": "NodePort"}}, []),
+    *(({"service": {"type": type_, key: value}}, [f"service.{key}: requires service.type LoadBalancer"]) for type_ in ("ClusterIP", "NodePort")
+      for key, value in BALANCER.items()),
+    ({"service": {"type": "LoadBalancer", **BALANCER}}, []),
+    ({"service": {"ipFamilyPolicy": "SingleStack", "ipFamilies": ["IPv4", "IPv6"]}}, ["service.ipFamilies: "]),
+    *(({"service": {"ipFamilyPolicy": policy, "ipFamilies": families}}, []) for policy, families in (
+        ("SingleStack", ["IPv6"]), ("RequireDualStack", ["IPv6", "IPv4"]), ("", ["IPv4"]))),
+    *(({"httpRoute": {**ROUTE, "timeouts": {key: timeout}}, **dialect}, [f"httpRoute.timeouts.{key}: must be longer than"]) for key in ("request", "backendRequest")
+      for timeout, dialect in (("2s", ETAG_DIALECT), ("1s999ms", ETAG_DIALECT), ("1m", etag_dialect("2m")))),
+    *(({"httpRoute": {**ROUTE, "timeouts": {"request": timeout}}, **dialect}, []) for timeout, dialect in (
+        ("1s", {}), ("0s", ETAG_DIALECT), ("2001ms", ETAG_DIALECT), ("1m1s", etag_dialect("1m")), ("500ms", etag_dialect("0s")))),
     *(({"extraEnv": [{"name": name, "value": "v"}]}, [f"extraEnv: {name} must not be set here"]) for name in (
         "RENDEZVOUS_CONFIG", "RENDEZVOUS_HTTP__LISTEN", "RENDEZVOUS_ADMIN__LISTEN", "RENDEZVOUS_SHUTDOWN__GRACE",
         "RENDEZVOUS_STORE__BACKEND", "RENDEZVOUS_STORE__REDIS__URL", "RENDEZVOUS_STORE__REDIS__URL_FILE", "RENDEZVOUS_AUTH__CA_FILE",
@@ -77,6 +98,10 @@ CASES = [
     ({"extraEnv": [{"name": "RENDEZVOUS_MODE", "value": "off"}, {"name": "TZ", "value": "UTC"}]}, []),
 ]  # fmt: skip
 REJECTED_BY_SCHEMA = [
+    *(({"service": {key: value}}, key) for key, value in (
+        ("ipFamilyPolicy", "DualStack"), ("ipFamilies", ["ipv4"]), ("ipFamilies", ["IPv4", "IPv4"]), ("trafficDistribution", "Close"),
+        ("loadBalancerSourceRanges", ["10.0.0.0/99"]), ("loadBalancerSourceRanges", ["10.0.0.1"]))),
+    *(({"httpRoute": {"timeouts": timeouts}}, "timeouts") for timeouts in ({"response": "1s"}, {"request": "1"}, {"request": 1}, {"request": "1.5s"})),
     *(({"serviceMonitor": {key: value}}, key) for key, value in (("scheme", "h2c"), ("namespace", "my.name"), ("relabelings", "a"), ("metricRelabelings", ["a"]))),
     *(({"updateStrategy": strategy}, "updateStrategy") for strategy in ({"type": "Rolling"}, {"rollingUpdate": {}}, {"type": "RollingUpdate", "maxSurge": 1})),
     ({"minReadySeconds": 300}, "minReadySeconds"),

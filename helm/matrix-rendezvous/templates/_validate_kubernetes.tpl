@@ -14,6 +14,18 @@ fullnameOverride: the name of a Service must begin with a letter and contain no 
 {{- if and (eq $v.service.type "ClusterIP") $v.service.externalTrafficPolicy }}
 service.externalTrafficPolicy: requires service.type NodePort or LoadBalancer
 {{- end }}
+{{- if ne $v.service.type "LoadBalancer" }}
+{{- range $key := list "loadBalancerClass" "loadBalancerSourceRanges" }}{{ if get $v.service $key }}
+service.{{ $key }}: requires service.type LoadBalancer
+{{- end }}{{ end }}
+{{- end }}
+{{- if and (eq $v.service.ipFamilyPolicy "SingleStack") (gt (len $v.service.ipFamilies) 1) }}
+service.ipFamilies: service.ipFamilyPolicy "SingleStack" allows one family
+{{- end }}
+{{- /* Below 1.29 is only `helm lint`, whose version is not that of a cluster: the chart's kubeVersion rejects an install. */}}
+{{- if and $v.service.trafficDistribution (semverCompare ">=1.29.0-0 <1.31.0-0" .Capabilities.KubeVersion.Version) }}
+service.trafficDistribution: requires Kubernetes 1.31 or later; found {{ .Capabilities.KubeVersion.Version }}
+{{- end }}
 {{- if and $v.prometheusRule.enabled (not (contains "rendezvous" $name)) }}
 fullnameOverride: must contain "rendezvous" with prometheusRule.enabled, because the alerts select the scrape job by it; found {{ $name }}
 {{- end }}
@@ -25,6 +37,15 @@ httpRoute.parentRefs: required by httpRoute.enabled; list the homeserver's Gatew
 {{- end }}
 {{- if and $v.httpRoute.enabled (not $v.httpRoute.hostnames) }}
 httpRoute.hostnames: required by httpRoute.enabled; list the homeserver's host
+{{- end }}
+{{- if $v.config.msc4108.enabled }}
+{{- $hold := include "rendezvous.milliseconds" (get ($v.config.msc4108.long_poll | default dict) "timeout" | default "2s") -}}
+{{- range $key, $timeout := $v.httpRoute.timeouts }}
+{{- $milliseconds := include "rendezvous.milliseconds" $timeout }}
+{{- if and (ne $milliseconds "0") (le (int64 $milliseconds) (int64 $hold)) }}
+httpRoute.timeouts.{{ $key }}: must be longer than config.msc4108.long_poll.timeout, for which a read may be held, {{ $hold }}ms; found {{ $timeout }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- if and (not $v.serviceAccount.create) (not $v.serviceAccount.name) }}
 serviceAccount.name: required if serviceAccount.create is false
@@ -113,4 +134,13 @@ dnsConfig.nameservers: required by dnsPolicy "None"
 sidecars and initContainers: matrix-rendezvous is the name of the server's container; use another name
 {{- end }}
 {{- end }}
+{{- end }}
+
+{{/* Converts a duration such as 1m30s or 500ms to milliseconds. */}}
+{{- define "rendezvous.milliseconds" -}}
+{{- $sum := 0 -}}
+{{- range regexFindAll "[0-9]+[a-z]+" . -1 -}}
+{{- $sum = add $sum (mul (regexFind "[0-9]+" . | int64) (get (dict "ms" 1 "s" 1000 "m" 60000 "h" 3600000) (regexFind "[a-z]+" .))) -}}
+{{- end -}}
+{{ $sum }}
 {{- end }}

@@ -10,6 +10,8 @@ PREFIXES = [
     "/_matrix/client/unstable/org.matrix.msc4108/rendezvous",
     "/_matrix/client/v1/rendezvous",
 ]
+# In ci/sentinel-tls-values.yaml.
+TIMEOUTS = {"request": "45s", "backendRequest": "40s"}
 
 
 def session_hosts(config):
@@ -29,7 +31,7 @@ def check_ingress(spec, service, port):
 
 def check_httproute(spec, service, port):
     matches = [{"path": {"type": "PathPrefix", "value": path}} for path in PREFIXES]
-    if spec["rules"] != [{"matches": matches, "backendRefs": [{"name": service, "port": port["port"]}]}]:
+    if spec["rules"] != [{"matches": matches, "timeouts": TIMEOUTS, "backendRefs": [{"name": service, "port": port["port"]}]}]:
         yield f"the HTTPRoute routes {spec['rules']}"
     if not spec.get("parentRefs"):
         yield "the HTTPRoute has no Gateway"

@@ -62,8 +62,14 @@ helm test rendezvous --namespace matrix # its last pod passes once clients are r
 ```
 
 [docs/install.md](../../docs/install.md) is the installation guide. [ci/](ci/) has example values by subject. Values that cannot work,
-and unknown keys, fail at render with one message that lists every error. All values, with their defaults if those are
-short:
+and unknown keys, fail at render with one message that lists every error.
+
+Strings in these values are evaluated as templates (`tpl`), so that a parent chart can set them from its own values: `config`;
+hosts, URLs, and names of objects (Secrets, ConfigMaps, ServiceAccount, Gateway, `nameOverride`, `fullnameOverride`), such as
+`redis.host: "{{{{ .Release.Name }}}}-redis"`; and `extraEnv`, `extraEnvFrom`, `initContainers`, `sidecars`, `extraVolumes`,
+`extraVolumeMounts`, `extraManifests`.
+
+All values, with their defaults if those are short:
 
 | value | default | description |
 |---|---|---|

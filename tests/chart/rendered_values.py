@@ -39,7 +39,68 @@ STRATEGY, CONTEXT = "spec.strategy", "spec.template.spec.containers.0.securityCo
 HARDENED = {"allowPrivilegeEscalation": False, "privileged": False, "readOnlyRootFilesystem": True, "runAsNonRoot": True, "capabilities": {"drop": ["ALL"]}}
 MEMORY = {"store": "memory", "replicas": 1, "redis": {"bundled": {"enabled": False}}}
 ROLLING_UPDATE = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}
+POD = "spec.template.spec"
+NAME = "{{ .Release.Name }}-x"  # evaluates to rel-x
+HOST = {"global": {"host": "a.example.org"}}
+GLOBAL_HOST = "{{ .Values.global.host }}"
+EXISTING = {"secret": NAME, "secretKey": "k"}
+CONFIG_MAP = {"configMap": NAME, "configMapKey": "k"}
+BY_HOST = {"bundled": {"enabled": False}, "host": "{{ .Release.Name }}-redis", "topology": "cluster", "nodes": ["{{ .Release.Name }}-1:6380"],
+           "password": EXISTING, "tls": {"enabled": True, "ca": CONFIG_MAP, "certificateSecret": NAME}}  # fmt: skip
+RUNBOOKS = {"prometheusRule": {"enabled": True, "runbookBaseUrl": f"https://{GLOBAL_HOST}/"}}
+TOML = """http.public_base_url = "https://a.example.org"
+http.trusted_proxies = []
+limits.max_keys = 1000000
+mode = "open"
+msc4108.enabled = true
+shutdown.drain = "20s"
+shutdown.grace = "10s"
+store.backend = "redis"
+store.redis.ca_file = "/run/ca/redis/ca.pem"
+store.redis.cert_file = "/run/certificates/redis/tls.crt"
+store.redis.key_file = "/run/certificates/redis/tls.key"
+store.redis.password_file = "/run/secrets/redis-password/password"
+store.redis.url = "rediss-cluster://rel-redis:6379?node=rel-1:6380"
+telemetry.log_format = "json"
+"""
+TEMPLATE_CASES = [
+    ({"extraEnv": [{"name": "A", "value": NAME}]}, SERVER, f"{POD}.containers.0.env.3.value", "rel-x"),
+    ({"extraEnvFrom": [{"secretRef": {"name": NAME}}]}, SERVER, f"{POD}.containers.0.envFrom.0.secretRef.name", "rel-x"),
+    ({"initContainers": [{"name": "a", "image": NAME}]}, SERVER, f"{POD}.initContainers.0.image", "rel-x"),
+    ({"sidecars": [{"name": "a", "image": "i", "args": [NAME], "ports": [{"containerPort": 9000}]}]}, SERVER, f"{POD}.containers.1",
+     {"name": "a", "image": "i", "args": ["rel-x"], "ports": [{"containerPort": 9000}]}),
+    ({"extraVolumes": [{"name": "a", "secret": {"secretName": NAME}}]}, SERVER, f"{POD}.volumes.1.secret.secretName", "rel-x"),
+    ({"extraVolumeMounts": [{"name": "a", "mountPath": f"/{NAME}"}]}, SERVER, f"{POD}.containers.0.volumeMounts.1.mountPath", "/rel-x"),
+    ({"image": {"pullSecrets": [{"name": NAME}]}}, REDIS, f"{POD}.imagePullSecrets.0.name", "rel-x"),
+    ({"serviceAccount": {"create": False, "name": NAME}}, SERVER, f"{POD}.serviceAccountName", "rel-x"),
+    ({"redis": {"password": EXISTING}}, REDIS, f"{POD}.containers.0.env.0.valueFrom.secretKeyRef.name", "rel-x"),
+    ({"redis": BY_HOST}, SERVER, f"{POD}.volumes.1.secret.secretName", "rel-x"),
+    ({"redis": BY_HOST}, SERVER, f"{POD}.volumes.2.configMap.name", "rel-x"),
+    ({"redis": BY_HOST}, SERVER, f"{POD}.volumes.3.secret.secretName", "rel-x"),
+    ({"redis": BY_HOST}, "NetworkPolicy/rel-matrix-rendezvous", "spec.egress.1.ports", [{"port": port, "protocol": "TCP"} for port in (6379, 6380)]),
+    ({"redis": {"bundled": {"enabled": False}, "url": {"value": "redis://{{ .Release.Name }}-redis"}}, "networkPolicy": {"enabled": False}},
+     "Secret/rel-matrix-rendezvous", "data.redis-url", "cmVkaXM6Ly9yZWwtcmVkaXM="),
+    ({"fullnameOverride": "{{ .Release.Name }}-y"}, "Deployment/rel-y", "metadata.name", "rel-y"),
+    ({"nameOverride": "{{ .Release.Name }}-y"}, "Deployment/rel-rel-y", "spec.selector.matchLabels",
+     {"app.kubernetes.io/name": "rel-y", "app.kubernetes.io/instance": "rel", "app.kubernetes.io/component": "server"}),
+    *(({**HOST, "ingress": {"enabled": True, "className": "{{ .Release.Name }}", "hosts": [GLOBAL_HOST], "tls": [{"hosts": [GLOBAL_HOST], "secretName": NAME}]}},
+       "Ingress/rel-matrix-rendezvous", path, expected) for path, expected in (
+           ("spec.rules.0.host", "a.example.org"), ("spec.tls", [{"hosts": ["a.example.org"], "secretName": "rel-x"}]), ("spec.ingressClassName", "rel"))),
+    *(({**HOST, "httpRoute": {"enabled": True, "hostnames": [GLOBAL_HOST], "parentRefs": [{"name": NAME}]}}, "HTTPRoute/rel-matrix-rendezvous", path, expected)
+      for path, expected in (("spec.hostnames", ["a.example.org"]), ("spec.parentRefs", [{"name": "rel-x"}]))),
+    ({**HOST, **RUNBOOKS}, "PrometheusRule/rel-matrix-rendezvous", "spec.groups.1.rules.0.annotations.runbook_url",
+     "https://a.example.org/docs/operations.md#rendezvousstoredown"),
+    ({**HOST, "config": {"http": {"public_base_url": f"https://{GLOBAL_HOST}:8448"}}}, DOCTOR, "spec.containers.0.args.1", "https://a.example.org:8448"),
+    ({**HOST, "config": {"http": {"public_base_url": f"https://{GLOBAL_HOST}:8448"}}}, "NetworkPolicy/rel-matrix-rendezvous-test", "spec.egress.2.ports.0.port", 8448),
+    ({**HOST, "doctor": {"enabled": True, "server": f"{GLOBAL_HOST}:8448"}}, "Deployment/rel-matrix-rendezvous-doctor", f"{POD}.containers.0.args.5",
+     "a.example.org:8448"),
+    ({"config": {"auth": {"homeserver_url": "http://{{ .Release.Name }}-synapse:8008"}}, "ca": CONFIG_MAP}, SERVER, f"{POD}.volumes.1.configMap.name", "rel-x"),
+    ({"config": {"auth": {"homeserver_url": "http://{{ .Release.Name }}-synapse:8008"}}}, "NetworkPolicy/rel-matrix-rendezvous", "spec.egress.2.ports.0.port", 8008),
+    ({**HOST, "redis": BY_HOST, "config": {"http": {"public_base_url": f"https://{GLOBAL_HOST}"}, "limits": {"max_keys": 1000000}}}, "ConfigMap/rel-matrix-rendezvous",
+     "data", {"matrix-rendezvous.toml": TOML}),
+]  # fmt: skip
 CASES = [
+    *TEMPLATE_CASES,
     # The update strategy.
     ({}, SERVER, STRATEGY, {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}),
     (MEMORY, SERVER, STRATEGY, {"type": "Recreate"}),

@@ -25,6 +25,27 @@ def etag_dialect(timeout):
 ETAG_DIALECT = etag_dialect("2s")
 
 
+def url(host):
+    """Returns a URL that begins with a template, and is invalid if the host is."""
+    return "{{ if contains \" \" (tpl `" + host + "` .) }}ftp{{ else }}https{{ end }}://a"
+
+
+def templates(host):
+    """Values that contain a template, by their names. `host` evaluates to a valid or an invalid host name."""
+    return {
+        "nameOverride": {"nameOverride": host, "fullnameOverride": "a"},
+        "ingress.hosts": {"ingress": {"enabled": True, "hosts": ["b", host]}},
+        "httpRoute.hostnames": {"httpRoute": {**ROUTE, "hostnames": [host]}},
+        "redis.host": {"redis": {"host": host}},
+        "redis.nodes": {"redis": {"topology": "cluster", "nodes": ["b:1", f"{host}:1"]}},
+        "doctor.server": {"doctor": {"enabled": True, "server": host}, **ETAG_DIALECT},
+        "config.http.public_base_url": {"config": {"http": {"public_base_url": url(host)}}},
+        "config.auth.homeserver_url": {"config": {"auth": {"homeserver_url": url(host)}}},
+        "config.auth.introspection.endpoint": {"config": {"auth": {"introspection": {"endpoint": url(host)}}}, "introspectionClientSecret": {"value": "s"}},
+        "config.telemetry.traces.endpoint": {"config": {"telemetry": {"traces": {"endpoint": url(host)}}}},
+    }
+
+
 def rolling_update(**numbers):
     """Values with a rolling update."""
     return {"updateStrategy": {"type": "RollingUpdate", "rollingUpdate": numbers}}
@@ -69,6 +90,11 @@ CASES = [
     (rolling_update(maxSurge=0, maxUnavailable="0%"), ["updateStrategy.rollingUpdate: maxSurge and maxUnavailable"]),
     *((rolling_update(**numbers), []) for numbers in ({}, {"maxSurge": 0}, {"maxUnavailable": 0}, {"maxSurge": "50%", "maxUnavailable": 0})),
     ({"updateStrategy": {"type": "Recreate", "rollingUpdate": {"maxSurge": 1}}}, ["updateStrategy.rollingUpdate: has no effect"]),
+    # Values that a template in them makes invalid.
+    *((values, [f"{name}: its template evaluates to"]) for name, values in templates("{{ .Release.Name }} a").items()),
+    *((values, []) for values in templates("{{ .Release.Name }}").values()),
+    ({"fullnameOverride": "{{ .Release.Name }}.a"}, ["fullnameOverride: "]),
+    ({"config": {"auth": {"homeserver": [{"host": ["a"]}, {"host": ["b"], "homeserver_url": "{{ .Release.Name }}"}]}}}, ["config.auth.homeserver[1].homeserver_url: its"]),
     ({"serviceAccount": {"create": False}}, ["serviceAccount.name: required"]),
     ({"serviceAccount": {"name": "a"}}, ["serviceAccount.name: has no effect"]),
     ({"fullnameOverride": "mailbox", "prometheusRule": {"enabled": True}}, ["fullnameOverride"]),

@@ -40,7 +40,7 @@
 {{- if .Values.redis.sentinel.password }}{{ $_ := set $redis "sentinel_password_file" "/run/secrets/sentinel-password/password" }}{{ end -}}
 {{- $chartKeys := dict "store" (dict "backend" .Values.store "redis" $redis) "auth" $auth "shutdown" (dict
     "grace" (printf "%ds" (int .Values.shutdown.graceSeconds)) "drain" (printf "%ds" (int .Values.shutdown.drainSeconds))) -}}
-{{- $config := mergeOverwrite (deepCopy .Values.config) $chartKeys -}}
+{{- $config := mergeOverwrite (include "rendezvous.config" . | fromJson) $chartKeys -}}
 {{- if .Values.ca -}}
   {{- $file := "/run/ca/platform/ca.pem" -}}
   {{- if $config.auth.homeserver -}}
@@ -56,11 +56,12 @@
 
 {{/* The URLs that the server connects to (homeserver, introspection, traces), as words. */}}
 {{- define "rendezvous.outboundUrls" -}}
-{{- $auth := .Values.config.auth | default dict -}}
+{{- $config := include "rendezvous.config" . | fromJson -}}
+{{- $auth := $config.auth | default dict -}}
 {{- range prepend ($auth.homeserver | default list) $auth -}}
 {{ .homeserver_url | default "" }} {{ get (.introspection | default dict) "endpoint" }}{{ " " }}
 {{- end -}}
-{{- get (get (.Values.config.telemetry | default dict) "traces" | default dict) "endpoint" -}}
+{{- get (get ($config.telemetry | default dict) "traces" | default dict) "endpoint" -}}
 {{- end }}
 
 {{/* The distinct ports of these URLs, as words. */}}

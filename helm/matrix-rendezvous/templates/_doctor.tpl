@@ -1,7 +1,8 @@
 {{/* The public base URLs in the configuration, as words. */}}
 {{- define "rendezvous.publicBaseUrls" -}}
 {{- $urls := list -}}
-{{- range prepend ((.Values.config.auth | default dict).homeserver | default list) (.Values.config.http | default dict) -}}
+{{- $config := include "rendezvous.config" . | fromJson -}}
+{{- range prepend (($config.auth | default dict).homeserver | default list) ($config.http | default dict) -}}
   {{- with .public_base_url }}{{ $urls = append $urls . }}{{ end -}}
 {{- end -}}
 {{ $urls | uniq | join " " }}
@@ -37,14 +38,14 @@
 {{/* The argument SERVER of the doctor: doctor.server, or the only public base URL. None if the configuration, which the pod
      then has, lists what to check. */}}
 {{- define "rendezvous.doctor.target" -}}
-{{- if .Values.doctor.server }}{{ .Values.doctor.server }}
+{{- if .Values.doctor.server }}{{ include "rendezvous.evaluateString" (dict "root" . "value" .Values.doctor.server) }}
 {{- else if not .Values.doctor.inside }}{{ include "rendezvous.publicBaseUrls" . }}
 {{- end -}}
 {{- end }}
 
 {{/* What a pod of the doctor mounts, as in rendezvous.mounts. Input: dict with root, and inside (with the configuration). */}}
 {{- define "rendezvous.doctor.mounts" -}}
-{{- if .inside }}{{ include "rendezvous.mounts" .root }}{{ else }}{{ include "rendezvous.caMount" (dict "name" "platform" "source" .root.Values.ca) }}{{ end -}}
+{{- if .inside }}{{ include "rendezvous.mounts" .root }}{{ else }}{{ include "rendezvous.caMount" (dict "root" .root "name" "platform" "source" .root.Values.ca) }}{{ end -}}
 {{- end }}
 
 {{/* A container that runs the doctor. Input: dict with root, name, inside, args, target (a list), resources, and optionally
@@ -143,7 +144,7 @@ spec:
 - { name: {{ .name }}, mountPath: {{ .path }}, readOnly: true }
 {{- end }}
 {{- if .inside }}{{ with .root.Values.extraVolumeMounts }}
-{{ toYaml . }}
+{{ include "rendezvous.evaluateYaml" (dict "root" $.root "value" .) }}
 {{- end }}{{ end }}
 {{- end }}
 
@@ -154,6 +155,6 @@ spec:
   {{- toYaml .volume | nindent 2 }}
 {{- end }}
 {{- if .inside }}{{ with .root.Values.extraVolumes }}
-{{ toYaml . }}
+{{ include "rendezvous.evaluateYaml" (dict "root" $.root "value" .) }}
 {{- end }}{{ end }}
 {{- end }}

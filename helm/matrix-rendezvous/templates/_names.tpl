@@ -1,6 +1,6 @@
 {{/* A label value has at most 63 characters. */}}
 {{- define "rendezvous.name" -}}
-{{ default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+{{ include "rendezvous.evaluateString" (dict "root" . "value" (default .Chart.Name .Values.nameOverride)) | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
 {{/* At most 45 characters. The name of a StatefulSet has at most 52, because a label of its pods is that name, a hyphen
@@ -8,7 +8,7 @@
 {{- define "rendezvous.fullname" -}}
 {{- $name := include "rendezvous.name" . -}}
 {{- $full := contains $name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $name) -}}
-{{ default $full .Values.fullnameOverride | trunc 45 | trimSuffix "-" }}
+{{ include "rendezvous.evaluateString" (dict "root" . "value" (default $full .Values.fullnameOverride)) | trunc 45 | trimSuffix "-" }}
 {{- end }}
 
 {{/* Selector labels. The label component distinguishes the server pods from those of Redis, of the doctor and of the tests. */}}
@@ -54,7 +54,7 @@ annotations:
 
 {{/* Name of the service account of every pod. */}}
 {{- define "rendezvous.serviceAccount" -}}
-{{ if .Values.serviceAccount.create }}{{ include "rendezvous.fullname" . }}{{ else }}{{ .Values.serviceAccount.name }}{{ end }}
+{{ if .Values.serviceAccount.create }}{{ include "rendezvous.fullname" . }}{{ else }}{{ include "rendezvous.evaluateString" (dict "root" . "value" .Values.serviceAccount.name) }}{{ end }}
 {{- end }}
 
 {{/* All three path prefixes, even if a dialect is off: the server returns 404 there (docs/routing.md). */}}

@@ -7,7 +7,7 @@
 - name: RENDEZVOUS_ADMIN__LISTEN
   value: {{ printf "%s:8081" .Values.listenAddress | quote }}
 {{- with .Values.extraEnv }}
-{{ toYaml . }}
+{{ include "rendezvous.evaluateYaml" (dict "root" $ "value" .) }}
 {{- end }}
 {{- end }}
 
@@ -15,7 +15,7 @@
 {{- define "rendezvous.envFrom" -}}
 {{- with .Values.extraEnvFrom }}
 envFrom:
-  {{- toYaml . | nindent 2 }}
+  {{- include "rendezvous.evaluateYaml" (dict "root" $ "value" .) | nindent 2 }}
 {{- end }}
 {{- end }}
 
@@ -41,48 +41,49 @@ rollingUpdate:
 - name: config
   path: /etc/matrix-rendezvous
   volume: { configMap: { name: {{ $own | quote }}, defaultMode: 0444 } }
-{{- include "rendezvous.secretMount" (dict "name" "redis-url" "source" .Values.redis.url "ownSecret" $own "path" "url") }}
-{{- include "rendezvous.secretMount" (dict "name" "redis-password" "source" .Values.redis.password "ownSecret" $own "path" "password") }}
-{{- include "rendezvous.secretMount" (dict "name" "sentinel-password" "source" .Values.redis.sentinel.password "ownSecret" $own "path" "password") }}
-{{- include "rendezvous.secretMount" (dict "name" "introspection-client-secret" "source" .Values.introspectionClientSecret "ownSecret" $own "path" "client-secret") }}
+{{- include "rendezvous.secretMount" (dict "root" . "name" "redis-url" "source" .Values.redis.url "ownSecret" $own "path" "url") }}
+{{- include "rendezvous.secretMount" (dict "root" . "name" "redis-password" "source" .Values.redis.password "ownSecret" $own "path" "password") }}
+{{- include "rendezvous.secretMount" (dict "root" . "name" "sentinel-password" "source" .Values.redis.sentinel.password "ownSecret" $own "path" "password") }}
+{{- include "rendezvous.secretMount" (dict "root" . "name" "introspection-client-secret" "source" .Values.introspectionClientSecret "ownSecret" $own "path" "client-secret") }}
 {{- if .Values.redis.tls.enabled }}
-{{- include "rendezvous.caMount" (dict "name" "redis" "source" .Values.redis.tls.ca) }}
+{{- include "rendezvous.caMount" (dict "root" . "name" "redis" "source" .Values.redis.tls.ca) }}
 {{- with .Values.redis.tls.certificateSecret }}
 - name: redis-certificate
   path: /run/certificates/redis
-  volume: { secret: { secretName: {{ . | quote }}, defaultMode: 0440 } }
+  volume: { secret: { secretName: {{ include "rendezvous.evaluateString" (dict "root" $ "value" .) | quote }}, defaultMode: 0440 } }
 {{- end }}
 {{- end }}
-{{- include "rendezvous.caMount" (dict "name" "platform" "source" .Values.ca) }}
+{{- include "rendezvous.caMount" (dict "root" . "name" "platform" "source" .Values.ca) }}
 {{- end }}
 
-{{/* Mounts a secret as a file, if it is set. Input: dict with name (also the key in the chart's own Secret), source,
-     ownSecret, path. */}}
+{{/* Mounts a secret as a file, if it is set. Input: dict with root, name (also the key in the chart's own Secret),
+     source, ownSecret, path. */}}
 {{- define "rendezvous.secretMount" -}}
 {{- if .source }}
 - name: {{ .name }}
   path: /run/secrets/{{ .name }}
   volume:
     secret:
-      secretName: {{ .source.secret | default .ownSecret | quote }}
+      secretName: {{ include "rendezvous.evaluateString" (dict "root" .root "value" (.source.secret | default .ownSecret)) | quote }}
       defaultMode: 0440
       items: [{ key: {{ .source.secretKey | default .name | quote }}, path: {{ .path }} }]
 {{- end }}
 {{- end }}
 
-{{/* Mounts a CA bundle, if it is set. Input: dict with name, source. */}}
+{{/* Mounts a CA bundle, if it is set. Input: dict with root, name, source. */}}
 {{- define "rendezvous.caMount" -}}
 {{- $name := .name -}}
+{{- $root := .root -}}
 {{- with .source }}
 - name: ca-{{ $name }}
   path: /run/ca/{{ $name }}
   volume:
     {{- if .configMap }}
     configMap:
-      name: {{ .configMap | quote }}
+      name: {{ include "rendezvous.evaluateString" (dict "root" $root "value" .configMap) | quote }}
     {{- else }}
     secret:
-      secretName: {{ .secret | quote }}
+      secretName: {{ include "rendezvous.evaluateString" (dict "root" $root "value" .secret) | quote }}
     {{- end }}
       defaultMode: 0444
       items: [{ key: {{ .configMapKey | default .secretKey | quote }}, path: ca.pem }]

@@ -1,6 +1,6 @@
 {{/* Host of Redis, of the first Sentinel or of the first Cluster node. */}}
 {{- define "rendezvous.redis.host" -}}
-{{ if .Values.redis.bundled.enabled }}{{ include "rendezvous.fullname" . }}-redis{{ else }}{{ .Values.redis.host }}{{ end }}
+{{ if .Values.redis.bundled.enabled }}{{ include "rendezvous.fullname" . }}-redis{{ else }}{{ include "rendezvous.evaluateString" (dict "root" . "value" .Values.redis.host) }}{{ end }}
 {{- end }}
 
 {{/* URL-encodes text for any part of a URL: a space becomes %20, not +. */}}
@@ -16,7 +16,7 @@
   {{- $query = append $query (printf "sentinelServiceName=%s" (include "rendezvous.redis.urlEncode" $redis.sentinel.service)) -}}
   {{- with $redis.sentinel.username }}{{ $query = append $query (printf "sentinelUsername=%s" (include "rendezvous.redis.urlEncode" .)) }}{{ end -}}
 {{- end -}}
-{{- range $redis.nodes }}{{ $query = append $query (printf "node=%s" .) }}{{ end -}}
+{{- range include "rendezvous.evaluateHosts" (dict "root" . "value" $redis.nodes) | splitList " " | compact }}{{ $query = append $query (printf "node=%s" .) }}{{ end -}}
 {{ $redis.tls.enabled | ternary "rediss" "redis" }}{{ if ne $redis.topology "standalone" }}-{{ $redis.topology }}{{ end }}://
 {{- with $redis.username }}{{ include "rendezvous.redis.urlEncode" . }}@{{ end -}}
 {{ include "rendezvous.redis.host" . }}:{{ int $redis.port }}
@@ -31,7 +31,7 @@
   {{- range .Values.networkPolicy.redis.ports }}{{ $ports = append $ports (toString .) }}{{ end -}}
 {{- else -}}
   {{- $ports = list (toString (int .Values.redis.port)) -}}
-  {{- range .Values.redis.nodes }}{{ $ports = append $ports (regexFind "[0-9]+$" .) }}{{ end -}}
+  {{- range include "rendezvous.evaluateHosts" (dict "root" . "value" .Values.redis.nodes) | splitList " " | compact }}{{ $ports = append $ports (regexFind "[0-9]+$" .) }}{{ end -}}
   {{- if eq .Values.redis.topology "sentinel" }}{{ $ports = append $ports "6379" }}{{ end -}}
 {{- end -}}
 {{ $ports | uniq | join " " }}

@@ -2,7 +2,7 @@
 {{- define "rendezvous.secretData" -}}
 {{- $redis := .Values.redis -}}
 {{- $data := dict -}}
-{{- with $redis.url.value }}{{ $_ := set $data "redis-url" . }}{{ end -}}
+{{- with $redis.url.value }}{{ $_ := set $data "redis-url" (include "rendezvous.evaluateString" (dict "root" $ "value" .)) }}{{ end -}}
 {{- with $redis.password.value }}{{ $_ := set $data "redis-password" . }}{{ end -}}
 {{- with $redis.sentinel.password.value }}{{ $_ := set $data "sentinel-password" . }}{{ end -}}
 {{- with .Values.introspectionClientSecret.value }}{{ $_ := set $data "introspection-client-secret" . }}{{ end -}}

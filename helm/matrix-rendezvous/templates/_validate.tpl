@@ -2,7 +2,7 @@
      deploy is enough to fix them. Each template below, and in the files _validate_*.tpl, outputs one line per error. */}}
 {{- define "rendezvous.validate" -}}
 {{- $errors := list -}}
-{{- range $part := list "config" "redis" "doctor" "kubernetes" -}}
+{{- range $part := list "config" "redis" "doctor" "kubernetes" "evaluated" -}}
 {{- range splitList "\n" (include (print "rendezvous.validate." $part) $) }}{{ with trim . }}{{ $errors = append $errors . }}{{ end }}{{ end -}}
 {{- end -}}
 {{- if $errors }}{{ fail (printf "\n\nInvalid values:\n- %s\n" (join "\n- " $errors)) }}{{ end -}}
@@ -10,7 +10,7 @@
 
 {{- define "rendezvous.validate.config" -}}
 {{- $v := .Values -}}
-{{- $config := $v.config -}}
+{{- $config := include "rendezvous.config" . | fromJson -}}
 {{- $auth := $config.auth | default dict -}}
 {{- $http := $config.http | default dict -}}
 {{- $homeservers := $auth.homeserver | default list -}}

@@ -124,7 +124,10 @@ stop_pod redis "$work/try" StatefulSet/rel-matrix-rendezvous-redis
 echo "--- existing Redis, with its password or its URL from an existing Secret"
 docker run -d --name "existing-$$" --network $net --network-alias redis.matrix.svc lookalike/debian \
     redis-server --save '' --requirepass 'of/an#operator@?%20' --protected-mode no >/dev/null
-for name in authenticated introspection-url; do check_server "$work/$name.yaml"; done
+# No homeserver runs here, so the test checks that a create request without an access token is rejected.
+echo '{tests: {token: null}}' >"$work/no-token"
+render 3 "$work/without-token" $chart/ci/authenticated-values.yaml "$work/no-token"
+for rendered in "$work/without-token" "$work/introspection-url.yaml"; do check_server "$rendered"; done
 
 echo "--- Redis behind Sentinels, both with TLS and client certificates, CA and certificate from Secrets, both with users and passwords"
 certificate redis subjectAltName=DNS:redis-0.example.org,DNS:sentinel-0.example.org,DNS:sentinel-1.example.org,DNS:sentinel-2.example.org

@@ -99,7 +99,20 @@ TEMPLATE_CASES = [
     ({**HOST, "redis": BY_HOST, "config": {"http": {"public_base_url": f"https://{GLOBAL_HOST}"}, "limits": {"max_keys": 1000000}}}, "ConfigMap/rel-matrix-rendezvous",
      "data", {"matrix-rendezvous.toml": TOML}),
 ]  # fmt: skip
+TWO_HOMESERVERS = {"config": {"http": {"public_base_url": None}, "auth": {"homeserver": [
+    {"host": [host], "mode": "authenticated", "homeserver_url": "http://hs", "public_base_url": f"https://{host}"} for host in ("a", "b")]}}}  # fmt: skip
+WITH_TOKEN = {**TWO_HOMESERVERS, "tests": {"token": {"value": "secret-token"}}}
+TOKEN_MOUNT = {"name": "tests-token", "mountPath": "/run/secrets/tests-token", "readOnly": True}
 CASES = [
+    # The access token of helm test, which is that of a user of the first homeserver.
+    (WITH_TOKEN, "Secret/rel-matrix-rendezvous", "data", {"tests-token": "c2VjcmV0LXRva2Vu"}),
+    (WITH_TOKEN, DEVICES, "spec.containers.0.volumeMounts", [TOKEN_MOUNT]),
+    (WITH_TOKEN, DOCTOR, "spec.containers.0.args", ["doctor", "--token-file", "/run/secrets/tests-token/token", "https://a"]),
+    (WITH_TOKEN, DOCTOR, "spec.containers.0.volumeMounts", [TOKEN_MOUNT]),
+    (WITH_TOKEN, DOCTOR, "spec.containers.1.args", ["doctor", "https://b"]),
+    (WITH_TOKEN, DOCTOR, "spec.containers.1.volumeMounts", None),
+    (WITH_TOKEN, "Pod/rel-matrix-rendezvous-test-service", "spec.containers.0.args.3", "--token-file"),
+    (TWO_HOMESERVERS, DEVICES, "spec.volumes", None),
     *TEMPLATE_CASES,
     # The update strategy.
     ({}, SERVER, STRATEGY, {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}),
@@ -140,6 +153,8 @@ def render(values):
     """Returns the objects that Helm renders for these values on top of GOOD."""
     merged = good()
     merge_into(merged, values)
+    if not merged["config"]["http"]["public_base_url"]:
+        del merged["config"]["http"]
     command = [HELM3, "template", "rel", CHART, "-n", "matrix", "--kube-version", "1.37.0", "-f", "-"]
     result = subprocess.run(command, input=yaml.safe_dump(merged), capture_output=True, text=True, timeout=60)
     if result.returncode:

@@ -38,6 +38,8 @@ REDIS_SETTINGS = {
 REDIS_POLICIES = ({"to": [{"ipBlock": {"cidr": "192.0.2.0/24"}}]}, "networkPolicy.redis.to"), ({"ports": [1]}, "networkPolicy.redis.ports")
 CLIENT_SECRET = {"introspectionClientSecret": {"value": "s"}}
 CA = {"secret": "s", "secretKey": "k"}
+TOKEN = {"secret": "s", "secretKey": "k"}
+AUTHENTICATED = {"config": {"mode": "authenticated", "auth": {"homeserver_url": "http://hs"}}}
 MEMORY = {"store": "memory", "replicas": 1}
 DOCTOR = {"doctor": {"enabled": True}}
 ETAG_DIALECT = {"config": {"msc4108": {"enabled": True}, "http": {"public_base_url": "https://a"}}}
@@ -107,6 +109,12 @@ CASES = [
     ({"config": {"http": {"proxy_protocol": True, "trusted_proxies": ["10.0.0.1"]}}, "tests": {"enabled": False}}, []),
     ({"ca": CA}, ["ca: "]),
     ({"ca": CA, **auth(homeserver_url="http://hs")}, []),
+    # The access token of helm test.
+    ({"tests": {"token": TOKEN}}, ["tests.token: has no effect unless"]),
+    ({"tests": {"token": TOKEN, "enabled": False}, **AUTHENTICATED}, ["tests.token: has no effect without tests.enabled"]),
+    ({"tests": {"token": TOKEN}, **AUTHENTICATED}, []),
+    *(({"tests": {"token": TOKEN}, **auth(homeserver=[{"host": ["a"], "mode": mode, "homeserver_url": "http://hs"}])}, expected)
+      for mode, expected in (("authenticated", []), ("off", ["tests.token: has no effect unless"]))),
     # The kind of Redis.
     ({"redis": NO_HOST}, ["redis: set one of"]),
     ({"redis": {"bundled": {"enabled": True}}}, ["redis: redis.bundled.enabled and redis.host"]),
@@ -161,6 +169,7 @@ CASES = [
 REJECTED_BY_SCHEMA = [
     *kubernetes.REJECTED_BY_SCHEMA,
     ({"replica": 3}, "replica"),
+    *(({"tests": {"token": token}}, "token") for token in ({"value": 1}, {"value": ""}, {"secret": "s"})),
     ({"config": {"mod": "open"}}, "mod"),
     ({"config": {"limits": {"create": {"clients": {"burst": 1}}}}}, "clients"),
     ({"config": {"store": {"redis": {"url": "redis://h"}}}}, "url"),

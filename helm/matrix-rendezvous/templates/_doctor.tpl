@@ -43,17 +43,25 @@
 {{- end -}}
 {{- end }}
 
-{{/* What a pod of the doctor mounts, as in rendezvous.mounts. Input: dict with root, and inside (with the configuration). */}}
+{{/* What a pod of the doctor mounts, as in rendezvous.mounts. Input: dict with root, inside (with the configuration), and
+     optionally token (with the access token of `helm test`). */}}
 {{- define "rendezvous.doctor.mounts" -}}
 {{- if .inside }}{{ include "rendezvous.mounts" .root }}{{ else }}{{ include "rendezvous.caMount" (dict "root" .root "name" "platform" "source" .root.Values.ca) }}{{ end -}}
+{{- if .token }}{{ include "rendezvous.tests.tokenMount" .root }}{{ end -}}
+{{- end }}
+
+{{/* Mounts the access token of `helm test`, as rendezvous.mounts does. */}}
+{{- define "rendezvous.tests.tokenMount" -}}
+{{- include "rendezvous.secretMount" (dict "root" . "name" "tests-token" "source" .Values.tests.token "ownSecret" (include "rendezvous.fullname" .) "path" "token") }}
 {{- end }}
 
 {{/* A container that runs the doctor. Input: dict with root, name, inside, args, target (a list), resources, and optionally
-     probes (with --watch). */}}
+     probes (with --watch) and token (with the access token of `helm test`). */}}
 {{- define "rendezvous.doctor.container" -}}
 {{- $values := .root.Values -}}
 {{- $args := prepend .args "doctor" -}}
 {{- if $values.ca }}{{ $args = concat $args (list "--ca-file" "/run/ca/platform/ca.pem") }}{{ end -}}
+{{- if .token }}{{ $args = concat $args (list "--token-file" "/run/secrets/tests-token/token") }}{{ end -}}
 - name: {{ .name }}
   image: {{ include "rendezvous.image" (dict "root" .root "image" $values.image) | quote }}
   imagePullPolicy: {{ $values.image.pullPolicy }}
@@ -91,7 +99,8 @@
   {{- end }}
 {{- end }}
 
-{{/* A pod of `helm test` that runs the doctor: a container for each of urls. It stays until the next test, so that its log can be
+{{/* A pod of `helm test` that runs the doctor: a container for each of urls. The first URL is that of the first homeserver, whose
+     user the access token is of. It stays until the next test, so that its log can be
      read. Input: dict with root, suffix, weight, args, and urls (a list). */}}
 {{- define "rendezvous.tests.doctor" -}}
 {{- $input := . -}}
@@ -108,9 +117,9 @@ spec:
     {{- include "rendezvous.podSecurity" (dict "root" .root) | nindent 4 }}
   containers:
     {{- range $i, $url := .urls }}
-    {{- include "rendezvous.doctor.container" (dict "root" $input.root "name" (printf "doctor-%d" $i) "inside" false "args" $input.args "target" (list $url) "resources" $input.root.Values.doctor.resources) | nindent 4 }}
+    {{- include "rendezvous.doctor.container" (dict "root" $input.root "name" (printf "doctor-%d" $i) "inside" false "args" $input.args "target" (list $url) "resources" $input.root.Values.doctor.resources "token" (and (eq $i 0) $input.root.Values.tests.token)) | nindent 4 }}
     {{- end }}
-  {{- with include "rendezvous.doctor.volumes" (dict "root" .root "inside" false) | trim }}
+  {{- with include "rendezvous.doctor.volumes" (dict "root" .root "inside" false "token" .root.Values.tests.token) | trim }}
   volumes:
     {{- . | nindent 4 }}
   {{- end }}
@@ -148,7 +157,7 @@ spec:
 {{- end }}{{ end }}
 {{- end }}
 
-{{/* The volumes of these mounts. Input: dict with root and inside. */}}
+{{/* The volumes of these mounts. Input: dict with root, inside, and optionally token. */}}
 {{- define "rendezvous.doctor.volumes" -}}
 {{- range include "rendezvous.doctor.mounts" . | fromYamlArray }}
 - name: {{ .name }}

@@ -63,6 +63,13 @@ config.http.proxy_protocol: requires config.http.trusted_proxies, or any peer co
 {{- if and $http.proxy_protocol $v.tests.enabled }}
 tests.enabled: must be false with config.http.proxy_protocol, because helm test sends no PROXY protocol header
 {{- end }}
+{{- if $v.tests.token }}
+{{- if not $v.tests.enabled }}
+tests.token: has no effect without tests.enabled
+{{- else if ne ((first ($homeservers | default (list dict))).mode | default $config.mode) "authenticated" }}
+tests.token: has no effect unless config.mode, or the mode of the first entry of config.auth.homeserver, is "authenticated"
+{{- end }}
+{{- end }}
 {{- if and $v.ca (not (include "rendezvous.outboundUrls" . | trim)) }}
 ca: has no effect, because config contains neither a homeserver nor a trace collector
 {{- end }}

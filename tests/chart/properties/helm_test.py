@@ -1,5 +1,5 @@
-"""The first pod of `helm test` acts as two devices, at the host of the first homeserver, in a dialect that needs no access token.
-If both dialects need one or are off, it checks that a create request is rejected. If the ETag dialect is on, two other pods run
+"""The first pod of `helm test` acts as two devices, at the host of the first homeserver, with the access token of the values, or in
+a dialect that needs none. If both dialects need one that is not there, or are off, it checks that a create request is rejected. If the ETag dialect is on, two other pods run
 the doctor from outside: through the Service, and against each public base URL. All are hooks, they end, and their logs remain until
 the next test."""
 
@@ -16,13 +16,24 @@ DOCTOR, SERVICE = "-test-doctor", "-test-service"
 WITHOUT_DOCTOR = ("rendezvous",)
 # Seconds: a dozen requests of at most 10 s, and a run of the doctor.
 LONGEST = {"-test": 120, SERVICE: 300, DOCTOR: 300}
+# The homeserver in ci/authenticated-values.yaml, which has tests.token.
+HOMESERVER_OF_TOKEN = "http://synapse.matrix.svc"
+TOKEN_DIRECTORY = "/run/secrets/tests-token"
+
+
+def has_token(config):
+    return config.get("auth", {}).get("homeserver_url") == HOMESERVER_OF_TOKEN
+
+
+def mounts_token(container):
+    return TOKEN_DIRECTORY in [mount["mountPath"] for mount in container.get("volumeMounts", [])]
 
 
 def check_devices(workload, server, objects):
     config = config_of(objects, server)
     homeserver = (config.get("auth", {}).get("homeserver") or [{}])[0]
     mode = homeserver.get("mode", config["mode"])
-    if mode == "open":
+    if mode == "open" or has_token(config):
         dialect = "json"
     else:
         dialect = "etag" if config["msc4108"]["enabled"] else "none"
@@ -30,6 +41,10 @@ def check_devices(workload, server, objects):
     [script] = container["args"]
     [port] = find(objects, "Service", server)["spec"]["ports"]
     expected = [*SCRIPT[dialect], f"base=http://{server}:{port['port']}/_matrix/client/unstable\n", "--max-time 10"]
+    if has_token(config):
+        expected.append("request -f -H @- $api -d")
+    if has_token(config) != mounts_token(container):
+        yield f"mounts {container.get('volumeMounts')}"
     if dialect == "none":
         expected.append({"authenticated": " 403", "off": " 404"}[mode])
     if "host" in homeserver:
@@ -49,20 +64,23 @@ def check_devices(workload, server, objects):
 def check_service(workload, server, objects):
     [port] = find(objects, "Service", server)["spec"]["ports"]
     via = ["--via", f"http://{server}:{port['port']}"]
-    yield from check_doctors(workload, via, public_base_urls(config_of(objects, server))[:1])
+    config = config_of(objects, server)
+    yield from check_doctors(workload, via, config, public_base_urls(config)[:1])
 
 
 def check_doctor(workload, server, objects):
-    yield from check_doctors(workload, [], public_base_urls(config_of(objects, server)))
+    config = config_of(objects, server)
+    yield from check_doctors(workload, [], config, public_base_urls(config))
 
 
-def check_doctors(workload, more, expected):
+def check_doctors(workload, more, config, expected):
     targets = []
     for container in containers(workload):
         *options, target = container["args"]
         targets.append(target)
-        ca = ["--ca-file", "/run/ca/platform/ca.pem"] if container.get("volumeMounts") else []
-        if options != ["doctor", *more, *ca]:
+        ca = ["--ca-file", "/run/ca/platform/ca.pem"] if "/run/ca/platform" in str(container.get("volumeMounts")) else []
+        token = ["--token-file", f"{TOKEN_DIRECTORY}/token"] if has_token(config) else []
+        if options != ["doctor", *more, *ca, *token] or bool(token) != mounts_token(container):
             yield f"runs {container['args']}"
         # The image sets these two. With a value they are a configuration, which is checked from inside.
         if container["env"] != [{"name": f"RENDEZVOUS_{name}__LISTEN", "value": ""} for name in ("HTTP", "ADMIN")]:

@@ -17,7 +17,8 @@ from rendered_objects import find, load, own_containers, secrets, template
 # Fields for a node or a rollout, or fields that other tests check.
 IGNORED_FIELDS = {
     "serviceAccountName", "automountServiceAccountToken", "enableServiceLinks", "topologySpreadConstraints", "imagePullSecrets",
-    "runtimeClassName", "hostAliases", "dnsPolicy", "dnsConfig", "initContainers", "affinity", "tolerations", "nodeSelector", "priorityClassName", "terminationGracePeriodSeconds", "activeDeadlineSeconds", "restartPolicy",
+    "affinity", "tolerations", "nodeSelector", "priorityClassName", "runtimeClassName", "hostAliases", "dnsPolicy", "dnsConfig",
+    "terminationGracePeriodSeconds", "activeDeadlineSeconds", "restartPolicy", "initContainers",
 }  # fmt: skip
 # The ids if the pod sets none, as OpenShift assigns them: an arbitrary UID in the group root.
 PLATFORM_IDS = {"runAsUser": 1000650000, "runAsGroup": 0, "fsGroup": 1000650000}

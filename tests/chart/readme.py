@@ -67,7 +67,7 @@ and unknown keys, fail at render with one message that lists every error.
 Strings in these values are evaluated as templates (`tpl`), so that a parent chart can set them from its own values: `config`;
 hosts, URLs, and names of objects (Secrets, ConfigMaps, ServiceAccount, Gateway, `nameOverride`, `fullnameOverride`), such as
 `redis.host: "{{{{ .Release.Name }}}}-redis"`; and `extraEnv`, `extraEnvFrom`, `initContainers`, `sidecars`, `extraVolumes`,
-`extraVolumeMounts`, `extraManifests`.
+`extraVolumeMounts`, `extraManifests`. In `config`, a mode, a format and a duration cannot be a template.
 
 All values, with their defaults if those are short:
 

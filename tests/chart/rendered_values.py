@@ -36,7 +36,10 @@ def images(registry):
 
 MIRROR = {"global": {"imageRegistry": "mirror.example.org:5000/proxy"}}
 STRATEGY, CONTEXT = "spec.strategy", "spec.template.spec.containers.0.securityContext"
-HARDENED = {"allowPrivilegeEscalation": False, "privileged": False, "readOnlyRootFilesystem": True, "runAsNonRoot": True, "capabilities": {"drop": ["ALL"]}}
+HARDENED = {
+    "allowPrivilegeEscalation": False, "privileged": False, "readOnlyRootFilesystem": True, "runAsNonRoot": True,
+    "capabilities": {"drop": ["ALL"]},
+}  # fmt: skip
 MEMORY = {"store": "memory", "replicas": 1, "redis": {"bundled": {"enabled": False}}}
 ROLLING_UPDATE = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}
 POD = "spec.template.spec"
@@ -83,7 +86,8 @@ TEMPLATE_CASES = [
     ({"fullnameOverride": "{{ .Release.Name }}-y"}, "Deployment/rel-y", "metadata.name", "rel-y"),
     ({"nameOverride": "{{ .Release.Name }}-y"}, "Deployment/rel-rel-y", "spec.selector.matchLabels",
      {"app.kubernetes.io/name": "rel-y", "app.kubernetes.io/instance": "rel", "app.kubernetes.io/component": "server"}),
-    *(({**HOST, "ingress": {"enabled": True, "className": "{{ .Release.Name }}", "hosts": [GLOBAL_HOST], "tls": [{"hosts": [GLOBAL_HOST], "secretName": NAME}]}},
+    *(({**HOST, "ingress": {"enabled": True, "className": "{{ .Release.Name }}", "hosts": [GLOBAL_HOST],
+                            "tls": [{"hosts": [GLOBAL_HOST], "secretName": NAME}]}},
        "Ingress/rel-matrix-rendezvous", path, expected) for path, expected in (
            ("spec.rules.0.host", "a.example.org"), ("spec.tls", [{"hosts": ["a.example.org"], "secretName": "rel-x"}]), ("spec.ingressClassName", "rel"))),
     *(({**HOST, "httpRoute": {"enabled": True, "hostnames": [GLOBAL_HOST], "parentRefs": [{"name": NAME}]}}, "HTTPRoute/rel-matrix-rendezvous", path, expected)
@@ -91,12 +95,16 @@ TEMPLATE_CASES = [
     ({**HOST, **RUNBOOKS}, "PrometheusRule/rel-matrix-rendezvous", "spec.groups.1.rules.0.annotations.runbook_url",
      "https://a.example.org/docs/operations.md#rendezvousstoredown"),
     ({**HOST, "config": {"http": {"public_base_url": f"https://{GLOBAL_HOST}:8448"}}}, DOCTOR, "spec.containers.0.args.1", "https://a.example.org:8448"),
-    ({**HOST, "config": {"http": {"public_base_url": f"https://{GLOBAL_HOST}:8448"}}}, "NetworkPolicy/rel-matrix-rendezvous-test", "spec.egress.2.ports.0.port", 8448),
+    ({**HOST, "config": {"http": {"public_base_url": f"https://{GLOBAL_HOST}:8448"}}},
+     "NetworkPolicy/rel-matrix-rendezvous-test", "spec.egress.2.ports.0.port", 8448),
     ({**HOST, "doctor": {"enabled": True, "server": f"{GLOBAL_HOST}:8448"}}, "Deployment/rel-matrix-rendezvous-doctor", f"{POD}.containers.0.args.5",
      "a.example.org:8448"),
-    ({"config": {"auth": {"homeserver_url": "http://{{ .Release.Name }}-synapse:8008"}}, "ca": CONFIG_MAP}, SERVER, f"{POD}.volumes.1.configMap.name", "rel-x"),
-    ({"config": {"auth": {"homeserver_url": "http://{{ .Release.Name }}-synapse:8008"}}}, "NetworkPolicy/rel-matrix-rendezvous", "spec.egress.2.ports.0.port", 8008),
-    ({**HOST, "redis": BY_HOST, "config": {"http": {"public_base_url": f"https://{GLOBAL_HOST}"}, "limits": {"max_keys": 1000000}}}, "ConfigMap/rel-matrix-rendezvous",
+    ({"config": {"auth": {"homeserver_url": "http://{{ .Release.Name }}-synapse:8008"}}, "ca": CONFIG_MAP},
+     SERVER, f"{POD}.volumes.1.configMap.name", "rel-x"),
+    ({"config": {"auth": {"homeserver_url": "http://{{ .Release.Name }}-synapse:8008"}}},
+     "NetworkPolicy/rel-matrix-rendezvous", "spec.egress.2.ports.0.port", 8008),
+    ({**HOST, "redis": BY_HOST, "config": {"http": {"public_base_url": f"https://{GLOBAL_HOST}"}, "limits": {"max_keys": 1000000}}},
+     "ConfigMap/rel-matrix-rendezvous",
      "data", {"matrix-rendezvous.toml": TOML}),
 ]  # fmt: skip
 TWO_HOMESERVERS = {"config": {"http": {"public_base_url": None}, "auth": {"homeserver": [
@@ -120,7 +128,8 @@ CASES = [
     *(({**values, "updateStrategy": strategy}, SERVER, STRATEGY, strategy)
       for values in ({}, MEMORY) for strategy in (ROLLING_UPDATE, {"type": "Recreate"})),
     # The security context of containers: values are merged with the defaults, and a null removes a key.
-    *(({"securityContext": values}, name, path, expected) for name, path in ((SERVER, CONTEXT), (REDIS, CONTEXT), (DEVICES, "spec.containers.0.securityContext"))
+    *(({"securityContext": values}, name, path, expected)
+      for name, path in ((SERVER, CONTEXT), (REDIS, CONTEXT), (DEVICES, "spec.containers.0.securityContext"))
       for values, expected in (
           ({}, HARDENED),
           ({"readOnlyRootFilesystem": False, "runAsUser": 1}, HARDENED | {"readOnlyRootFilesystem": False, "runAsUser": 1}),

@@ -25,9 +25,17 @@ def etag_dialect(timeout):
 ETAG_DIALECT = etag_dialect("2s")
 
 
+def choose(host, invalid, valid):
+    """Returns a template that evaluates to one of two texts: is the host valid?"""
+    return "{{ if contains \" \" (tpl `" + host + "` .) }}" + invalid + "{{ else }}" + valid + "{{ end }}"
+
+
 def url(host):
-    """Returns a URL that begins with a template, and is invalid if the host is."""
-    return "{{ if contains \" \" (tpl `" + host + "` .) }}ftp{{ else }}https{{ end }}://a"
+    return choose(host, "ftp://a", "https://a")
+
+
+def range_(host):
+    return choose(host, "10.0.0.0/1000", "10.0.0.0/8")
 
 
 def templates(host):
@@ -41,9 +49,13 @@ def templates(host):
         "doctor.server": {"doctor": {"enabled": True, "server": host}, **ETAG_DIALECT},
         "config.http.public_base_url": {"config": {"http": {"public_base_url": url(host)}}},
         "config.auth.homeserver_url": {"config": {"auth": {"homeserver_url": url(host)}}},
-        "config.auth.introspection.endpoint": {"config": {"auth": {"introspection": {"endpoint": url(host)}}}, "introspectionClientSecret": {"value": "s"}},
+        "config.auth.introspection.endpoint": {
+            "config": {"auth": {"introspection": {"endpoint": url(host)}}}, "introspectionClientSecret": {"value": "s"}},
+        "config.http.trusted_proxies": {"config": {"http": {"trusted_proxies": ["::1", range_(host)]}}},
+        "config.limits.deny.create": {"config": {"limits": {"deny": {"create": [range_(host)]}}}},
+        "config.limits.deny.requests": {"config": {"limits": {"deny": {"requests": [range_(host)]}}}},
         "config.telemetry.traces.endpoint": {"config": {"telemetry": {"traces": {"endpoint": url(host)}}}},
-    }
+    }  # fmt: skip
 
 
 def rolling_update(**numbers):
@@ -76,7 +88,8 @@ CASES = [
     *(({monitor: {"enabled": True, "scheme": "https", "tlsConfig": TLS_CONFIG}}, []) for monitor in ("serviceMonitor", "podMonitor")),
     *(({monitor: {"enabled": True}}, []) for monitor in ("serviceMonitor", "podMonitor")),
     *(({**AUTOSCALING, key: [container]}, [f"{key}: a requires resources.requests.cpu"]) for key, container in (
-        ("sidecars", CONTAINER), ("sidecars", {**CONTAINER, "resources": {"limits": {"cpu": 1}}}), ("initContainers", {**CONTAINER, "restartPolicy": "Always"}))),
+        ("sidecars", CONTAINER), ("sidecars", {**CONTAINER, "resources": {"limits": {"cpu": 1}}}),
+        ("initContainers", {**CONTAINER, "restartPolicy": "Always"}))),
     *(({**AUTOSCALING, key: [container]}, []) for key, container in (
         ("sidecars", {**CONTAINER, "resources": {"requests": {"cpu": 1}}}), ("initContainers", CONTAINER))),
     *(({key: [{**CONTAINER, "name": "matrix-rendezvous"}]}, ["sidecars and initContainers: matrix-rendezvous"]) for key in ("sidecars", "initContainers")),
@@ -94,7 +107,8 @@ CASES = [
     *((values, [f"{name}: its template evaluates to"]) for name, values in templates("{{ .Release.Name }} a").items()),
     *((values, []) for values in templates("{{ .Release.Name }}").values()),
     ({"fullnameOverride": "{{ .Release.Name }}.a"}, ["fullnameOverride: "]),
-    ({"config": {"auth": {"homeserver": [{"host": ["a"]}, {"host": ["b"], "homeserver_url": "{{ .Release.Name }}"}]}}}, ["config.auth.homeserver[1].homeserver_url: its"]),
+    ({"config": {"auth": {"homeserver": [{"host": ["a"]}, {"host": ["b"], "homeserver_url": "{{ .Release.Name }}"}]}}},
+     ["config.auth.homeserver[1].homeserver_url: its"]),
     ({"serviceAccount": {"create": False}}, ["serviceAccount.name: required"]),
     ({"serviceAccount": {"name": "a"}}, ["serviceAccount.name: has no effect"]),
     ({"fullnameOverride": "mailbox", "prometheusRule": {"enabled": True}}, ["fullnameOverride"]),
@@ -108,8 +122,8 @@ CASES = [
     ({"service": {"ipFamilyPolicy": "SingleStack", "ipFamilies": ["IPv4", "IPv6"]}}, ["service.ipFamilies: "]),
     *(({"service": {"ipFamilyPolicy": policy, "ipFamilies": families}}, []) for policy, families in (
         ("SingleStack", ["IPv6"]), ("RequireDualStack", ["IPv6", "IPv4"]), ("", ["IPv4"]))),
-    *(({"httpRoute": {**ROUTE, "timeouts": {key: timeout}}, **dialect}, [f"httpRoute.timeouts.{key}: must be longer than"]) for key in ("request", "backendRequest")
-      for timeout, dialect in (("2s", ETAG_DIALECT), ("1s999ms", ETAG_DIALECT), ("1m", etag_dialect("2m")))),
+    *(({"httpRoute": {**ROUTE, "timeouts": {key: timeout}}, **dialect}, [f"httpRoute.timeouts.{key}: must be longer than"])
+      for key in ("request", "backendRequest") for timeout, dialect in (("2s", ETAG_DIALECT), ("1s999ms", ETAG_DIALECT), ("1m", etag_dialect("2m")))),
     *(({"httpRoute": {**ROUTE, "timeouts": {"request": timeout}}, **dialect}, []) for timeout, dialect in (
         ("1s", {}), ("0s", ETAG_DIALECT), ("2001ms", ETAG_DIALECT), ("1m1s", etag_dialect("1m")), ("500ms", etag_dialect("0s")))),
     *(({"extraEnv": [{"name": name, "value": "v"}]}, [f"extraEnv: {name} must not be set here"]) for name in (
@@ -129,7 +143,8 @@ REJECTED_BY_SCHEMA = [
         ("loadBalancerSourceRanges", ["10.0.0.0/99"]), ("loadBalancerSourceRanges", ["10.0.0.1"]))),
     *(({"httpRoute": {"timeouts": timeouts}}, "timeouts") for timeouts in ({"response": "1s"}, {"request": "1"}, {"request": 1}, {"request": "1.5s"})),
     *(({"serviceMonitor": {key: value}}, key) for key, value in (("scheme", "h2c"), ("namespace", "my.name"), ("relabelings", "a"), ("metricRelabelings", ["a"]))),
-    *(({"updateStrategy": strategy}, "updateStrategy") for strategy in ({"type": "Rolling"}, {"rollingUpdate": {}}, {"type": "RollingUpdate", "maxSurge": 1})),
+    *(({"updateStrategy": strategy}, "updateStrategy") for strategy in (
+        {"type": "Rolling"}, {"rollingUpdate": {}}, {"type": "RollingUpdate", "maxSurge": 1})),
     ({"minReadySeconds": 300}, "minReadySeconds"),
     ({"revisionHistoryLimit": -1}, "revisionHistoryLimit"),
     *(({key: [{"name": "a"}]}, "image") for key in ("sidecars", "initContainers")),

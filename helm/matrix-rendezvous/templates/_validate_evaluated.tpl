@@ -12,6 +12,12 @@
     (dict "name" "redis.nodes" "found" (include "rendezvous.evaluateYaml" (dict "root" . "value" $v.redis.nodes) | fromYamlArray) "pattern" (printf "^(%s):[0-9]+$" $server)) -}}
 {{- if $v.redis.host }}{{ $checks = append $checks (dict "name" "redis.host" "found" (list (include "rendezvous.evaluateString" (dict "root" . "value" $v.redis.host))) "pattern" (printf "^(%s)$" $server)) }}{{ end -}}
 {{- if $v.doctor.server }}{{ $checks = append $checks (dict "name" "doctor.server" "found" (list (include "rendezvous.evaluateString" (dict "root" . "value" $v.doctor.server))) "pattern" "^(https?://[^/?#@\\s]+(/[^?#@\\s]*)?|[A-Za-z0-9\\[][A-Za-z0-9.:\\[\\]-]*)$") }}{{ end -}}
+{{- range $name, $ranges := dict
+    "config.http.trusted_proxies" (get ($config.http | default dict) "trusted_proxies")
+    "config.limits.deny.create" (get (get ($config.limits | default dict) "deny" | default dict) "create")
+    "config.limits.deny.requests" (get (get ($config.limits | default dict) "deny" | default dict) "requests") }}
+{{- $checks = append $checks (dict "name" $name "found" ($ranges | default list) "pattern" "^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$") }}
+{{- end -}}
 {{- $auth := $config.auth | default dict -}}
 {{- $urls := list
     (list "config.http.public_base_url" ($config.http | default dict) "public_base_url")

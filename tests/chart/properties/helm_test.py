@@ -1,7 +1,7 @@
-"""The first pod of `helm test` acts as two devices, at the host of the first homeserver, with the access token of the values, or in
-a dialect that needs none. If both dialects need one that is not there, or are off, it checks that a create request is rejected. If the ETag dialect is on, two other pods run
-the doctor from outside: through the Service, and against each public base URL. All are hooks, they end, and their logs remain until
-the next test."""
+"""The first pod of `helm test` acts as two devices, at the host of the first homeserver, with the access token of the values or in
+a dialect that needs none. If both dialects need one that is not there, or are off, it checks that a create request is rejected. If
+the ETag dialect is on, two other pods run the doctor from outside: through the Service, and against each public base URL. All are
+hooks, they end, and their logs remain until the next test."""
 
 from rendered_objects import config_of, containers, find, public_base_urls
 

@@ -1,5 +1,6 @@
-"""Monitors scrape /metrics of the server's port admin, or of the doctor's port metrics, in the namespace of the release only, with a
-timeout no longer than the interval, and with all other fields of the values. The doctor's job has no "rendezvous" in its name, which is that of the component."""
+"""Monitors scrape /metrics of the server's port admin, or of the doctor's port metrics, in the namespace of the release only, with
+a timeout no longer than the interval, and with all other fields of the values. The doctor's job has no "rendezvous" in its name,
+which is that of the component."""
 
 from rendered_objects import is_server
 

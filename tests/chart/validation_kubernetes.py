@@ -127,7 +127,7 @@ CASES = [
     *(({"httpRoute": {**ROUTE, "timeouts": {"request": timeout}}, **dialect}, []) for timeout, dialect in (
         ("1s", {}), ("0s", ETAG_DIALECT), ("2001ms", ETAG_DIALECT), ("1m1s", etag_dialect("1m")), ("500ms", etag_dialect("0s")))),
     *(({"extraEnv": [{"name": name, "value": "v"}]}, [f"extraEnv: {name} must not be set here"]) for name in (
-        "RENDEZVOUS_CONFIG", "RENDEZVOUS_HTTP__LISTEN", "RENDEZVOUS_ADMIN__LISTEN", "RENDEZVOUS_SHUTDOWN__GRACE",
+        "RENDEZVOUS_CONFIG", "RENDEZVOUS_AUTH__HOMESERVER__0__HOST", "RENDEZVOUS_HTTP__LISTEN", "RENDEZVOUS_ADMIN__LISTEN", "RENDEZVOUS_SHUTDOWN__GRACE",
         "RENDEZVOUS_STORE__BACKEND", "RENDEZVOUS_STORE__REDIS__URL", "RENDEZVOUS_STORE__REDIS__URL_FILE", "RENDEZVOUS_AUTH__CA_FILE",
         "RENDEZVOUS_AUTH__INTROSPECTION__CLIENT_SECRET", "RENDEZVOUS_STORE__REDIS__PASSWORD_FILE",
         "RENDEZVOUS_STORE__REDIS__SENTINEL_PASSWORD_FILE", "RENDEZVOUS_STORE__REDIS__CERT_FILE", "RENDEZVOUS_http__listen",

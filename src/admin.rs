@@ -14,7 +14,8 @@ pub use readiness::Readiness;
 
 use crate::admin::connections::AdminConnections;
 use crate::clock::Clock;
-use crate::net::listener;
+use crate::net::listener::{self, BoundListeners};
+use crate::net::peer_stream::PeerStream;
 use crate::net::request_activity::RequestActivity;
 use crate::net::timeout_stream::{SocketTimeouts, TimeoutStream};
 use crate::store::Store;
@@ -33,7 +34,6 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
@@ -74,12 +74,12 @@ pub struct Admin<S> {
 
 impl<S: Store> Admin<S> {
     /// Serves until the process ends, so that a probe sees the whole shutdown.
-    pub async fn run(self: Arc<Self>, listener: TcpListener) {
+    pub async fn run(self: Arc<Self>, listeners: BoundListeners) {
         let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         let (tasks, stop) = (TaskTracker::new(), self.readiness.lifecycle.hard().clone());
         let connections = AdminConnections::new(EVICTION_THRESHOLD, self.clock.clone());
         let connections = Arc::new(connections);
-        listener::accept(listener, permits, &tasks, &stop, |stream, peer, permit| {
+        listener::accept(listeners, permits, &tasks, &stop, |stream, peer, permit| {
             let (admin, stop) = (Arc::clone(&self), stop.clone());
             let connections = Arc::clone(&connections);
             async move {
@@ -91,7 +91,7 @@ impl<S: Store> Admin<S> {
         .await;
     }
 
-    async fn serve(self: Arc<Self>, stream: TcpStream, activity: Arc<RequestActivity>) {
+    async fn serve(self: Arc<Self>, stream: PeerStream, activity: Arc<RequestActivity>) {
         let metrics = Arc::clone(&self.metrics);
         let stream = TimeoutStream::new(
             stream,

@@ -15,10 +15,10 @@ use crate::app::tasks::{RunningTasks, TaskPanicked};
 use crate::config::{Config, ShutdownConfig};
 use crate::lifecycle::background_task::join;
 use crate::lifecycle::{BackgroundTask, Lifecycle, ReloadSignal, Signals};
+use crate::net::bind::error::BindError;
 use crate::open_files;
 use crate::startup::Prepared;
 use crate::telemetry::traces::{ExporterBuildError, Traces};
-use std::net::SocketAddr;
 use tokio::task::spawn_blocking;
 use tokio_util::task::TaskTracker;
 
@@ -43,14 +43,13 @@ pub enum RunError {
     #[error("a signal handler cannot be installed: {0}")]
     Signals(#[source] std::io::Error),
     /// An address cannot be listened on.
-    #[error("{listener}.listen = {address}: {source}")]
+    #[error("{listener}.listen = {error}")]
     Listen {
         /// `http` or `admin`.
         listener: &'static str,
-        /// The address that the configuration names.
-        address: SocketAddr,
-        /// The operating system's reason.
-        source: std::io::Error,
+        /// The address, the reason, and what to do.
+        #[source]
+        error: BindError,
     },
     /// The exporter of traces cannot be built.
     #[error("telemetry.traces: {0}")]

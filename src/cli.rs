@@ -109,12 +109,14 @@ pub struct Overrides {
     /// the homeserver), open (anyone) [default: off]
     #[arg(long, global = true, value_name = "MODE")]
     mode: Option<String>,
-    /// Address of the listener for clients (http.listen) [default: 127.0.0.1:8080]
+    /// Address of the listener for clients (http.listen): IP:PORT, HOST:PORT, :PORT (all IPv6 and IPv4
+    /// addresses) or unix:PATH; repeatable, or a,b [default: 127.0.0.1:8080]
     #[arg(long, global = true, value_name = "ADDRESS")]
-    listen: Option<String>,
-    /// Address of the listener for operators (admin.listen) [default: 127.0.0.1:8081]
+    listen: Vec<String>,
+    /// Address of the listener for operators (admin.listen), in the same forms; repeatable
+    /// [default: 127.0.0.1:8081]
     #[arg(long, global = true, value_name = "ADDRESS")]
-    admin_listen: Option<String>,
+    admin_listen: Vec<String>,
     /// Set any configuration key, for example session.ttl=120s; a list is written a,b; repeatable
     #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = parse_assignment)]
     set: Vec<(String, String)>,
@@ -130,13 +132,13 @@ impl Overrides {
             flags.push((format!("--set {key}"), key, value));
         }
         let single = [
-            ("--mode", "mode", self.mode),
+            ("--mode", "mode", self.mode.into_iter().collect()),
             ("--listen", "http.listen", self.listen),
             ("--admin-listen", "admin.listen", self.admin_listen),
         ];
-        for (flag, key, value) in single {
-            if let Some(value) = value {
-                flags.push((flag.to_owned(), key.to_owned(), value));
+        for (flag, key, values) in single {
+            if !values.is_empty() {
+                flags.push((flag.to_owned(), key.to_owned(), values.join(",")));
             }
         }
         Sources {

@@ -12,6 +12,7 @@ pub mod homeserver;
 mod homeserver_list;
 pub mod http;
 pub mod limits;
+pub mod listen;
 pub mod msc4108;
 pub mod optional_keys;
 pub mod secret;
@@ -29,7 +30,6 @@ pub use crate::config::sources::{ConfigError, ConfigProblem, Sources};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::net::SocketAddr;
 
 /// The validated configuration.
 #[derive(Debug, Clone)]
@@ -44,8 +44,8 @@ pub struct Config {
     pub msc4108: msc4108::Msc4108Config,
     /// The client listener.
     pub http: http::HttpConfig,
-    /// Address of the admin listener.
-    pub admin_listen: SocketAddr,
+    /// Addresses of the admin listener.
+    pub admin_listen: listen::ListenAddresses,
     /// Lifetime and bounds of sessions.
     pub session: session::SessionConfig,
     /// The session store.
@@ -94,8 +94,7 @@ pub struct RawConfig {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawAdmin {
-    #[serde(deserialize_with = "scalar")]
-    listen: SocketAddr,
+    listen: listen::ListenAddresses,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -187,12 +186,9 @@ impl RawConfig {
         let telemetry = self.telemetry.validate(problems);
         let store = self.store.validate(problems);
         let limits = self.limits.validate(problems);
-        // With port 0 the system chooses a free port for each listener.
-        if self.http.listens_on(self.admin.listen) && self.admin.listen.port() != 0 {
-            problems.push(ConfigProblem::new(
-                "admin.listen",
-                "must differ from http.listen",
-            ));
+        if let Some((admin, http)) = self.admin.listen.overlap(self.http.listen()) {
+            let reason = format!("must differ from http.listen: {admin} and {http} overlap");
+            problems.push(ConfigProblem::new("admin.listen", reason));
         }
         let http = self.http.validate(problems);
         if let Some(wait) = store.as_ref().and_then(store::StoreConfig::wait) {
@@ -204,7 +200,7 @@ impl RawConfig {
             stable_api: self.api.stable,
             msc4108: self.msc4108.validate(problems),
             http,
-            admin_listen: self.admin.listen,
+            admin_listen: self.admin.listen.clone(),
             session: self.session.validate(problems),
             shutdown: self.shutdown,
             limits: limits?,

@@ -38,7 +38,7 @@ fn main() -> ExitCode {
         Command::Config(ConfigCommand::Check) => with_configuration(sources, check_config),
         Command::Config(ConfigCommand::Print) => with_configuration(sources, print_config),
         Command::Healthcheck => with_configuration(sources, |startup, _| {
-            healthcheck::run(startup.config.admin_listen).map_err(Into::into)
+            healthcheck::run(startup.config.admin_listen.first()).map_err(Into::into)
         }),
         Command::Doctor(options) => diagnose(*options, &sources),
         Command::Man { directory } => without_configuration(reference::write_man_pages(&directory)),

@@ -1,6 +1,7 @@
 //! Connections: accepts sockets and passes their requests to `http`.
 //!
-//! - `listener` accepts connections, each with a permit.
+//! - `bind` binds the addresses of a listener: TCP, and Unix sockets with their files (`socket_file`).
+//! - `listener` accepts connections (`peer_stream`), each with a permit.
 //! - `admission` reads the PROXY protocol (`proxy_protocol`) and enforces the limits per client on
 //!   connections (`limits::client_concurrency`) and HTTP/2 streams (`limits::http2_streams`).
 //! - `connection` serves HTTP/1.1 (`http1`) or HTTP/2 (`http2`).
@@ -11,6 +12,7 @@
 //!   send, or if all requests come from a few private addresses.
 
 pub mod admission;
+pub mod bind;
 pub mod client_ip;
 pub mod connection;
 pub mod forwarded;
@@ -18,8 +20,10 @@ pub mod http1;
 pub mod http2;
 pub mod listener;
 pub mod peer_end;
+pub mod peer_stream;
 pub mod proxy_detector;
 pub mod proxy_protocol;
 pub mod request_activity;
 pub mod request_boundary;
+pub mod socket_file;
 pub mod timeout_stream;

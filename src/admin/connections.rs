@@ -2,10 +2,10 @@
 //! one, so that a probe always gets a connection.
 
 use crate::clock::Clock;
+use crate::net::peer_stream::PeerAddress;
 use crate::net::request_activity::RequestActivity;
 use crate::telemetry::log_throttle::LogThrottle;
 use std::collections::VecDeque;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -53,7 +53,7 @@ impl AdminConnections {
     /// flight, the oldest is closed. A scraper opens another connection for its next request.
     pub(super) async fn run<F: Future<Output = ()>>(
         &self,
-        peer: IpAddr,
+        peer: PeerAddress,
         serve: impl FnOnce(Arc<RequestActivity>) -> F,
     ) {
         let connection = AdminConnection {
@@ -70,7 +70,7 @@ impl AdminConnections {
         closed.run_until_cancelled(serving).await;
     }
 
-    fn add(&self, peer: IpAddr, connection: AdminConnection) {
+    fn add(&self, peer: PeerAddress, connection: AdminConnection) {
         let mut open = self.open();
         if open.len() >= self.maximum {
             let is_idle = |open: &AdminConnection| open.activity.is_idle();
@@ -107,12 +107,12 @@ impl Drop for ListedConnection<'_> {
 mod tests {
     use super::{AdminConnections, RequestActivity};
     use crate::clock::Clock;
+    use crate::net::peer_stream::PeerAddress;
     use std::future::pending;
-    use std::net::{IpAddr, Ipv4Addr};
     use std::sync::Arc;
     use tokio::task::JoinHandle;
 
-    const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    const PEER: PeerAddress = PeerAddress::Unix;
 
     /// Opens a connection that never ends by itself.
     async fn open(list: &Arc<AdminConnections>) -> (JoinHandle<()>, Arc<RequestActivity>) {

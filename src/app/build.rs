@@ -10,8 +10,9 @@ use crate::config::Config;
 use crate::config::store::StoreConfig;
 use crate::http::service::{RequestTelemetry, Service};
 use crate::lifecycle::ReloadSignal;
+use crate::net::bind::bind;
 use crate::net::connection::Connections;
-use crate::net::listener;
+use crate::net::listener::{self, BoundListeners};
 use crate::policy::{Homeservers, Policy};
 use crate::startup::{self, Prepared, PreparedStore};
 use crate::store::observed::ObservedStore;
@@ -20,9 +21,7 @@ use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::logs::Log;
 use crate::telemetry::one_sided_log::OneSidedLog;
 use crate::telemetry::request_log::RequestLog;
-use std::net::SocketAddr;
 use std::sync::Arc;
-use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 impl App {
@@ -94,8 +93,11 @@ impl AppContext {
         let homeservers = Arc::new(homeservers);
         let policy = self.policy();
         self.set_limit_gauges();
-        let http = bind("http", self.config.http.listen).await?;
-        let admin = bind("admin", self.config.admin_listen).await?;
+        let failed = |listener| move |error| RunError::Listen { listener, error };
+        let http = bind("http", self.config.http.listen.iter()).await;
+        let http = http.map_err(failed("http"))?;
+        let admin = bind("admin", self.config.admin_listen.iter()).await;
+        let admin = admin.map_err(failed("admin"))?;
         let readiness = Arc::new(Readiness {
             state,
             problems,
@@ -150,7 +152,7 @@ impl AppContext {
 
     fn add_admin<S: Store>(
         &mut self,
-        listener: TcpListener,
+        listeners: BoundListeners,
         store: &Arc<S>,
         readiness: Arc<Readiness>,
         identity: &Arc<ReplicaIdentity>,
@@ -167,7 +169,7 @@ impl AppContext {
             log: Arc::clone(log),
             rejection_log: Arc::clone(&self.rejection_log),
         });
-        self.add_task("admin listener", admin.run(listener));
+        self.add_task("admin listener", admin.run(listeners));
     }
 
     fn add_service_manager(&mut self, readiness: &Arc<Readiness>) -> Arc<ServiceManager> {
@@ -191,7 +193,7 @@ impl AppContext {
 
     fn add_accepting<S: Store>(
         &mut self,
-        listener: TcpListener,
+        listeners: BoundListeners,
         store: Arc<S>,
         policy: Arc<Policy>,
         homeservers: Arc<Homeservers>,
@@ -241,19 +243,7 @@ impl AppContext {
         let (tracker, soft) = (self.connections.clone(), self.lifecycle.soft().clone());
         self.add_task("http listener", async move {
             let serve = |stream, peer, permit| Arc::clone(&connections).serve(stream, peer, permit);
-            listener::accept(listener, permits, &tracker, &soft, serve).await;
+            listener::accept(listeners, permits, &tracker, &soft, serve).await;
         });
     }
-}
-
-async fn bind(listener: &'static str, address: SocketAddr) -> Result<TcpListener, RunError> {
-    let failed = |source| RunError::Listen {
-        listener,
-        address,
-        source,
-    };
-    let bound = TcpListener::bind(address).await.map_err(failed)?;
-    let address = bound.local_addr().map_err(failed)?;
-    tracing::info!(listener, %address, "listening");
-    Ok(bound)
 }

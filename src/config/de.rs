@@ -139,6 +139,11 @@ impl<'de, T: FromStr<Err: fmt::Display>> Visitor<'de> for ListVisitor<T> {
             .collect()
     }
 
+    /// Parses a number as an entry, so that the error has the entry's example.
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Vec<T>, E> {
+        Ok(vec![parse(&value.to_string())?])
+    }
+
     fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Vec<T>, A::Error> {
         let mut list = Vec::new();
         while let Some(entry) = entries.next_element::<String>()? {

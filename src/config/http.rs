@@ -3,10 +3,10 @@
 use crate::config::ConfigProblem;
 use crate::config::address_range::Network;
 use crate::config::de::{HumanDuration, Scalar, list, scalar};
+use crate::config::listen::{ListenAddress, ListenAddresses};
 use crate::config::web_url::WebUrl;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
-use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -22,8 +22,8 @@ pub(super) const MAX_CONNECTION_LIMIT: usize = 1_000_000;
 /// The validated section `http`.
 #[derive(Debug, Clone)]
 pub struct HttpConfig {
-    /// Address to listen on.
-    pub listen: SocketAddr,
+    /// Addresses to listen on.
+    pub listen: ListenAddresses,
     /// Peers that may set `forwarded_header` and `X-Forwarded-Proto`.
     pub trusted_proxies: Vec<IpNet>,
     /// The only header from which a client's address is taken.
@@ -57,8 +57,7 @@ pub struct Timeouts {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RawHttp {
-    #[serde(deserialize_with = "scalar")]
-    listen: SocketAddr,
+    listen: ListenAddresses,
     public_base_url: Option<Scalar<WebUrl>>,
     #[serde(deserialize_with = "list")]
     trusted_proxies: Vec<Network>,
@@ -88,9 +87,9 @@ impl RawHttp {
         self.public_base_url.as_ref().map(|Scalar(url)| url)
     }
 
-    /// Whether `http.listen` is this address.
-    pub(super) fn listens_on(&self, address: SocketAddr) -> bool {
-        self.listen == address
+    /// `http.listen`.
+    pub(super) fn listen(&self) -> &ListenAddresses {
+        &self.listen
     }
 
     pub(super) fn validate(&self, problems: &mut Vec<ConfigProblem>) -> HttpConfig {
@@ -105,7 +104,8 @@ impl RawHttp {
                 problems.push(ConfigProblem::new(key, "must be between 1 and 1000000"));
             }
         }
-        if self.proxy_protocol && self.trusted_proxies.is_empty() {
+        let is_only_unix = self.listen.iter().all(ListenAddress::is_unix);
+        if self.proxy_protocol && self.trusted_proxies.is_empty() && !is_only_unix {
             problems.push(ConfigProblem::new(
                 "http.proxy_protocol",
                 "requires http.trusted_proxies, or any peer could spoof its address",
@@ -128,7 +128,7 @@ impl RawHttp {
             ));
         }
         HttpConfig {
-            listen: self.listen,
+            listen: self.listen.clone(),
             trusted_proxies: self
                 .trusted_proxies
                 .iter()

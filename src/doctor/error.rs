@@ -1,9 +1,9 @@
 //! Why the doctor has no report.
 
 use crate::config::{ConfigError, ConfigProblem};
+use crate::net::bind::error::BindError;
 use crate::tls::CaBundleError;
 use std::io;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Why there is no report.
@@ -47,13 +47,8 @@ pub enum DoctorError {
     #[error("TLS: {0}")]
     Tls(#[from] rustls::Error),
     /// The address of the metrics of `--watch` cannot be used.
-    #[error("--metrics-listen {address}: {source}")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// The operating system's reason.
-        source: io::Error,
-    },
+    #[error("--metrics-listen {0}")]
+    Listen(#[source] BindError),
     /// The operating system rejects a signal handler.
     #[error("a signal handler cannot be installed: {0}")]
     Signals(#[source] io::Error),
@@ -76,7 +71,7 @@ impl DoctorError {
             | Self::CaFile { .. }
             | Self::TokenFile(_)
             | Self::Tls(_)
-            | Self::Listen { .. }
+            | Self::Listen(_)
             | Self::Signals(_)
             | Self::Output(_) => false,
         }

@@ -1,11 +1,11 @@
 //! The options of `matrix-rendezvous doctor`.
 
+use crate::config::listen::ListenAddress;
 use crate::doctor::address_family::AddressFamily;
 use crate::doctor::address_override::AddressOverride;
 use crate::doctor::listener_override::parse_listener;
 use crate::doctor::target::parse_base_url;
 use clap::{Args, ValueEnum};
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 use url::Url;
@@ -81,7 +81,7 @@ pub struct DoctorOptions {
         default_value = "127.0.0.1:8082",
         requires = "watch"
     )]
-    pub(super) metrics_listen: SocketAddr,
+    pub(super) metrics_listen: ListenAddress,
     /// Exit with 1 for warnings too
     #[arg(long, conflicts_with = "watch")]
     pub(super) strict: bool,

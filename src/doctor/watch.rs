@@ -4,11 +4,14 @@
 
 mod metrics;
 
+use crate::config::listen::ListenAddress;
 use crate::doctor::report::{Report, Status};
 use crate::doctor::watch::metrics::DoctorMetrics;
 use crate::doctor::{Doctor, DoctorError};
 use crate::lifecycle::Signals;
+use crate::net::bind::bind;
 use crate::net::listener;
+use crate::net::peer_stream::PeerStream;
 use crate::telemetry::printable::print_error;
 use bytes::Bytes;
 use http_body_util::Full;
@@ -19,10 +22,8 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -42,11 +43,11 @@ const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) async fn watch(
     doctor: &Doctor<'_>,
     interval: Duration,
-    address: SocketAddr,
+    address: &ListenAddress,
 ) -> Result<(), DoctorError> {
     let mut signals = Signals::catch().map_err(DoctorError::Signals)?;
-    let failed = |source| DoctorError::Listen { address, source };
-    let bound = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = bind("doctor", std::iter::once(address)).await;
+    let bound = bound.map_err(DoctorError::Listen)?;
     let metrics = Arc::new(DoctorMetrics::new());
     let (permits, tasks) = (Semaphore::new(MAX_CONNECTIONS), TaskTracker::new());
     let stop = CancellationToken::new();
@@ -103,7 +104,7 @@ fn statuses(reports: &[Report]) -> Vec<Status> {
     checks.map(super::report::CheckResult::status).collect()
 }
 
-async fn serve(stream: TcpStream, metrics: Arc<DoctorMetrics>) -> Result<(), hyper::Error> {
+async fn serve(stream: PeerStream, metrics: Arc<DoctorMetrics>) -> Result<(), hyper::Error> {
     let service = service_fn(|request: Request<Incoming>| {
         let page = match request.uri().path() {
             "/metrics" => metrics.encode(),

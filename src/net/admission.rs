@@ -10,6 +10,7 @@ use crate::lifecycle::Lifecycle;
 use crate::limits::client_concurrency::{ClientConcurrencyLimiter, ClientPermit};
 use crate::limits::http2_streams::{StreamLimiter, StreamPermit};
 use crate::net::client_ip::{Peer, TrustedProxies};
+use crate::net::peer_stream::PeerAddress;
 use crate::net::proxy_protocol::{self, ProxyHeaderError};
 use crate::telemetry::labels::{ConnectionRefusal, TimeoutKind};
 use crate::telemetry::metrics::Metrics;
@@ -84,20 +85,21 @@ impl ConnectionAdmission {
         }
     }
 
-    /// Admits the connection `stream` from `ip`. Returns `None` if it must be closed.
+    /// Admits the connection `stream` from `address`. Returns `None` if it must be closed.
     pub async fn admit(
         &self,
         stream: &mut (impl AsyncRead + Unpin),
-        ip: IpAddr,
+        address: PeerAddress,
     ) -> Option<AdmittedConnection> {
+        let peer = self.trusted_proxies.peer(address);
         let (peer, buffered) = match self.proxy_header_timeout {
-            Some(timeout) => self.read_proxy_header(stream, ip, timeout).await?,
-            None => (self.trusted_proxies.peer(ip), Bytes::new()),
+            Some(timeout) => self.read_proxy_header(stream, peer, timeout).await?,
+            None => (peer, Bytes::new()),
         };
         let permit = match &self.per_client {
-            Some(connections) if !self.trusted_proxies.contains(peer.ip) => {
+            Some(connections) if !peer.is_proxy => {
                 let Some(permit) = connections.try_acquire(peer.ip.into()) else {
-                    return self.refuse(ConnectionRefusal::PerClient, peer.ip);
+                    return self.refuse(ConnectionRefusal::PerClient, peer);
                 };
                 Some(permit)
             }
@@ -114,7 +116,10 @@ impl ConnectionAdmission {
     #[must_use]
     pub fn admit_stream(&self, ip: IpAddr) -> Option<StreamPermit> {
         let permit = self.streams.try_acquire(ip.into());
-        permit.or_else(|| self.refuse(ConnectionRefusal::Http2Streams, ip))
+        permit.or_else(|| {
+            let client = self.trusted_proxies.peer(PeerAddress::Ip(ip));
+            self.refuse(ConnectionRefusal::Http2Streams, client)
+        })
     }
 
     /// Reads the PROXY protocol's header within `timeout` of the accept: a proxy sends it at once.
@@ -123,11 +128,11 @@ impl ConnectionAdmission {
     async fn read_proxy_header(
         &self,
         stream: &mut (impl AsyncRead + Unpin),
-        ip: IpAddr,
+        proxy: Peer,
         timeout: Duration,
     ) -> Option<(Peer, Bytes)> {
-        if !self.trusted_proxies.contains(ip) {
-            return self.refuse(ConnectionRefusal::UntrustedPeer, ip);
+        if !proxy.is_proxy {
+            return self.refuse(ConnectionRefusal::UntrustedPeer, proxy);
         }
         let mut deadline = LazyTimeout::new(self.clock.clone());
         let reading = pin!(proxy_protocol::read(stream));
@@ -139,16 +144,15 @@ impl ConnectionAdmission {
                 // that case: a proxy of layer 4 writes no headers, so the headers are the unknown
                 // client's.
                 let unnamed = Peer {
-                    ip,
                     is_trusted: false,
+                    ..proxy
                 };
-                let peer = header
-                    .client
-                    .map_or(unnamed, |ip| self.trusted_proxies.peer(ip));
+                let announced = header.client.map(PeerAddress::Ip);
+                let peer = announced.map_or(unnamed, |client| self.trusted_proxies.peer(client));
                 Some((peer, header.buffered))
             }
             Some(Err(ProxyHeaderError::Malformed)) => {
-                self.refuse(ConnectionRefusal::ProxyHeader, ip)
+                self.refuse(ConnectionRefusal::ProxyHeader, proxy)
             }
             // Neither a probe of the port nor a broken connection is counted.
             Some(Err(ProxyHeaderError::Empty | ProxyHeaderError::Io(_))) => None,
@@ -160,15 +164,15 @@ impl ConnectionAdmission {
     }
 
     /// Records that a connection was closed, or a stream refused, because of what its client did.
-    pub fn record_refusal(&self, reason: ConnectionRefusal, ip: IpAddr) {
+    pub fn record_refusal(&self, reason: ConnectionRefusal, peer: Peer) {
         self.metrics.connections_refused.inc(reason);
-        let proxy = self.trusted_proxies.contains(ip).then_some(ip);
+        let proxy = peer.is_proxy.then_some(peer.ip);
         self.rejection_log
-            .record_connection(reason, ip.into(), proxy);
+            .record_connection(reason, peer.ip.into(), proxy);
     }
 
-    fn refuse<T>(&self, reason: ConnectionRefusal, ip: IpAddr) -> Option<T> {
-        self.record_refusal(reason, ip);
+    fn refuse<T>(&self, reason: ConnectionRefusal, peer: Peer) -> Option<T> {
+        self.record_refusal(reason, peer);
         None
     }
 }

@@ -2,10 +2,15 @@
 
 use crate::config::http::HttpConfig;
 use crate::net::forwarded::ForwardedHeader;
+use crate::net::peer_stream::PeerAddress;
 use hyper::HeaderMap;
 use hyper::header::HeaderValue;
 use ipnet::IpNet;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
+
+/// The address of the peer of a Unix socket, which has none: a process on this host. It is the client of a
+/// request that names no other.
+const UNIX_PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// The header in which a proxy names the scheme of the request that it received.
 const FORWARDED_PROTO: &str = "x-forwarded-proto";
@@ -24,6 +29,9 @@ pub struct Peer {
     pub ip: IpAddr,
     /// Whether the peer's headers may name the client: it is a trusted proxy.
     pub is_trusted: bool,
+    /// Whether the peer is a trusted proxy, so that its connection may carry many clients. Its headers are
+    /// not trusted if the PROXY protocol announced no address: they are the unknown client's.
+    pub is_proxy: bool,
 }
 
 impl TrustedProxies {
@@ -82,11 +90,19 @@ impl TrustedProxies {
         peer.is_trusted || self.networks.is_empty()
     }
 
-    /// Returns the peer with this address.
+    /// Returns the peer with this address. The peer of a Unix socket is a trusted proxy: the permissions
+    /// of the socket file decide which processes may connect.
     #[must_use]
-    pub fn peer(&self, ip: IpAddr) -> Peer {
-        let is_trusted = self.contains(ip);
-        Peer { ip, is_trusted }
+    pub fn peer(&self, address: PeerAddress) -> Peer {
+        let (ip, is_trusted) = match address {
+            PeerAddress::Ip(ip) => (ip, self.contains(ip)),
+            PeerAddress::Unix => (UNIX_PEER, true),
+        };
+        Peer {
+            ip,
+            is_trusted,
+            is_proxy: is_trusted,
+        }
     }
 
     /// Returns the client of a request that came from `peer`.
@@ -96,13 +112,12 @@ impl TrustedProxies {
     /// walk.
     #[must_use]
     pub fn client_ip(&self, peer: Peer, headers: &HeaderMap) -> IpAddr {
-        let mut client = peer.ip;
-        if peer.is_trusted {
+        let (mut client, mut is_trusted) = (peer.ip, peer.is_trusted);
+        if is_trusted {
             let mut addresses = self.header.addresses(headers);
-            while self.contains(client)
-                && let Some(Some(address)) = addresses.next()
-            {
+            while is_trusted && let Some(Some(address)) = addresses.next() {
                 client = address;
+                is_trusted = self.contains(address);
             }
         }
         client.to_canonical()
@@ -122,6 +137,7 @@ pub fn is_https(peer: Peer, headers: &HeaderMap) -> bool {
 mod tests {
     use super::TrustedProxies;
     use crate::net::forwarded::ForwardedHeader;
+    use crate::net::peer_stream::PeerAddress;
     use hyper::HeaderMap;
     use hyper::header::{HeaderName, HeaderValue};
     use std::net::IpAddr;
@@ -148,7 +164,11 @@ mod tests {
                 HeaderValue::from_static(value),
             );
         }
-        trusted_proxies.client_ip(trusted_proxies.peer(ip(peer)), &map)
+        let peer = match peer {
+            "unix" => PeerAddress::Unix,
+            peer => PeerAddress::Ip(ip(peer)),
+        };
+        trusted_proxies.client_ip(trusted_proxies.peer(peer), &map)
     }
 
     #[test]
@@ -164,6 +184,10 @@ mod tests {
             ("10.0.0.1", &["198.51.100.7:4711"], "198.51.100.7"),
             ("10.0.0.1", &["[2001:db8::1]"], "2001:db8::1"),
             ("10.0.0.1", &["1.1.1.1, 192.0.2.53"], "1.1.1.1"),
+            ("unix", &["198.51.100.7"], "198.51.100.7"),
+            ("unix", &["1.1.1.1, 198.51.100.7"], "198.51.100.7"),
+            ("unix", &["1.1.1.1, 10.0.0.2"], "1.1.1.1"),
+            ("unix", &["1.1.1.1, 127.0.0.1"], "127.0.0.1"),
         ] {
             assert_eq!(client(peer, headers), ip(expected), "{peer} {headers:?}");
         }
@@ -172,7 +196,9 @@ mod tests {
     #[test]
     fn invalid_entry_ends_the_walk() {
         for headers in [&["198.51.100.7, unknown"][..], &[""], &[]] {
-            assert_eq!(client("10.0.0.1", headers), ip("10.0.0.1"), "{headers:?}");
+            for (peer, address) in [("10.0.0.1", "10.0.0.1"), ("unix", "127.0.0.1")] {
+                assert_eq!(client(peer, headers), ip(address), "{headers:?}");
+            }
         }
     }
 

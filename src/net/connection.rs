@@ -17,6 +17,7 @@ use crate::net::http2::limited_stream::FrameLimitedStream;
 use crate::net::http2::preface::begins_with_preface;
 use crate::net::http2::response_body::ResponseBody;
 use crate::net::http2::{self, StreamExecutor};
+use crate::net::peer_stream::{PeerAddress, PeerStream};
 use crate::net::proxy_detector::UnconfiguredProxyDetector;
 use crate::net::timeout_stream::{SocketTimeouts, TimeoutStream};
 use crate::store::Store;
@@ -30,11 +31,9 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
 use std::io;
-use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 
 /// Maximum size of a request head and of hyper's read buffer: more than any proxy's headers need, and
@@ -57,7 +56,7 @@ pub struct Connections<S> {
 
 /// A connection whose HTTP version is known.
 struct OpenConnection {
-    stream: TimeoutStream<TcpStream>,
+    stream: TimeoutStream<PeerStream>,
     context: Arc<ConnectionContext>,
     is_http2: bool,
     /// Of its client.
@@ -100,8 +99,8 @@ impl<S: Store> Connections<S> {
     /// Serves one connection until it ends.
     pub async fn serve(
         self: Arc<Self>,
-        stream: TcpStream,
-        peer: IpAddr,
+        stream: PeerStream,
+        peer: PeerAddress,
         _permit: OwnedSemaphorePermit,
     ) {
         // On the heap, as is everything that few connections need, or none for long: thousands of
@@ -128,10 +127,14 @@ impl<S: Store> Connections<S> {
     }
 
     /// Admits a connection and detects its HTTP version. Returns `None` if it ends before that.
-    async fn open(&self, mut stream: TcpStream, ip: IpAddr) -> io::Result<Option<OpenConnection>> {
+    async fn open(
+        &self,
+        mut stream: PeerStream,
+        peer: PeerAddress,
+    ) -> io::Result<Option<OpenConnection>> {
         // A response is one small write, and the client waits for it.
-        stream.set_nodelay(true)?;
-        let Some(connection) = self.admission.admit(&mut stream, ip).await else {
+        stream.set_nodelay()?;
+        let Some(connection) = self.admission.admit(&mut stream, peer).await else {
             return Ok(None);
         };
         let AdmittedConnection {
@@ -171,7 +174,7 @@ impl<S: Store> Connections<S> {
 
     async fn serve_http1(
         self: &Arc<Self>,
-        stream: TimeoutStream<TcpStream>,
+        stream: TimeoutStream<PeerStream>,
         context: Arc<ConnectionContext>,
     ) -> io::Result<()> {
         let service = service_fn(|mut request| {
@@ -194,14 +197,14 @@ impl<S: Store> Connections<S> {
             .await;
         let rejected_head = |error| http1::rejected_head(error, context.activity.is_tls());
         if let Some(reason) = ended.as_ref().err().and_then(rejected_head) {
-            self.admission.record_refusal(reason, context.peer.ip);
+            self.admission.record_refusal(reason, context.peer);
         }
         ended
     }
 
     async fn serve_http2(
         self: &Arc<Self>,
-        stream: TimeoutStream<TcpStream>,
+        stream: TimeoutStream<PeerStream>,
         context: Arc<ConnectionContext>,
     ) -> io::Result<()> {
         let service = service_fn(|mut request| {
@@ -226,7 +229,7 @@ impl<S: Store> Connections<S> {
                 Ok::<_, h2::Error>(serving.await)
             }
         });
-        let peer = context.peer.ip;
+        let peer = context.peer;
         let request_timeout = self.config.timeouts.request;
         let metrics = Arc::clone(&self.metrics);
         let streams = StreamExecutor::new(request_timeout, self.longest_hold, metrics);

@@ -1,12 +1,16 @@
 //! Accepts connections: acquires a permit first, so that excess connections wait in the kernel.
 
 use crate::config::de::HumanDuration;
-use std::future::Future;
+use crate::net::peer_stream::{PeerAddress, PeerStream};
+use crate::net::socket_file::SocketFile;
+use std::fmt;
+use std::future::{Future, poll_fn};
 use std::io;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -16,27 +20,92 @@ use tokio_util::task::TaskTracker;
 const MIN_BACKOFF: Duration = Duration::from_millis(5);
 const MAX_BACKOFF: Duration = Duration::from_secs(1);
 
+/// A bound socket of one address.
+#[derive(Debug)]
+pub enum BoundListener {
+    /// A TCP socket, and its address.
+    Tcp(TcpListener, SocketAddr),
+    /// A Unix socket. Its file is removed first, so that no process finds a file and is refused.
+    Unix(SocketFile, UnixListener),
+}
+
+impl BoundListener {
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(PeerStream, PeerAddress)>> {
+        Poll::Ready(match self {
+            Self::Tcp(listener, _) => ready!(listener.poll_accept(cx))
+                .map(|(stream, peer)| (PeerStream::Tcp(stream), PeerAddress::Ip(peer.ip()))),
+            Self::Unix(_, listener) => ready!(listener.poll_accept(cx))
+                .map(|(stream, _)| (PeerStream::Unix(stream), PeerAddress::Unix)),
+        })
+    }
+}
+
+/// Displays the address. A port 0 of the configuration is the port that the system has chosen.
+impl fmt::Display for BoundListener {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(_, address) => write!(out, "{address}"),
+            Self::Unix(file, _) => write!(out, "{file}"),
+        }
+    }
+}
+
+/// The bound sockets of one listener. Dropping them closes the sockets and removes their files.
+#[derive(Debug)]
+pub struct BoundListeners {
+    all: Vec<BoundListener>,
+    /// The socket that is asked first, so that a busy one does not starve the others.
+    first: usize,
+}
+
+impl BoundListeners {
+    /// Creates the listener of these sockets.
+    #[must_use]
+    pub fn new(all: Vec<BoundListener>) -> Self {
+        Self { all, first: 0 }
+    }
+
+    /// Accepts a connection from any of the sockets, in turn.
+    async fn accept(&mut self) -> io::Result<(PeerStream, PeerAddress)> {
+        poll_fn(|cx| {
+            let count = self.all.len();
+            for step in 0..count {
+                let index = (self.first + step) % count;
+                if let Poll::Ready(accepted) = self.all[index].poll_accept(cx) {
+                    self.first = (index + 1) % count;
+                    return Poll::Ready(accepted);
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+}
+
 /// Accepts connections until `stop`, and runs `serve` for each in a task of `tasks`. It keeps the
 /// connection's permit until the connection ends: their number is that of the `permits`.
+///
+/// The sockets of all addresses share the permits. One permit waits for the next connection to any of
+/// them: with one for each socket, a socket without a connection would keep a permit from the others.
 pub async fn accept<F, Fut>(
-    listener: TcpListener,
+    mut listeners: BoundListeners,
     permits: Arc<Semaphore>,
     tasks: &TaskTracker,
     stop: &CancellationToken,
     serve: F,
 ) where
-    F: Fn(TcpStream, IpAddr, OwnedSemaphorePermit) -> Fut,
+    F: Fn(PeerStream, PeerAddress, OwnedSemaphorePermit) -> Fut,
     Fut: Future<Output = ()> + Send + 'static,
 {
     let mut backoff = MIN_BACKOFF;
     let accepting = async {
         // The semaphore is never closed.
         while let Ok(permit) = Arc::clone(&permits).acquire_owned().await {
-            match listener.accept().await {
+            match listeners.accept().await {
                 Ok((stream, peer)) => {
                     backoff = MIN_BACKOFF;
                     // Without a future around it, which would hold the connection's twice.
-                    tasks.spawn(serve(stream, peer.ip(), permit));
+                    tasks.spawn(serve(stream, peer, permit));
                 }
                 Err(error) => {
                     if !is_connection_error(&error) {

@@ -47,9 +47,10 @@ impl UnconfiguredProxyDetector {
         headers: &HeaderMap,
         client: IpAddr,
     ) -> Option<String> {
-        if !peer.is_trusted && trusted_proxies.has_header(headers) {
+        // A proxy that the PROXY protocol left unnamed is listed, and its header is the client's.
+        if !peer.is_proxy && trusted_proxies.has_header(headers) {
             let proxy = peer.ip.to_canonical();
-            if self.is_new_sender(trusted_proxies, proxy) {
+            if self.is_new_sender(proxy) {
                 // The other warning would repeat this one.
                 self.requests.store(DECIDED, Ordering::Relaxed);
                 return Some(sender_warning(trusted_proxies, proxy));
@@ -64,9 +65,8 @@ impl UnconfiguredProxyDetector {
     }
 
     /// Whether this peer must be reported because it sent the header.
-    fn is_new_sender(&self, trusted_proxies: &TrustedProxies, proxy: IpAddr) -> bool {
-        // A proxy that the PROXY protocol left unnamed is listed, and its header is the client's.
-        if !is_private(proxy) || trusted_proxies.contains(proxy) {
+    fn is_new_sender(&self, proxy: IpAddr) -> bool {
+        if !is_private(proxy) {
             return false;
         }
         let mut senders = self.senders.lock().unwrap_or_else(PoisonError::into_inner);

@@ -37,7 +37,15 @@ const BESIDE: [&str; 9] = [
 
 /// Crates that belong to one part of the house.
 const HOMES: [(&str, &[&str]); 12] = [
-    ("rustix::", &["open_files.rs"]),
+    (
+        "rustix::",
+        &[
+            "open_files.rs",
+            "healthcheck.rs",
+            "net/bind.rs",
+            "net/peer_end.rs",
+        ],
+    ),
     ("sd_notify::", &["app/service_manager.rs"]),
     ("fred::", &["store/redis"]),
     ("prometheus::", &["telemetry/metrics", "doctor/watch"]),
@@ -61,8 +69,8 @@ const HOMES: [(&str, &[&str]); 12] = [
     ("opentelemetry", &["telemetry/traces"]),
     // serde's derived code takes an array for a struct.
     ("serde_json::from_", &["json.rs"]),
-    // Every file is read up to a bound.
-    ("fs::", &["file.rs"]),
+    // Every file is read up to a bound. The file of a socket is not read.
+    ("fs::", &["file.rs", "net/socket_file.rs"]),
     ("pem_file", &[]),
 ];
 

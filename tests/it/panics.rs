@@ -12,7 +12,7 @@ use matrix_rendezvous::lifecycle::Lifecycle;
 use matrix_rendezvous::model::LimitSet;
 use matrix_rendezvous::model::SessionId;
 use matrix_rendezvous::net::connection::Connections;
-use matrix_rendezvous::net::listener;
+use matrix_rendezvous::net::listener::{self, BoundListener, BoundListeners};
 use matrix_rendezvous::policy::{Homeserver, Homeservers, Policy};
 use matrix_rendezvous::startup;
 use matrix_rendezvous::store::{
@@ -148,13 +148,14 @@ fn serve() -> TestService {
         .block_on(TcpListener::bind("127.0.0.1:0"))
         .expect("a port");
     let address = socket.local_addr().expect("an address");
+    let sockets = BoundListeners::new(vec![BoundListener::Tcp(socket, address)]);
     runtime.spawn(async move {
         let (permits, tasks, stop) = (
             Arc::new(Semaphore::new(8)),
             TaskTracker::new(),
             CancellationToken::new(),
         );
-        listener::accept(socket, permits, &tasks, &stop, |stream, peer, permit| {
+        listener::accept(sockets, permits, &tasks, &stop, |stream, peer, permit| {
             Arc::clone(&shared).serve(stream, peer, permit)
         })
         .await;

@@ -3,8 +3,7 @@
 use crate::net::timeout_stream::TimeoutStream;
 use bytes::BytesMut;
 use std::io;
-use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// The first bytes of a client that uses HTTP/2 without TLS (RFC 9113 §3.4).
 pub const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -13,7 +12,9 @@ pub const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 ///
 /// # Errors
 /// That of the stream.
-pub async fn begins_with_preface(stream: &mut TimeoutStream<TcpStream>) -> io::Result<bool> {
+pub async fn begins_with_preface(
+    stream: &mut TimeoutStream<impl AsyncRead + Unpin>,
+) -> io::Result<bool> {
     let mut received = BytesMut::with_capacity(HTTP2_PREFACE.len());
     while received.len() < HTTP2_PREFACE.len() && HTTP2_PREFACE.starts_with(&received) {
         let mut limited = (&mut *stream).take((HTTP2_PREFACE.len() - received.len()) as u64);

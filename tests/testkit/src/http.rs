@@ -8,16 +8,18 @@ mod message;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 pub use message::{Reply, Request};
-use socket2::SockRef;
+use socket2::Socket;
 
 use super::PATIENCE;
 
-/// One TCP connection to a server.
+/// One connection to a server, over TCP or a Unix socket.
 pub struct Connection {
-    stream: TcpStream,
+    stream: Socket,
     unread: Vec<u8>,
 }
 
@@ -34,9 +36,21 @@ impl Connection {
     /// Returns the error of the operating system, such as a refused connection.
     pub fn try_open(address: SocketAddr) -> std::io::Result<Self> {
         let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+        stream.set_nodelay(true)?;
+        Self::new(stream.into())
+    }
+
+    /// Connects to the Unix socket at this path.
+    ///
+    /// # Errors
+    /// Returns the error of the operating system, such as a refused connection.
+    pub fn try_open_unix(path: &Path) -> std::io::Result<Self> {
+        Self::new(UnixStream::connect(path)?.into())
+    }
+
+    fn new(stream: Socket) -> std::io::Result<Self> {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
-        stream.set_nodelay(true)?;
         Ok(Self {
             stream,
             unread: Vec::new(),
@@ -79,7 +93,7 @@ impl Connection {
     #[track_caller]
     pub fn reset(self) {
         let no_linger = Some(Duration::ZERO);
-        SockRef::from(&self.stream)
+        self.stream
             .set_linger(no_linger)
             .expect("the connection is open");
     }

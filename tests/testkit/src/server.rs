@@ -34,9 +34,9 @@ pub enum Store {
 pub struct Server {
     process: Process,
     log: Log,
-    /// The address for clients.
+    /// The address for clients: the first one with a port.
     pub http: SocketAddr,
-    /// The address for operators.
+    /// The address for operators: the first one with a port.
     pub admin: SocketAddr,
     /// The prefix of its keys in Redis, if a setting names one.
     pub prefix: Option<String>,
@@ -112,12 +112,16 @@ impl ServerBinary {
     fn launch_command(command: &mut Command, settings: &[(&str, &str)]) -> Server {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut server = Self::launch_command_at(command, [any, any], settings);
-        let [http, admin] = ["http", "admin"].map(|listener| {
+        // The lines of `http` come first, so they are complete once `admin` has one.
+        let [admin, http] = ["admin", "http"].map(|listener| {
             eventually("the server logs where it listens", || {
                 let exit = server.process.exit_status();
                 let log = || server.log.text();
                 assert!(exit.is_none(), "it ended: {}\n{}", exit.unwrap(), log());
-                server.log.address_of(listener)
+                let addresses = server.log.addresses_of(listener);
+                // A listener on Unix sockets alone has no port.
+                let with_port = addresses.iter().find_map(|address| address.parse().ok());
+                (!addresses.is_empty()).then(|| with_port.unwrap_or(any))
             })
         });
         (server.http, server.admin) = (http, admin);
@@ -226,6 +230,11 @@ impl Server {
     pub fn is_ready(&self) -> bool {
         let connection = Connection::try_open(self.admin);
         connection.is_ok_and(|mut admin| admin.send(&Request::get("/readyz")).status == 200)
+    }
+
+    /// The addresses that a listener, `http` or `admin`, has logged.
+    pub fn addresses(&self, listener: &str) -> Vec<String> {
+        self.log.addresses_of(listener)
     }
 
     /// The log so far.

@@ -1,7 +1,6 @@
 //! The log of a server under test: its standard error, and the fields of a line.
 
 use std::io::{BufRead, BufReader, Read};
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 /// What a server has written to its standard error. A thread reads it, so that the server never
@@ -28,14 +27,15 @@ impl Log {
         self.0.lock().unwrap().clone()
     }
 
-    /// The address in a line such as `… listening listener=http address=127.0.0.1:41234`, or the
+    /// The addresses in lines such as `… listening listener=http address=127.0.0.1:41234`, or the
     /// same in JSON.
-    pub(super) fn address_of(&self, listener: &str) -> Option<SocketAddr> {
+    pub(super) fn addresses_of(&self, listener: &str) -> Vec<String> {
         let text = self.text();
-        let line = text
+        let lines = text
             .lines()
-            .find(|line| line.contains("listening") && field(line, "listener") == Some(listener))?;
-        Some(field(line, "address")?.parse().expect("an address"))
+            .filter(|line| line.contains("listening") && field(line, "listener") == Some(listener));
+        let addresses = lines.map(|line| field(line, "address").expect("an address").to_owned());
+        addresses.collect()
     }
 }
 

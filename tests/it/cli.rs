@@ -10,6 +10,7 @@ mod empty_values;
 mod files;
 mod homeservers;
 mod invalid_config;
+mod listen;
 mod redis;
 mod reference;
 mod sources;

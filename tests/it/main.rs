@@ -18,6 +18,7 @@ mod http_robustness;
 mod language;
 mod lifecycle;
 mod limits;
+mod listen;
 mod msc4108;
 mod panics;
 mod protocol_bad_input;

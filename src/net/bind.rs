@@ -98,14 +98,25 @@ fn is_missing_address(error: &io::Error) -> bool {
     error.kind() == ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(no_family)
 }
 
-/// Binds every address of a host name. An address that this host lacks is skipped if it has another:
-/// `localhost` often has the address `::1`, in containers without IPv6 too.
+/// Binds every address of a host name.
 async fn bind_host(host: &str, port: u16) -> Result<Vec<BoundListener>, BindFailure> {
     let resolved = timeout(RESOLVE_TIMEOUT, lookup_host((host, port))).await;
     let resolved = resolved.map_err(|_| BindFailure::ResolveTimeout)?;
     let mut addresses: Vec<SocketAddr> = resolved.map_err(BindFailure::Resolve)?.collect();
     addresses.sort();
     addresses.dedup();
+    bind_present(host, &addresses).await
+}
+
+/// Binds the addresses of `host` that this host has. One that it lacks is skipped if it has another:
+/// `localhost` often has the address `::1`, in containers without IPv6 too.
+///
+/// # Errors
+/// That of the last address if this host has none of them, or the first other error.
+async fn bind_present(
+    host: &str,
+    addresses: &[SocketAddr],
+) -> Result<Vec<BoundListener>, BindFailure> {
     let (mut all, mut missing) = (Vec::new(), None);
     for address in addresses {
         match TcpListener::bind(address).await {
@@ -143,7 +154,7 @@ async fn bind_unix(at: &UnixListenPath) -> Result<BoundListener, SocketFileError
 
 #[cfg(test)]
 mod tests {
-    use super::{bind_dual_stack, is_missing_address, with_ipv4_fallback};
+    use super::{bind_dual_stack, bind_present, is_missing_address, with_ipv4_fallback};
     use std::future::{pending, ready};
     use std::io::{self, ErrorKind};
     use tokio::net::TcpStream;
@@ -168,6 +179,21 @@ mod tests {
         for kind in [ErrorKind::AddrInUse, ErrorKind::PermissionDenied] {
             let failed: io::Result<()> = with_ipv4_fallback(Err(kind.into()), pending()).await;
             assert_eq!(failed.expect_err("an error").kind(), kind);
+        }
+    }
+
+    #[tokio::test]
+    async fn missing_address_of_a_name_is_skipped() {
+        for (addresses, expected) in [
+            (&["127.0.0.1:0", "127.0.0.2:0"][..], Some(2)),
+            (&["127.0.0.1:0", "192.0.2.1:0"], Some(1)),
+            (&["192.0.2.1:0"], None),
+            (&[], None),
+        ] {
+            let parsed = addresses.iter().map(|text| text.parse());
+            let parsed: Result<Vec<_>, _> = parsed.collect();
+            let bound = bind_present("name", &parsed.expect("addresses")).await;
+            assert_eq!(bound.ok().map(|all| all.len()), expected, "{addresses:?}");
         }
     }
 

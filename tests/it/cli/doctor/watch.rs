@@ -26,7 +26,8 @@ impl Watching {
         drop(free);
         let mut command = command();
         command.args(["doctor", "--watch", "10s", "--metrics-listen"]);
-        command.arg(metrics.to_string()).args(arguments);
+        // On all addresses, as in the chart.
+        command.arg(format!(":{}", metrics.port())).args(arguments);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = command.spawn().expect("the binary starts");
         Self { child, metrics }
@@ -172,16 +173,16 @@ fn watch_reads_the_token_file_before_each_run() {
 #[test]
 fn address_of_the_metrics_that_is_taken_is_named() {
     let holder = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let taken = holder.local_addr().expect("an address").to_string();
-    let arguments = [
-        "doctor",
-        "--watch",
-        "10s",
-        "--metrics-listen",
-        &taken,
-        "a.example",
-    ];
-    let run = super::run(&arguments, &[]).expect(2);
-    assert!(run.stderr.contains(&taken), "{run:#?}");
+    let taken = holder.local_addr().expect("an address");
+    let watch = |listen: &str| {
+        let options = ["--watch", "10s", "--metrics-listen", listen];
+        super::run(&[&["doctor"], &options[..], &["a.example"]].concat(), &[])
+    };
+    for listen in [taken.to_string(), format!(":{}", taken.port())] {
+        let run = watch(&listen).expect(2);
+        let error = format!("--metrics-listen {listen}: Address already in use");
+        assert!(run.stderr.contains(&error), "{run:#?}");
+    }
+    watch("nonsense").expect_refused(&["--metrics-listen", "such as 127.0.0.1:8080"]);
     super::run(&["doctor", "--watch", "1s", "a.example"], &[]).expect_refused(&["at least 10s"]);
 }

@@ -63,10 +63,10 @@ LABEL org.opencontainers.image.title="matrix-rendezvous" \
 COPY --from=build /image /
 # Numeric, because Kubernetes cannot check a user name for runAsNonRoot. distroless uses the same UID.
 USER 65532:65532
-# A container has its own network, and probes and scrapes come from outside, so both listeners use all addresses. The admin
-# listener has no authentication: publish port 8080 only.
-ENV RENDEZVOUS_HTTP__LISTEN=0.0.0.0:8080 \
-    RENDEZVOUS_ADMIN__LISTEN=0.0.0.0:8081
+# A container has its own network, and probes and scrapes come from outside, so both listeners use all addresses: IPv6 and
+# IPv4, or IPv4 alone if the container has no IPv6. The admin listener has no authentication: publish port 8080 only.
+ENV RENDEZVOUS_HTTP__LISTEN=:8080 \
+    RENDEZVOUS_ADMIN__LISTEN=:8081
 EXPOSE 8080 8081
 # The subcommand itself times out after 3 s. The interval is 10 s, because it is also how long compose's depends_on may wait.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=10s --retries=3 CMD ["/usr/bin/matrix-rendezvous", "healthcheck"]

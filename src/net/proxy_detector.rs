@@ -57,9 +57,14 @@ impl UnconfiguredProxyDetector {
             }
         }
         self.is_due(client).then(|| {
+            let advice = if peer.is_trusted && client == peer.ip.to_canonical() {
+                // Also of a Unix socket, whose peer no entry of `http.trusted_proxies` could be.
+                "This is a trusted proxy: let it send http.forwarded_header with its client's address"
+            } else {
+                "If these are proxies, add them to http.trusted_proxies and let them send http.forwarded_header"
+            };
             format!(
-                "all requests so far came from this private address and a few others: {client}. If these \
-                 are proxies, add them to http.trusted_proxies and let them send http.forwarded_header"
+                "all requests so far came from this private address and a few others: {client}. {advice}"
             )
         })
     }

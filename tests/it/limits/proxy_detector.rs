@@ -13,6 +13,9 @@ const ENOUGH: usize = 1000;
 const OF_HEADER: &str = "is not in http.trusted_proxies";
 const OF_CLIENTS: &str = "came from this private address";
 
+/// The advice about a trusted proxy that names no client.
+const OF_TRUSTED: &str = "This is a trusted proxy: let it send http.forwarded_header";
+
 /// Sends this number of requests of these clients in turn, on one connection, as a proxy does.
 fn send_requests(server: &Server, clients: &[&str], requests: usize) {
     let mut connection = Connection::open(server.http);
@@ -152,6 +155,24 @@ fn proxy_without_forwarded_header_is_reported() {
     eventually("the warning", || {
         (warnings(&server, OF_CLIENTS) == 1).then_some(())
     });
+    assert_eq!(warnings(&server, OF_TRUSTED), 1);
+}
+
+/// Its address is none that `http.trusted_proxies` could list.
+#[test]
+fn unix_peer_without_forwarded_header_is_reported() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("http.sock");
+    let listen = format!("unix:{}", path.display());
+    let server = start(&[], &[("http.listen", &listen)]);
+    let mut connection = Connection::try_open_unix(&path).expect("a connection");
+    for _ in 0..ENOUGH {
+        connection.send(&Request::get(UNSTABLE)).expect(200);
+    }
+    eventually("the warning", || {
+        (warnings(&server, OF_TRUSTED) == 1).then_some(())
+    });
+    assert!(is_untrusted(&server));
 }
 
 /// The pods of an ingress, of which only one is trusted.
@@ -162,6 +183,7 @@ fn few_private_addresses_are_reported() {
     eventually("the warning", || {
         (warnings(&server, OF_CLIENTS) == 1).then_some(())
     });
+    assert_eq!(warnings(&server, OF_TRUSTED), 0);
 }
 
 #[test]

@@ -16,7 +16,7 @@ def check_container(container):
     environment = {variable["name"]: variable.get("value") for variable in container["env"]}
     address = environment["RENDEZVOUS_HTTP__LISTEN"].removesuffix(":8080")
     expected = {f"RENDEZVOUS_{port.upper()}__LISTEN": f"{address}:{number}" for port, number in PORTS.items()}
-    if address not in ("0.0.0.0", "[::]") or not expected.items() <= environment.items():
+    if address not in ("", "0.0.0.0", "[::]") or not expected.items() <= environment.items():
         yield f"has the listen addresses in {environment}"
 
 

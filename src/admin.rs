@@ -26,7 +26,7 @@ use crate::telemetry::rejection_log::RejectionLog;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::{Body, Incoming};
-use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -119,7 +119,11 @@ impl<S: Store> Admin<S> {
 
     async fn page<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            return text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n");
+            let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n");
+            // A 405 requires it (RFC 9110, 15.5.6).
+            let allow = HeaderValue::from_static("GET, HEAD");
+            response.headers_mut().insert(ALLOW, allow);
+            return response;
         }
         match request.uri().path() {
             // Liveness never checks the store: a restart helps against no outage.

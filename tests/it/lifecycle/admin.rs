@@ -10,6 +10,7 @@ use testkit::{eventually, until};
 
 on_both_stores! {
     probe_endpoints_answer,
+    other_method_on_admin_listener_is_405_with_allow,
     verbose_readyz_lists_components,
     version_endpoint_returns_the_package_version,
     admin_listener_serves_no_sessions,
@@ -55,6 +56,14 @@ fn probe_endpoints_answer(server: &Server) {
         let mut connection = Connection::open(server.admin);
         connection.send(&Request::head(path)).expect(200);
         connection.send(&Request::get(path)).expect(200);
+    }
+}
+
+fn other_method_on_admin_listener_is_405_with_allow(server: &Server) {
+    for method in ["POST", "PUT", "DELETE", "OPTIONS"] {
+        let request = Request::new(method, "/readyz");
+        let reply = Connection::open(server.admin).send(&request).expect(405);
+        assert_eq!(reply.header("allow"), Some("GET, HEAD"), "{method}");
     }
 }
 

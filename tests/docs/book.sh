@@ -15,7 +15,7 @@ for page in docs/*.md docs/adr/*.md; do
     [[ $page = docs/SUMMARY.md || " ${pages[*]} " = *" $page "* ]] || { echo "docs/SUMMARY.md lacks $page" >&2; exit 1; }
 done
 cp --parents "${pages[@]}" $src
-cp -r --parents docs/images docs/*.json docs/*.html config deploy helm/matrix-rendezvous/ci LICENSE $src
+cp -r --parents docs/images docs/*.json docs/*.html docs/*.yaml config deploy helm/matrix-rendezvous/ci LICENSE $src
 sed 's|](\.\./|](|; t; s|](\([a-z]\)|](docs/\1|' docs/SUMMARY.md >$src/SUMMARY.md
 
 mdbook build

@@ -65,13 +65,13 @@ expect_held() { # expect_held BEFORE WORKER...: fails unless more than BEFORE me
     [ $delivered -gt 0 ] || { echo "no read was held" >&2; exit 1; }
 }
 
-redis() { # redis: starts a Redis; workers that are started afterwards store their sessions there
+redis() { # redis: starts a Redis; workers that are started afterwards store their sessions there. Sets $redis_pid.
     local port
     port=$(free_port)
     redis-server --port "$port" --bind 127.0.0.1 --save '' --dir "$work" >"$work/redis.log" &
-    local job=$!
+    redis_pid=$!
     until_true "Redis answers" redis-cli -p "$port" ping
-    kill -0 $job # the answer came from our process
+    kill -0 $redis_pid # the answer came from our process
     export RENDEZVOUS_STORE__BACKEND=redis RENDEZVOUS_STORE__REDIS__URL=redis://127.0.0.1:$port/0
 }
 

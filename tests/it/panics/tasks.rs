@@ -22,7 +22,8 @@ const SETTINGS: &str = "TEST_SETTINGS";
 /// How long the real task runs before it panics.
 const RUNS_FOR: Duration = Duration::from_millis(20);
 
-const EVERY_APP: [&str; 7] = [
+const EVERY_APP: [&str; 8] = [
+    "service manager",
     "admin listener",
     "reload",
     "housekeeping",

@@ -9,7 +9,7 @@ use crate::admin::Readiness;
 use crate::lifecycle::background_task::join;
 use arc_swap::ArcSwapOption;
 use sd_notify::NotifyState;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::task::spawn_blocking;
 
@@ -22,6 +22,8 @@ pub struct ServiceManager {
     readiness: Arc<Readiness>,
     /// Why the last reload was rejected, if it was.
     rejected_reload: ArcSwapOption<String>,
+    /// The status that was sent last, by the report or by a reload.
+    sent_status: Mutex<String>,
 }
 
 impl ServiceManager {
@@ -31,6 +33,7 @@ impl ServiceManager {
         Self {
             readiness,
             rejected_reload: ArcSwapOption::empty(),
+            sent_status: Mutex::default(),
         }
     }
 
@@ -43,8 +46,7 @@ impl ServiceManager {
         });
         let signalled = self.readiness.lifecycle.signalled();
         let mut is_stopping = false;
-        let mut sent = self.status();
-        send(format!("READY=1\nSTATUS={sent}")).await;
+        send(format!("READY=1\nSTATUS={}", self.record_status())).await;
         loop {
             tokio::select! {
                 biased;
@@ -54,10 +56,8 @@ impl ServiceManager {
                 }
                 () = tokio::time::sleep(interval) => {}
             }
-            let status = self.status();
-            if status != sent {
-                send(format!("STATUS={status}")).await;
-                sent = status;
+            if self.status() != *self.sent_status() {
+                send(format!("STATUS={}", self.record_status())).await;
             }
             if watchdog.is_some() {
                 send("WATCHDOG=1".to_owned()).await;
@@ -77,7 +77,20 @@ impl ServiceManager {
     /// the next reload.
     pub async fn reloaded(&self, rejection: Option<String>) {
         self.rejected_reload.store(rejection.map(Arc::new));
-        send(format!("READY=1\nSTATUS={}", self.status())).await;
+        send(format!("READY=1\nSTATUS={}", self.record_status())).await;
+    }
+
+    /// Records the current status as sent, and returns it.
+    fn record_status(&self) -> String {
+        let status = self.status();
+        self.sent_status().clone_from(&status);
+        status
+    }
+
+    fn sent_status(&self) -> MutexGuard<'_, String> {
+        self.sent_status
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns one line: whether this replica is ready, the reason if it is not, and what else an operator

@@ -21,6 +21,7 @@ use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::logs::Log;
 use crate::telemetry::one_sided_log::OneSidedLog;
 use crate::telemetry::request_log::RequestLog;
+use std::ffi::OsString;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
@@ -105,7 +106,7 @@ impl AppContext {
             policy: Arc::clone(&policy),
             homeservers: Arc::clone(&homeservers),
         });
-        let service_manager = self.add_service_manager(&readiness);
+        let service_manager = self.add_service_manager(&readiness, &reload.sources.env);
         let identity = Arc::new(ReplicaIdentity::new(reload.raw.digest(), identity));
         self.add_admin(admin, &store, readiness, &identity, &reload.log);
         let reload = Reload {
@@ -172,8 +173,12 @@ impl AppContext {
         self.add_task("admin listener", admin.run(listeners));
     }
 
-    fn add_service_manager(&mut self, readiness: &Arc<Readiness>) -> Arc<ServiceManager> {
-        let service_manager = Arc::new(ServiceManager::new(Arc::clone(readiness)));
+    fn add_service_manager(
+        &mut self,
+        readiness: &Arc<Readiness>,
+        env: &[(OsString, OsString)],
+    ) -> Arc<ServiceManager> {
+        let service_manager = Arc::new(ServiceManager::new(Arc::clone(readiness), env));
         let reporting = Arc::clone(&service_manager);
         self.add_task("service manager", async move { reporting.report().await });
         service_manager

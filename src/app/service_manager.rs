@@ -9,6 +9,7 @@ use crate::admin::Readiness;
 use crate::lifecycle::background_task::join;
 use arc_swap::ArcSwapOption;
 use sd_notify::NotifyState;
+use std::ffi::OsString;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::task::spawn_blocking;
@@ -16,10 +17,15 @@ use tokio::task::spawn_blocking;
 /// Interval at which the status is compared with the last one that was sent.
 const STATUS_INTERVAL: Duration = Duration::from_secs(2);
 
+/// The environment variable with the address of the service manager's socket.
+const NOTIFY_SOCKET: &str = "NOTIFY_SOCKET";
+
 /// The connection to the service manager. The report and the reload share it.
 #[derive(Debug)]
 pub struct ServiceManager {
     readiness: Arc<Readiness>,
+    /// Whether a service manager listens.
+    is_managed: bool,
     /// Why the last reload was rejected, if it was.
     rejected_reload: ArcSwapOption<String>,
     /// The status that was sent last, by the report or by a reload.
@@ -27,19 +33,24 @@ pub struct ServiceManager {
 }
 
 impl ServiceManager {
-    /// Creates the connection. Nothing is sent yet.
+    /// Creates the connection to the service manager in `env`, if it names one. Nothing is sent yet.
     #[must_use]
-    pub fn new(readiness: Arc<Readiness>) -> Self {
+    pub fn new(readiness: Arc<Readiness>, env: &[(OsString, OsString)]) -> Self {
         Self {
             readiness,
+            is_managed: env.iter().any(|(name, _)| name == NOTIFY_SOCKET),
             rejected_reload: ArcSwapOption::empty(),
             sent_status: Mutex::default(),
         }
     }
 
     /// Sends `READY=1`, then each new status, `WATCHDOG=1` at half of the interval that the service manager
-    /// expects (`WatchdogSec=`), and `STOPPING=1` after SIGTERM or SIGINT.
+    /// expects (`WatchdogSec=`), and `STOPPING=1` after SIGTERM or SIGINT. Ends at once without a service
+    /// manager.
     pub async fn report(&self) {
+        if !self.is_managed {
+            return;
+        }
         let watchdog = sd_notify::watchdog_enabled();
         let interval = watchdog.map_or(STATUS_INTERVAL, |interval| {
             STATUS_INTERVAL.min(interval / 2)

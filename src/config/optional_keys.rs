@@ -30,8 +30,7 @@ pub const OPTIONAL_KEYS: [&str; 18] = [
 pub fn is_optional(key: &str) -> bool {
     let in_entry = key.strip_prefix("auth.homeserver.");
     match in_entry.and_then(|rest| rest.split_once('.')) {
-        Some((_, "mode")) => true,
-        Some((_, "public_base_url")) => OPTIONAL_KEYS.contains(&"http.public_base_url"),
+        Some((_, "mode" | "public_base_url")) => true,
         Some((_, entry_key)) => OPTIONAL_KEYS.contains(&&*format!("auth.{entry_key}")),
         None => OPTIONAL_KEYS.contains(&key),
     }

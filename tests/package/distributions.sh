@@ -1,4 +1,4 @@
-# Containers of Linux distributions with systemd as PID 1. Sourced after tests/image/engine.sh.
+# Containers of Linux distributions with systemd as PID 1, and a sign-in in them. Sourced after tests/image/engine.sh.
 
 # Prints the archive of Ubuntu: beside the Debian mirror of this machine if it has one, and otherwise the official one.
 ubuntu_mirror() {
@@ -44,4 +44,14 @@ start_systemd() {
 }
 systemd_has_started() { # its exit status is that of "degraded", too
     case $(docker exec "$1" systemctl is-system-running || true) in running | degraded) ;; *) return 1 ;; esac
+}
+
+ok() { echo "ok  $*"; }
+
+# walk_sign_in CONTAINER: runs the README's commands of a sign-in on the service in the container.
+walk_sign_in() {
+    awk '$0 == "<!-- walk etag -->" {on = 1; next} on && /^```sh$/ {code = 1; next} code && /^```$/ {exit} code' README.md >"$work/walk"
+    grep -q DELETE "$work/walk" || failed "README.md has no commands of a sign-in"
+    docker exec -i "$1" env A=http://127.0.0.1:8082 bash -euo pipefail <"$work/walk" >"$work/walked" || failed "$1: the README's sign-in" "$work/walked"
+    ! grep UNEXPECTED "$work/walked" || failed "$1: the README's sign-in"
 }

@@ -11,6 +11,7 @@ use crate::policy::{Homeserver, Homeservers};
 use crate::store::redis::{Layout, RedisSettings, RedisSource};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::traces::{Collector, CollectorError};
+use arc_swap::ArcSwapOption;
 use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
@@ -166,7 +167,7 @@ pub(crate) fn homeservers(
             name,
             mode: homeserver.mode,
             auth,
-            public_base_url: homeserver.public_base_url.clone(),
+            public_base_url: ArcSwapOption::from_pointee(homeserver.public_base_url.clone()),
         };
         if homeserver.hosts.is_empty() {
             return Homeservers::Only(Box::new(running));

@@ -11,6 +11,7 @@ use crate::config::store::StoreConfig;
 use crate::http::service::{RequestTelemetry, Service};
 use crate::lifecycle::ReloadSignal;
 use crate::net::bind::bind;
+use crate::net::client_ip::TrustedProxies;
 use crate::net::connection::Connections;
 use crate::net::listener::{self, BoundListeners};
 use crate::policy::{Homeservers, Policy};
@@ -107,6 +108,7 @@ impl AppContext {
             homeservers: Arc::clone(&homeservers),
         });
         let service_manager = self.add_service_manager(&readiness, &reload.sources.env);
+        let trusted_proxies = Arc::new(TrustedProxies::new(&self.config.http));
         let identity = Arc::new(ReplicaIdentity::new(reload.raw.digest(), identity));
         self.add_admin(admin, &store, readiness, &identity, &reload.log);
         let reload = Reload {
@@ -114,13 +116,14 @@ impl AppContext {
             identity,
             policy: Arc::clone(&policy),
             homeservers: Arc::clone(&homeservers),
+            trusted_proxies: Arc::clone(&trusted_proxies),
             shares: Arc::clone(&self.shares),
             metrics: Arc::clone(&self.metrics),
             service_manager,
         };
         self.add_task("reload", reload.run(reload_signal));
         self.add_housekeeping(&policy, &homeservers);
-        self.add_accepting(http, store, policy, homeservers);
+        self.add_accepting(http, store, policy, homeservers, trusted_proxies);
         Ok(App {
             tasks: self.tasks,
             lifecycle: self.lifecycle,
@@ -202,6 +205,7 @@ impl AppContext {
         store: Arc<S>,
         policy: Arc<Policy>,
         homeservers: Arc<Homeservers>,
+        trusted_proxies: Arc<TrustedProxies>,
     ) {
         let rejection_log = Arc::clone(&self.rejection_log);
         let access_log = Arc::new(AccessLog::new(
@@ -239,6 +243,7 @@ impl AppContext {
         let connections = Arc::new(Connections::new(
             &self.config,
             service,
+            trusted_proxies,
             self.lifecycle.clone(),
             Arc::clone(&self.metrics),
             rejection_log,

@@ -1,16 +1,18 @@
 //! SIGHUP: reads the configuration again and applies the keys that may change in a running process.
 //!
-//! Those keys are the log level, the limits with their deny lists, the maintenance switch, and the
-//! credentials and certificate authorities for the token verifiers, whose files are read again. An
-//! invalid configuration is rejected as a whole and the old one stays. The log names other changed keys:
+//! Those keys are the log level, the limits with their deny lists, the maintenance switch, the base URLs,
+//! the trusted proxies with their header, and the credentials and certificate authorities for the token
+//! verifiers, whose files are read again. An invalid configuration is rejected as a whole and the old one stays. The log names other changed keys:
 //! they need a restart. Environment variables and flags keep the values of the start.
 
 use super::service_manager::ServiceManager;
 use crate::admin::ReplicaIdentity;
 use crate::config::homeserver::HomeserverConfig;
+use crate::config::http::HttpConfig;
 use crate::config::{ConfigError, RawConfig, Sources};
 use crate::lifecycle::ReloadSignal;
 use crate::lifecycle::background_task::join;
+use crate::net::client_ip::TrustedProxies;
 use crate::policy::auth::TokenVerifier;
 use crate::policy::{Homeservers, Policy};
 use crate::startup::{self, PreparedStore, Startup};
@@ -43,8 +45,10 @@ pub struct Reload {
     pub identity: Arc<ReplicaIdentity>,
     /// The limits of this replica, and the maintenance switch.
     pub policy: Arc<Policy>,
-    /// The token verifiers.
+    /// The token verifiers and the base URLs.
     pub homeservers: Arc<Homeservers>,
+    /// The proxies that may name the client of a request.
+    pub trusted_proxies: Arc<TrustedProxies>,
     /// The shares of the live sessions over all replicas.
     pub shares: Arc<CurrentShares>,
     /// The counter of reloads.
@@ -127,6 +131,8 @@ impl Reload {
         }
         self.context.log.set_level(level)?;
         self.shares.set(Shares::from_config(&config.limits));
+        self.set_trusted_proxies(&config.http, &mut need_restart);
+        self.set_base_urls(&config.homeservers, &mut need_restart);
         let verifiers = config.homeservers.iter().zip(prepared.verifiers);
         self.set_verifiers(verifiers, &mut need_restart);
         self.policy.set_limits(config.limits);
@@ -134,6 +140,32 @@ impl Reload {
         let digest = self.context.raw.digest_after_reload(&raw, &need_restart);
         self.identity.set_configuration(digest);
         Ok(need_restart)
+    }
+
+    /// Applies `http.trusted_proxies` and `http.forwarded_header`, and removes them from `need_restart`. They
+    /// stay as they were if `http.proxy_protocol` changes, which needs a restart: the PROXY protocol
+    /// without trusted proxies would reject every connection.
+    fn set_trusted_proxies(&self, http: &HttpConfig, need_restart: &mut Vec<String>) {
+        if !need_restart.iter().any(|key| key == "http.proxy_protocol") {
+            if !self.trusted_proxies.are_those_of(http) {
+                // Before the list: with it, the next request may set this again.
+                self.metrics.proxy_untrusted.set(0);
+                self.trusted_proxies.set(http);
+            }
+            need_restart
+                .retain(|key| key != "http.trusted_proxies" && key != "http.forwarded_header");
+        }
+    }
+
+    /// Applies the base URL of each homeserver, and removes its key from `need_restart`. A homeserver
+    /// that is new needs a restart.
+    fn set_base_urls(&self, homeservers: &[HomeserverConfig], need_restart: &mut Vec<String>) {
+        for homeserver in homeservers {
+            let url = homeserver.public_base_url.clone();
+            if self.homeservers.set_public_base_url(homeserver.name(), url) {
+                need_restart.retain(|key| *key != homeserver.base_url_key());
+            }
+        }
     }
 
     /// Applies the credentials and certificate authorities of the token verifiers, and removes their

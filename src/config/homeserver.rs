@@ -187,6 +187,16 @@ impl HomeserverConfig {
         self.hosts.first().map_or("", String::as_str)
     }
 
+    /// The key of [`HomeserverConfig::public_base_url`].
+    #[must_use]
+    pub fn base_url_key(&self) -> String {
+        let section = match self.hosts.as_slice() {
+            [] => "http",
+            [..] => &self.key_prefix,
+        };
+        format!("{section}.public_base_url")
+    }
+
     /// Whether `key` is one of this homeserver's keys that say how to authenticate to its token
     /// verifier and which certificate authorities to trust there.
     #[must_use]
@@ -219,22 +229,19 @@ impl HomeserverConfig {
                 ));
             }
         }
-        let section = match self.hosts.as_slice() {
-            [] => "http",
-            [..] => key_prefix,
-        };
+        let key = self.base_url_key();
         if let Some(url) = &self.public_base_url
             && let Some(path) = path_of(url)
         {
             warnings.push(format!(
-                "{section}.public_base_url has a path: session URLs are {url}/_matrix/…, and no client \
+                "{key} has a path: session URLs are {url}/_matrix/…, and no client \
                  reaches them unless the proxy removes {path}. Without such a proxy, write the URL \
                  without a path"
             ));
         }
         if self.public_base_url.is_none() && msc4108 {
             warnings.push(format!(
-                "{section}.public_base_url is not set: session URLs are built from the Host header \
+                "{key} is not set: session URLs are built from the Host header \
                  of the request that creates the session"
             ));
         }

@@ -42,8 +42,6 @@ pub struct Msc4108<'a, S> {
     pub sessions: &'a Sessions<S>,
     /// The metrics.
     pub metrics: &'a Metrics,
-    /// The public base URL, without a trailing slash; `None` means the request's own host.
-    pub base_url: Option<&'a str>,
 }
 
 impl<'a, S: Store> Msc4108<'a, S> {
@@ -86,10 +84,7 @@ impl<'a, S: Store> Msc4108<'a, S> {
         mut context: RequestContext<'_, B>,
     ) -> Result<ApiResponse, ApiError> {
         let grant = admitted.without_auth().map_err(|_| ApiError::Maintenance)?;
-        let base_url = match self.base_url {
-            Some(base_url) => base_url.to_owned(),
-            None => request::base_url(&context)?,
-        };
+        let base_url = request::base_url(&context)?;
         let data = request::read_text(&mut context).await?;
         let WithTimestamps { result, timestamps } = self
             .sessions

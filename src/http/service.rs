@@ -230,7 +230,6 @@ impl<S: Store> Service<S> {
                 let endpoints = Msc4108 {
                     sessions: &self.sessions,
                     metrics: &self.telemetry.metrics,
-                    base_url: homeserver.public_base_url.as_deref(),
                 };
                 endpoints.handle(context, route.target, intent).await
             }

@@ -30,7 +30,7 @@ const CLIENTS_PER_NETWORK: usize = 10;
 #[derive(Debug)]
 pub struct ConnectionAdmission {
     /// The proxies that may name the client of a request.
-    pub trusted_proxies: TrustedProxies,
+    pub trusted_proxies: Arc<TrustedProxies>,
     /// Time limit for the PROXY protocol's header. `None` if connections begin with HTTP.
     proxy_header_timeout: Option<Duration>,
     /// The limit per client. `None` if `limits.enabled` is false.
@@ -59,6 +59,7 @@ impl ConnectionAdmission {
     #[must_use]
     pub fn new(
         config: &Config,
+        trusted_proxies: Arc<TrustedProxies>,
         lifecycle: Lifecycle,
         metrics: Arc<Metrics>,
         rejection_log: Arc<RejectionLog>,
@@ -74,7 +75,7 @@ impl ConnectionAdmission {
         };
         let limits_clients = config.limits.rates.is_some();
         Self {
-            trusted_proxies: TrustedProxies::new(http),
+            trusted_proxies,
             proxy_header_timeout: http.proxy_protocol.then_some(http.timeouts.header),
             per_client: limits_clients.then(per_client),
             streams: StreamLimiter::new(http.max_connections, limits_clients.then(per_client)),
@@ -140,13 +141,7 @@ impl ConnectionAdmission {
         // The connection has no request yet, so the shutdown may close it.
         match self.lifecycle.until_draining(bounded).await? {
             Some(Ok(header)) => {
-                // The proxy announced no client, so the proxy is the peer. It is not trusted in
-                // that case: a proxy of layer 4 writes no headers, so the headers are the unknown
-                // client's.
-                let unnamed = Peer {
-                    is_trusted: false,
-                    ..proxy
-                };
+                let unnamed = Peer::without_announced_client(proxy);
                 let announced = header.client.map(PeerAddress::Ip);
                 let peer = announced.map_or(unnamed, |client| self.trusted_proxies.peer(client));
                 Some((peer, header.buffered))

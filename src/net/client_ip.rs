@@ -3,10 +3,12 @@
 use crate::config::http::HttpConfig;
 use crate::net::forwarded::ForwardedHeader;
 use crate::net::peer_stream::PeerAddress;
+use arc_swap::ArcSwap;
 use hyper::HeaderMap;
 use hyper::header::HeaderValue;
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 /// The address of the peer of a Unix socket, which has none: a process on this host. It is the client of a
 /// request that names no other.
@@ -15,11 +17,43 @@ const UNIX_PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// The header in which a proxy names the scheme of the request that it received.
 const FORWARDED_PROTO: &str = "x-forwarded-proto";
 
-/// The proxies whose header names the client, and which header that is.
-#[derive(Debug, Clone)]
+/// The proxies whose header names the client, and which header that is. A reload may replace both.
+#[derive(Debug)]
 pub struct TrustedProxies {
+    current: ArcSwap<ProxyList>,
+}
+
+/// `http.trusted_proxies` and `http.forwarded_header`.
+#[derive(Debug)]
+struct ProxyList {
     networks: Vec<IpNet>,
     header: ForwardedHeader,
+    /// How many lists came before in this process.
+    number: u64,
+}
+
+impl ProxyList {
+    fn new(config: &HttpConfig, number: u64) -> Self {
+        let header = ForwardedHeader::new(config.forwarded_header.as_str());
+        Self {
+            networks: config.trusted_proxies.clone(),
+            header: header.expect("the configuration has a header's name"),
+            number,
+        }
+    }
+
+    fn is_that_of(&self, config: &HttpConfig) -> bool {
+        let header = config.forwarded_header.as_str();
+        self.networks == config.trusted_proxies
+            && self.header.name.as_str().eq_ignore_ascii_case(header)
+    }
+
+    fn contains(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.networks
+            .iter()
+            .any(|network| network.contains(&address))
+    }
 }
 
 /// The other end of a connection.
@@ -32,6 +66,21 @@ pub struct Peer {
     /// Whether the peer is a trusted proxy, so that its connection may carry many clients. Its headers are
     /// not trusted if the PROXY protocol announced no address: they are the unknown client's.
     pub is_proxy: bool,
+    /// Whether that follows from the address. Not so at a Unix socket, and not without an announced address.
+    is_by_address: bool,
+}
+
+impl Peer {
+    /// The trusted proxy at `proxy` for which the PROXY protocol announced no client. It is not trusted: a
+    /// proxy of layer 4 writes no headers, so the headers are the unknown client's.
+    #[must_use]
+    pub fn without_announced_client(proxy: Self) -> Self {
+        Self {
+            is_trusted: false,
+            is_by_address: false,
+            ..proxy
+        }
+    }
 }
 
 impl TrustedProxies {
@@ -41,32 +90,52 @@ impl TrustedProxies {
     /// If `forwarded_header` is not a header name. The configuration rejects such a value.
     #[must_use]
     pub fn new(config: &HttpConfig) -> Self {
-        let header = ForwardedHeader::new(config.forwarded_header.as_str());
         Self {
-            networks: config.trusted_proxies.clone(),
-            header: header.expect("the configuration has a header's name"),
+            current: ArcSwap::from_pointee(ProxyList::new(config, 0)),
         }
     }
 
-    /// Whether `address` belongs to a trusted proxy.
+    /// Whether these are the proxies and the header of this configuration.
     #[must_use]
-    pub fn contains(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
-        self.networks
-            .iter()
-            .any(|network| network.contains(&address))
+    pub fn are_those_of(&self, config: &HttpConfig) -> bool {
+        self.current.load().is_that_of(config)
+    }
+
+    /// Replaces the proxies and the header, also for the requests of open connections.
+    ///
+    /// # Panics
+    /// As [`TrustedProxies::new`].
+    pub fn set(&self, config: &HttpConfig) {
+        let list = ProxyList::new(config, self.changes() + 1);
+        self.current.store(Arc::new(list));
+    }
+
+    /// How often [`TrustedProxies::set`] has changed the list.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.current.load().number
+    }
+
+    /// Returns the peer of an open connection as the list of now has it. A connection keeps its limits.
+    #[must_use]
+    pub fn peer_now(&self, peer: Peer) -> Peer {
+        if peer.is_by_address {
+            self.peer(PeerAddress::Ip(peer.ip))
+        } else {
+            peer
+        }
     }
 
     /// Whether a request has the header in which proxies name the client.
     #[must_use]
     pub fn has_header(&self, headers: &HeaderMap) -> bool {
-        headers.contains_key(&self.header.name)
+        headers.contains_key(&self.current.load().header.name)
     }
 
     /// The name of the header in which proxies name the client, in lower case.
     #[must_use]
-    pub fn header_name(&self) -> &str {
-        self.header.name.as_str()
+    pub fn header_name(&self) -> String {
+        self.current.load().header.name.as_str().to_owned()
     }
 
     /// Returns the proxies and one more, as `http.trusted_proxies` lists them.
@@ -79,7 +148,8 @@ impl TrustedProxies {
                 network.to_string()
             }
         };
-        let listed = self.networks.iter().map(text);
+        let current = self.current.load();
+        let listed = current.networks.iter().map(text);
         listed.chain([proxy.to_string()]).collect()
     }
 
@@ -87,21 +157,22 @@ impl TrustedProxies {
     /// proxies are configured (R0.37).
     #[must_use]
     pub fn may_set_request_id(&self, peer: Peer) -> bool {
-        peer.is_trusted || self.networks.is_empty()
+        peer.is_trusted || self.current.load().networks.is_empty()
     }
 
     /// Returns the peer with this address. The peer of a Unix socket is a trusted proxy: the permissions
     /// of the socket file decide which processes may connect.
     #[must_use]
     pub fn peer(&self, address: PeerAddress) -> Peer {
-        let (ip, is_trusted) = match address {
-            PeerAddress::Ip(ip) => (ip, self.contains(ip)),
-            PeerAddress::Unix => (UNIX_PEER, true),
+        let (ip, is_trusted, is_by_address) = match address {
+            PeerAddress::Ip(ip) => (ip, self.current.load().contains(ip), true),
+            PeerAddress::Unix => (UNIX_PEER, true, false),
         };
         Peer {
             ip,
             is_trusted,
             is_proxy: is_trusted,
+            is_by_address,
         }
     }
 
@@ -114,10 +185,11 @@ impl TrustedProxies {
     pub fn client_ip(&self, peer: Peer, headers: &HeaderMap) -> IpAddr {
         let (mut client, mut is_trusted) = (peer.ip, peer.is_trusted);
         if is_trusted {
-            let mut addresses = self.header.addresses(headers);
+            let current = self.current.load();
+            let mut addresses = current.header.addresses(headers);
             while is_trusted && let Some(Some(address)) = addresses.next() {
                 client = address;
-                is_trusted = self.contains(address);
+                is_trusted = current.contains(address);
             }
         }
         client.to_canonical()
@@ -135,9 +207,10 @@ pub fn is_https(peer: Peer, headers: &HeaderMap) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::TrustedProxies;
+    use super::{ProxyList, TrustedProxies};
     use crate::net::forwarded::ForwardedHeader;
     use crate::net::peer_stream::PeerAddress;
+    use arc_swap::ArcSwap;
     use hyper::HeaderMap;
     use hyper::header::{HeaderName, HeaderValue};
     use std::net::IpAddr;
@@ -149,9 +222,13 @@ mod tests {
     /// Two networks, one of which is a single address.
     fn trusted_proxies() -> TrustedProxies {
         let networks = ["10.0.0.0/8", "192.0.2.53/32"];
-        TrustedProxies {
+        let list = ProxyList {
             networks: networks.map(|text| text.parse().expect("a network")).into(),
             header: ForwardedHeader::new("X-Forwarded-For").expect("a name"),
+            number: 0,
+        };
+        TrustedProxies {
+            current: ArcSwap::from_pointee(list),
         }
     }
 

@@ -12,6 +12,7 @@ use crate::http::service::Service;
 use crate::lifecycle::Lifecycle;
 use crate::limits::client_concurrency::ClientPermit;
 use crate::net::admission::{AdmittedConnection, ConnectionAdmission};
+use crate::net::client_ip::TrustedProxies;
 use crate::net::http1;
 use crate::net::http2::limited_stream::FrameLimitedStream;
 use crate::net::http2::preface::begins_with_preface;
@@ -69,6 +70,7 @@ impl<S: Store> Connections<S> {
     pub fn new(
         config: &Config,
         service: Service<S>,
+        trusted_proxies: Arc<TrustedProxies>,
         lifecycle: Lifecycle,
         metrics: Arc<Metrics>,
         rejection_log: Arc<RejectionLog>,
@@ -76,6 +78,7 @@ impl<S: Store> Connections<S> {
     ) -> Self {
         let admission = ConnectionAdmission::new(
             config,
+            trusted_proxies,
             lifecycle.clone(),
             Arc::clone(&metrics),
             rejection_log,

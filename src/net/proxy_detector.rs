@@ -4,7 +4,7 @@
 use crate::net::client_ip::{Peer, TrustedProxies};
 use hyper::HeaderMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// Requests from at most `MAX_ADDRESSES` private addresses, and from no other, that justify the
@@ -26,6 +26,8 @@ pub struct UnconfiguredProxyDetector {
     /// Requests so far, all from `seen`. From `DECIDED` on, clients are ignored.
     requests: AtomicU32,
     seen: Mutex<Vec<IpAddr>>,
+    /// The changes of the list of proxies that are taken into account: each begins the detection anew.
+    changes: AtomicU64,
 }
 
 impl UnconfiguredProxyDetector {
@@ -47,6 +49,11 @@ impl UnconfiguredProxyDetector {
         headers: &HeaderMap,
         client: IpAddr,
     ) -> Option<String> {
+        let changes = trusted_proxies.changes();
+        if self.changes.load(Ordering::Relaxed) != changes {
+            self.changes.store(changes, Ordering::Relaxed);
+            self.restart();
+        }
         // A proxy that the PROXY protocol left unnamed is listed, and its header is the client's.
         if !peer.is_proxy && trusted_proxies.has_header(headers) {
             let proxy = peer.ip.to_canonical();
@@ -67,6 +74,14 @@ impl UnconfiguredProxyDetector {
                 "all requests so far came from this private address and a few others: {client}. {advice}"
             )
         })
+    }
+
+    fn restart(&self) {
+        for addresses in [&self.senders, &self.seen] {
+            let mut addresses = addresses.lock().unwrap_or_else(PoisonError::into_inner);
+            addresses.clear();
+        }
+        self.requests.store(0, Ordering::Relaxed);
     }
 
     /// Whether this peer must be reported because it sent the header.

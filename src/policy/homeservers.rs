@@ -2,6 +2,7 @@
 
 use crate::config::Mode;
 use crate::policy::auth::{Authenticator, TokenVerifier};
+use arc_swap::ArcSwapOption;
 use futures_util::future::join_all;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,8 +16,8 @@ pub struct Homeserver {
     pub mode: Mode,
     /// Checks access tokens. `None` if no token verifier is configured.
     pub auth: Option<Authenticator>,
-    /// The URL at which clients reach this server, without a trailing slash.
-    pub public_base_url: Option<String>,
+    /// The URL at which clients reach this server, without a trailing slash. A reload may replace it.
+    pub public_base_url: ArcSwapOption<String>,
 }
 
 /// What is known about a token verifier.
@@ -54,13 +55,30 @@ impl Homeservers {
     /// Returns `false`, and changes nothing, if that homeserver is not running with a verifier of
     /// the same URL: such a change needs a restart.
     pub fn set_verifier(&self, name: &str, verifier: TokenVerifier) -> bool {
+        let running = self.named(name);
+        let auth = running.and_then(|homeserver| homeserver.auth.as_ref());
+        auth.is_some_and(|auth| auth.set_verifier(verifier))
+    }
+
+    /// Replaces the URL at which the clients of a homeserver reach this server. `name` is as in
+    /// [`Homeservers::set_verifier`].
+    ///
+    /// Returns `false`, and changes nothing, if no such homeserver is running.
+    pub fn set_public_base_url(&self, name: &str, url: Option<String>) -> bool {
+        let running = self.named(name);
+        running.is_some_and(|homeserver| {
+            homeserver.public_base_url.store(url.map(Arc::new));
+            true
+        })
+    }
+
+    /// The homeserver whose first host is `name`, or the only one if that is empty.
+    fn named(&self, name: &str) -> Option<&Homeserver> {
         let homeserver = match self {
             Self::Only(homeserver) => name.is_empty().then_some(homeserver.as_ref()),
             Self::ByHost(by_host) => by_host.get(name).map(Arc::as_ref),
         };
-        let running = homeserver.filter(|homeserver| homeserver.name == name);
-        let auth = running.and_then(|homeserver| homeserver.auth.as_ref());
-        auth.is_some_and(|auth| auth.set_verifier(verifier))
+        homeserver.filter(|homeserver| homeserver.name == name)
     }
 
     /// Sends one probe to each token verifier, and logs the result. A failure does not stop the

@@ -5,12 +5,14 @@
 
 mod tasks;
 
+use arc_swap::ArcSwapOption;
 use matrix_rendezvous::clock::Clock;
 use matrix_rendezvous::config::{Mode, Sources};
 use matrix_rendezvous::http::service::{RequestTelemetry, Service};
 use matrix_rendezvous::lifecycle::Lifecycle;
 use matrix_rendezvous::model::LimitSet;
 use matrix_rendezvous::model::SessionId;
+use matrix_rendezvous::net::client_ip::TrustedProxies;
 use matrix_rendezvous::net::connection::Connections;
 use matrix_rendezvous::net::listener::{self, BoundListener, BoundListeners};
 use matrix_rendezvous::policy::{Homeserver, Homeservers, Policy};
@@ -104,7 +106,7 @@ fn serve() -> TestService {
         name: String::new(),
         mode: Mode::Open,
         auth: None,
-        public_base_url: None,
+        public_base_url: ArcSwapOption::empty(),
     };
     let homeservers = Arc::new(Homeservers::Only(Box::new(homeserver)));
     let store = Arc::new(PanickingStore(Changes::new(true)));
@@ -140,8 +142,9 @@ fn serve() -> TestService {
         time,
         &lifecycle,
     );
+    let proxies = Arc::new(TrustedProxies::new(&config.http));
     let shared = Arc::new(Connections::new(
-        &config, service, lifecycle, counted, refusals, clock,
+        &config, service, proxies, lifecycle, counted, refusals, clock,
     ));
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let socket = runtime

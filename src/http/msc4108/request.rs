@@ -62,8 +62,12 @@ fn require_text_plain(headers: &HeaderMap) -> Result<(), ApiError> {
     Err(ApiError::InvalidParam("Content-Type is not text/plain"))
 }
 
-/// Returns the URL by which the request reached this server.
+/// Returns the URL at which clients reach this server, without a trailing slash: the configured one, or that
+/// by which the request came.
 pub(super) fn base_url<B>(context: &RequestContext<'_, B>) -> Result<String, ApiError> {
+    if let Some(configured) = context.homeserver.public_base_url.load().as_deref() {
+        return Ok(configured.clone());
+    }
     let scheme = if context.caller.is_https {
         "https"
     } else {

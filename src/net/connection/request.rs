@@ -21,7 +21,8 @@ impl<S: Store> Connections<S> {
         context: &ConnectionContext,
     ) -> IpAddr {
         let trusted_proxies = &self.admission.trusted_proxies;
-        trusted_proxies.client_ip(context.peer, request.headers())
+        let peer = trusted_proxies.peer_now(context.peer);
+        trusted_proxies.client_ip(peer, request.headers())
     }
 
     /// Returns the response of one request.
@@ -36,17 +37,18 @@ impl<S: Store> Connections<S> {
         let is_http2 = request.version() == Version::HTTP_2;
         let mut timeout = context.take_timeout(&self.clock);
         let trusted_proxies = &self.admission.trusted_proxies;
+        let peer = trusted_proxies.peer_now(context.peer);
         let headers = request.headers();
         let proxy_detector = &self.proxy_detector;
-        if let Some(warning) = proxy_detector.observe(trusted_proxies, context.peer, headers, ip) {
+        if let Some(warning) = proxy_detector.observe(trusted_proxies, peer, headers, ip) {
             self.metrics.proxy_untrusted.set(1);
             tracing::warn!("{warning}");
         }
         let caller = Caller {
             ip,
-            is_https: is_https(context.peer, request.headers()),
-            may_set_request_id: trusted_proxies.may_set_request_id(context.peer),
-            may_request_trace: context.peer.is_trusted,
+            is_https: is_https(peer, request.headers()),
+            may_set_request_id: trusted_proxies.may_set_request_id(peer),
+            may_request_trace: peer.is_trusted,
         };
         let hangup = async {
             // A closed stream of HTTP/2 is a request whose body has ended. A reset drops this future.

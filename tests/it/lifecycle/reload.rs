@@ -1,6 +1,8 @@
 //! SIGHUP: reloadable keys change, an invalid configuration is rejected, and sign-ins are not
 //! affected. Also `maintenance`, the key that is reloaded most: no new sessions for now.
 
+mod routing;
+
 use crate::server::{Server, on_both_stores};
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;

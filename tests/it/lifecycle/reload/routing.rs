@@ -1,0 +1,124 @@
+//! SIGHUP applies what describes the way to this server: the base URLs, and the proxies that may name the
+//! client of a request.
+
+use super::Running;
+use testkit::api::UNSTABLE;
+use testkit::etag::{ETAG, creation};
+use testkit::eventually;
+use testkit::http::{Connection, Request};
+use testkit::server::Store;
+
+impl Running {
+    /// The URL of a new session in the ETag dialect, up to the path.
+    #[track_caller]
+    fn base_url(&self, host: &str) -> String {
+        let reply = self.server.call(&creation("x").host(host)).expect(201);
+        let url = reply.text("url");
+        let (base, _) = url.split_once(ETAG).expect("the path of a session");
+        base.to_owned()
+    }
+
+    /// The status of a request with this header.
+    #[track_caller]
+    fn status_with(&self, name: &str, value: &str) -> u16 {
+        let request = Request::get(UNSTABLE).header(name, value);
+        self.server.call(&request).status
+    }
+
+    #[track_caller]
+    fn assert_names(&self, keys: &str) {
+        eventually("the log names the keys", || {
+            let log = self.server.log();
+            let last = log.lines().rfind(|line| line.contains("need a restart"))?;
+            last.contains(&format!("keys=\"{keys}\"")).then_some(())
+        });
+    }
+
+    fn says_restart(&self) -> bool {
+        self.server.log().contains("need a restart")
+    }
+}
+
+#[test]
+fn reload_applies_the_base_url() {
+    let running = Running::start(Store::Memory, "http.public_base_url = \"https://one\"\n");
+    assert_eq!(running.base_url("host"), "https://one");
+    running.reload("http.public_base_url = \"https://two/\"\n", "applied");
+    assert_eq!(running.base_url("host"), "https://two");
+    running.reload("mode = \"open\"\n", "applied");
+    assert_eq!(running.base_url("host"), "http://host");
+    assert!(!running.says_restart(), "{}", running.server.log());
+}
+
+#[test]
+fn reload_applies_the_base_url_of_each_homeserver() {
+    let entry = |hosts: &str, url: &str| {
+        format!("[[auth.homeserver]]\nhost = [{hosts}]\npublic_base_url = \"https://{url}\"\n")
+    };
+    let start = [
+        entry("\"anna\", \"alias\"", "one"),
+        entry("\"berta\"", "two"),
+    ];
+    let running = Running::start(Store::Memory, &start.concat());
+    let later = [
+        entry("\"anna\", \"alias\"", "three"),
+        entry("\"berta\"", "four"),
+    ];
+    running.reload(&later.concat(), "applied");
+    for (host, expected) in [("anna", "three"), ("alias", "three"), ("berta", "four")] {
+        assert_eq!(running.base_url(host), format!("https://{expected}"));
+    }
+    assert!(!running.says_restart(), "{}", running.server.log());
+    // The second is another homeserver now, and its key says so.
+    let other = [
+        entry("\"anna\", \"alias\"", "five"),
+        entry("\"carla\"", "six"),
+    ];
+    running.reload(&other.concat(), "applied");
+    assert_eq!(running.base_url("anna"), "https://five");
+    assert_eq!(running.base_url("berta"), "https://four");
+    running.assert_names("auth.homeserver.1.host, auth.homeserver.1.public_base_url");
+}
+
+const DENY: &str = "limits.deny.create = [\"198.51.100.7\"]\n";
+
+#[test]
+fn reload_applies_trusted_proxies_and_their_header() {
+    let with = |keys: &str| format!("{DENY}{keys}");
+    let running = Running::start(Store::Memory, &with("http.trusted_proxies = []\n"));
+    let named = ["X-Forwarded-For", "X-Real-IP"];
+    let statuses = || named.map(|name| running.status_with(name, "198.51.100.7"));
+    assert_eq!(statuses(), [200, 200]);
+    let mut opened_before = Connection::open(running.server.http);
+    let untrusted = || {
+        running
+            .server
+            .metrics()
+            .sum("rendezvous_proxy_untrusted", &[])
+    };
+    assert_eq!(untrusted(), 1);
+    let trusting = "http.trusted_proxies = [\"127.0.0.1\"]\n";
+    running.reload(&with(trusting), "applied");
+    assert_eq!((statuses(), untrusted()), ([403, 200], 0));
+    let request = Request::get(UNSTABLE).header(named[0], "198.51.100.7");
+    assert_eq!(opened_before.send(&request).status, 403);
+    let other_header = format!("{trusting}http.forwarded_header = \"X-Real-IP\"\n");
+    running.reload(&with(&other_header), "applied");
+    assert_eq!(statuses(), [200, 403]);
+    // A proxy that is not trusted any more is reported again.
+    running.reload(&with("http.trusted_proxies = []\n"), "applied");
+    assert_eq!((statuses(), untrusted()), ([200, 200], 1));
+    assert_eq!(opened_before.send(&request).status, 200);
+    assert!(!running.says_restart(), "{}", running.server.log());
+}
+
+/// Without them, the PROXY protocol that still applies would reject every connection.
+#[test]
+fn proxies_stay_if_the_proxy_protocol_changes() {
+    let trusting = "http.trusted_proxies = [\"127.0.0.1\"]\n";
+    let running = Running::start(Store::Memory, &format!("{DENY}{trusting}"));
+    let keys = "http.trusted_proxies = [\"10.0.0.1\"]\nhttp.proxy_protocol = true\n";
+    running.reload(&format!("{DENY}{keys}"), "applied");
+    assert_eq!(running.status_with("X-Forwarded-For", "198.51.100.7"), 403);
+    running.assert_names("http.proxy_protocol, http.trusted_proxies");
+}

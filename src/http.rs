@@ -13,6 +13,7 @@ pub mod json;
 pub mod msc4108;
 pub mod msc4388;
 pub mod probe;
+pub mod readiness_path;
 mod recorder;
 pub mod request_id;
 pub mod response;

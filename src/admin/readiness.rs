@@ -4,6 +4,7 @@
 //! store or of a homeserver later changes nothing: all replicas would leave the load balancer at once,
 //! and clients would get its error page in place of ours.
 
+use crate::http::readiness_path::ReplicaReadiness;
 use crate::lifecycle::Lifecycle;
 use crate::policy::{Homeservers, Policy};
 use crate::store::{StoreProblems, StoreState};
@@ -75,6 +76,12 @@ impl fmt::Display for Component {
         };
         let text = self.text.replace('\n', "; ");
         writeln!(out, "[{mark}] {}: {}", self.name, Printable(&text))
+    }
+}
+
+impl ReplicaReadiness for Readiness {
+    fn is_ready(&self) -> bool {
+        self.check().is_ok()
     }
 }
 

@@ -8,6 +8,7 @@ use super::{App, RunError};
 use crate::admin::{Admin, LiveCount, Readiness, ReplicaIdentity};
 use crate::config::Config;
 use crate::config::store::StoreConfig;
+use crate::http::readiness_path::ReadinessPath;
 use crate::http::service::{RequestTelemetry, Service};
 use crate::lifecycle::ReloadSignal;
 use crate::net::bind::bind;
@@ -110,6 +111,9 @@ impl AppContext {
         let service_manager = self.add_service_manager(&readiness, &reload.sources.env);
         let trusted_proxies = Arc::new(TrustedProxies::new(&self.config.http));
         let identity = Arc::new(ReplicaIdentity::new(reload.raw.digest(), identity));
+        let readiness_path = self.config.http.readiness_path.clone();
+        let readiness_path =
+            readiness_path.map(|path| ReadinessPath::new(path, Arc::clone(&readiness) as _));
         self.add_admin(admin, &store, readiness, &identity, &reload.log);
         let reload = Reload {
             context: reload,
@@ -123,7 +127,14 @@ impl AppContext {
         };
         self.add_task("reload", reload.run(reload_signal));
         self.add_housekeeping(&policy, &homeservers);
-        self.add_accepting(http, store, policy, homeservers, trusted_proxies);
+        self.add_accepting(
+            http,
+            store,
+            policy,
+            homeservers,
+            trusted_proxies,
+            readiness_path,
+        );
         Ok(App {
             tasks: self.tasks,
             lifecycle: self.lifecycle,
@@ -206,6 +217,7 @@ impl AppContext {
         policy: Arc<Policy>,
         homeservers: Arc<Homeservers>,
         trusted_proxies: Arc<TrustedProxies>,
+        readiness_path: Option<ReadinessPath>,
     ) {
         let rejection_log = Arc::clone(&self.rejection_log);
         let access_log = Arc::new(AccessLog::new(
@@ -240,6 +252,7 @@ impl AppContext {
             clock,
             &self.lifecycle,
         );
+        let service = service.with_readiness_path(readiness_path);
         let connections = Arc::new(Connections::new(
             &self.config,
             service,

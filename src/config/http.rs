@@ -1,5 +1,8 @@
 //! The section `http`: the client listener, trusted proxies, connection limits and timeouts.
 
+mod readiness_path;
+
+use self::readiness_path::PathOnClientsListener;
 use crate::config::ConfigProblem;
 use crate::config::address_range::Network;
 use crate::config::de::{HumanDuration, Scalar, list, scalar};
@@ -32,6 +35,8 @@ pub struct HttpConfig {
     pub proxy_protocol: bool,
     /// Whether HTTP/2 without TLS is accepted.
     pub h2c: bool,
+    /// The path of readiness on this listener. `None` if only the admin listener has one.
+    pub readiness_path: Option<String>,
     /// Upper bound of open connections.
     pub max_connections: usize,
     /// Upper bound of open connections per client. Applies only if `limits.enabled` is true.
@@ -67,6 +72,7 @@ pub struct RawHttp {
     proxy_protocol: bool,
     #[serde(deserialize_with = "scalar")]
     h2c: bool,
+    readiness_path: Option<Scalar<PathOnClientsListener>>,
     #[serde(deserialize_with = "scalar")]
     max_connections: usize,
     #[serde(deserialize_with = "scalar")]
@@ -137,6 +143,10 @@ impl RawHttp {
             forwarded_header: self.forwarded_header.clone(),
             proxy_protocol: self.proxy_protocol,
             h2c: self.h2c,
+            readiness_path: self
+                .readiness_path
+                .as_ref()
+                .map(|Scalar(path)| path.0.clone()),
             max_connections: self.max_connections,
             max_connections_per_client: self.max_connections_per_client,
             timeouts: Timeouts {

@@ -57,6 +57,8 @@ pub enum ApiError {
     /// The ETag dialect creates no session, because `maintenance` is on. (In the JSON dialect this
     /// is a rejection of the policy, and a 403.)
     Maintenance,
+    /// The answer of `http.readiness_path` while the replica is not ready (R0.44). Such a request is not counted.
+    NotReady,
     /// The session records no further transaction id.
     TxnsFull {
         /// The time until the session ends.

@@ -1,7 +1,23 @@
 //! The framing of a request: what hyper accepts and this server does not.
 
+use crate::http::error::ApiError;
+use crate::http::host;
 use hyper::Request;
 use hyper::header::TRANSFER_ENCODING;
+
+/// Checks R0.36 and R0.42, which apply to every method.
+///
+/// # Errors
+/// [`ApiError::InvalidHost`] and [`ApiError::InvalidTransferCoding`].
+pub(super) fn check_head<B>(request: &Request<B>) -> Result<(), ApiError> {
+    if host::violates_host_rule(request) {
+        return Err(ApiError::InvalidHost);
+    }
+    if has_unsupported_transfer_coding(request) {
+        return Err(ApiError::InvalidTransferCoding);
+    }
+    Ok(())
+}
 
 /// Whether the request has a transfer coding other than `chunked`, once (R0.42).
 ///

@@ -1,8 +1,10 @@
 //! The pipeline: the steps of every request, from top to bottom.
 //!
 //! Host, homeserver, route, intent; then `msc4388` or `msc4108` applies the policy, reads the body and
-//! calls the use case. Around them: the request timeout, the panic guard, and the recorder of metrics,
+//! calls the use case. Around them: the request timeout and the panic guard (`guard`), and the recorder of metrics,
 //! log and trace. The pipeline does not know which store is in use.
+
+mod guard;
 
 use crate::clock::Clock;
 use crate::clock::lazy_timeout::LazyTimeout;
@@ -11,11 +13,12 @@ use crate::config::{Config, Mode};
 use crate::http::body::{self, RequestBody};
 use crate::http::context::{Caller, RequestContext};
 use crate::http::error::ApiError;
-use crate::http::framing;
+use crate::http::framing::{self, check_head};
 use crate::http::host;
-use crate::http::msc4108::{HeldRead, HoldableResponse, Msc4108};
+use crate::http::msc4108::{HoldableResponse, Msc4108};
 use crate::http::msc4388::Msc4388;
 use crate::http::probe;
+use crate::http::readiness_path::ReadinessPath;
 use crate::http::recorder::RequestRecorder;
 pub use crate::http::recorder::RequestTelemetry;
 use crate::http::request_id::{RequestIdGenerator, X_REQUEST_ID};
@@ -26,15 +29,12 @@ use crate::model::Api;
 use crate::policy::{Homeserver, Homeservers, Intent, Policy};
 use crate::session::{Holds, Sessions, StoreRetries};
 use crate::store::Store;
-use crate::telemetry::labels::TimeoutKind;
 use bytes::Bytes;
-use futures_util::FutureExt;
 use http_body_util::Full;
 use hyper::header::{CONNECTION, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response};
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +44,7 @@ pub struct Service<S> {
     sessions: Sessions<S>,
     policy: Arc<Policy>,
     homeservers: Arc<Homeservers>,
+    readiness_path: Option<ReadinessPath>,
     telemetry: RequestTelemetry,
     clock: Clock,
     stable_api_enabled: bool,
@@ -81,6 +82,7 @@ impl<S: Store> Service<S> {
             sessions: Sessions::new(store, metrics, retries, holds, one_sided_log),
             policy,
             homeservers,
+            readiness_path: None,
             telemetry,
             clock,
             stable_api_enabled: config.stable_api,
@@ -89,6 +91,15 @@ impl<S: Store> Service<S> {
             timeouts: config.http.timeouts,
             headers: ApiResponse::default_headers(),
             etag_headers: ApiResponse::etag_default_headers(),
+        }
+    }
+
+    /// Answers this path with the readiness of the replica (R0.44).
+    #[must_use]
+    pub fn with_readiness_path(self, readiness_path: Option<ReadinessPath>) -> Self {
+        Self {
+            readiness_path,
+            ..self
         }
     }
 
@@ -102,15 +113,49 @@ impl<S: Store> Service<S> {
         deadline: &mut LazyTimeout,
         hangup: impl Future<Output = ()>,
     ) -> Response<Full<Bytes>> {
-        let started = self.clock.now();
         let route = Route::parse(request.uri().path());
         let is_head = request.method() == Method::HEAD;
         let incoming_id = request.headers().get(X_REQUEST_ID);
         let incoming_id = incoming_id.filter(|_| caller.may_set_request_id);
         let request_id = self.request_ids.choose(incoming_id);
+        let readiness_path = self.readiness_path.as_ref();
+        let response = match readiness_path.and_then(|path| path.respond(request)) {
+            Some(response) => response,
+            None => {
+                self.respond_to_api(route, request, caller, &request_id, deadline, hangup)
+                    .await
+            }
+        };
+        let mut response =
+            response.into_response(self.default_headers(route.api), request_id, is_head);
+        probe::repeat(request.headers(), response.headers_mut());
+        // A response before the end of the body: the connection stays open only if the end of the
+        // body is near, and if hyper reads the same end as a proxy in front (R0.42). Otherwise the
+        // response must announce the close.
+        if !request.body().is_end_stream()
+            && (framing::has_unsupported_transfer_coding(request)
+                || !body::drain_buffered(request, deadline).await)
+        {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(CONNECTION, close);
+        }
+        response
+    }
+
+    /// Handles a request of the API, and records it.
+    async fn respond_to_api<B: RequestBody>(
+        &self,
+        route: Route,
+        request: &mut Request<B>,
+        caller: Caller,
+        request_id: &HeaderValue,
+        deadline: &mut LazyTimeout,
+        hangup: impl Future<Output = ()>,
+    ) -> ApiResponse {
+        let started = self.clock.now();
         let telemetry = &self.telemetry;
         let recorder =
-            RequestRecorder::start(telemetry, request, route, caller, &request_id, started);
+            RequestRecorder::start(telemetry, request, route, caller, request_id, started);
         let response = {
             // Pinned before it is wrapped: moving a future of kilobytes copies it.
             let dispatching = pin!(self.dispatch(route, request, caller));
@@ -139,62 +184,7 @@ impl<S: Store> Service<S> {
             Err(error) => (error.into(), Duration::ZERO),
         };
         recorder.finish(&response, self.clock.now(), held_for);
-        let mut response =
-            response.into_response(self.default_headers(route.api), request_id, is_head);
-        probe::repeat(request.headers(), response.headers_mut());
-        // A response before the end of the body: the connection stays open only if the end of the
-        // body is near, and if hyper reads the same end as a proxy in front (R0.42). Otherwise the
-        // response must announce the close.
-        if !request.body().is_end_stream()
-            && (framing::has_unsupported_transfer_coding(request)
-                || !body::drain_buffered(request, deadline).await)
-        {
-            let close = HeaderValue::from_static("close");
-            response.headers_mut().insert(CONNECTION, close);
-        }
         response
-    }
-
-    /// Handles the request within the deadline, and catches panics: a bug in one request must not
-    /// end the process and all other requests.
-    async fn with_deadline_and_panic_guard<'a>(
-        &'a self,
-        route: Route,
-        started: Duration,
-        dispatching: Pin<&mut impl Future<Output = Result<HoldableResponse<'a, S>, ApiError>>>,
-        deadline: &mut LazyTimeout,
-    ) -> Result<HoldableResponse<'a, S>, ApiError> {
-        let dispatching = AssertUnwindSafe(dispatching).catch_unwind();
-        match deadline
-            .timeout_since(started, self.timeouts.request, pin!(dispatching))
-            .await
-        {
-            Some(Ok(response)) => response,
-            Some(Err(_panic)) => Err(self.record_panic(route)),
-            None => {
-                self.telemetry.metrics.timeouts.inc(TimeoutKind::Request);
-                Err(ApiError::RequestTimeout)
-            }
-        }
-    }
-
-    /// Waits for a held read, without a deadline: the hold has its own. Returns how long it took, too.
-    async fn await_held(
-        &self,
-        route: Route,
-        held: HeldRead<'_, S>,
-        hangup: impl Future<Output = ()>,
-    ) -> (ApiResponse, Duration) {
-        let started = self.clock.now();
-        let response = AssertUnwindSafe(held.respond(hangup)).catch_unwind().await;
-        let response = response.unwrap_or_else(|_panic| self.record_panic(route).into());
-        (response, self.clock.now().saturating_sub(started))
-    }
-
-    fn record_panic(&self, route: Route) -> ApiError {
-        self.telemetry.metrics.panics.inc();
-        tracing::error!(route = route.label().label(), "a handler panicked");
-        ApiError::Internal
     }
 
     async fn dispatch<B: RequestBody>(
@@ -279,15 +269,4 @@ impl<S: Store> Service<S> {
             self.headers.clone()
         }
     }
-}
-
-/// Checks R0.36 and R0.42, which apply to every method.
-fn check_head<B>(request: &Request<B>) -> Result<(), ApiError> {
-    if host::violates_host_rule(request) {
-        return Err(ApiError::InvalidHost);
-    }
-    if framing::has_unsupported_transfer_coding(request) {
-        return Err(ApiError::InvalidTransferCoding);
-    }
-    Ok(())
 }

@@ -31,6 +31,7 @@ mod protocol_sessions;
 mod protocol_sizes;
 mod protocol_txns;
 mod protocol_writes;
+mod readiness_path;
 mod redis_addresses;
 mod redis_change_feed;
 mod redis_clock;

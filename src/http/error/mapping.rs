@@ -277,6 +277,7 @@ impl ApiError {
                 "The session store is not available; try again",
                 R::StoreUnavailable,
             ),
+            Self::NotReady => unavailable("This replica is not ready", R::StoreUnavailable),
             Self::RequestTimeout => unavailable("The request took too long", R::RequestTimeout),
             Self::Internal => matrix_error(
                 S::INTERNAL_SERVER_ERROR,

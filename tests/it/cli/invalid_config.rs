@@ -159,6 +159,11 @@ fn wrong_value_is_reported_with_key_and_source() {
         ("http.proxy_protocol", "true"),
         // A proxy's connection pool would lose requests.
         ("http.idle_timeout", "74s"),
+        ("http.readiness_path", "readyz"),
+        ("http.readiness_path", "/"),
+        ("http.readiness_path", "//readyz"),
+        ("http.readiness_path", "/ready?z"),
+        ("http.readiness_path", "/_matrix/client/versions"),
         ("http.public_base_url", "matrix.example.org"),
         ("http.public_base_url", "ftp://matrix.example.org"),
         ("http.public_base_url", "https://matrix.example.org/?a=b"),

@@ -1,5 +1,6 @@
 // Validates custom resources, one JSON object per line on standard input, against the schemas of their kinds. Unknown fields
-// are errors too: the schemas accept them, and an API server would drop them.
+// are errors too: the schemas accept them, and an API server would drop them. There must be an object of each kind: of those
+// in the arguments, or else of all.
 import { createInterface } from "node:readline";
 import { HTTPRoute } from "@kubernetes-models/gateway-api/gateway.networking.k8s.io/v1/HTTPRoute";
 import { PodMonitor } from "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/PodMonitor";
@@ -52,6 +53,7 @@ for await (const line of createInterface({ input: process.stdin })) {
     rejectUnknownFields(name, object, { apiVersion: value, kind: value, metadata: { name: value, namespace: value, labels: ANY, annotations: ANY }, spec: SPECS[object.kind] });
     counts[object.kind] = (counts[object.kind] ?? 0) + 1;
 }
-const missing = Object.keys(KINDS).filter((kind) => !counts[kind]);
+const expected = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(KINDS);
+const missing = expected.filter((kind) => !counts[kind]);
 if (missing.length) throw new Error(`no rendering contains ${missing}`);
 console.log("custom resources:", JSON.stringify(counts));

@@ -61,7 +61,8 @@ helm install rendezvous {chart} --namespace matrix --values values.yaml
 helm test rendezvous --namespace matrix # its last pod passes once clients are routed here
 ```
 
-[docs/install.md](../../docs/install.md) is the installation guide. [ci/](ci/) has example values by subject. Values that cannot work,
+[docs/install.md](../../docs/install.md) is the installation guide. [examples/](examples/) has complete values
+for the Element Server Suite, and for Synapse with MAS; [ci/](ci/) has example values by subject. Values that cannot work,
 and unknown keys, fail at render with one message that lists every error.
 
 Strings in these values are evaluated as templates (`tpl`), so that a parent chart can set them from its own values: `config`;

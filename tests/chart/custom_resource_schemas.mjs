@@ -3,14 +3,17 @@
 // in the arguments, or else of all.
 import { createInterface } from "node:readline";
 import { HTTPRoute } from "@kubernetes-models/gateway-api/gateway.networking.k8s.io/v1/HTTPRoute";
+import { BackendConfig } from "@kubernetes-models/gke/cloud.google.com/v1/BackendConfig";
+import { HealthCheckPolicy } from "@kubernetes-models/gke/networking.gke.io/v1/HealthCheckPolicy";
 import { PodMonitor } from "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/PodMonitor";
 import { PrometheusRule } from "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/PrometheusRule";
 import { ServiceMonitor } from "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/ServiceMonitor";
 
-const KINDS = { HTTPRoute, PodMonitor, PrometheusRule, ServiceMonitor };
+const KINDS = { BackendConfig, HTTPRoute, HealthCheckPolicy, PodMonitor, PrometheusRule, ServiceMonitor };
 const ANY = null; // an object with any keys, such as labels
 const value = {}; // a scalar, so an object without keys
 const relabelings = { sourceLabels: value, targetLabel: value, regex: value, replacement: value, separator: value, modulus: value, action: value };
+const healthCheck = { checkIntervalSec: value, timeoutSec: value, healthyThreshold: value, unhealthyThreshold: value };
 const monitor = (endpoints) => ({
     jobLabel: value,
     selector: { matchLabels: ANY },
@@ -22,6 +25,11 @@ const monitor = (endpoints) => ({
 });
 /** The known fields of each spec. A list has the fields of its items. If the chart sets another field, it is misspelt, or add it here. */
 const SPECS = {
+    BackendConfig: { healthCheck: { ...healthCheck, type: value, port: value, requestPath: value } },
+    HealthCheckPolicy: {
+        default: { ...healthCheck, config: { type: value, httpHealthCheck: { portSpecification: value, port: value, requestPath: value } } },
+        targetRef: { group: value, kind: value, name: value },
+    },
     HTTPRoute: {
         parentRefs: { name: value, namespace: value, sectionName: value },
         hostnames: value,

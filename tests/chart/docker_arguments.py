@@ -5,14 +5,14 @@ values add are left out.
     docker_arguments.py RENDERED CLUSTER DIRECTORY KIND/NAME IMAGE=LOCAL,…
         prints arguments that end with NUL: options, "--", then the local image and the command. DIRECTORY receives the files
     docker_arguments.py ... --probes
-        prints the probes, one per line: "get PORT PATH", or "exec COMMAND" with its words separated by 0x1f
+        prints the probes and the health checks of load balancers, one per line: "get PORT PATH", or "exec COMMAND" with its words separated by 0x1f
 """
 
 import os
 import re
 import sys
 
-from rendered_objects import find, load, own_containers, secrets, template
+from rendered_objects import find, is_server, load, own_containers, secrets, template
 
 # Fields for a node or a rollout, or fields that other tests check.
 IGNORED_FIELDS = {
@@ -170,11 +170,23 @@ def probes(workload):
             yield "exec " + "\x1f".join(probe["exec"]["command"])
 
 
+def health_checks(workload, objects):
+    """Yields one line for each health check that a load balancer makes at the server."""
+    for item in objects if is_server(workload) else []:
+        if item["kind"] == "HealthCheckPolicy":
+            request = item["spec"]["default"]["config"]["httpHealthCheck"]
+        elif item["kind"] == "BackendConfig":
+            request = item["spec"]["healthCheck"]
+        else:
+            continue
+        yield f"get {request['port']} {request['requestPath']}"
+
+
 def main(rendered, cluster, directory, workload_name, images, *options):
     objects = load(rendered) + load(cluster)
     workload = find(objects, *workload_name.split("/"))
     if options == ("--probes",):
-        print(*probes(workload), sep="\n")
+        print(*probes(workload), *health_checks(workload, objects), sep="\n")
     else:
         local_images = dict(pair.split("=") for pair in images.split(","))
         arguments = docker_run_arguments(workload, objects, directory, local_images)

@@ -10,7 +10,7 @@ import sys
 import kubernetes_validate
 from rendered_objects import load, name_of
 
-CUSTOM_API_GROUPS = {"monitoring.coreos.com", "gateway.networking.k8s.io"}
+CUSTOM_API_GROUPS = {"monitoring.coreos.com", "gateway.networking.k8s.io", "networking.gke.io", "cloud.google.com"}
 # Fields that are newer than the oldest version. Without them the object is valid there; the chart rejects them there.
 NEWER_FIELDS = {("Service", "trafficDistribution"): "1.31"}
 

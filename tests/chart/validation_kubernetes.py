@@ -72,7 +72,37 @@ def policies(cidr):
     return [{"networkPolicy": place} for place in (*places, *destinations, *rules)]
 
 
+def gke(readiness_path="/readyz", kind="HealthCheckPolicy", **http):
+    """Values with the health check of a load balancer of GKE."""
+    http |= {"readiness_path": readiness_path} if readiness_path else {}
+    return {"healthCheck": {"gke": {"enabled": True, "kind": kind}}, "config": {"http": http}}
+
+
+def readiness(**numbers):
+    """Values with these numbers of the readiness probe."""
+    return {"probes": {"readiness": numbers}}
+
+
+NOT_A_PATH = ["", "readyz", "/readyz?verbose", "/a b", "https://a/readyz"]
+BACKEND_CONFIG = {"service": {"annotations": {"cloud.google.com/backend-config": "{}"}}}
+ALB = {"annotations": {"alb.ingress.kubernetes.io/healthcheck-path": "/readyz"}}
+READINESS_PATH = {"config": {"http": {"readiness_path": "/readyz"}}}
+
 CASES = [
+    # Health checks of cloud load balancers.
+    *((gke(kind=kind), []) for kind in ("HealthCheckPolicy", "BackendConfig")),
+    (gke(readiness_path=None), ["healthCheck.gke.enabled: requires config.http.readiness_path"]),
+    ({**gke(proxy_protocol=True, trusted_proxies=["10.0.0.1"]), "tests": {"enabled": False}}, ["healthCheck.gke.enabled: must be false"]),
+    (BACKEND_CONFIG, []),
+    ({**gke(), **BACKEND_CONFIG}, []),
+    ({**gke(kind="BackendConfig"), **BACKEND_CONFIG}, ["service.annotations: cloud.google.com/backend-config"]),
+    ({**gke(), **readiness(timeoutSeconds=4)}, ["probes.readiness.timeoutSeconds"]),
+    *(({**gke(), **readiness(**{key: 11})}, ["probes.readiness: successThreshold and"]) for key in ("successThreshold", "failureThreshold")),
+    ({**gke(), **readiness(timeoutSeconds=3, failureThreshold=10)}, []),
+    (readiness(timeoutSeconds=4, failureThreshold=11), []),
+    *(({key: ALB}, [f"{key}.annotations: alb.ingress.kubernetes.io/healthcheck-path must be"]) for key in ("ingress", "service")),
+    *(({key: ALB, "config": {"http": {"readiness_path": "/ready"}}}, [f"{key}.annotations: alb"]) for key in ("ingress", "service")),
+    *(({key: ALB, **READINESS_PATH}, []) for key in ("ingress", "service")),
     ({"ingress": {"enabled": True}}, ["ingress.hosts"]),
     ({"httpRoute": {"enabled": True}}, ["httpRoute.parentRefs", "httpRoute.hostnames"]),
     ({"autoscaling": {"enabled": True, "minReplicas": 9}}, ["autoscaling.minReplicas"]),
@@ -138,6 +168,9 @@ CASES = [
     ({"extraEnv": [{"name": "RENDEZVOUS_MODE", "value": "off"}, {"name": "TZ", "value": "UTC"}]}, []),
 ]  # fmt: skip
 REJECTED_BY_SCHEMA = [
+    *(({"config": {"http": {"readiness_path": path}}}, "readiness_path") for path in NOT_A_PATH),
+    *(({"healthCheck": {"gke": {key: value}}}, key) for key, value in (
+        ("kind", "Ingress"), ("enabled", "yes"), ("sourceRanges", []), ("sourceRanges", ["10.0.0.1"]))),
     *(({"service": {key: value}}, key) for key, value in (
         ("ipFamilyPolicy", "DualStack"), ("ipFamilies", ["ipv4"]), ("ipFamilies", ["IPv4", "IPv4"]), ("trafficDistribution", "Close"),
         ("loadBalancerSourceRanges", ["10.0.0.0/99"]), ("loadBalancerSourceRanges", ["10.0.0.1"]))),
@@ -177,6 +210,7 @@ REJECTED_BY_SCHEMA = [
     *(({"podDisruptionBudget": {"maxUnavailable": number}}, "maxUnavailable") for number in (-1, "1", "half")),
 ]  # fmt: skip
 VALID = [
+    ({"global": {"path": "/readyz"}, **gke("{{ .Values.global.path }}")}, []),
     *((values, []) for name in REGISTRIES for values in ({"global": {"imageRegistry": name, "other": 1}}, {"image": {"registry": name}})),
     *((values, []) for cidr in RANGES for values in policies(cidr)[:1]),
     *((values, []) for values in policies("10.0.0.0/8")),

@@ -2,7 +2,7 @@
      deploy is enough to fix them. Each template below, and in the files _validate_*.tpl, outputs one line per error. */}}
 {{- define "rendezvous.validate" -}}
 {{- $errors := list -}}
-{{- range $part := list "config" "redis" "doctor" "kubernetes" "evaluated" -}}
+{{- range $part := list "config" "redis" "doctor" "kubernetes" "healthCheck" "evaluated" -}}
 {{- range splitList "\n" (include (print "rendezvous.validate." $part) $) }}{{ with trim . }}{{ $errors = append $errors . }}{{ end }}{{ end -}}
 {{- end -}}
 {{- if $errors }}{{ fail (printf "\n\nInvalid values:\n- %s\n" (join "\n- " $errors)) }}{{ end -}}
@@ -72,6 +72,37 @@ tests.token: has no effect unless config.mode, or the mode of the first entry of
 {{- end }}
 {{- if and $v.ca (not (include "rendezvous.outboundUrls" . | trim)) }}
 ca: has no effect, because config contains neither a homeserver nor a trace collector
+{{- end }}
+{{- end }}
+
+{{/* Health checks of cloud load balancers on the HTTP port. */}}
+{{- define "rendezvous.validate.healthCheck" -}}
+{{- $v := .Values -}}
+{{- $http := (include "rendezvous.config" . | fromJson).http | default dict -}}
+{{- $path := get $http "readiness_path" -}}
+{{- $probe := $v.probes.readiness -}}
+{{- if $v.healthCheck.gke.enabled }}
+{{- if not $path }}
+healthCheck.gke.enabled: requires config.http.readiness_path, which the load balancer requests on the HTTP port; for example /readyz
+{{- end }}
+{{- if $http.proxy_protocol }}
+healthCheck.gke.enabled: must be false with config.http.proxy_protocol, because the health check sends no PROXY protocol header
+{{- end }}
+{{- if gt (int $probe.timeoutSeconds) (int $probe.periodSeconds) }}
+probes.readiness.timeoutSeconds: must not exceed periodSeconds with healthCheck.gke.enabled, because Google rejects that
+{{- end }}
+{{- if gt (max (int $probe.successThreshold) (int $probe.failureThreshold)) 10 }}
+probes.readiness: successThreshold and failureThreshold must not exceed 10 with healthCheck.gke.enabled, because Google rejects that
+{{- end }}
+{{- if and (eq $v.healthCheck.gke.kind "BackendConfig") (hasKey $v.service.annotations "cloud.google.com/backend-config") }}
+service.annotations: cloud.google.com/backend-config must not be set with healthCheck.gke.kind "BackendConfig", which sets it
+{{- end }}
+{{- end }}
+{{- $alb := "alb.ingress.kubernetes.io/healthcheck-path" -}}
+{{- range $name, $annotations := dict "ingress.annotations" $v.ingress.annotations "service.annotations" $v.service.annotations }}
+{{- if and (hasKey $annotations $alb) (ne (get $annotations $alb) ($path | default "")) }}
+{{ $name }}: {{ $alb }} must be config.http.readiness_path, the only path of the HTTP port that reports readiness; found {{ get $annotations $alb }}, and {{ $path | default "no readiness_path" }}
+{{- end }}
 {{- end }}
 {{- end }}
 

@@ -27,7 +27,8 @@ distribution_image() {
     rm -r "$root"
 }
 
-# start_systemd CONTAINER NAME: starts a container of the distribution, and waits until systemd has started.
+# start_systemd CONTAINER NAME [OPTION...]: starts a container of the distribution, with more options of `docker run`, and waits until
+# systemd has started.
 # SYS_PTRACE is for PrivateUsers= with ProtectProc=invisible.
 start_systemd() {
     distribution_image "$2"
@@ -35,7 +36,7 @@ start_systemd() {
     local groups=/sys/fs/cgroup
     [ -e $groups/cgroup.controllers ] || groups=/sys/fs/cgroup/unified
     docker run -d --name "$1" --hostname "${2%%.*}" --cap-add SYS_ADMIN --cap-add SYS_PTRACE --security-opt seccomp=unconfined --security-opt apparmor=unconfined \
-        --cgroupns private --volume "$groups:/sys/fs/cgroup:rw" --tmpfs /run --tmpfs /run/lock "lookalike/$2" /sbin/init >/dev/null
+        --cgroupns private --volume "$groups:/sys/fs/cgroup:rw" --tmpfs /run --tmpfs /run/lock "${@:3}" "lookalike/$2" /sbin/init >/dev/null
     # "degraded": the journal of newer versions does not run in this container. No other unit may fail.
     until_true "systemd runs in $1" systemd_has_started "$1"
     local failed_units
@@ -48,10 +49,18 @@ systemd_has_started() { # its exit status is that of "degraded", too
 
 ok() { echo "ok  $*"; }
 
-# walk_sign_in CONTAINER: runs the README's commands of a sign-in on the service in the container.
+# copy_files CONTAINER FILE...: copies files and directories of this machine, which must have the same release, and the libraries of
+# the programs among them that the container lacks.
+copy_files() {
+    local host=$1; shift
+    { printf '%s\n' "$@"; find "$@" \( -name '*.so' -o -path '/usr/bin/*' \) -exec ldd {} + 2>/dev/null | grep -o '/[^ :]*' || true; } |
+        sed 's|^/||' | sort -u | tar -C / -ch -T - | docker exec -i "$host" tar -C / -x --keep-directory-symlink --skip-old-files
+}
+
+# walk_sign_in CONTAINER [URL]: runs the README's commands of a sign-in on the service in the container.
 walk_sign_in() {
     awk '$0 == "<!-- walk etag -->" {on = 1; next} on && /^```sh$/ {code = 1; next} code && /^```$/ {exit} code' README.md >"$work/walk"
     grep -q DELETE "$work/walk" || failed "README.md has no commands of a sign-in"
-    docker exec -i "$1" env A=http://127.0.0.1:8082 bash -euo pipefail <"$work/walk" >"$work/walked" || failed "$1: the README's sign-in" "$work/walked"
+    docker exec -i "$1" env A="${2:-http://127.0.0.1:8082}" bash -euo pipefail <"$work/walk" >"$work/walked" || failed "$1: the README's sign-in" "$work/walked"
     ! grep UNEXPECTED "$work/walked" || failed "$1: the README's sign-in"
 }

@@ -112,12 +112,13 @@ def check_signatures_and_files(jobs):
         "cosign sign-blob --yes --bundle SHA256SUMS.sigstore.json SHA256SUMS",
     ):
         assert command in published, f"a release does not run: {command}"
+    assert '.github/release/dashboard "matrix-rendezvous-$VERSION-grafana-dashboard.json"' in published
     [create_release] = re.findall(r"^gh release create .*", published, re.M)
     for argument in ('matrix-rendezvous[-_]"$VERSION"*', " SHA256SUMS ", " SHA256SUMS.sigstore.json", "--notes-file notes.md"):
         assert argument in create_release, f"a release lacks {argument}: {create_release}"
     is_prerelease = "case $VERSION in *-*) kind=--prerelease ;;" in published and " $kind " in create_release
     assert is_prerelease, "a release candidate would become the latest release"
-    assert published.index("sha256sum ") < published.index("sign-blob") < published.index(create_release)
+    assert published.index(".github/release/dashboard ") < published.index("sha256sum ") < published.index("sign-blob") < published.index(create_release)
 
 
 workflows = load_workflows()

@@ -96,6 +96,8 @@ pub enum ConfigCommand {
     Check,
     /// Print the merged configuration as TOML, with secrets masked
     Print,
+    /// Print the JSON schema of the configuration file, for editors
+    Schema,
 }
 
 /// Flags that change the configuration. Every command accepts them.

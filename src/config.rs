@@ -15,6 +15,7 @@ pub mod limits;
 pub mod listen;
 pub mod msc4108;
 pub mod optional_keys;
+pub mod schema;
 pub mod secret;
 pub mod session;
 pub mod sources;

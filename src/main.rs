@@ -4,6 +4,7 @@ use matrix_rendezvous::app::reload::ReloadContext;
 use matrix_rendezvous::cli::reference;
 use matrix_rendezvous::cli::{Cli, Command, ConfigCommand, EXIT_NO_REPORT, EXIT_USAGE};
 use matrix_rendezvous::config::Sources;
+use matrix_rendezvous::config::schema::json_schema;
 use matrix_rendezvous::doctor::{DoctorOptions, Verdict};
 use matrix_rendezvous::startup::{self, Startup};
 use matrix_rendezvous::telemetry::logs;
@@ -11,6 +12,7 @@ use matrix_rendezvous::telemetry::printable::{Printable, print_error};
 use matrix_rendezvous::{app, doctor, healthcheck, open_files};
 use std::error::Error;
 use std::ffi::OsString;
+use std::io::Write;
 use std::num::NonZero;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -37,6 +39,10 @@ fn main() -> ExitCode {
         Command::Serve => with_configuration(sources, serve),
         Command::Config(ConfigCommand::Check) => with_configuration(sources, check_config),
         Command::Config(ConfigCommand::Print) => with_configuration(sources, print_config),
+        Command::Config(ConfigCommand::Schema) => {
+            let schema = json_schema();
+            without_configuration(std::io::stdout().write_all(schema.as_bytes()))
+        }
         Command::Healthcheck => with_configuration(sources, |startup, _| {
             healthcheck::run(startup.config.admin_listen.first()).map_err(Into::into)
         }),

@@ -181,7 +181,7 @@ impl HttpConfig {
 
 /// Longest header name, in bytes: far above any name that a proxy sends, and far below the limit of
 /// a request's head.
-const MAX_FIELD_NAME: usize = 100;
+pub(super) const MAX_FIELD_NAME: usize = 100;
 
 /// A header name (RFC 9110 §5.1).
 #[derive(Debug, Clone, Serialize)]

@@ -14,7 +14,11 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// Upper bound of `limits.max_keys`: at about 64 bytes per key, 640 MB for one rate.
-const MAX_KEYS: usize = 10_000_000;
+pub(super) const MAX_KEYS: usize = 10_000_000;
+
+/// Range of a rate, per second: from one an hour to a thousand a millisecond, as the limiter counts in
+/// nanoseconds.
+pub(super) const RATE_RANGE: std::ops::RangeInclusive<f64> = 1.0 / 3600.0..=1e6;
 
 /// Upper bound of the time in which an exhausted burst becomes available again. The limiter counts
 /// in nanoseconds, and Redis keeps the state of a rate for this time.
@@ -232,8 +236,7 @@ impl RawRate {
         if burst.is_none() {
             problems.push(ConfigProblem::new(burst_key.clone(), "must be at least 1"));
         }
-        // From one an hour to a thousand a millisecond: the limiter counts in nanoseconds.
-        if !(1.0 / 3600.0..=1e6).contains(&self.per_second) {
+        if !RATE_RANGE.contains(&self.per_second) {
             problems.push(ConfigProblem::new(
                 format!("{key_prefix}.per_second"),
                 "must be between 0.0003 and 1000000",

@@ -11,11 +11,16 @@ const TTL_RANGE: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(10)..=Duration::from_hours(1);
 
 /// Upper bound of `session.max_live`: 100 million sessions take 700 GB of Redis.
-const MAX_LIVE: u64 = 100_000_000;
+pub(super) const MAX_LIVE: u64 = 100_000_000;
+
+/// Range of `session.max_writes`. A sign-in makes about eight writes, and a client repeats a write of
+/// unknown outcome. With fewer than twice eight, retries could end the sign-in. Redis stores the count as
+/// one byte.
+pub(super) const WRITES_RANGE: std::ops::RangeInclusive<u64> = 16..=250;
 
 /// Upper bound of `session.max_txn_ids`. A record has 41 bytes, so 1024 cost as much as ten
 /// payloads.
-const MAX_TXN_IDS: usize = 1024;
+pub(super) const MAX_TXN_IDS: usize = 1024;
 
 /// The validated section `session`.
 #[derive(Debug, Clone, Copy)]
@@ -60,10 +65,7 @@ impl RawSession {
                 "must be between 1 and 100000000",
             ));
         }
-        // A sign-in makes about eight writes, and a client repeats a write of unknown outcome. With
-        // fewer than twice eight, retries could end the sign-in. Redis stores the count as one
-        // byte.
-        if !(16..=250).contains(&self.max_writes) {
+        if !WRITES_RANGE.contains(&self.max_writes) {
             problems.push(ConfigProblem::new(
                 "session.max_writes",
                 "must be between 16 and 250",

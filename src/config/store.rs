@@ -34,7 +34,7 @@ pub mod keys {
 }
 
 /// More replicas than any Redis needs. A larger number is a mistake that would refuse every write.
-const MAX_REPLICAS: u32 = 5;
+pub(super) const MAX_REPLICAS: u32 = 5;
 
 /// The validated section `store`.
 #[derive(Debug, Clone)]

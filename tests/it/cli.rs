@@ -61,7 +61,7 @@ impl Run {
 
 /// Runs the binary to its end with these arguments and environment variables.
 #[track_caller]
-fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Run {
+pub fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Run {
     let mut command = command();
     command.args(arguments).envs(variables.iter().copied());
     command.stdout(Stdio::piped()).stderr(Stdio::piped());

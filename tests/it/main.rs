@@ -9,6 +9,7 @@ mod architecture;
 mod auth;
 mod cli;
 mod config_documented;
+mod config_schema;
 mod contract;
 mod deployments;
 mod docs_links;

@@ -45,7 +45,7 @@ impl Check {
     }
 
     /// The name in `store.redis.ignore_checks`, on `/readyz` and in the log.
-    const fn name(self) -> &'static str {
+    pub(in crate::config) const fn name(self) -> &'static str {
         match self {
             Self::Version => "version",
             Self::Eviction => "eviction",

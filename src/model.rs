@@ -12,6 +12,7 @@ mod owner;
 mod payload;
 mod pseudonym_key;
 mod rejection;
+mod stored_principal;
 mod token;
 mod txn;
 
@@ -23,6 +24,7 @@ pub use owner::{Owner, Principal, User};
 pub use payload::{MAX_PAYLOAD_BYTES, Payload, PayloadTooLarge};
 pub use pseudonym_key::{KEY_ROTATION, PseudonymKey, SharedPseudonymKey};
 pub use rejection::Rejection;
+pub use stored_principal::{PRINCIPAL_HASH_LEN, StoredPrincipal};
 pub use token::{SequenceToken, SubmittedToken, TOKEN_LEN};
 pub use txn::{InvalidTxnId, TXN_KEY_LEN, TxnKey};
 

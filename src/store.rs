@@ -7,24 +7,28 @@
 mod changes;
 mod error;
 mod identity;
+mod listing;
 pub mod memory;
 pub mod observed;
 pub mod redis;
 mod session_limits;
 mod state;
+mod timestamps;
 
 pub use changes::{ChangeMark, ChangeWatcher, Changes};
 pub use error::StoreError;
 pub use identity::StoreIdentity;
+pub use listing::{ListSessions, ListedSession, SessionPage};
 pub use session_limits::{CurrentShares, Sampler, SessionLimits, Share, Shares, WideShares};
 pub use state::{StoreProblems, StoreState};
+pub use timestamps::{Timestamps, WithTimestamps};
 
 use crate::lifecycle::BackgroundTask;
 use crate::model::{LimitExceeded, LimitSet};
 use crate::model::{Owner, Payload, SequenceToken, SessionId, SubmittedToken, TxnKey};
 use std::future::Future;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use tokio::sync::watch;
 
 /// Keeps sessions, and decides about each write in one atomic step.
@@ -83,50 +87,6 @@ pub trait Store: Send + Sync + 'static {
     /// Returns whether the store refused its last write probe, so that no session can be created.
     fn refuses_writes(&self) -> bool {
         false
-    }
-}
-
-/// When a session was last written and when it expires, in wall-clock time by the store's clock.
-/// That clock is the same for all replicas.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Timestamps {
-    /// The last write, or the creation if there was none.
-    pub modified: SystemTime,
-    /// The expiry, which is fixed at creation.
-    pub expires: SystemTime,
-}
-
-impl Timestamps {
-    /// Returns the time since the last write, or since the creation if there was none, of a session
-    /// that expires in `expires_in`. It is the store's own measure: no clock of this machine takes
-    /// part.
-    #[must_use]
-    pub fn since_write(&self, expires_in: Duration) -> Duration {
-        let lifetime = self.expires.duration_since(self.modified);
-        lifetime.unwrap_or_default().saturating_sub(expires_in)
-    }
-}
-
-/// The result of a call, with the session's timestamps if they were requested and the session
-/// lives.
-///
-/// They are optional because most calls do not need them, and they are a tenth of Redis' work for a
-/// call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct WithTimestamps<T> {
-    /// The result.
-    pub result: T,
-    /// The timestamps.
-    pub timestamps: Option<Timestamps>,
-}
-
-impl<T> WithTimestamps<T> {
-    /// Wraps a result without timestamps.
-    pub fn without_timestamps(result: T) -> Self {
-        Self {
-            result,
-            timestamps: None,
-        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The key of the pseudonyms that stand for clients, users and sessions in the store, logs and
 //! traces.
 
+use crate::model::{PRINCIPAL_HASH_LEN, StoredPrincipal};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
@@ -54,6 +55,21 @@ impl PseudonymKey {
         hash.update(kind.encode_utf8(&mut [0; 4]).as_bytes());
         hash.update(name);
         hash.finalize().into_bytes().into()
+    }
+
+    /// Returns the hash by which the Redis store knows a principal. The key is the one with which that
+    /// store hashed it, unless it was replaced since.
+    #[must_use]
+    pub fn principal_hash(&self, principal: &StoredPrincipal) -> [u8; PRINCIPAL_HASH_LEN] {
+        match principal {
+            StoredPrincipal::Named(principal) => {
+                let (kind, name) = principal.name();
+                let mut hash = [0; PRINCIPAL_HASH_LEN];
+                hash.copy_from_slice(&self.hash(kind, &name)[..PRINCIPAL_HASH_LEN]);
+                hash
+            }
+            StoredPrincipal::Hashed(hash) => *hash,
+        }
     }
 }
 

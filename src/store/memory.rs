@@ -6,6 +6,7 @@
 //! live session, and no session survives the process.
 
 mod entry;
+mod listing;
 
 use crate::clock::Clock;
 use crate::model::{Limit, LimitExceeded, LimitSet};

@@ -3,8 +3,8 @@
 use crate::clock::Clock;
 use crate::model::SessionId;
 use crate::store::{
-    Changes, CreateResult, DeleteResult, NewSession, ReadRequest, ReadResult, Store, StoreError,
-    WithTimestamps, WriteRequest, WriteResult,
+    Changes, CreateResult, DeleteResult, ListSessions, NewSession, ReadRequest, ReadResult,
+    SessionPage, Store, StoreError, WithTimestamps, WriteRequest, WriteResult,
 };
 use crate::telemetry::log_throttle::LogThrottle;
 use crate::telemetry::metrics::{Metrics, Operation, OperationOutcome};
@@ -150,6 +150,19 @@ impl<S: Store> Store for ObservedStore<S> {
 
     fn refuses_writes(&self) -> bool {
         self.store.refuses_writes()
+    }
+}
+
+/// Not timed: only operators list sessions, and the log has each of their calls.
+impl<S: ListSessions> ListSessions for ObservedStore<S> {
+    type Cursor = S::Cursor;
+
+    async fn list(
+        &self,
+        cursor: Option<S::Cursor>,
+        with_owners: bool,
+    ) -> Result<SessionPage<S::Cursor>, StoreError> {
+        self.store.list(cursor, with_owners).await
     }
 }
 

@@ -24,6 +24,7 @@ mod error_text;
 pub mod fuzzing;
 mod keys;
 mod lease;
+mod listing;
 mod node;
 mod outage_log;
 mod pseudonym_key_cache;

@@ -6,6 +6,7 @@
 mod dates;
 mod expiry;
 pub mod fixture;
+mod listing;
 mod model;
 mod one_sided;
 mod random;
@@ -23,6 +24,7 @@ use expiry::{
     session_expires_at_its_deadline_despite_writes,
 };
 use fixture::{MemoryFixture, StoreFixture, TTL};
+use listing::list_has_each_session_with_its_owners;
 use matrix_rendezvous::model::{SequenceToken, SessionId, SubmittedToken, TxnKey};
 use matrix_rendezvous::store::{
     CreateResult, DeleteResult, NewSession, ReadResult, Store, StoreError, WriteRequest,
@@ -170,6 +172,7 @@ contract! {
     quotas_shrink_as_the_store_fills,
     expired_sessions_are_reported_once,
     session_without_a_peer_is_reported_once,
+    list_has_each_session_with_its_owners,
 }
 
 async fn session_holds_the_last_write<R: StoreFixture>(fixture: &mut R) {

@@ -2,8 +2,8 @@
 //! topologies, each plain, and each with an ACL user and TLS.
 //!
 //! A deployment is started once, by the first test that uses it, and serves until the tests end.
-//! Each test has a key prefix of its own. The ACL user may do what the documentation says and no
-//! more. A Unix socket has no TLS, so there the second form has the ACL user only.
+//! Each test has a key prefix of its own. The ACL user may do what the documentation says, with the
+//! admin API, and no more. A Unix socket has no TLS, so there the second form has the ACL user only.
 
 use std::fmt::Debug;
 use std::net::SocketAddr;
@@ -74,6 +74,8 @@ impl Deployment {
             options.push("--user".to_owned());
             options.extend(USER.iter().chain(more).map(ToString::to_string));
             options.extend(documented_rule());
+            // For the list of sessions alone. `redis_start_checks` has workers without it.
+            options.push("+scan".to_owned());
             login = LOGIN;
             tls = Some(RedisTls::make());
         }

@@ -139,6 +139,7 @@ const COMMANDS: &[&str] = &[
     "subscribe",
     "publish",
     "asking",
+    "scan",
     "time",
     "zcard",
     "zcount",

@@ -1,6 +1,6 @@
 //! The names of the keys in Redis, and of the members of the sorted sets.
 
-use crate::model::SessionId;
+use crate::model::{PRINCIPAL_HASH_LEN, SessionId};
 use crate::store::redis::change_channel::ChangeChannel;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -12,9 +12,6 @@ use std::sync::Arc;
 /// Bytes of a session id's hash in the index. 96 bits distinguish ten thousand live sessions, and a
 /// leaked index does not reveal ids.
 const MEMBER_BYTES: usize = 12;
-
-/// Bytes of a principal's hash, 16 characters of base64. The reasons are those of [`MEMBER_BYTES`].
-const PRINCIPAL_HASH_BYTES: usize = 12;
 
 /// The keys under one prefix. Braces mark the hash tag of Redis Cluster: every session has a slot
 /// of its own, and all keys about leases share another slot.
@@ -44,6 +41,18 @@ impl Keys {
         id.with_str(|id| key.push_str(id));
         key.push('}');
         key.into()
+    }
+
+    /// The pattern of SCAN that matches the keys of all sessions.
+    pub(super) fn session_pattern(&self) -> String {
+        let mut pattern = String::new();
+        for letter in self.prefix.chars() {
+            if "*?[]^-\\".contains(letter) {
+                pattern.push('\\');
+            }
+            pattern.push(letter);
+        }
+        pattern + "s:{*}"
     }
 
     /// The id in the key of a session.
@@ -123,13 +132,13 @@ pub(super) struct PrincipalKeys(String);
 
 impl PrincipalKey {
     /// Length in bytes. All of them are ASCII.
-    pub(super) const LEN: usize = 1 + PRINCIPAL_HASH_BYTES / 3 * 4;
+    pub(super) const LEN: usize = 1 + PRINCIPAL_HASH_LEN / 3 * 4;
 
     /// Builds the key from a hash of at least 12 bytes.
     pub(super) fn new(kind: char, hash: &[u8]) -> Self {
         let mut text = String::with_capacity(Self::LEN);
         text.push(kind);
-        URL_SAFE_NO_PAD.encode_string(&hash[..PRINCIPAL_HASH_BYTES], &mut text);
+        URL_SAFE_NO_PAD.encode_string(&hash[..PRINCIPAL_HASH_LEN], &mut text);
         Self(text)
     }
 }
@@ -155,6 +164,14 @@ impl PrincipalKeys {
         &self.0.as_bytes()[..count * PrincipalKey::LEN]
     }
 
+    /// The hash of the first principal of this kind.
+    pub(super) fn hash_of(&self, kind: char) -> Option<[u8; PRINCIPAL_HASH_LEN]> {
+        let hash = self
+            .iter()
+            .find_map(|principal| principal.strip_prefix(kind))?;
+        URL_SAFE_NO_PAD.decode(hash).ok()?.try_into().ok()
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
         let starts = (0..self.0.len()).step_by(PrincipalKey::LEN);
         starts.map(|start| &self.0[start..start + PrincipalKey::LEN])
@@ -174,8 +191,25 @@ impl FromIterator<PrincipalKey> for PrincipalKeys {
 
 #[cfg(test)]
 mod tests {
-    use super::Keys;
+    use super::{Keys, PrincipalKey, PrincipalKeys};
     use crate::model::SessionId;
+
+    #[test]
+    fn pattern_of_sessions_quotes_the_prefix() {
+        assert_eq!(Keys::new("mrv:").session_pattern(), "mrv:s:{*}");
+        assert_eq!(Keys::new("a*[b]:").session_pattern(), "a\\*\\[b\\]:s:{*}");
+    }
+
+    #[test]
+    fn hash_of_a_principal_is_found_by_its_kind() {
+        let principals: PrincipalKeys = [('c', [1; 12]), ('u', [2; 12])]
+            .iter()
+            .map(|(kind, hash)| PrincipalKey::new(*kind, hash))
+            .collect();
+        assert_eq!(principals.hash_of('c'), Some([1; 12]));
+        assert_eq!(principals.hash_of('u'), Some([2; 12]));
+        assert_eq!(principals.hash_of('n'), None);
+    }
 
     #[test]
     fn only_the_key_of_a_session_has_an_id() {

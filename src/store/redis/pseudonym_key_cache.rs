@@ -5,7 +5,7 @@
 //! day at most. Each replica fetches it once a minute, so two replicas may use different keys for
 //! that long. A principal then has two shares until the sessions under the old key end.
 
-use crate::model::{KEY_ROTATION, Principal, PseudonymKey, SharedPseudonymKey};
+use crate::model::{KEY_ROTATION, Principal, PseudonymKey, SharedPseudonymKey, StoredPrincipal};
 use crate::store::StoreError;
 use crate::store::redis::argument::Argument;
 use crate::store::redis::keys::{Keys, PrincipalKey};
@@ -90,6 +90,7 @@ async fn fetch_or_create(scripts: &Scripts, keys: &Keys) -> Result<PseudonymKey,
 
 /// The name of a principal in Redis.
 pub(super) fn principal_key(key: &PseudonymKey, principal: &Principal) -> PrincipalKey {
-    let (kind, name) = principal.name();
-    PrincipalKey::new(kind, &key.hash(kind, &name))
+    let (kind, _) = principal.name();
+    let stored = StoredPrincipal::Named(principal.clone());
+    PrincipalKey::new(kind, &key.principal_hash(&stored))
 }

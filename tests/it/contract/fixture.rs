@@ -7,7 +7,7 @@ use matrix_rendezvous::model::LimitSet;
 use matrix_rendezvous::model::SessionId;
 use matrix_rendezvous::store::memory::MemoryStore;
 use matrix_rendezvous::store::{
-    CurrentShares, Sampler, SessionLimits, Share, Shares, Store, WideShares,
+    CurrentShares, ListSessions, Sampler, SessionLimits, Share, Shares, Store, WideShares,
 };
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -63,7 +63,7 @@ pub fn limits() -> SessionLimits {
 
 /// A store whose time can be moved.
 pub trait StoreFixture {
-    type Store: Store;
+    type Store: Store + ListSessions;
 
     fn store(&self) -> &Self::Store;
 

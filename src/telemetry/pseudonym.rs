@@ -4,7 +4,7 @@
 //! An operator can correlate the lines of one client or session across replicas, but learns neither
 //! the client's address nor the session's id, which would give access to the session.
 
-use crate::model::{ClientIp, SessionId, SharedPseudonymKey};
+use crate::model::{ClientIp, Principal, SessionId, SharedPseudonymKey, StoredPrincipal};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::sync::Arc;
@@ -20,6 +20,9 @@ const CLIENT_DOMAIN: char = 'l';
 /// Hash domain of sessions.
 const SESSION_DOMAIN: char = 'm';
 
+/// Hash domain of users.
+const USER_DOMAIN: char = 'k';
+
 /// Computes pseudonyms.
 #[derive(Debug, Clone)]
 pub struct Pseudonyms(Arc<SharedPseudonymKey>);
@@ -34,7 +37,22 @@ impl Pseudonyms {
     /// Returns a client's pseudonym.
     #[must_use]
     pub fn client(&self, client: ClientIp) -> String {
-        self.compute(CLIENT_DOMAIN, &client.octets())
+        self.stored_client(&StoredPrincipal::Named(Principal::Client(client)))
+    }
+
+    /// Returns the pseudonym of a client that a store has with a session. It is the hash of a hash, so
+    /// that one who has the key can compute it from the hash in Redis: the admin API finds the client of
+    /// a log line (docs/adr/0019-admin-api.md). If the key was replaced since the session's creation, it
+    /// is another one than that of the client's log lines.
+    #[must_use]
+    pub fn stored_client(&self, client: &StoredPrincipal) -> String {
+        self.compute(CLIENT_DOMAIN, &self.0.get().principal_hash(client))
+    }
+
+    /// Returns a user's pseudonym, as [`Self::stored_client`] does.
+    #[must_use]
+    pub fn stored_user(&self, user: &StoredPrincipal) -> String {
+        self.compute(USER_DOMAIN, &self.0.get().principal_hash(user))
     }
 
     /// Returns a session's pseudonym.

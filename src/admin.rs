@@ -1,24 +1,27 @@
-//! The listener for operators: `/healthz`, `/readyz`, `/metrics`, `/version`.
+//! The listener for operators: `/healthz`, `/readyz`, `/metrics`, `/version`, and the admin API.
 //!
 //! For orchestrators and Prometheus, on an address of its own that is never exposed. It stays up
-//! until the very end, so that a probe sees the whole shutdown. It never touches a session.
+//! until the very end, so that a probe sees the whole shutdown. It touches no session, but by the admin
+//! API (`session_api`).
 
 mod connections;
 mod identity;
 mod live_count;
 mod readiness;
+mod session_api;
 
 pub use identity::ReplicaIdentity;
 pub use live_count::LiveCount;
 pub use readiness::Readiness;
+pub use session_api::SessionApi;
 
 use crate::admin::connections::AdminConnections;
 use crate::clock::Clock;
 use crate::net::listener::{self, BoundListeners};
-use crate::net::peer_stream::PeerStream;
+use crate::net::peer_stream::{PeerAddress, PeerStream};
 use crate::net::request_activity::RequestActivity;
 use crate::net::timeout_stream::{SocketTimeouts, TimeoutStream};
-use crate::store::Store;
+use crate::store::{ListSessions, Store};
 use crate::telemetry::labels::ConnectionState;
 use crate::telemetry::logs::Log;
 use crate::telemetry::metrics::Metrics;
@@ -70,9 +73,11 @@ pub struct Admin<S> {
     pub log: Arc<Log>,
     /// The log of rejections, which counts the clients that limits rejected.
     pub rejection_log: Arc<RejectionLog>,
+    /// The admin API.
+    pub session_api: SessionApi<S>,
 }
 
-impl<S: Store> Admin<S> {
+impl<S: Store + ListSessions> Admin<S> {
     /// Serves until the process ends, so that a probe sees the whole shutdown.
     pub async fn run(self: Arc<Self>, listeners: BoundListeners) {
         let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
@@ -83,7 +88,7 @@ impl<S: Store> Admin<S> {
             let (admin, stop) = (Arc::clone(&self), stop.clone());
             let connections = Arc::clone(&connections);
             async move {
-                let serving = connections.run(peer, |activity| admin.serve(stream, activity));
+                let serving = connections.run(peer, |activity| admin.serve(stream, peer, activity));
                 stop.run_until_cancelled(serving).await;
                 drop(permit);
             }
@@ -91,7 +96,12 @@ impl<S: Store> Admin<S> {
         .await;
     }
 
-    async fn serve(self: Arc<Self>, stream: PeerStream, activity: Arc<RequestActivity>) {
+    async fn serve(
+        self: Arc<Self>,
+        stream: PeerStream,
+        peer: PeerAddress,
+        activity: Arc<RequestActivity>,
+    ) {
         let metrics = Arc::clone(&self.metrics);
         let stream = TimeoutStream::new(
             stream,
@@ -104,7 +114,7 @@ impl<S: Store> Admin<S> {
             let (admin, activity) = (Arc::clone(&self), Arc::clone(&activity));
             async move {
                 let _active = activity.start_request(request.body().size_hint().lower());
-                Ok::<_, Infallible>(admin.page(&request).await)
+                Ok::<_, Infallible>(admin.answer(&request, peer).await)
             }
         });
         let connection = http1::Builder::new()
@@ -115,6 +125,17 @@ impl<S: Store> Admin<S> {
         if let Err(error) = connection.await {
             tracing::debug!(%error, "an admin connection ended badly");
         }
+    }
+
+    async fn answer<B>(&self, request: &Request<B>, peer: PeerAddress) -> Response<Full<Bytes>> {
+        if request.uri().path() == session_api::PATH {
+            // Boxed, so that a probe does not hold the space for it.
+            let answer = Box::pin(self.session_api.answer(request, peer));
+            if let Some(response) = answer.await {
+                return response;
+            }
+        }
+        self.page(request).await
     }
 
     async fn page<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {

@@ -5,6 +5,7 @@
 //! module reads neither the environment nor the arguments: its caller passes them in.
 
 pub mod address_range;
+pub mod admin;
 pub mod auth;
 pub mod de;
 mod digest;
@@ -47,6 +48,8 @@ pub struct Config {
     pub http: http::HttpConfig,
     /// Addresses of the admin listener.
     pub admin_listen: listen::ListenAddresses,
+    /// The token of the admin API, which is off if this is `None`.
+    pub admin_token: Option<secret::Secret>,
     /// Lifetime and bounds of sessions.
     pub session: session::SessionConfig,
     /// The session store.
@@ -82,7 +85,7 @@ pub struct RawConfig {
     #[serde(default)]
     auth: auth::RawAuth,
     http: http::RawHttp,
-    admin: RawAdmin,
+    admin: admin::RawAdmin,
     api: RawApi,
     msc4108: msc4108::RawMsc4108,
     session: session::RawSession,
@@ -90,12 +93,6 @@ pub struct RawConfig {
     limits: limits::RawLimits,
     shutdown: ShutdownConfig,
     telemetry: telemetry::RawTelemetry,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawAdmin {
-    listen: listen::ListenAddresses,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -187,7 +184,7 @@ impl RawConfig {
         let telemetry = self.telemetry.validate(problems);
         let store = self.store.validate(problems);
         let limits = self.limits.validate(problems);
-        if let Some((admin, http)) = self.admin.listen.overlap(self.http.listen()) {
+        if let Some((admin, http)) = self.admin.listen().overlap(self.http.listen()) {
             let reason = format!("must differ from http.listen: {admin} and {http} overlap");
             problems.push(ConfigProblem::new("admin.listen", reason));
         }
@@ -201,7 +198,8 @@ impl RawConfig {
             stable_api: self.api.stable,
             msc4108: self.msc4108.validate(problems),
             http,
-            admin_listen: self.admin.listen.clone(),
+            admin_listen: self.admin.listen().clone(),
+            admin_token: self.admin.token(problems),
             session: self.session.validate(problems),
             shutdown: self.shutdown,
             limits: limits?,
@@ -215,7 +213,12 @@ impl RawConfig {
     /// Returns the keys that differ in `later` and that need a restart to take effect.
     #[must_use]
     pub fn keys_requiring_restart(&self, later: &Self) -> Vec<String> {
-        const RELOADABLE: [&str; 3] = ["limits", "maintenance", "telemetry.log_level"];
+        const RELOADABLE: [&str; 4] = [
+            "limits",
+            "maintenance",
+            "telemetry.log_level",
+            admin::TOKEN_FILE,
+        ];
         let (current, new) = (self.values(), later.values());
         let keys: BTreeSet<&String> = current.keys().chain(new.keys()).collect();
         let needs_restart = |key: &&String| {

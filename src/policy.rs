@@ -5,10 +5,12 @@
 //! create. Every handler requires one, or a [`CreateGrant`] made from one, so a handler that skips the
 //! policy does not compile.
 
+mod admin_access;
 pub mod auth;
 mod fetch_metadata;
 mod homeservers;
 
+pub use admin_access::{AdminAccess, AdminRejection};
 pub use homeservers::{Homeserver, Homeservers};
 
 use crate::clock::Clock;

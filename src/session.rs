@@ -4,9 +4,13 @@
 //! ids and first tokens before it calls the store, so that a store only compares. It also counts
 //! the progress of sign-ins. It knows neither HTTP nor Redis.
 
+mod administration;
 mod hold;
 mod store_retry;
 
+pub use administration::{
+    AdminSessions, EndedSessions, OwnerCount, SessionCounts, SessionSelector, WalkError,
+};
 pub(crate) use hold::{Hold, Holds};
 pub(crate) use store_retry::{StoreRetries, StoreRetry};
 

@@ -5,7 +5,7 @@ use super::reload::{Reload, ReloadContext};
 use super::service_manager::ServiceManager;
 use super::stores::{memory_store, redis_store};
 use super::{App, RunError};
-use crate::admin::{Admin, LiveCount, Readiness, ReplicaIdentity};
+use crate::admin::{Admin, LiveCount, Readiness, ReplicaIdentity, SessionApi};
 use crate::config::Config;
 use crate::config::store::StoreConfig;
 use crate::http::readiness_path::ReadinessPath;
@@ -15,10 +15,10 @@ use crate::net::bind::bind;
 use crate::net::client_ip::TrustedProxies;
 use crate::net::connection::Connections;
 use crate::net::listener::{self, BoundListeners};
-use crate::policy::{Homeservers, Policy};
+use crate::policy::{AdminAccess, Homeservers, Policy};
 use crate::startup::{self, Prepared, PreparedStore};
 use crate::store::observed::ObservedStore;
-use crate::store::{Store, StoreParts};
+use crate::store::{ListSessions, Store, StoreParts};
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::logs::Log;
 use crate::telemetry::one_sided_log::OneSidedLog;
@@ -71,7 +71,7 @@ impl App {
 
 impl AppContext {
     /// Builds the parts that need a store, and binds the listeners.
-    async fn build<S: Store>(
+    async fn build<S: Store + ListSessions>(
         mut self,
         store: StoreParts<S>,
         homeservers: Homeservers,
@@ -114,11 +114,16 @@ impl AppContext {
         let readiness_path = self.config.http.readiness_path.clone();
         let readiness_path =
             readiness_path.map(|path| ReadinessPath::new(path, Arc::clone(&readiness) as _));
-        self.add_admin(admin, &store, readiness, &identity, &reload.log);
+        let access = Arc::new(AdminAccess::new(
+            self.config.admin_token.as_ref(),
+            &self.clock,
+        ));
+        self.add_admin(admin, &store, readiness, &identity, &reload.log, &access);
         let reload = Reload {
             context: reload,
             identity,
             policy: Arc::clone(&policy),
+            admin_access: access,
             homeservers: Arc::clone(&homeservers),
             trusted_proxies: Arc::clone(&trusted_proxies),
             shares: Arc::clone(&self.shares),
@@ -165,13 +170,14 @@ impl AppContext {
         self.metrics.connections_limit.set(gauge(max_connections));
     }
 
-    fn add_admin<S: Store>(
+    fn add_admin<S: Store + ListSessions>(
         &mut self,
         listeners: BoundListeners,
         store: &Arc<S>,
         readiness: Arc<Readiness>,
         identity: &Arc<ReplicaIdentity>,
         log: &Arc<Log>,
+        access: &Arc<AdminAccess>,
     ) {
         let (metrics, clock) = (Arc::clone(&self.metrics), self.clock.clone());
         let admin = Arc::new(Admin {
@@ -183,6 +189,12 @@ impl AppContext {
             clock: self.clock.clone(),
             log: Arc::clone(log),
             rejection_log: Arc::clone(&self.rejection_log),
+            session_api: SessionApi::new(
+                Arc::clone(store),
+                self.pseudonyms.clone(),
+                Arc::clone(access),
+                self.clock.clone(),
+            ),
         });
         self.add_task("admin listener", admin.run(listeners));
     }

@@ -1,8 +1,9 @@
 //! SIGHUP: reads the configuration again and applies the keys that may change in a running process.
 //!
 //! Those keys are the log level, the limits with their deny lists, the maintenance switch, the base URLs,
-//! the trusted proxies with their header, and the credentials and certificate authorities for the token
-//! verifiers, whose files are read again. An invalid configuration is rejected as a whole and the old one stays. The log names other changed keys:
+//! the trusted proxies with their header, the token of the admin API, and the credentials and certificate
+//! authorities for the token verifiers, whose files are read again. An invalid configuration is rejected as
+//! a whole and the old one stays. The log names other changed keys:
 //! they need a restart. Environment variables and flags keep the values of the start.
 
 use super::service_manager::ServiceManager;
@@ -14,7 +15,7 @@ use crate::lifecycle::ReloadSignal;
 use crate::lifecycle::background_task::join;
 use crate::net::client_ip::TrustedProxies;
 use crate::policy::auth::TokenVerifier;
-use crate::policy::{Homeservers, Policy};
+use crate::policy::{AdminAccess, Homeservers, Policy};
 use crate::startup::{self, PreparedStore, Startup};
 use crate::store::redis::Layout;
 use crate::store::{CurrentShares, Shares};
@@ -45,6 +46,8 @@ pub struct Reload {
     pub identity: Arc<ReplicaIdentity>,
     /// The limits of this replica, and the maintenance switch.
     pub policy: Arc<Policy>,
+    /// The token of the admin API.
+    pub admin_access: Arc<AdminAccess>,
     /// The token verifiers and the base URLs.
     pub homeservers: Arc<Homeservers>,
     /// The proxies that may name the client of a request.
@@ -137,6 +140,7 @@ impl Reload {
         self.set_verifiers(verifiers, &mut need_restart);
         self.policy.set_limits(config.limits);
         self.policy.set_maintenance(config.maintenance);
+        self.admin_access.set_token(config.admin_token.as_ref());
         let digest = self.context.raw.digest_after_reload(&raw, &need_restart);
         self.identity.set_configuration(digest);
         Ok(need_restart)

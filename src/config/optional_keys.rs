@@ -3,7 +3,7 @@
 /// Keys that may be missing. An empty value of the environment or the command line counts as missing.
 /// A test holds the list against `config/default.toml`. The keys of `[[auth.homeserver]]` are not in
 /// it; [`is_optional`] knows them.
-pub const OPTIONAL_KEYS: [&str; 19] = [
+pub const OPTIONAL_KEYS: [&str; 20] = [
     "auth.homeserver_url",
     "auth.ca_file",
     "auth.introspection.endpoint",
@@ -12,6 +12,7 @@ pub const OPTIONAL_KEYS: [&str; 19] = [
     "auth.introspection.client_secret_file",
     "http.public_base_url",
     "http.readiness_path",
+    "admin.token_file",
     "store.redis.url",
     "store.redis.url_file",
     "store.redis.password_file",

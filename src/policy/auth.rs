@@ -6,7 +6,7 @@
 //! be checked, the result is an error. The rate limits per address come first, so a client that
 //! makes up tokens exceeds those before it reaches the verifier.
 
-mod bearer;
+pub(super) mod bearer;
 mod breaker;
 mod cache;
 mod concurrency;

@@ -5,6 +5,7 @@
     reason = "a test waits in real time, bounded, and clears the environment of what it starts"
 )]
 
+mod admin_api;
 mod architecture;
 mod auth;
 mod cli;

@@ -12,13 +12,13 @@ const MAX_TOKEN: usize = 8192;
 
 /// The request has an `Authorization` header without a valid bearer token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Malformed;
+pub(in crate::policy) struct Malformed;
 
 /// Returns the token, or `None` if the request has no `Authorization` header.
 ///
 /// # Errors
 /// [`Malformed`] if there are several headers, or the header is not a valid bearer token.
-pub(super) fn token(headers: &HeaderMap) -> Result<Option<&str>, Malformed> {
+pub(in crate::policy) fn token(headers: &HeaderMap) -> Result<Option<&str>, Malformed> {
     let mut lines = headers.get_all(AUTHORIZATION).iter();
     let Some(line) = lines.next() else {
         return Ok(None);

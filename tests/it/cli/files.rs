@@ -36,6 +36,7 @@ fn file_keys(certificates: &Certificates) -> Vec<(&'static str, Vec<(&'static st
     let sentinel = "redis-sentinel://127.0.0.1:1/0?sentinelServiceName=m";
     vec![
         ("auth.ca_file", vec![homeserver]),
+        ("admin.token_file", vec![]),
         ("auth.introspection.client_secret_file", vec![endpoint]),
         ("telemetry.traces.ca_file", vec![collector]),
         ("store.redis.url_file", redis("")),

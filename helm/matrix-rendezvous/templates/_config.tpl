@@ -28,6 +28,8 @@
 {{- define "rendezvous.toml" -}}
 {{- $auth := dict -}}
 {{- if .Values.introspectionClientSecret }}{{ $_ := set $auth "introspection" (dict "client_secret_file" "/run/secrets/introspection-client-secret/client-secret") }}{{ end -}}
+{{- $admin := dict -}}
+{{- if .Values.adminToken }}{{ $_ := set $admin "token_file" "/run/secrets/admin-token/token" }}{{ end -}}
 {{- $redis := dict -}}
 {{- if and .Values.redis.tls.enabled .Values.redis.tls.ca }}{{ $_ := set $redis "ca_file" "/run/ca/redis/ca.pem" }}{{ end -}}
 {{- if and .Values.redis.tls.enabled .Values.redis.tls.certificateSecret }}
@@ -38,7 +40,7 @@
 {{- else if eq .Values.store "redis" }}{{ $_ := set $redis "url" (include "rendezvous.redis.url" .) }}{{ end -}}
 {{- if .Values.redis.password }}{{ $_ := set $redis "password_file" "/run/secrets/redis-password/password" }}{{ end -}}
 {{- if .Values.redis.sentinel.password }}{{ $_ := set $redis "sentinel_password_file" "/run/secrets/sentinel-password/password" }}{{ end -}}
-{{- $chartKeys := dict "store" (dict "backend" .Values.store "redis" $redis) "auth" $auth "shutdown" (dict
+{{- $chartKeys := dict "store" (dict "backend" .Values.store "redis" $redis) "auth" $auth "admin" $admin "shutdown" (dict
     "grace" (printf "%ds" (int .Values.shutdown.graceSeconds)) "drain" (printf "%ds" (int .Values.shutdown.drainSeconds))) -}}
 {{- $config := mergeOverwrite (include "rendezvous.config" . | fromJson) $chartKeys -}}
 {{- if .Values.ca -}}

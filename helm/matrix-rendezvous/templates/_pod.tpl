@@ -45,6 +45,7 @@ rollingUpdate:
 {{- include "rendezvous.secretMount" (dict "root" . "name" "redis-password" "source" .Values.redis.password "ownSecret" $own "path" "password") }}
 {{- include "rendezvous.secretMount" (dict "root" . "name" "sentinel-password" "source" .Values.redis.sentinel.password "ownSecret" $own "path" "password") }}
 {{- include "rendezvous.secretMount" (dict "root" . "name" "introspection-client-secret" "source" .Values.introspectionClientSecret "ownSecret" $own "path" "client-secret") }}
+{{- include "rendezvous.secretMount" (dict "root" . "name" "admin-token" "source" .Values.adminToken "ownSecret" $own "path" "token") }}
 {{- if .Values.redis.tls.enabled }}
 {{- include "rendezvous.caMount" (dict "root" . "name" "redis" "source" .Values.redis.tls.ca) }}
 {{- with .Values.redis.tls.certificateSecret }}

@@ -6,6 +6,7 @@
 {{- with $redis.password.value }}{{ $_ := set $data "redis-password" . }}{{ end -}}
 {{- with $redis.sentinel.password.value }}{{ $_ := set $data "sentinel-password" . }}{{ end -}}
 {{- with .Values.introspectionClientSecret.value }}{{ $_ := set $data "introspection-client-secret" . }}{{ end -}}
+{{- with .Values.adminToken.value }}{{ $_ := set $data "admin-token" . }}{{ end -}}
 {{- with (.Values.tests.token | default dict).value }}{{ $_ := set $data "tests-token" . }}{{ end -}}
 {{ toYaml $data }}
 {{- end }}

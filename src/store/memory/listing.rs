@@ -76,7 +76,7 @@ mod tests {
     #[tokio::test]
     async fn pages_have_each_session_once() {
         let limits = SessionLimits {
-            ttl: Duration::from_secs(60),
+            ttl: Duration::from_mins(1),
             max_live: 10_000,
             max_writes: 10,
             max_txn_ids: 10,
@@ -85,7 +85,7 @@ mod tests {
         };
         let store = MemoryStore::new(Clock::manual().0, limits);
         let mut ids = HashSet::new();
-        for _ in 0..2 * PAGE + 1 {
+        for _ in 0..=2 * PAGE {
             ids.insert(create(&store).await);
         }
         let (mut listed, mut pages, mut cursor) = (HashSet::new(), 0, None);

@@ -40,7 +40,7 @@ fn keys_of_others_stay() {
     let redis = RedisServer::start();
     let script = "for n = 1, 3000 do redis.call('SET', 'mrv:other:' .. n, 'x') end";
     redis.command(&["EVAL", script, "0"]);
-    let other = Api::on(&redis.url(), &[("store.redis.prefix", "mrv*:")]);
+    let other = Api::on(&redis.url(), &[("store.redis.prefix", "mrv[1]*:")]);
     let kept = other.create_from(ONE);
     let api = Api::on(&redis.url(), &[]);
     let ids = [ONE, OTHER, OTHER].map(|client| api.create_from(client));

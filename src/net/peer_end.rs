@@ -18,18 +18,18 @@ pub enum PeerEnd {
 /// A socket that reports the end of its peer without being read.
 pub trait PollEnd {
     /// Returns how the peer has ended, as soon as it has. Pending while bytes are left to read.
-    fn poll_end(&self, cx: &mut Context<'_>) -> Poll<PeerEnd>;
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<PeerEnd>;
 }
 
 impl PollEnd for TcpStream {
-    fn poll_end(&self, cx: &mut Context<'_>) -> Poll<PeerEnd> {
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<PeerEnd> {
         let peeked = ready!(self.poll_peek(cx, &mut ReadBuf::new(&mut [0])));
         peer_end(peeked, || self.take_error())
     }
 }
 
 impl PollEnd for UnixStream {
-    fn poll_end(&self, cx: &mut Context<'_>) -> Poll<PeerEnd> {
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<PeerEnd> {
         loop {
             if let Err(error) = ready!(self.poll_read_ready(cx)) {
                 return Poll::Ready(PeerEnd::Reset(error));

@@ -108,7 +108,7 @@ impl AsyncWrite for PeerStream {
 }
 
 impl PollEnd for PeerStream {
-    fn poll_end(&self, cx: &mut Context<'_>) -> Poll<PeerEnd> {
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<PeerEnd> {
         match self {
             Self::Tcp(stream) => stream.poll_end(cx),
             Self::Unix(stream) => stream.poll_end(cx),

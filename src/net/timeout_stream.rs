@@ -159,12 +159,23 @@ impl<Io> TimeoutStream<Io> {
         written: Poll<io::Result<usize>>,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
-        if let Poll::Ready(written) = written {
+        if let Poll::Ready(written) = &written {
             self.sent_bytes += written.as_ref().map_or(0, |count| *count);
             if self.sent_bytes >= SEND_QUOTA_BYTES {
                 self.reset_write_deadline();
             }
-            return Poll::Ready(written);
+        }
+        self.bound_write(written, cx)
+    }
+
+    /// Checks the write timeout if a write, a flush or a close waits for the client.
+    fn bound_write<T>(
+        &mut self,
+        ended: Poll<io::Result<T>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<T>> {
+        if ended.is_ready() {
+            return ended;
         }
         ready!(self.write_timeout.poll(self.timeouts.send, cx));
         self.metrics.timeouts.inc(TimeoutKind::Send);
@@ -230,7 +241,9 @@ impl<Io: AsyncRead + AsyncWrite + PollEnd + Unpin> AsyncWrite for TimeoutStream<
     /// client may have closed its side (`http1`). That ends a held read. A client that has reset the
     /// connection is gone.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(Pin::new(&mut self.io).poll_flush(cx))?;
+        // TLS keeps what the socket does not take, so its flush waits for the client.
+        let flushed = Pin::new(&mut self.io).poll_flush(cx);
+        ready!(self.bound_write(flushed, cx))?;
         self.reset_write_deadline();
         let ended = if self.activity.is_idle() {
             self.poll_read_deadline(cx)
@@ -254,7 +267,8 @@ impl<Io: AsyncRead + AsyncWrite + PollEnd + Unpin> AsyncWrite for TimeoutStream<
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         if this.linger.is_none() {
-            ready!(Pin::new(&mut this.io).poll_shutdown(cx))?;
+            let closed = Pin::new(&mut this.io).poll_shutdown(cx);
+            ready!(this.bound_write(closed, cx))?;
             this.activity.close_write();
         }
         let timer = || (LINGER_BYTES, Box::pin(tokio::time::sleep(LINGER_TIMEOUT)));

@@ -1,5 +1,6 @@
 //! Tests on a runtime with paused time, which advances to the next timer when no task can run.
 
+mod full_socket;
 mod hyper_tests;
 
 use super::{SocketTimeouts, TimeoutStream};
@@ -22,7 +23,7 @@ const TIMEOUTS: SocketTimeouts = SocketTimeouts {
 };
 
 impl PollEnd for DuplexStream {
-    fn poll_end(&self, _: &mut Context<'_>) -> Poll<PeerEnd> {
+    fn poll_end(&mut self, _: &mut Context<'_>) -> Poll<PeerEnd> {
         Poll::Pending
     }
 }

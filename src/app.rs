@@ -3,6 +3,7 @@
 //! The only module that names every concrete type.
 
 mod build;
+mod certificate_renewal;
 mod context;
 pub mod reload;
 mod service_manager;

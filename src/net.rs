@@ -4,6 +4,7 @@
 //! - `listener` accepts connections (`peer_stream`), each with a permit.
 //! - `admission` reads the PROXY protocol (`proxy_protocol`) and enforces the limits per client on
 //!   connections (`limits::client_concurrency`) and HTTP/2 streams (`limits::http2_streams`).
+//! - `tls_handshake` opens the TLS of a connection, which `tls_stream` then is.
 //! - `connection` serves HTTP/1.1 (`http1`) or HTTP/2 (`http2`).
 //! - `timeout_stream` bounds every wait on a socket. `request_activity` reports which requests wait,
 //!   `request_boundary` whether a part of a request was read, `peer_end` that the client has ended.
@@ -27,3 +28,5 @@ pub mod request_activity;
 pub mod request_boundary;
 pub mod socket_file;
 pub mod timeout_stream;
+pub mod tls_handshake;
+pub mod tls_stream;

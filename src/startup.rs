@@ -3,6 +3,7 @@
 //! Every command does so. `config check` therefore rejects what `serve` would reject.
 
 use crate::clock::Clock;
+use crate::config::http::certificate_files::key_of;
 use crate::config::{
     self, Config, ConfigError, ConfigProblem, RawConfig, Sources, UnvalidatedConfig,
 };
@@ -11,6 +12,7 @@ use crate::policy::{Homeserver, Homeservers};
 use crate::store::redis::{Layout, RedisSettings, RedisSource};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::traces::{Collector, CollectorError};
+use crate::tls::server::ServerTls;
 use arc_swap::ArcSwapOption;
 use std::collections::HashMap;
 use std::fmt;
@@ -25,6 +27,8 @@ pub struct Prepared {
     pub(crate) verifiers: Vec<Option<TokenVerifier>>,
     /// The collector of traces, if traces are on.
     pub(crate) collector: Option<Collector>,
+    /// The TLS of the client listener, with its certificate, if it uses TLS.
+    pub(crate) server_tls: Option<ServerTls>,
 }
 
 /// The store that the configuration selects.
@@ -99,15 +103,27 @@ pub fn prepare(config: &Config) -> Result<Prepared, Vec<ConfigProblem>> {
         problems.push(problem);
         None
     });
+    let server_tls = server_tls(config).unwrap_or_else(|problem| {
+        problems.push(problem);
+        None
+    });
     match prepare_store(config) {
         Ok(store) if problems.is_empty() => Ok(Prepared {
             store,
             verifiers,
             collector,
+            server_tls,
         }),
         Ok(_) => Err(problems),
         Err(more) => Err([more, problems].concat()),
     }
+}
+
+fn server_tls(config: &Config) -> Result<Option<ServerTls>, ConfigProblem> {
+    let loaded = config.http.tls.clone().map(ServerTls::load);
+    loaded
+        .transpose()
+        .map_err(|error| ConfigProblem::new(key_of(&error), error.to_string()))
 }
 
 fn collector(config: &Config) -> Result<Option<Collector>, ConfigProblem> {

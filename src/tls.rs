@@ -1,6 +1,8 @@
 //! TLS for outgoing connections: the platform's certificate authorities and those of a CA bundle.
 //!
-//! For Redis, token verifiers and the trace collector.
+//! For Redis, token verifiers and the trace collector. `server` is the TLS of the client listener.
+
+pub mod server;
 
 use crate::file::{self, FileError};
 use rustls::pki_types::pem::{self, PemObject};
@@ -75,8 +77,12 @@ pub fn load_client_certificate<'a>(
 }
 
 fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, CaBundleError> {
-    let pem = file::read(path)?;
-    let chain: Vec<_> = CertificateDer::pem_slice_iter(&pem).collect::<Result<_, _>>()?;
+    parse_chain(&file::read(path)?)
+}
+
+/// Returns the certificates of a PEM file: at least one.
+fn parse_chain(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, CaBundleError> {
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>()?;
     if chain.is_empty() {
         return Err(CaBundleError::Empty);
     }

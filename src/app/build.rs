@@ -43,8 +43,10 @@ impl App {
             store,
             verifiers,
             collector,
+            server_tls,
         } = prepared;
-        let context = AppContext::new(config, collector)?;
+        let mut context = AppContext::new(config, collector)?;
+        context.add_certificate_renewal(server_tls);
         let AppContext {
             config,
             clock,
@@ -129,6 +131,7 @@ impl AppContext {
             shares: Arc::clone(&self.shares),
             metrics: Arc::clone(&self.metrics),
             service_manager,
+            certificate: self.certificate.clone(),
         };
         self.add_task("reload", reload.run(reload_signal));
         self.add_housekeeping(&policy, &homeservers);
@@ -265,7 +268,7 @@ impl AppContext {
             &self.lifecycle,
         );
         let service = service.with_readiness_path(readiness_path);
-        let connections = Arc::new(Connections::new(
+        let connections = Connections::new(
             &self.config,
             service,
             trusted_proxies,
@@ -273,7 +276,10 @@ impl AppContext {
             Arc::clone(&self.metrics),
             rejection_log,
             self.clock.clone(),
-        ));
+        );
+        let certificate = self.certificate.as_ref();
+        let tls = certificate.map(|certificate| certificate.tls());
+        let connections = Arc::new(connections.with_tls(tls));
         let permits = Arc::new(Semaphore::new(self.config.http.max_connections));
         let (tracker, soft) = (self.connections.clone(), self.lifecycle.soft().clone());
         self.add_task("http listener", async move {

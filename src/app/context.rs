@@ -1,6 +1,7 @@
 //! What most parts of the service share: the configuration, the clock, the records and the tasks.
 
 use super::RunError;
+use super::certificate_renewal::CertificateRenewal;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::lifecycle::{BackgroundTask, Lifecycle};
@@ -10,6 +11,7 @@ use crate::telemetry::metrics::Metrics;
 use crate::telemetry::pseudonym::Pseudonyms;
 use crate::telemetry::rejection_log::RejectionLog;
 use crate::telemetry::traces::{Collector, Traces};
+use crate::tls::server::ServerTls;
 use std::sync::Arc;
 use tokio_util::task::TaskTracker;
 
@@ -28,6 +30,8 @@ pub(super) struct AppContext {
     pub(super) replica: String,
     /// The shares of the live sessions, which a reload may change.
     pub(super) shares: Arc<CurrentShares>,
+    /// The certificate of the client listener, if it uses TLS.
+    pub(super) certificate: Option<Arc<CertificateRenewal>>,
     /// Grows with each part that is built.
     pub(super) tasks: Vec<BackgroundTask>,
 }
@@ -69,8 +73,18 @@ impl AppContext {
             pseudonyms,
             traces,
             replica,
+            certificate: None,
             tasks,
         })
+    }
+
+    /// Adds the certificate of the client listener, if it uses TLS, and the task that renews it.
+    pub(super) fn add_certificate_renewal(&mut self, tls: Option<ServerTls>) {
+        let Some(tls) = tls else { return };
+        let (metrics, clock) = (Arc::clone(&self.metrics), self.clock.clone());
+        let renewal = Arc::new(CertificateRenewal::new(tls, metrics, clock));
+        self.certificate = Some(Arc::clone(&renewal));
+        self.add_task("TLS certificate renewal", renewal.run());
     }
 
     /// Adds a task. It starts when the application serves.

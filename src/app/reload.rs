@@ -2,10 +2,12 @@
 //!
 //! Those keys are the log level, the limits with their deny lists, the maintenance switch, the base URLs,
 //! the trusted proxies with their header, the token of the admin API, and the credentials and certificate
-//! authorities for the token verifiers, whose files are read again. An invalid configuration is rejected as
-//! a whole and the old one stays. The log names other changed keys:
+//! authorities for the token verifiers. Their files are read again, as are those of the certificate of
+//! `http.listen`. An invalid configuration is rejected as a whole and the old one stays. The log names other
+//! changed keys:
 //! they need a restart. Environment variables and flags keep the values of the start.
 
+use super::certificate_renewal::CertificateRenewal;
 use super::service_manager::ServiceManager;
 use crate::admin::ReplicaIdentity;
 use crate::config::homeserver::HomeserverConfig;
@@ -58,6 +60,8 @@ pub struct Reload {
     pub metrics: Arc<Metrics>,
     /// Is notified of each reload.
     pub service_manager: Arc<ServiceManager>,
+    /// The certificate of the client listener, if it uses TLS.
+    pub certificate: Option<Arc<CertificateRenewal>>,
 }
 
 /// Why a configuration was not applied.
@@ -133,6 +137,9 @@ impl Reload {
             }
         }
         self.context.log.set_level(level)?;
+        if let Some(certificate) = &self.certificate {
+            certificate.renew();
+        }
         self.shares.set(Shares::from_config(&config.limits));
         self.set_trusted_proxies(&config.http, &mut need_restart);
         self.set_base_urls(&config.homeservers, &mut need_restart);

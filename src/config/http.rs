@@ -1,6 +1,7 @@
 //! The section `http`: the client listener, trusted proxies, connection limits and timeouts.
 
-mod readiness_path;
+pub mod certificate_files;
+pub(super) mod readiness_path;
 
 use self::readiness_path::PathOnClientsListener;
 use crate::config::ConfigProblem;
@@ -8,8 +9,10 @@ use crate::config::address_range::Network;
 use crate::config::de::{HumanDuration, Scalar, list, scalar};
 use crate::config::listen::{ListenAddress, ListenAddresses};
 use crate::config::web_url::WebUrl;
+use crate::tls::server::CertificateFiles;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -27,6 +30,8 @@ pub(super) const MAX_CONNECTION_LIMIT: usize = 1_000_000;
 pub struct HttpConfig {
     /// Addresses to listen on.
     pub listen: ListenAddresses,
+    /// The certificate of the listener. `None` if connections are plain text.
+    pub tls: Option<CertificateFiles>,
     /// Peers that may set `forwarded_header` and `X-Forwarded-Proto`.
     pub trusted_proxies: Vec<IpNet>,
     /// The only header from which a client's address is taken.
@@ -63,6 +68,8 @@ pub struct Timeouts {
 #[serde(deny_unknown_fields)]
 pub struct RawHttp {
     listen: ListenAddresses,
+    tls_cert_file: Option<Scalar<PathBuf>>,
+    tls_key_file: Option<Scalar<PathBuf>>,
     public_base_url: Option<Scalar<WebUrl>>,
     #[serde(deserialize_with = "list")]
     trusted_proxies: Vec<Network>,
@@ -135,6 +142,11 @@ impl RawHttp {
         }
         HttpConfig {
             listen: self.listen.clone(),
+            tls: certificate_files::validate(
+                self.tls_cert_file.as_ref(),
+                self.tls_key_file.as_ref(),
+                problems,
+            ),
             trusted_proxies: self
                 .trusted_proxies
                 .iter()

@@ -10,6 +10,8 @@ pub const OPTIONAL_KEYS: [&str; 20] = [
     "auth.introspection.client_id",
     "auth.introspection.client_secret",
     "auth.introspection.client_secret_file",
+    "http.tls_cert_file",
+    "http.tls_key_file",
     "http.public_base_url",
     "http.readiness_path",
     "admin.token_file",

@@ -19,7 +19,7 @@ use std::net::IpAddr;
 pub struct Caller {
     /// The address of the client.
     pub ip: IpAddr,
-    /// Whether a trusted proxy says that the client used HTTPS.
+    /// Whether the client used HTTPS: as a trusted proxy reports, or else on its connection to this server.
     pub is_https: bool,
     /// Whether the client's own `X-Request-Id` may be repeated (R0.37).
     pub may_set_request_id: bool,

@@ -196,13 +196,15 @@ impl TrustedProxies {
     }
 }
 
-/// Whether a trusted proxy reports that its client used HTTPS.
+/// Whether the client used HTTPS: as a trusted proxy reports, or else as the connection itself does,
+/// which `uses_tls` or not.
 #[must_use]
-pub fn is_https(peer: Peer, headers: &HeaderMap) -> bool {
+pub fn is_https(peer: Peer, uses_tls: bool, headers: &HeaderMap) -> bool {
     // The first entry of a list is the hop nearest to the client.
     let is_https_value =
         |value: &HeaderValue| value.to_str().unwrap_or("").split(',').next() == Some("https");
-    peer.is_trusted && headers.get(FORWARDED_PROTO).is_some_and(is_https_value)
+    let reported = headers.get(FORWARDED_PROTO).filter(|_| peer.is_trusted);
+    reported.map_or(uses_tls, is_https_value)
 }
 
 #[cfg(test)]

@@ -21,10 +21,12 @@ use crate::net::http2::{self, StreamExecutor};
 use crate::net::peer_stream::{PeerAddress, PeerStream};
 use crate::net::proxy_detector::UnconfiguredProxyDetector;
 use crate::net::timeout_stream::{SocketTimeouts, TimeoutStream};
+use crate::net::tls_handshake::{self, TlsHandshaker};
 use crate::store::Store;
 use crate::telemetry::labels::ConnectionRefusal;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::rejection_log::RejectionLog;
+use crate::tls::server::ServerTls;
 use bytes::Bytes;
 use context::ConnectionContext;
 use http_body_util::Full;
@@ -45,6 +47,8 @@ const MAX_HEAD_BYTES: usize = 16 * 1024;
 #[derive(Debug)]
 pub struct Connections<S> {
     service: Service<S>,
+    /// `None` if connections are plain text.
+    handshaker: Option<TlsHandshaker>,
     config: HttpConfig,
     /// Zero if no read is held.
     longest_hold: Duration,
@@ -86,6 +90,7 @@ impl<S: Store> Connections<S> {
         );
         Self {
             service,
+            handshaker: None,
             admission,
             proxy_detector: UnconfiguredProxyDetector::default(),
             config: config.http.clone(),
@@ -97,6 +102,17 @@ impl<S: Store> Connections<S> {
             metrics,
             clock,
         }
+    }
+
+    /// Begins each connection with a TLS handshake, if there is a certificate.
+    #[must_use]
+    pub fn with_tls(self, tls: Option<&ServerTls>) -> Self {
+        let handshaker = tls.map(|tls| {
+            let (lifecycle, metrics) = (self.lifecycle.clone(), Arc::clone(&self.metrics));
+            let timeout = self.config.timeouts.header;
+            TlsHandshaker::new(tls, timeout, lifecycle, metrics, self.clock.clone())
+        });
+        Self { handshaker, ..self }
     }
 
     /// Serves one connection until it ends.
@@ -129,7 +145,8 @@ impl<S: Store> Connections<S> {
         }
     }
 
-    /// Admits a connection and detects its HTTP version. Returns `None` if it ends before that.
+    /// Admits a connection, opens its TLS and detects its HTTP version. Returns `None` if it ends before
+    /// that.
     async fn open(
         &self,
         mut stream: PeerStream,
@@ -142,21 +159,35 @@ impl<S: Store> Connections<S> {
         };
         let AdmittedConnection {
             peer,
-            buffered,
+            mut buffered,
             permit,
         } = connection;
+        let mut alpn = None;
+        if let Some(handshaker) = &self.handshaker {
+            let handshake = handshaker.run(stream, std::mem::take(&mut buffered));
+            let connection = Box::pin(handshake).await.inspect_err(|error| {
+                if let Some(reason) = tls_handshake::refusal(error) {
+                    self.admission.record_refusal(reason, peer);
+                }
+            });
+            let Some(connection) = connection? else {
+                return Ok(None);
+            };
+            stream = connection.stream;
+            alpn = Some(connection.is_http2);
+        }
         let timeouts = SocketTimeouts {
             header: Some(self.config.timeouts.header),
             idle: self.config.timeouts.idle,
             send: self.config.timeouts.request,
         };
-        let context = Arc::new(ConnectionContext::new(peer));
+        let context = Arc::new(ConnectionContext::new(peer, alpn.is_some()));
         let activity = Arc::clone(&context.activity);
         let metrics = Arc::clone(&self.metrics);
         let mut stream = TimeoutStream::new(stream, timeouts, activity, metrics, &self.clock);
         stream.push_back(buffered);
-        let mut is_http2 = false;
-        if self.config.h2c {
+        let mut is_http2 = alpn.unwrap_or(false);
+        if self.config.h2c && alpn.is_none() {
             let preface = pin!(begins_with_preface(&mut stream));
             // A silent connection has no request, so the shutdown may close it.
             let Some(detected) = self.lifecycle.until_draining(preface).await else {

@@ -1,6 +1,7 @@
 //! An accepted connection, over TCP or a Unix socket, and the address of its other end.
 
 use crate::net::peer_end::{PeerEnd, PollEnd};
+use crate::net::tls_stream::ServerTlsStream;
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::net::IpAddr;
@@ -34,6 +35,9 @@ pub enum PeerStream {
     Tcp(TcpStream),
     /// A connection to a Unix socket.
     Unix(UnixStream),
+    /// Either of them with TLS, after the handshake. On the heap: plain-text connections do not have its
+    /// kilobyte.
+    Tls(Box<ServerTlsStream<PeerStream>>),
 }
 
 impl PeerStream {
@@ -44,7 +48,8 @@ impl PeerStream {
     pub fn set_nodelay(&self) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => stream.set_nodelay(true),
-            Self::Unix(_) => Ok(()),
+            // The handshake follows this call.
+            Self::Unix(_) | Self::Tls(_) => Ok(()),
         }
     }
 }
@@ -58,6 +63,7 @@ impl AsyncRead for PeerStream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
             Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
         }
     }
 }
@@ -71,6 +77,7 @@ impl AsyncWrite for PeerStream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
             Self::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
 
@@ -82,6 +89,7 @@ impl AsyncWrite for PeerStream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
             Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
         }
     }
 
@@ -89,6 +97,7 @@ impl AsyncWrite for PeerStream {
         match self {
             Self::Tcp(stream) => stream.is_write_vectored(),
             Self::Unix(stream) => stream.is_write_vectored(),
+            Self::Tls(stream) => stream.is_write_vectored(),
         }
     }
 
@@ -96,6 +105,7 @@ impl AsyncWrite for PeerStream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
             Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
@@ -103,6 +113,7 @@ impl AsyncWrite for PeerStream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }
@@ -112,6 +123,7 @@ impl PollEnd for PeerStream {
         match self {
             Self::Tcp(stream) => stream.poll_end(cx),
             Self::Unix(stream) => stream.poll_end(cx),
+            Self::Tls(stream) => stream.poll_end(cx),
         }
     }
 }

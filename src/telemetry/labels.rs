@@ -153,6 +153,8 @@ label! {
         Stream = "stream",
         /// The PROXY protocol header.
         ProxyHeader = "proxy_header",
+        /// The TLS handshake.
+        TlsHandshake = "tls_handshake",
     }
 }
 
@@ -174,6 +176,11 @@ label! {
         Http2Streams = "http2_streams",
         /// The peer speaks TLS to `http.listen`, which does not.
         Tls = "tls",
+        /// The peer does not speak TLS to `http.listen`, which requires it.
+        NoTls = "no_tls",
+        /// The TLS handshake failed: the peer rejects the certificate, or the two support no common
+        /// version, cipher or ALPN protocol.
+        TlsHandshake = "tls_handshake",
         /// The peer speaks HTTP/2 without TLS, and `http.h2c` is off.
         Http2Off = "http2_off",
         /// A request head has more than 16 KiB or 100 header lines; the response is 431.
@@ -198,11 +205,11 @@ label! {
 }
 
 label! {
-    /// The outcome of a configuration reload.
+    /// The outcome of a reload of the configuration or of the TLS certificate.
     ReloadOutcome {
-        /// The reloadable keys were applied.
+        /// The reloadable keys, or the certificate, were applied.
         Applied = "applied",
-        /// The new configuration is invalid; the old one stays in use.
+        /// The new configuration or certificate is invalid; the old one stays in use.
         Refused = "refused",
     }
 }

@@ -68,6 +68,12 @@ metrics! {
     connections_limit: IntGauge = "rendezvous_connections_limit" [],
     /// Client connections closed, or HTTP/2 streams refused, because of their source or their behaviour, by reason.
     connections_refused: Counters<ConnectionRefusal> = "rendezvous_connections_refused_total" ["reason": ConnectionRefusal::ALL],
+    /// Time at which the certificate of http.listen expires, in seconds since 1970: that of the first
+    /// certificate of its chain to expire. 0 without TLS.
+    tls_certificate_expiry: IntGauge = "rendezvous_tls_certificate_expiry_timestamp_seconds" [],
+    /// Changes of the files of http.tls_cert_file and http.tls_key_file, by outcome. If one is refused,
+    /// the old certificate stays in use.
+    tls_certificate_reloads: Counters<ReloadOutcome> = "rendezvous_tls_certificate_reloads_total" ["outcome": ReloadOutcome::ALL],
     /// 1 if requests came through a proxy that http.trusted_proxies does not list, or that names no
     /// client, else 0. Once it is 1, it stays 1 until a restart.
     proxy_untrusted: IntGauge = "rendezvous_proxy_untrusted" [],

@@ -106,6 +106,8 @@ const fn is_limited(reason: ConnectionRefusal) -> bool {
         | ConnectionRefusal::Http2Flood
         | ConnectionRefusal::Http2Streams => true,
         ConnectionRefusal::Tls
+        | ConnectionRefusal::NoTls
+        | ConnectionRefusal::TlsHandshake
         | ConnectionRefusal::Http2Off
         | ConnectionRefusal::HeadTooLarge
         | ConnectionRefusal::MalformedHead => false,
@@ -116,8 +118,14 @@ const fn is_limited(reason: ConnectionRefusal) -> bool {
 const fn hint(reason: ConnectionRefusal) -> Option<&'static str> {
     match reason {
         ConnectionRefusal::Tls => Some(
-            "the peer speaks TLS and http.listen does not: let the proxy use http:// to it, or send \
-             clients to the proxy",
+            "the peer speaks TLS and http.listen does not: let the proxy use http:// to it, send \
+             clients to the proxy, or set http.tls_cert_file",
+        ),
+        ConnectionRefusal::NoTls => Some(
+            "the peer does not speak TLS and http.tls_cert_file is set: let the proxy use https:// to it",
+        ),
+        ConnectionRefusal::TlsHandshake => Some(
+            "let the proxy trust the authority of http.tls_cert_file, and use TLS 1.2 or 1.3 with h2 or http/1.1",
         ),
         ConnectionRefusal::Http2Off => {
             Some("the peer speaks HTTP/2 without TLS: set http.h2c = true, or let it use HTTP/1.1")

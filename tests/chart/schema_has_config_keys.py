@@ -11,7 +11,7 @@ import sys
 
 # The keys that the chart sets itself, as values.yaml documents.
 SET_BY_CHART = re.compile(
-    r"http\.listen|admin\.(listen|token_file)|shutdown\..*|store\.backend|store\.redis\.(url|url_file|password_file|sentinel_password_file|cert_file|key_file)"
+    r"http\.(listen|tls_cert_file|tls_key_file)|admin\.(listen|token_file)|shutdown\..*|store\.backend|store\.redis\.(url|url_file|password_file|sentinel_password_file|cert_file|key_file)"
     r"|(.*\.)?ca_file|.*\.client_secret(_file)?"
 )
 

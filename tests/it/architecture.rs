@@ -71,16 +71,27 @@ const HOMES: [(&str, &[&str]); 12] = [
     // serde's derived code takes an array for a struct.
     ("serde_json::from_", &["json.rs"]),
     // Every file is read up to a bound. The file of a socket is not read.
-    ("fs::", &["file.rs", "net/socket_file.rs"]),
+    (
+        "fs::",
+        &[
+            "file.rs",
+            "net/socket_file.rs",
+            "app/certificate_renewal/tests.rs",
+        ],
+    ),
     ("pem_file", &[]),
 ];
 
 /// Files that may start tasks or threads, and how a panic in those is noticed. Everything else that
 /// runs in the background is a `BackgroundTask`, and `app/tasks.rs` starts it.
-const SPAWNERS: [(&str, &str); 11] = [
+const SPAWNERS: [(&str, &str); 12] = [
     ("app.rs", "continues in `main`, by `join`"),
     ("app/tasks.rs", "ends the process"),
     ("app/reload.rs", "continues in the reload task, by `join`"),
+    (
+        "app/certificate_renewal.rs",
+        "continues in its task, by `join`",
+    ),
     ("app/service_manager.rs", "continues in its task, by `join`"),
     ("net/listener.rs", "ends one connection"),
     ("net/http2.rs", "ends one stream"),

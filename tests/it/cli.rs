@@ -14,6 +14,7 @@ mod listen;
 mod redis;
 mod reference;
 mod sources;
+mod tls;
 mod warnings;
 
 use std::io::Read;

@@ -63,3 +63,4 @@ mod repository;
 mod server;
 mod store_wait;
 mod telemetry;
+mod tls;

@@ -11,6 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub struct ConnectionContext {
     /// The other end of the connection.
     pub peer: Peer,
+    /// Whether the connection uses TLS.
+    pub uses_tls: bool,
     /// The requests of the connection.
     pub activity: Arc<RequestActivity>,
     /// The timeout of the last request, for the next one. Concurrent requests create their own.
@@ -20,9 +22,10 @@ pub struct ConnectionContext {
 impl ConnectionContext {
     /// Creates the context of a new connection.
     #[must_use]
-    pub fn new(peer: Peer) -> Self {
+    pub fn new(peer: Peer, uses_tls: bool) -> Self {
         Self {
             peer,
+            uses_tls,
             activity: Arc::default(),
             spare_timeout: Mutex::default(),
         }

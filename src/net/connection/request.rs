@@ -46,7 +46,7 @@ impl<S: Store> Connections<S> {
         }
         let caller = Caller {
             ip,
-            is_https: is_https(peer, request.headers()),
+            is_https: is_https(peer, context.uses_tls, request.headers()),
             may_set_request_id: trusted_proxies.may_set_request_id(peer),
             may_request_trace: peer.is_trusted,
         };

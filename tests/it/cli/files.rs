@@ -34,7 +34,11 @@ fn file_keys(certificates: &Certificates) -> Vec<(&'static str, Vec<(&'static st
     );
     let collector = ("telemetry.traces.endpoint", "http://127.0.0.1:1".to_owned());
     let sentinel = "redis-sentinel://127.0.0.1:1/0?sentinelServiceName=m";
+    let cert = ("http.tls_cert_file", path(certificates.cert_file()));
+    let key = ("http.tls_key_file", path(certificates.key_file()));
     vec![
+        ("http.tls_cert_file", vec![key]),
+        ("http.tls_key_file", vec![cert]),
         ("auth.ca_file", vec![homeserver]),
         ("admin.token_file", vec![]),
         ("auth.introspection.client_secret_file", vec![endpoint]),

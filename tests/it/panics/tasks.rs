@@ -13,6 +13,7 @@ use matrix_rendezvous::telemetry::logs::{self, LogFormat};
 use std::process::{Command, Output, exit};
 use std::sync::Arc;
 use std::time::Duration;
+use testkit::certificates::Certificates;
 use testkit::server::shared_redis;
 
 /// The task that panics; the settings, a `key=value` per line.
@@ -35,8 +36,18 @@ const EVERY_APP: [&str; 8] = [
 
 #[test]
 fn panic_in_any_task_of_the_memory_store_ends_the_process() {
-    let own = ["trace export", "pseudonym key renewal"];
-    check_each_task(&own, "telemetry.traces.endpoint=http://127.0.0.1:1");
+    let certificates = Certificates::make();
+    let own = [
+        "trace export",
+        "TLS certificate renewal",
+        "pseudonym key renewal",
+    ];
+    let settings = format!(
+        "telemetry.traces.endpoint=http://127.0.0.1:1\nhttp.tls_cert_file={}\nhttp.tls_key_file={}",
+        certificates.cert_file().display(),
+        certificates.key_file().display()
+    );
+    check_each_task(&own, &settings);
 }
 
 #[test]

@@ -8,9 +8,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
-use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tempfile::TempDir;
 
 /// The certificates of a CA, a server and a client, and the keys of the latter two, as PEM files.
@@ -75,6 +75,31 @@ impl Certificates {
     /// The client's key.
     pub fn client_key_file(&self) -> PathBuf {
         self.0.path().join("client-key.pem")
+    }
+
+    /// TLS settings of a client that trusts the CA and offers these protocols by ALPN.
+    pub fn client_config(&self, alpn: &[&str]) -> Arc<ClientConfig> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("versions of TLS")
+            .with_root_certificates(self.roots())
+            .with_no_client_auth();
+        config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+        Arc::new(config)
+    }
+
+    /// The CA, as a client trusts it.
+    pub fn roots(&self) -> RootCertStore {
+        let ca = CertificateDer::from_pem_file(self.ca_file()).expect("a certificate");
+        let mut roots = RootCertStore::empty();
+        roots.add(ca).expect("a CA");
+        roots
+    }
+
+    /// The server's certificate, as a client gets it.
+    pub fn leaf(&self) -> CertificateDer<'static> {
+        CertificateDer::from_pem_file(self.cert_file()).expect("a certificate")
     }
 
     /// TLS settings of a server in this process.

@@ -5,21 +5,25 @@
 //! [`PATIENCE`].
 
 mod message;
+mod transport;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use message::{Reply, Request};
+use rustls::{ClientConfig, ClientConnection};
 use socket2::Socket;
+use transport::Transport;
 
 use super::PATIENCE;
 
-/// One connection to a server, over TCP or a Unix socket.
+/// One connection to a server, over TCP or a Unix socket, with TLS or without.
 pub struct Connection {
-    stream: Socket,
+    stream: Transport,
     unread: Vec<u8>,
 }
 
@@ -52,9 +56,35 @@ impl Connection {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         Ok(Self {
-            stream,
+            stream: Transport::Plain(stream),
             unread: Vec::new(),
         })
+    }
+
+    /// Sends these bytes, and opens TLS behind them.
+    ///
+    /// # Errors
+    /// Returns that of the handshake, or of the operating system.
+    pub fn try_secure(self, before: &[u8], tls: &Arc<ClientConfig>) -> std::io::Result<Self> {
+        let stream = self.stream.secure(before, tls)?;
+        Ok(Self {
+            stream,
+            unread: self.unread,
+        })
+    }
+
+    /// Connects and opens TLS.
+    ///
+    /// # Errors
+    /// As [`try_secure`](Self::try_secure).
+    pub fn try_open_tls(address: SocketAddr, tls: &Arc<ClientConfig>) -> std::io::Result<Self> {
+        Self::try_open(address)?.try_secure(b"", tls)
+    }
+
+    /// The TLS of the connection.
+    #[track_caller]
+    pub fn tls(&self) -> &ClientConnection {
+        self.stream.tls().expect("a connection with TLS")
     }
 
     /// Sends a request whole and reads its reply whole.
@@ -84,9 +114,14 @@ impl Connection {
     /// Closes the sending side, and keeps reading.
     #[track_caller]
     pub fn close_write(&mut self) {
-        self.stream
-            .shutdown(Shutdown::Write)
-            .expect("the connection is open");
+        self.stream.close_write().expect("the connection is open");
+    }
+
+    /// Closes the sending side of the socket, without the alert that ends TLS.
+    #[track_caller]
+    pub fn close_socket_write(&mut self) {
+        let closed = self.stream.socket().shutdown(Shutdown::Write);
+        closed.expect("the connection is open");
     }
 
     /// Resets the connection (RST), as the kernel of a client does that was killed with unread bytes.
@@ -94,6 +129,7 @@ impl Connection {
     pub fn reset(self) {
         let no_linger = Some(Duration::ZERO);
         self.stream
+            .socket()
             .set_linger(no_linger)
             .expect("the connection is open");
     }
@@ -178,6 +214,7 @@ impl Connection {
     pub fn drip_until_close(&mut self, byte: u8, pace: Duration) -> Vec<u8> {
         let deadline = Instant::now() + PATIENCE;
         self.stream
+            .socket()
             .set_read_timeout(Some(pace))
             .expect("a read timeout");
         while Instant::now() < deadline {
@@ -197,10 +234,12 @@ impl Connection {
     /// Whether nothing arrives within `within`, not even a close.
     pub fn stays_silent(&mut self, within: Duration) -> bool {
         self.stream
+            .socket()
             .set_read_timeout(Some(within))
             .expect("a read timeout");
         let waited = self.try_fill();
         self.stream
+            .socket()
             .set_read_timeout(Some(PATIENCE))
             .expect("a read timeout");
         waited.is_err_and(|e| matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut))
@@ -211,9 +250,7 @@ impl Connection {
     fn fill(&mut self) -> bool {
         match self.try_fill() {
             Ok(count) => count > 0,
-            Err(e) if matches!(e.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => {
-                false
-            }
+            Err(e) if is_end(e.kind()) => false,
             Err(e) => panic!("{e}, after {:?}", String::from_utf8_lossy(&self.unread)),
         }
     }
@@ -224,4 +261,10 @@ impl Connection {
         self.unread.extend_from_slice(&block[..count]);
         Ok(count)
     }
+}
+
+/// Whether a read failed because the connection is gone. One with TLS may end without an alert.
+fn is_end(kind: ErrorKind) -> bool {
+    use ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    matches!(kind, ConnectionReset | BrokenPipe | UnexpectedEof)
 }

@@ -82,6 +82,13 @@ impl Request {
             .body(body.to_string())
     }
 
+    /// The method, the target, the headers without `Host` and `Content-Length`, and the body, for a client
+    /// that speaks HTTP/2.
+    pub fn parts(&self) -> (&str, &str, &[(String, String)], &[u8]) {
+        let body = self.body.as_deref().unwrap_or_default();
+        (&self.method, &self.target, &self.headers, body)
+    }
+
     /// The bytes of the request on the wire.
     pub fn bytes(&self) -> Vec<u8> {
         let mut head = format!(

@@ -94,12 +94,9 @@ impl Connector {
         url: &Url,
         address: Option<SocketAddr>,
     ) -> Result<ProbeConnection, ProbeConnectError> {
-        if let Some(listener) = self.listener_for(url) {
-            let (host, port) = host_and_port(&listener.via);
-            let (tcp, peer) = self.connect_tcp(&host, port).await?;
-            let stream = Box::new(tcp);
-            return Ok(ProbeConnection { stream, peer });
-        }
+        let via = self.listener_for(url).map(|listener| listener.via.clone());
+        let address = address.filter(|_| via.is_none());
+        let url = via.as_ref().unwrap_or(url);
         let (host, port) = host_and_port(url);
         let (tcp, peer) = match address {
             Some(address) => (connect_to(&host, address).await?, address),

@@ -21,6 +21,6 @@ impl ListenerOverride {
 
 /// Parses the URL of an HTTP listener.
 pub(super) fn parse_listener(text: &str) -> Result<Url, &'static str> {
-    let url = parse_base_url(text).filter(|url| url.scheme() == "http" && url.path() == "/");
+    let url = parse_base_url(text).filter(|url| url.path() == "/");
     url.ok_or("expected the URL of an HTTP listener, such as http://10.0.0.7:8080")
 }

@@ -7,6 +7,8 @@ use super::{
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use testkit::certificates::Certificates;
 use testkit::homeserver::{HomeserverStub, TokenReply};
 
 /// A server of another kind: it answers every request with the same page.
@@ -192,6 +194,27 @@ fn via_says_https_in_the_place_of_the_proxy() {
 }
 
 #[test]
+fn via_https_checks_the_certificate_of_the_listener() {
+    let certificates = Certificates::make();
+    let path = |path: PathBuf| path.to_str().expect("UTF-8").to_owned();
+    let files = [certificates.cert_file(), certificates.key_file()].map(path);
+    let server = service_with(&[
+        ("http.tls_cert_file", &files[0]),
+        ("http.tls_key_file", &files[1]),
+        ("http.public_base_url", "https://matrix.example.org"),
+    ]);
+    let via = format!("https://localhost:{}", server.http.port());
+    let target = "https://matrix.example.org";
+    let ca = path(certificates.ca_file());
+    let trusted = report(&["--via", &via, "--ca-file", &ca, target], 0);
+    assert_status(&trusted, "create", "pass");
+    let what = text(&trusted, "certificate", "what");
+    assert!(what.starts_with("localhost: TLS 1.3"), "{what}");
+    let others = report(&["--via", &via, target], 1);
+    assert_status(&others, "create", "fail");
+}
+
+#[test]
 fn via_without_a_base_url_is_a_usage_error() {
     for (arguments, named) in [
         (
@@ -199,7 +222,7 @@ fn via_without_a_base_url_is_a_usage_error() {
             "give the base URL",
         ),
         (
-            &["--via", "https://127.0.0.1:1", "https://a.example"],
+            &["--via", "ftp://127.0.0.1:1", "https://a.example"],
             "HTTP listener",
         ),
         (

@@ -7,9 +7,11 @@ certificate() { # certificate NAME EXTENSION: writes $work/NAME.crt and $work/NA
         -extfile <(echo "$2") 2>/dev/null
 }
 certificate client extendedKeyUsage=clientAuth
+certificate server subjectAltName=DNS:rel-matrix-rendezvous # the Service in ci/sentinel-tls-values.yaml
 python - "$work" $here/cluster.yaml <<'END'
 import sys, yaml
-files = {"AUTHORITY": "ca.crt", "CLIENT_CERTIFICATE": "client.crt", "CLIENT_KEY": "client.key"}
+files = {"AUTHORITY": "ca.crt", "CLIENT_CERTIFICATE": "client.crt", "CLIENT_KEY": "client.key",
+         "SERVER_CERTIFICATE": "server.crt", "SERVER_KEY": "server.key"}
 objects = list(yaml.safe_load_all(open(sys.argv[2])))
 for item in objects:
     values = item.get("data") or item["stringData"]

@@ -71,6 +71,11 @@ def public_base_urls(config):
     return [entry["public_base_url"] for entry in entries if "public_base_url" in entry]
 
 
+def scheme_of(config):
+    """Returns the scheme of the server's HTTP port by its parsed configuration."""
+    return "https" if "tls_cert_file" in config.get("http", {}) else "http"
+
+
 def template(workload):
     """Returns metadata and spec of a workload's pods, or None if the object is not a workload."""
     if workload["kind"] == "Pod":

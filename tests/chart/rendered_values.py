@@ -103,6 +103,7 @@ TEMPLATE_CASES = [
      SERVER, f"{POD}.volumes.1.configMap.name", "rel-x"),
     ({"config": {"auth": {"homeserver_url": "http://{{ .Release.Name }}-synapse:8008"}}},
      "NetworkPolicy/rel-matrix-rendezvous", "spec.egress.2.ports.0.port", 8008),
+    ({"tls": {"certificateSecret": NAME}}, SERVER, f"{POD}.volumes.1.secret.secretName", "rel-x"),
     ({**HOST, "redis": BY_HOST, "config": {"http": {"public_base_url": f"https://{GLOBAL_HOST}"}, "limits": {"max_keys": 1000000}}},
      "ConfigMap/rel-matrix-rendezvous",
      "data", {"matrix-rendezvous.toml": TOML}),

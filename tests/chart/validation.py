@@ -108,6 +108,7 @@ CASES = [
     ({"config": {"http": {"proxy_protocol": True, "trusted_proxies": ["10.0.0.1"]}}}, ["tests.enabled"]),
     ({"config": {"http": {"proxy_protocol": True, "trusted_proxies": ["10.0.0.1"]}}, "tests": {"enabled": False}}, []),
     ({"ca": CA}, ["ca: "]),
+    ({"ca": CA, "tls": {"certificateSecret": "s"}}, []),
     ({"ca": CA, **auth(homeserver_url="http://hs")}, []),
     # The access token of helm test.
     ({"tests": {"token": TOKEN}}, ["tests.token: has no effect unless"]),

@@ -40,7 +40,12 @@
 {{- else if eq .Values.store "redis" }}{{ $_ := set $redis "url" (include "rendezvous.redis.url" .) }}{{ end -}}
 {{- if .Values.redis.password }}{{ $_ := set $redis "password_file" "/run/secrets/redis-password/password" }}{{ end -}}
 {{- if .Values.redis.sentinel.password }}{{ $_ := set $redis "sentinel_password_file" "/run/secrets/sentinel-password/password" }}{{ end -}}
-{{- $chartKeys := dict "store" (dict "backend" .Values.store "redis" $redis) "auth" $auth "admin" $admin "shutdown" (dict
+{{- $http := dict -}}
+{{- if .Values.tls.certificateSecret -}}
+  {{- $_ := set $http "tls_cert_file" "/run/certificates/http/tls.crt" -}}
+  {{- $_ := set $http "tls_key_file" "/run/certificates/http/tls.key" -}}
+{{- end -}}
+{{- $chartKeys := dict "http" $http "store" (dict "backend" .Values.store "redis" $redis) "auth" $auth "admin" $admin "shutdown" (dict
     "grace" (printf "%ds" (int .Values.shutdown.graceSeconds)) "drain" (printf "%ds" (int .Values.shutdown.drainSeconds))) -}}
 {{- $config := mergeOverwrite (include "rendezvous.config" . | fromJson) $chartKeys -}}
 {{- if .Values.ca -}}

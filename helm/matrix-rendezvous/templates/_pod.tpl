@@ -54,7 +54,17 @@ rollingUpdate:
   volume: { secret: { secretName: {{ include "rendezvous.evaluateString" (dict "root" $ "value" .) | quote }}, defaultMode: 0440 } }
 {{- end }}
 {{- end }}
+{{- with .Values.tls.certificateSecret }}
+- name: http-certificate
+  path: /run/certificates/http
+  volume: { secret: { secretName: {{ include "rendezvous.evaluateString" (dict "root" $ "value" .) | quote }}, defaultMode: 0440 } }
+{{- end }}
 {{- include "rendezvous.caMount" (dict "root" . "name" "platform" "source" .Values.ca) }}
+{{- end }}
+
+{{/* The scheme of the HTTP port. */}}
+{{- define "rendezvous.scheme" -}}
+{{ .Values.tls.certificateSecret | empty | ternary "http" "https" }}
 {{- end }}
 
 {{/* Mounts a secret as a file, if it is set. Input: dict with root, name (also the key in the chart's own Secret),

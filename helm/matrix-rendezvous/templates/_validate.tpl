@@ -70,8 +70,8 @@ tests.token: has no effect without tests.enabled
 tests.token: has no effect unless config.mode, or the mode of the first entry of config.auth.homeserver, is "authenticated"
 {{- end }}
 {{- end }}
-{{- if and $v.ca (not (include "rendezvous.outboundUrls" . | trim)) }}
-ca: has no effect, because config contains neither a homeserver nor a trace collector
+{{- if and $v.ca (not (include "rendezvous.outboundUrls" . | trim)) (not $v.tls.certificateSecret) }}
+ca: has no effect, because config contains neither a homeserver nor a trace collector, and tls.certificateSecret is not set
 {{- end }}
 {{- end }}
 

@@ -3,7 +3,7 @@ a dialect that needs none. If both dialects need one that is not there, or are o
 the ETag dialect is on, two other pods run the doctor from outside: through the Service, and against each public base URL. All are
 hooks, they end, and their logs remain until the next test."""
 
-from rendered_objects import config_of, containers, find, public_base_urls
+from rendered_objects import config_of, containers, find, public_base_urls, scheme_of
 
 # What the script contains, by the dialect that it uses.
 SCRIPT = {
@@ -40,7 +40,7 @@ def check_devices(workload, server, objects):
     [container] = containers(workload)
     [script] = container["args"]
     [port] = find(objects, "Service", server)["spec"]["ports"]
-    expected = [*SCRIPT[dialect], f"base=http://{server}:{port['port']}/_matrix/client/unstable\n", "--max-time 10"]
+    expected = [*SCRIPT[dialect], f"base={scheme_of(config)}://{server}:{port['port']}/_matrix/client/unstable\n", "--max-time 10"]
     if has_token(config):
         expected.append("request -f -H @- $api -d")
     if has_token(config) != mounts_token(container):
@@ -63,8 +63,8 @@ def check_devices(workload, server, objects):
 
 def check_service(workload, server, objects):
     [port] = find(objects, "Service", server)["spec"]["ports"]
-    via = ["--via", f"http://{server}:{port['port']}"]
     config = config_of(objects, server)
+    via = ["--via", f"{scheme_of(config)}://{server}:{port['port']}"]
     yield from check_doctors(workload, via, config, public_base_urls(config)[:1])
 
 

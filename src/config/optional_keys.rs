@@ -3,7 +3,7 @@
 /// Keys that may be missing. An empty value of the environment or the command line counts as missing.
 /// A test holds the list against `config/default.toml`. The keys of `[[auth.homeserver]]` are not in
 /// it; [`is_optional`] knows them.
-pub const OPTIONAL_KEYS: [&str; 20] = [
+pub const OPTIONAL_KEYS: [&str; 22] = [
     "auth.homeserver_url",
     "auth.ca_file",
     "auth.introspection.endpoint",

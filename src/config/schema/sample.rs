@@ -37,7 +37,7 @@ impl Sample {
         for line in DEFAULTS.lines() {
             let text = line.strip_prefix("# ");
             if let Some(name) = section_name(line) {
-                section = name.to_owned();
+                name.clone_into(&mut section);
                 last = std::mem::take(&mut comment);
             } else if let Some((name, value)) = key_and_value(text.unwrap_or(line)) {
                 if !comment.is_empty() {

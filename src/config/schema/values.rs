@@ -1,5 +1,6 @@
 //! The values that each key of the configuration file takes, as a schema.
 
+use crate::config::http::readiness_path::MAX_PATH_LEN;
 use crate::config::http::{MAX_CONNECTION_LIMIT, MAX_FIELD_NAME};
 use crate::config::limits::{MAX_KEYS, RATE_RANGE};
 use crate::config::listen::MAX_ADDRESSES;
@@ -74,7 +75,7 @@ pub(super) fn section_description(section: &str) -> &'static str {
 pub(super) fn schema(key: &str) -> Option<Value> {
     if let Some(own) = key.strip_prefix("auth.homeserver.") {
         return match own {
-            "host" => Some(list(host_name(), 1, None)),
+            "host" => Some(list(&host_name(), 1, None)),
             "mode" => schema("mode"),
             "public_base_url" => Some(web_url()),
             _ => schema(&format!("auth.{own}")),
@@ -100,6 +101,9 @@ pub(super) fn schema(key: &str) -> Option<Value> {
         }
         "auth.introspection.client_secret_file"
         | "auth.ca_file"
+        | "http.tls_cert_file"
+        | "http.tls_key_file"
+        | "admin.token_file"
         | "store.redis.url_file"
         | "store.redis.password_file"
         | "store.redis.sentinel_password_file"
@@ -109,11 +113,17 @@ pub(super) fn schema(key: &str) -> Option<Value> {
         | "telemetry.traces.ca_file" => file(),
         "http.listen" | "admin.listen" => addresses(),
         "http.trusted_proxies" | "limits.deny.create" | "limits.deny.requests" => {
-            list(network(), 0, None)
+            list(&network(), 0, None)
         }
         "http.forwarded_header" => json!({
             "type": "string",
             "pattern": format!("^[A-Za-z0-9!#$%&'*+.^_`|~-]{{1,{MAX_FIELD_NAME}}}$"),
+        }),
+        "http.readiness_path" => json!({
+            "type": "string",
+            "pattern": format!("^/[A-Za-z0-9._~-][A-Za-z0-9/._~-]{{0,{}}}$", MAX_PATH_LEN - 2),
+            "not": { "pattern": "^/_matrix(/|$)" },
+            "examples": ["/readyz"],
         }),
         "http.max_connections" | "http.max_connections_per_client" | "store.redis.max_waiting" => {
             integer(1, MAX_CONNECTION_LIMIT as u64)
@@ -139,13 +149,13 @@ pub(super) fn schema(key: &str) -> Option<Value> {
         "store.redis.url" => redis_url(),
         "store.redis.prefix" => json!({ "type": "string", "pattern": "^[^{}]*$" }),
         "store.redis.wait_for_replicas" => integer(0, u64::from(MAX_REPLICAS)),
-        "store.redis.ignore_checks" => list(choice(Check::ALL.map(Check::name)), 0, None),
+        "store.redis.ignore_checks" => list(&choice(Check::ALL.map(Check::name)), 0, None),
         "limits.max_keys" => integer(1, MAX_KEYS as u64),
         "limits.shadow" => {
             let rules = ShadowRule::ALL
                 .iter()
                 .filter(|rule| **rule != Limit::LiveTotal.into());
-            list(choice(rules.map(|rule| rule.label())), 0, None)
+            list(&choice(rules.map(|rule| rule.label())), 0, None)
         }
         "limits.live.ipv4_24"
         | "limits.live.ipv4_16"
@@ -157,12 +167,20 @@ pub(super) fn schema(key: &str) -> Option<Value> {
         "telemetry.log_format" => choice(["text", "json"]),
         "telemetry.replica" => json!({ "type": "string", "pattern": "^[A-Za-z0-9._-]{1,253}$" }),
         "telemetry.traces.sample" => json!({ "type": "number", "minimum": 0, "maximum": 1 }),
-        key if key.ends_with(".burst") => integer(1, u64::from(u32::MAX)),
-        key if key.ends_with(".per_second") => {
-            json!({ "type": "number", "minimum": RATE_RANGE.start(), "maximum": RATE_RANGE.end() })
-        }
-        _ => return None,
+        _ => return rate(key),
     })
+}
+
+/// The two keys of a rate.
+fn rate(key: &str) -> Option<Value> {
+    let (minimum, maximum) = (RATE_RANGE.start(), RATE_RANGE.end());
+    match key.rsplit('.').next() {
+        Some("burst") => Some(integer(1, u64::from(u32::MAX))),
+        Some("per_second") => {
+            Some(json!({ "type": "number", "minimum": minimum, "maximum": maximum }))
+        }
+        _ => None,
+    }
 }
 
 fn integer(minimum: u64, maximum: u64) -> Value {
@@ -174,7 +192,7 @@ fn choice<'a>(values: impl IntoIterator<Item = &'a str>) -> Value {
     json!({ "enum": values })
 }
 
-fn list(items: Value, min_items: usize, max_items: Option<usize>) -> Value {
+fn list(items: &Value, min_items: usize, max_items: Option<usize>) -> Value {
     let mut list = json!({ "type": "array", "items": items });
     if min_items > 0 {
         list["minItems"] = json!(min_items);
@@ -239,7 +257,7 @@ fn addresses() -> Value {
         ),
         "examples": ["127.0.0.1:8080", ":8080", "unix:/run/matrix-rendezvous/http.sock?mode=0660"],
     });
-    json!({ "anyOf": [one, list(one, 1, Some(MAX_ADDRESSES))] })
+    json!({ "anyOf": [one, list(&one, 1, Some(MAX_ADDRESSES))] })
 }
 
 /// A level in any case, or filters such as `fred=debug` of which at least one word is a level.
@@ -247,7 +265,7 @@ fn log_level() -> Value {
     let any_case = |level: &str| -> String {
         let letters = level.chars();
         letters
-            .map(|letter| format!("[{}{letter}]", letter.to_ascii_uppercase()))
+            .flat_map(|letter| ['[', letter.to_ascii_uppercase(), letter, ']'])
             .collect()
     };
     let levels = ["off", "error", "warn", "info", "debug", "trace"]

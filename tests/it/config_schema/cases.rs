@@ -37,6 +37,9 @@ const LISTENERS: &str = r#""127.0.0.1", "127.0.0.1:80", "127.0.0.256:80", "127.0
 const TEXTS: &str = r##"" info", "info", "INFO", "warning", "info,fred=debug", "fred=debug", "fred=debug,warn", "3", "X-Real-IP",
     "X Real IP", "{x}", "a.example", "a b", "Ä", "/nonexistent/file""##;
 
+const PATHS: &str = r#""/readyz", "/a/b-c._~/", "/", "//a", "a", "/a b", "/a?b", "/_matrix", "/_matrix/a", "/_matrixx",
+    "/a%20""#;
+
 const LISTS: &str = r#""127.0.0.1", [1], [[]], ["127.0.0.1"], ["10.0.0.0/8", "2001:db8::/32", "::ffff:10.0.0.1"], ["10.0.0.0/33"], ["10.0.0.256"],
     ["::/129"], ["::1::2"], ["version", "acl"], ["create_client", "deny_create"], ["live_total"],
     ["a.example", "b.example."], ["a.example:80"], ["a/b"], ["x", "x"]"#;
@@ -73,6 +76,7 @@ fn values(schema: &Value) -> Vec<toml::Value> {
         Some("string") if example == "300s" => parse(DURATIONS),
         Some("string") if example.starts_with("https:") => parse(URLS),
         Some("string") if example.starts_with("redis:") => parse(REDIS_URLS),
+        Some("string") if example.starts_with('/') => parse(PATHS),
         Some("string") => parse(TEXTS),
         Some("array") => parse(LISTS),
         Some("boolean") => parse(r#""true", "yes", 0"#),

@@ -20,9 +20,9 @@ const EVERYWHERE: &str = r#"true, 1, 1.5, "", "x", [], ["x"], {}, [{}]"#;
 const DURATIONS: &str = r#""0s", "0", "5ms", "10ms", "5s", "10s", "11s", "30s", "31s", "75s", "1h", "25h", "1m 30s",
     "1.5s", "5 s", "10", "-1s", "s", "10 parsecs", "5minutes", "1s,", 0"#;
 
-const URLS: &str = r##""https://a.example", "https://a.example/path/", "HTTP://A.example:8080", "http://[::1]:80",
+const URLS: &str = r#""https://a.example", "https://a.example/path/", "HTTP://A.example:8080", "http://[::1]:80",
     "https://", "https://u:p@a.example", "https://a.example?q=1", "https://a.example#f", "ftp://a.example",
-    "redis://a:6379/0", "a.example""##;
+    "redis://a:6379/0", "a.example""#;
 
 const REDIS_URLS: &str = r#""redis://a:6379/0", "rediss-cluster://a:7000?node=b:1", "valkey://a", "redis://a:port",
     "unix:///run/r.sock?db=0", "unix:/run/r.sock", "http://a", "redis:a""#;
@@ -34,8 +34,8 @@ const LISTENERS: &str = r#""127.0.0.1", "127.0.0.1:80", "127.0.0.256:80", "127.0
     ["127.0.0.1:80", ":81"], ["127.0.0.1"], [":80", "127.0.0.1:80"],
     [":1", ":2", ":3", ":4", ":5", ":6", ":7", ":8", ":9", ":10", ":11", ":12", ":13", ":14", ":15", ":16", ":17"]"#;
 
-const TEXTS: &str = r##"" info", "info", "INFO", "warning", "info,fred=debug", "fred=debug", "fred=debug,warn", "3", "X-Real-IP",
-    "X Real IP", "{x}", "a.example", "a b", "Ä", "/nonexistent/file""##;
+const TEXTS: &str = r#"" info", "info", "INFO", "warning", "info,fred=debug", "fred=debug", "fred=debug,warn", "3", "X-Real-IP",
+    "X Real IP", "{x}", "a.example", "a b", "Ä", "/nonexistent/file""#;
 
 const PATHS: &str = r#""/readyz", "/a/b-c._~/", "/", "//a", "a", "/a b", "/a?b", "/_matrix", "/_matrix/a", "/_matrixx",
     "/a%20""#;

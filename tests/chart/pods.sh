@@ -18,7 +18,7 @@ for item in objects:
     values.update({key: open(f"{sys.argv[1]}/{files[value]}").read() for key, value in values.items() if value in files})
 yaml.safe_dump_all(objects, open(f"{sys.argv[1]}/cluster", "w"))
 END
-images=registry.example.org/matrix-rendezvous=$image,docker.io/curlimages/curl=lookalike/debian,registry.example.org/curlimages/curl=lookalike/debian
+images=registry.example.org/matrix-rendezvous=$image,docker.io/curlimages/curl=lookalike/debian,docker.io/library/redis=lookalike/debian,registry.example.org/curlimages/curl=lookalike/debian
 images+=,registry.example.org/redis=lookalike/debian,registry.example.org/curl=lookalike/debian
 net=chart-$$
 docker network create $net >/dev/null
@@ -80,7 +80,7 @@ check_server() { # check_server RENDERED: a server pod becomes ready, and helm t
 server=Deployment/rel-matrix-rendezvous
 
 echo "--- config check of every rendered configuration, in its own pod"
-for rendered in "${rendered[@]}"; do
+for rendered in "${rendered[@]}" "$work"/examples/*.yaml "$work"/upgraded/*.yaml; do
     run_pod "$rendered" "Deployment/$(server_of "$rendered")" check -- config check >"$work/checked" 2>&1 ||
         { echo "$rendered:" >&2; cat "$work/checked" >&2; exit 1; }
     grep -q 'the configuration is valid' "$work/checked"
@@ -122,6 +122,60 @@ stop_pod doctor "$work/diagnosed" $server-doctor
 stop_pod one "$work/try" $server
 stop_pod two "$work/try" $server
 stop_pod redis "$work/try" StatefulSet/rel-matrix-rendezvous-redis
+
+echo "--- the complete values for the Element Server Suite: two replicas, the chart's Redis, tokens checked by the suite's haproxy"
+# Like the haproxy of the suite, but it answers for Synapse: the token in cluster.yaml is that of a user.
+cat >"$work/haproxy.cfg" <<'END'
+defaults
+    mode http
+    timeout client 10s
+    timeout server 10s
+    timeout connect 10s
+frontend synapse
+    bind :8008
+    http-request return status 200 content-type application/json string '{"user_id":"@test:example.org"}' if { path /_matrix/client/v3/account/whoami } { req.hdr(authorization) "Bearer of-a-test-user" }
+    http-request return status 401 content-type application/json string '{"errcode":"M_UNKNOWN_TOKEN","error":"unknown"}'
+END
+chmod 644 "$work/haproxy.cfg"
+docker run -d --name "homeserver-$$" --network $net --network-alias ess-synapse --network-alias synapse.matrix.svc \
+    -v "$work/haproxy.cfg:/haproxy.cfg:ro" lookalike/debian haproxy -f /haproxy.cfg >/dev/null
+sign_in_by_example() { # sign_in_by_example NAME SERVER: two replicas from examples/NAME-values.yaml; devices sign in, and helm test passes
+    local port second
+    port=$(free_port)
+    echo "{config: {http: {public_base_url: \"http://127.0.0.1:$port\"}}, shutdown: {graceSeconds: 1}, tests: {token: {secret: test-user, secretKey: access-token}}}" >"$work/here"
+    render 3 "$work/here-$1" $chart/examples/$1-values.yaml "$work/here"
+    start_pod "$work/here-$1" "Deployment/$2" first -p "127.0.0.1:$port:8080" --network-alias "$2"
+    start_pod "$work/here-$1" "Deployment/$2" second
+    second=http://$(docker port "second-$$" 8080 | head -1)
+    "${sign_in[@]}" js-sdk js-sdk "http://127.0.0.1:$port" "$second"
+    # With the access token it creates a session in mode authenticated, so the homeserver in the values was asked.
+    helm_test "$work/here-$1"
+    service_test "$work/here-$1"
+    stop_pod first "$work/here-$1" "Deployment/$2"
+    stop_pod second "$work/here-$1" "Deployment/$2"
+    docker rm "first-$$" "second-$$" >/dev/null
+}
+start_pod "$work/examples/ess.yaml" StatefulSet/rendezvous-redis suite-redis --network-alias rendezvous-redis
+sign_in_by_example ess rendezvous
+docker rm -f "suite-redis-$$" >/dev/null
+
+echo "--- the Redis of the suite: rejected as the suite configures it, accepted with the settings in docs/install.md"
+docker run -d --name "ess-redis-$$" --network $net --network-alias ess-redis lookalike/debian \
+    redis-server --save '' --protected-mode no --maxmemory 40mb --maxmemory-policy allkeys-lru >/dev/null
+run_pod "$work/ess-redis" Deployment/rendezvous first -d >/dev/null
+reason() { ! docker exec "first-$$" /usr/bin/matrix-rendezvous healthcheck >"$work/reason" 2>&1 && grep -qF "$1" "$work/reason"; }
+until_true "the server reports that the Redis of the suite evicts" reason allkeys-lru
+docker exec "ess-redis-$$" redis-cli config set maxmemory-policy noeviction >/dev/null
+until_true "the server reports that the Redis of the suite is too small" reason "maxmemory is 41943040 bytes"
+docker exec "ess-redis-$$" redis-cli config set maxmemory "$(sed -n 's/^redis: { maxMemory: \([0-9]*mb\),.*/\1/p' docs/install.md)" >/dev/null
+until_true "the server is ready with the Redis of the suite" docker exec "first-$$" /usr/bin/matrix-rendezvous healthcheck
+docker rm -f "first-$$" "ess-redis-$$" >/dev/null
+
+echo "--- the complete values for Synapse with MAS: two replicas, an existing Redis with a password"
+docker run -d --name "own-redis-$$" --network $net --network-alias redis.matrix.svc lookalike/debian \
+    redis-server --save '' --requirepass of-an-operator --protected-mode no >/dev/null
+sign_in_by_example synapse-mas rel-matrix-rendezvous
+docker rm -f "own-redis-$$" >/dev/null
 
 echo "--- existing Redis, with its password or its URL from an existing Secret"
 docker run -d --name "existing-$$" --network $net --network-alias redis.matrix.svc lookalike/debian \

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 use testkit::haproxy::{Haproxy, Layer};
 use testkit::redis::RedisServer;
+use testkit::server::ServerBinary;
 
 /// The processes.
 #[derive(Debug)]
@@ -48,14 +49,14 @@ pub const UNCHANGED: Change = Change {
 };
 
 impl Fleet {
-    /// Starts the processes, and waits until the workers are ready.
-    pub fn start(layer: Layer) -> Result<Self, String> {
+    /// Starts the processes, with workers of this binary, and waits until the workers are ready.
+    pub fn start(layer: Layer, binary: ServerBinary) -> Result<Self, String> {
         let directory = tempfile::tempdir().map_err(|error| format!("no directory: {error}"))?;
         let redis = RedisServer::start();
         let file = directory.path().join("config.toml");
         std::fs::write(&file, config(&redis.url(), &UNCHANGED))
             .map_err(|error| error.to_string())?;
-        let workers = (0..3).map(|_| Worker::start(&file));
+        let workers = (0..3).map(|_| Worker::start(binary, &file));
         let workers = workers.collect::<Result<Vec<_>, _>>()?;
         let addresses: Vec<_> = workers.iter().map(Worker::addresses).collect();
         Ok(Self {

@@ -6,6 +6,9 @@
 //! retry, so each lost request ends a sign-in. The exception is the scenario that kills a worker:
 //! no server can save the requests in flight there. Clients retry in it, and nothing else may be
 //! lost. A machine of two cores is enough. All scenarios take a minute or two.
+//!
+//! With `--from BINARY COMMIT` it runs two other scenarios: an upgrade from that build, and the way
+//! back. `tests/deploy/run --from COMMIT` builds it.
 
 // The server takes clock and environment as arguments, so that tests can replace them. A simulation
 // uses the real ones.
@@ -22,17 +25,32 @@ mod scenarios;
 mod self_check;
 mod worker;
 
-use scenarios::ScenarioResult;
+use scenarios::{OtherBuild, ScenarioResult};
 use std::process::ExitCode;
+use testkit::server::ServerBinary;
 
 fn main() -> ExitCode {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     testkit::verdict::exit_code(runtime.block_on(run()))
 }
 
-/// Runs all scenarios. Returns the failed assertions.
+/// Runs the scenarios that the arguments select. Returns the failed assertions.
 async fn run() -> Result<Vec<String>, String> {
-    let results = scenarios::run_all().await?;
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let results = match arguments[..] {
+        [] => scenarios::run_all().await?,
+        ["--from", binary, commit] => {
+            let [binary, commit] = [binary, commit].map(|text| &*text.to_owned().leak());
+            let binary = ServerBinary(binary);
+            scenarios::run_upgrades(OtherBuild { binary, commit }).await?
+        }
+        _ => {
+            return Err(format!(
+                "expected no arguments, or --from BINARY COMMIT; found {arguments:?}"
+            ));
+        }
+    };
     println!(
         "| scenario | requests | lost requests | rejected creations | sign-ins | of them with retries | lost sign-ins |"
     );

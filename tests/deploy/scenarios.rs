@@ -4,9 +4,11 @@ use crate::device::{Rejection, Shared};
 use crate::fleet::{Change, Fleet, UNCHANGED};
 use crate::load::Load;
 use crate::self_check;
+use crate::worker::{CURRENT, Worker};
 use std::sync::Arc;
 use testkit::counter::Counter;
 use testkit::haproxy::Layer;
+use testkit::server::ServerBinary;
 use tokio::task::block_in_place;
 
 /// Sign-ins that complete between two steps. By then the load is complete, and haproxy has noticed
@@ -89,7 +91,16 @@ async fn run(
     has_kill: bool,
     steps: impl AsyncFnOnce(&mut Fleet, &Load) -> Result<(), String>,
 ) -> Result<ScenarioResult, String> {
-    let mut fleet = Fleet::start(layer)?;
+    let fleet = Fleet::start(layer, CURRENT)?;
+    run_on(fleet, name, has_kill, steps).await
+}
+
+async fn run_on(
+    mut fleet: Fleet,
+    name: &'static str,
+    has_kill: bool,
+    steps: impl AsyncFnOnce(&mut Fleet, &Load) -> Result<(), String>,
+) -> Result<ScenarioResult, String> {
     let load = Load::start(fleet.address(), has_kill);
     let mut done = steps(&mut fleet, &load).await;
     let clients = load.stop().await;
@@ -104,9 +115,54 @@ async fn run(
     })
 }
 
+/// Another build of the server, of which replicas are upgraded to this one.
+#[derive(Clone, Copy, Debug)]
+pub struct OtherBuild {
+    /// Its executable.
+    pub binary: ServerBinary,
+    /// The commit that it was built from.
+    pub commit: &'static str,
+}
+
+/// Replaces the workers of the other build by those of this source, and in a second scenario back.
+/// Meanwhile workers of both serve the same sessions: sign-ins in progress, and the sessions that
+/// live from the start of the scenario to its end.
+pub async fn run_upgrades(from: OtherBuild) -> Result<Vec<ScenarioResult>, String> {
+    let mut results = Vec::new();
+    for (name, first, is_upgrade) in [
+        ("upgrade", from.binary, true),
+        ("downgrade", CURRENT, false),
+    ] {
+        let second = if is_upgrade { CURRENT } else { from.binary };
+        let steps = async |fleet: &mut Fleet, load: &Load| {
+            self_check::check_that_losses_count(fleet.address()).await?;
+            check_build(fleet, from, is_upgrade)?;
+            replace_each(fleet, load, second).await?;
+            check_build(fleet, from, !is_upgrade)
+        };
+        let fleet = Fleet::start(Layer::Requests, first)?;
+        results.push(run_on(fleet, name, false, steps).await?);
+    }
+    Ok(results)
+}
+
+/// Checks that all workers are of the other build, or that none is.
+fn check_build(fleet: &Fleet, other: OtherBuild, expected: bool) -> Result<(), String> {
+    let is_other = |worker| block_in_place(|| Worker::is_built_from(worker, other.commit));
+    if fleet
+        .workers
+        .iter()
+        .all(|worker| is_other(worker) == expected)
+    {
+        return Ok(());
+    }
+    let (not, commit) = (if expected { " not" } else { "" }, other.commit);
+    Err(format!("a worker was{not} built from {commit}"))
+}
+
 async fn rolling_restart(fleet: &mut Fleet, load: &Load) -> Result<(), String> {
     self_check::check_that_losses_count(fleet.address()).await?;
-    replace_each(fleet, load).await
+    replace_each(fleet, load, CURRENT).await
 }
 
 async fn rolling_change(fleet: &mut Fleet, load: &Load) -> Result<(), String> {
@@ -115,7 +171,7 @@ async fn rolling_change(fleet: &mut Fleet, load: &Load) -> Result<(), String> {
         keys: "[session]\nmax_live = 100000\n[api]\nstable = true\n",
         ..UNCHANGED
     })?;
-    replace_each(fleet, load).await?;
+    replace_each(fleet, load, CURRENT).await?;
     for worker in &fleet.workers {
         let limit = block_in_place(|| worker.metric("rendezvous_sessions_limit"));
         if limit != 100_000 {
@@ -125,14 +181,14 @@ async fn rolling_change(fleet: &mut Fleet, load: &Load) -> Result<(), String> {
     Ok(())
 }
 
-/// Replaces one worker after the other while haproxy and the others run. The next one follows when
-/// the last one has requests again.
-async fn replace_each(fleet: &mut Fleet, load: &Load) -> Result<(), String> {
+/// Replaces one worker after the other by one of this binary, while haproxy and the others run. The
+/// next one follows when the last one has requests again.
+async fn replace_each(fleet: &mut Fleet, load: &Load, binary: ServerBinary) -> Result<(), String> {
     let balancer = fleet.balancer();
     for worker in &mut fleet.workers {
         load.wait_for_sign_ins(SIGN_INS_BETWEEN_STEPS).await?;
         block_in_place(|| {
-            worker.replace()?;
+            worker.replace(binary)?;
             worker.wait_until_used(balancer)
         })?;
     }

@@ -16,21 +16,24 @@ const DEADLINE: Duration = Duration::from_secs(40);
 /// Time between two checks.
 const CHECK_INTERVAL: Duration = Duration::from_millis(20);
 
-const BINARY: ServerBinary = ServerBinary(env!("CARGO_BIN_EXE_matrix-rendezvous"));
+/// The server of this source.
+pub const CURRENT: ServerBinary = ServerBinary(env!("CARGO_BIN_EXE_matrix-rendezvous"));
 
 /// A worker.
 #[derive(Debug)]
 pub struct Worker {
+    binary: ServerBinary,
     config: PathBuf,
     server: Server,
 }
 
 impl Worker {
-    /// Starts a worker and waits until it is ready.
-    pub fn start(config: &Path) -> Result<Self, String> {
+    /// Starts a worker of this binary, and waits until it is ready.
+    pub fn start(binary: ServerBinary, config: &Path) -> Result<Self, String> {
         let mut worker = Self {
+            binary,
             config: config.to_owned(),
-            server: launch([free_address(), free_address()], config),
+            server: launch(binary, [free_address(), free_address()], config),
         };
         worker.wait_until_ready()?;
         Ok(worker)
@@ -41,8 +44,8 @@ impl Worker {
         [self.server.http, self.server.admin]
     }
 
-    /// Sends SIGTERM, waits until the worker has ended, and starts another in its place.
-    pub fn replace(&mut self) -> Result<(), String> {
+    /// Sends SIGTERM, waits until the worker has ended, and starts one of this binary in its place.
+    pub fn replace(&mut self, binary: ServerBinary) -> Result<(), String> {
         self.server.signal(Signal::SIGTERM);
         let process = self.server.process();
         let Some(status) = poll_until(|| Ok(process.exit_status()))? else {
@@ -53,6 +56,7 @@ impl Worker {
             let log = self.server.log();
             return Err(format!("a worker ended with {status}:\n{log}"));
         }
+        self.binary = binary;
         self.restart()
     }
 
@@ -68,7 +72,7 @@ impl Worker {
 
     /// Starts another worker in its place, after it has ended.
     pub fn restart(&mut self) -> Result<(), String> {
-        self.server = launch(self.addresses(), &self.config);
+        self.server = launch(self.binary, self.addresses(), &self.config);
         self.wait_until_ready()
     }
 
@@ -101,6 +105,14 @@ impl Worker {
         self.server.metrics().sum(name, &[])
     }
 
+    /// Whether the worker was built from this commit, as its metrics say.
+    pub fn is_built_from(&self, commit: &str) -> bool {
+        let revision = format!("revision=\"{commit}\"");
+        let metrics = self.server.metrics();
+        let samples = metrics.samples("rendezvous_build_info");
+        samples.iter().any(|(labels, _)| labels.contains(&revision))
+    }
+
     fn wait_until_ready(&mut self) -> Result<(), String> {
         self.wait_until("it is ready", Server::is_ready)
     }
@@ -130,7 +142,7 @@ fn poll_until<T>(
     }
 }
 
-fn launch(addresses: [SocketAddr; 2], config: &Path) -> Server {
+fn launch(binary: ServerBinary, addresses: [SocketAddr; 2], config: &Path) -> Server {
     let arguments = ["--config", config.to_str().expect("UTF-8")];
-    BINARY.launch_at(addresses, &arguments, &[])
+    binary.launch_at(addresses, &arguments, &[])
 }

@@ -64,6 +64,7 @@ impl Homeservers {
     /// [`Homeservers::set_verifier`].
     ///
     /// Returns `false`, and changes nothing, if no such homeserver is running.
+    #[must_use]
     pub fn set_public_base_url(&self, name: &str, url: Option<String>) -> bool {
         let running = self.named(name);
         running.is_some_and(|homeserver| {

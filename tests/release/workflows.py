@@ -27,7 +27,7 @@ def load_workflows():
     for name in os.listdir(DIRECTORY):
         assert name.endswith(".yaml"), f"{DIRECTORY}/{name}: the tests read only .yaml files"
         workflows[name.removesuffix(".yaml")] = YAML(typ="safe").load(read(f"{DIRECTORY}/{name}"))
-    assert set(workflows) == {"ci", "advisories", "release"}, workflows.keys()
+    assert set(workflows) == {"ci", "advisories", "nightly", "release"}, workflows.keys()
     return workflows
 
 
@@ -35,6 +35,7 @@ def check_triggers(workflows):
     """Only code of a branch or tag of this repository runs, or of a pull request, which then has no secrets."""
     assert workflows["ci"]["on"] == {"push": {"branches": ["main"]}, "pull_request": None, "workflow_call": None}
     assert workflows["release"]["on"] == {"push": {"tags": ["v*"]}}
+    assert set(workflows["nightly"]["on"]) == {"schedule", "workflow_dispatch"}
     assert set(workflows["advisories"]["on"]) == {"schedule", "pull_request", "workflow_call", "workflow_dispatch"}
 
 
@@ -47,7 +48,7 @@ def check_permissions(workflows):
             assert permissions == WRITE_PERMISSIONS.get((name, job)), f"{name}, {job}: {permissions}"
             for step in definition.get("steps", []):
                 if step.get("uses", "").startswith("actions/checkout@"):
-                    assert step["with"] == {"persist-credentials": False}, f"{name}, {job}: the checkout keeps its token"
+                    assert step["with"]["persist-credentials"] is False, f"{name}, {job}: the checkout keeps its token"
 
 
 def check_ci_runs_every_test(workflows):
@@ -61,6 +62,8 @@ def check_ci_runs_every_test(workflows):
         assert re.search(rf"^(step {script}|nice {script} >.* &)$", nightly, re.M), f".ci/nightly does not run the whole of {script}"
     assert re.search(r"^step cargo deny .*check licenses bans sources$", end_to_end, re.M)
     assert [step["run"] for step in workflows["ci"]["jobs"]["ci"]["steps"] if "run" in step][-1] == ".ci/run"
+    commands = {job: [step.get("run") for step in of["steps"]] for job, of in workflows["nightly"]["jobs"].items()}
+    assert ".ci/nightly" in commands["nightly"] and "tests/interop/compatibility/run" in commands["compatibility"], commands
     advisory_steps = workflows["advisories"]["jobs"]["advisories"]["steps"]
     assert "cargo deny check advisories" in [step.get("run") for step in advisory_steps]
 
@@ -112,6 +115,7 @@ def check_signatures_and_files(jobs):
         "cosign sign-blob --yes --bundle SHA256SUMS.sigstore.json SHA256SUMS",
     ):
         assert command in published, f"a release does not run: {command}"
+    assert ".github/release/arch arch" in published and '--file "matrix-rendezvous-$VERSION-arch.tar.gz"' in published
     assert '.github/release/dashboard "matrix-rendezvous-$VERSION-grafana-dashboard.json"' in published
     [create_release] = re.findall(r"^gh release create .*", published, re.M)
     for argument in ('matrix-rendezvous[-_]"$VERSION"*', " SHA256SUMS ", " SHA256SUMS.sigstore.json", "--notes-file notes.md"):

@@ -2,10 +2,9 @@
 //!
 //! Those keys are the log level, the limits with their deny lists, the maintenance switch, the base URLs,
 //! the trusted proxies with their header, the token of the admin API, and the credentials and certificate
-//! authorities for the token verifiers. Their files are read again, as are those of the certificate of
+//! authorities for the token verifiers. Their files are read again, and so is the certificate of
 //! `http.listen`. An invalid configuration is rejected as a whole and the old one stays. The log names other
-//! changed keys:
-//! they need a restart. Environment variables and flags keep the values of the start.
+//! changed keys, which need a restart. Environment variables and flags keep the values of the start.
 
 use super::certificate_renewal::CertificateRenewal;
 use super::service_manager::ServiceManager;
@@ -154,10 +153,12 @@ impl Reload {
     }
 
     /// Applies `http.trusted_proxies` and `http.forwarded_header`, and removes them from `need_restart`. They
-    /// stay as they were if `http.proxy_protocol` changes, which needs a restart: the PROXY protocol
-    /// without trusted proxies would reject every connection.
+    /// stay as they were if `http.proxy_protocol` or `http.listen` changes, which need a restart: the PROXY
+    /// protocol without trusted proxies would reject every connection of a TCP listener.
     fn set_trusted_proxies(&self, http: &HttpConfig, need_restart: &mut Vec<String>) {
-        if !need_restart.iter().any(|key| key == "http.proxy_protocol") {
+        let belongs_to_a_restart =
+            |key: &String| matches!(key.as_str(), "http.proxy_protocol" | "http.listen");
+        if !need_restart.iter().any(belongs_to_a_restart) {
             if !self.trusted_proxies.are_those_of(http) {
                 // Before the list: with it, the next request may set this again.
                 self.metrics.proxy_untrusted.set(0);

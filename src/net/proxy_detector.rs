@@ -134,7 +134,8 @@ fn sender_warning(trusted_proxies: &TrustedProxies, proxy: IpAddr) -> String {
     format!(
         "{proxy} sends {header} but is not in http.trusted_proxies, so all clients behind it count as one. \
          If it is your proxy, set http.trusted_proxies = [\"{toml}\"] \
-         (RENDEZVOUS_HTTP__TRUSTED_PROXIES={variable}), or the range of its addresses, and restart"
+         (RENDEZVOUS_HTTP__TRUSTED_PROXIES={variable}), or the range of its addresses. Then send SIGHUP; a changed \
+         environment variable needs a restart"
     )
 }
 

@@ -75,7 +75,7 @@ metrics! {
     /// the old certificate stays in use.
     tls_certificate_reloads: Counters<ReloadOutcome> = "rendezvous_tls_certificate_reloads_total" ["outcome": ReloadOutcome::ALL],
     /// 1 if requests came through a proxy that http.trusted_proxies does not list, or that names no
-    /// client, else 0. Once it is 1, it stays 1 until a restart.
+    /// client, else 0. Once it is 1, it stays 1 until a restart, or a reload that changes http.trusted_proxies or http.forwarded_header.
     proxy_untrusted: IntGauge = "rendezvous_proxy_untrusted" [],
     /// Waits for a client that timed out, by kind.
     timeouts: Counters<TimeoutKind> = "rendezvous_timeouts_total" ["kind": TimeoutKind::ALL],

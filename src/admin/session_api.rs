@@ -16,7 +16,7 @@ use crate::telemetry::pseudonym::Pseudonyms;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Method, Request, Response};
-use query::{CountQuery, EndQuery};
+use query::{CountQuery, EndQuery, QueryError};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -80,13 +80,16 @@ impl<S: Store + ListSessions> SessionApi<S> {
         Some(match *request.method() {
             Method::GET | Method::HEAD => match query::parse_count(query) {
                 Ok(query) => self.count(query, peer).await,
-                Err(error) => reply::bad_request(&error),
+                Err(error) => rejected_query(&error, peer),
             },
             Method::DELETE => match query::parse_end(query, &self.pseudonyms) {
                 Ok(query) => self.end(&query, peer).await,
-                Err(error) => reply::bad_request(&error),
+                Err(error) => rejected_query(&error, peer),
             },
-            _ => reply::method_not_allowed(),
+            _ => {
+                tracing::info!(%peer, "admin call: unsupported method");
+                reply::method_not_allowed()
+            }
         })
     }
 
@@ -129,6 +132,11 @@ impl<S: Store + ListSessions> SessionApi<S> {
             Err(error) => failed(&error, peer),
         }
     }
+}
+
+fn rejected_query(error: &QueryError, peer: PeerAddress) -> Response<Full<Bytes>> {
+    tracing::info!(%peer, %error, "admin call: rejected query");
+    reply::bad_request(error)
 }
 
 fn failed(error: &WalkError, peer: PeerAddress) -> Response<Full<Bytes>> {

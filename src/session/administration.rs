@@ -77,7 +77,8 @@ pub struct SessionCounts {
 pub struct EndedSessions {
     /// Number of sessions that were ended.
     pub ended: u64,
-    /// Whether the walk came to its end. If it did not, a further call ends more.
+    /// Whether the walk came to its end. If it did not, a further call ends more with
+    /// [`SessionSelector::All`] alone: every walk begins at the first session.
     pub is_complete: bool,
 }
 
@@ -220,14 +221,14 @@ struct Walk<'a, S: ListSessions> {
     store: &'a S,
     clock: &'a Clock,
     started_at: Duration,
-    place: Place<S::Cursor>,
+    position: WalkPosition<S::Cursor>,
     seen: HashSet<SessionId>,
 }
 
 /// Where a walk is.
-enum Place<C> {
+enum WalkPosition<C> {
     Start,
-    Before(C),
+    After(C),
     End,
 }
 
@@ -237,7 +238,7 @@ impl<'a, S: ListSessions> Walk<'a, S> {
             store,
             clock,
             started_at: clock.now(),
-            place: Place::Start,
+            position: WalkPosition::Start,
             seen: HashSet::new(),
         }
     }
@@ -251,21 +252,21 @@ impl<'a, S: ListSessions> Walk<'a, S> {
         if took >= WALK_TIME || self.seen.len() >= WALK_SESSIONS {
             return Ok(None);
         }
-        let cursor = match std::mem::replace(&mut self.place, Place::End) {
-            Place::Start => None,
-            Place::Before(cursor) => Some(cursor),
-            Place::End => return Ok(None),
+        let cursor = match std::mem::replace(&mut self.position, WalkPosition::End) {
+            WalkPosition::Start => None,
+            WalkPosition::After(cursor) => Some(cursor),
+            WalkPosition::End => return Ok(None),
         };
         let mut page = self.store.list(cursor, with_owners).await?;
         if let Some(cursor) = page.next {
-            self.place = Place::Before(cursor);
+            self.position = WalkPosition::After(cursor);
         }
         page.sessions.retain(|session| self.seen.insert(session.id));
         Ok(Some(page.sessions))
     }
 
     fn is_complete(&self) -> bool {
-        matches!(self.place, Place::End)
+        matches!(self.position, WalkPosition::End)
     }
 }
 

@@ -41,7 +41,7 @@ pub struct ListedSession {
     /// The session.
     pub id: SessionId,
     /// The client that created the session. `None` if `limits.enabled` was false then: the session
-    /// does not say whose it is.
+    /// stores no owner.
     pub client: Option<StoredPrincipal>,
     /// The user who created the session. `None` also if the request had no access token.
     pub user: Option<StoredPrincipal>,

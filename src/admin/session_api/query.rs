@@ -43,7 +43,8 @@ pub(super) enum QueryError {
     )]
     Selector,
     #[error(
-        "{0} must be a hash of 12 characters as the log and GET show it, such as {0}=Zm9vYmFyYmF6"
+        "{0} must be a hash of 12 characters as GET /admin/v1/sessions shows it (that of a client is also in \
+         the log), such as {0}=Zm9vYmFyYmF6"
     )]
     Pseudonym(&'static str),
     #[error("address must be an IP address, such as address=192.0.2.1 or address=2001:db8::1")]

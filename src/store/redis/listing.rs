@@ -43,13 +43,11 @@ const START: &str = "0";
 impl ScanCursor {
     /// Begins with all primaries.
     fn new(topology: &Topology) -> Result<Self, StoreError> {
-        if let Some(address) = topology.unconnected().first() {
-            return Err(StoreError::Unavailable(format!(
-                "no connection to {address}"
-            )));
-        }
+        let servers = topology.all_primaries().map_err(|unconnected| {
+            StoreError::Unavailable(format!("no connection to {unconnected}"))
+        })?;
         Ok(Self {
-            servers: topology.primaries(),
+            servers,
             position: START.to_owned(),
         })
     }

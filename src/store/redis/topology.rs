@@ -150,6 +150,16 @@ impl Topology {
         unconnected.map(|node| node.address().clone()).collect()
     }
 
+    /// The connections to all known primaries, or the address of one that has none.
+    pub(super) fn all_primaries(&self) -> Result<Vec<Arc<Connection>>, Address> {
+        let nodes = self.nodes();
+        let connections = nodes.iter().map(|node| {
+            let unconnected = || node.address().clone();
+            node.connection().ok_or_else(unconnected)
+        });
+        connections.collect()
+    }
+
     /// Waits until every known primary has an open connection. The caller bounds the wait.
     pub(super) async fn wait_for_all_connections(&self) {
         let all = || self.unconnected().is_empty().then_some(());

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::spawn_blocking;
 
-/// Time from one look at the files to the next. A renewed certificate has days to be used, and reading
+/// Time from one check of the files to the next. A renewed certificate has days to be used, and reading
 /// two small files costs microseconds.
 const PERIOD: Duration = Duration::from_secs(30);
 
@@ -46,7 +46,7 @@ impl CertificateRenewal {
         &self.tls
     }
 
-    /// Looks at the files every [`PERIOD`], until the process ends.
+    /// Checks the files every [`PERIOD`], until the process ends.
     pub async fn run(self: Arc<Self>) {
         loop {
             tokio::time::sleep(PERIOD).await;
@@ -61,7 +61,7 @@ impl CertificateRenewal {
         }
     }
 
-    /// Looks at the files now. Blocks while it reads them.
+    /// Checks the files now. Blocks while it reads them.
     pub fn renew(&self) {
         let outcome = match self.tls.renew() {
             Renewal::Unchanged => return,

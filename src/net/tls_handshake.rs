@@ -71,7 +71,7 @@ impl TlsHandshaker {
         let mut received = Ok(());
         let acceptor = TlsAcceptor::from(Arc::clone(&self.config));
         let handshake = acceptor.accept_with(stream, |connection| {
-            received = receive(connection, &buffered);
+            received = feed_buffered(connection, &buffered);
         });
         received?;
         let mut deadline = LazyTimeout::new(self.clock.clone());
@@ -97,7 +97,7 @@ impl TlsHandshaker {
 
 /// Passes bytes to a connection that were read before it was created: what follows a PROXY protocol
 /// header, which is far shorter than a record.
-fn receive(connection: &mut ServerConnection, mut bytes: &[u8]) -> io::Result<()> {
+fn feed_buffered(connection: &mut ServerConnection, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         connection.read_tls(&mut bytes)?;
         let processed = connection.process_new_packets();

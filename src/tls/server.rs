@@ -8,7 +8,7 @@ mod certificate;
 pub use certificate::ServerCertificateError;
 
 use arc_swap::ArcSwap;
-use certificate::PemPair;
+use certificate::{PemPair, ServerCertificate};
 use rustls::ServerConfig;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
@@ -36,12 +36,12 @@ pub struct ServerTls {
     files: CertificateFiles,
     config: Arc<ServerConfig>,
     current: Arc<CurrentCertificate>,
-    last_look: Mutex<LastLook>,
+    last_check: Mutex<LastCheck>,
 }
 
-/// What the last look at the files found.
+/// What the last check of the files found.
 #[derive(Debug)]
-struct LastLook {
+struct LastCheck {
     /// Of the files of the certificate in use.
     digest: [u8; 32],
     /// When the certificate in use expires.
@@ -50,10 +50,10 @@ struct LastLook {
     problem: Option<String>,
 }
 
-/// The result of a look at the files.
+/// The result of a check of the files.
 #[derive(Debug)]
 pub enum Renewal {
-    /// There is nothing new: the same content, or the same problem as at the last look.
+    /// There is nothing new: the same content, or the same problem as at the last check.
     Unchanged,
     /// The files have another certificate, which is in use from now on.
     Replaced,
@@ -67,7 +67,7 @@ impl ServerTls {
     /// # Errors
     /// [`ServerCertificateError`] if the files have no certificate chain with its key.
     pub fn load(files: CertificateFiles) -> Result<Self, ServerCertificateError> {
-        let certificate = PemPair::read(&files)?.certificate(&files)?;
+        let certificate = load_pair(&files)?;
         let current = Arc::new(CurrentCertificate(ArcSwap::new(certificate.certified_key)));
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut config = ServerConfig::builder_with_provider(provider)
@@ -79,7 +79,7 @@ impl ServerTls {
             files,
             config: Arc::new(config),
             current,
-            last_look: Mutex::new(LastLook {
+            last_check: Mutex::new(LastCheck {
                 digest: certificate.digest,
                 expires_at: certificate.expires_at,
                 problem: None,
@@ -111,19 +111,13 @@ impl ServerTls {
     /// Reading a file may hang, so this must not run on a thread of the runtime.
     pub fn renew(&self) -> Renewal {
         let mut last = self.lock();
-        let loaded = PemPair::read(&self.files).and_then(|pair| {
-            if pair.digest() == last.digest {
-                return Ok(None);
-            }
-            pair.certificate(&self.files).map(Some)
-        });
-        match loaded {
-            Ok(None) => {
+        match load_pair(&self.files) {
+            Ok(certificate) if certificate.digest == last.digest => {
                 last.problem = None;
                 Renewal::Unchanged
             }
-            Ok(Some(certificate)) => {
-                *last = LastLook {
+            Ok(certificate) => {
+                *last = LastCheck {
                     digest: certificate.digest,
                     expires_at: certificate.expires_at,
                     problem: None,
@@ -143,10 +137,20 @@ impl ServerTls {
     }
 
     /// Ignores a poisoned lock: each value is written as a whole.
-    fn lock(&self) -> MutexGuard<'_, LastLook> {
-        self.last_look
+    fn lock(&self) -> MutexGuard<'_, LastCheck> {
+        self.last_check
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Loads a pair. If the key does not fit, the files may have been replaced between the reads of the two, so
+/// they are read once more.
+fn load_pair(files: &CertificateFiles) -> Result<ServerCertificate, ServerCertificateError> {
+    let load = || PemPair::read(files)?.certificate(files);
+    match load() {
+        Err(ServerCertificateError::Mismatch(_)) => load(),
+        loaded => loaded,
     }
 }
 

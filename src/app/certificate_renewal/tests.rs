@@ -70,7 +70,7 @@ fn outcomes(metrics: &Metrics) -> [u64; 2] {
 }
 
 /// Waits until the files have been looked at once more.
-async fn next_look() {
+async fn next_check() {
     tokio::time::sleep(PERIOD).await;
 }
 
@@ -84,7 +84,7 @@ async fn changed_certificate_is_used_within_30s() {
     assert_eq!(outcomes(&metrics), [0, 0]);
     tokio::time::sleep(2 * SECOND).await;
     assert_eq!(outcomes(&metrics), [1, 0]);
-    next_look().await;
+    next_check().await;
     assert_eq!(outcomes(&metrics), [1, 0], "it was used twice");
 }
 
@@ -95,7 +95,7 @@ async fn rewritten_files_with_the_same_content_change_nothing() {
     let metrics = secret.start();
     secret.replace(&certificates, &certificates);
     tokio::time::sleep(SECOND).await;
-    next_look().await;
+    next_check().await;
     assert_eq!(outcomes(&metrics), [0, 0]);
 }
 
@@ -108,11 +108,11 @@ async fn mismatched_pair_is_refused_once_and_the_next_is_used() {
     tokio::time::sleep(SECOND).await;
     secret.replace(&next, &first);
     for _ in 0..3 {
-        next_look().await;
+        next_check().await;
         assert_eq!(outcomes(&metrics), [0, 1]);
     }
     secret.replace(&next, &next);
-    next_look().await;
+    next_check().await;
     assert_eq!(outcomes(&metrics), [1, 1]);
 }
 
@@ -124,10 +124,10 @@ async fn problem_that_comes_back_is_reported_again() {
     tokio::time::sleep(SECOND).await;
     for refused in 1..=2 {
         secret.replace(&next, &first);
-        next_look().await;
+        next_check().await;
         assert_eq!(outcomes(&metrics), [0, refused]);
         secret.replace(&first, &first);
-        next_look().await;
+        next_check().await;
     }
 }
 
@@ -138,9 +138,9 @@ async fn missing_files_are_refused_and_their_return_is_seen() {
     let metrics = secret.start();
     tokio::time::sleep(SECOND).await;
     std::fs::remove_file(secret.dir.path().join("..data")).expect("a link");
-    next_look().await;
+    next_check().await;
     assert_eq!(outcomes(&metrics), [0, 1]);
     secret.replace(&next, &next);
-    next_look().await;
+    next_check().await;
     assert_eq!(outcomes(&metrics), [1, 1]);
 }

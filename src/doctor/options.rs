@@ -78,7 +78,7 @@ pub struct DoctorOptions {
     #[arg(
         long,
         value_name = "ADDRESS",
-        default_value = "127.0.0.1:8082",
+        default_value = "127.0.0.1:8084",
         requires = "watch"
     )]
     pub(super) metrics_listen: ListenAddress,

@@ -15,6 +15,11 @@ export function check(value, checks) {
     return results.every(Boolean);
 }
 
+/** Does not wait: the tests are not a load. */
+export function sleep(seconds) {
+    if (!(seconds > 0)) throw new Error(`sleep: ${seconds}`);
+}
+
 /** Ends the iteration. */
 export function fail(message) {
     throw Object.assign(new Error(message), { name: "IterationFailed" });

@@ -44,7 +44,7 @@ in
         The configuration file; docs/configuration.md lists the keys. Without a value here, a key has the value of
         deploy/systemd/config.toml, as in the Debian package: released clients are served on 127.0.0.1:8082, operators on
         127.0.0.1:8083, and sessions are in memory. The file is in the Nix store, which every user can read: set secrets in
-        `environmentFile`, or as `…_file` keys with the path of a file.
+        `environmentFile`. The user of the service cannot read files of root: pass those as credentials (docs/install.md).
       '';
     };
 

@@ -24,6 +24,7 @@ rustPlatform.buildRustPackage {
       ../../src
       ../../deploy/systemd
       ../../tests/testkit
+      ../../docs/config.schema.json
     ];
   };
   cargoLock.lockFile = ../../Cargo.lock;
@@ -47,6 +48,7 @@ rustPlatform.buildRustPackage {
       $out/bin/matrix-rendezvous completions $shell >completions.$shell
       installShellCompletion --cmd matrix-rendezvous --$shell completions.$shell
     done
+    install -D --mode=644 --target-directory=$out/share/doc/matrix-rendezvous config/default.toml docs/config.schema.json
     install -D --mode=644 --target-directory=$out/lib/systemd/system deploy/systemd/*.service deploy/systemd/*.timer
     # NixOS has no program in the directories that systemd searches.
     substituteInPlace $out/lib/systemd/system/*.service \
@@ -58,7 +60,9 @@ rustPlatform.buildRustPackage {
 
   doInstallCheck = true;
   installCheckPhase = ''
+    runHook preInstallCheck
     $out/bin/matrix-rendezvous --config deploy/systemd/config.toml config check
+    runHook postInstallCheck
   '';
 
   meta = {

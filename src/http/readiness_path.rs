@@ -29,7 +29,7 @@ impl ReadinessPath {
     }
 
     /// Returns the response to a GET or HEAD of the path; `None` for every other request, and for one
-    /// with an invalid head. No `Host` and no limit matters: a load balancer checks an address, and
+    /// with an invalid head. No `Host` and no limit of requests matters: a load balancer checks an address, and
     /// would remove all replicas at once if a limit rejected its checks.
     pub(super) fn respond<B>(&self, request: &Request<B>) -> Option<ApiResponse> {
         let is_read = matches!(*request.method(), Method::GET | Method::HEAD);

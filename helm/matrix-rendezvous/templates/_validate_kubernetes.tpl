@@ -102,7 +102,7 @@ podDisruptionBudget.maxUnavailable: 0 blocks the drain of every node; set 1 or m
 {{- range .Values.extraEnv }}
 {{- if hasPrefix "RENDEZVOUS_" .name }}
 {{- $name := upper .name }}
-{{- if regexMatch "^RENDEZVOUS_(CONFIG|AUTH__HOMESERVER__.*|HTTP__LISTEN|ADMIN__(LISTEN|TOKEN_FILE)|SHUTDOWN__.*|STORE__BACKEND|STORE__REDIS__(URL|(SENTINEL_)?PASSWORD)(_FILE)?|STORE__REDIS__(CERT|KEY)_FILE|(.*__)?CA_FILE|.*__CLIENT_SECRET(_FILE)?)$" $name }}
+{{- if regexMatch "^RENDEZVOUS_(CONFIG|AUTH__HOMESERVER__.*|HTTP__(LISTEN|TLS_(CERT|KEY)_FILE)|ADMIN__(LISTEN|TOKEN_FILE)|SHUTDOWN__.*|STORE__BACKEND|STORE__REDIS__(URL|(SENTINEL_)?PASSWORD)(_FILE)?|STORE__REDIS__(CERT|KEY)_FILE|(.*__)?CA_FILE|.*__CLIENT_SECRET(_FILE)?)$" $name }}
 extraEnv: {{ .name }} must not be set here; the chart sets it from other values
 {{- else if not (has $name $known) }}
 extraEnv: {{ .name }} is not a key of the configuration, and the server would not start; for example, session.ttl is RENDEZVOUS_SESSION__TTL (docs/configuration.md)

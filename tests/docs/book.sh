@@ -15,7 +15,7 @@ for page in docs/*.md docs/adr/*.md; do
     [[ $page = docs/SUMMARY.md || " ${pages[*]} " = *" $page "* ]] || { echo "docs/SUMMARY.md lacks $page" >&2; exit 1; }
 done
 cp --parents "${pages[@]}" $src
-cp -r --parents docs/images docs/*.json docs/*.html docs/*.yaml config deploy helm/matrix-rendezvous/ci LICENSE $src
+cp -r --parents docs/images docs/*.json docs/*.html docs/*.yaml config deploy helm/matrix-rendezvous/{ci,examples} LICENSE $src
 sed 's|](\.\./|](|; t; s|](\([a-z]\)|](docs/\1|' docs/SUMMARY.md >$src/SUMMARY.md
 
 mdbook build
@@ -25,7 +25,9 @@ for page in "${pages[@]}"; do
     [[ $page != *README.md ]] || cp "$site/${page%README.md}index.html" "$site/${page%.md}.html"
 done
 # A folder that a page links to needs an index, as a web server lists none.
-(cd $site/helm/matrix-rendezvous/ci && for file in *; do echo "<a href=\"$file\">$file</a><br>"; done >../index && mv ../index index.html)
+for folder in ci examples; do
+    (cd $site/helm/matrix-rendezvous/$folder && for file in *; do echo "<a href=\"$file\">$file</a><br>"; done >../index && mv ../index index.html)
+done
 
 # Each href and src, as "PAGE TARGET", once; without those of other sites.
 links=$(cd $site && grep -roE '(href|src)="[^"]*"' --include='*.html' . |

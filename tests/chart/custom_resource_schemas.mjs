@@ -14,6 +14,7 @@ const ANY = null; // an object with any keys, such as labels
 const value = {}; // a scalar, so an object without keys
 const relabelings = { sourceLabels: value, targetLabel: value, regex: value, replacement: value, separator: value, modulus: value, action: value };
 const healthCheck = { checkIntervalSec: value, timeoutSec: value, healthyThreshold: value, unhealthyThreshold: value };
+const httpCheck = { portSpecification: value, port: value, requestPath: value };
 const monitor = (endpoints) => ({
     jobLabel: value,
     selector: { matchLabels: ANY },
@@ -27,7 +28,7 @@ const monitor = (endpoints) => ({
 const SPECS = {
     BackendConfig: { healthCheck: { ...healthCheck, type: value, port: value, requestPath: value } },
     HealthCheckPolicy: {
-        default: { ...healthCheck, config: { type: value, httpHealthCheck: { portSpecification: value, port: value, requestPath: value } } },
+        default: { ...healthCheck, config: { type: value, httpHealthCheck: httpCheck, httpsHealthCheck: httpCheck } },
         targetRef: { group: value, kind: value, name: value },
     },
     HTTPRoute: {

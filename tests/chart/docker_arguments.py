@@ -174,12 +174,14 @@ def health_checks(workload, objects):
     """Yields one line for each health check that a load balancer makes at the server."""
     for item in objects if is_server(workload) else []:
         if item["kind"] == "HealthCheckPolicy":
-            request = item["spec"]["default"]["config"]["httpHealthCheck"]
+            config = item["spec"]["default"]["config"]
+            kind, request = config["type"], config[f"{config['type'].lower()}HealthCheck"]
         elif item["kind"] == "BackendConfig":
             request = item["spec"]["healthCheck"]
+            kind = request["type"]
         else:
             continue
-        yield f"get {request['port']} {request['requestPath']}"
+        yield f"{'get-tls' if kind == 'HTTPS' else 'get'} {request['port']} {request['requestPath']}"
 
 
 def main(rendered, cluster, directory, workload_name, images, *options):

@@ -47,6 +47,8 @@ start_pod() { # start_pod RENDERED KIND/NAME POD [DOCKER_OPTION...]: starts a po
         read -r kind port rest <<<"$probe"
         case $kind in
         get) until_true "$3: $probe" curl -sf --max-time 2 "http://$(docker port "$3-$$" "$port" | head -1)$rest" ;;
+        # A load balancer does not verify the certificate.
+        get-tls) until_true "$3: $probe" curl -skf --max-time 2 "https://$(docker port "$3-$$" "$port" | head -1)$rest" ;;
         exec) IFS=$'\x1f' read -ra rest <<<"$port $rest"
             until_true "$3: $probe" docker exec "$3-$$" "${rest[@]}" ;;
         esac || { docker logs "$3-$$" >&2; return 1; }

@@ -8,7 +8,7 @@ mod certificate;
 pub use certificate::ServerCertificateError;
 
 use arc_swap::ArcSwap;
-use certificate::{PemPair, ServerCertificate};
+use certificate::PemPair;
 use rustls::ServerConfig;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
@@ -67,7 +67,7 @@ impl ServerTls {
     /// # Errors
     /// [`ServerCertificateError`] if the files have no certificate chain with its key.
     pub fn load(files: CertificateFiles) -> Result<Self, ServerCertificateError> {
-        let certificate = load_pair(&files)?;
+        let certificate = retry_mismatch(|| PemPair::read(&files)?.certificate(&files))?;
         let current = Arc::new(CurrentCertificate(ArcSwap::new(certificate.certified_key)));
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut config = ServerConfig::builder_with_provider(provider)
@@ -111,12 +111,19 @@ impl ServerTls {
     /// Reading a file may hang, so this must not run on a thread of the runtime.
     pub fn renew(&self) -> Renewal {
         let mut last = self.lock();
-        match load_pair(&self.files) {
-            Ok(certificate) if certificate.digest == last.digest => {
+        let loaded = retry_mismatch(|| {
+            let pair = PemPair::read(&self.files)?;
+            if pair.digest() == last.digest {
+                return Ok(None);
+            }
+            pair.certificate(&self.files).map(Some)
+        });
+        match loaded {
+            Ok(None) => {
                 last.problem = None;
                 Renewal::Unchanged
             }
-            Ok(certificate) => {
+            Ok(Some(certificate)) => {
                 *last = LastCheck {
                     digest: certificate.digest,
                     expires_at: certificate.expires_at,
@@ -146,8 +153,9 @@ impl ServerTls {
 
 /// Loads a pair. If the key does not fit, the files may have been replaced between the reads of the two, so
 /// they are read once more.
-fn load_pair(files: &CertificateFiles) -> Result<ServerCertificate, ServerCertificateError> {
-    let load = || PemPair::read(files)?.certificate(files);
+fn retry_mismatch<T>(
+    load: impl Fn() -> Result<T, ServerCertificateError>,
+) -> Result<T, ServerCertificateError> {
     match load() {
         Err(ServerCertificateError::Mismatch(_)) => load(),
         loaded => loaded,

@@ -96,7 +96,7 @@ impl PemPair {
         Ok(Self { chain, key })
     }
 
-    fn digest(&self) -> [u8; 32] {
+    pub(super) fn digest(&self) -> [u8; 32] {
         // Of a fixed length each: no byte can move from one file to the other.
         let parts = [&self.chain, &self.key].map(Sha256::digest);
         Sha256::digest(parts.concat()).into()

@@ -16,8 +16,9 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket, UnixSocket, lookup_host};
 use tokio::time::timeout;
 
-/// Connections that wait in the kernel until they are accepted: tokio's number for `TcpListener::bind`.
-/// The kernel lowers it to `net.core.somaxconn`.
+/// Connections that wait in the kernel until they are accepted. The kernel lowers it to
+/// `net.core.somaxconn`. `TcpListener::bind` has 128, which a burst of clients exceeds: each connection over
+/// it waits for a second, until the client repeats its first packet.
 const BACKLOG: u32 = 1024;
 
 /// Time limit for the resolution of a host name: two attempts of the resolver, with its default of 5 s.
@@ -46,11 +47,12 @@ pub async fn bind<'a>(
 async fn bind_one(address: &ListenAddress) -> Result<Vec<BoundListener>, BindFailure> {
     match address {
         ListenAddress::Ip(address) => {
-            let bound = TcpListener::bind(address).await?;
+            let bound = bind_tcp(*address)?;
             Ok(vec![tcp(bound)?])
         }
         ListenAddress::AllIps(port) => {
-            let bound = with_ipv4_fallback(bind_dual_stack(*port), bind_ipv4(*port)).await?;
+            let ipv4 = || bind_tcp((Ipv4Addr::UNSPECIFIED, *port).into());
+            let bound = with_ipv4_fallback(bind_dual_stack(*port), ipv4)?;
             Ok(vec![tcp(bound)?])
         }
         ListenAddress::Host(host, port) => bind_host(host, *port).await,
@@ -66,26 +68,35 @@ fn tcp(listener: TcpListener) -> io::Result<BoundListener> {
 /// Binds all IPv6 and IPv4 addresses with one socket, whatever `net.ipv6.bindv6only` says.
 fn bind_dual_stack(port: u16) -> io::Result<TcpListener> {
     let socket = TcpSocket::new_v6()?;
-    // As `TcpListener::bind` does: connections of the last process may be in TIME_WAIT.
-    socket.set_reuseaddr(true)?;
     set_ipv6_v6only(&socket, false)?;
-    socket.bind((Ipv6Addr::UNSPECIFIED, port).into())?;
+    listen(socket, (Ipv6Addr::UNSPECIFIED, port).into())
+}
+
+/// Binds one address.
+fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    listen(socket, address)
+}
+
+fn listen(socket: TcpSocket, address: SocketAddr) -> io::Result<TcpListener> {
+    // Connections of the last process may be in TIME_WAIT.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
     socket.listen(BACKLOG)
 }
 
-async fn bind_ipv4(port: u16) -> io::Result<TcpListener> {
-    TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await
-}
-
 /// Returns the listener on all addresses, or that on IPv4 if this host has no IPv6.
-async fn with_ipv4_fallback<T>(
+fn with_ipv4_fallback<T>(
     dual_stack: io::Result<T>,
-    ipv4: impl Future<Output = io::Result<T>>,
+    ipv4: impl FnOnce() -> io::Result<T>,
 ) -> io::Result<T> {
     match dual_stack {
         Err(error) if is_missing_address(&error) => {
             tracing::info!(%error, "this host has no IPv6: listening on IPv4 only");
-            ipv4.await
+            ipv4()
         }
         bound => bound,
     }
@@ -105,7 +116,7 @@ async fn bind_host(host: &str, port: u16) -> Result<Vec<BoundListener>, BindFail
     let mut addresses: Vec<SocketAddr> = resolved.map_err(BindFailure::Resolve)?.collect();
     addresses.sort();
     addresses.dedup();
-    bind_present(host, &addresses).await
+    bind_present(host, &addresses)
 }
 
 /// Binds the addresses of `host` that this host has. One that it lacks is skipped if it has another:
@@ -113,13 +124,10 @@ async fn bind_host(host: &str, port: u16) -> Result<Vec<BoundListener>, BindFail
 ///
 /// # Errors
 /// That of the last address if this host has none of them, or the first other error.
-async fn bind_present(
-    host: &str,
-    addresses: &[SocketAddr],
-) -> Result<Vec<BoundListener>, BindFailure> {
+fn bind_present(host: &str, addresses: &[SocketAddr]) -> Result<Vec<BoundListener>, BindFailure> {
     let (mut all, mut missing) = (Vec::new(), None);
     for address in addresses {
-        match TcpListener::bind(address).await {
+        match bind_tcp(*address) {
             Ok(bound) => all.push(tcp(bound)?),
             Err(error) if is_missing_address(&error) => missing = Some((address, error)),
             Err(error) => return Err(error.into()),
@@ -154,30 +162,31 @@ async fn bind_unix(at: &UnixListenPath) -> Result<BoundListener, SocketFileError
 
 #[cfg(test)]
 mod tests {
-    use super::{bind_dual_stack, bind_present, is_missing_address, with_ipv4_fallback};
-    use std::future::{pending, ready};
+    use super::{bind_dual_stack, bind_present, bind_tcp, is_missing_address, with_ipv4_fallback};
     use std::io::{self, ErrorKind};
+    use std::net::{Ipv4Addr, Ipv6Addr};
     use tokio::net::TcpStream;
 
     fn missing_family() -> io::Error {
         io::Error::from_raw_os_error(rustix::io::Errno::AFNOSUPPORT.raw_os_error())
     }
 
-    #[tokio::test]
-    async fn host_without_ipv6_listens_on_ipv4() {
+    #[test]
+    fn host_without_ipv6_listens_on_ipv4() {
         for error in [missing_family(), ErrorKind::AddrNotAvailable.into()] {
             assert!(is_missing_address(&error), "{error}");
-            let bound = with_ipv4_fallback(Err(error), ready(Ok("ipv4"))).await;
+            let bound = with_ipv4_fallback(Err(error), || Ok("ipv4"));
             assert_eq!(bound.expect("a listener"), "ipv4");
         }
     }
 
-    #[tokio::test]
-    async fn other_errors_and_dual_stack_have_no_fallback() {
-        let bound = with_ipv4_fallback(Ok("all"), pending()).await;
+    #[test]
+    fn other_errors_and_dual_stack_have_no_fallback() {
+        let bound = with_ipv4_fallback(Ok("all"), || panic!("not asked"));
         assert_eq!(bound.expect("a listener"), "all");
         for kind in [ErrorKind::AddrInUse, ErrorKind::PermissionDenied] {
-            let failed: io::Result<()> = with_ipv4_fallback(Err(kind.into()), pending()).await;
+            let failed: io::Result<()> =
+                with_ipv4_fallback(Err(kind.into()), || panic!("not asked"));
             assert_eq!(failed.expect_err("an error").kind(), kind);
         }
     }
@@ -192,8 +201,31 @@ mod tests {
         ] {
             let parsed = addresses.iter().map(|text| text.parse());
             let parsed: Result<Vec<_>, _> = parsed.collect();
-            let bound = bind_present("name", &parsed.expect("addresses")).await;
+            let bound = bind_present("name", &parsed.expect("addresses"));
             assert_eq!(bound.ok().map(|all| all.len()), expected, "{addresses:?}");
+        }
+    }
+
+    /// The kernel's limit may be lower, but not that of Linux since 5.4, nor that of a container.
+    #[tokio::test]
+    async fn burst_of_connections_waits_at_each_address() {
+        let (all, ipv4, ipv6) = (
+            bind_dual_stack(0),
+            bind_tcp(([127, 0, 0, 1], 0).into()),
+            bind_tcp((Ipv6Addr::LOCALHOST, 0).into()),
+        );
+        for listener in [all, ipv4, ipv6] {
+            let mut address = listener
+                .as_ref()
+                .expect("a listener")
+                .local_addr()
+                .expect("an address");
+            if address.ip().is_unspecified() {
+                address.set_ip(Ipv4Addr::LOCALHOST.into());
+            }
+            let connecting = (0..400).map(|_| std::net::TcpStream::connect(address));
+            let connected: io::Result<Vec<_>> = connecting.collect();
+            assert_eq!(connected.expect("connections").len(), 400);
         }
     }
 

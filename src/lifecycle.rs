@@ -21,6 +21,7 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 /// Time for the first request of a connection that had none when accepting stopped. Opening a
 /// connection and sending a request takes a proxy milliseconds.
@@ -41,6 +42,7 @@ pub struct Lifecycle {
     soft: CancellationToken,
     hard: CancellationToken,
     wait_end: CancellationToken,
+    accepting: TaskTracker,
     cut: Arc<AtomicUsize>,
 }
 
@@ -55,6 +57,7 @@ impl Lifecycle {
             soft: hard.child_token(),
             wait_end: hard.child_token(),
             hard,
+            accepting: TaskTracker::new(),
             cut: Arc::default(),
         }
     }
@@ -93,6 +96,13 @@ impl Lifecycle {
         &self.soft
     }
 
+    /// Returns the token of a task that accepts connections. After the soft token the task serves those that
+    /// still wait for it, and drops this token: until then the process does not end.
+    #[must_use]
+    pub fn accepting(&self) -> TaskTrackerToken {
+        self.accepting.token()
+    }
+
     /// Runs a connection's future. Returns `None` if the process stops accepting first.
     ///
     /// A connection is woken several times a request, and polling a token takes its locks each time. So
@@ -124,6 +134,18 @@ impl Lifecycle {
     pub async fn await_first_request<F: Future>(&self, connection: F) -> Option<F::Output> {
         let bounded = tokio::time::timeout(FIRST_REQUEST_GRACE, connection);
         self.hard.run_until_cancelled(bounded).await?.ok()
+    }
+
+    /// Runs the beginning of a connection: what comes before its first request. Returns `None` if accepting
+    /// has stopped and [`Self::await_first_request`] has waited in vain.
+    pub async fn before_first_request<F: Future>(
+        &self,
+        mut beginning: Pin<&mut F>,
+    ) -> Option<F::Output> {
+        match self.until_draining(beginning.as_mut()).await {
+            None => self.await_first_request(beginning).await,
+            ended => ended,
+        }
     }
 
     /// Returns the token that is cancelled when the connections that are left are cut.
@@ -185,8 +207,13 @@ impl Lifecycle {
         if signals.run_unless_signalled(grace).await.is_some() {
             tracing::info!(drain = %timeouts.drain, "draining: no new connections");
             self.soft.cancel();
+            self.accepting.close();
             connections.close();
-            let drained = tokio::time::timeout(timeouts.drain.0, connections.wait());
+            let all_ended = async {
+                self.accepting.wait().await;
+                connections.wait().await;
+            };
+            let drained = tokio::time::timeout(timeouts.drain.0, all_ended);
             if let Some(Ok(())) = signals.run_unless_signalled(drained).await {
                 self.hard.cancel();
                 tracing::info!("stopped: every request ended");

@@ -282,7 +282,9 @@ impl AppContext {
         let connections = Arc::new(connections.with_tls(tls));
         let permits = Arc::new(Semaphore::new(self.config.http.max_connections));
         let (tracker, soft) = (self.connections.clone(), self.lifecycle.soft().clone());
+        let accepting = self.lifecycle.accepting();
         self.add_task("http listener", async move {
+            let _until_accepted = accepting;
             let serve = |stream, peer, permit| Arc::clone(&connections).serve(stream, peer, permit);
             listener::accept(listeners, permits, &tracker, &soft, serve).await;
         });

@@ -138,8 +138,7 @@ impl ConnectionAdmission {
         let mut deadline = LazyTimeout::new(self.clock.clone());
         let reading = pin!(proxy_protocol::read(stream));
         let bounded = pin!(deadline.timeout(timeout, reading));
-        // The connection has no request yet, so the shutdown may close it.
-        match self.lifecycle.until_draining(bounded).await? {
+        match self.lifecycle.before_first_request(bounded).await? {
             Some(Ok(header)) => {
                 let unnamed = Peer::without_announced_client(proxy);
                 let announced = header.client.map(PeerAddress::Ip);

@@ -189,8 +189,7 @@ impl<S: Store> Connections<S> {
         let mut is_http2 = alpn.unwrap_or(false);
         if self.config.h2c && alpn.is_none() {
             let preface = pin!(begins_with_preface(&mut stream));
-            // A silent connection has no request, so the shutdown may close it.
-            let Some(detected) = self.lifecycle.until_draining(preface).await else {
+            let Some(detected) = self.lifecycle.before_first_request(preface).await else {
                 return Ok(None);
             };
             is_http2 = detected?;

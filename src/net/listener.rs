@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -36,6 +36,45 @@ impl BoundListener {
                 .map(|(stream, peer)| (PeerStream::Tcp(stream), PeerAddress::Ip(peer.ip()))),
             Self::Unix(_, listener) => ready!(listener.poll_accept(cx))
                 .map(|(stream, _)| (PeerStream::Unix(stream), PeerAddress::Unix)),
+        })
+    }
+}
+
+/// A socket whose connections are accepted without waiting.
+enum QueueOfConnections {
+    Tcp(std::net::TcpListener),
+    Unix(std::os::unix::net::UnixListener),
+}
+
+impl QueueOfConnections {
+    /// Takes the socket of a listener. The file of a Unix socket is removed, so that no connection follows.
+    fn of(listener: BoundListener) -> io::Result<Self> {
+        Ok(match listener {
+            BoundListener::Tcp(listener, _) => Self::Tcp(listener.into_std()?),
+            BoundListener::Unix(_, listener) => Self::Unix(listener.into_std()?),
+        })
+    }
+
+    /// Returns the connection that has waited longest.
+    ///
+    /// # Errors
+    /// `WouldBlock` if none waits, or that of the connection or the operating system.
+    fn next(&self) -> io::Result<(PeerStream, PeerAddress)> {
+        Ok(match self {
+            Self::Tcp(listener) => {
+                let (stream, peer) = listener.accept()?;
+                stream.set_nonblocking(true)?;
+                let stream = TcpStream::from_std(stream)?;
+                (PeerStream::Tcp(stream), PeerAddress::Ip(peer.ip()))
+            }
+            Self::Unix(listener) => {
+                let (stream, _) = listener.accept()?;
+                stream.set_nonblocking(true)?;
+                (
+                    PeerStream::Unix(UnixStream::from_std(stream)?),
+                    PeerAddress::Unix,
+                )
+            }
         })
     }
 }
@@ -87,6 +126,9 @@ impl BoundListeners {
 ///
 /// The sockets of all addresses share the permits. One permit waits for the next connection to any of
 /// them: with one for each socket, a socket without a connection would keep a permit from the others.
+///
+/// At `stop` connections may wait in the kernel: a proxy has connected, and has perhaps sent its request. They
+/// are served too, as far as there are permits, since the end of the socket would reset them.
 pub async fn accept<F, Fut>(
     mut listeners: BoundListeners,
     permits: Arc<Semaphore>,
@@ -118,6 +160,38 @@ pub async fn accept<F, Fut>(
         }
     };
     stop.run_until_cancelled(accepting).await;
+    for listener in listeners.all {
+        accept_waiting(listener, &permits, |stream, peer, permit| {
+            tasks.spawn(serve(stream, peer, permit));
+        });
+    }
+}
+
+/// Accepts the connections that wait at a socket, and closes it.
+fn accept_waiting(
+    listener: BoundListener,
+    permits: &Arc<Semaphore>,
+    serve: impl Fn(PeerStream, PeerAddress, OwnedSemaphorePermit),
+) {
+    let address = listener.to_string();
+    let closed = QueueOfConnections::of(listener).and_then(|queue| {
+        // No more than that, whatever keeps connecting.
+        for _ in 0..permits.available_permits() {
+            let Ok(permit) = Arc::clone(permits).try_acquire_owned() else {
+                break;
+            };
+            match queue.next() {
+                Ok((stream, peer)) => serve(stream, peer, permit),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if is_connection_error(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    });
+    if let Err(error) = closed {
+        tracing::warn!(%address, %error, "connections that waited to be accepted are reset");
+    }
 }
 
 /// Whether the error concerns one connection, which was gone before it was accepted. The next

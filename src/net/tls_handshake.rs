@@ -76,13 +76,8 @@ impl TlsHandshaker {
         received?;
         let mut deadline = LazyTimeout::new(self.clock.clone());
         let handshake = pin!(handshake);
-        let mut bounded = pin!(deadline.timeout(self.timeout, handshake));
-        let ended = match self.lifecycle.until_draining(bounded.as_mut()).await {
-            // A proxy that has just connected has a request to send.
-            None => self.lifecycle.await_first_request(bounded).await,
-            ended => ended,
-        };
-        let Some(ended) = ended else {
+        let bounded = pin!(deadline.timeout(self.timeout, handshake));
+        let Some(ended) = self.lifecycle.before_first_request(bounded).await else {
             return Ok(None);
         };
         let Some(stream) = ended.transpose()? else {

@@ -8,6 +8,7 @@ mod open_files;
 mod reload;
 mod service_manager;
 mod start;
+mod waiting_connections;
 
 use std::net::TcpStream;
 use std::time::Duration;

@@ -5,6 +5,7 @@
 mod build;
 mod certificate_renewal;
 mod context;
+mod listeners;
 pub mod reload;
 mod service_manager;
 mod stores;
@@ -17,6 +18,8 @@ use crate::config::{Config, ShutdownConfig};
 use crate::lifecycle::background_task::join;
 use crate::lifecycle::{BackgroundTask, Lifecycle, ReloadSignal, Signals};
 use crate::net::bind::error::BindError;
+use crate::net::passed_sockets::PassedSockets;
+use crate::net::passed_sockets::error::PassedSocketError;
 use crate::open_files;
 use crate::startup::Prepared;
 use crate::telemetry::traces::{ExporterBuildError, Traces};
@@ -52,6 +55,9 @@ pub enum RunError {
         #[source]
         error: BindError,
     },
+    /// A socket that the service manager has passed cannot be used.
+    #[error(transparent)]
+    PassedSocket(#[from] PassedSocketError),
     /// The exporter of traces cannot be built.
     #[error("telemetry.traces: {0}")]
     Traces(#[from] ExporterBuildError),
@@ -61,7 +67,8 @@ pub enum RunError {
     TaskPanicked(#[from] TaskPanicked),
 }
 
-/// Runs the service until a signal ends it. Returns whether every request was answered, so that no
+/// Runs the service until a signal ends it, on the sockets that the service manager has passed and on the
+/// addresses of the configuration. Returns whether every request was answered, so that no
 /// connection was cut.
 ///
 /// # Errors
@@ -69,6 +76,7 @@ pub enum RunError {
 pub async fn run(
     mut config: Config,
     prepared: Prepared,
+    sockets: PassedSockets,
     reload: ReloadContext,
 ) -> Result<bool, RunError> {
     summary::log_summary(&config, &prepared);
@@ -79,7 +87,7 @@ pub async fn run(
     // Before anything listens: an early signal would kill the process with requests in it.
     let signals = Signals::catch().map_err(RunError::Signals)?;
     let reload_signal = ReloadSignal::catch().map_err(RunError::Signals)?;
-    let app = App::build(config, prepared, reload, reload_signal).await?;
+    let app = App::build(config, prepared, sockets, reload, reload_signal).await?;
     app.serve(signals).await
 }
 

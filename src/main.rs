@@ -6,6 +6,7 @@ use matrix_rendezvous::cli::{Cli, Command, ConfigCommand, EXIT_NO_REPORT, EXIT_U
 use matrix_rendezvous::config::Sources;
 use matrix_rendezvous::config::schema::json_schema;
 use matrix_rendezvous::doctor::{DoctorOptions, Verdict};
+use matrix_rendezvous::net::passed_sockets::PassedSockets;
 use matrix_rendezvous::startup::{self, Startup};
 use matrix_rendezvous::telemetry::logs;
 use matrix_rendezvous::telemetry::printable::{Printable, print_error};
@@ -179,6 +180,8 @@ fn worker_threads(env: &[(OsString, OsString)]) -> Result<usize, String> {
 fn serve(startup: Startup, sources: Sources) -> Result<(), CommandError> {
     let (config, raw) = (startup.config, startup.raw);
     let level = logs::parse_level(&config.telemetry.log_level)?;
+    // Before a runtime or a thread starts.
+    let sockets = PassedSockets::take(&sources.env)?;
     let runtime = runtime(&sources.env)?;
     // Held to the end: dropping the last clone writes the lines that are left.
     let log = Arc::new(logs::init(level, config.telemetry.log_format)?);
@@ -188,7 +191,7 @@ fn serve(startup: Startup, sources: Sources) -> Result<(), CommandError> {
         raw,
         log: Arc::clone(&log),
     };
-    let ended = runtime.block_on(app::run(config, startup.prepared, reload));
+    let ended = runtime.block_on(app::run(config, startup.prepared, sockets, reload));
     runtime.shutdown_timeout(THREAD_GRACE);
     if ended? {
         Ok(())

@@ -1,6 +1,7 @@
 //! Connections: accepts sockets and passes their requests to `http`.
 //!
 //! - `bind` binds the addresses of a listener: TCP, and Unix sockets with their files (`socket_file`).
+//! - `passed_sockets` takes the sockets that systemd has bound instead.
 //! - `listener` accepts connections (`peer_stream`), each with a permit.
 //! - `admission` reads the PROXY protocol (`proxy_protocol`) and enforces the limits per client on
 //!   connections (`limits::client_concurrency`) and HTTP/2 streams (`limits::http2_streams`).
@@ -20,6 +21,7 @@ pub mod forwarded;
 pub mod http1;
 pub mod http2;
 pub mod listener;
+pub mod passed_sockets;
 pub mod peer_end;
 pub mod peer_stream;
 pub mod proxy_detector;

@@ -11,10 +11,10 @@ use crate::config::store::StoreConfig;
 use crate::http::readiness_path::ReadinessPath;
 use crate::http::service::{RequestTelemetry, Service};
 use crate::lifecycle::ReloadSignal;
-use crate::net::bind::bind;
 use crate::net::client_ip::TrustedProxies;
 use crate::net::connection::Connections;
 use crate::net::listener::{self, BoundListeners};
+use crate::net::passed_sockets::PassedSockets;
 use crate::policy::{AdminAccess, Homeservers, Policy};
 use crate::startup::{self, Prepared, PreparedStore};
 use crate::store::observed::ObservedStore;
@@ -28,14 +28,16 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 impl App {
-    /// Builds every part and binds both listeners.
+    /// Builds every part and binds both listeners, unless `sockets` has theirs.
     ///
     /// # Errors
-    /// [`RunError::Listen`] if an address cannot be bound, [`RunError::Traces`] if a library rejects
+    /// [`RunError::Listen`] if an address cannot be bound, [`RunError::PassedSocket`] if a socket of
+    /// `sockets` cannot be used, [`RunError::Traces`] if a library rejects
     /// the settings.
     pub async fn build(
         config: Config,
         prepared: Prepared,
+        sockets: PassedSockets,
         reload: ReloadContext,
         reload_signal: ReloadSignal,
     ) -> Result<Self, RunError> {
@@ -58,13 +60,13 @@ impl App {
             PreparedStore::Memory => {
                 let store = memory_store(&context);
                 context
-                    .build(store, homeservers, reload, reload_signal)
+                    .build(store, homeservers, sockets, reload, reload_signal)
                     .await
             }
             PreparedStore::Redis(settings) => {
                 let store = redis_store(&context, &settings);
                 context
-                    .build(store, homeservers, reload, reload_signal)
+                    .build(store, homeservers, sockets, reload, reload_signal)
                     .await
             }
         }
@@ -77,6 +79,7 @@ impl AppContext {
         mut self,
         store: StoreParts<S>,
         homeservers: Homeservers,
+        sockets: PassedSockets,
         reload: ReloadContext,
         reload_signal: ReloadSignal,
     ) -> Result<App, RunError> {
@@ -98,11 +101,7 @@ impl AppContext {
         let homeservers = Arc::new(homeservers);
         let policy = self.policy();
         self.set_limit_gauges();
-        let failed = |listener| move |error| RunError::Listen { listener, error };
-        let http = bind("http", self.config.http.listen.iter()).await;
-        let http = http.map_err(failed("http"))?;
-        let admin = bind("admin", self.config.admin_listen.iter()).await;
-        let admin = admin.map_err(failed("admin"))?;
+        let (http, admin) = self.bind_listeners(sockets).await?;
         let readiness = Arc::new(Readiness {
             state,
             problems,

@@ -15,7 +15,7 @@ use std::str::FromStr;
 
 /// Upper bound of the addresses of one listener: more than a host's interfaces, and few enough that each
 /// accept can look at all of them.
-pub(super) const MAX_ADDRESSES: usize = 16;
+pub const MAX_ADDRESSES: usize = 16;
 
 /// Longest host name, in bytes (RFC 1035 §2.3.4).
 const MAX_HOST_LEN: usize = 253;

@@ -7,6 +7,7 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -27,6 +28,8 @@ pub enum BoundListener {
     Tcp(TcpListener, SocketAddr),
     /// A Unix socket. Its file is removed first, so that no process finds a file and is refused.
     Unix(SocketFile, UnixListener),
+    /// A Unix socket of the service manager, and its path. Its file belongs to the service manager.
+    PassedUnix(PathBuf, UnixListener),
 }
 
 impl BoundListener {
@@ -34,8 +37,10 @@ impl BoundListener {
         Poll::Ready(match self {
             Self::Tcp(listener, _) => ready!(listener.poll_accept(cx))
                 .map(|(stream, peer)| (PeerStream::Tcp(stream), PeerAddress::Ip(peer.ip()))),
-            Self::Unix(_, listener) => ready!(listener.poll_accept(cx))
-                .map(|(stream, _)| (PeerStream::Unix(stream), PeerAddress::Unix)),
+            Self::Unix(_, listener) | Self::PassedUnix(_, listener) => {
+                ready!(listener.poll_accept(cx))
+                    .map(|(stream, _)| (PeerStream::Unix(stream), PeerAddress::Unix))
+            }
         })
     }
 }
@@ -51,7 +56,9 @@ impl QueueOfConnections {
     fn of(listener: BoundListener) -> io::Result<Self> {
         Ok(match listener {
             BoundListener::Tcp(listener, _) => Self::Tcp(listener.into_std()?),
-            BoundListener::Unix(_, listener) => Self::Unix(listener.into_std()?),
+            BoundListener::Unix(_, listener) | BoundListener::PassedUnix(_, listener) => {
+                Self::Unix(listener.into_std()?)
+            }
         })
     }
 
@@ -85,11 +92,13 @@ impl fmt::Display for BoundListener {
         match self {
             Self::Tcp(_, address) => write!(out, "{address}"),
             Self::Unix(file, _) => write!(out, "{file}"),
+            Self::PassedUnix(path, _) => write!(out, "unix:{}", path.display()),
         }
     }
 }
 
-/// The bound sockets of one listener. Dropping them closes the sockets and removes their files.
+/// The bound sockets of one listener. Dropping them closes the sockets, and removes the files that this
+/// process has created. It shuts no socket down: the queue of a passed one is that of the next process.
 #[derive(Debug)]
 pub struct BoundListeners {
     all: Vec<BoundListener>,

@@ -52,6 +52,12 @@ impl Drop for SocketFile {
     }
 }
 
+/// Whether the mode of this file lets every user connect. Not so if it cannot be read.
+#[must_use]
+pub fn is_writable_for_all(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o002 != 0)
+}
+
 fn file_id(path: &Path) -> io::Result<(u64, u64)> {
     let file = fs::symlink_metadata(path)?;
     Ok((file.dev(), file.ino()))

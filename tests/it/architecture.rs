@@ -36,17 +36,19 @@ const BESIDE: [&str; 9] = [
 ];
 
 /// Crates that belong to one part of the house.
-const HOMES: [(&str, &[&str]); 12] = [
+const HOMES: [(&str, &[&str]); 13] = [
     (
         "rustix::",
         &[
             "open_files.rs",
             "healthcheck.rs",
             "net/bind.rs",
+            "net/passed_sockets.rs",
             "net/peer_end.rs",
         ],
     ),
     ("sd_notify::", &["app/service_manager.rs"]),
+    ("listenfd::", &["net/passed_sockets.rs"]),
     ("fred::", &["store/redis"]),
     ("prometheus::", &["telemetry/metrics", "doctor/watch"]),
     ("governor::", &["limits/keyed_rate"]),

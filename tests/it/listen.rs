@@ -1,6 +1,8 @@
 //! Listeners with several addresses, host names, and one port on all addresses. Unix sockets are in
-//! `listen/unix.rs`, their files in `listen/socket_files.rs`; what is rejected is in `cli/listen.rs`.
+//! `listen/unix.rs`, their files in `listen/socket_files.rs`, sockets of systemd in `listen/passed.rs`; what is
+//! rejected is in `cli/listen.rs`.
 
+mod passed;
 mod socket_files;
 mod unix;
 

@@ -35,6 +35,12 @@ impl Server {
         Self(BINARY.launch_with_arguments(arguments, &[]))
     }
 
+    /// Starts this command of a server, ready or not: [`ServerBinary::launch_command`].
+    #[track_caller]
+    pub fn launch_command(command: &mut Command, settings: &[(&str, &str)]) -> Self {
+        Self(ServerBinary::launch_command(command, settings))
+    }
+
     /// Starts a server with these limits of open files, ready or not.
     #[track_caller]
     pub fn launch_with_open_files(limits: OpenFiles, settings: &[(&str, &str)]) -> Self {

@@ -8,6 +8,7 @@ use matrix_rendezvous::app::App;
 use matrix_rendezvous::app::reload::ReloadContext;
 use matrix_rendezvous::config::Sources;
 use matrix_rendezvous::lifecycle::{BackgroundTask, ReloadSignal, Signals};
+use matrix_rendezvous::net::passed_sockets::PassedSockets;
 use matrix_rendezvous::startup::{self, Startup};
 use matrix_rendezvous::telemetry::logs::{self, LogFormat};
 use std::process::{Command, Output, exit};
@@ -152,7 +153,8 @@ fn app_with_a_panicking_task() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let ended = runtime.block_on(async {
         let (signals, hangup) = (Signals::catch(), ReloadSignal::catch());
-        let app = App::build(config, prepared, reload, hangup.expect("a handler"));
+        let hangup = hangup.expect("a handler");
+        let app = App::build(config, prepared, PassedSockets::default(), reload, hangup);
         let mut app = app.await.expect("free ports");
         for task in &app.tasks {
             println!("task: {}", task.name);

@@ -108,8 +108,10 @@ impl ServerBinary {
         Self::launch_command(&mut command, settings)
     }
 
+    /// Starts this command of a server, as [`command`](Self::command) returns it, and waits until it listens,
+    /// ready or not.
     #[track_caller]
-    fn launch_command(command: &mut Command, settings: &[(&str, &str)]) -> Server {
+    pub fn launch_command(command: &mut Command, settings: &[(&str, &str)]) -> Server {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut server = Self::launch_command_at(command, [any, any], settings);
         // The lines of `http` come first, so they are complete once `admin` has one.
@@ -196,7 +198,12 @@ impl ServerBinary {
 
     /// The same command with these limits of open files, which a shell sets.
     pub fn command_with_open_files(self, OpenFiles { soft, hard }: OpenFiles) -> Command {
-        let script = format!("ulimit -Sn {soft} && ulimit -Hn {hard} && exec \"$@\"");
+        self.command_after(&format!("ulimit -Sn {soft} && ulimit -Hn {hard}"))
+    }
+
+    /// The same command, in the process of a shell that runs this script first.
+    pub fn command_after(self, script: &str) -> Command {
+        let script = format!("{script} && exec \"$@\"");
         let mut command = Command::new("sh");
         command.args(["-c", &script, "sh", self.0]);
         Self::clean(command)

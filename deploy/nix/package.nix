@@ -49,6 +49,7 @@ rustPlatform.buildRustPackage {
       installShellCompletion --cmd matrix-rendezvous --$shell completions.$shell
     done
     install -D --mode=644 --target-directory=$out/share/doc/matrix-rendezvous config/default.toml docs/config.schema.json
+    install -D --mode=644 --target-directory=$out/share/doc/matrix-rendezvous/examples deploy/systemd/socket-activation/*
     install -D --mode=644 --target-directory=$out/lib/systemd/system deploy/systemd/*.service deploy/systemd/*.timer
     # NixOS has no program in the directories that systemd searches.
     substituteInPlace $out/lib/systemd/system/*.service \

@@ -7,11 +7,13 @@
 mod connections;
 mod identity;
 mod live_count;
+mod metrics_reader;
 mod readiness;
 mod session_api;
 
 pub use identity::ReplicaIdentity;
 pub use live_count::LiveCount;
+pub use metrics_reader::MetricsReader;
 pub use readiness::Readiness;
 pub use session_api::SessionApi;
 
@@ -22,10 +24,6 @@ use crate::net::peer_stream::{PeerAddress, PeerStream};
 use crate::net::request_activity::RequestActivity;
 use crate::net::timeout_stream::{SocketTimeouts, TimeoutStream};
 use crate::store::{ListSessions, Store};
-use crate::telemetry::labels::ConnectionState;
-use crate::telemetry::logs::Log;
-use crate::telemetry::metrics::Metrics;
-use crate::telemetry::rejection_log::RejectionLog;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::{Body, Incoming};
@@ -57,22 +55,14 @@ const TIMEOUTS: SocketTimeouts = SocketTimeouts {
 /// The listener for operators, and the sources of its pages.
 #[derive(Debug)]
 pub struct Admin<S> {
-    /// The number of live sessions.
-    pub live_count: LiveCount<S>,
+    /// The metrics that `/metrics` shows, and the number of live sessions.
+    pub metrics_reader: Arc<MetricsReader<S>>,
     /// Whether load balancers should send requests here.
     pub readiness: Arc<Readiness>,
     /// What `/version` shows.
     pub identity: Arc<ReplicaIdentity>,
-    /// The metrics that `/metrics` shows.
-    pub metrics: Arc<Metrics>,
-    /// The open connections of clients.
-    pub connections: TaskTracker,
     /// The clock of the timeouts.
     pub clock: Clock,
-    /// The log, which counts the lines that it lost.
-    pub log: Arc<Log>,
-    /// The log of rejections, which counts the clients that limits rejected.
-    pub rejection_log: Arc<RejectionLog>,
     /// The admin API.
     pub session_api: SessionApi<S>,
 }
@@ -102,7 +92,7 @@ impl<S: Store + ListSessions> Admin<S> {
         peer: PeerAddress,
         activity: Arc<RequestActivity>,
     ) {
-        let metrics = Arc::clone(&self.metrics);
+        let metrics = Arc::clone(&self.metrics_reader.metrics);
         let stream = TimeoutStream::new(
             stream,
             TIMEOUTS,
@@ -166,7 +156,7 @@ impl<S: Store + ListSessions> Admin<S> {
             Err(_) => StatusCode::SERVICE_UNAVAILABLE,
         };
         if is_verbose {
-            let store_answers = self.live_count.refresh().await;
+            let store_answers = self.metrics_reader.live_count.refresh().await;
             return text(status, self.readiness.components(store_answers));
         }
         let line = checked.map_or_else(|reason| reason.to_string(), |()| "ready".to_owned());
@@ -174,22 +164,8 @@ impl<S: Store + ListSessions> Admin<S> {
     }
 
     async fn metrics_page(&self) -> Response<Full<Bytes>> {
-        self.live_count.refresh().await;
-        let is_fit = self.readiness.is_store_fit();
-        self.metrics
-            .set_phase(self.readiness.lifecycle.phase(is_fit));
-        let limited = i64::try_from(self.rejection_log.limited_clients()).unwrap_or(i64::MAX);
-        self.metrics.limited_clients.set(limited);
-        self.metrics.log_lines_lost.inc_by(self.log.take_dropped());
-        let open = i64::try_from(self.connections.len()).unwrap_or(i64::MAX);
-        let active = self.metrics.http_in_flight.get().min(open);
-        self.metrics
-            .connections
-            .set(ConnectionState::Active, active);
-        self.metrics
-            .connections
-            .set(ConnectionState::Idle, open - active);
-        match self.metrics.encode() {
+        self.metrics_reader.refresh().await;
+        match self.metrics_reader.metrics.encode() {
             Ok(page) => with_type(StatusCode::OK, page, "text/plain; version=0.0.4"),
             Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
         }

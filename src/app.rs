@@ -6,6 +6,7 @@ mod build;
 mod certificate_renewal;
 mod context;
 mod listeners;
+mod metrics_export;
 pub mod reload;
 mod service_manager;
 mod stores;
@@ -22,7 +23,9 @@ use crate::net::passed_sockets::PassedSockets;
 use crate::net::passed_sockets::error::PassedSocketError;
 use crate::open_files;
 use crate::startup::Prepared;
+use crate::telemetry::metrics_push::MetricsPush;
 use crate::telemetry::traces::{ExporterBuildError, Traces};
+use std::sync::Arc;
 use tokio::task::spawn_blocking;
 use tokio_util::task::TaskTracker;
 
@@ -38,6 +41,7 @@ pub struct App {
     /// notice that this replica leaves, since there is no other, and a person waits at a terminal.
     interrupt_skips_grace: bool,
     traces: Traces,
+    metrics_push: Option<Arc<MetricsPush>>,
 }
 
 /// Why the service could not start, or ended without a signal.
@@ -107,7 +111,13 @@ impl App {
             ) => Ok(all_answered),
             panicked = tasks.first_panic() => Err(panicked.into()),
         };
-        join(spawn_blocking(move || self.traces.shutdown())).await;
+        let last_spans = join(spawn_blocking(move || self.traces.shutdown()));
+        let last_metrics = async {
+            if let Some(push) = self.metrics_push {
+                push.push().await;
+            }
+        };
+        tokio::join!(last_spans, last_metrics);
         ended
     }
 }

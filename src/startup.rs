@@ -11,7 +11,9 @@ use crate::policy::auth::{Authenticator, TokenVerifier, VerifierSetupError};
 use crate::policy::{Homeserver, Homeservers};
 use crate::store::redis::{Layout, RedisSettings, RedisSource};
 use crate::telemetry::metrics::Metrics;
-use crate::telemetry::traces::{Collector, CollectorError};
+use crate::telemetry::metrics_push::MetricsCollector;
+use crate::telemetry::otlp_endpoint::CollectorError;
+use crate::telemetry::traces::Collector;
 use crate::tls::server::ServerTls;
 use arc_swap::ArcSwapOption;
 use std::collections::HashMap;
@@ -27,6 +29,8 @@ pub struct Prepared {
     pub(crate) verifiers: Vec<Option<TokenVerifier>>,
     /// The collector of traces, if traces are on.
     pub(crate) collector: Option<Collector>,
+    /// The collector of metrics, if the push is on.
+    pub(crate) metrics_collector: Option<MetricsCollector>,
     /// The TLS of the client listener, with its certificate, if it uses TLS.
     pub(crate) server_tls: Option<ServerTls>,
 }
@@ -103,6 +107,10 @@ pub fn prepare(config: &Config) -> Result<Prepared, Vec<ConfigProblem>> {
         problems.push(problem);
         None
     });
+    let metrics_collector = metrics_collector(config).unwrap_or_else(|problem| {
+        problems.push(problem);
+        None
+    });
     let server_tls = server_tls(config).unwrap_or_else(|problem| {
         problems.push(problem);
         None
@@ -112,6 +120,7 @@ pub fn prepare(config: &Config) -> Result<Prepared, Vec<ConfigProblem>> {
             store,
             verifiers,
             collector,
+            metrics_collector,
             server_tls,
         }),
         Ok(_) => Err(problems),
@@ -127,17 +136,31 @@ fn server_tls(config: &Config) -> Result<Option<ServerTls>, ConfigProblem> {
 }
 
 fn collector(config: &Config) -> Result<Option<Collector>, ConfigProblem> {
-    let collector = config.telemetry.traces.as_ref().map(Collector::new);
-    collector.transpose().map_err(|error| {
-        let key = match error {
-            CollectorError::CaFile(_) | CollectorError::Tls(_) => "telemetry.traces.ca_file",
-            CollectorError::Endpoint(_) | CollectorError::Uri(_) => "telemetry.traces.endpoint",
-        };
-        let settings = config.telemetry.traces.as_ref();
-        let ca_file = settings.and_then(|settings| settings.ca_file.as_deref());
-        let path = ca_file.filter(|_| matches!(error, CollectorError::CaFile(_)));
-        ConfigProblem::new(key, with_path(path, &error))
-    })
+    let settings = config.telemetry.traces.as_ref();
+    let ca_file = settings.and_then(|settings| settings.ca_file.as_deref());
+    let collector = settings.map(Collector::new).transpose();
+    collector.map_err(|error| collector_problem("telemetry.traces", ca_file, &error))
+}
+
+fn metrics_collector(config: &Config) -> Result<Option<MetricsCollector>, ConfigProblem> {
+    let settings = config.telemetry.metrics_push.as_ref();
+    let ca_file = settings.and_then(|settings| settings.ca_file.as_deref());
+    let collector = settings.map(MetricsCollector::new).transpose();
+    collector.map_err(|error| collector_problem("telemetry.metrics", ca_file, &error))
+}
+
+/// Names the key of `section` that an error is about.
+fn collector_problem(
+    section: &str,
+    ca_file: Option<&Path>,
+    error: &CollectorError,
+) -> ConfigProblem {
+    let key = match error {
+        CollectorError::CaFile(_) | CollectorError::Tls(_) => "ca_file",
+        CollectorError::Endpoint(_) | CollectorError::Uri(_) => "endpoint",
+    };
+    let path = ca_file.filter(|_| matches!(error, CollectorError::CaFile(_)));
+    ConfigProblem::new(format!("{section}.{key}"), with_path(path, error))
 }
 
 /// Names the file that an error is about.

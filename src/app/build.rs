@@ -5,7 +5,7 @@ use super::reload::{Reload, ReloadContext};
 use super::service_manager::ServiceManager;
 use super::stores::{memory_store, redis_store};
 use super::{App, RunError};
-use crate::admin::{Admin, LiveCount, Readiness, ReplicaIdentity, SessionApi};
+use crate::admin::{Admin, MetricsReader, Readiness, ReplicaIdentity, SessionApi};
 use crate::config::Config;
 use crate::config::store::StoreConfig;
 use crate::http::readiness_path::ReadinessPath;
@@ -20,7 +20,6 @@ use crate::startup::{self, Prepared, PreparedStore};
 use crate::store::observed::ObservedStore;
 use crate::store::{ListSessions, Store, StoreParts};
 use crate::telemetry::access_log::AccessLog;
-use crate::telemetry::logs::Log;
 use crate::telemetry::one_sided_log::OneSidedLog;
 use crate::telemetry::request_log::RequestLog;
 use std::ffi::OsString;
@@ -45,9 +44,11 @@ impl App {
             store,
             verifiers,
             collector,
+            metrics_collector,
             server_tls,
         } = prepared;
         let mut context = AppContext::new(config, collector)?;
+        context.metrics_collector = metrics_collector;
         context.add_certificate_renewal(server_tls);
         let AppContext {
             config,
@@ -109,6 +110,8 @@ impl AppContext {
             policy: Arc::clone(&policy),
             homeservers: Arc::clone(&homeservers),
         });
+        let metrics_reader = self.metrics_reader(&store, &readiness, &reload.log);
+        let metrics_push = self.add_metrics_push(&metrics_reader);
         let service_manager = self.add_service_manager(&readiness, &reload.sources.env);
         let trusted_proxies = Arc::new(TrustedProxies::new(&self.config.http));
         let identity = Arc::new(ReplicaIdentity::new(reload.raw.digest(), identity));
@@ -119,7 +122,7 @@ impl AppContext {
             self.config.admin_token.as_ref(),
             &self.clock,
         ));
-        self.add_admin(admin, &store, readiness, &identity, &reload.log, &access);
+        self.add_admin(admin, &store, metrics_reader, readiness, &identity, &access);
         let reload = Reload {
             context: reload,
             identity,
@@ -149,6 +152,7 @@ impl AppContext {
             shutdown: self.config.shutdown,
             interrupt_skips_grace: matches!(self.config.store, StoreConfig::Memory),
             traces: self.traces,
+            metrics_push,
         })
     }
 
@@ -176,21 +180,16 @@ impl AppContext {
         &mut self,
         listeners: BoundListeners,
         store: &Arc<S>,
+        metrics_reader: Arc<MetricsReader<S>>,
         readiness: Arc<Readiness>,
         identity: &Arc<ReplicaIdentity>,
-        log: &Arc<Log>,
         access: &Arc<AdminAccess>,
     ) {
-        let (metrics, clock) = (Arc::clone(&self.metrics), self.clock.clone());
         let admin = Arc::new(Admin {
-            live_count: LiveCount::new(Arc::clone(store), metrics, clock),
+            metrics_reader,
             readiness,
             identity: Arc::clone(identity),
-            metrics: Arc::clone(&self.metrics),
-            connections: self.connections.clone(),
             clock: self.clock.clone(),
-            log: Arc::clone(log),
-            rejection_log: Arc::clone(&self.rejection_log),
             session_api: SessionApi::new(
                 Arc::clone(store),
                 self.pseudonyms.clone(),

@@ -8,6 +8,7 @@ use crate::lifecycle::{BackgroundTask, Lifecycle};
 use crate::model::SharedPseudonymKey;
 use crate::store::{CurrentShares, Shares};
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::metrics_push::MetricsCollector;
 use crate::telemetry::pseudonym::Pseudonyms;
 use crate::telemetry::rejection_log::RejectionLog;
 use crate::telemetry::traces::{Collector, Traces};
@@ -26,6 +27,8 @@ pub(super) struct AppContext {
     pub(super) pseudonyms: Pseudonyms,
     pub(super) rejection_log: Arc<RejectionLog>,
     pub(super) traces: Traces,
+    /// The collector of the metrics, until the push to it is built.
+    pub(super) metrics_collector: Option<MetricsCollector>,
     /// The name of this process in logs and traces.
     pub(super) replica: String,
     /// The shares of the live sessions, which a reload may change.
@@ -72,6 +75,7 @@ impl AppContext {
             pseudonym_key,
             pseudonyms,
             traces,
+            metrics_collector: None,
             replica,
             certificate: None,
             tasks,

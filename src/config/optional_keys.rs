@@ -3,7 +3,7 @@
 /// Keys that may be missing. An empty value of the environment or the command line counts as missing.
 /// A test holds the list against `config/default.toml`. The keys of `[[auth.homeserver]]` are not in
 /// it; [`is_optional`] knows them.
-pub const OPTIONAL_KEYS: [&str; 22] = [
+pub const OPTIONAL_KEYS: [&str; 24] = [
     "auth.homeserver_url",
     "auth.ca_file",
     "auth.introspection.endpoint",
@@ -26,6 +26,8 @@ pub const OPTIONAL_KEYS: [&str; 22] = [
     "telemetry.replica",
     "telemetry.traces.endpoint",
     "telemetry.traces.ca_file",
+    "telemetry.metrics.endpoint",
+    "telemetry.metrics.ca_file",
 ];
 
 /// Returns whether a key may be missing. An entry of `[[auth.homeserver]]` has a mode, and the keys of

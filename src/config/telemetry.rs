@@ -1,14 +1,21 @@
-//! The section `telemetry`: logs and traces.
+//! The section `telemetry`: logs, traces and the push of metrics.
 
 use crate::config::ConfigProblem;
-use crate::config::de::{Scalar, scalar};
+use crate::config::de::{HumanDuration, Scalar, scalar};
 use crate::config::web_url::WebUrl;
 use crate::telemetry::access_log::AccessLogScope;
 use crate::telemetry::logs::{self, LogFormat};
+use crate::telemetry::metrics_push::settings::MetricsPushConfig;
 use crate::telemetry::traces::settings::TracesConfig;
 use serde::{Deserialize, Serialize};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
+
+/// Range of `telemetry.metrics.interval`. A push takes a call to the store, and Prometheus too scrapes at
+/// most once a second; an alert needs numbers from the last hour.
+const INTERVAL_RANGE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(1);
 
 /// The validated section `telemetry`.
 #[derive(Debug, Clone)]
@@ -25,6 +32,8 @@ pub struct TelemetryConfig {
     pub replica: Option<String>,
     /// The trace collector. If `None`, no traces are exported.
     pub traces: Option<TracesConfig>,
+    /// The metrics collector. If `None`, no metrics are pushed.
+    pub metrics_push: Option<MetricsPushConfig>,
 }
 
 /// The section as it is written.
@@ -43,6 +52,7 @@ pub struct RawTelemetry {
     log_users: bool,
     replica: Option<Scalar<String>>,
     traces: RawTraces,
+    metrics: RawMetricsPush,
 }
 
 /// The section `telemetry.traces` as it is written.
@@ -65,6 +75,31 @@ impl RawTraces {
         Ok(endpoint.map(|Scalar(endpoint)| TracesConfig {
             endpoint: endpoint.0.clone(),
             sample: self.sample,
+            ca_file: self.ca_file.as_ref().map(|Scalar(path)| path.clone()),
+        }))
+    }
+}
+
+/// The section `telemetry.metrics` as it is written.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawMetricsPush {
+    endpoint: Option<Scalar<WebUrl>>,
+    #[serde(deserialize_with = "scalar")]
+    interval: HumanDuration,
+    ca_file: Option<Scalar<PathBuf>>,
+}
+
+impl RawMetricsPush {
+    fn validate(&self) -> Result<Option<MetricsPushConfig>, ConfigProblem> {
+        if !INTERVAL_RANGE.contains(&self.interval.0) {
+            let key = "telemetry.metrics.interval";
+            return Err(ConfigProblem::new(key, "must be between 1s and 1h"));
+        }
+        let endpoint = self.endpoint.as_ref();
+        Ok(endpoint.map(|Scalar(endpoint)| MetricsPushConfig {
+            endpoint: endpoint.0.clone(),
+            interval: self.interval.0,
             ca_file: self.ca_file.as_ref().map(|Scalar(path)| path.clone()),
         }))
     }
@@ -102,8 +137,13 @@ impl RawTelemetry {
         }
         let traces = self.traces.validate();
         let traces = traces.map_err(|problem| problems.push(problem)).ok()?;
+        let metrics_push = self.metrics.validate();
+        let metrics_push = metrics_push
+            .map_err(|problem| problems.push(problem))
+            .ok()?;
         Some(TelemetryConfig {
             traces,
+            metrics_push,
             log_level: self.log_level.clone(),
             log_format: self.log_format.0,
             access_log: match (self.access_log, self.log_polls) {

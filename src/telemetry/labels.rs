@@ -215,11 +215,11 @@ label! {
 }
 
 label! {
-    /// The outcome of the export of a batch of spans.
+    /// The outcome of the export of a batch of spans, or of a push of metrics.
     ExportOutcome {
-        /// The collector accepted the batch.
+        /// The collector accepted all of it.
         Exported = "exported",
-        /// The collector did not accept the batch; its spans are dropped.
+        /// The collector did not accept all of it; it is not sent again.
         Lost = "lost",
     }
 }

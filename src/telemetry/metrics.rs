@@ -18,6 +18,7 @@ use family::{Declaration, Register};
 /// A single gauge.
 pub use prometheus::IntGauge as Gauge;
 use prometheus::process_collector::ProcessCollector;
+use prometheus::proto::MetricFamily;
 use prometheus::{IntCounter, IntGauge, IntGaugeVec, Registry, TextEncoder};
 pub use requests::RequestCounters;
 use std::time::Duration;
@@ -95,6 +96,8 @@ metrics! {
     /// Batches of spans sent to the trace collector, by outcome. The spans of a lost batch are
     /// dropped.
     trace_exports: Counters<ExportOutcome> = "rendezvous_trace_exports_total" ["outcome": ExportOutcome::ALL],
+    /// Pushes of metrics to the metrics collector, by outcome. The next push has the counts of a lost one.
+    metric_exports: Counters<ExportOutcome> = "rendezvous_metric_exports_total" ["outcome": ExportOutcome::ALL],
     /// Log lines dropped because standard error was not read fast enough.
     log_lines_lost: IntCounter = "rendezvous_log_lines_lost_total" [],
     /// Access-log lines left out: rejected requests and preflights beyond the log's budget for them.
@@ -243,7 +246,13 @@ impl Metrics {
     /// # Errors
     /// The encoder's error. No metric here causes one.
     pub fn encode(&self) -> Result<String, prometheus::Error> {
-        TextEncoder::new().encode_to_string(&self.registry.gather())
+        TextEncoder::new().encode_to_string(&self.gather())
+    }
+
+    /// Returns a snapshot of all metrics.
+    #[must_use]
+    pub fn gather(&self) -> Vec<MetricFamily> {
+        self.registry.gather()
     }
 }
 

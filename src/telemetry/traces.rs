@@ -9,13 +9,12 @@ mod http_exporter;
 pub mod settings;
 
 use crate::clock::Clock;
-use crate::http_client::HttpClient;
 use crate::telemetry::labels::{MethodLabel, Operation, OperationOutcome, RouteLabel};
 use crate::telemetry::log_throttle::LogThrottle;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::otlp_endpoint::{CollectorError, EXPORT_TIMEOUT, OtlpEndpoint};
 use crate::telemetry::pseudonym::Pseudonyms;
 use crate::telemetry::request_record::RequestRecord;
-use crate::tls::{self, CaBundleError};
 use http_exporter::{OtlpHttpClient, PanicReporter};
 use hyper::header::HeaderMap;
 use opentelemetry::propagation::TextMapPropagator as _;
@@ -47,31 +46,10 @@ pub const LIBRARY: &str = "opentelemetry";
 /// dropped, including those that a proxy's `traceparent` asked for.
 const SPAN_QUEUE: usize = 4096;
 
-/// Upper bound of the export of one batch, and of the wait for the last batch at shutdown.
-const EXPORT_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// The error of settings from which no collector can be built.
-#[derive(Debug, thiserror::Error)]
-pub enum CollectorError {
-    /// The CA bundle cannot be loaded.
-    #[error(transparent)]
-    CaFile(#[from] CaBundleError),
-    /// rustls rejected the TLS settings.
-    #[error("TLS cannot be set up: {0}")]
-    Tls(#[from] rustls::Error),
-    /// The default path cannot be appended to the endpoint.
-    #[error("{0}")]
-    Endpoint(#[from] url::ParseError),
-    /// The HTTP client cannot use the endpoint.
-    #[error("{0}")]
-    Uri(#[from] hyper::http::uri::InvalidUri),
-}
-
 /// A validated collector, ready to receive spans.
 #[derive(Debug)]
 pub struct Collector {
-    client: HttpClient,
-    endpoint: String,
+    endpoint: OtlpEndpoint,
     sample: f64,
 }
 
@@ -81,16 +59,9 @@ impl Collector {
     /// # Errors
     /// [`CollectorError`] if the CA bundle, the TLS settings or the endpoint is invalid.
     pub fn new(settings: &TracesConfig) -> Result<Self, CollectorError> {
-        let extra_roots = tls::load_ca_bundle(settings.ca_file.as_deref())?;
-        let endpoint: String = match settings.endpoint.path() {
-            // OTEL_EXPORTER_OTLP_ENDPOINT has the same default path.
-            "" | "/" => settings.endpoint.join("/v1/traces")?.into(),
-            _ => settings.endpoint.as_str().to_owned(),
-        };
-        endpoint.parse::<hyper::Uri>()?;
+        let ca_file = settings.ca_file.as_deref();
         Ok(Self {
-            client: HttpClient::new(&extra_roots)?,
-            endpoint,
+            endpoint: OtlpEndpoint::new(&settings.endpoint, "/v1/traces", ca_file)?,
             sample: settings.sample,
         })
     }
@@ -130,17 +101,13 @@ impl Traces {
         metrics: Arc<Metrics>,
         clock: Clock,
     ) -> Result<(Self, impl Future<Output = ()> + Send + 'static + use<>), ExporterBuildError> {
-        let Collector {
-            client,
-            endpoint,
-            sample,
-        } = collector;
+        let Collector { endpoint, sample } = collector;
         let runtime = Handle::current();
         let (panic_reporter, watch) = PanicReporter::new();
         let exporter = SpanExporter::builder()
             .with_http()
             .with_http_client(OtlpHttpClient {
-                client,
+                client: endpoint.client,
                 runtime,
                 metrics,
                 clock,
@@ -149,7 +116,7 @@ impl Traces {
                 _panic_reporter: panic_reporter,
             })
             .with_protocol(Protocol::HttpBinary)
-            .with_endpoint(endpoint)
+            .with_endpoint(endpoint.url.to_string())
             .with_timeout(EXPORT_TIMEOUT)
             .build()?;
         let batch_config = BatchConfigBuilder::default()

@@ -22,7 +22,7 @@ HOST_NOT_ROUTED = "Neither Ingress nor HTTPRoute covers"
 HINTS = (DOCTOR_TEST, HOST_NOT_ROUTED, MODE_OFF, NO_TRUSTED_PROXIES, NO_ROUTE, HELM_TEST, DELETE_VOLUME, EGRESS_PORTS)
 # The texts that must appear. A hint that is not listed must not appear.
 EXPECTED = {
-    "authenticated": [HELM_TEST, DOCTOR_TEST, EGRESS_PORTS, "mode authenticated.", "Redis: 6379 (", "homeserver and trace collector: 8008, 8080 (",
+    "authenticated": [HELM_TEST, DOCTOR_TEST, EGRESS_PORTS, "mode authenticated.", "Redis: 6379 (", "homeserver and collector: 8008, 8080 (",
                       "https://matrix.example.org/_matrix/client/unstable/org.matrix.msc4108/rendezvous", "ETag dialect: on"],
     "bundled-redis": [HELM_TEST, DOCTOR_TEST, "check https://matrix.example.org:", EGRESS_PORTS, NO_ROUTE, DELETE_VOLUME + "rel-matrix-rendezvous-redis-0", "mode open.",
                       "rel-matrix-rendezvous.matrix.svc:8080"],

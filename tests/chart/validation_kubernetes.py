@@ -55,6 +55,7 @@ def templates(host):
         "config.limits.deny.create": {"config": {"limits": {"deny": {"create": [range_(host)]}}}},
         "config.limits.deny.requests": {"config": {"limits": {"deny": {"requests": [range_(host)]}}}},
         "config.telemetry.traces.endpoint": {"config": {"telemetry": {"traces": {"endpoint": url(host)}}}},
+        "config.telemetry.metrics.endpoint": {"config": {"telemetry": {"metrics": {"endpoint": url(host)}}}},
     }  # fmt: skip
 
 

@@ -66,10 +66,16 @@ const HOMES: [(&str, &[&str]); 13] = [
             "admin",
             "doctor",
             "http_client.rs",
+            "telemetry/metrics_push",
+            "telemetry/otlp_endpoint.rs",
             "telemetry/traces",
         ],
     ),
-    ("opentelemetry", &["telemetry/traces"]),
+    (
+        "opentelemetry",
+        &["telemetry/metrics_push", "telemetry/traces"],
+    ),
+    ("prost::", &["telemetry/metrics_push.rs"]),
     // serde's derived code takes an array for a struct.
     ("serde_json::from_", &["json.rs"]),
     // Every file is read up to a bound. The file of a socket is not read.

@@ -6,6 +6,7 @@ pub mod collector;
 mod documented;
 mod logs;
 mod metrics;
+mod metrics_push;
 mod one_sided;
 mod printable;
 mod runbook;

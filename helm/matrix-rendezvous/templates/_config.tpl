@@ -55,20 +55,24 @@
   {{- else if or $config.auth.homeserver_url (get ($config.auth.introspection | default dict) "endpoint") -}}
     {{- $_ := set $config.auth "ca_file" $file -}}
   {{- end -}}
-  {{- $traces := get ($config.telemetry | default dict) "traces" | default dict -}}
-  {{- if $traces.endpoint }}{{ $_ := set $traces "ca_file" $file }}{{ end -}}
+  {{- range $section := list "traces" "metrics" -}}
+    {{- $collector := get ($config.telemetry | default dict) $section | default dict -}}
+    {{- if $collector.endpoint }}{{ $_ := set $collector "ca_file" $file }}{{ end -}}
+  {{- end -}}
 {{- end -}}
 {{ include "rendezvous.toml.lines" (dict "prefix" "" "values" $config) }}
 {{- end }}
 
-{{/* The URLs that the server connects to (homeserver, introspection, traces), as words. */}}
+{{/* The URLs that the server connects to (homeserver, introspection, traces, metrics), as words. */}}
 {{- define "rendezvous.outboundUrls" -}}
 {{- $config := include "rendezvous.config" . | fromJson -}}
 {{- $auth := $config.auth | default dict -}}
 {{- range prepend ($auth.homeserver | default list) $auth -}}
 {{ .homeserver_url | default "" }} {{ get (.introspection | default dict) "endpoint" }}{{ " " }}
 {{- end -}}
-{{- get (get ($config.telemetry | default dict) "traces" | default dict) "endpoint" -}}
+{{- range $section := list "traces" "metrics" -}}
+{{ get (get ($config.telemetry | default dict) $section | default dict) "endpoint" }}{{ " " }}
+{{- end -}}
 {{- end }}
 
 {{/* The distinct ports of these URLs, as words. */}}

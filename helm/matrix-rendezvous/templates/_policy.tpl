@@ -10,7 +10,7 @@
     {{- toYaml $policy.dns.to | nindent 4 }}
 {{- end }}
 
-{{/* Egress rules of a NetworkPolicy: what the configuration names, which is Redis, homeserver and trace collector. */}}
+{{/* Egress rules of a NetworkPolicy: what the configuration names, which is Redis, homeserver and collector. */}}
 {{- define "rendezvous.egress.upstreams" -}}
 {{- $policy := .Values.networkPolicy -}}
 {{- if eq .Values.store "redis" }}

@@ -71,7 +71,7 @@ tests.token: has no effect unless config.mode, or the mode of the first entry of
 {{- end }}
 {{- end }}
 {{- if and $v.ca (not (include "rendezvous.outboundUrls" . | trim)) (not $v.tls.certificateSecret) }}
-ca: has no effect, because config contains neither a homeserver nor a trace collector, and tls.certificateSecret is not set
+ca: has no effect, because config contains neither a homeserver nor a collector, and tls.certificateSecret is not set
 {{- end }}
 {{- end }}
 

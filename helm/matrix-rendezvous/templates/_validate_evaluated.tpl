@@ -23,7 +23,8 @@
     (list "config.http.public_base_url" ($config.http | default dict) "public_base_url")
     (list "config.auth.homeserver_url" $auth "homeserver_url")
     (list "config.auth.introspection.endpoint" ($auth.introspection | default dict) "endpoint")
-    (list "config.telemetry.traces.endpoint" (get ($config.telemetry | default dict) "traces" | default dict) "endpoint") -}}
+    (list "config.telemetry.traces.endpoint" (get ($config.telemetry | default dict) "traces" | default dict) "endpoint")
+    (list "config.telemetry.metrics.endpoint" (get ($config.telemetry | default dict) "metrics" | default dict) "endpoint") -}}
 {{- range $i, $entry := $auth.homeserver }}
 {{- range $key := list "homeserver_url" "public_base_url" }}{{ $urls = append $urls (list (printf "config.auth.homeserver[%d].%s" $i $key) $entry $key) }}{{ end -}}
 {{- end -}}

@@ -65,8 +65,9 @@ pub(super) fn section_description(section: &str) -> &'static str {
         "limits.live" => "Upper bounds of live sessions, over all replicas.",
         "limits.deny" => "Addresses and CIDR ranges that get a 403.",
         "shutdown" => "The two phases of a shutdown.",
-        "telemetry" => "Logs and traces.",
+        "telemetry" => "Logs, traces, and the push of metrics.",
         "telemetry.traces" => "Traces by OTLP over HTTP.",
+        "telemetry.metrics" => "Push of the metrics by OTLP over HTTP.",
         _ => "",
     }
 }
@@ -95,7 +96,8 @@ pub(super) fn schema(key: &str) -> Option<Value> {
         "auth.homeserver_url"
         | "auth.introspection.endpoint"
         | "http.public_base_url"
-        | "telemetry.traces.endpoint" => web_url(),
+        | "telemetry.traces.endpoint"
+        | "telemetry.metrics.endpoint" => web_url(),
         "auth.introspection.client_id" | "auth.introspection.client_secret" => {
             json!({ "type": "string", "minLength": 1 })
         }
@@ -110,7 +112,8 @@ pub(super) fn schema(key: &str) -> Option<Value> {
         | "store.redis.ca_file"
         | "store.redis.cert_file"
         | "store.redis.key_file"
-        | "telemetry.traces.ca_file" => file(),
+        | "telemetry.traces.ca_file"
+        | "telemetry.metrics.ca_file" => file(),
         "http.listen" | "admin.listen" => addresses(),
         "http.trusted_proxies" | "limits.deny.create" | "limits.deny.requests" => {
             list(&network(), 0, None)
@@ -138,6 +141,7 @@ pub(super) fn schema(key: &str) -> Option<Value> {
         | "session.ttl"
         | "store.redis.command_timeout"
         | "store.redis.retry_timeout"
+        | "telemetry.metrics.interval"
         | "shutdown.grace"
         | "shutdown.drain" => duration(),
         "session.max_live" | "limits.live.client" | "limits.live.network" | "limits.live.user" => {

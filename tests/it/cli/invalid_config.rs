@@ -197,6 +197,9 @@ fn wrong_value_is_reported_with_key_and_source() {
         ("telemetry.traces.sample", "1.1"),
         ("telemetry.traces.sample", "-0.1"),
         ("telemetry.traces.sample", "NaN"),
+        ("telemetry.metrics.endpoint", "otel-collector:4318"),
+        ("telemetry.metrics.interval", "999ms"),
+        ("telemetry.metrics.interval", "61m"),
         ("shutdown.grace", "soon"),
         ("shutdown.grace", "25h"),
         ("admin.listen", "127.0.0.1:8080"),
@@ -265,14 +268,12 @@ fn ttl_outside_2_to_5_minutes_is_warned_about() {
 
 #[test]
 fn ca_file_without_certificates_is_reported() {
-    let named = [
-        (
-            "RENDEZVOUS_TELEMETRY__TRACES__ENDPOINT",
-            "https://collector/v1/traces",
-        ),
-        ("RENDEZVOUS_TELEMETRY__TRACES__CA_FILE", "/nonexistent"),
-    ];
-    check(&named).expect_refused(&["telemetry.traces.ca_file: "]);
+    for section in ["traces", "metrics"] {
+        let variable = |key| format!("RENDEZVOUS_TELEMETRY__{}__{key}", section.to_uppercase());
+        let (url, file) = (variable("ENDPOINT"), variable("CA_FILE"));
+        let named = [(&*url, "https://collector/v1"), (&*file, "/nonexistent")];
+        check(&named).expect_refused(&[&format!("telemetry.{section}.ca_file: /nonexistent: ")]);
+    }
 }
 
 /// serde's derived code takes an array for a section, and its elements for the keys in order.

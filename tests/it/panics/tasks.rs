@@ -42,9 +42,10 @@ fn panic_in_any_task_of_the_memory_store_ends_the_process() {
         "trace export",
         "TLS certificate renewal",
         "pseudonym key renewal",
+        "metrics push",
     ];
     let settings = format!(
-        "telemetry.traces.endpoint=http://127.0.0.1:1\nhttp.tls_cert_file={}\nhttp.tls_key_file={}",
+        "telemetry.traces.endpoint=http://127.0.0.1:1\ntelemetry.metrics.endpoint=http://127.0.0.1:1\nhttp.tls_cert_file={}\nhttp.tls_key_file={}",
         certificates.cert_file().display(),
         certificates.key_file().display()
     );

@@ -1,5 +1,6 @@
 //! A stand-in for an OpenTelemetry collector. It parses what a real one receives.
 
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
@@ -8,39 +9,75 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
 use testkit::process::listen;
 
-/// A collector that accepts spans.
+/// A collector that accepts spans and metrics.
 #[derive(Debug)]
 pub struct Collector {
     address: SocketAddr,
     received: Received,
+    answer: Answer,
 }
 
 /// Request lines and bodies.
 type Received = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
 
+/// What each request gets. If `None`, a request gets no answer.
+type Answer = Arc<Mutex<Option<Vec<u8>>>>;
+
 impl Collector {
     /// A collector that answers, or one that accepts everything and never answers.
     pub fn start(answers: bool) -> Self {
+        let collector = Self::listening();
+        if answers {
+            collector.answer("200 OK", "text/plain", b"");
+        }
+        collector
+    }
+
+    /// A collector that answers with this from the first request on.
+    pub fn answering(status: &str, content_type: &str, body: &[u8]) -> Self {
+        let collector = Self::listening();
+        collector.answer(status, content_type, body);
+        collector
+    }
+
+    /// Answers further requests with this.
+    pub fn answer(&self, status: &str, content_type: &str, body: &[u8]) {
+        let length = body.len();
+        let head = format!(
+            "HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n\r\n"
+        );
+        *self.answer.lock().expect("a lock") = Some([head.as_bytes(), body].concat());
+    }
+
+    fn listening() -> Self {
         let listener = listen();
         let address = listener.local_addr().expect("an address");
         let received = Received::default();
-        let all = Arc::clone(&received);
+        let answer = Answer::default();
+        let (all, answers) = (Arc::clone(&received), Arc::clone(&answer));
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let received = Arc::clone(&all);
-                std::thread::spawn(move || receive(stream, &received, answers));
+                let (received, answer) = (Arc::clone(&all), Arc::clone(&answers));
+                std::thread::spawn(move || receive(stream, &received, &answer));
             }
         });
-        Self { address, received }
+        Self {
+            address,
+            received,
+            answer,
+        }
     }
 
     /// A collector at this address that does not exist.
     pub fn absent(address: SocketAddr) -> Self {
-        let received = Received::default();
-        Self { address, received }
+        Self {
+            address,
+            received: Received::default(),
+            answer: Answer::default(),
+        }
     }
 
-    /// The value of `telemetry.traces.endpoint`.
+    /// The value of `telemetry.traces.endpoint` and `telemetry.metrics.endpoint`.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -58,6 +95,14 @@ impl Collector {
         self.received().iter().map(of).collect()
     }
 
+    /// The pushes of metrics so far, decoded.
+    pub fn pushes(&self) -> Vec<ExportMetricsServiceRequest> {
+        let of = |(_, body): &(String, Vec<u8>)| {
+            ExportMetricsServiceRequest::decode(&body[..]).expect("protobuf")
+        };
+        self.received().iter().map(of).collect()
+    }
+
     /// The spans so far.
     pub fn spans(&self) -> Vec<Span> {
         let scopes = self
@@ -71,7 +116,7 @@ impl Collector {
     }
 }
 
-fn receive(stream: TcpStream, received: &Received, answers: bool) -> Option<()> {
+fn receive(stream: TcpStream, received: &Received, answer: &Answer) -> Option<()> {
     let mut reader = BufReader::new(stream);
     loop {
         let (mut first, mut length) = (String::new(), 0);
@@ -89,9 +134,9 @@ fn receive(stream: TcpStream, received: &Received, answers: bool) -> Option<()> 
         let mut body = vec![0; length];
         reader.read_exact(&mut body).ok()?;
         received.lock().expect("a lock").push((first, body));
-        if answers {
-            let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
-            reader.get_mut().write_all(answer).ok()?;
+        let answer = answer.lock().expect("a lock").clone();
+        if let Some(answer) = answer {
+            reader.get_mut().write_all(&answer).ok()?;
         }
     }
 }

@@ -75,7 +75,7 @@ const HOMES: [(&str, &[&str]); 13] = [
         "opentelemetry",
         &["telemetry/metrics_push", "telemetry/traces"],
     ),
-    ("prost::", &["telemetry/metrics_push.rs"]),
+    ("prost::", &["telemetry/metrics_push"]),
     // serde's derived code takes an array for a struct.
     ("serde_json::from_", &["json.rs"]),
     // Every file is read up to a bound. The file of a socket is not read.

@@ -32,7 +32,7 @@ fn file_keys(certificates: &Certificates) -> Vec<(&'static str, Vec<(&'static st
         "auth.introspection.endpoint",
         "http://127.0.0.1:1".to_owned(),
     );
-    let collector = ("telemetry.traces.endpoint", "http://127.0.0.1:1".to_owned());
+    let collector = |key| (key, "http://127.0.0.1:1".to_owned());
     let sentinel = "redis-sentinel://127.0.0.1:1/0?sentinelServiceName=m";
     let cert = ("http.tls_cert_file", path(certificates.cert_file()));
     let key = ("http.tls_key_file", path(certificates.key_file()));
@@ -42,7 +42,14 @@ fn file_keys(certificates: &Certificates) -> Vec<(&'static str, Vec<(&'static st
         ("auth.ca_file", vec![homeserver]),
         ("admin.token_file", vec![]),
         ("auth.introspection.client_secret_file", vec![endpoint]),
-        ("telemetry.traces.ca_file", vec![collector]),
+        (
+            "telemetry.traces.ca_file",
+            vec![collector("telemetry.traces.endpoint")],
+        ),
+        (
+            "telemetry.metrics.ca_file",
+            vec![collector("telemetry.metrics.endpoint")],
+        ),
         ("store.redis.url_file", redis("")),
         ("store.redis.password_file", redis("redis://127.0.0.1:1")),
         ("store.redis.sentinel_password_file", redis(sentinel)),

@@ -210,6 +210,7 @@ fn beside(key: &str) -> &'static str {
         }
         "http.proxy_protocol" => "[http]\ntrusted_proxies = [\"10.0.0.1\"]\n",
         "telemetry.traces.ca_file" => "[telemetry.traces]\nendpoint = \"http://a.example\"\n",
+        "telemetry.metrics.ca_file" => "[telemetry.metrics]\nendpoint = \"http://a.example\"\n",
         "store.redis.url" | "store.redis.url_file" => "[store]\nbackend = \"redis\"\n",
         "store.backend" => "[store.redis]\nurl = \"redis://a\"\n",
         key if key.starts_with("store.redis.") => {

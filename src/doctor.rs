@@ -83,7 +83,9 @@ pub async fn run(options: DoctorOptions, sources: &Sources) -> Result<Verdict, D
         return doctor.try_conformance().await;
     }
     if let Some(interval) = doctor.options.watch {
-        watch::watch(&doctor, interval, &doctor.options.metrics_listen).await?;
+        // Boxed: it holds a whole configuration.
+        let watching = watch::watch(&doctor, interval, &doctor.options.metrics_listen);
+        Box::pin(watching).await?;
         return Ok(Verdict::Passed);
     }
     let reports = doctor.check_targets().await?;

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 const WINDOW: TimeWindow = TimeWindow {
-    start: Duration::from_secs(1_800_000_000),
+    start: Duration::from_secs(1_800_000_001),
     end: Duration::from_nanos(1_800_000_060_000_000_007),
 };
 
@@ -144,7 +144,7 @@ fn message_has_the_samples_of_the_text_of_the_same_moment() {
 #[test]
 fn sums_and_histograms_are_cumulative_since_the_start() {
     let (metrics, _) = exported(&busy_metrics());
-    let (start, end) = (1_800_000_000_000_000_000, 1_800_000_060_000_000_007);
+    let (start, end) = (1_800_000_001_000_000_000, 1_800_000_060_000_000_007);
     for metric in metrics {
         let (temporality, times): (_, Vec<_>) = match metric.data.expect("data") {
             Data::Sum(sum) => {

@@ -61,6 +61,25 @@ fn keys_of_others_stay() {
     }
 }
 
+/// A walk finds its sessions whatever a prefix has that means something in a pattern of SCAN. As a pattern,
+/// none of these prefixes matches itself.
+#[test]
+fn pattern_characters_in_a_prefix_are_literal() {
+    let redis = RedisServer::start();
+    let other = Api::on(&redis.url(), &[("store.redis.prefix", "ab:")]);
+    let kept = other.create_from(ONE);
+    for prefix in ["a[b]:", "\\ab:", "a*?[^x]-\\b:"] {
+        let api = Api::on(&redis.url(), &[("store.redis.prefix", prefix)]);
+        let ids = [ONE, OTHER].map(|client| api.create_from(client));
+        assert_eq!(api.counts()["counted"], 2, "{prefix}");
+        api.end("?all=true", 2);
+        for id in ids {
+            api.server.assert_gone(&id);
+        }
+    }
+    assert_eq!(other.server.read(&kept).data, "x");
+}
+
 #[test]
 fn sessions_on_all_primaries_end() {
     let cluster = Cluster::start(&ClusterConfig::steady());

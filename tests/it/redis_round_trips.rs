@@ -4,11 +4,15 @@
 //! several scripts. Everywhere else each is one, with the same result.
 
 use std::collections::BTreeSet;
+use std::io::{BufReader, Write};
+use std::net::TcpStream;
 
 use crate::server::{Server, ready_on};
+use testkit::PATIENCE;
 use testkit::api::request;
 use testkit::redis::RedisServer;
 use testkit::redis::one_node_cluster::OneNodeCluster;
+use testkit::redis::resp::{Reply, read_reply};
 use testkit::redis::sentinels::{Sentinels, SentinelsConfig};
 
 /// The rate of creations is so low that its key outlives a test.
@@ -21,30 +25,54 @@ const SHARES: &[(&str, &str)] = &[
 ];
 const NO_SHARES: &[(&str, &str)] = &[("limits.enabled", "false")];
 
-/// Number of scripts that this Redis has run by EVALSHA.
-fn scripts_run(redis: &RedisServer) -> u64 {
-    let stats = redis.command(&["INFO", "commandstats"]).text();
-    let calls = |command: &str| -> u64 {
-        let prefix = format!("cmdstat_{command}:calls=");
-        let line = stats.lines().find_map(|line| line.strip_prefix(&prefix));
-        let count = line.and_then(|rest| rest.split(',').next());
-        count.map_or(0, |count| count.parse().expect("a number"))
-    };
-    calls("evalsha")
+/// What a Redis executes, by MONITOR.
+struct ExecutedCommands<'a> {
+    redis: &'a RedisServer,
+    monitor: BufReader<TcpStream>,
+}
+
+impl<'a> ExecutedCommands<'a> {
+    fn of(redis: &'a RedisServer) -> Self {
+        let mut stream = TcpStream::connect(redis.address()).expect("a connection");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+        stream.write_all(b"MONITOR\r\n").expect("a socket");
+        let mut monitor = BufReader::new(stream);
+        let reply = read_reply(&mut monitor).expect("a reply");
+        assert_eq!(reply, Reply::Simple("OK".into()));
+        Self { redis, monitor }
+    }
+
+    /// Number of scripts that were run by EVALSHA for requests since the last call. The write probe of a
+    /// worker, every 5 s, runs a script as well, which alone names the pseudonym key.
+    #[track_caller]
+    fn scripts_of_requests(&mut self) -> u64 {
+        self.redis.command(&["ECHO", "the end of this count"]);
+        let mut scripts = 0;
+        loop {
+            let line = read_reply(&mut self.monitor).expect("a line").text();
+            if line.ends_with("\"ECHO\" \"the end of this count\"") {
+                return scripts;
+            }
+            // Commands that a script runs have `lua` in the place of the client's address.
+            let is_script = line.contains("] \"EVALSHA\" ");
+            scripts += u64::from(is_script && !line.contains("{lease}:secret\""));
+        }
+    }
 }
 
 /// Expects these numbers of calls for each creation and each deletion.
 #[track_caller]
 fn assert_calls(redis: &RedisServer, worker: &Server, creation: u64, deletion: u64) {
     const COUNT: u64 = 20;
-    let before = scripts_run(redis);
+    let mut executed = ExecutedCommands::of(redis);
     let sessions: Vec<_> = (0..COUNT).map(|_| worker.create("hello")).collect();
-    let created = scripts_run(redis);
-    assert_eq!(created - before, COUNT * creation, "to create");
+    let scripts = executed.scripts_of_requests();
+    assert_eq!(scripts, COUNT * creation, "to create");
     for session in &sessions {
         worker.call(&request::delete(&session.id)).expect(200);
     }
-    assert_eq!(scripts_run(redis) - created, COUNT * deletion, "to delete");
+    let scripts = executed.scripts_of_requests();
+    assert_eq!(scripts, COUNT * deletion, "to delete");
     assert_eq!(redis.command(&["ZCARD", "mrv:{lease}:live"]).int(), 0);
 }
 

@@ -41,6 +41,13 @@ impl Server {
         Self(ServerBinary::launch_command(command, settings))
     }
 
+    /// Starts a server whose file has `http.listen`, ready or not:
+    /// [`ServerBinary::launch_listening_by_file`].
+    #[track_caller]
+    pub fn launch_listening_by_file(settings: &[(&str, &str)]) -> Self {
+        Self(BINARY.launch_listening_by_file(settings))
+    }
+
     /// Starts a server with these limits of open files, ready or not.
     #[track_caller]
     pub fn launch_with_open_files(limits: OpenFiles, settings: &[(&str, &str)]) -> Self {

@@ -6,7 +6,7 @@
 
 mod log;
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -19,6 +19,13 @@ use crate::process::Process;
 use crate::redis::RedisServer;
 use crate::{eventually, until};
 use log::Log;
+
+/// The variables of the addresses.
+const HTTP_LISTEN: &str = "RENDEZVOUS_HTTP__LISTEN";
+const ADMIN_LISTEN: &str = "RENDEZVOUS_ADMIN__LISTEN";
+
+/// A port that the kernel chooses, and the server logs.
+const ANY_PORT: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0));
 
 /// Where a server under test keeps its sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,12 +115,31 @@ impl ServerBinary {
         Self::launch_command(&mut command, settings)
     }
 
+    /// Starts a server with these settings, whose configuration file has `http.listen`, and waits until
+    /// it listens. For tests that change that key.
+    #[track_caller]
+    pub fn launch_listening_by_file(self, settings: &[(&str, &str)]) -> Server {
+        let mut command = self.command();
+        command.env(ADMIN_LISTEN, ANY_PORT.to_string());
+        Self::start_and_wait(&mut command, settings)
+    }
+
     /// Starts this command of a server, as [`command`](Self::command) returns it, and waits until it listens,
     /// ready or not.
     #[track_caller]
     pub fn launch_command(command: &mut Command, settings: &[(&str, &str)]) -> Server {
-        let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut server = Self::launch_command_at(command, [any, any], settings);
+        let any = ANY_PORT.to_string();
+        Self::start_and_wait(
+            command.env(HTTP_LISTEN, &any).env(ADMIN_LISTEN, &any),
+            settings,
+        )
+    }
+
+    /// Starts this command, and waits until it listens.
+    #[track_caller]
+    fn start_and_wait(command: &mut Command, settings: &[(&str, &str)]) -> Server {
+        let any = ANY_PORT;
+        let mut server = Self::start_command(command, [any, any], settings);
         // The lines of `http` come first, so they are complete once `admin` has one.
         let [admin, http] = ["admin", "http"].map(|listener| {
             eventually("the server logs where it listens", || {
@@ -151,8 +177,17 @@ impl ServerBinary {
         [http, admin]: [SocketAddr; 2],
         settings: &[(&str, &str)],
     ) -> Server {
-        command.env("RENDEZVOUS_HTTP__LISTEN", http.to_string());
-        command.env("RENDEZVOUS_ADMIN__LISTEN", admin.to_string());
+        command.env(HTTP_LISTEN, http.to_string());
+        command.env(ADMIN_LISTEN, admin.to_string());
+        Self::start_command(command, [http, admin], settings)
+    }
+
+    #[track_caller]
+    fn start_command(
+        command: &mut Command,
+        [http, admin]: [SocketAddr; 2],
+        settings: &[(&str, &str)],
+    ) -> Server {
         command.envs(settings.iter().map(|(key, value)| (variable(key), *value)));
         let (errors, written) = std::io::pipe().expect("a pipe");
         let process = Process::start("matrix-rendezvous", command.stderr(written));

@@ -1,7 +1,9 @@
 //! SIGHUP applies what describes the way to this server: the base URLs, and the proxies that may name the
 //! client of a request.
 
-use super::Running;
+use super::{Running, write};
+use crate::server::Server;
+use tempfile::NamedTempFile;
 use testkit::api::UNSTABLE;
 use testkit::etag::{ETAG, creation};
 use testkit::eventually;
@@ -121,4 +123,28 @@ fn proxies_stay_if_the_proxy_protocol_changes() {
     running.reload(&format!("{DENY}{keys}"), "applied");
     assert_eq!(running.status_with("X-Forwarded-For", "198.51.100.7"), 403);
     running.assert_names("http.proxy_protocol, http.trusted_proxies");
+}
+
+/// The new list may belong to the proxies in front of the new listener.
+#[test]
+fn proxies_stay_if_the_listener_changes() {
+    let of = |listen: &str, proxy: &str| {
+        format!(
+            "{DENY}mode = \"open\"\nhttp.listen = \"{listen}\"\nhttp.trusted_proxies = [\"{proxy}\"]\n"
+        )
+    };
+    let [at_start, other] = ["127.0.0.1:0", "127.0.0.1:1"];
+    let file = NamedTempFile::new().expect("a file");
+    write(file.path(), &of(at_start, "127.0.0.1"));
+    let path = file.path().to_str().expect("a path").to_owned();
+    let server = Server::launch_listening_by_file(&[("config", &path)]);
+    let running = Running { file, server };
+    let status = || running.status_with("X-Forwarded-For", "198.51.100.7");
+    assert_eq!(status(), 403);
+    running.reload(&of(other, "10.0.0.1"), "applied");
+    assert_eq!(status(), 403);
+    running.assert_names("http.listen, http.trusted_proxies");
+    // With the listener of the start, the list applies.
+    running.reload(&of(at_start, "10.0.0.1"), "applied");
+    assert_eq!(status(), 200);
 }

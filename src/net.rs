@@ -9,6 +9,7 @@
 //! - `connection` serves HTTP/1.1 (`http1`) or HTTP/2 (`http2`).
 //! - `timeout_stream` bounds every wait on a socket. `request_activity` reports which requests wait,
 //!   `request_boundary` whether a part of a request was read, `peer_end` that the client has ended.
+//! - `routing` has the trusted proxies and base URLs, which a reload replaces at once.
 //! - `client_ip` finds the client of a request in the header that `forwarded` parses.
 //! - `proxy_detector` warns about proxies that are not configured as trusted: at the header that they
 //!   send, or if all requests come from a few private addresses.
@@ -28,6 +29,7 @@ pub mod proxy_detector;
 pub mod proxy_protocol;
 pub mod request_activity;
 pub mod request_boundary;
+pub mod routing;
 pub mod socket_file;
 pub mod timeout_stream;
 pub mod tls_handshake;

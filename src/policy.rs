@@ -11,7 +11,7 @@ mod fetch_metadata;
 mod homeservers;
 
 pub use admin_access::{AdminAccess, AdminRejection};
-pub use homeservers::{Homeserver, Homeservers};
+pub use homeservers::{BaseUrls, Homeserver, Homeservers};
 
 use crate::clock::Clock;
 use crate::config::Mode;

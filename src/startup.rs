@@ -15,7 +15,6 @@ use crate::telemetry::metrics_push::MetricsCollector;
 use crate::telemetry::otlp_endpoint::CollectorError;
 use crate::telemetry::traces::Collector;
 use crate::tls::server::ServerTls;
-use arc_swap::ArcSwapOption;
 use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
@@ -206,7 +205,6 @@ pub(crate) fn homeservers(
             name,
             mode: homeserver.mode,
             auth,
-            public_base_url: ArcSwapOption::from_pointee(homeserver.public_base_url.clone()),
         };
         if homeserver.hosts.is_empty() {
             return Homeservers::Only(Box::new(running));

@@ -11,10 +11,10 @@ use crate::config::store::StoreConfig;
 use crate::http::readiness_path::ReadinessPath;
 use crate::http::service::{RequestTelemetry, Service};
 use crate::lifecycle::ReloadSignal;
-use crate::net::client_ip::TrustedProxies;
 use crate::net::connection::Connections;
 use crate::net::listener::{self, BoundListeners};
 use crate::net::passed_sockets::PassedSockets;
+use crate::net::routing::CurrentRouting;
 use crate::policy::{AdminAccess, Homeservers, Policy};
 use crate::startup::{self, Prepared, PreparedStore};
 use crate::store::observed::ObservedStore;
@@ -113,7 +113,7 @@ impl AppContext {
         let metrics_reader = self.metrics_reader(&store, &readiness, &reload.log);
         let metrics_push = self.add_metrics_push(&metrics_reader);
         let service_manager = self.add_service_manager(&readiness, &reload.sources.env);
-        let trusted_proxies = Arc::new(TrustedProxies::new(&self.config.http));
+        let routing = Arc::new(CurrentRouting::new(&self.config));
         let identity = Arc::new(ReplicaIdentity::new(reload.raw.digest(), identity));
         let readiness_path = self.config.http.readiness_path.clone();
         let readiness_path =
@@ -129,7 +129,7 @@ impl AppContext {
             policy: Arc::clone(&policy),
             admin_access: access,
             homeservers: Arc::clone(&homeservers),
-            trusted_proxies: Arc::clone(&trusted_proxies),
+            routing: Arc::clone(&routing),
             shares: Arc::clone(&self.shares),
             metrics: Arc::clone(&self.metrics),
             service_manager,
@@ -137,14 +137,7 @@ impl AppContext {
         };
         self.add_task("reload", reload.run(reload_signal));
         self.add_housekeeping(&policy, &homeservers);
-        self.add_accepting(
-            http,
-            store,
-            policy,
-            homeservers,
-            trusted_proxies,
-            readiness_path,
-        );
+        self.add_accepting(http, store, policy, homeservers, routing, readiness_path);
         Ok(App {
             tasks: self.tasks,
             lifecycle: self.lifecycle,
@@ -229,7 +222,7 @@ impl AppContext {
         store: Arc<S>,
         policy: Arc<Policy>,
         homeservers: Arc<Homeservers>,
-        trusted_proxies: Arc<TrustedProxies>,
+        routing: Arc<CurrentRouting>,
         readiness_path: Option<ReadinessPath>,
     ) {
         let rejection_log = Arc::clone(&self.rejection_log);
@@ -269,7 +262,7 @@ impl AppContext {
         let connections = Connections::new(
             &self.config,
             service,
-            trusted_proxies,
+            routing,
             self.lifecycle.clone(),
             Arc::clone(&self.metrics),
             rejection_log,

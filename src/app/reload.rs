@@ -15,8 +15,9 @@ use crate::config::{ConfigError, RawConfig, Sources};
 use crate::lifecycle::ReloadSignal;
 use crate::lifecycle::background_task::join;
 use crate::net::client_ip::TrustedProxies;
+use crate::net::routing::{CurrentRouting, RoutingSnapshot};
 use crate::policy::auth::TokenVerifier;
-use crate::policy::{AdminAccess, Homeservers, Policy};
+use crate::policy::{AdminAccess, BaseUrls, Homeservers, Policy};
 use crate::startup::{self, PreparedStore, Startup};
 use crate::store::redis::Layout;
 use crate::store::{CurrentShares, Shares};
@@ -49,10 +50,10 @@ pub struct Reload {
     pub policy: Arc<Policy>,
     /// The token of the admin API.
     pub admin_access: Arc<AdminAccess>,
-    /// The token verifiers and the base URLs.
+    /// The token verifiers.
     pub homeservers: Arc<Homeservers>,
-    /// The proxies that may name the client of a request.
-    pub trusted_proxies: Arc<TrustedProxies>,
+    /// The proxies that may name the client of a request, and the base URLs.
+    pub routing: Arc<CurrentRouting>,
     /// The shares of the live sessions over all replicas.
     pub shares: Arc<CurrentShares>,
     /// The counter of reloads.
@@ -140,8 +141,14 @@ impl Reload {
             certificate.renew();
         }
         self.shares.set(Shares::from_config(&config.limits));
-        self.set_trusted_proxies(&config.http, &mut need_restart);
-        self.set_base_urls(&config.homeservers, &mut need_restart);
+        let current = self.routing.load();
+        let trusted_proxies = self.renew_trusted_proxies(&current, &config.http, &mut need_restart);
+        let base_urls = self.renew_base_urls(&current, &config.homeservers, &mut need_restart);
+        // At once: a request uses the proxies and the base URLs of one configuration.
+        self.routing.set(RoutingSnapshot {
+            trusted_proxies,
+            base_urls,
+        });
         let verifiers = config.homeservers.iter().zip(prepared.verifiers);
         self.set_verifiers(verifiers, &mut need_restart);
         self.policy.set_limits(config.limits);
@@ -152,32 +159,47 @@ impl Reload {
         Ok(need_restart)
     }
 
-    /// Applies `http.trusted_proxies` and `http.forwarded_header`, and removes them from `need_restart`. They
+    /// Returns `http.trusted_proxies` and `http.forwarded_header`, and removes them from `need_restart`. They
     /// stay as they were if `http.proxy_protocol` or `http.listen` changes, which need a restart: the PROXY
     /// protocol without trusted proxies would reject every connection of a TCP listener.
-    fn set_trusted_proxies(&self, http: &HttpConfig, need_restart: &mut Vec<String>) {
+    fn renew_trusted_proxies(
+        &self,
+        current: &RoutingSnapshot,
+        http: &HttpConfig,
+        need_restart: &mut Vec<String>,
+    ) -> Arc<TrustedProxies> {
+        let trusted_proxies = &current.trusted_proxies;
         let belongs_to_a_restart =
             |key: &String| matches!(key.as_str(), "http.proxy_protocol" | "http.listen");
-        if !need_restart.iter().any(belongs_to_a_restart) {
-            if !self.trusted_proxies.are_those_of(http) {
-                // Before the list: with it, the next request may set this again.
-                self.metrics.proxy_untrusted.set(0);
-                self.trusted_proxies.set(http);
-            }
-            need_restart
-                .retain(|key| key != "http.trusted_proxies" && key != "http.forwarded_header");
+        if need_restart.iter().any(belongs_to_a_restart) {
+            return Arc::clone(trusted_proxies);
         }
+        need_restart.retain(|key| key != "http.trusted_proxies" && key != "http.forwarded_header");
+        if trusted_proxies.are_those_of(http) {
+            return Arc::clone(trusted_proxies);
+        }
+        // Before the list is used: with it, the next request may set this again.
+        self.metrics.proxy_untrusted.set(0);
+        Arc::new(trusted_proxies.successor(http))
     }
 
-    /// Applies the base URL of each homeserver, and removes its key from `need_restart`. A homeserver
+    /// Returns the base URL of each homeserver, and removes its key from `need_restart`. A homeserver
     /// that is new needs a restart.
-    fn set_base_urls(&self, homeservers: &[HomeserverConfig], need_restart: &mut Vec<String>) {
+    fn renew_base_urls(
+        &self,
+        current: &RoutingSnapshot,
+        homeservers: &[HomeserverConfig],
+        need_restart: &mut Vec<String>,
+    ) -> Arc<BaseUrls> {
+        let mut base_urls = BaseUrls::clone(&current.base_urls);
         for homeserver in homeservers {
-            let url = homeserver.public_base_url.clone();
-            if self.homeservers.set_public_base_url(homeserver.name(), url) {
+            let name = homeserver.name();
+            if self.homeservers.is_running(name) {
+                base_urls.set(name, homeserver.public_base_url.clone());
                 need_restart.retain(|key| *key != homeserver.base_url_key());
             }
         }
+        Arc::new(base_urls)
     }
 
     /// Applies the credentials and certificate authorities of the token verifiers, and removes their

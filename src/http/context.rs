@@ -6,16 +6,17 @@ use crate::config::http::Timeouts;
 use crate::http::body::{self, RequestBody};
 use crate::http::error::ApiError;
 use crate::model::SessionId;
-use crate::policy::{Admitted, CreateGrant, Homeserver, Intent, Policy, PolicyRejection};
+use crate::policy::{Admitted, BaseUrls, CreateGrant, Homeserver, Intent, Policy, PolicyRejection};
 use crate::telemetry::labels::TimeoutKind;
 use crate::telemetry::metrics::Metrics;
 use bytes::Bytes;
 use hyper::Request;
 use hyper::header::HeaderMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
-/// The sender of a request.
-#[derive(Debug, Clone, Copy)]
+/// The sender of a request, by one configuration: a reload during the request changes nothing here.
+#[derive(Debug, Clone)]
 pub struct Caller {
     /// The address of the client.
     pub ip: IpAddr,
@@ -25,6 +26,8 @@ pub struct Caller {
     pub may_set_request_id: bool,
     /// Whether its `traceparent` is honoured: only that of a trusted proxy.
     pub may_request_trace: bool,
+    /// The URLs at which clients reach the homeservers.
+    pub base_urls: Arc<BaseUrls>,
 }
 
 /// A request, and the parts of the pipeline that a dialect may use.

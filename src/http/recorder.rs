@@ -5,6 +5,7 @@
 use crate::http::context::Caller;
 use crate::http::response::ApiResponse;
 use crate::http::route::{Route, method_label};
+use crate::model::ClientIp;
 use crate::telemetry::labels::MethodLabel;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::one_sided_log::OneSidedLog;
@@ -36,7 +37,7 @@ pub(super) struct RequestRecorder<'a> {
     telemetry: &'a RequestTelemetry,
     route: Route,
     method: MethodLabel,
-    caller: Caller,
+    client: ClientIp,
     request_id: &'a HeaderValue,
     started: Duration,
     trace: Option<Trace<'a>>,
@@ -49,7 +50,7 @@ impl<'a> RequestRecorder<'a> {
         telemetry: &'a RequestTelemetry,
         request: &Request<B>,
         route: Route,
-        caller: Caller,
+        caller: &Caller,
         request_id: &'a HeaderValue,
         started: Duration,
     ) -> Self {
@@ -63,7 +64,7 @@ impl<'a> RequestRecorder<'a> {
             telemetry,
             route,
             method,
-            caller,
+            client: caller.ip.into(),
             request_id,
             started,
             trace,
@@ -93,7 +94,7 @@ impl<'a> RequestRecorder<'a> {
         metrics.record_request(api, route, self.method, status, duration);
         let session = self.route.target.session().or(response.created_session());
         let record = RequestRecord {
-            client: self.caller.ip.into(),
+            client: self.client,
             api,
             route,
             method: self.method,

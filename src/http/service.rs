@@ -155,7 +155,7 @@ impl<S: Store> Service<S> {
         let started = self.clock.now();
         let telemetry = &self.telemetry;
         let recorder =
-            RequestRecorder::start(telemetry, request, route, caller, request_id, started);
+            RequestRecorder::start(telemetry, request, route, &caller, request_id, started);
         let response = {
             // Pinned before it is wrapped: moving a future of kilobytes copies it.
             let dispatching = pin!(self.dispatch(route, request, caller));

@@ -12,6 +12,7 @@ use crate::limits::http2_streams::{StreamLimiter, StreamPermit};
 use crate::net::client_ip::{Peer, TrustedProxies};
 use crate::net::peer_stream::PeerAddress;
 use crate::net::proxy_protocol::{self, ProxyHeaderError};
+use crate::net::routing::CurrentRouting;
 use crate::telemetry::labels::{ConnectionRefusal, TimeoutKind};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::rejection_log::RejectionLog;
@@ -29,8 +30,8 @@ const CLIENTS_PER_NETWORK: usize = 10;
 /// Admits or rejects new connections.
 #[derive(Debug)]
 pub struct ConnectionAdmission {
-    /// The proxies that may name the client of a request.
-    pub trusted_proxies: Arc<TrustedProxies>,
+    /// The proxies that may name the client of a request, and the base URLs.
+    pub routing: Arc<CurrentRouting>,
     /// Time limit for the PROXY protocol's header. `None` if connections begin with HTTP.
     proxy_header_timeout: Option<Duration>,
     /// The limit per client. `None` if `limits.enabled` is false.
@@ -59,7 +60,7 @@ impl ConnectionAdmission {
     #[must_use]
     pub fn new(
         config: &Config,
-        trusted_proxies: Arc<TrustedProxies>,
+        routing: Arc<CurrentRouting>,
         lifecycle: Lifecycle,
         metrics: Arc<Metrics>,
         rejection_log: Arc<RejectionLog>,
@@ -75,7 +76,7 @@ impl ConnectionAdmission {
         };
         let limits_clients = config.limits.rates.is_some();
         Self {
-            trusted_proxies,
+            routing,
             proxy_header_timeout: http.proxy_protocol.then_some(http.timeouts.header),
             per_client: limits_clients.then(per_client),
             streams: StreamLimiter::new(http.max_connections, limits_clients.then(per_client)),
@@ -92,7 +93,7 @@ impl ConnectionAdmission {
         stream: &mut (impl AsyncRead + Unpin),
         address: PeerAddress,
     ) -> Option<AdmittedConnection> {
-        let peer = self.trusted_proxies.peer(address);
+        let peer = self.peer(address);
         let (peer, buffered) = match self.proxy_header_timeout {
             Some(timeout) => self.read_proxy_header(stream, peer, timeout).await?,
             None => (peer, Bytes::new()),
@@ -115,10 +116,14 @@ impl ConnectionAdmission {
 
     /// Admits an HTTP/2 stream of the client `ip`. Returns `None` if it must be refused.
     #[must_use]
-    pub fn admit_stream(&self, ip: IpAddr) -> Option<StreamPermit> {
+    pub fn admit_stream(
+        &self,
+        trusted_proxies: &TrustedProxies,
+        ip: IpAddr,
+    ) -> Option<StreamPermit> {
         let permit = self.streams.try_acquire(ip.into());
         permit.or_else(|| {
-            let client = self.trusted_proxies.peer(PeerAddress::Ip(ip));
+            let client = trusted_proxies.peer(PeerAddress::Ip(ip));
             self.refuse(ConnectionRefusal::Http2Streams, client)
         })
     }
@@ -142,7 +147,7 @@ impl ConnectionAdmission {
             Some(Ok(header)) => {
                 let unnamed = Peer::without_announced_client(proxy);
                 let announced = header.client.map(PeerAddress::Ip);
-                let peer = announced.map_or(unnamed, |client| self.trusted_proxies.peer(client));
+                let peer = announced.map_or(unnamed, |client| self.peer(client));
                 Some((peer, header.buffered))
             }
             Some(Err(ProxyHeaderError::Malformed)) => {
@@ -155,6 +160,11 @@ impl ConnectionAdmission {
                 None
             }
         }
+    }
+
+    /// The peer with this address, by the proxies of now.
+    fn peer(&self, address: PeerAddress) -> Peer {
+        self.routing.load().trusted_proxies.peer(address)
     }
 
     /// Records that a connection was closed, or a stream refused, because of what its client did.

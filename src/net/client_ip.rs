@@ -3,12 +3,10 @@
 use crate::config::http::HttpConfig;
 use crate::net::forwarded::ForwardedHeader;
 use crate::net::peer_stream::PeerAddress;
-use arc_swap::ArcSwap;
 use hyper::HeaderMap;
 use hyper::header::HeaderValue;
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
 
 /// The address of the peer of a Unix socket, which has none: a process on this host. It is the client of a
 /// request that names no other.
@@ -17,43 +15,14 @@ const UNIX_PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// The header in which a proxy names the scheme of the request that it received.
 const FORWARDED_PROTO: &str = "x-forwarded-proto";
 
-/// The proxies whose header names the client, and which header that is. A reload may replace both.
+/// The proxies whose header names the client, and which header that is: `http.trusted_proxies` and
+/// `http.forwarded_header` of one configuration.
 #[derive(Debug)]
 pub struct TrustedProxies {
-    current: ArcSwap<ProxyList>,
-}
-
-/// `http.trusted_proxies` and `http.forwarded_header`.
-#[derive(Debug)]
-struct ProxyList {
     networks: Vec<IpNet>,
     header: ForwardedHeader,
-    /// How many lists came before in this process.
-    number: u64,
-}
-
-impl ProxyList {
-    fn new(config: &HttpConfig, number: u64) -> Self {
-        let header = ForwardedHeader::new(config.forwarded_header.as_str());
-        Self {
-            networks: config.trusted_proxies.clone(),
-            header: header.expect("the configuration has a header's name"),
-            number,
-        }
-    }
-
-    fn is_that_of(&self, config: &HttpConfig) -> bool {
-        let header = config.forwarded_header.as_str();
-        self.networks == config.trusted_proxies
-            && self.header.name.as_str().eq_ignore_ascii_case(header)
-    }
-
-    fn contains(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
-        self.networks
-            .iter()
-            .any(|network| network.contains(&address))
-    }
+    /// How many other lists came before in this process.
+    changes: u64,
 }
 
 /// The other end of a connection.
@@ -90,33 +59,48 @@ impl TrustedProxies {
     /// If `forwarded_header` is not a header name. The configuration rejects such a value.
     #[must_use]
     pub fn new(config: &HttpConfig) -> Self {
+        let header = ForwardedHeader::new(config.forwarded_header.as_str());
         Self {
-            current: ArcSwap::from_pointee(ProxyList::new(config, 0)),
+            networks: config.trusted_proxies.clone(),
+            header: header.expect("the configuration has a header's name"),
+            changes: 0,
+        }
+    }
+
+    /// Reads the proxies and the header that replace these.
+    ///
+    /// # Panics
+    /// As [`TrustedProxies::new`].
+    #[must_use]
+    pub fn successor(&self, config: &HttpConfig) -> Self {
+        Self {
+            changes: self.changes + 1,
+            ..Self::new(config)
         }
     }
 
     /// Whether these are the proxies and the header of this configuration.
     #[must_use]
     pub fn are_those_of(&self, config: &HttpConfig) -> bool {
-        self.current.load().is_that_of(config)
+        let header = config.forwarded_header.as_str();
+        self.networks == config.trusted_proxies
+            && self.header.name.as_str().eq_ignore_ascii_case(header)
     }
 
-    /// Replaces the proxies and the header, also for the requests of open connections.
-    ///
-    /// # Panics
-    /// As [`TrustedProxies::new`].
-    pub fn set(&self, config: &HttpConfig) {
-        let list = ProxyList::new(config, self.changes() + 1);
-        self.current.store(Arc::new(list));
-    }
-
-    /// How often [`TrustedProxies::set`] has changed the list.
+    /// How many other lists came before in this process.
     #[must_use]
     pub fn changes(&self) -> u64 {
-        self.current.load().number
+        self.changes
     }
 
-    /// Returns the peer of an open connection as the list of now has it. A connection keeps its limits.
+    fn contains(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.networks
+            .iter()
+            .any(|network| network.contains(&address))
+    }
+
+    /// Returns the peer of an open connection as these proxies have it. A connection keeps its limits.
     #[must_use]
     pub fn peer_now(&self, peer: Peer) -> Peer {
         if peer.is_by_address {
@@ -129,13 +113,13 @@ impl TrustedProxies {
     /// Whether a request has the header in which proxies name the client.
     #[must_use]
     pub fn has_header(&self, headers: &HeaderMap) -> bool {
-        headers.contains_key(&self.current.load().header.name)
+        headers.contains_key(&self.header.name)
     }
 
     /// The name of the header in which proxies name the client, in lower case.
     #[must_use]
     pub fn header_name(&self) -> String {
-        self.current.load().header.name.as_str().to_owned()
+        self.header.name.as_str().to_owned()
     }
 
     /// Returns the proxies and one more, as `http.trusted_proxies` lists them.
@@ -148,8 +132,7 @@ impl TrustedProxies {
                 network.to_string()
             }
         };
-        let current = self.current.load();
-        let listed = current.networks.iter().map(text);
+        let listed = self.networks.iter().map(text);
         listed.chain([proxy.to_string()]).collect()
     }
 
@@ -157,7 +140,7 @@ impl TrustedProxies {
     /// proxies are configured (R0.37).
     #[must_use]
     pub fn may_set_request_id(&self, peer: Peer) -> bool {
-        peer.is_trusted || self.current.load().networks.is_empty()
+        peer.is_trusted || self.networks.is_empty()
     }
 
     /// Returns the peer with this address. The peer of a Unix socket is a trusted proxy: the permissions
@@ -165,7 +148,7 @@ impl TrustedProxies {
     #[must_use]
     pub fn peer(&self, address: PeerAddress) -> Peer {
         let (ip, is_trusted, is_by_address) = match address {
-            PeerAddress::Ip(ip) => (ip, self.current.load().contains(ip), true),
+            PeerAddress::Ip(ip) => (ip, self.contains(ip), true),
             PeerAddress::Unix => (UNIX_PEER, true, false),
         };
         Peer {
@@ -185,11 +168,10 @@ impl TrustedProxies {
     pub fn client_ip(&self, peer: Peer, headers: &HeaderMap) -> IpAddr {
         let (mut client, mut is_trusted) = (peer.ip, peer.is_trusted);
         if is_trusted {
-            let current = self.current.load();
-            let mut addresses = current.header.addresses(headers);
+            let mut addresses = self.header.addresses(headers);
             while is_trusted && let Some(Some(address)) = addresses.next() {
                 client = address;
-                is_trusted = current.contains(address);
+                is_trusted = self.contains(address);
             }
         }
         client.to_canonical()
@@ -209,10 +191,9 @@ pub fn is_https(peer: Peer, uses_tls: bool, headers: &HeaderMap) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{ProxyList, TrustedProxies};
+    use super::TrustedProxies;
     use crate::net::forwarded::ForwardedHeader;
     use crate::net::peer_stream::PeerAddress;
-    use arc_swap::ArcSwap;
     use hyper::HeaderMap;
     use hyper::header::{HeaderName, HeaderValue};
     use std::net::IpAddr;
@@ -224,13 +205,10 @@ mod tests {
     /// Two networks, one of which is a single address.
     fn trusted_proxies() -> TrustedProxies {
         let networks = ["10.0.0.0/8", "192.0.2.53/32"];
-        let list = ProxyList {
+        TrustedProxies {
             networks: networks.map(|text| text.parse().expect("a network")).into(),
             header: ForwardedHeader::new("X-Forwarded-For").expect("a name"),
-            number: 0,
-        };
-        TrustedProxies {
-            current: ArcSwap::from_pointee(list),
+            changes: 0,
         }
     }
 

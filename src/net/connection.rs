@@ -12,7 +12,6 @@ use crate::http::service::Service;
 use crate::lifecycle::Lifecycle;
 use crate::limits::client_concurrency::ClientPermit;
 use crate::net::admission::{AdmittedConnection, ConnectionAdmission};
-use crate::net::client_ip::TrustedProxies;
 use crate::net::http1;
 use crate::net::http2::limited_stream::FrameLimitedStream;
 use crate::net::http2::preface::begins_with_preface;
@@ -20,6 +19,7 @@ use crate::net::http2::response_body::ResponseBody;
 use crate::net::http2::{self, StreamExecutor};
 use crate::net::peer_stream::{PeerAddress, PeerStream};
 use crate::net::proxy_detector::UnconfiguredProxyDetector;
+use crate::net::routing::CurrentRouting;
 use crate::net::timeout_stream::{SocketTimeouts, TimeoutStream};
 use crate::net::tls_handshake::{self, TlsHandshaker};
 use crate::store::Store;
@@ -74,7 +74,7 @@ impl<S: Store> Connections<S> {
     pub fn new(
         config: &Config,
         service: Service<S>,
-        trusted_proxies: Arc<TrustedProxies>,
+        routing: Arc<CurrentRouting>,
         lifecycle: Lifecycle,
         metrics: Arc<Metrics>,
         rejection_log: Arc<RejectionLog>,
@@ -82,7 +82,7 @@ impl<S: Store> Connections<S> {
     ) -> Self {
         let admission = ConnectionAdmission::new(
             config,
-            trusted_proxies,
+            routing,
             lifecycle.clone(),
             Arc::clone(&metrics),
             rejection_log,
@@ -212,11 +212,11 @@ impl<S: Store> Connections<S> {
     ) -> io::Result<()> {
         let service = service_fn(|mut request| {
             let (connections, context) = (Arc::clone(self), Arc::clone(&context));
+            let caller = self.caller(&self.admission.routing.load(), &request, &context);
             // On the heap, and freed with the response: hyper keeps the space of this future for as
             // long as the connection lasts, and the state of a request has kilobytes.
             Box::pin(async move {
-                let ip = connections.client_ip(&request, &context);
-                let response = connections.handle_request(&mut request, ip, &context);
+                let response = connections.handle_request(&mut request, caller, &context);
                 Ok::<_, Infallible>(response.await)
             })
         });
@@ -242,14 +242,17 @@ impl<S: Store> Connections<S> {
     ) -> io::Result<()> {
         let service = service_fn(|mut request| {
             let (connections, context) = (Arc::clone(self), Arc::clone(&context));
-            let ip = self.client_ip(&request, &context);
+            let routing = self.admission.routing.load();
+            let caller = self.caller(&routing, &request, &context);
             // Before the state of a request is allocated: a refused stream costs next to nothing.
-            let permit = self.admission.admit_stream(ip);
+            let permit = self
+                .admission
+                .admit_stream(&routing.trusted_proxies, caller.ip);
             // On the heap, and freed with the response: a stream that waits for its client does not
             // keep the kilobytes of a request's state.
             let serving = permit.map(|permit| {
                 Box::pin(async move {
-                    let response = connections.handle_request(&mut request, ip, &context);
+                    let response = connections.handle_request(&mut request, caller, &context);
                     let to_body = |body: Full<Bytes>| {
                         ResponseBody::new(body.into_inner().unwrap_or_default(), permit)
                     };

@@ -49,8 +49,15 @@ impl UnconfiguredProxyDetector {
         headers: &HeaderMap,
         client: IpAddr,
     ) -> Option<String> {
-        let changes = trusted_proxies.changes();
-        if self.changes.load(Ordering::Relaxed) != changes {
+        let (changes, known) = (
+            trusted_proxies.changes(),
+            self.changes.load(Ordering::Relaxed),
+        );
+        if changes < known {
+            // A request that began before the reload.
+            return None;
+        }
+        if changes > known {
             self.changes.store(changes, Ordering::Relaxed);
             self.restart();
         }

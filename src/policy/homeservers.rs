@@ -1,8 +1,8 @@
 //! The homeservers that this service works for, selected by a request's `Host`.
 
 use crate::config::Mode;
+use crate::config::homeserver::HomeserverConfig;
 use crate::policy::auth::{Authenticator, TokenVerifier};
-use arc_swap::ArcSwapOption;
 use futures_util::future::join_all;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,8 +16,38 @@ pub struct Homeserver {
     pub mode: Mode,
     /// Checks access tokens. `None` if no token verifier is configured.
     pub auth: Option<Authenticator>,
-    /// The URL at which clients reach this server, without a trailing slash. A reload may replace it.
-    pub public_base_url: ArcSwapOption<String>,
+}
+
+/// The URL at which the clients of each homeserver reach this server, by the name of the homeserver. A
+/// homeserver without a configured URL has no entry.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BaseUrls(HashMap<String, String>);
+
+impl BaseUrls {
+    /// Reads the URLs from the configuration.
+    #[must_use]
+    pub fn new(homeservers: &[HomeserverConfig]) -> Self {
+        let mut urls = Self::default();
+        for homeserver in homeservers {
+            urls.set(homeserver.name(), homeserver.public_base_url.clone());
+        }
+        urls
+    }
+
+    /// Returns the URL for the clients of a homeserver, without a trailing slash. `name` is as in
+    /// [`Homeserver`].
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// Replaces the URL of a homeserver.
+    pub fn set(&mut self, name: &str, url: Option<String>) {
+        match url {
+            Some(url) => drop(self.0.insert(name.to_owned(), url)),
+            None => drop(self.0.remove(name)),
+        }
+    }
 }
 
 /// What is known about a token verifier.
@@ -60,17 +90,10 @@ impl Homeservers {
         auth.is_some_and(|auth| auth.set_verifier(verifier))
     }
 
-    /// Replaces the URL at which the clients of a homeserver reach this server. `name` is as in
-    /// [`Homeservers::set_verifier`].
-    ///
-    /// Returns `false`, and changes nothing, if no such homeserver is running.
+    /// Whether a homeserver runs in this process. `name` is as in [`Homeservers::set_verifier`].
     #[must_use]
-    pub fn set_public_base_url(&self, name: &str, url: Option<String>) -> bool {
-        let running = self.named(name);
-        running.is_some_and(|homeserver| {
-            homeserver.public_base_url.store(url.map(Arc::new));
-            true
-        })
+    pub fn is_running(&self, name: &str) -> bool {
+        self.named(name).is_some()
     }
 
     /// The homeserver whose first host is `name`, or the only one if that is empty.

@@ -5,16 +5,15 @@
 
 mod tasks;
 
-use arc_swap::ArcSwapOption;
 use matrix_rendezvous::clock::Clock;
 use matrix_rendezvous::config::{Mode, Sources};
 use matrix_rendezvous::http::service::{RequestTelemetry, Service};
 use matrix_rendezvous::lifecycle::Lifecycle;
 use matrix_rendezvous::model::LimitSet;
 use matrix_rendezvous::model::SessionId;
-use matrix_rendezvous::net::client_ip::TrustedProxies;
 use matrix_rendezvous::net::connection::Connections;
 use matrix_rendezvous::net::listener::{self, BoundListener, BoundListeners};
+use matrix_rendezvous::net::routing::CurrentRouting;
 use matrix_rendezvous::policy::{Homeserver, Homeservers, Policy};
 use matrix_rendezvous::startup;
 use matrix_rendezvous::store::{
@@ -106,7 +105,6 @@ fn serve() -> TestService {
         name: String::new(),
         mode: Mode::Open,
         auth: None,
-        public_base_url: ArcSwapOption::empty(),
     };
     let homeservers = Arc::new(Homeservers::Only(Box::new(homeserver)));
     let store = Arc::new(PanickingStore(Changes::new(true)));
@@ -142,9 +140,9 @@ fn serve() -> TestService {
         time,
         &lifecycle,
     );
-    let proxies = Arc::new(TrustedProxies::new(&config.http));
+    let routing = Arc::new(CurrentRouting::new(&config));
     let shared = Arc::new(Connections::new(
-        &config, service, proxies, lifecycle, counted, refusals, clock,
+        &config, service, routing, lifecycle, counted, refusals, clock,
     ));
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let socket = runtime

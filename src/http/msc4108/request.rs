@@ -65,8 +65,9 @@ fn require_text_plain(headers: &HeaderMap) -> Result<(), ApiError> {
 /// Returns the URL at which clients reach this server, without a trailing slash: the configured one, or that
 /// by which the request came.
 pub(super) fn base_url<B>(context: &RequestContext<'_, B>) -> Result<String, ApiError> {
-    if let Some(configured) = context.homeserver.public_base_url.load().as_deref() {
-        return Ok(configured.clone());
+    let configured = context.caller.base_urls.get(&context.homeserver.name);
+    if let Some(configured) = configured {
+        return Ok(configured.to_owned());
     }
     let scheme = if context.caller.is_https {
         "https"

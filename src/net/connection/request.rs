@@ -4,6 +4,7 @@ use crate::http::context::Caller;
 use crate::net::client_ip::is_https;
 use crate::net::connection::Connections;
 use crate::net::connection::context::ConnectionContext;
+use crate::net::routing::RoutingSnapshot;
 use crate::store::Store;
 use bytes::Bytes;
 use http_body_util::Full;
@@ -11,45 +12,44 @@ use hyper::body::{Body, Incoming};
 use hyper::header::{CONNECTION, HeaderValue};
 use hyper::{Request, Response, Version};
 use std::future::pending;
-use std::net::IpAddr;
+use std::sync::Arc;
 
 impl<S: Store> Connections<S> {
-    /// The address of the client that sent the request.
-    pub(super) fn client_ip(
+    /// The sender of a request, by one configuration. Warns if it is a proxy that is not listed.
+    pub(super) fn caller(
         &self,
+        routing: &RoutingSnapshot,
         request: &Request<Incoming>,
         context: &ConnectionContext,
-    ) -> IpAddr {
-        let trusted_proxies = &self.admission.trusted_proxies;
+    ) -> Caller {
+        let (trusted_proxies, headers) = (&*routing.trusted_proxies, request.headers());
         let peer = trusted_proxies.peer_now(context.peer);
-        trusted_proxies.client_ip(peer, request.headers())
+        let ip = trusted_proxies.client_ip(peer, headers);
+        let proxy_detector = &self.proxy_detector;
+        if let Some(warning) = proxy_detector.observe(trusted_proxies, peer, headers, ip) {
+            self.metrics.proxy_untrusted.set(1);
+            tracing::warn!("{warning}");
+        }
+        Caller {
+            ip,
+            is_https: is_https(peer, context.uses_tls, headers),
+            may_set_request_id: trusted_proxies.may_set_request_id(peer),
+            may_request_trace: peer.is_trusted,
+            base_urls: Arc::clone(&routing.base_urls),
+        }
     }
 
     /// Returns the response of one request.
     pub(super) async fn handle_request(
         &self,
         request: &mut Request<Incoming>,
-        ip: IpAddr,
+        caller: Caller,
         context: &ConnectionContext,
     ) -> Response<Full<Bytes>> {
         let body_length = request.body().size_hint().lower();
         let _active = context.activity.start_request(body_length);
         let is_http2 = request.version() == Version::HTTP_2;
         let mut timeout = context.take_timeout(&self.clock);
-        let trusted_proxies = &self.admission.trusted_proxies;
-        let peer = trusted_proxies.peer_now(context.peer);
-        let headers = request.headers();
-        let proxy_detector = &self.proxy_detector;
-        if let Some(warning) = proxy_detector.observe(trusted_proxies, peer, headers, ip) {
-            self.metrics.proxy_untrusted.set(1);
-            tracing::warn!("{warning}");
-        }
-        let caller = Caller {
-            ip,
-            is_https: is_https(peer, context.uses_tls, request.headers()),
-            may_set_request_id: trusted_proxies.may_set_request_id(peer),
-            may_request_trace: peer.is_trusted,
-        };
         let hangup = async {
             // A closed stream of HTTP/2 is a request whose body has ended. A reset drops this future.
             if is_http2 {

@@ -148,3 +148,30 @@ fn proxies_stay_if_the_listener_changes() {
     running.reload(&of(at_start, "10.0.0.1"), "applied");
     assert_eq!(status(), 200);
 }
+
+/// A request whose head came before the reload uses what was configured then, and nothing of both: with
+/// the URL of now and the proxies of then, this session would have an `http` URL.
+#[test]
+fn request_during_a_reload_uses_one_configuration() {
+    let before = "http.public_base_url = \"https://one\"\nhttp.trusted_proxies = []\n";
+    let after = "http.trusted_proxies = [\"127.0.0.1\"]\n";
+    let running = Running::start(Store::Memory, before);
+    let create = Request::new("POST", ETAG)
+        .host("host")
+        .header("Content-Type", "text/plain")
+        .header("Content-Length", "1")
+        .header("Expect", "100-continue")
+        .header("X-Forwarded-Proto", "https");
+    let mut connection = Connection::open(running.server.http);
+    let mut url = |reload: &dyn Fn()| {
+        connection.write(&create.bytes());
+        assert_eq!(connection.reply().status, 100);
+        reload();
+        connection.write(b"x");
+        connection.reply().expect(201).text("url")
+    };
+    let during = url(&|| running.reload(after, "applied"));
+    assert!(during.starts_with("https://one/"), "{during}");
+    let later = url(&|| {});
+    assert!(later.starts_with("https://host/"), "{later}");
+}

@@ -223,14 +223,18 @@ impl Doctor<'_> {
         let Some(via) = self.options.via.clone() else {
             return Ok(None);
         };
+        let via_text = || via.as_str().trim_end_matches('/').to_owned();
         match &target.kind {
             TargetKind::BaseUrl(public) => Ok(Some(ListenerOverride {
                 public: public.clone(),
                 via,
             })),
-            TargetKind::ServerName { .. } | TargetKind::Configuration => {
-                Err(DoctorError::ViaWithoutBase)
-            }
+            TargetKind::ServerName { well_known, .. } => Err(DoctorError::ViaWithServerName {
+                via: via_text(),
+                server: target.text.clone(),
+                well_known: well_known.to_string(),
+            }),
+            TargetKind::Configuration => Err(DoctorError::ViaWithoutBase { via: via_text() }),
         }
     }
 

@@ -38,11 +38,28 @@ pub enum DoctorError {
     /// A token is that of a user of one homeserver: no other one may see it.
     #[error("--token-file: give SERVER, since the configuration has several homeservers")]
     TokenOfOne,
-    /// `--via` replaces the host of a base URL, and the target has none.
+    /// `--via` replaces the host of a base URL, and SERVER is a server name.
     #[error(
-        "--via: give the base URL of the homeserver as SERVER, such as https://matrix.example.org"
+        "--via {via}: {server} is a server name; give the base URL of the homeserver as SERVER, as {well_known} \
+         names it, for example: matrix-rendezvous doctor --via {via} https://matrix.example.org"
     )]
-    ViaWithoutBase,
+    ViaWithServerName {
+        /// The URL of `--via`, as it is written.
+        via: String,
+        /// SERVER.
+        server: String,
+        /// The file that names the base URL.
+        well_known: String,
+    },
+    /// `--via` replaces the host of a base URL, and the configuration has none, or several homeservers.
+    #[error(
+        "--via {via}: give the base URL of the homeserver as SERVER, since the configuration has none or several, \
+         for example: matrix-rendezvous doctor --via {via} https://matrix.example.org"
+    )]
+    ViaWithoutBase {
+        /// The URL of `--via`, as it is written.
+        via: String,
+    },
     /// rustls rejected the TLS settings.
     #[error("TLS: {0}")]
     Tls(#[from] rustls::Error),
@@ -66,7 +83,8 @@ impl DoctorError {
             | Self::Config(_)
             | Self::NoTarget
             | Self::TokenOfOne
-            | Self::ViaWithoutBase => true,
+            | Self::ViaWithServerName { .. }
+            | Self::ViaWithoutBase { .. } => true,
             Self::NoBase(_)
             | Self::CaFile { .. }
             | Self::TokenFile(_)

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
+use tempfile::NamedTempFile;
 use testkit::certificates::Certificates;
 use testkit::homeserver::{HomeserverStub, TokenReply};
 
@@ -216,10 +217,20 @@ fn via_https_checks_the_certificate_of_the_listener() {
 
 #[test]
 fn via_without_a_base_url_is_a_usage_error() {
+    let file = NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), "mode = \"open\"\nstore.backend = \"memory\"\n").expect("a file");
+    let path = file.path().to_str().expect("a path");
     for (arguments, named) in [
         (
             &["--via", "http://127.0.0.1:1", "example.org"][..],
-            "give the base URL",
+            "example.org is a server name; give the base URL of the homeserver as SERVER, as \
+             https://example.org/.well-known/matrix/client names it, for example: matrix-rendezvous doctor --via \
+             http://127.0.0.1:1 https://matrix.example.org",
+        ),
+        (
+            &["--via", "http://127.0.0.1:1", "--config", path],
+            "since the configuration has none or several, for example: matrix-rendezvous doctor --via \
+             http://127.0.0.1:1 https://matrix.example.org",
         ),
         (
             &["--via", "ftp://127.0.0.1:1", "https://a.example"],

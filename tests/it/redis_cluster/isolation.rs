@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{LEASE, session_on};
-use crate::server::{NO_ACCESS_LOG, Server, ready_on};
+use crate::server::{NO_ACCESS_LOG, NO_WAIT, Server, ready_on};
 use testkit::api::request;
 use testkit::background::{Client, Samples, run_clients, wait_for_each};
 use testkit::redis::cluster::{Cluster, ClusterConfig};
@@ -157,4 +157,54 @@ fn sessions_live_on_while_the_lease_slot_has_no_node() {
     eventually("creations succeed again", || {
         (worker.try_create("x").status == 200).then_some(())
     });
+}
+
+/// No replica takes over, so an operator must learn which server to start. Nothing but its slots fails.
+#[test]
+fn killed_primary_without_a_replica_is_named() {
+    let mut cluster = Cluster::start(&ClusterConfig {
+        options: &["--cluster-require-full-coverage", "no"],
+        ..ClusterConfig::steady()
+    });
+    let worker = ready_on(&cluster.url(), &[NO_ACCESS_LOG[0], NO_WAIT]);
+    let lease = cluster.owner_of_key(LEASE);
+    let down = (lease + 1) % 3;
+    let (lost, kept) = (
+        session_on(&worker, &cluster, down),
+        session_on(&worker, &cluster, lease),
+    );
+    let store_line = || {
+        let page = worker.admin_get("/readyz?verbose").expect(200).body;
+        let page = String::from_utf8(page).expect("text");
+        let line = page.lines().find(|line| line.contains(" store: "));
+        line.expect("a line of the store").to_owned()
+    };
+    assert_eq!(store_line(), "[+] store: fit, and answers");
+    cluster.nodes[down].kill();
+    let address = format!("127.0.0.1:{}", cluster.nodes[down].port());
+    until("the page names the server and the reason", || {
+        let line = store_line();
+        line.starts_with("[!] ") && line.contains(&address) && line.contains("refused")
+    });
+    // Whether it fails as the first call or while its slot has no connection.
+    for _ in 0..3 {
+        worker.assert_refused(&request::read(&lost.id));
+        worker.assert_refused(&request::write(&lost.id, None, &lost.token, "next"));
+        worker.assert_refused(&request::delete(&lost.id));
+    }
+    worker.assert_holds(&kept.id, "hello", &kept.token);
+    assert!(worker.is_ready());
+    // A creation fails if its random session belongs there, and succeeds otherwise.
+    let statuses = || (0..50).map(|_| worker.try_create("x").status);
+    assert!(statuses().all(|status| [200, 503].contains(&status)));
+    until("both outcomes", || {
+        let statuses: Vec<_> = statuses().collect();
+        [200, 503].iter().all(|status| statuses.contains(status))
+    });
+    cluster.nodes[down].restart();
+    cluster.wait_until_ok();
+    until("the page is good again", || {
+        store_line() == "[+] store: fit, and answers"
+    });
+    worker.call(&request::create("x")).expect(200);
 }

@@ -98,7 +98,6 @@ impl Lifecycle {
 
     /// Returns the token of a task that accepts connections. After the soft token the task serves those that
     /// still wait for it, and drops this token: until then the process does not end.
-    #[must_use]
     pub fn accepting(&self) -> TaskTrackerToken {
         self.accepting.token()
     }

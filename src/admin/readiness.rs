@@ -6,6 +6,8 @@
 
 use crate::http::readiness_path::ReplicaReadiness;
 use crate::lifecycle::Lifecycle;
+use crate::net::proxy_detector::{self, NOT_LISTED};
+use crate::net::routing::CurrentRouting;
 use crate::policy::{Homeservers, Policy};
 use crate::store::{StoreProblems, StoreState};
 use crate::telemetry::printable::Printable;
@@ -26,6 +28,8 @@ pub struct Readiness {
     pub policy: Arc<Policy>,
     /// Token verifiers; reports those with an open circuit breaker.
     pub homeservers: Arc<Homeservers>,
+    /// Reports the proxies that are not listed.
+    pub routing: Arc<CurrentRouting>,
 }
 
 /// Why a replica is not ready. The text has a line per reason.
@@ -122,6 +126,7 @@ impl Readiness {
             self.maintenance(),
         ];
         components.extend(self.token_verifiers());
+        components.extend(self.unlisted_proxies());
         components.iter().map(ToString::to_string).collect()
     }
 
@@ -164,6 +169,16 @@ impl Readiness {
         } else {
             Component::new("maintenance", Health::Good, "off")
         }
+    }
+
+    fn unlisted_proxies(&self) -> Option<Component> {
+        let unlisted = self.routing.proxy_detector.unlisted()?;
+        let text = format!("{NOT_LISTED}{unlisted}");
+        Some(Component::new(
+            proxy_detector::COMPONENT,
+            Health::Degraded,
+            text,
+        ))
     }
 
     fn token_verifiers(&self) -> impl Iterator<Item = Component> {

@@ -103,17 +103,18 @@ impl AppContext {
         let policy = self.policy();
         self.set_limit_gauges();
         let (http, admin) = self.bind_listeners(sockets).await?;
+        let routing = Arc::new(CurrentRouting::new(&self.config));
         let readiness = Arc::new(Readiness {
             state,
             problems,
             lifecycle: self.lifecycle.clone(),
             policy: Arc::clone(&policy),
             homeservers: Arc::clone(&homeservers),
+            routing: Arc::clone(&routing),
         });
         let metrics_reader = self.metrics_reader(&store, &readiness, &reload.log);
         let metrics_push = self.add_metrics_push(&metrics_reader);
         let service_manager = self.add_service_manager(&readiness, &reload.sources.env);
-        let routing = Arc::new(CurrentRouting::new(&self.config));
         let identity = Arc::new(ReplicaIdentity::new(reload.raw.digest(), identity));
         let readiness_path = self.config.http.readiness_path.clone();
         let readiness_path =

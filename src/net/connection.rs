@@ -18,7 +18,6 @@ use crate::net::http2::preface::begins_with_preface;
 use crate::net::http2::response_body::ResponseBody;
 use crate::net::http2::{self, StreamExecutor};
 use crate::net::peer_stream::{PeerAddress, PeerStream};
-use crate::net::proxy_detector::UnconfiguredProxyDetector;
 use crate::net::routing::CurrentRouting;
 use crate::net::timeout_stream::{SocketTimeouts, TimeoutStream};
 use crate::net::tls_handshake::{self, TlsHandshaker};
@@ -53,7 +52,6 @@ pub struct Connections<S> {
     /// Zero if no read is held.
     longest_hold: Duration,
     admission: ConnectionAdmission,
-    proxy_detector: UnconfiguredProxyDetector,
     lifecycle: Lifecycle,
     metrics: Arc<Metrics>,
     clock: Clock,
@@ -92,7 +90,6 @@ impl<S: Store> Connections<S> {
             service,
             handshaker: None,
             admission,
-            proxy_detector: UnconfiguredProxyDetector::default(),
             config: config.http.clone(),
             longest_hold: config
                 .msc4108

@@ -3,6 +3,7 @@
 
 use crate::net::client_ip::{Peer, TrustedProxies};
 use hyper::HeaderMap;
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -15,6 +16,12 @@ const MIN_REQUESTS: u32 = 1000;
 /// this. Also the number of peers that are reported because of their header.
 const MAX_ADDRESSES: usize = 8;
 
+/// The name of this component on `/readyz?verbose`, for the doctor.
+pub const COMPONENT: &str = "trusted proxies";
+
+/// The beginning of the component's text, before [`UnlistedProxies`].
+pub const NOT_LISTED: &str = "not listed: ";
+
 /// The decision is made. Concurrent requests may still increment the counter, which does no harm.
 const DECIDED: u32 = 1 << 31;
 
@@ -22,7 +29,7 @@ const DECIDED: u32 = 1 << 31;
 #[derive(Debug, Default)]
 pub struct UnconfiguredProxyDetector {
     /// Peers that sent the header although they are not trusted. Each is reported once.
-    senders: Mutex<Vec<IpAddr>>,
+    senders: Mutex<Vec<UnlistedProxy>>,
     /// Requests so far, all from `seen`. From `DECIDED` on, clients are ignored.
     requests: AtomicU32,
     seen: Mutex<Vec<IpAddr>>,
@@ -30,7 +37,53 @@ pub struct UnconfiguredProxyDetector {
     changes: AtomicU64,
 }
 
+/// A peer that sends the header and is not trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnlistedProxy {
+    /// The address.
+    pub ip: IpAddr,
+    /// Number of its requests with the header.
+    pub requests: u64,
+}
+
+/// The peers that send the header and are not trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnlistedProxies {
+    /// The one with the most requests; of several, the first that was seen.
+    pub commonest: UnlistedProxy,
+    /// Number of the others, at most `MAX_ADDRESSES - 1`.
+    pub others: usize,
+}
+
+impl fmt::Display for UnlistedProxies {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let UnlistedProxy { ip, requests } = self.commonest;
+        match requests {
+            1 => write!(out, "{ip} (1 request)")?,
+            _ => write!(out, "{ip} ({requests} requests)")?,
+        }
+        match self.others {
+            0 => Ok(()),
+            1 => out.write_str(" and one other address"),
+            others => write!(out, " and {others} other addresses"),
+        }
+    }
+}
+
 impl UnconfiguredProxyDetector {
+    /// Returns the private peers that send the header and are not trusted, since the last change of the
+    /// list. `None` if there are none.
+    #[must_use]
+    pub fn unlisted(&self) -> Option<UnlistedProxies> {
+        let senders = self.senders.lock().unwrap_or_else(PoisonError::into_inner);
+        // The last of the largest is the first that was seen.
+        let commonest = senders.iter().rev().max_by_key(|sender| sender.requests)?;
+        Some(UnlistedProxies {
+            commonest: *commonest,
+            others: senders.len() - 1,
+        })
+    }
+
     /// Examines a request. Returns a warning for the log:
     ///
     /// - at the first request of a private peer that sends `http.forwarded_header` and is not
@@ -84,24 +137,31 @@ impl UnconfiguredProxyDetector {
     }
 
     fn restart(&self) {
-        for addresses in [&self.senders, &self.seen] {
-            let mut addresses = addresses.lock().unwrap_or_else(PoisonError::into_inner);
-            addresses.clear();
-        }
+        let mut senders = self.senders.lock().unwrap_or_else(PoisonError::into_inner);
+        senders.clear();
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.clear();
         self.requests.store(0, Ordering::Relaxed);
     }
 
-    /// Whether this peer must be reported because it sent the header.
+    /// Counts a request of this peer, which sent the header. Returns whether the peer must be reported.
     fn is_new_sender(&self, proxy: IpAddr) -> bool {
         if !is_private(proxy) {
             return false;
         }
         let mut senders = self.senders.lock().unwrap_or_else(PoisonError::into_inner);
-        if senders.contains(&proxy) || senders.len() >= MAX_ADDRESSES {
+        if let Some(sender) = senders.iter_mut().find(|sender| sender.ip == proxy) {
+            sender.requests += 1;
             return false;
         }
-        senders.push(proxy);
-        true
+        let is_new = senders.len() < MAX_ADDRESSES;
+        if is_new {
+            senders.push(UnlistedProxy {
+                ip: proxy,
+                requests: 1,
+            });
+        }
+        is_new
     }
 
     /// Records a request. Returns `true` once, for request number `MIN_REQUESTS`, if all so far came
@@ -159,121 +219,4 @@ pub(crate) fn is_private(address: IpAddr) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{DECIDED, MAX_ADDRESSES, MIN_REQUESTS, UnconfiguredProxyDetector, is_private};
-    use std::net::{IpAddr, Ipv4Addr};
-    use std::sync::atomic::Ordering;
-
-    fn ip(text: &str) -> IpAddr {
-        text.parse().expect("an address")
-    }
-
-    /// Returns how many of the requests report.
-    fn count_reports(detector: &UnconfiguredProxyDetector, client: &str, requests: u32) -> usize {
-        let client = ip(client);
-        (0..requests).filter(|_| detector.is_due(client)).count()
-    }
-
-    #[test]
-    fn thousandth_request_reports_once() {
-        let detector = UnconfiguredProxyDetector::default();
-        assert_eq!(count_reports(&detector, "10.0.0.1", MIN_REQUESTS - 1), 0);
-        assert!(detector.is_due(ip("10.0.0.1")));
-        assert_eq!(count_reports(&detector, "10.0.0.1", 3 * MIN_REQUESTS), 0);
-        assert_eq!(detector.requests.load(Ordering::Relaxed), DECIDED);
-    }
-
-    /// A proxy can forward any number of private addresses.
-    #[test]
-    fn decision_ends_the_list_of_addresses() {
-        let detector = UnconfiguredProxyDetector::default();
-        for number in 0..2 * MIN_REQUESTS {
-            let client = Ipv4Addr::from_bits(Ipv4Addr::new(10, 0, 0, 0).to_bits() + number);
-            assert!(!detector.is_due(client.into()));
-        }
-        let seen = detector.seen.lock().expect("no panic");
-        assert_eq!(seen.len(), MAX_ADDRESSES + 1);
-    }
-
-    #[test]
-    fn public_client_ends_detection() {
-        let detector = UnconfiguredProxyDetector::default();
-        assert_eq!(count_reports(&detector, "10.0.0.1", MIN_REQUESTS - 1), 0);
-        assert_eq!(count_reports(&detector, "203.0.113.1", 1), 0);
-        assert_eq!(count_reports(&detector, "10.0.0.1", 3 * MIN_REQUESTS), 0);
-    }
-
-    #[test]
-    fn at_most_eight_private_addresses_are_proxies() {
-        let reports = |addresses: usize| {
-            let detector = UnconfiguredProxyDetector::default();
-            let is_due =
-                |number: usize| detector.is_due(ip(&format!("10.0.0.{}", number % addresses)));
-            (0..MIN_REQUESTS as usize)
-                .filter(|number| is_due(*number))
-                .count()
-        };
-        assert_eq!(
-            [2, MAX_ADDRESSES, MAX_ADDRESSES + 1].map(reports),
-            [1, 1, 0]
-        );
-    }
-
-    #[test]
-    fn single_public_client_is_not_reported() {
-        assert_eq!(
-            count_reports(
-                &UnconfiguredProxyDetector::default(),
-                "203.0.113.1",
-                3 * MIN_REQUESTS
-            ),
-            0
-        );
-    }
-
-    #[test]
-    fn concurrent_requests_report_once() {
-        let detector = UnconfiguredProxyDetector::default();
-        let reports: usize = std::thread::scope(|scope| {
-            let observe = || count_reports(&detector, "10.0.0.1", MIN_REQUESTS);
-            let threads: Vec<_> = (0..4).map(|_| scope.spawn(observe)).collect();
-            threads
-                .into_iter()
-                .map(|thread| thread.join().expect("a count"))
-                .sum()
-        });
-        assert_eq!(reports, 1);
-    }
-
-    #[test]
-    fn private_ranges_are_recognised() {
-        for private in [
-            "10.1.2.3",
-            "172.16.0.1",
-            "172.31.255.255",
-            "192.168.0.1",
-            "127.0.0.1",
-            "169.254.1.1",
-            "100.64.0.1",
-            "100.127.255.255",
-            "::1",
-            "fc00::1",
-            "fd12::1",
-            "fe80::1",
-            "::ffff:10.0.0.1",
-        ] {
-            assert!(is_private(ip(private)), "{private}");
-        }
-        for public in [
-            "203.0.113.1",
-            "203.64.0.1",
-            "172.32.0.1",
-            "100.63.255.255",
-            "100.128.0.1",
-            "2001:db8::1",
-            "::ffff:203.0.113.1",
-        ] {
-            assert!(!is_private(ip(public)), "{public}");
-        }
-    }
-}
+mod tests;

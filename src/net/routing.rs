@@ -3,6 +3,7 @@
 
 use crate::config::Config;
 use crate::net::client_ip::TrustedProxies;
+use crate::net::proxy_detector::UnconfiguredProxyDetector;
 use crate::policy::BaseUrls;
 use arc_swap::{ArcSwap, Guard};
 use std::sync::Arc;
@@ -19,26 +20,34 @@ pub struct RoutingSnapshot {
 /// The snapshot in force. A request loads it once, when its head was read, so that a reload during the
 /// request changes none of its parts.
 #[derive(Debug)]
-pub struct CurrentRouting(ArcSwap<RoutingSnapshot>);
+pub struct CurrentRouting {
+    snapshot: ArcSwap<RoutingSnapshot>,
+    /// Detects proxies that the snapshot lacks.
+    pub proxy_detector: UnconfiguredProxyDetector,
+}
 
 impl CurrentRouting {
     /// Reads the values of the start from the configuration.
     #[must_use]
     pub fn new(config: &Config) -> Self {
-        Self(ArcSwap::from_pointee(RoutingSnapshot {
+        let snapshot = RoutingSnapshot {
             trusted_proxies: Arc::new(TrustedProxies::new(&config.http)),
             base_urls: Arc::new(BaseUrls::new(&config.homeservers)),
-        }))
+        };
+        Self {
+            snapshot: ArcSwap::from_pointee(snapshot),
+            proxy_detector: UnconfiguredProxyDetector::default(),
+        }
     }
 
     /// Returns the snapshot in force. For use without an `await`.
     #[must_use]
     pub fn load(&self) -> Guard<Arc<RoutingSnapshot>> {
-        self.0.load()
+        self.snapshot.load()
     }
 
     /// Replaces the snapshot, also for the next requests of open connections.
     pub fn set(&self, snapshot: RoutingSnapshot) {
-        self.0.store(Arc::new(snapshot));
+        self.snapshot.store(Arc::new(snapshot));
     }
 }

@@ -7,6 +7,7 @@ use crate::doctor::diagnosis::{quote, unexpected};
 use crate::doctor::exchange::{ProbeRequest, ProbeResponse};
 use crate::doctor::replica_version::ReplicaVersion;
 use crate::doctor::target::join;
+use crate::net::proxy_detector::{COMPONENT, NOT_LISTED};
 use hyper::StatusCode;
 use url::Url;
 
@@ -37,7 +38,9 @@ pub(super) async fn ready(context: &mut CheckContext) -> CheckOutcome {
             let expected = "200 from an admin listener (admin.listen)";
             return Err(unexpected(&request, &page, expected, WHY));
         }
-        degraded.extend(partly.iter().map(|line| format!("{url}: {line}")));
+        // `trusted-proxies` is about that component.
+        let partly = partly.iter().filter(|line| !line.starts_with(COMPONENT));
+        degraded.extend(partly.map(|line| format!("{url}: {line}")));
         let version = version(context, url).await?;
         context.replica_versions.push(version);
     }
@@ -128,15 +131,29 @@ pub(super) async fn trusted_proxies(context: &mut CheckContext) -> CheckOutcome 
             return Err(unexpected(&request, &page, expected, why));
         }
         if text.lines().any(|line| line == UNTRUSTED) {
+            let unlisted = unlisted_proxies(context, &url).await;
+            let unlisted = unlisted.map_or_else(String::new, |unlisted| format!(": {unlisted}"));
             return Err(warn(
-                format!("{url}: a proxy that is not trusted sends clients' addresses"),
+                format!("{url}: a proxy that is not trusted sends clients' addresses{unlisted}"),
                 "all clients behind it count as one, and share one client's limits: a busy hour locks \
                  everyone out",
-                "set http.trusted_proxies to the value that the log of the replica names",
+                "if this is your proxy, set http.trusted_proxies to the value that the log of the replica names",
             ));
         }
     }
     Ok("no replica meets a proxy that it does not trust".to_owned())
+}
+
+/// The proxies that a replica does not trust, the one with the most requests first, as `/readyz?verbose` has
+/// them. `None` if it names none: an older version, or one that met clients of a few private addresses.
+async fn unlisted_proxies(context: &mut CheckContext, url: &Url) -> Option<String> {
+    let page = get(context, &join(url, "/readyz"), Some("verbose"))
+        .await
+        .ok()?;
+    let text = String::from_utf8_lossy(&page.body);
+    let component = format!("[!] {COMPONENT}: {NOT_LISTED}");
+    let unlisted = text.lines().find_map(|line| line.strip_prefix(&component));
+    unlisted.map(quote)
 }
 
 /// The admin URLs of `--replica`.

@@ -25,7 +25,7 @@ impl<S: Store> Connections<S> {
         let (trusted_proxies, headers) = (&*routing.trusted_proxies, request.headers());
         let peer = trusted_proxies.peer_now(context.peer);
         let ip = trusted_proxies.client_ip(peer, headers);
-        let proxy_detector = &self.proxy_detector;
+        let proxy_detector = &self.admission.routing.proxy_detector;
         if let Some(warning) = proxy_detector.observe(trusted_proxies, peer, headers, ip) {
             self.metrics.proxy_untrusted.set(1);
             tracing::warn!("{warning}");

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 use testkit::api::UNSTABLE;
 use testkit::homeserver::{HomeserverStub, TokenReply};
-use testkit::http::Request;
+use testkit::http::{Connection, Request};
 use testkit::proxy::{Fault, Proxy, Target};
 use testkit::redis::RedisServer;
 use testkit::redis::acl_rule::documented_rule;
@@ -515,4 +515,29 @@ fn report_on_one_base_url_has_every_check() {
     let report = report(&["--config", config.to_str().expect("text")], 0);
     assert_eq!(report["target"], url_of(&server));
     assert_eq!(report["checks"].as_array().expect("a list").len(), 40);
+}
+
+/// A health check of another machine is an unlisted proxy too, but a rare one.
+#[test]
+fn commonest_proxy_that_is_not_trusted_is_named() {
+    let settings =
+        |keys: &[(&str, &str)]| Server::start(Store::Memory, &[&OPEN[..], keys].concat());
+    let plain = settings(&[]);
+    // The PROXY protocol gives a connection any address.
+    let announced = settings(&[
+        ("http.proxy_protocol", "true"),
+        ("http.trusted_proxies", "127.0.0.1"),
+    ]);
+    for source in ["10.0.0.1", "10.0.0.2", "10.0.0.2"] {
+        let proxied = Request::get(UNSTABLE).header("X-Forwarded-For", "203.0.113.1");
+        let announcement = format!("PROXY TCP4 {source} 192.0.2.80 4711 443\r\n");
+        let mut connection = Connection::open(announced.http);
+        connection.write(&[announcement.as_bytes(), &proxied.bytes()].concat());
+        connection.reply().expect(200);
+    }
+    // Each has sessions of its own.
+    let report = report_on_replicas(&[&plain, &announced], 1);
+    let expected = "10.0.0.2 (2 requests) and one other address";
+    assert_found(&report, "trusted-proxies", "warn", expected);
+    assert_status(&report, "replicas-ready", "pass");
 }

@@ -1,6 +1,8 @@
 """Writes one row of the table between the markers <!-- compatibility --> and <!-- /compatibility --> of a document.
 
     table.py FILE NAME VERSION DATE passed|failed
+
+A row with the same NAME is replaced. Everything outside of the markers stays as it is.
 """
 
 import re
@@ -10,11 +12,26 @@ BEGIN, END = "<!-- compatibility -->\n", "<!-- /compatibility -->\n"
 HEAD = "| software | version | tried on | result |\n|---|---|---|---|\n"
 
 
-def with_row(text, name, *cells):
-    """Returns the text with this row in place of the row with this name, or behind the others."""
+def with_row(text, name, version, date, result):
+    """Returns the text with this row in place of the row with this name, or behind the others.
+
+    Raises ValueError if a value is not one of its kind, or if the text has no such table.
+    """
+    if not name or re.search(r"[|\n]", name):
+        raise ValueError(f'expected a name without | such as "Synapse, newest", found: {name}')
+    if not re.fullmatch(r"\d[0-9A-Za-z.+-]*", version):
+        raise ValueError(f"expected a version such as 1.163.2, found: {version}")
+    if not re.fullmatch(r"\d{4}-\d\d-\d\d", date):
+        raise ValueError(f"expected a date such as 2026-12-01, found: {date}")
+    if result not in ("passed", "failed"):
+        raise ValueError(f"expected the result passed or failed, found: {result}")
+    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(END) < text.index(BEGIN):
+        raise ValueError(f"expected one line {BEGIN.strip()}, and behind it one line {END.strip()}")
     before, rest = text.split(BEGIN)
     table, after = rest.split(END)
-    row = f"| {' | '.join((name, *cells))} |\n"
+    if table and not table.startswith(HEAD):
+        raise ValueError(f"expected a table that begins with {HEAD.splitlines()[0]}")
+    row = f"| {name} | {version} | {date} | {result} |\n"
     rows = table.removeprefix(HEAD).splitlines(keepends=True)
     names = [other.split(" | ")[0] for other in rows]
     if f"| {name}" in names:
@@ -24,10 +41,19 @@ def with_row(text, name, *cells):
     return f"{before}{BEGIN}{HEAD}{''.join(rows)}{END}{after}"
 
 
-path, name, version, date, result = sys.argv[1:]
-if not re.fullmatch(r"\d{4}-\d\d-\d\d", date) or result not in ("passed", "failed") or not re.match(r"\d", version):
-    sys.exit(f"expected a version, a date and a result, found: {version} {date} {result}")
-with open(path, encoding="utf-8") as file:
-    text = file.read()
-with open(path, "w", encoding="utf-8") as file:
-    file.write(with_row(text, name, version, date, result))
+def main(arguments):
+    if len(arguments) != 5:
+        sys.exit("usage: table.py FILE NAME VERSION DATE passed|failed")
+    path, *cells = arguments
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    try:
+        text = with_row(text, *cells)
+    except ValueError as error:
+        sys.exit(f"{path}: {error}")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

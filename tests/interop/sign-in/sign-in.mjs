@@ -1,26 +1,26 @@
 // Two devices sign in by QR code, in both directions.
 //
-//   node sign-in.mjs [--homeserver URL] EXISTING NEW SHOWING_SERVER SCANNING_SERVER [PAIRS SECONDS]
+//   node sign-in.mjs [--homeserver URL] [--deadline SECONDS] EXISTING NEW SHOWING_SERVER SCANNING_SERVER [PAIRS SECONDS]
 //
 // EXISTING and NEW are js-sdk or rust-sdk: the released client that the device runs. The device that shows the code creates
 // the session through the homeserver, which redirects it to its server. The device that scans the code uses the other
 // server. The homeserver is a stub, or a running one that delegates; OAuth is always a stub. With PAIRS, that many pairs
 // sign in, alternating between both directions, with their starts spread evenly over SECONDS.
+// The sign-ins that start last have 60 s, or the SECONDS of --deadline.
 
 import { parseArgs } from "node:util";
 import { initAsync } from "@matrix-org/matrix-sdk-crypto-wasm";
 import { signIn as signInPair } from "./pair.mjs";
 
-const { values, positionals } = parseArgs({ options: { homeserver: { type: "string" } }, allowPositionals: true });
+const options = { homeserver: { type: "string" }, deadline: { type: "string", default: "60" } };
+const { values, positionals } = parseArgs({ options, allowPositionals: true });
 const [EXISTING, NEW, SHOWS_AT, SCANS_AT, PAIRS, SECONDS] = positionals;
-/** Time for the sign-ins that start last, in milliseconds. */
-const DEADLINE = 60_000;
 
 const signIn = (existingShows) => signInPair({
     clients: [EXISTING, NEW], existingShows, servers: [SHOWS_AT, SCANS_AT], homeserver: values.homeserver,
 });
 
-const seconds = DEADLINE / 1000 + Number(SECONDS ?? 0);
+const seconds = Number(values.deadline) + Number(SECONDS ?? 0);
 setTimeout(() => { console.error(`not done within ${seconds} s`); process.exit(1); }, seconds * 1000).unref();
 process.on("SIGTERM", () => process.exit(1));
 await initAsync();

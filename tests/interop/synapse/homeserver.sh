@@ -59,9 +59,11 @@ start_synapse() { # start_synapse: starts the Synapse configured last. Sets $syn
     "$venv/bin/python" -m synapse.app.homeserver --config-path "$work/homeserver-$port.yaml" \
         >>"$work/synapse-$port.log" 2>&1 &
     synapse_pid=$!
-    until_true "Synapse answers" curl -sf --max-time 1 "$homeserver/health"
-    kill -0 $synapse_pid
+    until_true "Synapse answers or ends" synapse_answers_or_ends
+    kill -0 $synapse_pid || { cat "$work/synapse-$port.log" >&2; return 1; }
 }
+
+synapse_answers_or_ends() { curl -sf --max-time 1 "$homeserver/health" || ! kill -0 $synapse_pid; }
 
 doctor_at_synapse() { # doctor_at_synapse PATTERN [OPTION...]: runs the doctor, and expects that the id of the first failure (empty
     # if none) matches the shell PATTERN. The report is $work/report.

@@ -49,6 +49,16 @@ systemd_has_started() { # its exit status is that of "degraded", too
 
 ok() { echo "ok  $*"; }
 
+# check_libraries PROGRAM: the program needs glibc and nothing else, in the version that docs/install.md says.
+check_libraries() {
+    local libraries needed
+    libraries=$(readelf --dynamic "$1" | sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p' | grep -vE '^(lib(c|m|gcc_s)|ld-linux-.*)\.so\.' || true)
+    [ -z "$libraries" ] || failed "the program needs libraries beside glibc: $libraries"
+    needed=$(readelf --version-info "$1" | grep -o 'GLIBC_[0-9.]*' | sort -uV | tail -1)
+    grep -qF "It needs glibc ${needed#GLIBC_} or later" docs/install.md || failed "docs/install.md does not say that the program needs $needed"
+    ok "the program needs $needed"
+}
+
 # copy_files CONTAINER FILE...: copies files and directories of this machine, which must have the same release, and the libraries of
 # the programs among them that the container lacks.
 copy_files() {

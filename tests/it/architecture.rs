@@ -36,7 +36,7 @@ const BESIDE: [&str; 9] = [
 ];
 
 /// Crates that belong to one part of the house.
-const HOMES: [(&str, &[&str]); 13] = [
+const HOMES: [(&str, &[&str]); 14] = [
     (
         "rustix::",
         &[

@@ -59,6 +59,10 @@ class TableTest(unittest.TestCase):
         message, text = self.write_row(BEFORE + AFTER, "Synapse, newest", "1.162.0", "2026-11-02", "passed")
         self.assertEqual((message, text), (None, BEFORE + HEAD + SYNAPSE + AFTER))
 
+    def test_row_is_removed_and_a_missing_one_is_not_missed(self):
+        self.assert_written(JS_SDK + SYNAPSE, SYNAPSE, "matrix-js-sdk, newest", "--remove")
+        self.assert_written(JS_SDK + SYNAPSE, JS_SDK + SYNAPSE, "Synapse", "--remove")
+
     def test_document_without_its_markers_is_rejected(self):
         begin, end = "<!-- compatibility -->\n", "<!-- /compatibility -->\n"
         for text in ("# A document\n", begin + HEAD, HEAD + end, end + begin, begin + begin + HEAD + end, begin + HEAD + end + end):

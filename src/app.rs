@@ -71,8 +71,8 @@ pub enum RunError {
     TaskPanicked(#[from] TaskPanicked),
 }
 
-/// Runs the service until a signal ends it, on the sockets that the service manager has passed and on the
-/// addresses of the configuration. Returns whether every request was answered, so that no
+/// Runs the service until a signal ends it, on the sockets of the service manager, or else on the configured
+/// addresses. Returns whether every request was answered, so that no
 /// connection was cut.
 ///
 /// # Errors
@@ -114,7 +114,7 @@ impl App {
         let last_spans = join(spawn_blocking(move || self.traces.shutdown()));
         let last_metrics = async {
             if let Some(push) = self.metrics_push {
-                push.push().await;
+                push.push_last().await;
             }
         };
         tokio::join!(last_spans, last_metrics);

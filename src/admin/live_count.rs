@@ -38,8 +38,10 @@ impl<S: Store> LiveCount<S> {
         let now = self.clock.now();
         let is_valid = last_counted_at.is_some_and(|at| now.saturating_sub(at) < LIVE_TTL);
         if !is_valid {
+            let live = self.store.live().await;
+            // Not before: a caller that gives up has counted nothing.
             *last_counted_at = Some(now);
-            match self.store.live().await {
+            match live {
                 Ok(live) => {
                     let live = i64::try_from(live).unwrap_or(i64::MAX);
                     self.metrics.sessions_live.set(live);

@@ -26,7 +26,7 @@ use std::time::Duration;
 use tokio::time::MissedTickBehavior;
 
 /// The content type of OTLP with protobuf.
-const PROTOBUF: HeaderValue = HeaderValue::from_static("application/x-protobuf");
+const PROTOBUF: &str = "application/x-protobuf";
 
 /// Upper bound of a collector's own words in a log line, in characters.
 const MAX_PROBLEM: usize = 200;
@@ -109,8 +109,10 @@ impl MetricsPush {
         }
     }
 
-    /// Pushes once, within 5 s. Counts the outcome, and logs it if it differs from the one before.
+    /// Pushes once, within 5 s after the gauges are set. Counts the outcome, and logs it if it differs from the one
+    /// before.
     pub async fn push(&self) {
+        self.refresh.refresh().await;
         let pushed = tokio::time::timeout(EXPORT_TIMEOUT, self.send()).await;
         let problem = match pushed {
             Ok(Ok(())) => None,
@@ -120,8 +122,17 @@ impl MetricsPush {
         self.record(problem);
     }
 
+    /// Pushes once, within 5 s in all: the process waits for it at its end.
+    pub async fn push_last(&self) {
+        if tokio::time::timeout(EXPORT_TIMEOUT, self.push())
+            .await
+            .is_err()
+        {
+            self.record(Some("no response within the timeout".to_owned()));
+        }
+    }
+
     async fn send(&self) -> Result<(), String> {
-        self.refresh.refresh().await;
         let now = self.clock.since_epoch();
         let window = TimeWindow {
             start: self.started_at,
@@ -131,7 +142,9 @@ impl MetricsPush {
         let mut request = Request::new(Full::new(Bytes::from(message.encode_to_vec())));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.collector.endpoint.url.clone();
-        request.headers_mut().insert(CONTENT_TYPE, PROTOBUF);
+        request
+            .headers_mut()
+            .insert(CONTENT_TYPE, HeaderValue::from_static(PROTOBUF));
         let client = &self.collector.endpoint.client;
         let response = client.send(request, EXPORT_TIMEOUT).await;
         let response = response.map_err(|error| error.to_string())?;
@@ -178,7 +191,9 @@ impl fmt::Debug for MetricsPush {
 /// Returns why the collector rejected some of the numbers, although its status is a success. A body that
 /// is no message of OTLP says nothing.
 fn rejection(response: &Response<Bytes>) -> Option<String> {
-    if response.headers().get(CONTENT_TYPE) != Some(&PROTOBUF) {
+    let content_type = response.headers().get(CONTENT_TYPE)?.to_str().ok()?;
+    let media_type = content_type.split(';').next()?.trim();
+    if !media_type.eq_ignore_ascii_case(PROTOBUF) {
         return None;
     }
     let message = ExportMetricsServiceResponse::decode(response.body().as_ref()).ok()?;

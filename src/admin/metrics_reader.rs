@@ -39,6 +39,8 @@ impl<S: Store> MetricsReader<S> {
         let limited = i64::try_from(self.rejection_log.limited_clients()).unwrap_or(i64::MAX);
         self.metrics.limited_clients.set(limited);
         self.metrics.log_lines_lost.inc_by(self.log.take_dropped());
+        let has_warned = self.readiness.routing.proxy_detector.has_warned();
+        self.metrics.proxy_untrusted.set(i64::from(has_warned));
         let open = i64::try_from(self.connections.len()).unwrap_or(i64::MAX);
         let active = self.metrics.http_in_flight.get().min(open);
         self.metrics

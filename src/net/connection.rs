@@ -31,6 +31,7 @@ use context::ConnectionContext;
 use http_body_util::Full;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use request::client_of;
 use std::convert::Infallible;
 use std::io;
 use std::pin::pin;
@@ -209,7 +210,7 @@ impl<S: Store> Connections<S> {
     ) -> io::Result<()> {
         let service = service_fn(|mut request| {
             let (connections, context) = (Arc::clone(self), Arc::clone(&context));
-            let caller = self.caller(&self.admission.routing.load(), &request, &context);
+            let caller = self.identify_caller(&self.admission.routing.load(), &request, &context);
             // On the heap, and freed with the response: hyper keeps the space of this future for as
             // long as the connection lasts, and the state of a request has kilobytes.
             Box::pin(async move {
@@ -240,14 +241,13 @@ impl<S: Store> Connections<S> {
         let service = service_fn(|mut request| {
             let (connections, context) = (Arc::clone(self), Arc::clone(&context));
             let routing = self.admission.routing.load();
-            let caller = self.caller(&routing, &request, &context);
+            let (_, ip) = client_of(&routing.trusted_proxies, &request, &context);
             // Before the state of a request is allocated: a refused stream costs next to nothing.
-            let permit = self
-                .admission
-                .admit_stream(&routing.trusted_proxies, caller.ip);
+            let permit = self.admission.admit_stream(&routing.trusted_proxies, ip);
             // On the heap, and freed with the response: a stream that waits for its client does not
             // keep the kilobytes of a request's state.
             let serving = permit.map(|permit| {
+                let caller = self.identify_caller(&routing, &request, &context);
                 Box::pin(async move {
                     let response = connections.handle_request(&mut request, caller, &context);
                     let to_body = |body: Full<Bytes>| {

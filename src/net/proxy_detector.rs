@@ -6,7 +6,7 @@ use hyper::HeaderMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Requests from at most `MAX_ADDRESSES` private addresses, and from no other, that justify the
 /// warning about clients. A sign-in is some hundred polls, so this is more than one person's.
@@ -22,19 +22,30 @@ pub const COMPONENT: &str = "trusted proxies";
 /// The beginning of the component's text, before [`UnlistedProxies`].
 pub const NOT_LISTED: &str = "not listed: ";
 
-/// The decision is made. Concurrent requests may still increment the counter, which does no harm.
+/// The decision is made.
 const DECIDED: u32 = 1 << 31;
 
 /// Examines the requests of a process.
 #[derive(Debug, Default)]
 pub struct UnconfiguredProxyDetector {
-    /// Peers that sent the header although they are not trusted. Each is reported once.
-    senders: Mutex<Vec<UnlistedProxy>>,
-    /// Requests so far, all from `seen`. From `DECIDED` on, clients are ignored.
+    observed: Mutex<Observed>,
+    /// Requests so far, all from `Observed::clients`. From `DECIDED` on, clients are ignored.
     requests: AtomicU32,
-    seen: Mutex<Vec<IpAddr>>,
-    /// The changes of the list of proxies that are taken into account: each begins the detection anew.
+    /// A copy of `Observed::changes`, for requests that need no lock.
     changes: AtomicU64,
+}
+
+/// What was seen since the last change of the list of proxies.
+#[derive(Debug, Default)]
+struct Observed {
+    /// The number of that change.
+    changes: u64,
+    /// Peers that sent the header although they are not trusted. Each is reported once.
+    senders: Vec<UnlistedProxy>,
+    /// The clients of the first requests.
+    clients: Vec<IpAddr>,
+    /// Whether there was a warning.
+    has_warned: bool,
 }
 
 /// A peer that sends the header and is not trusted.
@@ -75,7 +86,7 @@ impl UnconfiguredProxyDetector {
     /// list. `None` if there are none.
     #[must_use]
     pub fn unlisted(&self) -> Option<UnlistedProxies> {
-        let senders = self.senders.lock().unwrap_or_else(PoisonError::into_inner);
+        let senders = &self.lock().senders;
         // The last of the largest is the first that was seen.
         let commonest = senders.iter().rev().max_by_key(|sender| sender.requests)?;
         Some(UnlistedProxies {
@@ -102,28 +113,19 @@ impl UnconfiguredProxyDetector {
         headers: &HeaderMap,
         client: IpAddr,
     ) -> Option<String> {
-        let (changes, known) = (
-            trusted_proxies.changes(),
-            self.changes.load(Ordering::Relaxed),
-        );
-        if changes < known {
+        let changes = trusted_proxies.changes();
+        if changes != self.changes.load(Ordering::Relaxed) {
             // A request that began before the reload.
             return None;
-        }
-        if changes > known {
-            self.changes.store(changes, Ordering::Relaxed);
-            self.restart();
         }
         // A proxy that the PROXY protocol left unnamed is listed, and its header is the client's.
         if !peer.is_proxy && trusted_proxies.has_header(headers) {
             let proxy = peer.ip.to_canonical();
-            if self.is_new_sender(proxy) {
-                // The other warning would repeat this one.
-                self.requests.store(DECIDED, Ordering::Relaxed);
+            if self.is_new_sender(changes, proxy) {
                 return Some(sender_warning(trusted_proxies, proxy));
             }
         }
-        self.is_due(client).then(|| {
+        self.is_due(changes, client).then(|| {
             let advice = if peer.is_trusted && client == peer.ip.to_canonical() {
                 // Also of a Unix socket, whose peer no entry of `http.trusted_proxies` could be.
                 "This is a trusted proxy: let it send http.forwarded_header with its client's address"
@@ -136,59 +138,88 @@ impl UnconfiguredProxyDetector {
         })
     }
 
-    fn restart(&self) {
-        let mut senders = self.senders.lock().unwrap_or_else(PoisonError::into_inner);
-        senders.clear();
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.clear();
+    /// Begins anew, with the list of proxies after this many changes. Call it before requests use that list.
+    pub fn restart(&self, changes: u64) {
+        let mut observed = self.lock();
+        *observed = Observed {
+            changes,
+            ..Observed::default()
+        };
         self.requests.store(0, Ordering::Relaxed);
+        self.changes.store(changes, Ordering::Relaxed);
+    }
+
+    /// Whether [`observe`](Self::observe) has returned a warning since the last change of the list.
+    #[must_use]
+    pub fn has_warned(&self) -> bool {
+        self.lock().has_warned
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Observed> {
+        self.observed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts a request of this peer, which sent the header. Returns whether the peer must be reported.
-    fn is_new_sender(&self, proxy: IpAddr) -> bool {
+    fn is_new_sender(&self, changes: u64, proxy: IpAddr) -> bool {
         if !is_private(proxy) {
             return false;
         }
-        let mut senders = self.senders.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(sender) = senders.iter_mut().find(|sender| sender.ip == proxy) {
+        let mut observed = self.lock();
+        if observed.changes != changes {
+            return false;
+        }
+        let known = observed
+            .senders
+            .iter_mut()
+            .find(|sender| sender.ip == proxy);
+        if let Some(sender) = known {
             sender.requests += 1;
             return false;
         }
-        let is_new = senders.len() < MAX_ADDRESSES;
-        if is_new {
-            senders.push(UnlistedProxy {
-                ip: proxy,
-                requests: 1,
-            });
+        if observed.senders.len() == MAX_ADDRESSES {
+            return false;
         }
-        is_new
+        observed.senders.push(UnlistedProxy {
+            ip: proxy,
+            requests: 1,
+        });
+        observed.has_warned = true;
+        // The other warning would repeat this one.
+        self.requests.store(DECIDED, Ordering::Relaxed);
+        true
     }
 
     /// Records a request. Returns `true` once, for request number `MIN_REQUESTS`, if all so far came
     /// from few private clients.
-    fn is_due(&self, client: IpAddr) -> bool {
+    fn is_due(&self, changes: u64, client: IpAddr) -> bool {
         if self.requests.load(Ordering::Relaxed) >= DECIDED {
             return false;
         }
-        if !is_private(client) || !self.is_within_max_addresses(client) {
+        let mut observed = self.lock();
+        if observed.changes != changes || self.requests.load(Ordering::Relaxed) >= DECIDED {
+            return false;
+        }
+        if !is_private(client) || !observed.is_one_of_few(client) {
             self.requests.store(DECIDED, Ordering::Relaxed);
             return false;
         }
-        // Each number belongs to one request, so only one request reports.
         let is_due = self.requests.fetch_add(1, Ordering::Relaxed) + 1 == MIN_REQUESTS;
         if is_due {
+            observed.has_warned = true;
             self.requests.store(DECIDED, Ordering::Relaxed);
         }
         is_due
     }
+}
 
-    fn is_within_max_addresses(&self, client: IpAddr) -> bool {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if seen.contains(&client) {
+impl Observed {
+    /// Records a client. Returns whether there were at most `MAX_ADDRESSES`.
+    fn is_one_of_few(&mut self, client: IpAddr) -> bool {
+        if self.clients.contains(&client) {
             return true;
         }
-        seen.push(client);
-        seen.len() <= MAX_ADDRESSES
+        self.clients.push(client);
+        self.clients.len() <= MAX_ADDRESSES
     }
 }
 

@@ -1,5 +1,4 @@
-//! The way of a request to this server: the proxies that it may come through, and the URLs at which
-//! clients reach the homeservers. A reload replaces both at once.
+//! Trusted proxies and base URLs, which a reload replaces together.
 
 use crate::config::Config;
 use crate::net::client_ip::TrustedProxies;
@@ -48,6 +47,11 @@ impl CurrentRouting {
 
     /// Replaces the snapshot, also for the next requests of open connections.
     pub fn set(&self, snapshot: RoutingSnapshot) {
+        let changes = snapshot.trusted_proxies.changes();
+        if changes != self.load().trusted_proxies.changes() {
+            // Before a request uses the list. Those with the old one are ignored from here on.
+            self.proxy_detector.restart(changes);
+        }
         self.snapshot.store(Arc::new(snapshot));
     }
 }

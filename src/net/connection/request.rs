@@ -1,7 +1,7 @@
 //! One request of a connection: who sent it, and the headers that concern the connection.
 
 use crate::http::context::Caller;
-use crate::net::client_ip::is_https;
+use crate::net::client_ip::{Peer, TrustedProxies, is_https};
 use crate::net::connection::Connections;
 use crate::net::connection::context::ConnectionContext;
 use crate::net::routing::RoutingSnapshot;
@@ -12,22 +12,31 @@ use hyper::body::{Body, Incoming};
 use hyper::header::{CONNECTION, HeaderValue};
 use hyper::{Request, Response, Version};
 use std::future::pending;
+use std::net::IpAddr;
 use std::sync::Arc;
 
+/// Returns the peer of a connection by the list of proxies in force, and the client of a request on it.
+pub(super) fn client_of(
+    trusted_proxies: &TrustedProxies,
+    request: &Request<Incoming>,
+    context: &ConnectionContext,
+) -> (Peer, IpAddr) {
+    let peer = trusted_proxies.peer_now(context.peer);
+    (peer, trusted_proxies.client_ip(peer, request.headers()))
+}
+
 impl<S: Store> Connections<S> {
-    /// The sender of a request, by one configuration. Warns if it is a proxy that is not listed.
-    pub(super) fn caller(
+    /// Identifies the sender of a request, by one configuration. Warns if it is a proxy that is not listed.
+    pub(super) fn identify_caller(
         &self,
         routing: &RoutingSnapshot,
         request: &Request<Incoming>,
         context: &ConnectionContext,
     ) -> Caller {
         let (trusted_proxies, headers) = (&*routing.trusted_proxies, request.headers());
-        let peer = trusted_proxies.peer_now(context.peer);
-        let ip = trusted_proxies.client_ip(peer, headers);
+        let (peer, ip) = client_of(trusted_proxies, request, context);
         let proxy_detector = &self.admission.routing.proxy_detector;
         if let Some(warning) = proxy_detector.observe(trusted_proxies, peer, headers, ip) {
-            self.metrics.proxy_untrusted.set(1);
             tracing::warn!("{warning}");
         }
         Caller {

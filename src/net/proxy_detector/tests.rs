@@ -11,14 +11,14 @@ fn ip(text: &str) -> IpAddr {
 /// Returns how many of the requests report.
 fn count_reports(detector: &UnconfiguredProxyDetector, client: &str, requests: u32) -> usize {
     let client = ip(client);
-    (0..requests).filter(|_| detector.is_due(client)).count()
+    (0..requests).filter(|_| detector.is_due(0, client)).count()
 }
 
 #[test]
 fn thousandth_request_reports_once() {
     let detector = UnconfiguredProxyDetector::default();
     assert_eq!(count_reports(&detector, "10.0.0.1", MIN_REQUESTS - 1), 0);
-    assert!(detector.is_due(ip("10.0.0.1")));
+    assert!(detector.is_due(0, ip("10.0.0.1")));
     assert_eq!(count_reports(&detector, "10.0.0.1", 3 * MIN_REQUESTS), 0);
     assert_eq!(detector.requests.load(Ordering::Relaxed), DECIDED);
 }
@@ -29,10 +29,10 @@ fn decision_ends_the_list_of_addresses() {
     let detector = UnconfiguredProxyDetector::default();
     for number in 0..2 * MIN_REQUESTS {
         let client = Ipv4Addr::from_bits(Ipv4Addr::new(10, 0, 0, 0).to_bits() + number);
-        assert!(!detector.is_due(client.into()));
+        assert!(!detector.is_due(0, client.into()));
     }
-    let seen = detector.seen.lock().expect("no panic");
-    assert_eq!(seen.len(), MAX_ADDRESSES + 1);
+    let clients = &detector.lock().clients;
+    assert_eq!(clients.len(), MAX_ADDRESSES + 1);
 }
 
 #[test]
@@ -47,7 +47,8 @@ fn public_client_ends_detection() {
 fn at_most_eight_private_addresses_are_proxies() {
     let reports = |addresses: usize| {
         let detector = UnconfiguredProxyDetector::default();
-        let is_due = |number: usize| detector.is_due(ip(&format!("10.0.0.{}", number % addresses)));
+        let is_due =
+            |number: usize| detector.is_due(0, ip(&format!("10.0.0.{}", number % addresses)));
         (0..MIN_REQUESTS as usize)
             .filter(|number| is_due(*number))
             .count()
@@ -96,11 +97,16 @@ fn commonest_unlisted_proxy_comes_first() {
         ("203.0.113.1", "10.0.0.2 (2 requests) and one other address"),
         ("10.0.0.3", "10.0.0.2 (2 requests) and 2 other addresses"),
     ] {
-        detector.is_new_sender(ip(address));
+        detector.is_new_sender(0, ip(address));
         assert_eq!(text().as_deref(), Some(expected));
     }
-    detector.restart();
-    assert_eq!(text(), None);
+    assert!(detector.has_warned());
+    detector.restart(1);
+    assert_eq!((text(), detector.has_warned()), (None, false));
+    // A request with the list before the change, whose peer may be in the new one.
+    assert!(!detector.is_new_sender(0, ip("10.0.0.1")));
+    assert_eq!((text(), detector.has_warned()), (None, false));
+    assert!(detector.is_new_sender(1, ip("10.0.0.1")));
 }
 
 #[test]

@@ -142,7 +142,7 @@ impl Reload {
         }
         self.shares.set(Shares::from_config(&config.limits));
         let current = self.routing.load();
-        let trusted_proxies = self.renew_trusted_proxies(&current, &config.http, &mut need_restart);
+        let trusted_proxies = renew_trusted_proxies(&current, &config.http, &mut need_restart);
         let base_urls = self.renew_base_urls(&current, &config.homeservers, &mut need_restart);
         // At once: a request uses the proxies and the base URLs of one configuration.
         self.routing.set(RoutingSnapshot {
@@ -157,30 +157,6 @@ impl Reload {
         let digest = self.context.raw.digest_after_reload(&raw, &need_restart);
         self.identity.set_configuration(digest);
         Ok(need_restart)
-    }
-
-    /// Returns `http.trusted_proxies` and `http.forwarded_header`, and removes them from `need_restart`. They
-    /// stay as they were if `http.proxy_protocol` or `http.listen` changes, which need a restart: the PROXY
-    /// protocol without trusted proxies would reject every connection of a TCP listener.
-    fn renew_trusted_proxies(
-        &self,
-        current: &RoutingSnapshot,
-        http: &HttpConfig,
-        need_restart: &mut Vec<String>,
-    ) -> Arc<TrustedProxies> {
-        let trusted_proxies = &current.trusted_proxies;
-        let belongs_to_a_restart =
-            |key: &String| matches!(key.as_str(), "http.proxy_protocol" | "http.listen");
-        if need_restart.iter().any(belongs_to_a_restart) {
-            return Arc::clone(trusted_proxies);
-        }
-        need_restart.retain(|key| key != "http.trusted_proxies" && key != "http.forwarded_header");
-        if trusted_proxies.are_those_of(http) {
-            return Arc::clone(trusted_proxies);
-        }
-        // Before the list is used: with it, the next request may set this again.
-        self.metrics.proxy_untrusted.set(0);
-        Arc::new(trusted_proxies.successor(http))
     }
 
     /// Returns the base URL of each homeserver, and removes its key from `need_restart`. A homeserver
@@ -215,4 +191,27 @@ impl Reload {
             need_restart.retain(|key| !(is_set && homeserver.has_credential_key(key)));
         }
     }
+}
+
+/// Returns `http.trusted_proxies` and `http.forwarded_header`, and removes them from `need_restart`. They
+/// stay as they were if `http.proxy_protocol` or `http.listen` changes, which need a restart, and if the PROXY
+/// protocol is on and the list is empty. The configuration accepts that for Unix sockets, but the service
+/// manager may have passed a TCP socket, whose connections would all be rejected.
+fn renew_trusted_proxies(
+    current: &RoutingSnapshot,
+    http: &HttpConfig,
+    need_restart: &mut Vec<String>,
+) -> Arc<TrustedProxies> {
+    let trusted_proxies = &current.trusted_proxies;
+    let belongs_to_a_restart =
+        |key: &String| matches!(key.as_str(), "http.proxy_protocol" | "http.listen");
+    let may_reject_all = http.proxy_protocol && http.trusted_proxies.is_empty();
+    if may_reject_all || need_restart.iter().any(belongs_to_a_restart) {
+        return Arc::clone(trusted_proxies);
+    }
+    need_restart.retain(|key| key != "http.trusted_proxies" && key != "http.forwarded_header");
+    if trusted_proxies.are_those_of(http) {
+        return Arc::clone(trusted_proxies);
+    }
+    Arc::new(trusted_proxies.successor(http))
 }

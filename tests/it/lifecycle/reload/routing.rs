@@ -149,6 +149,29 @@ fn proxies_stay_if_the_listener_changes() {
     assert_eq!(status(), 200);
 }
 
+/// A list without any is valid with Unix sockets alone. But the service manager may have passed a TCP socket, and
+/// the PROXY protocol would reject each of its connections.
+#[test]
+fn last_proxy_of_the_proxy_protocol_stays() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let socket = directory.path().join("http.sock");
+    let with = |proxies: &str| {
+        let listen = format!("http.listen = \"unix:{}\"\n", socket.display());
+        format!(
+            "mode = \"open\"\nhttp.proxy_protocol = true\n{listen}http.trusted_proxies = [{proxies}]\n"
+        )
+    };
+    let file = NamedTempFile::new().expect("a file");
+    write(file.path(), &with("\"127.0.0.1\""));
+    let path = file.path().to_str().expect("a path").to_owned();
+    let server = Server::launch_listening_by_file(&[("config", &path)]);
+    let running = Running { file, server };
+    running.reload(&with("\"10.0.0.1\""), "applied");
+    assert!(!running.says_restart(), "{}", running.server.log());
+    running.reload(&with(""), "applied");
+    running.assert_names("http.trusted_proxies");
+}
+
 /// A request whose head came before the reload uses what was configured then, and nothing of both: with
 /// the URL of now and the proxies of then, this session would have an `http` URL.
 #[test]

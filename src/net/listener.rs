@@ -46,14 +46,14 @@ impl BoundListener {
 }
 
 /// A socket whose connections are accepted without waiting.
-enum QueueOfConnections {
+enum AcceptQueue {
     Tcp(std::net::TcpListener),
     Unix(std::os::unix::net::UnixListener),
 }
 
-impl QueueOfConnections {
+impl AcceptQueue {
     /// Takes the socket of a listener. The file of a Unix socket is removed, so that no connection follows.
-    fn of(listener: BoundListener) -> io::Result<Self> {
+    fn new(listener: BoundListener) -> io::Result<Self> {
         Ok(match listener {
             BoundListener::Tcp(listener, _) => Self::Tcp(listener.into_std()?),
             BoundListener::Unix(_, listener) | BoundListener::PassedUnix(_, listener) => {
@@ -66,7 +66,7 @@ impl QueueOfConnections {
     ///
     /// # Errors
     /// `WouldBlock` if none waits, or that of the connection or the operating system.
-    fn next(&self) -> io::Result<(PeerStream, PeerAddress)> {
+    fn accept(&self) -> io::Result<(PeerStream, PeerAddress)> {
         Ok(match self {
             Self::Tcp(listener) => {
                 let (stream, peer) = listener.accept()?;
@@ -176,31 +176,44 @@ pub async fn accept<F, Fut>(
     }
 }
 
-/// Accepts the connections that wait at a socket, and closes it.
+/// Accepts the connections that wait at a socket, and closes it. At a socket of the service manager, those for
+/// which there is no permit wait for the next process.
 fn accept_waiting(
     listener: BoundListener,
     permits: &Arc<Semaphore>,
     serve: impl Fn(PeerStream, PeerAddress, OwnedSemaphorePermit),
 ) {
     let address = listener.to_string();
-    let closed = QueueOfConnections::of(listener).and_then(|queue| {
-        // No more than that, whatever keeps connecting.
-        for _ in 0..permits.available_permits() {
-            let Ok(permit) = Arc::clone(permits).try_acquire_owned() else {
-                break;
-            };
-            match queue.next() {
-                Ok((stream, peer)) => serve(stream, peer, permit),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) if is_connection_error(&error) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
-    });
-    if let Err(error) = closed {
-        tracing::warn!(%address, %error, "connections that waited to be accepted are reset");
+    let problem = match AcceptQueue::new(listener) {
+        Ok(queue) => accept_all(&queue, permits, serve),
+        Err(error) => Some(error.to_string()),
+    };
+    if let Some(problem) = problem {
+        tracing::warn!(%address, problem, "connections that waited to be accepted may not be served");
     }
+}
+
+/// Accepts connections until none waits or no permit is left. Returns the last problem.
+fn accept_all(
+    queue: &AcceptQueue,
+    permits: &Arc<Semaphore>,
+    serve: impl Fn(PeerStream, PeerAddress, OwnedSemaphorePermit),
+) -> Option<String> {
+    let mut problem = None;
+    // No more than that, whatever keeps connecting and whatever keeps failing.
+    for _ in 0..permits.available_permits() {
+        let Ok(permit) = Arc::clone(permits).try_acquire_owned() else {
+            break;
+        };
+        match queue.accept() {
+            Ok((stream, peer)) => serve(stream, peer, permit),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return problem,
+            // Of one connection, which says nothing about the next.
+            Err(error) if is_connection_error(&error) => {}
+            Err(error) => problem = Some(error.to_string()),
+        }
+    }
+    problem.or_else(|| Some("http.max_connections is reached".to_owned()))
 }
 
 /// Whether the error concerns one connection, which was gone before it was accepted. The next

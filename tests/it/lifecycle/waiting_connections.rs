@@ -26,8 +26,27 @@ fn connections_that_wait_to_be_accepted_are_served_in_the_drain() {
     waiting_requests_are_served(&proxied, &announced);
 }
 
-/// More connections than the listener accepts before the process has seen the signal.
+#[test]
+fn connections_that_wait_at_a_unix_socket_are_served() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("http.sock");
+    let listen = format!("unix:{}", path.display());
+    let open = |_: &Server| Connection::try_open_unix(&path).expect("a connection");
+    let request = Request::get(UNSTABLE).bytes();
+    opened_requests_are_served(&[("http.listen", &listen)], &request, open);
+    assert!(!path.exists());
+}
+
 fn waiting_requests_are_served(settings: &[(&str, &str)], sent: &[u8]) {
+    opened_requests_are_served(settings, sent, |server| Connection::open(server.http));
+}
+
+/// More connections than the listener accepts before the process has seen the signal.
+fn opened_requests_are_served(
+    settings: &[(&str, &str)],
+    sent: &[u8],
+    open: impl Fn(&Server) -> Connection,
+) {
     let common = [
         ("shutdown.grace", "0s"),
         ("shutdown.drain", FAR),
@@ -35,7 +54,7 @@ fn waiting_requests_are_served(settings: &[(&str, &str)], sent: &[u8]) {
     ];
     let server = Server::start(Store::Memory, &[&common, settings].concat());
     server.signal(Signal::SIGSTOP);
-    let mut waiting: Vec<_> = (0..400).map(|_| Connection::open(server.http)).collect();
+    let mut waiting: Vec<_> = (0..400).map(|_| open(&server)).collect();
     for connection in &mut waiting {
         connection.write(sent);
     }

@@ -1,7 +1,7 @@
 //! The client for outgoing HTTP requests, with a timeout for each request and a limit of the
 //! response.
 //!
-//! For token verifiers and the trace collector. It does not follow redirects: a request carries a
+//! For token verifiers and the collectors of traces and metrics. It does not follow redirects: a request carries a
 //! secret that another server must not get.
 
 use crate::tls;

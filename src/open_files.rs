@@ -17,7 +17,7 @@ const PROCESS: usize = 32;
 /// `store.redis.wait_for_replicas` two. Known Clusters have fewer than 32 primaries.
 const REDIS: usize = 64;
 
-/// Descriptors of the trace collector, of name resolution, and of attempts to connect.
+/// Descriptors of the collectors of traces and metrics, of name resolution, and of attempts to connect.
 const OTHER: usize = 96;
 
 /// Descriptors of one token verifier: the checks in flight, and the idle connections.

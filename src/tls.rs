@@ -1,6 +1,6 @@
 //! TLS for outgoing connections: the platform's certificate authorities and those of a CA bundle.
 //!
-//! For Redis, token verifiers and the trace collector. `server` is the TLS of the client listener.
+//! For Redis, token verifiers and the collectors of traces and metrics. `server` is the TLS of the client listener.
 
 pub mod server;
 

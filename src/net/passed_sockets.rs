@@ -42,7 +42,7 @@ enum PassedSocket {
 pub struct PassedSockets {
     by_listener: BTreeMap<&'static str, Vec<PassedSocket>>,
     /// Whether the environment has sockets for another process.
-    are_for_another_process: bool,
+    for_other_process: bool,
 }
 
 impl PassedSockets {
@@ -64,7 +64,7 @@ impl PassedSockets {
             return Ok(sockets);
         };
         if process != std::process::id().to_string() {
-            sockets.are_for_another_process = true;
+            sockets.for_other_process = true;
             return Ok(sockets);
         }
         let count: usize = count.parse().map_err(|_| PassedSocketError::Count)?;
@@ -72,7 +72,7 @@ impl PassedSockets {
             return Ok(sockets);
         }
         let names = variable(SOCKET_NAMES).unwrap_or_default();
-        let listeners = listeners(&names, count)?;
+        let listeners = parse_names(&names, count)?;
         let mut passed = ListenFd::from_env();
         for (index, listener) in listeners.into_iter().enumerate() {
             let socket = take_socket(&mut passed, index);
@@ -88,7 +88,7 @@ impl PassedSockets {
 
     /// Logs sockets that are ignored, because they are for another process.
     pub fn warn_if_ignored(&self) {
-        if self.are_for_another_process {
+        if self.for_other_process {
             tracing::warn!(
                 "LISTEN_PID is not this process: the sockets of the service manager are not used. If a script \
                  starts the server, write exec before the command"
@@ -153,7 +153,7 @@ impl PassedSocket {
 }
 
 /// Returns the listener of each of `count` sockets, whose names are separated by colons.
-fn listeners(names: &str, count: usize) -> Result<Vec<&'static str>, PassedSocketError> {
+fn parse_names(names: &str, count: usize) -> Result<Vec<&'static str>, PassedSocketError> {
     let is_missing = names.is_empty();
     let names: Vec<&str> = names.split(':').collect();
     if is_missing || names.len() != count {
@@ -165,13 +165,13 @@ fn listeners(names: &str, count: usize) -> Result<Vec<&'static str>, PassedSocke
         let unknown = || PassedSocketError::new(name, PassedSocketFailure::UnknownName);
         listeners.push(listener.ok_or_else(unknown)?);
     }
-    let of = |name| {
+    let count_of = |name| {
         listeners
             .iter()
             .filter(|listener| **listener == name)
             .count()
     };
-    if NAMES.into_iter().any(|name| of(name) > MAX_ADDRESSES) {
+    if NAMES.into_iter().any(|name| count_of(name) > MAX_ADDRESSES) {
         return Err(PassedSocketError::Count);
     }
     Ok(listeners)

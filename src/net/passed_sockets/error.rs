@@ -16,7 +16,7 @@ pub enum PassedSocketError {
     Count,
     /// The sockets have no names, or not one each.
     #[error(
-        "LISTEN_FDNAMES: expected a name for each of the {count} sockets, separated by colons; {NAME_ADVICE}"
+        "LISTEN_FDNAMES: expected one name for each socket, {count} in all, separated by colons; {NAME_ADVICE}"
     )]
     Names {
         /// The number of sockets.

@@ -67,9 +67,12 @@ fn socket_without_a_file_is_rejected() {
 #[test]
 fn socket_without_a_known_name_is_rejected() {
     for (variables, found) in [
-        ("LISTEN_FDS=1", "expected a name for each of the 1 sockets"),
-        ("LISTEN_FDS=2 LISTEN_FDNAMES=http", "the 2 sockets"),
-        ("LISTEN_FDS=1 LISTEN_FDNAMES=http:admin", "the 1 sockets"),
+        (
+            "LISTEN_FDS=1",
+            "expected one name for each socket, 1 in all",
+        ),
+        ("LISTEN_FDS=2 LISTEN_FDNAMES=http", "2 in all"),
+        ("LISTEN_FDS=1 LISTEN_FDNAMES=http:admin", "1 in all"),
         ("LISTEN_FDS=1 LISTEN_FDNAMES=x.socket", "\"x.socket\""),
     ] {
         let error = rejected(tcp().0, variables, &[]);

@@ -1,5 +1,7 @@
 //! The push of metrics: a collector receives what `/metrics` shows, and its faults cost nothing.
 
+mod slow_store;
+
 use super::collector::Collector;
 use crate::server::Server;
 use nix::sys::signal::Signal;

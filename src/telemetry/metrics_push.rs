@@ -7,6 +7,7 @@ mod request;
 pub mod settings;
 
 use crate::clock::Clock;
+use crate::http_client::HttpClientError;
 use crate::telemetry::labels::ExportOutcome;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::otlp_endpoint::{CollectorError, EXPORT_TIMEOUT, OtlpEndpoint};
@@ -100,8 +101,9 @@ impl MetricsPush {
 
     /// Pushes soon after the start and then at each interval. Never returns.
     pub async fn run(self: Arc<Self>) {
-        tokio::time::sleep(FIRST_PUSH_DELAY.min(self.collector.interval)).await;
-        let mut interval = tokio::time::interval(self.collector.interval);
+        let every = self.collector.interval;
+        let mut interval = tokio::time::interval(every);
+        interval.reset_after(FIRST_PUSH_DELAY.min(every));
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             interval.tick().await;
@@ -113,13 +115,7 @@ impl MetricsPush {
     /// before.
     pub async fn push(&self) {
         self.refresh.refresh().await;
-        let pushed = tokio::time::timeout(EXPORT_TIMEOUT, self.send()).await;
-        let problem = match pushed {
-            Ok(Ok(())) => None,
-            Ok(Err(problem)) => Some(problem),
-            Err(_) => Some("no response within the timeout".to_owned()),
-        };
-        self.record(problem);
+        self.record(self.send().await.err());
     }
 
     /// Pushes once, within 5 s in all: the process waits for it at its end.
@@ -128,7 +124,7 @@ impl MetricsPush {
             .await
             .is_err()
         {
-            self.record(Some("no response within the timeout".to_owned()));
+            self.record(Some(HttpClientError::Timeout.to_string()));
         }
     }
 
